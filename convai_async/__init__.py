@@ -1,0 +1,76 @@
+"""An asyncio client for the ElevenLabs Agents ("convai") conversations API.
+
+See `ConvAIClient`, and the exceptions in `convai_async.errors`.
+"""
+
+from convai_async import calls, errors, models
+from convai_async._version import __version__
+from convai_async.audio import AudioStream, SavedAudio
+from convai_async.calls import Call, ConversationFilters, Response
+from convai_async.client import ConvAIClient
+from convai_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ClientClosedError,
+    ConcurrencyLimitError,
+    ConfigurationError,
+    ConflictError,
+    ConnectionFailedError,
+    ConvAIError,
+    DecodeError,
+    IncompleteBodyError,
+    InvalidArgumentError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    TransportError,
+    ValidationError,
+)
+from convai_async.models import Conversation, ConversationSummary, TranscriptTurn
+from convai_async.pagination import Page, Paginator
+from convai_async.resources import FetchResult
+from convai_async.retry import RetryPolicy
+
+__all__ = [
+    "APIStatusError",
+    "AudioStream",
+    "AuthenticationError",
+    "BadRequestError",
+    "Call",
+    "ClientClosedError",
+    "ConcurrencyLimitError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "ConvAIClient",
+    "ConvAIError",
+    "Conversation",
+    "ConversationFilters",
+    "ConversationSummary",
+    "DecodeError",
+    "FetchResult",
+    "IncompleteBodyError",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "Page",
+    "PaginationError",
+    "Paginator",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RequestTimeoutError",
+    "Response",
+    "RetryPolicy",
+    "SavedAudio",
+    "ServerError",
+    "TranscriptTurn",
+    "TransportError",
+    "ValidationError",
+    "__version__",
+    "calls",
+    "errors",
+    "models",
+]

@@ -1,0 +1,91 @@
+"""A file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from threading import Lock
+
+
+class AtomicFile:
+    """A temporary file beside a destination, which takes the destination's name when it is complete.
+
+    Its methods block, and are meant for worker threads. A task can be cancelled while its thread works on:
+    so every method takes the lock, and `discard` ends the file's life whatever else is still under way.
+
+    Args:
+        destination: The file to make, or to replace.
+
+    Attributes:
+        size: Bytes written so far.
+    """
+
+    def __init__(self, destination: Path) -> None:
+        self.size = 0
+        self._destination = destination
+        self._lock = Lock()
+        self._sha256 = hashlib.sha256()
+        self._fd: int | None = None
+        self._temporary: str | None = None
+        self._discarded = False
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes written so far, in hexadecimal."""
+        return self._sha256.hexdigest()
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Append bytes; the first write makes the temporary file, readable by its owner only.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        with self._lock:
+            if self._discarded:
+                return
+            if self._fd is None:
+                self._fd, self._temporary = tempfile.mkstemp(
+                    prefix=f".{self._destination.name[:100]}.", suffix=".part", dir=self._destination.parent
+                )
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+            self._sha256.update(data)
+            self.size += len(data)
+
+    def commit(self) -> None:
+        """Sync the bytes to the disk and give the file its name, replacing a file of that name.
+
+        Raises:
+            OSError: The file cannot be synced or renamed.
+        """
+        with self._lock:
+            if self._discarded or self._fd is None or self._temporary is None:
+                return
+            os.fsync(self._fd)
+            os.replace(self._temporary, self._destination)
+            self._temporary = None
+            _sync_folder(self._destination.parent)
+
+    def discard(self) -> None:
+        """Close the file, and remove it unless it was committed."""
+        with self._lock:
+            self._discarded = True
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+            if self._temporary is not None:
+                Path(self._temporary).unlink(missing_ok=True)
+                self._temporary = None
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows opens no folders, and needs none synced
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,160 @@
+"""Send a call until it succeeds, or it is clear that it won't: limiter and retry around one request."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from convai_async.calls import Call, Response
+from convai_async.errors import APIStatusError, ConcurrencyLimitError, ConvAIError, NotFoundError
+from convai_async.retry import RetryPolicy, repeat
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from convai_async._session import Session, StreamedReply
+    from convai_async.limits import ConcurrencyLimiter, Slot
+
+T = TypeVar("T")
+
+
+class Engine:
+    """What every resource sends its calls with.
+
+    Args:
+        session: Sends a call once.
+        limiter: Bounds the requests in flight.
+        retry: When to try again; None is never.
+        timeout: Seconds for one attempt; of a stream, seconds without a byte. None is no bound.
+        clock: Tells seconds.
+        sleep: Waits for seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - the clock and the sleep are here for the tests
+        self,
+        session: Session,
+        limiter: ConcurrencyLimiter,
+        retry: RetryPolicy | None,
+        timeout: float | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self.session = session
+        self.limiter = limiter
+        self.retry = retry
+        self.timeout = timeout
+        self._clock = clock
+        self._sleep = sleep
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call and return its typed result.
+
+        Raises:
+            ConvAIError: Any of them; after the attempts that the retry policy allows.
+        """
+        return (await self.send_raw(call)).decode()
+
+    async def send_raw(self, call: Call[T]) -> Response[T]:
+        """Send a call and return the reply, not decoded yet.
+
+        Raises:
+            ConvAIError: As `send`, less `DecodeError`.
+        """
+        repeated = False
+
+        async def attempt() -> Response[T]:
+            nonlocal repeated
+            try:
+                return await self._send_once(call)
+            except NotFoundError as error:
+                # The attempt before may have deleted it, and only its reply was lost.
+                if call.method == "DELETE" and repeated:
+                    return Response(error.status, error.headers, b"", call.decode)
+                raise
+            finally:
+                repeated = True
+
+        return await self.retrying(attempt, idempotent=call.idempotent)
+
+    @asynccontextmanager
+    async def stream(self, call: Call[Any]) -> AsyncIterator[StreamedReply]:
+        """Send a call and yield the reply when its headers are there; up to then, attempts are repeated.
+
+        The slot of the limiter is held until the block ends.
+
+        Raises:
+            ConvAIError: As `send_raw`, before anything is yielded.
+        """
+        async with AsyncExitStack() as stack:
+            yield await self.retrying(lambda: stack.enter_async_context(self.stream_once(call)))
+
+    @asynccontextmanager
+    async def stream_once(self, call: Call[Any]) -> AsyncIterator[StreamedReply]:
+        """Send a call once and yield the reply when its headers are there.
+
+        Raises:
+            ConvAIError: As `send_raw`, before anything is yielded.
+        """
+        slot = await self.limiter.acquire()
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    reply = await stack.enter_async_context(self.session.stream(call, self.timeout))
+                except APIStatusError as error:
+                    self._learn(error, slot)
+                    raise
+                self.limiter.succeeded()
+                yield reply
+        finally:
+            self.limiter.release(slot)
+
+    async def retrying(self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True) -> T:
+        """Return the result of the first attempt that succeeds.
+
+        Args:
+            attempt: Does the work once, from the beginning.
+            idempotent: Whether doing it twice is safe.
+
+        Raises:
+            ConvAIError: What the last attempt raised, with ``attempts`` and ``gave_up`` filled in.
+        """
+        started = self._clock()
+        try:
+            return await attempt()
+        except ConvAIError as error:
+            if self.retry is None or not self.retry.repeats(error, idempotent=idempotent):
+                raise
+            first_error = error
+        # Outside the except block: a later error is no error in the handling of the first.
+        return await repeat(
+            attempt,
+            first_error,
+            self.retry,
+            idempotent=idempotent,
+            started=started,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+
+    async def _send_once(self, call: Call[T]) -> Response[T]:
+        slot = await self.limiter.acquire()
+        try:
+            response = await self.session.send(call, self.timeout)
+        except APIStatusError as error:
+            self._learn(error, slot)
+            raise
+        else:
+            self.limiter.succeeded()
+            return response
+        finally:
+            self.limiter.release(slot)
+
+    def _learn(self, error: APIStatusError, slot: Slot) -> None:
+        if isinstance(error, ConcurrencyLimitError):
+            self.limiter.refused(slot)
+        if error.retry_after is not None:
+            self.limiter.pause(error.retry_after)

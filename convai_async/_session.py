@@ -1,0 +1,296 @@
+"""HTTP: the one module that talks to aiohttp.
+
+It opens a session or borrows one, sends a `Call` once, and turns every way in which that can go wrong into
+an exception of ours. It does not retry and does not limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import urlencode
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from convai_async._error_replies import error_from_reply
+from convai_async.calls import Call, FileBody, JSONBody, Response, request_id
+from convai_async.errors import (
+    APIStatusError,
+    ClientClosedError,
+    ConfigurationError,
+    ConnectionFailedError,
+    ConvAIError,
+    IncompleteBodyError,
+    RequestTimeoutError,
+)
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+T = TypeVar("T")
+
+_SUCCESSES = range(200, 300)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 5
+_CERTIFICATE_ERRORS = (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch)
+
+
+class _DroppedError(Exception):
+    """Hides a dropped connection from aiohttp, which would repeat the request unseen."""
+
+
+class StreamedReply:
+    """A successful reply whose body is still to come.
+
+    Attributes:
+        headers: The headers; names in any case.
+    """
+
+    def __init__(self, reply: aiohttp.ClientResponse, request: str) -> None:
+        self._reply = reply
+        self._request = request
+        self.headers: Mapping[str, str] = reply.headers
+
+    async def read_chunk(self) -> bytes:
+        """Return the bytes that have come since, at least one; empty at the end of the body.
+
+        Raises:
+            IncompleteBodyError: The body ended early.
+            RequestTimeoutError: Nothing came for too long.
+        """
+        try:
+            return await self._reply.content.readany()
+        except Exception as error:  # noqa: BLE001 - translated, or raised again
+            _raise_transport_error(error, self._request, reading=True)
+
+
+class Session:
+    """An aiohttp session, opened in the running loop when it is first needed.
+
+    Args:
+        base_url: Where the service is: scheme, host and perhaps the beginning of the path.
+        headers: What to send with every request, the key among it.
+        borrowed: A session of the caller's, which is never closed; None opens an own one.
+        connector: For an own session: the caller's connector, which is never closed.
+        trust_env: For an own session: whether proxies and netrc are taken from the environment.
+        ssl: What aiohttp takes as ``ssl``.
+        trace_configs: For an own session: aiohttp's hooks for tracing.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        borrowed: aiohttp.ClientSession | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+        trust_env: bool = False,
+        ssl: ssl.SSLContext | aiohttp.Fingerprint | bool = True,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+    ) -> None:
+        self._base_url = base_url
+        self._headers = CIMultiDict(headers)
+        self._session = borrowed
+        self._owned = borrowed is None
+        self._connector = connector
+        self._trust_env = trust_env
+        self._ssl = ssl
+        self._trace_configs = list(trace_configs)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    async def close(self) -> None:
+        """Close the session if it is our own; closing twice is no error."""
+        self._closed = True
+        if self._owned and self._session is not None:
+            await self._session.close()
+
+    async def send(self, call: Call[T], timeout: float | None) -> Response[T]:
+        """Send a call once and read the whole reply.
+
+        Args:
+            call: What to send.
+            timeout: Seconds for all of it, or None.
+
+        Raises:
+            APIStatusError: The reply's status is no success.
+            TransportError: No whole reply arrived.
+            ClientClosedError: The client was closed.
+            ConfigurationError: There is no asyncio loop, or another one than before.
+        """
+        request = _name(call)
+        reply = await self._open(call, aiohttp.ClientTimeout(total=timeout))
+        async with reply:
+            body = await _read_body(reply, request)
+        if reply.status not in _SUCCESSES:
+            raise _status_error(reply, request, body)
+        return Response(reply.status, reply.headers, body, call.decode)
+
+    @asynccontextmanager
+    async def stream(self, call: Call[Any], timeout: float | None) -> AsyncIterator[StreamedReply]:
+        """Send a call once, and yield the reply before its body.
+
+        Args:
+            call: What to send.
+            timeout: Seconds to connect, and seconds without a byte, or None. There is no bound on the whole.
+
+        Raises:
+            The same as `send`, before anything is yielded.
+        """
+        request = _name(call)
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
+        reply = await self._open(call, patience)
+        async with reply:
+            if reply.status not in _SUCCESSES:
+                raise _status_error(reply, request, await _read_body(reply, request))
+            yield StreamedReply(reply, request)
+
+    async def _open(self, call: Call[Any], timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        session = self._opened()
+        url = URL(self._base_url + call.path + ("?" + urlencode(call.query) if call.query else ""), encoded=True)
+        for _ in range(_MAX_REDIRECTS):
+            try:
+                reply = await session.request(
+                    call.method,
+                    url,
+                    headers=self._headers,
+                    timeout=timeout,
+                    ssl=self._ssl,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    auto_decompress=True,
+                    **_body_arguments(call),
+                    # aiohttp repeats a GET or DELETE whose pooled connection turns out dead. That heals
+                    # a GET, but a DELETE must know that it was repeated: its second answer is a 404.
+                    middlewares=(_forbid_silent_repeat,) if call.method == "DELETE" else None,
+                )
+            except Exception as error:  # noqa: BLE001 - translated, or raised again
+                _raise_transport_error(error, _name(call), reading=False)
+            if reply.status not in _REDIRECTS or call.method not in {"GET", "HEAD"}:
+                return reply
+            target = url.join(URL(reply.headers.get("location", ""), encoded=True))
+            if target.origin() != url.origin() or target == url:
+                return reply
+            reply.release()
+            url = target
+        return reply
+
+    def _opened(self) -> aiohttp.ClientSession:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError(
+                "convai_async runs on asyncio, as aiohttp does: there is no asyncio event loop here"
+            ) from None
+        if self._closed:
+            raise ClientClosedError("the client is closed: make a new one, or use it inside its `async with` block")
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigurationError(
+                "the client was first used in another event loop, to which its connections belong:"
+                " make one client in each loop"
+            )
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                # The limiter bounds the requests in flight: a second bound here would only hide a queue.
+                connector=self._connector or aiohttp.TCPConnector(limit=0),
+                connector_owner=self._connector is None,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=self._trust_env,
+                trace_configs=self._trace_configs,
+            )
+        if self._session.closed:
+            raise ClientClosedError("the aiohttp session that the client was given is closed")
+        return self._session
+
+
+def _name(call: Call[Any]) -> str:
+    return f"{call.method} {call.path}"
+
+
+def _body_arguments(call: Call[Any]) -> dict[str, Any]:
+    match call.body:
+        case JSONBody(content):
+            return {"data": aiohttp.BytesPayload(content, content_type="application/json")}
+        case FileBody(field, content, filename, content_type):
+            form = aiohttp.FormData()
+            form.add_field(field, content, filename=filename, content_type=content_type)
+            return {"data": form}
+        case None:
+            return {}
+
+
+async def _forbid_silent_repeat(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _DroppedError from error
+
+
+async def _read_body(reply: aiohttp.ClientResponse, request: str) -> bytes:
+    try:
+        return await reply.read()
+    except Exception as error:  # noqa: BLE001 - translated, or raised again
+        _raise_transport_error(error, request, reading=True)
+
+
+def _status_error(reply: aiohttp.ClientResponse, request: str, body: bytes) -> APIStatusError:
+    if reply.status in _REDIRECTS:
+        return APIStatusError(
+            f"{request} was answered {reply.status}, a redirect that is not followed, since the key would go"
+            " with it (check base_url and region)",
+            status=reply.status,
+            headers=CIMultiDict(reply.headers),
+            body=body,
+            request_id=request_id(reply.headers),
+        )
+    return error_from_reply(request, reply.status, CIMultiDict(reply.headers), body, request_id(reply.headers))
+
+
+def _raise_transport_error(error: Exception, request: str, *, reading: bool) -> NoReturn:
+    """Raise the exception of ours that says what aiohttp's says.
+
+    aiohttp's `ClientResponseError` holds the request's headers, hence the key: it is not chained.
+    """
+    if isinstance(error, _DroppedError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    translated = _transport_error(error, request, reading=reading)
+    if translated is None:
+        raise error
+    raise translated from (None if isinstance(error, aiohttp.ClientResponseError) else error)
+
+
+def _transport_error(error: Exception, request: str, *, reading: bool) -> ConvAIError | None:
+    reason = str(error) or type(error).__name__
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return RequestTimeoutError(f"{request}: no connection within the timeout: {reason}", ambiguous=False)
+        case TimeoutError():
+            return RequestTimeoutError(f"{request}: no whole reply within the timeout: {reason}")
+        case _ if isinstance(error, _CERTIFICATE_ERRORS):
+            return ConnectionFailedError(
+                f"{request}: no trusted connection: {reason} (pass ssl=<an ssl.SSLContext> to trust a private CA)",
+                ambiguous=False,
+                retryable=False,
+            )
+        case aiohttp.ClientConnectorError():
+            return ConnectionFailedError(f"{request}: no connection: {reason}", ambiguous=False)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return ConfigurationError(f"{request}: base_url makes no address: {reason}")
+        case aiohttp.ClientResponseError():
+            return ConnectionFailedError(f"{request}: the reply is not HTTP: {error.message}")
+        case aiohttp.ClientError() | ConnectionError():
+            if reading:
+                return IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
+            return ConnectionFailedError(f"{request}: the connection was lost: {reason}")
+        case _:
+            return None

@@ -1,0 +1,138 @@
+"""Recordings: read them as they arrive, or save them whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+from anyio.to_thread import run_sync
+
+from convai_async._atomic_file import AtomicFile
+from convai_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Callable
+
+    from convai_async._engine import Engine
+    from convai_async._session import StreamedReply
+    from convai_async.calls import Call
+
+_WRITE_SIZE = 256 * 1024
+"""Bytes gathered for one write: a trip to the writing thread costs as much as writing 64 KiB."""
+
+
+class AudioStream:
+    """A recording that is arriving; iterate to get its bytes, once.
+
+    Chunks come as the network delivers them, of any size; memory stays the same however long it is.
+
+    Attributes:
+        content_type: The media type, usually ``"audio/mpeg"``.
+        content_length: Bytes in all, or None when the service does not say.
+    """
+
+    def __init__(self, reply: StreamedReply) -> None:
+        self._reply = reply
+        self.content_type = reply.headers.get("content-type", "application/octet-stream")
+        length = reply.headers.get("content-length", "")
+        self.content_length = int(length) if length.isdecimal() and not reply.headers.get("content-encoding") else None
+
+    def __repr__(self) -> str:
+        return f"AudioStream(content_type={self.content_type!r}, content_length={self.content_length})"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the bytes.
+
+        Raises:
+            IncompleteBodyError: The recording ended early; what came so far is not all of it.
+            RequestTimeoutError: Nothing came for the client's ``timeout``.
+        """
+        while chunk := await self._reply.read_chunk():
+            yield chunk
+
+
+class SavedAudio(msgspec.Struct, frozen=True):
+    """A recording on disk.
+
+    Attributes:
+        path: Where it is.
+        size: Its bytes.
+        sha256: The SHA-256 of its bytes, in hexadecimal.
+        content_type: Its media type, as the service named it.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    content_type: str
+
+
+async def save(
+    engine: Engine,
+    call: Call[None],
+    destination: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+    progress: Callable[[int, int | None], None] | None,
+) -> SavedAudio:
+    """Save a stream to a file that is whole or not there.
+
+    The bytes go to a temporary file beside the destination, which is synced and renamed after the last one.
+    A download that breaks off is started anew, as the retry policy says. The file is readable by its owner
+    only.
+
+    Args:
+        engine: What to send with.
+        call: The request whose reply is the stream.
+        destination: The file to make. Its folder must exist.
+        overwrite: Whether a file that is there already is replaced.
+        progress: Called with the bytes so far and the bytes in all, or None where that is unknown.
+
+    Raises:
+        InvalidArgumentError: The destination is a folder, or exists already, or its folder does not.
+        ConvAIError: As for any request.
+        OSError: The file cannot be written.
+    """
+    path = Path(destination)
+    await run_sync(_check_destination, path, overwrite)
+
+    async def attempt() -> SavedAudio:
+        async with engine.stream_once(call) as reply:
+            return await _write(AudioStream(reply), path, progress)
+
+    return await engine.retrying(attempt)
+
+
+def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - run_sync passes no keywords
+    if path.is_dir():
+        raise InvalidArgumentError("destination", f"{str(path)!r} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise InvalidArgumentError("destination", f"the folder {str(path.parent)!r} does not exist: make it first")
+    if path.exists() and not overwrite:
+        raise InvalidArgumentError("destination", f"{str(path)!r} exists already: pass overwrite=True to replace it")
+
+
+async def _write(
+    audio: AudioStream, path: Path, progress: Callable[[int, int | None], None] | None
+) -> SavedAudio:
+    file = AtomicFile(path)
+    try:
+        gathered = bytearray()
+        async for chunk in audio:
+            gathered += chunk
+            if len(gathered) >= _WRITE_SIZE:
+                await run_sync(file.write, gathered)
+                gathered = bytearray()
+                if progress is not None:
+                    progress(file.size, audio.content_length)
+        await run_sync(file.write, gathered)
+        await run_sync(file.commit)
+        if progress is not None:
+            progress(file.size, audio.content_length)
+        return SavedAudio(path, file.size, file.sha256, audio.content_type)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await run_sync(file.discard)

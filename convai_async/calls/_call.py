@@ -1,0 +1,149 @@
+"""A request as a value: what to send, how to read the reply, and whether sending it twice is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from convai_async.errors import DecodeError, InvalidArgumentError
+
+T = TypeVar("T")
+
+Query = tuple[tuple[str, str], ...]
+
+
+
+class JSONBody(msgspec.Struct, frozen=True):
+    """A request body of JSON."""
+
+    content: bytes
+
+
+class FileBody(msgspec.Struct, frozen=True):
+    """A multipart request body of one file.
+
+    Attributes:
+        field: The form field's name.
+        content: The file's bytes.
+        filename: The file's name, as the service shall see it.
+        content_type: Its media type.
+    """
+
+    field: str
+    content: bytes
+    filename: str
+    content_type: str
+
+
+class Call(msgspec.Struct, Generic[T], frozen=True):
+    """One request to the service, not yet sent.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path from the root, percent-encoded, such as ``"/v1/convai/conversations"``.
+        decode: Makes the result of the reply's body; raises `DecodeError` if it can't.
+        query: The query's pairs, not encoded; a name may stand several times.
+        body: What to send, or None.
+        idempotent: Whether sending it twice has the effect of sending it once.
+    """
+
+    method: str
+    path: str
+    decode: Callable[[bytes], T]
+    query: Query = ()
+    body: JSONBody | FileBody | None = None
+    idempotent: bool = True
+
+    def with_query(self, **values: str) -> Call[T]:
+        """Return the same call with these query parameters set anew."""
+        kept = tuple(pair for pair in self.query if pair[0] not in values)
+        return msgspec.structs.replace(self, query=(*kept, *values.items()))
+
+
+class Response(msgspec.Struct, Generic[T], frozen=True):
+    """A whole reply.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers; names in any case.
+        body: The body's bytes, decompressed but otherwise as the service sent them.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    _decode: Callable[[bytes], T]
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's id of the request, to quote to its support."""
+        return request_id(self.headers)
+
+    def decode(self) -> T:
+        """Return the typed result.
+
+        Raises:
+            DecodeError: The body is not the document that it should be.
+        """
+        return self._decode(self.body)
+
+    def __repr__(self) -> str:
+        # A body can be a signed URL or a transcript: neither belongs into logs.
+        return f"Response(status={self.status}, request_id={self.request_id!r}, body=<{len(self.body)} bytes>)"
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the service's id of a request from the reply's headers, or None."""
+    return headers.get("request-id") or headers.get("x-trace-id")
+
+
+def checked_id(parameter: str, value: str) -> str:
+    """Return an id as it is.
+
+    Raises:
+        InvalidArgumentError: It is no string, empty, ``.`` or ``..``, or holds characters that no id has.
+    """
+    if not isinstance(value, str):
+        raise InvalidArgumentError(parameter, f"must be a string, not {type(value).__name__}")
+    if not value.strip():
+        raise InvalidArgumentError(parameter, "must not be empty")
+    if value in {".", ".."}:
+        raise InvalidArgumentError(parameter, f"{value!r} is a step in a path, not an id")
+    if not value.isprintable():
+        raise InvalidArgumentError(parameter, f"{value!r} holds a control character or a line break: strip it")
+    return value
+
+
+def quoted_id(parameter: str, value: str) -> str:
+    """Return an id as one percent-encoded path segment.
+
+    Raises:
+        InvalidArgumentError: As `checked_id`.
+    """
+    return quote(checked_id(parameter, value), safe="")
+
+
+def json_body(**values: Any) -> JSONBody:
+    """Return a JSON object of these values as a request body."""
+    return JSONBody(msgspec.json.encode(values))
+
+
+def nothing(_body: bytes) -> None:
+    """Decode a reply whose body says nothing."""
+
+
+def any_json(body: bytes) -> Any:
+    """Decode a reply of any JSON; an empty body is None.
+
+    Raises:
+        DecodeError: It is not JSON.
+    """
+    if not body:
+        return None
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise DecodeError.from_message(str(error), body) from None

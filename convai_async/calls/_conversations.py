@@ -1,0 +1,130 @@
+"""The calls of ``/v1/convai/conversation…``, one function each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Unpack
+
+from convai_async.calls._call import Call, FileBody, checked_id, json_body, nothing, quoted_id
+from convai_async.calls._filters import ConversationFilters, check_filters
+from convai_async.calls._query import MAX_PAGE_SIZE, check_page_size, encode_query
+from convai_async.models import (
+    Conversation,
+    ConversationsPage,
+    SignedUrl,
+    SipMessage,
+    SipMessagesPage,
+    UploadedFile,
+    WebRTCToken,
+    decoder,
+)
+from convai_async.pagination import Page
+
+if TYPE_CHECKING:
+    from convai_async.models import ConversationSummary
+
+_CONVERSATIONS = "/v1/convai/conversations"
+
+_decode_conversation = decoder(Conversation)
+_decode_conversations_page = decoder(ConversationsPage)
+_decode_signed_url = decoder(SignedUrl)
+_decode_sip_messages_page = decoder(SipMessagesPage)
+_decode_uploaded_file = decoder(UploadedFile)
+_decode_webrtc_token = decoder(WebRTCToken)
+
+
+def list_conversations(**filters: Unpack[ConversationFilters]) -> Call[Page[ConversationSummary]]:
+    """GET /v1/convai/conversations: one page of conversations, newest first."""
+    values = check_filters({"page_size": MAX_PAGE_SIZE, **filters}, ConversationFilters)
+    return Call("GET", _CONVERSATIONS, _decode_summaries, encode_query(values))
+
+
+def _decode_summaries(body: bytes) -> Page[ConversationSummary]:
+    page = _decode_conversations_page(body)
+    return Page(page.conversations, page.next_cursor, page.has_more)
+
+
+def get_conversation(conversation_id: str) -> Call[Conversation]:
+    """GET /v1/convai/conversations/{conversation_id}: details and transcript."""
+    return Call("GET", _conversation(conversation_id), _decode_conversation)
+
+
+def delete_conversation(conversation_id: str) -> Call[None]:
+    """DELETE /v1/convai/conversations/{conversation_id}."""
+    return Call("DELETE", _conversation(conversation_id), nothing)
+
+
+def get_audio(conversation_id: str) -> Call[None]:
+    """GET /v1/convai/conversations/{conversation_id}/audio: a stream, to be read as it comes."""
+    return Call("GET", f"{_conversation(conversation_id)}/audio", nothing)
+
+
+def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] | None) -> Call[None]:
+    """POST /v1/convai/conversations/{conversation_id}/feedback."""
+    return Call(
+        "POST",
+        f"{_conversation(conversation_id)}/feedback",
+        nothing,
+        body=json_body(feedback=feedback),
+        idempotent=False,
+    )
+
+
+def create_file(conversation_id: str, content: bytes, *, filename: str, content_type: str) -> Call[UploadedFile]:
+    """POST /v1/convai/conversations/{conversation_id}/files: one image or PDF."""
+    return Call(
+        "POST",
+        f"{_conversation(conversation_id)}/files",
+        _decode_uploaded_file,
+        body=FileBody("file", content, filename, content_type),
+        idempotent=False,
+    )
+
+
+def delete_file(conversation_id: str, file_id: str) -> Call[None]:
+    """DELETE /v1/convai/conversations/{conversation_id}/files/{file_id}."""
+    return Call("DELETE", f"{_conversation(conversation_id)}/files/{quoted_id('file_id', file_id)}", nothing)
+
+
+def get_sip_messages(
+    conversation_id: str, *, page_size: int | None = None, cursor: str | None = None
+) -> Call[Page[SipMessage]]:
+    """GET /v1/convai/conversations/{conversation_id}/sip-messages: one page of SIP messages."""
+    check_page_size(page_size)
+    query = encode_query({"page_size": page_size, "cursor": cursor})
+    return Call("GET", f"{_conversation(conversation_id)}/sip-messages", _decode_sip_messages, query)
+
+
+def _decode_sip_messages(body: bytes) -> Page[SipMessage]:
+    page = _decode_sip_messages_page(body)
+    return Page(page.sip_messages, page.next_cursor, page.has_more)
+
+
+def get_signed_url(
+    agent_id: str,
+    *,
+    include_conversation_id: bool | None = None,
+    branch_id: str | None = None,
+    environment: str | None = None,
+) -> Call[SignedUrl]:
+    """GET /v1/convai/conversation/get-signed-url."""
+    query = encode_query(
+        {
+            "agent_id": checked_id("agent_id", agent_id),
+            "include_conversation_id": include_conversation_id,
+            "branch_id": branch_id,
+            "environment": environment,
+        }
+    )
+    return Call("GET", "/v1/convai/conversation/get-signed-url", _decode_signed_url, query)
+
+
+def get_webrtc_token(agent_id: str, *, participant_name: str | None = None) -> Call[WebRTCToken]:
+    """GET /v1/convai/conversation/token."""
+    query = encode_query(
+        {"agent_id": checked_id("agent_id", agent_id), "participant_name": participant_name}
+    )
+    return Call("GET", "/v1/convai/conversation/token", _decode_webrtc_token, query)
+
+
+def _conversation(conversation_id: str) -> str:
+    return f"{_CONVERSATIONS}/{quoted_id('conversation_id', conversation_id)}"

@@ -1,0 +1,85 @@
+"""Query parameters: their Python values, and their form on the wire."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from convai_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from convai_async.calls._call import Query
+
+MAX_PAGE_SIZE = 100
+
+
+def encode_query(values: Mapping[str, Any]) -> Query:
+    """Return the pairs to send: lists repeat their name, None and empty lists are left out.
+
+    Booleans become ``true`` and ``false``, datetimes unix seconds.
+
+    Raises:
+        InvalidArgumentError: A value has no form on the wire.
+    """
+    pairs: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if value is None:
+            continue
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            pairs.extend((name, _encode(name, item)) for item in value)
+        else:
+            pairs.append((name, _encode(name, value)))
+    return tuple(pairs)
+
+
+def _encode(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        if not value.isascii():
+            _check_encodable(name, value)
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, datetime):
+        return str(unix_seconds(name, value))
+    raise InvalidArgumentError(name, f"cannot send a {type(value).__name__}")
+
+
+def _check_encodable(name: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(name, "holds half a surrogate pair, which no UTF-8 text can") from None
+
+
+def unix_seconds(name: str, value: datetime | int, *, up: bool = False) -> int:
+    """Return a moment as whole unix seconds, rounded down, or up.
+
+    Raises:
+        InvalidArgumentError: It is a datetime without a time zone, or no moment at all.
+    """
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise InvalidArgumentError(
+                name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
+            )
+        return math.ceil(value.timestamp()) if up else math.floor(value.timestamp())
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, not {type(value).__name__}")
+
+
+def check_page_size(page_size: int | None) -> None:
+    """Refuse a page size that the service would refuse.
+
+    Raises:
+        InvalidArgumentError: It is not a whole number from 1 to 100.
+    """
+    if page_size is None:
+        return
+    whole = isinstance(page_size, int) and not isinstance(page_size, bool)
+    if not whole or not 1 <= page_size <= MAX_PAGE_SIZE:
+        raise InvalidArgumentError("page_size", f"must be from 1 to {MAX_PAGE_SIZE}, got {page_size!r}")

@@ -1,0 +1,54 @@
+"""A call to an endpoint that has no function of its own yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from convai_async.calls._call import Call, JSONBody, any_json
+from convai_async.calls._query import encode_query
+from convai_async.errors import InvalidArgumentError
+
+_IDEMPOTENT_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT"})  # RFC 9110, 9.2.2
+
+
+def request(
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    json: Any = None,
+    idempotent: bool | None = None,
+) -> Call[Any]:
+    """Any endpoint.
+
+    Args:
+        method: The HTTP method.
+        path: The path from the root, such as ``"/v1/convai/agents"``, percent-encoded where it must be.
+        query: The query, not encoded; lists repeat their name, None is left out, datetimes become unix seconds.
+        json: What to send as JSON; None sends no body.
+        idempotent: Whether repeating the request is safe; by default what HTTP says of the method.
+
+    Raises:
+        InvalidArgumentError: The path does not begin with ``/``, or holds a query; a value cannot be sent.
+    """
+    if not path.startswith("/") or not path.isprintable():
+        raise InvalidArgumentError("path", f"must be a path from the root, such as '/v1/convai/agents', got {path!r}")
+    if "?" in path or "#" in path:
+        raise InvalidArgumentError("path", f"{path!r} holds a query or a fragment: pass query={{...}} instead")
+    try:
+        body = None if json is None else JSONBody(msgspec.json.encode(json))
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError("json", f"cannot be encoded: {error}") from None
+    method = method.upper()
+    return Call(
+        method,
+        quote(path, safe="/%:@!$&'()*+,;=~"),
+        any_json,
+        encode_query(query or {}),
+        body,
+        method in _IDEMPOTENT_METHODS if idempotent is None else idempotent,
+    )

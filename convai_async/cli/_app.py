@@ -1,0 +1,82 @@
+"""The group of commands, and what a person reads when one fails."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from convai_async._version import __version__
+from convai_async.cli._harvest import harvest_command
+from convai_async.cli._list import list_command
+from convai_async.cli._show import show_command
+from convai_async.cli._status import status_command
+from convai_async.cli._terminal import plain
+from convai_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    ConfigurationError,
+    ConvAIError,
+    InvalidArgumentError,
+    TransportError,
+)
+from convai_async.harvest import ArchiveError
+
+EXIT_SOME_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_NOT_FIXED_BY_TRYING_AGAIN = (ArchiveError, AuthenticationError, ConfigurationError, InvalidArgumentError)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="convai-async")
+def app() -> None:
+    """Read the conversations of ElevenLabs agents, and harvest them into a database.
+
+    The API key is taken from ELEVENLABS_API_KEY. With --sandbox no key is needed: a small service with
+    made-up conversations runs inside the command.
+
+    Exit codes: 0 all went well, 1 some failed, 2 usage, 130 interrupted.
+    """
+
+
+for _command in (harvest_command, list_command, show_command, status_command):
+    app.add_command(_command)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    Args:
+        arguments: The command line after the program's name; the process's own by default.
+    """
+    try:
+        return int(app.main(arguments, prog_name="convai-async", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted: what was written is safe, and the same command goes on from there", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Nothing may be flushed into the pipe at exit.
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
+    except ConvAIError as error:
+        hint = _hint(error)
+        click.echo(f"convai-async: {plain(str(error))}" + (f"\n{hint}" if hint else ""), err=True)
+        return EXIT_USAGE if isinstance(error, _NOT_FIXED_BY_TRYING_AGAIN) else EXIT_SOME_FAILED
+
+
+def _hint(error: ConvAIError) -> str | None:
+    """Return what to type next, where the error itself does not say."""
+    match error:
+        case AuthenticationError():
+            return "Set the right key: export ELEVENLABS_API_KEY=…, and --region if the workspace has one."
+        case ConfigurationError():
+            return "Set the key: export ELEVENLABS_API_KEY=…, or try it without one: add --sandbox."
+        case TransportError() | APIStatusError() if error.retryable:
+            return "Run the same command again when the service can be reached."
+        case _:
+            return None

@@ -1,0 +1,101 @@
+"""Options that several commands share, and the client that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from convai_async.client import ConvAIClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from convai_async.client import Region
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SANDBOX_SIZE = 200
+
+
+class Moment(click.ParamType):
+    """A datetime with a time zone, or a date, which is its midnight in UTC."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read a date or datetime in ISO 8601."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date: write 2026-01-31, or 2026-01-31T09:00:00+01:00", param, ctx)
+        if moment.tzinfo is not None:
+            return moment
+        if len(value) > len("2026-01-31"):
+            self.fail(f"{value!r} has no time zone: write {value}Z for UTC, or {value}+01:00", param, ctx)
+        return moment.replace(tzinfo=UTC)
+
+
+def connection_options(command: Command) -> Command:
+    """Add the options that say which service to ask."""
+    options = [
+        click.option(
+            "--region",
+            type=click.Choice(["global", "us", "eu", "in", "sg"]),
+            default="global",
+            show_default=True,
+            help="Where the workspace is.",
+        ),
+        click.option("--base-url", metavar="URL", help="Another address of the service, instead of a region."),
+        click.option(
+            "--sandbox",
+            metavar="[N]",
+            type=click.IntRange(min=1),
+            is_flag=False,
+            flag_value=_SANDBOX_SIZE,
+            default=None,
+            help=f"Ask a made-up service with N conversations ({_SANDBOX_SIZE} by default) instead; no key needed.",
+        ),
+    ]
+    return _decorated(command, options)
+
+
+def filter_options(command: Command) -> Command:
+    """Add the options that say which conversations are meant."""
+    options = [
+        click.option("--agent", "agent_id", metavar="ID", help="Only conversations with this agent."),
+        click.option("--since", type=Moment(), help="Only those that started then or later."),
+        click.option("--until", type=Moment(), help="Only those that started before."),
+    ]
+    return _decorated(command, options)
+
+
+def _decorated(command: Command, options: list[Callable[[Command], Command]]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@asynccontextmanager
+async def open_client(region: Region, base_url: str | None, sandbox: int | None) -> AsyncIterator[ConvAIClient]:
+    """Open the client that the connection options describe, and the made-up service if they ask for it."""
+    if sandbox is None:
+        async with ConvAIClient(region=region, base_url=base_url) as client:
+            yield client
+        return
+    if base_url is not None or region != "global":
+        raise click.UsageError("--sandbox is a service of its own: leave --base-url and --region out")
+    from convai_async.testing import FakeConvAI  # noqa: PLC0415 - only the sandbox pays for it
+
+    async with FakeConvAI(conversations=sandbox) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        yield client
+
+
+def source_name(client: ConvAIClient, sandbox: int | None) -> str:
+    """Return what an archive notes as its origin: the address, or the sandbox, whose port is new each time."""
+    return client.base_url if sandbox is None else f"sandbox:{sandbox}"

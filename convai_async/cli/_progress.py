@@ -1,0 +1,118 @@
+"""How a harvest shows that it is alive: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from convai_async.cli._terminal import utc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from convai_async.harvest import HarvestReport
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Display(Protocol):
+    """Shows counts while they grow."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    def update(self, report: HarvestReport) -> None:
+        """Show these counts, or leave it for the next time."""
+
+
+def display(*, as_json: bool) -> Display:
+    """Return what suits where the output goes."""
+    if as_json:
+        return _Lines(lambda report: click.echo(_json("progress", report)))
+    if sys.stderr.isatty():
+        return _Bar()
+    return _Lines(lambda report: click.echo(counts(report), err=True))
+
+
+def final_json(report: HarvestReport) -> bytes:
+    """Return the final report for machines."""
+    return _json("report", report)
+
+
+def _json(event: str, report: HarvestReport) -> bytes:
+    return msgspec.json.encode({"event": event, **msgspec.to_builtins(report), "complete": report.complete})
+
+
+def counts(report: HarvestReport) -> str:
+    """Return the counts in one line."""
+    rate = report.fetched / report.seconds if report.seconds else 0.0
+    reached = "" if report.reached_unix_secs is None else f", back to {utc(report.reached_unix_secs)} UTC"
+    return (
+        f"{report.found:,} found, {report.fetched:,} fetched ({rate:.0f}/s), "
+        f"{report.unchanged:,} unchanged, {report.failed:,} failed{reached}"
+    )
+
+
+class _Lines:
+    """A line at once, and then one every few seconds."""
+
+    def __init__(self, show: Callable[[HarvestReport], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._show = show
+        self._clock = clock
+        self._next = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave the last word to the report."""
+
+    def update(self, report: HarvestReport) -> None:
+        """Show the counts if the last line is old enough."""
+        if self._clock() >= self._next:
+            self._next = self._clock() + _SECONDS_BETWEEN_LINES
+            self._show(report)
+
+
+class _Bar:
+    """A live line on the terminal."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("listing", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, report: HarvestReport) -> None:
+        """Show the counts; rich redraws a few times a second."""
+        # How many there are is known only once the list has been read.
+        total = report.found if report.listed else None
+        handled = report.fetched + report.failed + report.unchanged
+        self._bar.update(self._task, description=counts(report), total=total, completed=handled)

@@ -1,0 +1,37 @@
+"""What is safe and pleasant to put on a terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_SECONDS_PER_MINUTE = 60
+_KIB = 1024
+
+
+def plain(text: str | None) -> str:
+    """Return text without escape sequences and control characters: the service's words must not steer a terminal."""
+    return "".join(char for char in text or "" if char.isprintable() or char == "\n")
+
+
+def one_line(text: str | None) -> str:
+    """Return `plain` text in one line."""
+    return " ".join(plain((text or "").replace("\t", " ")).split())
+
+
+def clock_time(seconds: int | None) -> str:
+    """Return seconds as minutes and seconds: ``3:07``."""
+    return "" if seconds is None else f"{seconds // _SECONDS_PER_MINUTE}:{seconds % _SECONDS_PER_MINUTE:02}"
+
+
+def utc(unix_secs: int | None) -> str:
+    """Return a moment in UTC, to the second."""
+    return "" if unix_secs is None else f"{datetime.fromtimestamp(unix_secs, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def byte_count(count: float) -> str:
+    """Return a number of bytes as people read it: ``1.4 MiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < _KIB:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= _KIB
+    return f"{count:.1f} TiB"

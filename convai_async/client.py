@@ -1,0 +1,246 @@
+"""The client: configuration and lifetime."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from convai_async import calls
+from convai_async._engine import Engine
+from convai_async._session import Session
+from convai_async._version import __version__
+from convai_async.errors import ConfigurationError, InvalidArgumentError
+from convai_async.limits import ConcurrencyLimiter
+from convai_async.resources import Agents, Conversations
+from convai_async.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    import ssl as ssl_module
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    import aiohttp
+
+    from convai_async.calls import Call, Response
+
+T = TypeVar("T")
+
+Region = Literal["global", "us", "eu", "in", "sg"]
+
+_API_KEY_VARIABLE = "ELEVENLABS_API_KEY"
+_HOSTS: dict[str, str] = {
+    "global": "https://api.elevenlabs.io",
+    "us": "https://api.us.elevenlabs.io",
+    "eu": "https://api.eu.residency.elevenlabs.io",
+    "in": "https://api.in.residency.elevenlabs.io",
+    "sg": "https://api.sg.residency.elevenlabs.io",
+}
+_DEFAULT_TIMEOUT = 60.0
+_DEFAULT_CONCURRENCY = 64
+
+
+class _Inherited:
+    """Stands for the value that the client has already."""
+
+    def __repr__(self) -> str:
+        return "<the client's>"
+
+
+_INHERITED: Final = _Inherited()
+
+
+class ConvAIClient:
+    """A client of the ElevenLabs Agents conversations API.
+
+    Make one for each event loop and keep it: connections, the limit on requests in flight and a pause that
+    the service asked for are shared by everything that uses it. Nothing is opened before the first request.
+    Close it with ``async with``, or with `close`.
+
+    Args:
+        api_key: The key; by default what ``ELEVENLABS_API_KEY`` holds at this moment.
+        region: Where the workspace is: ``"global"`` (default), ``"us"``, ``"eu"``, ``"in"`` or ``"sg"``.
+            A workspace with data residency has keys of its own, which work in its region only.
+        base_url: Another address of the service, instead of a region.
+        timeout: Seconds for one attempt of a request, 60 by default; for a stream, seconds to connect and
+            seconds without a byte. None is no bound.
+        retry: When to try again; None is never.
+        max_concurrency: The most requests that may be in flight at once, 64 by default. Fewer are when the
+            service refuses so many: the limit finds the service's own.
+        session: An aiohttp session of yours to use. It is not closed, and its own connector, proxies and
+            trace configs hold.
+        connector: An aiohttp connector of yours to use. It is not closed.
+        trust_env: Whether to take proxies and netrc from the environment.
+        ssl: An `ssl.SSLContext` to trust a private CA; False trusts anybody.
+        trace_configs: aiohttp's hooks for tracing.
+        headers: More headers for every request.
+
+    Raises:
+        ConfigurationError: There is no key, or what is given contradicts itself.
+
+    Attributes:
+        conversations: The conversations of the workspace.
+        agents: Its agents.
+    """
+
+    def __init__(  # noqa: PLR0913 - a client has many settings, each by its name
+        self,
+        api_key: str | None = None,
+        *,
+        region: Region = "global",
+        base_url: str | None = None,
+        timeout: float | None = _DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - frozen
+        max_concurrency: int = _DEFAULT_CONCURRENCY,
+        session: aiohttp.ClientSession | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+        trust_env: bool = False,
+        ssl: ssl_module.SSLContext | aiohttp.Fingerprint | bool = True,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if session is not None and (connector is not None or trust_env or trace_configs):
+            raise ConfigurationError("session has its own connector, trust_env and trace_configs: set them there")
+        if max_concurrency < 1:
+            raise InvalidArgumentError("max_concurrency", f"must be at least 1, got {max_concurrency}")
+        self._base_url = _address(region, base_url)
+        self._set_up(
+            Engine(
+                Session(
+                    self._base_url,
+                    {
+                        "user-agent": f"convai-async/{__version__}",
+                        **(headers or {}),
+                        "xi-api-key": _checked_key(os.environ.get(_API_KEY_VARIABLE, "") if api_key is None else api_key),
+                    },
+                    borrowed=session,
+                    connector=connector,
+                    trust_env=trust_env,
+                    ssl=ssl,
+                    trace_configs=trace_configs,
+                ),
+                ConcurrencyLimiter(max_concurrency),
+                retry,
+                _checked_timeout(timeout),
+            )
+        )
+        self._owns_session = True
+
+    def _set_up(self, engine: Engine) -> None:
+        self._engine = engine
+        self.conversations = Conversations(engine)
+        self.agents = Agents(engine)
+
+    def __repr__(self) -> str:
+        return f"<ConvAIClient of {self._base_url}>"
+
+    @property
+    def base_url(self) -> str:
+        """Where the service is."""
+        return self._base_url
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; a session or connector of yours stays open. Closing twice is no error.
+
+        What `with_options` returned shares the connections, and does not close them.
+        """
+        if self._owns_session:
+            await self._engine.session.close()
+
+    def with_options(
+        self,
+        *,
+        timeout: float | _Inherited | None = _INHERITED,
+        retry: RetryPolicy | _Inherited | None = _INHERITED,
+    ) -> ConvAIClient:
+        """Return a client that differs in these options and shares everything else, connections too.
+
+        Args:
+            timeout: As in the constructor; None is no bound.
+            retry: As in the constructor; None is never.
+        """
+        engine = self._engine
+        derived = object.__new__(type(self))
+        derived._base_url = self._base_url
+        derived._owns_session = False
+        derived._set_up(
+            Engine(
+                engine.session,
+                engine.limiter,
+                engine.retry if isinstance(retry, _Inherited) else retry,
+                engine.timeout if isinstance(timeout, _Inherited) else _checked_timeout(timeout),
+            )
+        )
+        return derived
+
+    async def send_raw(self, call: Call[T]) -> Response[T]:
+        """Send a call and return the whole reply: ``.status .headers .body .request_id .decode()``.
+
+        Args:
+            call: One of `convai_async.calls`, such as ``calls.get_conversation("conv_1")``.
+
+        Raises:
+            ConvAIError: As for any request, less `DecodeError`, which ``.decode()`` raises.
+        """
+        return await self._engine.send_raw(call)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+        idempotent: bool | None = None,
+    ) -> Any:
+        """Send a request to an endpoint that the client has no method for, and return the reply's JSON.
+
+        Args:
+            method: The HTTP method.
+            path: The path from the root, such as ``"/v1/convai/agents"``.
+            query: The query; lists repeat their name, None is left out, datetimes become unix seconds.
+            json: What to send as JSON.
+            idempotent: Whether repeating the request is safe; by default what HTTP says of the method.
+
+        Raises:
+            InvalidArgumentError: The path is none, or a value cannot be sent.
+            ConvAIError: As for any request.
+        """
+        return await self._engine.send(calls.request(method, path, query=query, json=json, idempotent=idempotent))
+
+
+def _address(region: str, base_url: str | None) -> str:
+    if base_url is None:
+        if region not in _HOSTS:
+            raise ConfigurationError(f"region must be one of {', '.join(_HOSTS)}; got {region!r}")
+        return _HOSTS[region]
+    if region != "global":
+        raise ConfigurationError("region and base_url both say where the service is: pass one of them")
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not base_url.isascii():
+        raise ConfigurationError(f"base_url must look like 'https://api.elevenlabs.io', got {base_url!r}")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError("base_url must be scheme, host and path only: no user, query or fragment")
+    return base_url.rstrip("/")
+
+
+def _checked_key(key: str) -> str:
+    if not key:
+        raise ConfigurationError(f"there is no API key: set {_API_KEY_VARIABLE}, or pass api_key=")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigurationError("the API key holds a space, a line break or another character that no key has")
+    return key
+
+
+def _checked_timeout(timeout: float | None) -> float | None:
+    if timeout is not None and timeout <= 0:
+        raise InvalidArgumentError("timeout", f"must be more than 0 seconds, or None for no bound; got {timeout}")
+    return timeout

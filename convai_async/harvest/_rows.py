@@ -1,0 +1,148 @@
+"""A fetched conversation, and the rows that the archive keeps of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convai_async.audio import SavedAudio
+from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FINAL_STATUSES = ("done", "failed")
+"""The statuses after which a conversation changes no more, but for re-analysis, ratings and retention."""
+
+Row = dict[str, Any]
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """A conversation as it came.
+
+    Attributes:
+        summary: Its line in the list.
+        raw: Its details, the service's bytes.
+        conversation: The same, decoded; None when it does not decode.
+        decode_error: Why not, or None.
+        audio: Its recording on disk, or None.
+    """
+
+    summary: ConversationSummary
+    raw: bytes
+    conversation: Conversation | None = None
+    decode_error: str | None = None
+    audio: SavedAudio | None = None
+
+    @property
+    def conversation_id(self) -> str:
+        """The id that was asked for."""
+        return self.summary.conversation_id
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A conversation that could not be fetched.
+
+    Attributes:
+        conversation_id: Which one.
+        error: Why, in one sentence.
+        attempts: Requests that were sent for it.
+    """
+
+    conversation_id: str
+    error: str
+    attempts: int
+
+
+def conversation_row(fetched: Fetched, fetched_unix_secs: int) -> Row:
+    """Return the row of ``conversations``: the details, and from the list what only that says."""
+    summary = fetched.summary
+    row = {
+        "conversation_id": fetched.conversation_id,
+        "agent_id": summary.agent_id,
+        "agent_name": summary.agent_name,
+        "user_id": None,
+        "status": summary.status,
+        "start_time_unix_secs": summary.start_time_unix_secs,
+        "call_duration_secs": summary.call_duration_secs,
+        "message_count": summary.message_count,
+        "call_successful": summary.call_successful,
+        "direction": summary.direction,
+        "rating": summary.rating,
+        "cost": None,
+        "main_language": None,
+        "termination_reason": None,
+        "call_summary_title": summary.call_summary_title,
+        "transcript_summary": summary.transcript_summary,
+        "has_audio": False,
+        "fetched_unix_secs": fetched_unix_secs,
+        "decode_error": fetched.decode_error,
+        "raw": fetched.raw,
+    }
+    if fetched.conversation is not None:
+        row |= {name: value for name, value in _details(fetched.conversation).items() if value is not None}
+    return row
+
+
+def _details(conversation: Conversation) -> Row:
+    metadata, analysis = conversation.metadata, conversation.analysis
+    row: Row = {
+        "agent_id": conversation.agent_id,
+        "user_id": conversation.user_id,
+        "status": conversation.status,
+        "start_time_unix_secs": metadata.start_time_unix_secs,
+        "call_duration_secs": metadata.call_duration_secs,
+        "cost": metadata.cost,
+        "main_language": metadata.main_language,
+        "termination_reason": metadata.termination_reason,
+        "has_audio": conversation.has_audio,
+    }
+    if analysis is not None:
+        row |= {
+            "call_successful": analysis.call_successful,
+            "call_summary_title": analysis.call_summary_title,
+            "transcript_summary": analysis.transcript_summary,
+        }
+    return row
+
+
+def turn_rows(conversation: Conversation) -> Iterator[Row]:
+    """Yield the rows of ``turns``."""
+    for position, turn in enumerate(conversation.transcript):
+        yield {
+            "conversation_id": conversation.conversation_id,
+            "position": position,
+            "role": turn.role,
+            "message": turn.message,
+            "time_in_call_secs": turn.time_in_call_secs,
+            "interrupted": turn.interrupted,
+            "llm": turn.llm_override,
+        }
+
+
+def tool_call_rows(conversation: Conversation) -> Iterator[Row]:
+    """Yield the rows of ``tool_calls``: each call with its result, which can stand in a later turn."""
+    results = {
+        result.request_id: result
+        for turn in conversation.transcript
+        for result in turn.tool_results
+        if not isinstance(result, UnknownToolResult)
+    }
+    position = 0
+    for turn_position, turn in enumerate(conversation.transcript):
+        for call in turn.tool_calls:
+            result = results.get(call.request_id)
+            yield {
+                "conversation_id": conversation.conversation_id,
+                "position": position,
+                "turn_position": turn_position,
+                "request_id": call.request_id,
+                "tool_name": call.tool_name,
+                "type": call.type,
+                "params_as_json": call.params_as_json,
+                "result_value": None if result is None else result.result_value,
+                "is_error": None if result is None else result.is_error,
+                "tool_latency_secs": None if result is None else result.tool_latency_secs,
+            }
+            position += 1

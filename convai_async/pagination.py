@@ -1,0 +1,192 @@
+"""Pages that follow cursors, and the ways to walk through them.
+
+A paginator is a value: nothing is sent until it is awaited or iterated, and each iteration starts anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import anyio
+import msgspec
+
+from convai_async._tasks import Handover, background_tasks
+from convai_async.errors import ConvAIError, InvalidArgumentError, PaginationError
+
+if TYPE_CHECKING:
+    from anyio.streams.memory import MemoryObjectSendStream
+
+    from convai_async.calls import Call
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a list.
+
+    Iterating, ``len()`` and indexing go to the items.
+
+    Attributes:
+        items: What the page holds; can be empty although more pages follow.
+        next_cursor: Where the next page begins, or None.
+        has_more: Whether the service says that more follows.
+    """
+
+    items: list[T]
+    next_cursor: str | None = None
+    has_more: bool = False
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __bool__(self) -> bool:
+        """A page is a page, also an empty one: never take emptiness for the end."""
+        return True
+
+    def __getitem__(self, index: int) -> T:
+        return self.items[index]
+
+
+Send = Callable[["Call[Page[T]]"], Awaitable[Page[T]]]
+
+
+class Paginator(Generic[T]):
+    """A list of the service, page after page.
+
+    - ``await paginator``: the first page.
+    - ``async for item in paginator``: every item of every page.
+    - ``async for page in paginator.pages(cursor=saved)``: page by page, from a saved cursor on.
+    - ``await paginator.collect(max_items=500)``: the items in a list.
+    - ``paginator.limit(500)``: a paginator that ends after so many items.
+    - ``async with paginator.prefetch(pages=2) as items``: as ``async for``, while the next pages load.
+
+    All of them raise `PaginationError` when the service's cursors contradict each other, and whatever
+    fetching a page raises; a failed page was already tried again as the retry policy says.
+    """
+
+    def __init__(self, send: Send[T], call: Call[Page[T]], *, max_items: int | None = None) -> None:
+        self._send = send
+        self._call = call
+        self._max_items = max_items
+
+    def __repr__(self) -> str:
+        return f"<Paginator of {self._call.path}>"
+
+    def __await__(self) -> Generator[None, None, Page[T]]:
+        return self._first_page().__await__()
+
+    async def _first_page(self) -> Page[T]:
+        return _cut(await self._send(self._call), self._max_items)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for item in page.items:
+                    yield item
+
+    async def pages(self, *, cursor: str | None = None) -> AsyncGenerator[Page[T], None]:
+        """Yield the pages one by one.
+
+        Args:
+            cursor: Where to begin: a page's ``next_cursor``. From the beginning by default. How long the
+                service honours a cursor is unknown.
+
+        Raises:
+            PaginationError: The service says that more follows but not where, or repeats a cursor.
+        """
+        call = self._call if cursor is None else self._call.with_query(cursor=cursor)
+        seen = {cursor}
+        remaining = self._max_items
+        while remaining is None or remaining > 0:
+            page = await self._send(call)
+            following = _following(page)
+            yield _cut(page, remaining)
+            if following is None:
+                return
+            if following in seen:
+                raise PaginationError(
+                    f"{self._call.path}: the service sent the cursor of an earlier page again;"
+                    " the rest of the list cannot be read: start the list anew"
+                )
+            seen.add(following)
+            call = self._call.with_query(cursor=following)
+            if remaining is not None:
+                remaining -= len(page)
+
+    async def collect(self, *, max_items: int | None = None) -> list[T]:
+        """Return the items in a list: all of them, or the first ``max_items``."""
+        paginator = self if max_items is None else self.limit(max_items)
+        return [item async for item in paginator]
+
+    def limit(self, max_items: int) -> Paginator[T]:
+        """Return a paginator that ends after so many items.
+
+        Raises:
+            InvalidArgumentError: ``max_items`` is negative.
+        """
+        if max_items < 0:
+            raise InvalidArgumentError("max_items", f"must be 0 or more, got {max_items}")
+        lower = max_items if self._max_items is None else min(max_items, self._max_items)
+        return Paginator(self._send, self._call, max_items=lower)
+
+    @asynccontextmanager
+    async def prefetch(self, *, pages: int = 2) -> AsyncIterator[AsyncIterator[T]]:
+        """Load the next pages while the items of the current one are worked on.
+
+        Leaving the block cancels what still loads.
+
+        Args:
+            pages: How many pages to load ahead, at most.
+
+        Yields:
+            An async iterator of the items.
+
+        Raises:
+            InvalidArgumentError: ``pages`` is less than 1.
+        """
+        if pages < 1:
+            raise InvalidArgumentError("pages", f"must be at least 1, got {pages}")
+        # One page is in the loader's hands, so the channel holds one fewer.
+        sender, receiver = anyio.create_memory_object_stream[Page[T] | ConvAIError](pages - 1)
+        async with receiver, background_tasks() as group:
+            group.start_soon(self._load, sender)
+            yield _items(Handover(receiver))
+
+    async def _load(self, sender: MemoryObjectSendStream[Page[T] | ConvAIError]) -> None:
+        async with sender, aclosing(self.pages()) as pages:
+            try:
+                async for page in pages:
+                    await sender.send(page)
+            except ConvAIError as error:
+                await sender.send(error)
+
+
+async def _items(pages: Handover[Page[T] | ConvAIError]) -> AsyncIterator[T]:
+    async for page in pages:
+        if isinstance(page, ConvAIError):
+            raise page
+        for item in page.items:
+            yield item
+
+
+def _following(page: Page[T]) -> str | None:
+    """Return the cursor of the next page, or None at the end."""
+    if not page.has_more:
+        return None
+    if not page.next_cursor:
+        raise PaginationError(
+            "the service says that more items follow but gave no cursor to them;"
+            " the rest of the list cannot be read: start the list anew"
+        )
+    return page.next_cursor
+
+
+def _cut(page: Page[T], max_items: int | None) -> Page[T]:
+    if max_items is None or max_items >= len(page):
+        return page
+    return Page(page.items[:max_items], page.next_cursor, page.has_more)

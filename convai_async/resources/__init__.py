@@ -1,0 +1,18 @@
+"""What a user of the client holds: ``client.conversations`` and ``client.agents``, and what is under them."""
+
+from convai_async.resources._agents import AgentLinks, Agents
+from convai_async.resources._audio import ConversationAudio
+from convai_async.resources._conversations import Conversations
+from convai_async.resources._feedback import ConversationFeedback
+from convai_async.resources._files import ConversationFiles
+from convai_async.resources._get_many import FetchResult
+
+__all__ = [
+    "AgentLinks",
+    "Agents",
+    "ConversationAudio",
+    "ConversationFeedback",
+    "ConversationFiles",
+    "Conversations",
+    "FetchResult",
+]

@@ -1,0 +1,73 @@
+"""``client.conversations.audio``."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from convai_async import calls
+from convai_async.audio import AudioStream, SavedAudio, save
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Callable
+
+    from convai_async._engine import Engine
+
+
+class ConversationAudio:
+    """The recordings of conversations (GET /v1/convai/conversations/{conversation_id}/audio)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def stream(self, conversation_id: str) -> AsyncIterator[AudioStream]:
+        """Open a recording, to read it as it arrives.
+
+        A missing recording raises on entering, before there is anything to pass on. Up to the first byte the
+        request is tried again as the retry policy says; what breaks off later raises while iterating.
+        The stream counts as a request in flight until the block ends.
+
+        Args:
+            conversation_id: Whose recording.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd.
+            NotFoundError: There is no recording, or not yet.
+            ConvAIError: As for any request.
+        """
+        async with self._engine.stream(calls.get_audio(conversation_id)) as reply:
+            yield AudioStream(reply)
+
+    async def download(
+        self,
+        conversation_id: str,
+        destination: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: Callable[[int, int | None], None] | None = None,
+    ) -> SavedAudio:
+        """Save a recording to a file that is whole or not there.
+
+        The bytes go to a temporary file beside the destination, which is synced and renamed after the last
+        one. A download that breaks off is started anew, as the retry policy says. Memory stays the same
+        however long the recording is. The file is readable by its owner only.
+
+        Args:
+            conversation_id: Whose recording.
+            destination: The file to make. Its folder must exist.
+            overwrite: Whether a file that is there already is replaced.
+            progress: Called in the event loop with the bytes so far and the bytes in all, or None where that
+                is unknown; begins again at 0 when the download does.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd; the destination is a folder, exists already, or its
+                folder does not.
+            NotFoundError: There is no recording, or not yet.
+            ConvAIError: As for any request.
+            OSError: The file cannot be written.
+        """
+        return await save(
+            self._engine, calls.get_audio(conversation_id), destination, overwrite=overwrite, progress=progress
+        )

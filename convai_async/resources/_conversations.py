@@ -1,0 +1,176 @@
+"""``client.conversations``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from convai_async import calls
+from convai_async.pagination import Paginator
+from convai_async.resources._audio import ConversationAudio
+from convai_async.resources._feedback import ConversationFeedback
+from convai_async.resources._files import ConversationFiles
+from convai_async.resources._get_many import get_many
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable
+    from contextlib import AbstractAsyncContextManager
+
+    from convai_async._engine import Engine
+    from convai_async.calls import ConversationFilters
+    from convai_async.models import (
+        Conversation,
+        ConversationSummary,
+        SignedUrl,
+        SipMessage,
+        WebRTCToken,
+    )
+    from convai_async.resources._get_many import FetchResult
+
+_DEFAULT_CONCURRENCY = 16
+
+
+class Conversations:
+    """The conversations of a workspace.
+
+    Attributes:
+        audio: Their recordings.
+        feedback: Their ratings.
+        files: Files that belong to them.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.audio = ConversationAudio(engine)
+        self.feedback = ConversationFeedback(engine)
+        self.files = ConversationFiles(engine)
+
+    def list(self, **filters: Unpack[ConversationFilters]) -> Paginator[ConversationSummary]:
+        """List conversations, newest first (GET /v1/convai/conversations).
+
+        Nothing is sent until the paginator is awaited (the first page) or iterated (all of them)::
+
+            async for summary in client.conversations.list(agent_id="agent_1"):
+                ...
+
+        Args:
+            **filters: What to list: see `ConversationFilters`. Datetimes must have a time zone.
+
+        Raises:
+            TypeError: There is no such filter. (The service would ignore it and return everything.)
+            InvalidArgumentError: A value is out of range, or the time range is turned around.
+        """
+        return Paginator(self._engine.send, calls.list_conversations(**filters))
+
+    async def get(self, conversation_id: str) -> Conversation:
+        """Get a conversation with its transcript (GET /v1/convai/conversations/{conversation_id}).
+
+        Args:
+            conversation_id: Which one.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd.
+            NotFoundError: It was deleted, or never there; right after a call ends, it may not be there yet.
+            ConvAIError: As for any request.
+        """
+        return await self._engine.send(calls.get_conversation(conversation_id))
+
+    def get_many(
+        self, ids: Iterable[str] | AsyncIterable[str], *, max_concurrency: int = _DEFAULT_CONCURRENCY
+    ) -> AbstractAsyncContextManager[AsyncIterator[FetchResult]]:
+        """Get many conversations at once; each comes as soon as it is there, in any order.
+
+        One that cannot be had does not stop the others: its result carries the error::
+
+            async with client.conversations.get_many(ids) as results:
+                async for result in results:
+                    if result.error is None: ...
+
+        Leaving the block cancels what is still under way. An error of ``ids`` itself is raised.
+
+        Args:
+            ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
+            max_concurrency: How many to fetch at the same time; the client's own limit holds as well.
+
+        Raises:
+            InvalidArgumentError: On entering: ``max_concurrency`` is less than 1, or ``ids`` is a string.
+        """
+        return get_many(self._engine, ids, max_concurrency)
+
+    async def delete(self, conversation_id: str) -> None:
+        """Delete a conversation (DELETE /v1/convai/conversations/{conversation_id}).
+
+        When a reply is lost and the repeated request finds nothing, the first one did delete it: that is no
+        error.
+
+        Args:
+            conversation_id: Which one.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd.
+            NotFoundError: There was none at the first attempt.
+            ConvAIError: As for any request.
+        """
+        await self._engine.send(calls.delete_conversation(conversation_id))
+
+    async def get_signed_url(
+        self,
+        agent_id: str,
+        *,
+        include_conversation_id: bool | None = None,
+        branch_id: str | None = None,
+        environment: str | None = None,
+    ) -> SignedUrl:
+        """Get a URL that opens a conversation with a private agent (GET /v1/convai/conversation/get-signed-url).
+
+        The URL is a secret, opens a conversation within 15 minutes, and is left out of the result's repr.
+
+        Args:
+            agent_id: The agent (``agent_…`` or ``seng_…``).
+            include_conversation_id: Whether the URL carries the conversation's id (then it works once, and
+                ``.conversation_id`` of the result is filled in); False by default.
+            branch_id: The branch of the agent.
+            environment: Whose variables the agent uses, such as ``"staging"``; ``"production"`` by default.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd.
+            ConvAIError: As for any request.
+        """
+        call = calls.get_signed_url(
+            agent_id,
+            include_conversation_id=include_conversation_id,
+            branch_id=branch_id,
+            environment=environment,
+        )
+        return await self._engine.send(call)
+
+    async def get_webrtc_token(self, agent_id: str, *, participant_name: str | None = None) -> WebRTCToken:
+        """Get a token that opens a WebRTC session with a private agent (GET /v1/convai/conversation/token).
+
+        The token is a secret, and is left out of the result's repr.
+
+        Args:
+            agent_id: The agent (``agent_…`` or ``seng_…``).
+            participant_name: The participant's name; the user id by default.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd.
+            ConvAIError: As for any request.
+        """
+        return await self._engine.send(calls.get_webrtc_token(agent_id, participant_name=participant_name))
+
+    def get_sip_messages(
+        self, conversation_id: str, *, page_size: int | None = None, cursor: str | None = None
+    ) -> Paginator[SipMessage]:
+        """List the SIP messages of a phone call (GET /v1/convai/conversations/{conversation_id}/sip-messages).
+
+        Args:
+            conversation_id: Which call's.
+            page_size: Messages in a page, 1 to 100; the service's choice by default.
+            cursor: Where to begin: a page's ``next_cursor``.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd, or the page size is out of range.
+        """
+        return Paginator(
+            self._engine.send, calls.get_sip_messages(conversation_id, page_size=page_size, cursor=cursor)
+        )

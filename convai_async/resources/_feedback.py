@@ -1,0 +1,33 @@
+"""``client.conversations.feedback``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from convai_async import calls
+
+if TYPE_CHECKING:
+    from convai_async._engine import Engine
+
+
+class ConversationFeedback:
+    """Ratings of conversations."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def create(self, conversation_id: str, *, feedback: Literal["like", "dislike"] | None) -> None:
+        """Rate a conversation (POST /v1/convai/conversations/{conversation_id}/feedback).
+
+        Whether rating twice is safe is undocumented, so a request that the service may have acted on is not
+        repeated, unless the client's retry policy has ``repeat_unsafe``.
+
+        Args:
+            conversation_id: What to rate.
+            feedback: ``"like"``, ``"dislike"``, or None to take the rating back.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd.
+            ConvAIError: As for any request.
+        """
+        await self._engine.send(calls.create_feedback(conversation_id, feedback))

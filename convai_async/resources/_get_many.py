@@ -1,0 +1,85 @@
+"""Fetch many conversations at once, each as soon as it is there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+
+from convai_async import calls
+from convai_async._tasks import Handover, background_tasks
+from convai_async.errors import ConvAIError, InvalidArgumentError
+from convai_async.models import Conversation
+
+if TYPE_CHECKING:
+    from anyio.streams.memory import MemoryObjectSendStream
+
+    from convai_async._engine import Engine
+
+
+class FetchResult(msgspec.Struct, frozen=True):
+    """What became of one conversation of many: it, or why it could not be had.
+
+    Attributes:
+        conversation_id: Which one.
+        conversation: The conversation, or None.
+        error: What getting it raised, or None.
+    """
+
+    conversation_id: str
+    conversation: Conversation | None = None
+    error: ConvAIError | None = None
+
+
+@asynccontextmanager
+async def get_many(
+    engine: Engine, ids: Iterable[str] | AsyncIterable[str], max_concurrency: int
+) -> AsyncIterator[AsyncIterator[FetchResult]]:
+    """Fetch conversations with so many tasks; the results come as they finish.
+
+    At most ``max_concurrency`` results wait for the consumer, so memory does not grow with the ids.
+
+    Raises:
+        InvalidArgumentError: ``max_concurrency`` is less than 1, or ``ids`` is a string.
+    """
+    if max_concurrency < 1:
+        raise InvalidArgumentError("max_concurrency", f"must be at least 1, got {max_concurrency}")
+    if isinstance(ids, str):
+        raise InvalidArgumentError("ids", "is one string: pass a list of ids, or use get()")
+    sender, receiver = anyio.create_memory_object_stream[FetchResult]()
+    async with receiver, aclosing(_one_by_one(ids)) as source, background_tasks() as group:
+        turn = anyio.Lock()
+
+        async def work(sender: MemoryObjectSendStream[FetchResult]) -> None:
+            async with sender:
+                while True:
+                    async with turn:
+                        conversation_id = await anext(source, None)
+                    if conversation_id is None:
+                        return
+                    await sender.send(await _fetch(engine, conversation_id))
+
+        async with sender:
+            for _ in range(max_concurrency):
+                group.start_soon(work, sender.clone())
+        yield Handover(receiver)
+
+
+async def _one_by_one(ids: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:
+    if isinstance(ids, AsyncIterable):
+        async for conversation_id in ids:
+            yield conversation_id
+    else:
+        for conversation_id in ids:
+            yield conversation_id
+
+
+async def _fetch(engine: Engine, conversation_id: str) -> FetchResult:
+    try:
+        conversation = await engine.send(calls.get_conversation(conversation_id))
+    except ConvAIError as error:
+        return FetchResult(conversation_id, error=error)
+    return FetchResult(conversation_id, conversation)

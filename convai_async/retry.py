@@ -1,0 +1,159 @@
+"""When to try again, and how long to wait before.
+
+tenacity runs the loop; this module decides. It knows errors, not HTTP.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import tenacity
+
+from convai_async.errors import APIStatusError, ConvAIError, InvalidArgumentError, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+_logger = logging.getLogger("convai_async")
+_AMBIGUOUS_STATUSES = frozenset({408, *range(500, 600)})
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How often, how long and when to try a request again.
+
+    Tried again are 408, 409, 425, 429 and 5xx replies, refused and dropped connections, timeouts and bodies
+    that end early. Waits grow exponentially with full jitter: the n-th is drawn evenly between 0 and
+    ``wait_initial * 2**(n - 1)`` seconds, ``wait_max`` at most. A longer ``Retry-After`` of the service is
+    obeyed. A wait that does not fit into ``timeout`` any more is not begun: the error is raised at once.
+
+    Attributes:
+        attempts: Requests in all, the first included; 1 is no retry.
+        timeout: Seconds from the first attempt's start in which the last may start, or None for no bound.
+        wait_initial: Seconds that the first wait lasts at most.
+        wait_max: Seconds that any wait lasts at most, unless the service asks for more.
+        repeat_unsafe: Whether a request that is not idempotent (a POST) is repeated too when it is unknown
+            whether the service acted on it: after a timeout, a dropped connection or a 5xx.
+    """
+
+    attempts: int = 5
+    timeout: float | None = 60.0
+    wait_initial: float = 0.5
+    wait_max: float = 20.0
+    repeat_unsafe: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        if self.attempts < 1:
+            raise InvalidArgumentError("attempts", f"must be at least 1, got {self.attempts!r}")
+        for name in ("timeout", "wait_initial", "wait_max"):
+            value = getattr(self, name)
+            if value is not None and not (value >= 0 and math.isfinite(value)):
+                raise InvalidArgumentError(name, f"must be a number of seconds, 0 or more, got {value!r}")
+
+    def repeats(self, error: BaseException, *, idempotent: bool) -> bool:
+        """Return whether a request that ended with this error is worth, and safe, another try."""
+        if not isinstance(error, ConvAIError) or not error.retryable:
+            return False
+        return idempotent or self.repeat_unsafe or not _ambiguous(error)
+
+    def draw_wait(self, error: BaseException, attempt: int) -> float:
+        """Return the seconds to wait after the n-th attempt ended with this error."""
+        bound = min(self.wait_max, self.wait_initial * 2.0 ** min(attempt - 1, 60))
+        jitter = random.uniform(0, bound)  # noqa: S311 - spreads load, hides nothing
+        retry_after = error.retry_after if isinstance(error, APIStatusError) else None
+        # On top of the service's wait, a little jitter: or everyone whom it asked comes back at once.
+        return jitter if retry_after is None else retry_after + min(jitter, self.wait_initial)
+
+
+def _ambiguous(error: ConvAIError) -> bool:
+    if isinstance(error, TransportError):
+        return error.ambiguous
+    return isinstance(error, APIStatusError) and error.status in _AMBIGUOUS_STATUSES
+
+
+async def repeat(  # noqa: PLR0913 - the clock and the sleep are here for the tests
+    attempt: Callable[[], Awaitable[T]],
+    first_error: ConvAIError,
+    policy: RetryPolicy,
+    *,
+    idempotent: bool,
+    started: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]],
+) -> T:
+    """Go on with a request whose first attempt failed, and return the result of the attempt that succeeds.
+
+    The first attempt is made outside: what never fails should not pay for the machinery of retrying.
+
+    Args:
+        attempt: Sends the request once more.
+        first_error: What the first attempt raised.
+        policy: How often, how long and when.
+        idempotent: Whether repeating the request is safe.
+        started: The clock's time at which the first attempt began.
+        clock: Tells seconds.
+        sleep: Waits for seconds.
+
+    Raises:
+        ConvAIError: The last attempt's error, with ``attempts`` and ``gave_up`` filled in.
+    """
+    attempts = 0
+
+    async def next_attempt() -> T:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise first_error
+        try:
+            return await attempt()
+        except ConvAIError as error:
+            error.attempts = attempts
+            raise
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        return policy.draw_wait(_error_of(state), state.attempt_number)
+
+    def out_of_time(state: tenacity.RetryCallState) -> bool:
+        return policy.timeout is not None and clock() - started + state.upcoming_sleep > policy.timeout
+
+    def stop(state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number >= policy.attempts or out_of_time(state)
+
+    def give_up(state: tenacity.RetryCallState) -> Any:
+        error = _error_of(state)
+        error.gave_up = f"gave up after {attempts} of {policy.attempts} attempts"
+        if attempts < policy.attempts:
+            error.gave_up += (
+                f": {clock() - started:.1f} s have passed and the next wait of {state.upcoming_sleep:.1f} s"
+                f" does not fit the retry timeout of {policy.timeout} s"
+            )
+        raise error
+
+    def log(state: tenacity.RetryCallState) -> None:
+        _logger.info(
+            "attempt %d failed, next in %.2f s: %s", state.attempt_number, state.upcoming_sleep, _error_of(state)
+        )
+
+    retrying = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(lambda error: policy.repeats(error, idempotent=idempotent)),
+        wait=wait,
+        stop=stop,
+        sleep=sleep,
+        before_sleep=log,
+        retry_error_callback=give_up,
+    )
+    result: T = await retrying(next_attempt)
+    return result
+
+
+def _error_of(state: tenacity.RetryCallState) -> ConvAIError:
+    error = state.outcome.exception() if state.outcome is not None else None
+    if not isinstance(error, ConvAIError):  # the retry condition lets nothing else through
+        raise TypeError(f"not an error of a request: {error!r}")
+    return error

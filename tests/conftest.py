@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from convai_async import ConvAIClient, RetryPolicy
+from convai_async.testing import FakeConvAI
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+AT_ONCE = RetryPolicy(wait_initial=0, wait_max=0)
+"""Tries again without waiting: tests do not sleep."""
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeConvAI]:
+    async with FakeConvAI(conversations=250, seed=7) as service:
+        yield service
+
+
+@pytest.fixture
+async def client(fake: FakeConvAI) -> AsyncIterator[ConvAIClient]:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=AT_ONCE) as opened:
+        yield opened

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+from email.utils import formatdate
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convai_async import errors
+from convai_async._error_replies import error_from_reply, parse_retry_after
+from convai_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ConcurrencyLimitError,
+    ConflictError,
+    ConnectionFailedError,
+    ConvAIError,
+    DecodeError,
+    FieldProblem,
+    InvalidArgumentError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    ValidationError,
+)
+
+
+def reply(status: int, detail: object = None, **headers: str) -> APIStatusError:
+    body = b"" if detail is None else msgspec.json.encode(detail)
+    return error_from_reply("GET /v1/x", status, headers, body, "req_1")
+
+
+@pytest.mark.parametrize(
+    ("status", "cls", "retryable"),
+    [
+        (400, BadRequestError, False),
+        (401, AuthenticationError, False),
+        (402, APIStatusError, False),
+        (403, PermissionDeniedError, False),
+        (404, NotFoundError, False),
+        (408, APIStatusError, True),
+        (409, ConflictError, True),
+        (418, APIStatusError, False),
+        (422, ValidationError, False),
+        (425, APIStatusError, True),
+        (429, RateLimitError, True),
+        (500, ServerError, True),
+        (503, ServerError, True),
+        (599, ServerError, True),
+    ],
+)
+def test_each_status_has_its_exception_and_says_whether_to_retry(
+    status: int, cls: type[APIStatusError], *, retryable: bool
+) -> None:
+    error = reply(status)
+    assert type(error) is cls
+    assert error.retryable is retryable
+    assert error.status == status
+    assert error.attempts == 1
+
+
+@pytest.mark.parametrize("code", ["concurrent_limit_exceeded", "too_many_concurrent_requests"])
+def test_concurrency_refusals_are_told_from_rate_limits(code: str) -> None:
+    assert type(reply(429, {"detail": {"code": code}})) is ConcurrencyLimitError
+    assert type(reply(429, {"detail": {"status": code, "message": "x"}})) is ConcurrencyLimitError
+    assert type(reply(429, {"detail": {"code": "rate_limit_exceeded"}})) is RateLimitError
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ({"detail": {"type": "t", "code": "c", "message": "m", "status": "s"}}, "c", "m"),
+        ({"detail": {"status": "s", "message": "m"}}, "s", "m"),
+        ({"detail": {"type": "t"}}, "t", ""),
+        ({"detail": "Not Found"}, None, "Not Found"),
+        ({"status": "s", "message": "m"}, "s", "m"),
+        ({"detail": {"code": 5, "message": None}}, None, ""),
+        ({"detail": None}, None, ""),
+        ([], None, ""),
+        ("text", None, ""),
+    ],
+)
+def test_every_shape_of_error_body_is_read(body: object, code: str | None, message: str) -> None:
+    error = reply(500, body)
+    assert (error.code, error.message) == (code, message)
+
+
+def test_a_422_names_the_parameters() -> None:
+    error = reply(422, {"detail": [{"loc": ["query", "page_size"], "msg": "too large", "type": "le"}, "odd"]})
+    assert isinstance(error, ValidationError)
+    assert error.errors == (FieldProblem(("query", "page_size"), "too large", "le"),)
+    assert "query.page_size: too large" in str(error)
+
+
+def test_html_from_the_front_end_stays_out_of_the_text_but_in_the_body() -> None:
+    error = error_from_reply("GET /v1/x", 502, {}, b"<html>Bad Gateway</html>", None)
+    assert str(error) == "GET /v1/x was answered 502"
+    assert error.body == b"<html>Bad Gateway</html>"
+
+
+def test_the_service_cannot_put_escape_sequences_or_endless_text_into_a_message() -> None:
+    error = reply(400, {"detail": "\x1b[31mred\nline" + "x" * 10_000})
+    assert "\x1b" not in str(error)
+    assert "\n" not in str(error)
+    assert len(str(error)) < 700
+    assert error.message.startswith("\x1b[31mred")
+
+
+def test_the_request_id_comes_from_the_body_or_the_header() -> None:
+    assert reply(500, {"detail": {"request_id": "body_1"}}).request_id == "body_1"
+    assert reply(500).request_id == "req_1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.25"}, 0.25),
+        ({"retry-after": "-5"}, 0.0),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": formatdate(1_000_060, usegmt=True)}, 60.0),
+        ({"retry-after": formatdate(999_000, usegmt=True)}, 0.0),
+        ({"retry-after": "Mon, 99 Foo 2026 00:00:00 GMT"}, None),
+    ],
+)
+def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
+    assert parse_retry_after(headers, now=1_000_000) == seconds
+
+
+@given(st.text(), st.floats())
+def test_no_retry_after_breaks_the_parser_or_makes_a_negative_or_endless_wait(value: str, now: float) -> None:
+    seconds = parse_retry_after({"retry-after": value}, now=time.time())
+    assert seconds is None or 0 <= seconds < float("inf")
+    seconds = parse_retry_after({"retry-after-ms": str(now)})
+    assert seconds is None or 0 <= seconds < float("inf")
+
+
+@given(st.binary())
+def test_no_body_breaks_the_error_reader(body: bytes) -> None:
+    assert error_from_reply("GET /", 500, {}, body, None).body == body
+
+
+def every_error() -> list[ConvAIError]:
+    made: list[ConvAIError] = [
+        errors.ConfigurationError("no key"),
+        InvalidArgumentError("page_size", "too large"),
+        errors.ClientClosedError("closed"),
+        ConnectionFailedError("refused", ambiguous=False),
+        RequestTimeoutError("slow"),
+        errors.IncompleteBodyError("short"),
+        DecodeError("Expected `int`", path="$.x", body=b"{}"),
+        PaginationError("again"),
+        reply(422, {"detail": [{"loc": ["query"], "msg": "m", "type": "t"}]}),
+    ]
+    made += [reply(status, {"detail": {"code": "c"}}, **{"retry-after": "2"}) for status in (400, 401, 404, 429, 503)]
+    return made
+
+
+@pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
+def test_every_error_survives_pickling_and_copying_with_all_it_says(error: ConvAIError) -> None:
+    error.attempts, error.gave_up = 3, "gave up after 3 of 3 attempts"
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(twin) is type(error)
+        assert str(twin) == str(error)
+        assert twin.__dict__ == error.__dict__
+    assert str(error).endswith("[gave up after 3 of 3 attempts]")
+
+
+def test_every_exception_of_the_module_has_the_one_root_and_stands_in_the_drawing() -> None:
+    assert errors.__doc__ is not None
+    classes = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, Exception)]
+    for cls in classes:
+        assert issubclass(cls, ConvAIError)
+        assert cls.__name__ in errors.__doc__
+        assert cls.__doc__
+
+
+def test_nested_decoder_messages_become_one_path() -> None:
+    error = DecodeError.from_message("Expected `int`, got `str` - at `$.x` - at `$.us[1]` - at `$.d[...]`", b"{}")
+    assert error.path == "$.d[...].us[1].x"
+    assert "Expected `int`, got `str`" in str(error)
+    assert DecodeError.from_message("Input data was truncated", b"{").path == "$"

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import convai_async
+
+PACKAGE = Path(convai_async.__file__).parent
+
+LAYERS: list[set[str]] = [
+    {"errors", "models", "_version"},
+    {"calls", "retry", "pagination", "limits", "_tasks", "_error_replies", "_atomic_file"},
+    {"_session"},
+    {"_engine", "audio"},
+    {"resources"},
+    {"client"},
+    {"harvest"},
+    {"cli"},
+]
+"""From the foundation up: a module imports only from its own layer and those below it."""
+
+MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
+
+
+def imports_of(module: Path) -> set[str]:
+    """Return the absolute names that a module imports, also for type checking and inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((PACKAGE.parent / module).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "absolute imports only"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def layer_of(part: str) -> int | None:
+    return next((number for number, parts in enumerate(LAYERS) if part in parts), None)
+
+
+def own_parts(names: set[str]) -> set[str]:
+    return {name.split(".")[1] for name in names if name.startswith("convai_async.")}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_module_imports_only_from_its_own_layer_and_those_below(module: Path) -> None:
+    part = module.with_suffix("").parts[1]
+    if part in {"__init__", "__main__", "testing"}:
+        return
+    layer = layer_of(part)
+    assert layer is not None, f"{module} stands in no layer: give it one"
+    for imported in own_parts(imports_of(module)):
+        if part == "cli" and imported == "testing":
+            continue
+        other = layer_of(imported)
+        assert other is not None, f"{module} imports {imported}"
+        assert other <= layer, f"{module} imports {imported} from a higher layer"
+
+
+def test_the_fake_service_is_independent_of_the_client() -> None:
+    for module in MODULES:
+        if module.parts[1] == "testing":
+            assert own_parts(imports_of(module)) <= {"testing"}
+
+
+def test_one_module_talks_to_aiohttp() -> None:
+    runtime = "import aiohttp"
+    talkers = {
+        module.as_posix()
+        for module in MODULES
+        if any(line.startswith(runtime) for line in (PACKAGE.parent / module).read_text().splitlines())
+    }
+    assert {talker for talker in talkers if "/testing/" not in talker} == {"convai_async/_session.py"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_each_module_imports_alone_and_without_warnings(module: Path) -> None:
+    if module.name == "__main__.py":
+        return
+    name = ".".join(module.with_suffix("").parts).removesuffix(".__init__")
+    subprocess.run([sys.executable, "-W", "error", "-c", f"import {name}"], check=True)
+
+
+def test_importing_the_package_loads_no_extras_and_nothing_of_the_fake_service() -> None:
+    script = (
+        "import sys, aiohttp, msgspec, tenacity, anyio; before = set(sys.modules); import convai_async;"
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert loaded == ["convai_async"]
+    script = "import sys, convai_async; print('convai_async.testing' in sys.modules, 'sqlite3' in sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert loaded == ["False", "False"]

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convai_async import Page, Paginator
+from convai_async.calls import Call
+from convai_async.errors import InvalidArgumentError, PaginationError, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CALL: Call[Page[int]] = Call("GET", "/numbers", lambda _: Page([]))
+
+
+class Pages:
+    """Sends calls to a list of pages; a cursor is the number of a page."""
+
+    def __init__(self, pages: list[list[int]]) -> None:
+        self.pages = pages
+        self.asked: list[str | None] = []
+        self.on_send: Callable[[], None] | None = None
+
+    async def send(self, call: Call[Page[int]]) -> Page[int]:
+        cursor = dict(call.query).get("cursor")
+        self.asked.append(cursor)
+        if self.on_send is not None:
+            self.on_send()
+        number = int(cursor or 0)
+        more = number + 1 < len(self.pages)
+        return Page(self.pages[number], str(number + 1) if more else None, more)
+
+    def paginator(self) -> Paginator[int]:
+        return Paginator(self.send, CALL)
+
+
+@given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=8))
+def test_every_item_of_every_page_comes_once_and_in_order_also_after_empty_pages(pages: list[list[int]]) -> None:
+    async def check() -> None:
+        items = [item for page in pages for item in page]
+        paginator = Pages(pages).paginator()
+        assert [item async for item in paginator] == items
+        assert await paginator.collect() == items
+        assert [page.items async for page in paginator.pages()] == pages
+        assert (await paginator).items == pages[0]
+        async with paginator.prefetch(pages=3) as prefetched:
+            assert [item async for item in prefetched] == items
+
+    asyncio.run(check())
+
+
+@given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=8), st.integers(0, 20))
+def test_a_limit_gives_so_many_items_and_asks_for_no_page_too_many(pages: list[list[int]], limit: int) -> None:
+    async def check() -> None:
+        source = Pages(pages)
+        items = [item for page in pages for item in page]
+        assert [item async for item in source.paginator().limit(limit)] == items[:limit]
+        asked = [len(page) for page in pages[: len(source.asked)]]
+        assert sum(asked[:-1]) < limit or limit == 0
+        assert await source.paginator().collect(max_items=limit) == items[:limit]
+        assert await source.paginator().limit(limit).limit(limit + 5).collect() == items[:limit]
+
+    asyncio.run(check())
+
+
+async def test_a_saved_cursor_resumes_where_its_page_ended() -> None:
+    source = Pages([[1, 2], [3], [4, 5]])
+    saved = None
+    async for page in source.paginator().pages():
+        saved = page.next_cursor
+        break
+    assert [page.items async for page in source.paginator().pages(cursor=saved)] == [[3], [4, 5]]
+
+
+async def test_each_iteration_starts_anew() -> None:
+    paginator = Pages([[1], [2]]).paginator()
+    assert [item async for item in paginator] == [1, 2]
+    assert [item async for item in paginator] == [1, 2]
+
+
+async def test_nothing_is_sent_before_it_is_asked_for() -> None:
+    source = Pages([[1], [2]])
+    paginator = source.paginator()
+    assert source.asked == []
+    async for _ in paginator:
+        break
+    assert source.asked == [None]
+
+
+async def test_more_without_a_cursor_is_an_error_and_no_short_list() -> None:
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        return Page([1], None, has_more=True)
+
+    with pytest.raises(PaginationError, match="gave no cursor"):
+        await Paginator(send, CALL).collect()
+
+
+@pytest.mark.parametrize("cycle", [1, 2, 5])
+async def test_a_cursor_that_comes_back_is_an_error_and_no_endless_list(cycle: int) -> None:
+    sent = 0
+
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        nonlocal sent
+        sent += 1
+        return Page([sent], f"c{sent % cycle}", has_more=True)
+
+    with pytest.raises(PaginationError, match="again"):
+        await Paginator(send, CALL).collect()
+    assert sent == cycle + 1
+
+
+async def test_a_cursor_that_leads_back_to_the_saved_one_is_an_error() -> None:
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        return Page([1], "saved", has_more=True)
+
+    with pytest.raises(PaginationError):
+        async for _ in Paginator(send, CALL).pages(cursor="saved"):
+            pass
+
+
+def test_a_page_is_a_sequence_and_never_false() -> None:
+    page = Page([1, 2], "c", has_more=True)
+    assert (list(page), len(page), page[1]) == ([1, 2], 2, 2)
+    assert bool(Page([])) is True
+
+
+@pytest.mark.parametrize("pages", [1, 2, 4])
+async def test_prefetching_loads_so_many_pages_ahead_and_no_more(pages: int) -> None:
+    source = Pages([[n] for n in range(10)])
+    async with source.paginator().prefetch(pages=pages) as items:
+        assert await anext(items) == 0
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(source.asked) == 1 + pages
+
+
+async def test_leaving_a_prefetch_cancels_the_page_that_loads() -> None:
+    loading, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def send(call: Call[Page[int]]) -> Page[int]:
+        if not call.query:
+            return Page([1], "c", has_more=True)
+        loading.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    async with Paginator(send, CALL).prefetch() as items:
+        assert await anext(items) == 1
+        await loading.wait()
+    assert cancelled.is_set()
+    with pytest.raises(RuntimeError, match="inside the `async with` block"):
+        await anext(items)
+
+
+async def test_an_error_of_loading_reaches_whoever_iterates_after_the_items_before_it() -> None:
+    error = ServerError("down", status=500)
+
+    async def send(call: Call[Page[int]]) -> Page[int]:
+        if call.query:
+            raise error
+        return Page([1, 2], "c", has_more=True)
+
+    seen = []
+    with pytest.raises(ServerError) as caught:
+        async with Paginator(send, CALL).prefetch() as items:
+            async for item in items:
+                seen.append(item)  # noqa: PERF401 - what came before the error counts
+    assert caught.value is error
+    assert seen == [1, 2]
+
+
+async def test_an_error_of_the_block_comes_out_as_it_is_with_its_cause() -> None:
+    mine, cause = KeyError("mine"), ValueError("cause")
+    with pytest.raises(KeyError) as caught:
+        async with Pages([[1], [2]]).paginator().prefetch():
+            raise mine from cause
+    assert caught.value is mine
+    assert mine.__cause__ is cause
+
+
+async def test_an_error_that_is_none_of_ours_is_not_wrapped_in_a_group() -> None:
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        async with Paginator(send, CALL).prefetch() as items:
+            await anext(items)
+
+
+async def test_cancelling_a_consumer_cancels_the_loading_too() -> None:
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def consume() -> None:
+        async with Paginator(send, CALL).prefetch() as items:
+            await anext(items)
+
+    task = asyncio.create_task(consume())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    before = asyncio.all_tasks()
+    assert len(before) > 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_senseless_numbers_are_refused_by_name() -> None:
+    paginator = Pages([[1]]).paginator()
+    with pytest.raises(InvalidArgumentError, match="^max_items: "):
+        paginator.limit(-1)
+    with pytest.raises(InvalidArgumentError, match="^pages: "):
+        async with paginator.prefetch(pages=0):
+            pass

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convai_async import RetryPolicy
+from convai_async._error_replies import error_from_reply
+from convai_async.errors import ConnectionFailedError, ConvAIError, InvalidArgumentError, NotFoundError, RequestTimeoutError
+from convai_async.retry import repeat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Time:
+    """A clock that only waiting moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+
+def status_error(status: int, **headers: str) -> ConvAIError:
+    return error_from_reply("GET /", status, {name.replace("_", "-"): value for name, value in headers.items()}, b"", None)
+
+
+async def run(
+    policy: RetryPolicy, outcomes: list[ConvAIError | str], *, time: Time | None = None, idempotent: bool = True
+) -> str:
+    """Let the first attempt fail, and repeat with the outcomes that follow."""
+    time = time or Time()
+    first, *rest = outcomes
+    assert isinstance(first, ConvAIError)
+    following = iter(rest)
+
+    async def attempt() -> str:
+        outcome = next(following)
+        if isinstance(outcome, ConvAIError):
+            raise outcome
+        return outcome
+
+    return await repeat(attempt, first, policy, idempotent=idempotent, started=0.0, clock=time, sleep=time.sleep)
+
+
+async def test_the_first_success_is_returned() -> None:
+    assert await run(RetryPolicy(), [status_error(503), status_error(429), "done"]) == "done"
+
+
+async def test_the_last_error_comes_out_with_the_count_of_attempts() -> None:
+    last = status_error(502)
+    with pytest.raises(ConvAIError) as caught:
+        await run(RetryPolicy(attempts=3), [status_error(500), status_error(501), last])
+    assert caught.value is last
+    assert last.attempts == 3
+    assert "gave up after 3 of 3 attempts" in str(last)
+
+
+async def test_an_error_that_no_retry_heals_ends_the_attempts() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        await run(RetryPolicy(), [status_error(503), status_error(404)])
+    assert caught.value.attempts == 2
+    assert caught.value.gave_up == ""
+
+
+async def test_a_wait_that_does_not_fit_the_timeout_is_not_begun_and_the_number_is_told() -> None:
+    time = Time()
+    with pytest.raises(ConvAIError, match=r"next wait of 120\.\d s does not fit the retry timeout of 60\.0 s") as caught:
+        await run(RetryPolicy(timeout=60.0), [status_error(429, retry_after="120")], time=time)
+    assert time.waits == []
+    assert caught.value.attempts == 1
+
+
+async def test_retry_after_is_obeyed_even_beyond_wait_max() -> None:
+    time = Time()
+    await run(RetryPolicy(wait_max=1.0, wait_initial=0.5), [status_error(429, retry_after="7"), "done"], time=time)
+    assert 7.0 <= time.waits[0] <= 7.5
+
+
+async def test_without_a_timeout_only_attempts_count() -> None:
+    time = Time()
+    outcomes: list[ConvAIError | str] = [status_error(429, retry_after="1000") for _ in range(4)]
+    assert await run(RetryPolicy(timeout=None), [*outcomes, "done"], time=time) == "done"
+    assert time.now >= 4000
+
+
+@given(st.integers(1, 500), st.floats(0, 10), st.floats(0, 100))
+def test_waits_are_jittered_within_their_bounds(attempt: int, initial: float, maximum: float) -> None:
+    policy = RetryPolicy(wait_initial=initial, wait_max=maximum)
+    bound = min(maximum, initial * 2.0 ** min(attempt - 1, 60))
+    assert 0 <= policy.draw_wait(status_error(503), attempt) <= bound
+
+
+def test_waits_differ_from_task_to_task() -> None:
+    policy = RetryPolicy(wait_initial=1.0)
+    assert len({policy.draw_wait(status_error(503), 3) for _ in range(20)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("make_error", "repeated"),
+    [
+        (lambda: status_error(429), True),
+        (lambda: status_error(425), True),
+        (lambda: ConnectionFailedError("refused", ambiguous=False), True),
+        (lambda: ConnectionFailedError("lost"), False),
+        (lambda: RequestTimeoutError("slow"), False),
+        (lambda: status_error(503), False),
+        (lambda: status_error(408), False),
+    ],
+)
+def test_a_post_is_repeated_only_when_the_service_cannot_have_acted_on_it(
+    make_error: Callable[[], ConvAIError], *, repeated: bool
+) -> None:
+    assert RetryPolicy().repeats(make_error(), idempotent=False) is repeated
+    assert RetryPolicy().repeats(make_error(), idempotent=True) is True
+    assert RetryPolicy(repeat_unsafe=True).repeats(make_error(), idempotent=False) is True
+
+
+def test_errors_of_others_are_never_repeated() -> None:
+    assert not RetryPolicy().repeats(RuntimeError("ours to mend"), idempotent=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("attempts", 0), ("timeout", -1.0), ("wait_initial", -0.1), ("wait_max", float("nan"))]
+)
+def test_a_policy_of_senseless_numbers_is_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{name}: ") as caught:
+        RetryPolicy(**{name: value})  # type: ignore[arg-type]
+    assert caught.value.parameter == name
+
+
+async def test_attempts_never_exceed_the_policy() -> None:
+    for attempts in (1, 2, 5):
+        outcomes: list[ConvAIError | str] = [status_error(500) for _ in range(10)]
+        with pytest.raises(ConvAIError) as caught:
+            await run(RetryPolicy(attempts=attempts, timeout=None), outcomes)
+        assert caught.value.attempts == attempts
