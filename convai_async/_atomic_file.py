@@ -28,7 +28,7 @@ class AtomicFile:
         self._lock = Lock()
         self._sha256 = hashlib.sha256()
         self._fd: int | None = None
-        self._temporary: str | None = None
+        self._temporary: Path | None = None
         self._discarded = False
 
     @property
@@ -46,9 +46,10 @@ class AtomicFile:
             if self._discarded:
                 return
             if self._fd is None:
-                self._fd, self._temporary = tempfile.mkstemp(
+                self._fd, name = tempfile.mkstemp(
                     prefix=f".{self._destination.name[:100]}.", suffix=".part", dir=self._destination.parent
                 )
+                self._temporary = Path(name)
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
@@ -65,7 +66,7 @@ class AtomicFile:
             if self._discarded or self._fd is None or self._temporary is None:
                 return
             os.fsync(self._fd)
-            os.replace(self._temporary, self._destination)
+            self._temporary.replace(self._destination)
             self._temporary = None
             _sync_folder(self._destination.parent)
 
@@ -77,7 +78,7 @@ class AtomicFile:
                 os.close(self._fd)
                 self._fd = None
             if self._temporary is not None:
-                Path(self._temporary).unlink(missing_ok=True)
+                self._temporary.unlink(missing_ok=True)
                 self._temporary = None
 
 

@@ -36,7 +36,6 @@ T = TypeVar("T")
 _SUCCESSES = range(200, 300)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
-_CERTIFICATE_ERRORS = (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch)
 
 
 class _DroppedError(Exception):
@@ -81,7 +80,7 @@ class Session:
         trace_configs: For an own session: aiohttp's hooks for tracing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what aiohttp takes, each by its name
         self,
         base_url: str,
         headers: Mapping[str, str],
@@ -152,7 +151,8 @@ class Session:
     async def _open(self, call: Call[Any], timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         session = self._opened()
         url = URL(self._base_url + call.path + ("?" + urlencode(call.query) if call.query else ""), encoded=True)
-        for _ in range(_MAX_REDIRECTS):
+        redirects = 0
+        while True:
             try:
                 reply = await session.request(
                     call.method,
@@ -170,14 +170,12 @@ class Session:
                 )
             except Exception as error:  # noqa: BLE001 - translated, or raised again
                 _raise_transport_error(error, _name(call), reading=False)
-            if reply.status not in _REDIRECTS or call.method not in {"GET", "HEAD"}:
-                return reply
-            target = url.join(URL(reply.headers.get("location", ""), encoded=True))
-            if target.origin() != url.origin() or target == url:
+            target = _redirect_target(call, reply)
+            if target is None or redirects == _MAX_REDIRECTS:
                 return reply
             reply.release()
             url = target
-        return reply
+            redirects += 1
 
     def _opened(self) -> aiohttp.ClientSession:
         try:
@@ -207,6 +205,17 @@ class Session:
         if self._session.closed:
             raise ClientClosedError("the aiohttp session that the client was given is closed")
         return self._session
+
+
+def _redirect_target(call: Call[Any], reply: aiohttp.ClientResponse) -> URL | None:
+    """Return where a redirect leads if it may be followed: on the same origin, since the key goes along."""
+    if reply.status not in _REDIRECTS or call.method not in {"GET", "HEAD"}:
+        return None
+    try:
+        target = reply.url.join(URL(reply.headers.get("location", "")))
+        return target if target.origin() == reply.url.origin() else None
+    except ValueError:
+        return None
 
 
 def _name(call: Call[Any]) -> str:
@@ -271,26 +280,26 @@ def _raise_transport_error(error: Exception, request: str, *, reading: bool) -> 
 
 def _transport_error(error: Exception, request: str, *, reading: bool) -> ConvAIError | None:
     reason = str(error) or type(error).__name__
+    translated: ConvAIError | None = None
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return RequestTimeoutError(f"{request}: no connection within the timeout: {reason}", ambiguous=False)
+            translated = RequestTimeoutError(f"{request}: no connection within the timeout: {reason}", ambiguous=False)
         case TimeoutError():
-            return RequestTimeoutError(f"{request}: no whole reply within the timeout: {reason}")
-        case _ if isinstance(error, _CERTIFICATE_ERRORS):
-            return ConnectionFailedError(
+            translated = RequestTimeoutError(f"{request}: no whole reply within the timeout: {reason}")
+        case aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
+            translated = ConnectionFailedError(
                 f"{request}: no trusted connection: {reason} (pass ssl=<an ssl.SSLContext> to trust a private CA)",
                 ambiguous=False,
                 retryable=False,
             )
         case aiohttp.ClientConnectorError():
-            return ConnectionFailedError(f"{request}: no connection: {reason}", ambiguous=False)
+            translated = ConnectionFailedError(f"{request}: no connection: {reason}", ambiguous=False)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return ConfigurationError(f"{request}: base_url makes no address: {reason}")
+            translated = ConfigurationError(f"{request}: base_url makes no address: {reason}")
         case aiohttp.ClientResponseError():
-            return ConnectionFailedError(f"{request}: the reply is not HTTP: {error.message}")
+            translated = ConnectionFailedError(f"{request}: the reply is not HTTP: {error.message}")
+        case aiohttp.ClientError() | ConnectionError() if reading:
+            translated = IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
         case aiohttp.ClientError() | ConnectionError():
-            if reading:
-                return IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
-            return ConnectionFailedError(f"{request}: the connection was lost: {reason}")
-        case _:
-            return None
+            translated = ConnectionFailedError(f"{request}: the connection was lost: {reason}")
+    return translated

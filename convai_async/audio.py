@@ -115,9 +115,7 @@ def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - r
         raise InvalidArgumentError("destination", f"{str(path)!r} exists already: pass overwrite=True to replace it")
 
 
-async def _write(
-    audio: AudioStream, path: Path, progress: Callable[[int, int | None], None] | None
-) -> SavedAudio:
+async def _write(audio: AudioStream, path: Path, progress: Callable[[int, int | None], None] | None) -> SavedAudio:
     file = AtomicFile(path)
     try:
         gathered = bytearray()

@@ -111,7 +111,9 @@ class ConvAIClient:
                     {
                         "user-agent": f"convai-async/{__version__}",
                         **(headers or {}),
-                        "xi-api-key": _checked_key(os.environ.get(_API_KEY_VARIABLE, "") if api_key is None else api_key),
+                        "xi-api-key": _checked_key(
+                            os.environ.get(_API_KEY_VARIABLE, "") if api_key is None else api_key
+                        ),
                     },
                     borrowed=session,
                     connector=connector,

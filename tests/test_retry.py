@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from convai_async import RetryPolicy
 from convai_async._error_replies import error_from_reply
-from convai_async.errors import ConnectionFailedError, ConvAIError, InvalidArgumentError, NotFoundError, RequestTimeoutError
+from convai_async.errors import (
+    ConnectionFailedError,
+    ConvAIError,
+    InvalidArgumentError,
+    NotFoundError,
+    RequestTimeoutError,
+)
 from convai_async.retry import repeat
 
 if TYPE_CHECKING:
@@ -31,7 +37,9 @@ class Time:
 
 
 def status_error(status: int, **headers: str) -> ConvAIError:
-    return error_from_reply("GET /", status, {name.replace("_", "-"): value for name, value in headers.items()}, b"", None)
+    return error_from_reply(
+        "GET /", status, {name.replace("_", "-"): value for name, value in headers.items()}, b"", None
+    )
 
 
 async def run(
@@ -74,7 +82,9 @@ async def test_an_error_that_no_retry_heals_ends_the_attempts() -> None:
 
 async def test_a_wait_that_does_not_fit_the_timeout_is_not_begun_and_the_number_is_told() -> None:
     time = Time()
-    with pytest.raises(ConvAIError, match=r"next wait of 120\.\d s does not fit the retry timeout of 60\.0 s") as caught:
+    with pytest.raises(
+        ConvAIError, match=r"next wait of 120\.\d s does not fit the retry timeout of 60\.0 s"
+    ) as caught:
         await run(RetryPolicy(timeout=60.0), [status_error(429, retry_after="120")], time=time)
     assert time.waits == []
     assert caught.value.attempts == 1

@@ -15,7 +15,6 @@ T = TypeVar("T")
 Query = tuple[tuple[str, str], ...]
 
 
-
 class JSONBody(msgspec.Struct, frozen=True):
     """A request body of JSON."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Literal, TypeVar, Unpack
 
 from convai_async.calls._call import Call, FileBody, checked_id, json_body, nothing, quoted_id
 from convai_async.calls._filters import ConversationFilters, check_filters
@@ -22,6 +22,8 @@ from convai_async.pagination import Page
 if TYPE_CHECKING:
     from convai_async.models import ConversationSummary
 
+T = TypeVar("T")
+
 _CONVERSATIONS = "/v1/convai/conversations"
 
 _decode_conversation = decoder(Conversation)
@@ -40,7 +42,7 @@ def list_conversations(**filters: Unpack[ConversationFilters]) -> Call[Page[Conv
 
 def _decode_summaries(body: bytes) -> Page[ConversationSummary]:
     page = _decode_conversations_page(body)
-    return Page(page.conversations, page.next_cursor, page.has_more)
+    return _page(page.conversations, page.next_cursor, page.has_more)
 
 
 def get_conversation(conversation_id: str) -> Call[Conversation]:
@@ -96,7 +98,7 @@ def get_sip_messages(
 
 def _decode_sip_messages(body: bytes) -> Page[SipMessage]:
     page = _decode_sip_messages_page(body)
-    return Page(page.sip_messages, page.next_cursor, page.has_more)
+    return _page(page.sip_messages, page.next_cursor, page.has_more)
 
 
 def get_signed_url(
@@ -120,10 +122,12 @@ def get_signed_url(
 
 def get_webrtc_token(agent_id: str, *, participant_name: str | None = None) -> Call[WebRTCToken]:
     """GET /v1/convai/conversation/token."""
-    query = encode_query(
-        {"agent_id": checked_id("agent_id", agent_id), "participant_name": participant_name}
-    )
+    query = encode_query({"agent_id": checked_id("agent_id", agent_id), "participant_name": participant_name})
     return Call("GET", "/v1/convai/conversation/token", _decode_webrtc_token, query)
+
+
+def _page(items: list[T], next_cursor: str | None, has_more: bool | None) -> Page[T]:  # noqa: FBT001 - the wire's field
+    return Page(items, next_cursor, has_more if has_more is not None else bool(next_cursor))
 
 
 def _conversation(conversation_id: str) -> str:

@@ -50,9 +50,7 @@ async def _harvest(
     archive: Path, progress: Display, *, region: Any, base_url: str | None, sandbox: int | None, **options: Any
 ) -> HarvestReport:
     async with open_client(region, base_url, sandbox) as client:
-        return await harvest(
-            client, archive, source=source_name(client, sandbox), progress=progress.update, **options
-        )
+        return await harvest(client, archive, source=source_name(client, sandbox), progress=progress.update, **options)
 
 
 def _summary(archive: Path, report: HarvestReport) -> str:

@@ -28,7 +28,7 @@ _COLUMNS = ("conversation", "started (UTC)", "length", "status", "success", "age
 @click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="How many at most.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @connection_options
-def list_command(  # noqa: PLR0913 - click passes one argument for each option
+def list_command(
     agent_id: str | None,
     since: datetime | None,
     until: datetime | None,

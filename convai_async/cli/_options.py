@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -75,7 +75,7 @@ def filter_options(command: Command) -> Command:
     return _decorated(command, options)
 
 
-def _decorated(command: Command, options: list[Callable[[Command], Command]]) -> Command:
+def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
     for option in reversed(options):
         command = option(command)
     return command

@@ -78,7 +78,9 @@ def _tool_result(result: ToolResult) -> tuple[Text, Text]:
     took = "" if result.tool_latency_secs is None else f" ({result.tool_latency_secs:.2f} s)"
     return (
         Text("fails" if result.is_error else "result", style),
-        Text.assemble((one_line(result.tool_name), style), (took, "dim"), " ", (_shortened(result.result_value), "dim")),
+        Text.assemble(
+            (one_line(result.tool_name), style), (took, "dim"), " ", (_shortened(result.result_value), "dim")
+        ),
     )
 
 

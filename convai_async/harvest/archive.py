@@ -219,7 +219,9 @@ class Archive:
         self._check_identity()
         present = self._value("SELECT source FROM archive")
         if present != source:
-            raise ArchiveError(f"{str(self.path)!r} holds conversations of {present}, not of {source}: name another file")
+            raise ArchiveError(
+                f"{str(self.path)!r} holds conversations of {present}, not of {source}: name another file"
+            )
 
     def _check_identity(self) -> None:
         if self._value("PRAGMA application_id") != APPLICATION_ID:

@@ -22,6 +22,7 @@ from convai_async.errors import AuthenticationError, ConvAIError, DecodeError, I
 from convai_async.harvest._rows import Failure, Fetched
 from convai_async.harvest.archive import Archive
 from convai_async.harvest.report import HarvestReport
+from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
     import os
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from convai_async.audio import SavedAudio
     from convai_async.calls import Response
     from convai_async.client import ConvAIClient
-    from convai_async.models import Conversation, ConversationSummary
+    from convai_async.models import Conversation
     from convai_async.pagination import Paginator
 
 _LARGEST_BATCH = 200

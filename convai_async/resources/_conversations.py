@@ -171,6 +171,4 @@ class Conversations:
         Raises:
             InvalidArgumentError: The id is empty or odd, or the page size is out of range.
         """
-        return Paginator(
-            self._engine.send, calls.get_sip_messages(conversation_id, page_size=page_size, cursor=cursor)
-        )
+        return Paginator(self._engine.send, calls.get_sip_messages(conversation_id, page_size=page_size, cursor=cursor))

@@ -1,0 +1,70 @@
+"""How the service judged a conversation, and what it collected from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from convai_async.models._base import Model
+from convai_async.models.enums import EvaluationResult, JSONSchemaType
+
+
+class CriterionResult(Model):
+    """How a conversation did by one criterion.
+
+    Schema: ConversationHistoryEvaluationCriteriaResultCommonModel.
+    """
+
+    criteria_id: str | None = None
+    result: EvaluationResult | None = None
+    rationale: str | None = None
+
+
+class CollectedDataSchema(Model):
+    """What a collected value should look like.
+
+    Schema: LiteralJsonSchemaProperty.
+
+    Attributes:
+        type: A JSON type; can be a list of them.
+        constant_value: Text, a number or a boolean (schema: LiteralJsonSchemaPropertyConstantValue).
+    """
+
+    type: JSONSchemaType | list[str] | None = None
+    enum: list[str] = field(default_factory=list)
+    is_system_provided: bool = False
+    dynamic_variable: str | None = None
+    constant_value: Any = None
+
+
+class CollectedData(Model):
+    """A value that was collected from a conversation.
+
+    Schema: DataCollectionResultCommonModel.
+
+    Attributes:
+        value: Any JSON; None when the conversation did not say.
+    """
+
+    data_collection_id: str | None = None
+    value: Any = None
+    json_schema: CollectedDataSchema | None = None
+    rationale: str | None = None
+
+
+class ConversationAnalysis(Model):
+    """How the service judged a conversation, and what it collected from it.
+
+    Schema: ConversationHistoryAnalysisCommonModel.
+
+    Attributes:
+        evaluation_criteria_results: By criterion id.
+        data_collection_results: By id.
+    """
+
+    evaluation_criteria_results: dict[str, CriterionResult] = field(default_factory=dict)
+    data_collection_results: dict[str, CollectedData] = field(default_factory=dict)
+    call_successful: EvaluationResult | None = None
+    transcript_summary: str | None = None
+    call_summary_title: str | None = None

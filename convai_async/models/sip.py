@@ -1,0 +1,54 @@
+"""The SIP messages of a phone call."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import field
+
+from convai_async.models._base import Model
+from convai_async.models._time import utc_datetime
+from convai_async.models.enums import SipDirection
+
+_MICROSECONDS = 1_000_000
+
+
+class SipMessage(Model):
+    """A SIP message.
+
+    Schema: SipLogMessage.
+
+    Attributes:
+        direction: ``"in"`` or ``"out"``.
+        created_at_unix_micro: Unix microseconds; `created_at` is the same as a datetime.
+    """
+
+    call_id: str | None = None
+    phone_numbers: list[str] = field(default_factory=list)
+    local_address: str | None = None
+    remote_address: str | None = None
+    transport: str | None = None
+    raw_message: str | None = None
+    error_message: str | None = None
+    direction: SipDirection | None = None
+    created_at_unix_micro: int | None = None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the message was sent or received, in UTC."""
+        if self.created_at_unix_micro is None:
+            return None
+        seconds, microseconds = divmod(self.created_at_unix_micro, _MICROSECONDS)
+        moment = utc_datetime(seconds)
+        return None if moment is None else moment + timedelta(microseconds=microseconds)
+
+
+class SipMessagesPage(Model):
+    """A page of a call's SIP messages.
+
+    Schema: GetSipLogMessagesResponse.
+    """
+
+    sip_messages: list[SipMessage] = field(default_factory=list)
+    next_cursor: str | None = None
+    has_more: bool | None = None

@@ -1,0 +1,114 @@
+"""What an agent asked its tools to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import field
+
+from convai_async.models._base import Model, UnknownVariant, open_union
+from convai_async.models.enums import ToolType
+
+
+class WebhookCallDetails(Model):
+    """The HTTP request of a webhook tool. Its headers can hold credentials: a repr leaves them out.
+
+    Schema: ConversationHistoryTranscriptToolCallWebhookDetails.
+    """
+
+    secret_fields = ("headers",)
+
+    type: str = "webhook"
+    method: str | None = None
+    url: str | None = None
+    headers: dict[str, Any] = field(default_factory=dict)
+    path_params: dict[str, Any] = field(default_factory=dict)
+    query_params: dict[str, Any] = field(default_factory=dict)
+    body: str | None = None
+
+
+class ClientCallDetails(Model):
+    """The parameters of a tool that the client runs.
+
+    Schema: ConversationHistoryTranscriptToolCallClientDetails.
+
+    Attributes:
+        parameters: JSON, as text.
+    """
+
+    type: str = "client"
+    parameters: str | None = None
+
+
+class MCPCallDetails(Model):
+    """The call of a tool on an MCP server.
+
+    Schema: ConversationHistoryTranscriptToolCallMCPDetails.
+    """
+
+    type: str = "mcp"
+    mcp_server_id: str | None = None
+    mcp_server_name: str | None = None
+    integration_type: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    approval_policy: str | None = None
+    requires_approval: bool = False
+    mcp_tool_name: str | None = None
+    mcp_tool_description: str | None = None
+
+
+class IntegrationWebhookCallDetails(Model):
+    """The call of a tool of an integration.
+
+    Schema: ConversationHistoryTranscriptToolCallApiIntegrationWebhookDetails.
+    """
+
+    type: str = "api_integration_webhook"
+    integration_id: str | None = None
+    credential_id: str | None = None
+    integration_connection_id: str | None = None
+    webhook_details: WebhookCallDetails = field(default_factory=WebhookCallDetails)
+
+
+class UnknownCallDetails(UnknownVariant):
+    """The details of a kind of tool call that this version does not know."""
+
+
+if TYPE_CHECKING:
+    ToolCallDetails = (
+        WebhookCallDetails | ClientCallDetails | MCPCallDetails | IntegrationWebhookCallDetails | UnknownCallDetails
+    )
+else:
+    ToolCallDetails = open_union(
+        "ToolCallDetails",
+        tag="type",
+        variants={
+            "webhook": WebhookCallDetails,
+            "client": ClientCallDetails,
+            "mcp": MCPCallDetails,
+            "api_integration_webhook": IntegrationWebhookCallDetails,
+        },
+        unknown=UnknownCallDetails,
+    )
+"""How a tool was called, by kind of tool.
+
+Schema: ConversationHistoryTranscriptToolCallCommonModelOutputToolDetails.
+"""
+
+
+class ToolCall(Model):
+    """An agent's call of a tool.
+
+    Schema: ConversationHistoryTranscriptToolCallCommonModel-Output.
+
+    Attributes:
+        request_id: What the result refers to.
+        params_as_json: The parameters, JSON as text.
+    """
+
+    type: ToolType | None = None
+    request_id: str | None = None
+    tool_name: str | None = None
+    params_as_json: str | None = None
+    tool_has_been_called: bool = False
+    tool_details: ToolCallDetails | None = None

@@ -1,0 +1,199 @@
+"""What tools answered. A workflow's answer holds steps, and these hold answers again: all of them live here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import field
+
+from convai_async.models._base import Model, UnknownVariant, open_union
+from convai_async.models.enums import ToolResultType
+from convai_async.models.system_results import SystemResult
+from convai_async.models.tool_calls import ToolCall
+
+
+class DynamicVariableUpdate(Model):
+    """A dynamic variable that a tool's answer changed.
+
+    Schema: DynamicVariableUpdateCommonModel.
+
+    Attributes:
+        updated_at: Unix seconds.
+    """
+
+    variable_name: str | None = None
+    old_value: str | None = None
+    new_value: str | None = None
+    updated_at: float | None = None
+    tool_name: str | None = None
+    tool_request_id: str | None = None
+
+
+class ToolResultBase(Model):
+    """What every tool's answer says.
+
+    Attributes:
+        request_id: Which call it answers.
+        result_value: The answer, as text; often JSON.
+        tool_latency_secs: Seconds that the tool took.
+    """
+
+    request_id: str | None = None
+    tool_name: str | None = None
+    result_value: str | None = None
+    is_error: bool = False
+    tool_has_been_called: bool = False
+    tool_latency_secs: float | None = None
+    dynamic_variable_updates: list[DynamicVariableUpdate] = field(default_factory=list)
+
+
+class OtherToolResult(ToolResultBase):
+    """The answer of a webhook, client or MCP tool, or of one whose type the service left out.
+
+    Schema: ConversationHistoryTranscriptOtherToolsResultCommonModel.
+    """
+
+    type: ToolResultType | None = None
+
+
+class SystemToolResult(ToolResultBase):
+    """The answer of one of the service's own tools.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModel.
+
+    Attributes:
+        result: The answer itself, by its ``result_type``; ``result_value`` is a copy of it as text.
+    """
+
+    type: str = "system"
+    result: SystemResult | None = None
+
+
+class IntegrationWebhookToolResult(ToolResultBase):
+    """The answer of a tool of an integration.
+
+    Schema: ConversationHistoryTranscriptApiIntegrationWebhookToolsResultCommonModel.
+    """
+
+    type: str = "api_integration_webhook"
+    integration_id: str | None = None
+    credential_id: str | None = None
+    integration_connection_id: str | None = None
+
+
+class WorkflowEdgeStep(Model):
+    """A workflow went on to another node.
+
+    Schema: WorkflowToolEdgeStepModel.
+
+    Attributes:
+        step_latency_secs: Seconds that the step took.
+    """
+
+    type: str = "edge"
+    step_latency_secs: float | None = None
+    edge_id: str | None = None
+    target_node_id: str | None = None
+
+
+class WorkflowMaxIterationsExceededStep(Model):
+    """A workflow ran in circles and was stopped.
+
+    Schema: WorkflowToolMaxIterationsExceededStepModel.
+
+    Attributes:
+        step_latency_secs: Seconds that the step took.
+    """
+
+    type: str = "max_iterations_exceeded"
+    step_latency_secs: float | None = None
+    max_iterations: int | None = None
+
+
+class WorkflowNestedToolsStep(Model):
+    """A workflow called tools.
+
+    Schema: WorkflowToolNestedToolsStepModel-Output.
+
+    Attributes:
+        step_latency_secs: Seconds that the step took.
+    """
+
+    type: str = "nested_tools"
+    step_latency_secs: float | None = None
+    node_id: str | None = None
+    requests: list[ToolCall] = field(default_factory=list)
+    results: list[ToolResult] = field(default_factory=list)
+    is_successful: bool = False
+
+
+class UnknownWorkflowStep(UnknownVariant):
+    """A kind of workflow step that this version does not know."""
+
+
+if TYPE_CHECKING:
+    WorkflowStep = WorkflowEdgeStep | WorkflowMaxIterationsExceededStep | WorkflowNestedToolsStep | UnknownWorkflowStep
+else:
+    WorkflowStep = open_union(
+        "WorkflowStep",
+        tag="type",
+        variants={
+            "edge": WorkflowEdgeStep,
+            "max_iterations_exceeded": WorkflowMaxIterationsExceededStep,
+            "nested_tools": WorkflowNestedToolsStep,
+        },
+        unknown=UnknownWorkflowStep,
+    )
+"""A step of a workflow.
+
+Schema: WorkflowToolResponseModelOutputStepsItems.
+"""
+
+
+class WorkflowResult(Model):
+    """The steps that a workflow took.
+
+    Schema: WorkflowToolResponseModel-Output.
+    """
+
+    steps: list[WorkflowStep] = field(default_factory=list)
+
+
+class WorkflowToolResult(ToolResultBase):
+    """The answer of a workflow.
+
+    Schema: ConversationHistoryTranscriptWorkflowToolsResultCommonModel-Output.
+    """
+
+    type: str = "workflow"
+    result: WorkflowResult | None = None
+
+
+class UnknownToolResult(UnknownVariant):
+    """The answer of a kind of tool that this version does not know."""
+
+
+if TYPE_CHECKING:
+    ToolResult = (
+        OtherToolResult | SystemToolResult | IntegrationWebhookToolResult | WorkflowToolResult | UnknownToolResult
+    )
+else:
+    ToolResult = open_union(
+        "ToolResult",
+        tag="type",
+        variants={
+            None: OtherToolResult,
+            "client": OtherToolResult,
+            "webhook": OtherToolResult,
+            "mcp": OtherToolResult,
+            "system": SystemToolResult,
+            "api_integration_webhook": IntegrationWebhookToolResult,
+            "workflow": WorkflowToolResult,
+        },
+        unknown=UnknownToolResult,
+    )
+"""What a tool answered.
+
+Schema: ConversationHistoryTranscriptCommonModelOutputToolResultsItems, and the same union inside workflows,
+WorkflowToolNestedToolsStepModelOutputResultsItems.
+"""

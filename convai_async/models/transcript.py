@@ -1,0 +1,152 @@
+"""What was said, and what went on behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import field
+
+from convai_async.models._base import Model, ReadByHook, convert
+from convai_async.models.charging import LLMUsage
+from convai_async.models.enums import EmbeddingModel, FeedbackScore, SourceMedium, TurnRole
+from convai_async.models.tool_calls import ToolCall
+from convai_async.models.tool_results import ToolResult
+
+
+class MetricRecord(Model):
+    """A measurement.
+
+    Schema: MetricRecord.
+
+    Attributes:
+        elapsed_time: Seconds.
+    """
+
+    elapsed_time: float | None = None
+
+
+class TurnMetrics(Model):
+    """The measurements of a turn, by name, such as ``"convai_llm_service_ttfb"``.
+
+    Schema: ConversationTurnMetrics. An older shape has the names without the level ``metrics``: it reads the same.
+    """
+
+    metrics: dict[str, MetricRecord] = field(default_factory=dict)
+
+
+class _TurnMetricsOfAnyAge(ReadByHook):
+    @classmethod
+    def read(cls, value: Any) -> TurnMetrics:
+        if type(value) is dict and "metrics" not in value:
+            value = {"metrics": {name: record for name, record in value.items() if type(record) is dict}}
+        return convert(value, TurnMetrics)
+
+
+_TurnMetricsOfAnyAge.register(TurnMetrics)
+
+if TYPE_CHECKING:
+    AnyTurnMetrics = TurnMetrics
+else:
+    AnyTurnMetrics = _TurnMetricsOfAnyAge
+
+
+class AgentMetadata(Model):
+    """Which agent spoke.
+
+    Schema: AgentMetadata.
+    """
+
+    agent_id: str | None = None
+    branch_id: str | None = None
+    workflow_node_id: str | None = None
+
+
+class MultivoicePart(Model):
+    """A part of a message in one of several voices.
+
+    Schema: ConversationHistoryMultivoiceMessagePartModel.
+
+    Attributes:
+        time_in_call_secs: Seconds since the call began.
+    """
+
+    text: str | None = None
+    voice_label: str | None = None
+    time_in_call_secs: int | None = None
+
+
+class MultivoiceMessage(Model):
+    """A message in several voices.
+
+    Schema: ConversationHistoryMultivoiceMessageModel.
+    """
+
+    parts: list[MultivoicePart] = field(default_factory=list)
+
+
+class TurnFeedback(Model):
+    """The user's rating of a turn.
+
+    Schema: UserFeedback.
+
+    Attributes:
+        time_in_call_secs: Seconds since the call began.
+    """
+
+    score: FeedbackScore | None = None
+    time_in_call_secs: int | None = None
+
+
+class RagChunk(Model):
+    """A piece of the knowledge base that was retrieved.
+
+    Schema: RagChunkMetadata.
+    """
+
+    document_id: str | None = None
+    chunk_id: str | None = None
+    vector_distance: float | None = None
+
+
+class RagRetrieval(Model):
+    """What was looked up in the knowledge base for a turn.
+
+    Schema: RagRetrievalInfo.
+
+    Attributes:
+        rag_latency_secs: Seconds that it took.
+    """
+
+    chunks: list[RagChunk] = field(default_factory=list)
+    embedding_model: EmbeddingModel | None = None
+    retrieval_query: str | None = None
+    rag_latency_secs: float | None = None
+
+
+class TranscriptTurn(Model):
+    """One turn of a conversation.
+
+    Schema: ConversationHistoryTranscriptCommonModel-Output.
+
+    Attributes:
+        role: ``"user"`` or ``"agent"``.
+        message: What was said; None for a turn of tools only.
+        time_in_call_secs: Seconds since the call began.
+        original_message: What the agent was about to say when it was interrupted.
+    """
+
+    role: TurnRole | None = None
+    agent_metadata: AgentMetadata | None = None
+    message: str | None = None
+    multivoice_message: MultivoiceMessage | None = None
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    tool_results: list[ToolResult] = field(default_factory=list)
+    feedback: TurnFeedback | None = None
+    llm_override: str | None = None
+    time_in_call_secs: int | None = None
+    conversation_turn_metrics: AnyTurnMetrics | None = None
+    rag_retrieval_info: RagRetrieval | None = None
+    llm_usage: LLMUsage | None = None
+    interrupted: bool = False
+    original_message: str | None = None
+    source_medium: SourceMedium | None = None
