@@ -42,23 +42,29 @@ async def background_tasks() -> AsyncIterator[TaskGroup]:
 
 
 class Handover(Generic[T]):
-    """What background tasks hand over: an async iterator for the block that they work for."""
+    """What background tasks hand over: an async iterator for the block that they work for.
 
-    def __init__(self, receiver: MemoryObjectReceiveStream[T]) -> None:
+    A task that fails sends its error: to close the channel instead would look like the end of the results.
+    """
+
+    def __init__(self, receiver: MemoryObjectReceiveStream[T | Exception]) -> None:
         self._receiver = receiver
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
-        """Return the next result.
+        """Return the next result, or raise the error that was sent.
 
         Raises:
             RuntimeError: The block has ended, and its tasks with it.
         """
         try:
-            return await self._receiver.receive()
+            result = await self._receiver.receive()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
         except anyio.ClosedResourceError:
             raise RuntimeError("iterate inside the `async with` block: it has ended, and loading with it") from None
+        if isinstance(result, Exception):
+            raise result
+        return result

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from convai_async._tasks import Handover, background_tasks
-from convai_async.errors import ConvAIError, InvalidArgumentError, PaginationError
+from convai_async.errors import InvalidArgumentError, PaginationError
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream
@@ -152,24 +152,22 @@ class Paginator(Generic[T]):
         if pages < 1:
             raise InvalidArgumentError("pages", f"must be at least 1, got {pages}")
         # One page is in the loader's hands, so the channel holds one fewer.
-        sender, receiver = anyio.create_memory_object_stream[Page[T] | ConvAIError](pages - 1)
+        sender, receiver = anyio.create_memory_object_stream[Page[T] | Exception](pages - 1)
         async with receiver, background_tasks() as group:
             group.start_soon(self._load, sender)
             yield _items(Handover(receiver))
 
-    async def _load(self, sender: MemoryObjectSendStream[Page[T] | ConvAIError]) -> None:
+    async def _load(self, sender: MemoryObjectSendStream[Page[T] | Exception]) -> None:
         async with sender, aclosing(self.pages()) as pages:
             try:
                 async for page in pages:
                     await sender.send(page)
-            except ConvAIError as error:
+            except Exception as error:  # noqa: BLE001 - raised where the pages are read
                 await sender.send(error)
 
 
-async def _items(pages: Handover[Page[T] | ConvAIError]) -> AsyncIterator[T]:
+async def _items(pages: Handover[Page[T]]) -> AsyncIterator[T]:
     async for page in pages:
-        if isinstance(page, ConvAIError):
-            raise page
         for item in page.items:
             yield item
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from convai_async.calls._query import check_page_size, unix_seconds
@@ -77,6 +76,8 @@ def check_filters(filters: Mapping[str, Any], known: type) -> dict[str, Any]:
     names = known.__annotations__
     for name in filters:
         if name not in names:
+            from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
             close = get_close_matches(name, names, n=1)
             hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(names))}"
             raise TypeError(f"{name!r} is not a filter of this list{hint}")

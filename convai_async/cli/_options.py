@@ -21,24 +21,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _SANDBOX_SIZE = 200
 
 
-class Moment(click.ParamType):
-    """A datetime with a time zone, or a date, which is its midnight in UTC."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read a date or datetime in ISO 8601."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no date: write 2026-01-31, or 2026-01-31T09:00:00+01:00", param, ctx)
-        if moment.tzinfo is not None:
-            return moment
-        if len(value) > len("2026-01-31"):
-            self.fail(f"{value!r} has no time zone: write {value}Z for UTC, or {value}+01:00", param, ctx)
-        return moment.replace(tzinfo=UTC)
+def moment(value: str) -> datetime:
+    """Read a datetime with a time zone, or a date, which is its midnight in UTC, in ISO 8601."""
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no date: write 2026-01-31, or 2026-01-31T09:00:00+01:00") from None
+    if read.tzinfo is not None:
+        return read
+    if len(value) > len("2026-01-31"):
+        raise click.BadParameter(f"{value!r} has no time zone: write {value}Z for UTC, or {value}+01:00")
+    return read.replace(tzinfo=UTC)
 
 
 def connection_options(command: Command) -> Command:
@@ -69,8 +62,8 @@ def filter_options(command: Command) -> Command:
     """Add the options that say which conversations are meant."""
     options = [
         click.option("--agent", "agent_id", metavar="ID", help="Only conversations with this agent."),
-        click.option("--since", type=Moment(), help="Only those that started then or later."),
-        click.option("--until", type=Moment(), help="Only those that started before."),
+        click.option("--since", type=moment, metavar="DATE", help="Only those that started then or later."),
+        click.option("--until", type=moment, metavar="DATE", help="Only those that started before."),
     ]
     return _decorated(command, options)
 

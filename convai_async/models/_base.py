@@ -13,6 +13,7 @@ The rules of the fields:
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import msgspec
@@ -20,7 +21,7 @@ import msgspec
 from convai_async.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -48,11 +49,11 @@ class _NullReadsAsDefault(msgspec.StructMeta):
         inherited = {field: default for base in bases for field, default in getattr(base, "_defaults", {}).items()}
         namespace["_defaults"] = defaults = inherited | defaults
         if defaults:
-            namespace["__post_init__"] = _null_replacer(defaults)
+            namespace["__post_init__"] = _null_replacer(defaults, namespace.get("__post_init__"))
         return super().__new__(cls, name, bases, namespace, **options)
 
 
-def _null_replacer(defaults: dict[str, Any]) -> Callable[[Any], None]:
+def _null_replacer(defaults: dict[str, Any], then: Callable[[Any], None] | None) -> Callable[[Any], None]:
     # Written out for each class, as dataclasses do: a loop over names would double the cost of decoding.
     lines = ["def __post_init__(self):"]
     values: dict[str, Any] = {}
@@ -61,7 +62,9 @@ def _null_replacer(defaults: dict[str, Any]) -> Callable[[Any], None]:
         values[field] = default if factory is msgspec.NODEFAULT else factory
         call = "" if factory is msgspec.NODEFAULT else "()"
         lines += [f"    if self.{field} is None:", f"        self.{field} = values[{field!r}]{call}"]
-    namespace: dict[str, Any] = {"values": values}
+    if then is not None:
+        lines.append("    then(self)")
+    namespace: dict[str, Any] = {"values": values, "then": then}
     exec("\n".join(lines), namespace)  # noqa: S102 - names and values of our own classes
     replacer: Callable[[Any], None] = namespace["__post_init__"]
     return replacer
@@ -99,37 +102,6 @@ class Model(msgspec.Struct, metaclass=_NullReadsAsDefault, kw_only=True, gc=Fals
         ]
 
 
-class ReadByHook(abc.ABC):
-    """A type that msgspec cannot decode by itself: its `read` does."""
-
-    @classmethod
-    @abc.abstractmethod
-    def read(cls, value: Any) -> Any:
-        """Make the model of decoded JSON."""
-
-
-class OpenUnion(ReadByHook):
-    """A union of models, told apart by a tag, that new tags do not break.
-
-    Its variants are virtual subclasses, so ``isinstance(result, ToolResult)`` works.
-    """
-
-    tag: ClassVar[str]
-    variants: ClassVar[dict[str | None, type[Model]]]
-    unknown: ClassVar[type[UnknownVariant]]
-
-    @classmethod
-    def read(cls, value: Any) -> Model:
-        """Make the variant that the tag names, or the unknown one."""
-        if type(value) is not dict:
-            return cls.unknown(raw=value)
-        tag = value.get(cls.tag)
-        variant = cls.variants.get(tag) if tag is None or type(tag) is str else None
-        if variant is None:
-            return cls.unknown(tag=tag if type(tag) is str else None, raw=value)
-        return convert(value, variant)
-
-
 class UnknownVariant(Model):
     """A variant of a union that this version does not know.
 
@@ -140,6 +112,40 @@ class UnknownVariant(Model):
 
     tag: str | None = None
     raw: Any = None
+
+
+class OpenUnion(abc.ABC):
+    """A union of models, told apart by a tag, that new tags do not break.
+
+    Its variants are virtual subclasses, so ``isinstance(result, ToolResult)`` works.
+    """
+
+    tag: ClassVar[str]
+    variants: ClassVar[Mapping[str | None, type[Model]]]
+    unknown: ClassVar[type[UnknownVariant]]
+
+    @classmethod
+    def read(cls, value: Any) -> Model:
+        """Make the variant that the tag names, or the unknown one.
+
+        Raises:
+            TypeError: It does not fit. msgspec adds the path to a TypeError, but not to its own exception.
+        """
+        tag = value.get(cls.tag) if type(value) is dict else _NO_OBJECT
+        variant = cls.variants.get(tag) if tag is None or type(tag) is str else None
+        if variant is None:
+            return cls.unknown(tag=tag if type(tag) is str else None, raw=value)
+        try:
+            return msgspec.convert(value, variant, strict=False, dec_hook=_read_open_union)
+        except msgspec.ValidationError as error:
+            raise TypeError(str(error)) from None
+
+
+_NO_OBJECT = object()
+
+
+def _read_open_union(union: type[OpenUnion], value: Any) -> Model:
+    return union.read(value)
 
 
 def open_union(
@@ -160,24 +166,6 @@ def open_union(
     return union
 
 
-def _read_by_hook(kind: type, value: Any) -> Any:
-    if issubclass(kind, ReadByHook):
-        return kind.read(value)
-    raise NotImplementedError(f"no model knows how to read {kind!r}")
-
-
-def convert(value: Any, model: type[T]) -> T:
-    """Make a model of decoded JSON.
-
-    Raises:
-        TypeError: It does not fit. msgspec adds the path to a TypeError, but not to its own exception.
-    """
-    try:
-        return msgspec.convert(value, model, strict=False, dec_hook=_read_by_hook)
-    except msgspec.ValidationError as error:
-        raise TypeError(str(error)) from None
-
-
 _decoders: dict[type, Callable[[bytes], Any]] = {}
 
 
@@ -193,7 +181,7 @@ def decoder(model: type[T]) -> Callable[[bytes], T]:
 
 
 def _new_decoder(model: type[T]) -> Callable[[bytes], T]:
-    decode_json = msgspec.json.Decoder(model, strict=False, dec_hook=_read_by_hook).decode
+    decode_json = msgspec.json.Decoder(model, strict=False, dec_hook=_read_open_union).decode
 
     def decode(body: bytes) -> T:
         try:

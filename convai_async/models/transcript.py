@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import field
 
-from convai_async.models._base import Model, ReadByHook, convert
+from convai_async.models._base import Model
 from convai_async.models.charging import LLMUsage
 from convai_async.models.enums import EmbeddingModel, FeedbackScore, SourceMedium, TurnRole
 from convai_async.models.tool_calls import ToolCall
@@ -33,21 +33,24 @@ class TurnMetrics(Model):
 
     metrics: dict[str, MetricRecord] = field(default_factory=dict)
 
-
-class _TurnMetricsOfAnyAge(ReadByHook):
     @classmethod
-    def read(cls, value: Any) -> TurnMetrics:
-        if type(value) is dict and "metrics" not in value:
-            value = {"metrics": {name: record for name, record in value.items() if type(record) is dict}}
-        return convert(value, TurnMetrics)
+    def of_any_age(cls, value: dict[str, Any]) -> Self:
+        """Make the measurements of either shape."""
+        metrics = value.get("metrics")
+        if metrics is None:
+            metrics = {
+                name: MetricRecord(elapsed_time=record.get("elapsed_time"))
+                for name, record in value.items()
+                if isinstance(record, dict)
+            }
+        return cls(metrics=metrics)
 
-
-_TurnMetricsOfAnyAge.register(TurnMetrics)
 
 if TYPE_CHECKING:
     AnyTurnMetrics = TurnMetrics
 else:
-    AnyTurnMetrics = _TurnMetricsOfAnyAge
+    # What either shape decodes as; `TranscriptTurn` makes one of it. In the older one, each value is a record.
+    AnyTurnMetrics = dict[str, dict[str, MetricRecord | float | None] | str | float | None]
 
 
 class AgentMetadata(Model):
@@ -150,3 +153,8 @@ class TranscriptTurn(Model):
     interrupted: bool = False
     original_message: str | None = None
     source_medium: SourceMedium | None = None
+
+    def __post_init__(self) -> None:
+        """Read the measurements of either shape."""
+        if isinstance(self.conversation_turn_metrics, dict):
+            self.conversation_turn_metrics = TurnMetrics.of_any_age(self.conversation_turn_metrics)

@@ -49,18 +49,21 @@ async def get_many(
         raise InvalidArgumentError("max_concurrency", f"must be at least 1, got {max_concurrency}")
     if isinstance(ids, str):
         raise InvalidArgumentError("ids", "is one string: pass a list of ids, or use get()")
-    sender, receiver = anyio.create_memory_object_stream[FetchResult]()
+    sender, receiver = anyio.create_memory_object_stream[FetchResult | Exception]()
     async with receiver, aclosing(_one_by_one(ids)) as source, background_tasks() as group:
         turn = anyio.Lock()
 
-        async def work(sender: MemoryObjectSendStream[FetchResult]) -> None:
+        async def work(sender: MemoryObjectSendStream[FetchResult | Exception]) -> None:
             async with sender:
-                while True:
-                    async with turn:
-                        conversation_id = await anext(source, None)
-                    if conversation_id is None:
-                        return
-                    await sender.send(await _fetch(engine, conversation_id))
+                try:
+                    while True:
+                        async with turn:
+                            conversation_id = await anext(source)
+                        await sender.send(await _fetch(engine, conversation_id))
+                except StopAsyncIteration:
+                    return
+                except Exception as error:  # noqa: BLE001 - an error of the ids, raised where the results are read
+                    await sender.send(error)
 
         async with sender:
             for _ in range(max_concurrency):

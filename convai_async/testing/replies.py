@@ -1,0 +1,70 @@
+"""The replies of the service: JSON, and errors in all the shapes that its bodies have."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_request_numbers = itertools.count(1)
+
+
+def headers_of_every_reply() -> dict[str, str]:
+    """Return the headers that the service adds to each reply."""
+    number = next(_request_numbers)
+    return {"request-id": f"req_{number:08x}", "x-trace-id": f"trace_{number:08x}", "x-region": "fake"}
+
+
+def json_reply(document: Any, status: int = 200) -> web.Response:
+    """Return a document."""
+    return raw_reply(msgspec.json.encode(document), status)
+
+
+def raw_reply(body: bytes, status: int = 200) -> web.Response:
+    """Return bytes that are JSON already."""
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers_of_every_reply())
+
+
+def error_body(shape: int, status: int, code: str, message: str) -> Any:
+    """Return an error's JSON in one of the shapes 1 to 5 that the service's bodies have.
+
+    1 is ``{"detail": {"type", "code", "message", "status", "request_id"}}``, 2 the older ``{"detail": {"status",
+    "message"}}``, 3 the list of a 422, 4 ``{"detail": "text"}``, and 5 ``{"status", "message"}``.
+    """
+    shapes: Mapping[int, Any] = {
+        1: {
+            "detail": {
+                "type": "error",
+                "code": code,
+                "message": message,
+                "status": code,
+                "request_id": f"req_of_{status}",
+            }
+        },
+        2: {"detail": {"status": code, "message": message}},
+        3: {"detail": [{"loc": ["query", "page_size", 0], "msg": message, "type": code}]},
+        4: {"detail": message},
+        5: {"status": code, "message": message},
+    }
+    return shapes[shape]
+
+
+def error_reply(status: int, code: str, message: str, *, shape: int = 1) -> web.Response:
+    """Return an error in one of the five shapes of JSON."""
+    return json_reply(error_body(shape, status, code, message), status)
+
+
+def not_found(what: str) -> web.Response:
+    """Return the service's 404."""
+    return error_reply(404, f"{what}_not_found", f"There is no such {what}.")
+
+
+def invalid(parameter: str, message: str) -> web.Response:
+    """Return the service's 422."""
+    problem = {"loc": ["query", parameter], "msg": message, "type": "value_error"}
+    return json_reply({"detail": [problem]}, 422)

@@ -1,0 +1,208 @@
+"""One example of each kind of tool call and tool result that the contract knows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+JSON = dict[str, Any]
+
+SYSTEM_RESULTS: tuple[JSON, ...] = (
+    {"result_type": "end_call_success", "status": "success", "reason": "The caller said goodbye.", "message": None},
+    {"result_type": "language_detection_success", "status": "success", "reason": None, "language": "de"},
+    {
+        "result_type": "transfer_to_agent_success",
+        "status": "success",
+        "from_agent": "agent_front_desk",
+        "to_agent": "agent_billing",
+        "condition": "The caller asks about an invoice.",
+        "delay_ms": 250,
+        "transfer_message": "I am putting you through.",
+        "enable_transferred_agent_first_message": False,
+    },
+    {
+        "result_type": "transfer_to_agent_error",
+        "status": "error",
+        "from_agent": "agent_front_desk",
+        "error": "The other agent is not available.",
+    },
+    {
+        "result_type": "transfer_to_number_twilio_success",
+        "status": "success",
+        "transfer_number": "+15550100",
+        "reason": "The caller wants a person.",
+        "client_message": "Please hold.",
+        "agent_message": "A caller about a refund.",
+        "conference_name": "conf_1",
+        "note": None,
+    },
+    {
+        "result_type": "transfer_to_number_sip_success",
+        "status": "success",
+        "transfer_number": "+15550101",
+        "reason": None,
+        "note": "warm",
+    },
+    {"result_type": "transfer_to_number_error", "status": "error", "error": "busy", "details": None},
+    {"result_type": "skip_turn_success", "status": "success", "reason": "The caller is looking for a paper."},
+    {"result_type": "play_dtmf_success", "status": "success", "dtmf_tones": "1w2#", "reason": None},
+    {"result_type": "play_dtmf_error", "status": "error", "error": "no phone line", "details": None},
+    {
+        "result_type": "voicemail_detection_success",
+        "status": "success",
+        "voicemail_message": "Please call us back.",
+        "reason": "A beep.",
+    },
+    {"result_type": "testing_tool_result", "status": "success", "reason": "Skipped in a test."},
+)
+
+
+def _result(request_id: str, tool_name: str, value: Any, seconds: float) -> JSON:
+    return {
+        "request_id": request_id,
+        "tool_name": tool_name,
+        "result_value": json.dumps(value, ensure_ascii=False),
+        "is_error": False,
+        "tool_has_been_called": True,
+        "tool_latency_secs": seconds,
+        "dynamic_variable_updates": [],
+    }
+
+
+def _webhook_details(tool_name: str) -> JSON:
+    return {
+        "type": "webhook",
+        "method": "POST",
+        "url": f"https://tools.example/{tool_name}",
+        "headers": {"content-type": "application/json"},
+        "path_params": {},
+        "query_params": {"dry": "false"},
+        "body": '{"order": "73900"}',
+    }
+
+
+def webhook(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Return the type of call, the result, and the call's details, of a webhook tool."""
+    result = _result(request_id, tool_name, {"ok": True, "reference": f"R{rng.randrange(10**6)}"}, _latency(rng))
+    result["dynamic_variable_updates"] = [
+        {
+            "variable_name": "reference",
+            "old_value": None,
+            "new_value": "R1",
+            "updated_at": 1_770_000_000.25,
+            "tool_name": tool_name,
+            "tool_request_id": request_id,
+        }
+    ]
+    return {"type": "webhook"}, result | {"type": "webhook"}, _webhook_details(tool_name)
+
+
+def client(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Return the same of a tool that the client runs."""
+    details = {"type": "client", "parameters": '{"page": "orders"}'}
+    return {"type": "client"}, _result(request_id, tool_name, "shown", _latency(rng)) | {"type": "client"}, details
+
+
+def mcp(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Return the same of a tool on an MCP server."""
+    details = {
+        "type": "mcp",
+        "mcp_server_id": "mcp_1",
+        "mcp_server_name": "warehouse",
+        "integration_type": "mcp_server",
+        "parameters": {"sku": "TEA-1"},
+        "approval_policy": "auto_approve_all",
+        "requires_approval": False,
+        "mcp_tool_name": tool_name,
+        "mcp_tool_description": "Looks into the warehouse.",
+    }
+    return {"type": "mcp"}, _result(request_id, tool_name, {"stock": 4}, _latency(rng)) | {"type": "mcp"}, details
+
+
+def integration(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Return the same of a tool of an integration."""
+    ids = {"integration_id": "int_1", "credential_id": "cred_1", "integration_connection_id": "conn_1"}
+    details = {"type": "api_integration_webhook", **ids, "webhook_details": _webhook_details(tool_name)}
+    result = _result(request_id, tool_name, {"event": "created"}, _latency(rng))
+    return {"type": "api_integration_webhook"}, result | {"type": "api_integration_webhook", **ids}, details
+
+
+def untyped(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Return the same of a tool whose type the service left null."""
+    result = _result(request_id, tool_name, "no answer", _latency(rng)) | {"is_error": True, "type": None}
+    return {"type": None}, result, None
+
+
+def system(request_id: str, _tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Return the same of one of the service's own tools, with any of their results."""
+    result = rng.choice(SYSTEM_RESULTS)
+    name = str(result["result_type"]).removesuffix("_success").removesuffix("_error")
+    return {"type": "system", "tool_name": name}, system_result(request_id, name, result), None
+
+
+def system_result(request_id: str, tool_name: str, result: JSON) -> JSON:
+    """Return a system tool's result."""
+    return _result(request_id, tool_name, result, 0.0) | {"type": "system", "result": result}
+
+
+def workflow(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Return the same of a workflow, whose steps hold tool calls and results of all kinds again."""
+    nested = [
+        make(f"{request_id}_{number}", tool_name, rng) for number, make in enumerate((webhook, integration, untyped))
+    ]
+    inner = _result(f"{request_id}_inner", "inner_workflow", "", 0.4) | {
+        "type": "workflow",
+        "result": {"steps": [{"step_latency_secs": 0.1, "type": "max_iterations_exceeded", "max_iterations": 8}]},
+    }
+    steps = [
+        {"step_latency_secs": 0.01, "type": "edge", "edge_id": "edge_1", "target_node_id": "node_2"},
+        {
+            "step_latency_secs": 1,
+            "type": "nested_tools",
+            "node_id": "node_2",
+            "requests": [
+                call_of(f"{request_id}_{number}", tool_name, kind, details)
+                for number, (kind, _, details) in enumerate(nested)
+            ],
+            "results": [
+                *(result for _, result, _ in nested),
+                system_result(f"{request_id}_system", "skip_turn", SYSTEM_RESULTS[7]),
+                inner,
+            ],
+            "is_successful": True,
+        },
+    ]
+    result = _result(request_id, tool_name, "", _latency(rng)) | {"type": "workflow", "result": {"steps": steps}}
+    return {"type": "workflow"}, result, None
+
+
+def call_of(request_id: str, tool_name: str, kind: JSON, details: JSON | None) -> JSON:
+    """Return a tool call."""
+    return {
+        "request_id": request_id,
+        "tool_name": tool_name,
+        "params_as_json": '{"order": "73900", "note": "für die Küche"}',
+        "tool_has_been_called": True,
+        "tool_details": details,
+        **kind,
+    }
+
+
+def _latency(rng: random.Random) -> float:
+    return round(rng.uniform(0.05, 2.5), 3)
+
+
+VARIANTS: tuple[Callable[[str, str, random.Random], tuple[JSON, JSON, JSON | None]], ...] = (
+    webhook,
+    system,
+    workflow,
+    client,
+    mcp,
+    integration,
+    untyped,
+)
+"""The kinds of tools, the commonest first."""
