@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from convai_async import calls
 from convai_async.calls import Call, FileBody, JSONBody
 from convai_async.errors import DecodeError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CONTRACT = msgspec.json.decode((Path(__file__).parent / "data/openapi.json").read_bytes())
 
@@ -143,16 +146,17 @@ def test_a_misspelt_filter_is_refused_since_the_service_would_ignore_it() -> Non
 
 @pytest.mark.parametrize("odd", ["", " ", ".", "..", "a\nb", "a\x00b", "a\x7f", "\u2028", None, 5, b"conv_1"])
 def test_ids_that_are_none_are_refused_by_the_name_of_their_parameter(odd: Any) -> None:
-    for name, make in {
+    makers: dict[str, Callable[[Any], object]] = {
         "conversation_id": calls.get_conversation,
         "agent_id": calls.get_agent_link,
         "file_id": lambda value: calls.delete_file("conv_1", value),
-    }.items():
+    }
+    for name, make in makers.items():
         with pytest.raises(InvalidArgumentError, match=f"^{name}: "):
             make(odd)
-    with pytest.raises(InvalidArgumentError, match="^agent_id: "):
+    with pytest.raises(InvalidArgumentError, match=r"^agent_id: "):
         calls.get_signed_url(odd)
-    with pytest.raises(InvalidArgumentError, match="^agent_id: "):
+    with pytest.raises(InvalidArgumentError, match=r"^agent_id: "):
         calls.get_webrtc_token(odd)
 
 
@@ -200,12 +204,12 @@ def test_any_endpoint_can_be_called() -> None:
 
 @pytest.mark.parametrize("path", ["", "v1/x", "https://evil.example/v1", "/v1?x=1", "/v1#x", "/v1\n"])
 def test_a_path_that_is_none_is_refused(path: str) -> None:
-    with pytest.raises(InvalidArgumentError, match="^path: "):
+    with pytest.raises(InvalidArgumentError, match=r"^path: "):
         calls.request("GET", path)
 
 
 def test_json_that_is_none_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="^json: "):
+    with pytest.raises(InvalidArgumentError, match=r"^json: "):
         calls.request("POST", "/x", json=object())
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -145,7 +146,7 @@ async def test_probes_above_a_known_ceiling_become_rarer() -> None:
         slots.append(await limiter.acquire())
         limiter.refused(slots[-1])
         limiter.release(slots.pop())
-    assert [round(later / earlier) for earlier, later in zip(pauses, pauses[1:], strict=False)] == [2, 2, 2]
+    assert [round(later / earlier) for earlier, later in pairwise(pauses)] == [2, 2, 2]
 
 
 async def test_a_pause_holds_everybody_once() -> None:

@@ -15,7 +15,6 @@ from convai_async.models import (
     SipMessagesPage,
     UploadedFile,
     WebRTCToken,
-    decoder,
 )
 from convai_async.pagination import Page
 
@@ -26,13 +25,6 @@ T = TypeVar("T")
 
 _CONVERSATIONS = "/v1/convai/conversations"
 
-_decode_conversation = decoder(Conversation)
-_decode_conversations_page = decoder(ConversationsPage)
-_decode_signed_url = decoder(SignedUrl)
-_decode_sip_messages_page = decoder(SipMessagesPage)
-_decode_uploaded_file = decoder(UploadedFile)
-_decode_webrtc_token = decoder(WebRTCToken)
-
 
 def list_conversations(**filters: Unpack[ConversationFilters]) -> Call[Page[ConversationSummary]]:
     """GET /v1/convai/conversations: one page of conversations, newest first."""
@@ -41,13 +33,13 @@ def list_conversations(**filters: Unpack[ConversationFilters]) -> Call[Page[Conv
 
 
 def _decode_summaries(body: bytes) -> Page[ConversationSummary]:
-    page = _decode_conversations_page(body)
+    page = ConversationsPage.from_json(body)
     return _page(page.conversations, page.next_cursor, page.has_more)
 
 
 def get_conversation(conversation_id: str) -> Call[Conversation]:
     """GET /v1/convai/conversations/{conversation_id}: details and transcript."""
-    return Call("GET", _conversation(conversation_id), _decode_conversation)
+    return Call("GET", _conversation(conversation_id), Conversation.from_json)
 
 
 def delete_conversation(conversation_id: str) -> Call[None]:
@@ -76,7 +68,7 @@ def create_file(conversation_id: str, content: bytes, *, filename: str, content_
     return Call(
         "POST",
         f"{_conversation(conversation_id)}/files",
-        _decode_uploaded_file,
+        UploadedFile.from_json,
         body=FileBody("file", content, filename, content_type),
         idempotent=False,
     )
@@ -97,7 +89,7 @@ def get_sip_messages(
 
 
 def _decode_sip_messages(body: bytes) -> Page[SipMessage]:
-    page = _decode_sip_messages_page(body)
+    page = SipMessagesPage.from_json(body)
     return _page(page.sip_messages, page.next_cursor, page.has_more)
 
 
@@ -117,13 +109,13 @@ def get_signed_url(
             "environment": environment,
         }
     )
-    return Call("GET", "/v1/convai/conversation/get-signed-url", _decode_signed_url, query)
+    return Call("GET", "/v1/convai/conversation/get-signed-url", SignedUrl.from_json, query)
 
 
 def get_webrtc_token(agent_id: str, *, participant_name: str | None = None) -> Call[WebRTCToken]:
     """GET /v1/convai/conversation/token."""
     query = encode_query({"agent_id": checked_id("agent_id", agent_id), "participant_name": participant_name})
-    return Call("GET", "/v1/convai/conversation/token", _decode_webrtc_token, query)
+    return Call("GET", "/v1/convai/conversation/token", WebRTCToken.from_json, query)
 
 
 def _page(items: list[T], next_cursor: str | None, has_more: bool | None) -> Page[T]:  # noqa: FBT001 - the wire's field

@@ -132,6 +132,8 @@ class OpenUnion(abc.ABC):
             TypeError: It does not fit. msgspec adds the path to a TypeError, but not to its own exception.
         """
         tag = value.get(cls.tag) if type(value) is dict else _NO_OBJECT
+        if tag is None and value.keys() == _UNKNOWN_FIELDS:
+            return cls.unknown(**value)  # one that was encoded before
         variant = cls.variants.get(tag) if tag is None or type(tag) is str else None
         if variant is None:
             return cls.unknown(tag=tag if type(tag) is str else None, raw=value)
@@ -142,6 +144,7 @@ class OpenUnion(abc.ABC):
 
 
 _NO_OBJECT = object()
+_UNKNOWN_FIELDS = frozenset(UnknownVariant.__struct_fields__)
 
 
 def _read_open_union(union: type[OpenUnion], value: Any) -> Model:

@@ -35,22 +35,23 @@ class TurnMetrics(Model):
 
     @classmethod
     def of_any_age(cls, value: dict[str, Any]) -> Self:
-        """Make the measurements of either shape."""
+        """Make the measurements of either shape, and leave out what is none."""
         metrics = value.get("metrics")
-        if metrics is None:
+        if not isinstance(metrics, dict):  # the older shape: each value is a record
             metrics = {
                 name: MetricRecord(elapsed_time=record.get("elapsed_time"))
                 for name, record in value.items()
                 if isinstance(record, dict)
             }
-        return cls(metrics=metrics)
+        return cls(metrics={name: record for name, record in metrics.items() if isinstance(record, MetricRecord)})
 
 
 if TYPE_CHECKING:
     AnyTurnMetrics = TurnMetrics
 else:
-    # What either shape decodes as; `TranscriptTurn` makes one of it. In the older one, each value is a record.
-    AnyTurnMetrics = dict[str, dict[str, MetricRecord | float | None] | str | float | None]
+    # What either shape decodes as; `TranscriptTurn` makes `TurnMetrics` of it.
+    _Other = str | float | bool | list[Any] | None
+    AnyTurnMetrics = dict[str, dict[str, MetricRecord | _Other] | _Other]
 
 
 class AgentMetadata(Model):
