@@ -77,12 +77,13 @@ def error_from_reply(
     cls = _CLASSES.get(status) or (ServerError if status >= _FIRST_SERVER_ERROR else APIStatusError)
     if cls is RateLimitError and detail.code in _CONCURRENCY_CODES:
         cls = ConcurrencyLimitError
+    request_id = detail.request_id or request_id
     error = cls(
-        _sentence(request, status, detail),
+        _sentence(request, status, detail, request_id),
         status=status,
         code=detail.code,
         message=detail.message,
-        request_id=detail.request_id or request_id,
+        request_id=request_id,
         retry_after=parse_retry_after(headers),
         headers=headers,
         body=body,
@@ -94,14 +95,17 @@ def error_from_reply(
     return error
 
 
-def _sentence(request: str, status: int, detail: _Detail) -> str:
+def _sentence(request: str, status: int, detail: _Detail, request_id: str | None) -> str:
     text = f"{request} was answered {status}"
     if detail.code:
         text += f" {detail.code}"
     if detail.message:
         text += f": {_one_line(detail.message)}"
     advice = _CODE_ADVICE.get(detail.code or "") or _ADVICE.get(status)
-    return f"{text} ({advice})" if advice else text
+    asides = [advice] if advice else []
+    if request_id:
+        asides.append(f"request_id {_one_line(request_id)}")
+    return f"{text} ({'; '.join(asides)})" if asides else text
 
 
 def _one_line(text: str) -> str:

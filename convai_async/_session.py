@@ -126,7 +126,7 @@ class Session:
         async with reply:
             body = await _read_body(reply, request)
         if reply.status not in _SUCCESSES:
-            raise _status_error(reply, request, body)
+            raise self._status_error(reply, request, body)
         return Response(reply.status, reply.headers, body, call.decode)
 
     @asynccontextmanager
@@ -145,7 +145,7 @@ class Session:
         reply = await self._open(call, patience)
         async with reply:
             if reply.status not in _SUCCESSES:
-                raise _status_error(reply, request, await _read_body(reply, request))
+                raise self._status_error(reply, request, await _read_body(reply, request))
             yield StreamedReply(reply, request)
 
     async def _open(self, call: Call[Any], timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
@@ -206,6 +206,21 @@ class Session:
             raise ClientClosedError("the aiohttp session that the client was given is closed")
         return self._session
 
+    def _status_error(self, reply: aiohttp.ClientResponse, request: str, body: bytes) -> APIStatusError:
+        # A service or a proxy may quote the key in its complaint: it must not come into an error's text.
+        body = body.replace(self._headers["xi-api-key"].encode(), b"***")
+        headers = CIMultiDict(reply.headers)
+        if reply.status in _REDIRECTS:
+            return APIStatusError(
+                f"{request} was answered {reply.status}, a redirect that is not followed, since the key would go"
+                " with it (check base_url and region)",
+                status=reply.status,
+                headers=headers,
+                body=body,
+                request_id=request_id(headers),
+            )
+        return error_from_reply(request, reply.status, headers, body, request_id(headers))
+
 
 def _redirect_target(call: Call[Any], reply: aiohttp.ClientResponse) -> URL | None:
     """Return where a redirect leads if it may be followed: on the same origin, since the key goes along."""
@@ -250,19 +265,6 @@ async def _read_body(reply: aiohttp.ClientResponse, request: str) -> bytes:
         return await reply.read()
     except Exception as error:  # noqa: BLE001 - translated, or raised again
         _raise_transport_error(error, request, reading=True)
-
-
-def _status_error(reply: aiohttp.ClientResponse, request: str, body: bytes) -> APIStatusError:
-    if reply.status in _REDIRECTS:
-        return APIStatusError(
-            f"{request} was answered {reply.status}, a redirect that is not followed, since the key would go"
-            " with it (check base_url and region)",
-            status=reply.status,
-            headers=CIMultiDict(reply.headers),
-            body=body,
-            request_id=request_id(reply.headers),
-        )
-    return error_from_reply(request, reply.status, CIMultiDict(reply.headers), body, request_id(reply.headers))
 
 
 def _raise_transport_error(error: Exception, request: str, *, reading: bool) -> NoReturn:

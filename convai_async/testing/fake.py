@@ -30,7 +30,7 @@ class RecordedRequest(msgspec.Struct, frozen=True):
         path: The path, as it was sent.
         query: The query's pairs, decoded; a name may stand several times.
         headers: The headers; names in any case.
-        body: The body.
+        body: The body; empty for uploads, which `FakeConvAI.files` has.
     """
 
     operation: str
@@ -176,6 +176,8 @@ class FakeConvAI:
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         operation = getattr(handler, "__name__", "") if request.match_info.http_exception is None else ""
+        if request.content_type == "multipart/form-data":
+            await request.post()  # kept by the request for its handler; the stream can be read once
         self.requests.append(
             RecordedRequest(
                 operation,

@@ -1,0 +1,269 @@
+"""The client's settings and lifetime."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import anyio
+import pytest
+
+from convai_async import ClientClosedError, ConfigurationError, ConvAIClient, InvalidArgumentError, RetryPolicy
+from convai_async.errors import AuthenticationError, ServerError
+from convai_async.testing import FakeConvAI, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.parametrize(
+    ("region", "address"),
+    [
+        ("global", "https://api.elevenlabs.io"),
+        ("us", "https://api.us.elevenlabs.io"),
+        ("eu", "https://api.eu.residency.elevenlabs.io"),
+        ("in", "https://api.in.residency.elevenlabs.io"),
+        ("sg", "https://api.sg.residency.elevenlabs.io"),
+    ],
+)
+def test_a_region_is_an_address(region: Any, address: str) -> None:
+    assert ConvAIClient("key", region=region).base_url == address
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda: ConvAIClient("key", region="mars"), "region must be one of global, us, eu, in, sg; got 'mars'"),  # type: ignore[arg-type]
+        (lambda: ConvAIClient("key", region="eu", base_url="https://x.example"), "pass one of them"),
+        (lambda: ConvAIClient("key", base_url="ftp://x.example"), "base_url must look like"),
+        (lambda: ConvAIClient("key", base_url="api.elevenlabs.io"), "base_url must look like"),
+        (lambda: ConvAIClient("key", base_url="https://"), "base_url must look like"),
+        (lambda: ConvAIClient("key", base_url="https://exämple.org"), "base_url must look like"),
+        (lambda: ConvAIClient("key", base_url="https://me:secret@x.example"), "no user"),
+        (lambda: ConvAIClient("key", base_url="https://x.example?a=1"), "no user, query or fragment"),
+        (lambda: ConvAIClient(""), "set ELEVENLABS_API_KEY"),
+        (lambda: ConvAIClient("a b"), "the API key holds a space"),
+        (lambda: ConvAIClient("key\n"), "the API key holds a space"),
+        (lambda: ConvAIClient("schlüssel"), "the API key holds a space"),
+    ],
+)
+def test_a_senseless_setting_is_refused_with_what_to_do(make: Callable[[], object], problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert problem in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{"timeout": 0}, {"timeout": -1}, {"max_concurrency": 0}])
+def test_a_number_out_of_range_is_refused_by_its_name(settings: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{next(iter(settings))}: "):
+        ConvAIClient("key", **settings)
+
+
+def test_the_key_comes_from_the_environment_when_it_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELEVENLABS_API_KEY", "from-the-environment")
+    assert "from-the-environment" not in repr(ConvAIClient())
+    monkeypatch.delenv("ELEVENLABS_API_KEY")
+    with pytest.raises(ConfigurationError, match="set ELEVENLABS_API_KEY, or pass api_key="):
+        ConvAIClient()
+
+
+async def test_the_key_from_the_environment_is_the_one_that_is_sent(
+    fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELEVENLABS_API_KEY", fake.api_key)
+    async with ConvAIClient(base_url=fake.url) as client:
+        assert len(await client.conversations.list(page_size=1)) == 1
+
+
+async def test_every_request_carries_the_key_the_agent_and_the_user_s_headers(fake: FakeConvAI) -> None:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, headers={"x-team": "blue"}) as client:
+        await client.conversations.list()
+    headers = fake.requests[0].headers
+    assert headers["xi-api-key"] == fake.api_key
+    assert headers["user-agent"].startswith("convai-async/")
+    assert headers["x-team"] == "blue"
+
+
+async def test_the_user_s_headers_do_not_replace_the_key(fake: FakeConvAI) -> None:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, headers={"XI-API-KEY": "other"}) as client:
+        await client.conversations.list()
+    assert fake.requests[0].headers.getall("xi-api-key") == [fake.api_key]  # type: ignore[attr-defined]
+
+
+async def test_a_wrong_key_says_so_and_is_not_repeated(fake: FakeConvAI) -> None:
+    async with ConvAIClient("wrong-key", base_url=fake.url) as client:
+        with pytest.raises(AuthenticationError) as caught:
+            await client.conversations.list()
+    assert "wrong-key" not in str(caught.value)
+    assert len(fake.requests) == 1
+
+
+async def test_a_path_in_the_base_url_comes_before_ours(fake: FakeConvAI) -> None:
+    async with ConvAIClient(fake.api_key, base_url=f"{fake.url}/gateway/") as client:
+        with pytest.raises(Exception, match="404"):
+            await client.conversations.list()
+    assert fake.requests[0].path == "/gateway/v1/convai/conversations"
+
+
+async def test_nothing_is_opened_before_the_first_request() -> None:
+    async with ConvAIClient("key") as client:
+        assert client._engine.session._session is None
+
+
+async def test_a_closed_client_says_so(fake: FakeConvAI) -> None:
+    client = ConvAIClient(fake.api_key, base_url=fake.url)
+    await client.conversations.list()
+    await client.close()
+    await client.close()
+    with pytest.raises(ClientClosedError, match="make a new one"):
+        await client.conversations.list()
+
+
+async def test_a_client_that_was_never_used_closes() -> None:
+    client = ConvAIClient("key")
+    await client.close()
+    with pytest.raises(ClientClosedError):
+        await client.conversations.list()
+
+
+async def test_closing_leaves_no_connection_and_no_task(fake: FakeConvAI) -> None:
+    before = asyncio.all_tasks()
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        await client.conversations.list()
+        session = client._engine.session._session
+        assert session is not None
+    assert session.closed
+    await asyncio.sleep(0)
+    assert {task for task in asyncio.all_tasks() - before if "convai_async" in repr(task.get_coro())} == set()
+    gc.collect()  # an unclosed session or connection warns here, and a warning fails
+
+
+async def test_a_session_of_the_user_s_is_used_and_stays_open(fake: FakeConvAI) -> None:
+    async with aiohttp.ClientSession(headers={"x-mine": "1"}) as session:
+        async with ConvAIClient(fake.api_key, base_url=fake.url, session=session) as client:
+            await client.conversations.list()
+        assert not session.closed
+    assert fake.requests[0].headers["x-mine"] == "1"
+    client = ConvAIClient(fake.api_key, base_url=fake.url, session=session)
+    with pytest.raises(ClientClosedError, match="the aiohttp session that the client was given is closed"):
+        await client.conversations.list()
+
+
+async def test_a_session_of_the_user_s_has_its_own_settings() -> None:
+    async with aiohttp.ClientSession() as session:
+        for settings in ({"trust_env": True}, {"trace_configs": [aiohttp.TraceConfig()]}):
+            odd: Any = settings
+            with pytest.raises(ConfigurationError, match="set them there"):
+                ConvAIClient("key", session=session, **odd)
+
+
+async def test_raise_for_status_of_the_user_s_session_does_not_get_in_the_way(fake: FakeConvAI) -> None:
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        client = ConvAIClient("wrong", base_url=fake.url, session=session)
+        with pytest.raises(AuthenticationError):
+            await client.conversations.list()
+
+
+async def test_a_connector_of_the_user_s_is_used_and_stays_open(fake: FakeConvAI) -> None:
+    connector = aiohttp.TCPConnector(limit=3)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, connector=connector) as client:
+        await client.conversations.list()
+    assert not connector.closed
+    await connector.close()
+
+
+async def test_trace_configs_see_the_requests(fake: FakeConvAI) -> None:
+    seen: list[str] = []
+    config = aiohttp.TraceConfig()
+
+    async def on_start(_session: Any, _context: Any, parameters: aiohttp.TraceRequestStartParams) -> None:
+        seen.append(parameters.method)
+
+    config.on_request_start.append(on_start)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, trace_configs=[config]) as client:
+        await client.conversations.list()
+    assert seen == ["GET"]
+
+
+async def test_cookies_of_the_service_are_not_sent_back(fake: FakeConvAI) -> None:
+    fake.faults.add(faults.status(503, headers={"set-cookie": "track=1; Path=/"}))
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(wait_initial=0)) as client:
+        await client.conversations.list()
+    assert len(fake.requests) == 2
+    assert "cookie" not in fake.requests[1].headers
+
+
+async def test_options_differ_and_connections_are_shared(fake: FakeConvAI) -> None:
+    fake.faults.add(faults.status(503), times=None)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(attempts=3, wait_initial=0)) as client:
+        once = client.with_options(retry=None, timeout=5)
+        assert once._engine.session is client._engine.session
+        assert once._engine.limiter is client._engine.limiter
+        with pytest.raises(ServerError) as caught:
+            await once.conversations.list()
+        assert caught.value.attempts == 1
+        with pytest.raises(ServerError) as caught:
+            await client.conversations.list()
+        assert caught.value.attempts == 3
+        assert once.with_options()._engine.retry is None
+        await once.close()
+        fake.faults.clear()
+        assert len(await client.conversations.list(page_size=1)) == 1
+
+
+def test_a_client_belongs_to_one_event_loop() -> None:
+    async def serve_and_use(client: ConvAIClient | None) -> ConvAIClient:
+        async with FakeConvAI(conversations=1) as fake:
+            client = client or ConvAIClient(fake.api_key, base_url=fake.url)
+            await client.conversations.list()
+            await client.close()
+        return client
+
+    async def use_again(client: ConvAIClient) -> None:
+        client._engine.session._closed = False
+        with pytest.raises(ConfigurationError, match="make one client in each loop"):
+            await client.conversations.list()
+
+    client = asyncio.run(serve_and_use(None))
+    asyncio.run(use_again(client))
+
+
+def test_a_client_can_be_made_before_there_is_a_loop() -> None:
+    client = ConvAIClient("key")
+
+    async def close() -> None:
+        await client.close()
+
+    asyncio.run(close())
+
+
+def test_without_asyncio_the_error_says_so() -> None:
+    async def use() -> None:
+        async with ConvAIClient("key") as client:
+            with pytest.raises(ConfigurationError, match="runs on asyncio"):
+                await client.conversations.list()
+
+    anyio.run(use, backend="trio")
+
+
+async def test_a_certificate_that_is_not_trusted_is_named_and_not_retried(
+    fake: FakeConvAI, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    # TLS to a server that speaks none: the handshake fails.
+    address = fake.url.replace("http:", "https:")
+    async with ConvAIClient("key", base_url=address, ssl=ssl.create_default_context()) as client:
+        with pytest.raises(Exception, match="no trusted connection") as caught:
+            await client.conversations.list()
+    assert getattr(caught.value, "attempts", None) == 1
+
+
+async def test_nothing_listens(unused_tcp_port_factory: Callable[[], int]) -> None:
+    address = f"http://127.0.0.1:{unused_tcp_port_factory()}"
+    async with ConvAIClient("key", base_url=address, retry=RetryPolicy(attempts=2, wait_initial=0)) as client:
+        with pytest.raises(Exception, match="no connection") as caught:
+            await client.conversations.list()
+    assert getattr(caught.value, "attempts", None) == 2

@@ -1,0 +1,160 @@
+"""Single replies at the session, pinned down byte by byte with aioresponses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aioresponses import CallbackResult, aioresponses
+
+from convai_async import ConvAIClient, RetryPolicy
+from convai_async.errors import (
+    APIStatusError,
+    ConnectionFailedError,
+    DecodeError,
+    IncompleteBodyError,
+    RequestTimeoutError,
+    ServerError,
+)
+from convai_async.testing import MockedClientResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+BASE = "https://api.elevenlabs.io"
+LIST = f"{BASE}/v1/convai/conversations?page_size=100"
+PAGE = {"conversations": [{"conversation_id": "conv_1"}], "next_cursor": None, "has_more": False}
+
+
+@pytest.fixture
+def mocked() -> Iterator[aioresponses]:
+    with aioresponses() as mock:
+        yield mock
+
+
+@pytest.fixture
+async def once() -> AsyncIterator[ConvAIClient]:
+    async with ConvAIClient("key", retry=None) as client:
+        yield client
+
+
+def answer(mocked: aioresponses, url: str = LIST, **reply: Any) -> None:
+    mocked.get(url, response_class=MockedClientResponse, **reply)
+
+
+async def test_a_page_is_decoded(mocked: aioresponses, once: ConvAIClient) -> None:
+    answer(mocked, payload=PAGE)
+    page = await once.conversations.list()
+    assert [summary.conversation_id for summary in page] == ["conv_1"]
+
+
+async def test_the_request_is_what_the_contract_says(mocked: aioresponses, once: ConvAIClient) -> None:
+    def check(_url: Any, **request: Any) -> CallbackResult:
+        assert request["headers"]["xi-api-key"] == "key"
+        assert request["allow_redirects"] is False
+        return CallbackResult(payload=PAGE, response_class=MockedClientResponse)
+
+    mocked.get(LIST, callback=check)
+    await once.conversations.list()
+    mocked.assert_called_once()
+
+
+@pytest.mark.parametrize("has_more", [None, False])
+@pytest.mark.parametrize("cursor", [None, ""])
+async def test_a_page_without_a_cursor_is_the_last(
+    mocked: aioresponses, once: ConvAIClient, has_more: Any, cursor: Any
+) -> None:
+    answer(mocked, payload=PAGE | {"has_more": has_more, "next_cursor": cursor})
+    assert len(await once.conversations.list().collect()) == 1
+
+
+@pytest.mark.parametrize("status", [201, 204])
+async def test_every_2xx_is_a_success(mocked: aioresponses, once: ConvAIClient, status: int) -> None:
+    url = f"{BASE}/v1/convai/conversations/conv_1"
+    mocked.delete(url, status=status, response_class=MockedClientResponse)
+    await once.conversations.delete("conv_1")
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"", "$"),
+        (b"[]", "$"),
+        (b'{"conversations": 5}', "$.conversations"),
+        (b'{"conversations": [{"conversation_id": 5}]}', "$.conversations[0].conversation_id"),
+        (b'{"conversations": [{}]}', "$.conversations[0]"),
+        (b"\xff\xfe", "$"),
+    ],
+)
+async def test_a_body_that_does_not_fit_says_where(
+    mocked: aioresponses, once: ConvAIClient, body: bytes, path: str
+) -> None:
+    answer(mocked, body=body)
+    with pytest.raises(DecodeError) as caught:
+        await once.conversations.list()
+    assert caught.value.path == path
+    assert caught.value.body == body
+
+
+@pytest.mark.parametrize(
+    ("exception", "translated"),
+    [
+        (aiohttp.ServerDisconnectedError(), ConnectionFailedError),
+        (aiohttp.ClientOSError(104, "reset"), ConnectionFailedError),
+        (aiohttp.ClientPayloadError("short"), ConnectionFailedError),
+        (aiohttp.SocketTimeoutError(), RequestTimeoutError),
+        (aiohttp.ConnectionTimeoutError(), RequestTimeoutError),
+        (TimeoutError(), RequestTimeoutError),
+        (ConnectionResetError(), ConnectionFailedError),
+    ],
+)
+async def test_what_aiohttp_raises_is_translated(
+    mocked: aioresponses, once: ConvAIClient, exception: Exception, translated: type[Exception]
+) -> None:
+    answer(mocked, exception=exception)
+    with pytest.raises(translated) as caught:
+        await once.conversations.list()
+    assert type(caught.value) is translated
+    assert caught.value.__cause__ is exception
+
+
+async def test_what_is_no_failure_of_the_network_comes_out_as_it_is(mocked: aioresponses, once: ConvAIClient) -> None:
+    answer(mocked, exception=ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        await once.conversations.list()
+
+
+async def test_the_request_id_and_the_code_are_in_the_error(mocked: aioresponses, once: ConvAIClient) -> None:
+    body = {"detail": {"code": "quota", "message": "Used up.", "status": "quota"}}
+    answer(mocked, status=402, payload=body, headers={"request-id": "req_7"})
+    with pytest.raises(APIStatusError, match=r"402.*quota.*Used up\..*req_7") as caught:
+        await once.conversations.list()
+    assert (caught.value.code, caught.value.request_id) == ("quota", "req_7")
+
+
+async def test_retries_go_through_the_replies_in_order(mocked: aioresponses) -> None:
+    answer(mocked, status=500)
+    answer(mocked, exception=aiohttp.ServerDisconnectedError())
+    answer(mocked, payload=PAGE)
+    async with ConvAIClient("key", retry=RetryPolicy(wait_initial=0)) as client:
+        assert len(await client.conversations.list()) == 1
+    assert [len(requests) for requests in mocked.requests.values()] == [3]
+
+
+async def test_a_recording_that_ends_early_raises_while_it_is_read(mocked: aioresponses, once: ConvAIClient) -> None:
+    url = f"{BASE}/v1/convai/conversations/conv_1/audio"
+    mocked.get(url, body=b"abc", headers={"content-type": "audio/mpeg"}, response_class=MockedClientResponse)
+    async with once.conversations.audio.stream("conv_1") as audio:
+        reply = audio._reply._reply
+        reply.content.set_exception(aiohttp.ClientPayloadError("short"))
+        with pytest.raises(IncompleteBodyError):
+            async for _ in audio:
+                pass
+
+
+async def test_an_error_page_becomes_the_error_of_its_status(mocked: aioresponses, once: ConvAIClient) -> None:
+    answer(mocked, status=503, body="<html>maintenance</html>", content_type="text/html")
+    with pytest.raises(ServerError, match="503") as caught:
+        await once.conversations.list()
+    assert caught.value.body == b"<html>maintenance</html>"

@@ -1,0 +1,283 @@
+"""What goes wrong on the way, against a real server: what is repeated, what is raised, what is never sent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from convai_async import ConvAIClient, RetryPolicy, calls
+from convai_async._engine import Engine
+from convai_async.errors import (
+    APIStatusError,
+    ConcurrencyLimitError,
+    ConnectionFailedError,
+    ConvAIError,
+    DecodeError,
+    IncompleteBodyError,
+    NotFoundError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+)
+from convai_async.testing import FakeConvAI, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ONCE = RetryPolicy(attempts=1)
+PASSING = {
+    "429": faults.rate_limited(),
+    "429 concurrency": faults.rate_limited("concurrent_limit_exceeded"),
+    "408": faults.status(408),
+    "409": faults.status(409),
+    "425": faults.status(425),
+    "500": faults.status(500),
+    "500 without detail": faults.status(500, shape=5),
+    "502 page": faults.html(502),
+    "504 empty": faults.body(b"", code=504),
+    "dropped": faults.drop(),
+    "truncated": faults.truncate(),
+    "truncated chunks": faults.truncate(chunked=True),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+async def test_what_passes_is_waited_out(client: ConvAIClient, fake: FakeConvAI, fault: faults.Fault) -> None:
+    rule = fake.faults.add(fault, times=2)
+    conversation_id = next(iter(fake.conversations))
+    response = await client.send_raw(calls.get_conversation(conversation_id))
+    assert response.body == fake.conversations.document(conversation_id)
+    assert rule.hits == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "retryable"),
+    [
+        (faults.rate_limited(), RateLimitError, True),
+        (faults.rate_limited("system_busy"), RateLimitError, True),
+        (faults.rate_limited("concurrent_limit_exceeded"), ConcurrencyLimitError, True),
+        (faults.rate_limited("too_many_concurrent_requests"), ConcurrencyLimitError, True),
+        (faults.status(500), ServerError, True),
+        (faults.html(503), ServerError, True),
+        (faults.drop(), ConnectionFailedError, True),
+        (faults.truncate(), IncompleteBodyError, True),
+        (faults.body(b"<html>"), DecodeError, False),
+        (faults.body(b""), DecodeError, False),
+        (faults.status(418), APIStatusError, False),
+        (faults.status(404), NotFoundError, False),
+    ],
+)
+async def test_each_failure_has_its_class(
+    fake: FakeConvAI, fault: faults.Fault, error: type[ConvAIError], retryable: bool
+) -> None:
+    fake.faults.add(fault, times=None)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=ONCE) as client:
+        with pytest.raises(error) as caught:
+            await client.conversations.get(next(iter(fake.conversations)))
+    assert type(caught.value) is error
+    assert caught.value.retryable is retryable
+    assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
+
+
+async def test_what_does_not_pass_says_how_often_it_was_tried(client: ConvAIClient, fake: FakeConvAI) -> None:
+    fake.faults.add(faults.status(503), times=None)
+    with pytest.raises(ServerError, match=r"5 attempts|after 5") as caught:
+        await client.conversations.list()
+    assert caught.value.attempts == 5
+    assert len(fake.requests) == 5
+
+
+async def test_what_cannot_pass_is_sent_once(client: ConvAIClient, fake: FakeConvAI) -> None:
+    for status in (400, 403, 404, 422):
+        fake.requests.clear()
+        fake.faults.add(faults.status(status))
+        with pytest.raises(APIStatusError) as caught:
+            await client.conversations.list()
+        assert caught.value.status == status
+        assert len(fake.requests) == 1
+
+
+async def test_a_reply_that_takes_too_long_is_a_timeout(fake: FakeConvAI) -> None:
+    fake.faults.add(faults.latency(60), times=None)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=ONCE, timeout=0.05) as client:
+        with pytest.raises(RequestTimeoutError, match="no whole reply within the timeout") as caught:
+            await client.conversations.list()
+    assert caught.value.ambiguous
+
+
+async def test_a_body_that_trickles_is_a_timeout_too(fake: FakeConvAI) -> None:
+    fake.faults.add(faults.slow_body(chunk=10, pause=0.02), times=None)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=ONCE, timeout=0.1) as client:
+        with pytest.raises(RequestTimeoutError):
+            await client.conversations.list()
+
+
+async def test_cancelling_a_request_gives_its_place_back(fake: FakeConvAI) -> None:
+    fake.faults.add(faults.latency(60))
+    async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await client.conversations.list()
+        assert len(await client.conversations.list(page_size=1)) == 1
+
+
+async def test_the_service_s_wish_to_wait_holds_for_every_request(fake: FakeConvAI) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    fake.faults.add(faults.rate_limited(retry_after=7), times=1)
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        engine = client._engine
+        engine._sleep = sleep
+        paused: list[float] = []
+        engine.limiter.pause = paused.append  # type: ignore[method-assign]
+        await client.conversations.list()
+    assert paused == [7.0]
+    assert len(waited) == 1
+    assert 7 <= waited[0] <= 7.5
+
+
+async def test_a_wait_that_is_too_long_is_not_begun(fake: FakeConvAI) -> None:
+    fake.faults.add(faults.rate_limited(retry_after=3600), times=None)
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        with pytest.raises(RateLimitError, match="3600") as caught:
+            await client.conversations.list()
+    assert caught.value.retry_after == 3600
+    assert caught.value.attempts == 1
+
+
+async def test_a_redirect_within_the_origin_is_followed(client: ConvAIClient, fake: FakeConvAI) -> None:
+    target, start = list(fake.conversations)[:2]
+    fake.faults.add(faults.redirect(f"/v1/convai/conversations/{target}", code=307), path=start)
+    assert (await client.conversations.get(start)).conversation_id == target
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_a_redirect_to_another_origin_is_not_followed(fake: FakeConvAI, code: int) -> None:
+    async with FakeConvAI(conversations=1, api_key=fake.api_key) as stranger:
+        fake.faults.add(faults.redirect(f"{stranger.url}/v1/convai/conversations", code=code), times=None)
+        async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+            with pytest.raises(APIStatusError, match="a redirect that is not followed") as caught:
+                await client.conversations.list()
+        assert caught.value.status == code
+        assert stranger.requests == []
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("location", ["", "//", "http://[", "ftp://127.0.0.1/"])
+async def test_a_redirect_to_nowhere_is_an_error(client: ConvAIClient, fake: FakeConvAI, location: str) -> None:
+    fake.faults.add(faults.redirect(location), times=None)
+    with pytest.raises(APIStatusError, match="redirect"):
+        await client.conversations.list()
+
+
+async def test_a_circle_of_redirects_ends(client: ConvAIClient, fake: FakeConvAI) -> None:
+    fake.faults.add(faults.redirect("/v1/convai/conversations"), times=None)
+    with pytest.raises(APIStatusError, match="redirect"):
+        await client.conversations.list()
+    assert len(fake.requests) == 6
+
+
+async def test_a_post_is_not_redirected(client: ConvAIClient, fake: FakeConvAI) -> None:
+    fake.faults.add(faults.redirect("/v1/convai/conversations"), operation="create_feedback")
+    with pytest.raises(APIStatusError, match="302"):
+        await client.conversations.feedback.create(next(iter(fake.conversations)), feedback="like")
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda client, conversation_id: client.conversations.feedback.create(conversation_id, feedback="like"),
+        lambda client, conversation_id: client.conversations.files.create(conversation_id, b"%PDF", filename="a.pdf"),
+    ],
+    ids=["feedback", "upload"],
+)
+@pytest.mark.parametrize("pooled", [True, False])
+async def test_a_post_whose_reply_was_lost_is_not_sent_twice(
+    client: ConvAIClient, fake: FakeConvAI, act: Callable[..., Any], pooled: bool
+) -> None:
+    if pooled:
+        await client.conversations.list(page_size=1)
+        fake.requests.clear()
+    fake.faults.add(faults.drop(after_acting=True))
+    with pytest.raises(ConnectionFailedError, match="the connection was lost") as caught:
+        await act(client, next(iter(fake.conversations)))
+    assert caught.value.ambiguous
+    assert len(fake.requests) == 1
+
+
+async def test_a_post_is_sent_twice_where_the_user_allows_it(fake: FakeConvAI) -> None:
+    retry = RetryPolicy(wait_initial=0, repeat_unsafe=True)
+    fake.faults.add(faults.drop())
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=retry) as client:
+        await client.conversations.feedback.create(next(iter(fake.conversations)), feedback="like")
+    assert len(fake.requests) == 2
+
+
+async def test_a_tenth_of_failures_does_not_reach_the_user(client: ConvAIClient, fake: FakeConvAI) -> None:
+    fake.faults.add_random(0.1)
+    patient = client.with_options(retry=RetryPolicy(attempts=8, wait_initial=0, wait_max=0))
+    found = [summary.conversation_id async for summary in patient.conversations.list(page_size=5)]
+    assert found == list(fake.conversations)
+
+
+async def test_the_service_s_limit_on_concurrency_is_found_and_kept() -> None:
+    async with FakeConvAI(conversations=300, concurrency_limit=4, latency=0.002) as fake:
+        retry = RetryPolicy(attempts=10, wait_initial=0.01, wait_max=0.1)
+        async with ConvAIClient(fake.api_key, base_url=fake.url, retry=retry) as client:
+            async with client.conversations.get_many(list(fake.conversations), max_concurrency=50) as results:
+                errors = [result.error async for result in results]
+            assert errors == [None] * 300
+            assert client._engine.limiter.limit <= 8
+    assert fake.peak_in_flight <= 4
+
+
+SECRET = "xi-very-secret-key"
+"""The key that no text may hold."""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.status(401),
+        faults.status(500, message=f"your key {SECRET} is bad"),
+        faults.body(b"\x00nonsense"),
+        faults.drop(),
+        faults.truncate(),
+        faults.redirect("https://elsewhere.example/"),
+        faults.html(403),
+    ],
+)
+async def test_no_error_repr_or_log_line_holds_the_key(fault: faults.Fault, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with FakeConvAI(conversations=1, api_key=SECRET) as fake:
+        fake.faults.add(fault, times=None)
+        async with ConvAIClient(SECRET, base_url=fake.url, retry=RetryPolicy(attempts=2, wait_initial=0)) as client:
+            with pytest.raises(ConvAIError) as caught:
+                await client.conversations.list()
+            told = [
+                "".join(traceback.format_exception(caught.value)),
+                repr(caught.value),
+                repr(client),
+                repr(client.conversations),
+                caplog.text,
+            ]
+            chain: BaseException | None = caught.value
+            while chain is not None:
+                told.append(repr(chain.args))
+                chain = chain.__cause__ or chain.__context__
+    assert not any(SECRET in text for text in told)
+
+
+async def test_a_client_waits_with_anyio_s_sleep_and_the_monotonic_clock() -> None:
+    client = ConvAIClient("key")
+    assert isinstance(client._engine, Engine)
+    assert client._engine._sleep.__module__.startswith("anyio")
