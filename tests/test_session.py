@@ -57,7 +57,7 @@ async def test_the_request_is_what_the_contract_says(mocked: aioresponses, once:
 
     mocked.get(LIST, callback=check)
     await once.conversations.list()
-    mocked.assert_called_once()
+    assert [len(requests) for requests in mocked.requests.values()] == [1]
 
 
 @pytest.mark.parametrize("has_more", [None, False])

@@ -137,7 +137,7 @@ async def test_the_service_s_wish_to_wait_holds_for_every_request(fake: FakeConv
         engine = client._engine
         engine._sleep = sleep
         paused: list[float] = []
-        engine.limiter.pause = paused.append  # type: ignore[method-assign]
+        engine.limiter.pause = paused.append  # type: ignore[method-assign, assignment]
         await client.conversations.list()
     assert paused == [7.0]
     assert len(waited) == 1

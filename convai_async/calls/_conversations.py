@@ -69,7 +69,7 @@ def create_file(conversation_id: str, content: bytes, *, filename: str, content_
         "POST",
         f"{_conversation(conversation_id)}/files",
         UploadedFile.from_json,
-        body=FileBody("file", content, filename, content_type),
+        body=FileBody("file", content, checked_id("filename", filename), checked_id("content_type", content_type)),
         idempotent=False,
     )
 

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from convai_async.errors import InvalidArgumentError, NotFoundError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from convai_async import ConvAIClient
+    from convai_async.testing import FakeConvAI
+
+CONTENT = bytes(range(256)) * 1000
+
+
+async def in_pieces() -> AsyncIterator[bytes]:
+    for start in range(0, len(CONTENT), 10_000):
+        yield CONTENT[start : start + 10_000]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: CONTENT, lambda: io.BytesIO(CONTENT), in_pieces],
+    ids=["bytes", "file", "async iterable"],
+)
+async def test_a_file_is_uploaded_byte_for_byte_and_deleted(client: ConvAIClient, fake: FakeConvAI, make: Any) -> None:
+    conversation_id = next(iter(fake.conversations))
+    uploaded = await client.conversations.files.create(conversation_id, make(), filename="a.png")
+    assert fake.files == {(conversation_id, uploaded.file_id): CONTENT}
+    assert fake.requests[-1].headers["content-type"].startswith("multipart/form-data; boundary=")
+    await client.conversations.files.delete(conversation_id, uploaded.file_id)
+    assert fake.files == {}
+    with pytest.raises(NotFoundError, match="file_not_found"):
+        await client.conversations.files.delete(conversation_id, uploaded.file_id)
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+async def test_a_path_is_read_and_names_the_file(
+    client: ConvAIClient, fake: FakeConvAI, tmp_path: Path, as_text: bool
+) -> None:
+    path = tmp_path / "receipt.pdf"
+    path.write_bytes(CONTENT)
+    conversation_id = next(iter(fake.conversations))
+    await client.conversations.files.create(conversation_id, str(path) if as_text else path)
+    assert list(fake.files.values()) == [CONTENT]
+
+
+async def test_a_type_that_the_service_refuses_is_a_validation_error(client: ConvAIClient, fake: FakeConvAI) -> None:
+    with pytest.raises(ValidationError, match="Only images and PDFs"):
+        await client.conversations.files.create(next(iter(fake.conversations)), b"text", filename="a.txt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameter", "problem"),
+    [
+        ({"file": b"x"}, "filename", "name the file"),
+        ({"file": b"x", "filename": "noextension"}, "content_type", "does not tell it"),
+        ({"file": io.StringIO("x"), "filename": "a.png"}, "file", "is open as text"),
+        ({"file": "missing.png"}, "file", "does not exist"),
+        ({"file": b"x", "filename": 'a"\r\nx.png'}, "filename", ""),
+    ],
+)
+async def test_an_odd_file_is_refused_by_name_before_anything_is_sent(
+    client: ConvAIClient, fake: FakeConvAI, arguments: Any, parameter: str, problem: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{parameter}: .*{problem}"):
+        await client.conversations.files.create("conv_1", **arguments)
+    assert fake.requests == []
+
+
+async def test_a_folder_is_no_file(client: ConvAIClient, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^file: .*is a folder: name a file in it"):
+        await client.conversations.files.create("conv_1", tmp_path, filename="a.png")
+
+
+async def test_a_name_in_any_script_arrives(client: ConvAIClient, fake: FakeConvAI) -> None:
+    uploaded = await client.conversations.files.create(next(iter(fake.conversations)), b"x", filename="квитанция 1.pdf")
+    assert uploaded.file_id

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from convai_async.errors import InvalidArgumentError, NotFoundError, ServerError
+from convai_async.testing import FakeConvAI, faults
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from convai_async import ConvAIClient
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeConvAI]:
+    async with FakeConvAI(conversations=250, latency=0.001) as service:
+        yield service
+
+
+async def test_every_conversation_comes_once(client: ConvAIClient, fake: FakeConvAI) -> None:
+    ids = list(fake.conversations)
+    async with client.conversations.get_many(ids) as results:
+        got = [result async for result in results]
+    assert sorted(result.conversation_id for result in got) == sorted(ids)
+    for result in got:
+        assert result.error is None
+        assert result.conversation is not None
+        assert result.conversation.conversation_id == result.conversation_id
+    assert fake.peak_in_flight > 4
+
+
+async def test_ids_may_come_as_they_are_listed(client: ConvAIClient, fake: FakeConvAI) -> None:
+    ids = (summary.conversation_id async for summary in client.conversations.list())
+    async with client.conversations.get_many(ids, max_concurrency=5) as results:
+        assert len([result async for result in results]) == len(fake.conversations)
+    assert fake.peak_in_flight <= 6  # five and the list
+
+
+async def test_one_that_cannot_be_had_does_not_stop_the_others(client: ConvAIClient, fake: FakeConvAI) -> None:
+    good, bad = list(fake.conversations)[:2]
+    fake.faults.add(faults.status(500), path=bad, times=None)
+    async with client.conversations.get_many([good, bad, "conv_none", ""]) as results:
+        errors = {result.conversation_id: type(result.error) async for result in results}
+    assert errors == {good: type(None), bad: ServerError, "conv_none": NotFoundError, "": InvalidArgumentError}
+
+
+async def test_no_more_than_was_allowed_are_in_flight(client: ConvAIClient, fake: FakeConvAI) -> None:
+    async with client.conversations.get_many(fake.conversations, max_concurrency=3) as results:
+        assert len([result async for result in results]) == 250
+    assert fake.peak_in_flight == 3
+
+
+async def test_a_slow_consumer_bounds_what_is_read_ahead(client: ConvAIClient, fake: FakeConvAI) -> None:
+    taken = 0
+
+    def ids() -> Iterator[str]:
+        nonlocal taken
+        for conversation_id in fake.conversations:
+            taken += 1
+            yield conversation_id
+
+    async with client.conversations.get_many(ids(), max_concurrency=4) as results:
+        await anext(results)
+        while len(fake.requests) < 5:
+            await asyncio.sleep(0)
+        assert taken <= 9
+
+
+async def test_leaving_early_cancels_the_rest(client: ConvAIClient, fake: FakeConvAI) -> None:
+    before = asyncio.all_tasks()
+    async with client.conversations.get_many(fake.conversations, max_concurrency=4) as results:
+        async for _ in results:
+            break
+    assert len(fake.requests) < 20
+    left = {task for task in asyncio.all_tasks() - before if "convai_async/resources" in repr(task)}
+    assert left == set()
+    assert len(await client.conversations.list(page_size=1)) == 1
+
+
+async def test_an_error_of_the_ids_is_raised_as_it_is(client: ConvAIClient, fake: FakeConvAI) -> None:
+    async def ids() -> AsyncIterator[str]:
+        yield next(iter(fake.conversations))
+        raise ZeroDivisionError
+
+    async def read() -> None:
+        async with client.conversations.get_many(ids()) as results:
+            async for _ in results:
+                pass
+
+    with pytest.raises(ZeroDivisionError):
+        await read()
+
+
+async def test_an_exception_of_the_block_is_not_wrapped(client: ConvAIClient, fake: FakeConvAI) -> None:
+    with pytest.raises(KeyError, match="mine"):
+        async with client.conversations.get_many(fake.conversations):
+            raise KeyError("mine")
+
+
+async def test_no_ids_is_no_result(client: ConvAIClient) -> None:
+    async with client.conversations.get_many([]) as results:
+        assert [result async for result in results] == []
+
+
+async def test_senseless_arguments_are_refused_by_name(client: ConvAIClient) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^max_concurrency: "):
+        await client.conversations.get_many([], max_concurrency=0).__aenter__()
+    with pytest.raises(InvalidArgumentError, match=r"^ids: is one string"):
+        await client.conversations.get_many("conv_1").__aenter__()
+
+
+async def test_a_network_that_fails_all_the_time_still_gives_every_result(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    fake.faults.add(faults.drop(), times=None)
+    async with client.with_options(retry=None).conversations.get_many(fake.conversations) as results:
+        assert all([result.error is not None async for result in results])
