@@ -11,7 +11,8 @@ def main() -> None:
         import click  # noqa: F401, PLC0415
         import rich  # noqa: F401, PLC0415
     except ModuleNotFoundError as error:
-        sys.exit(f"convai-async: the command line needs {error.name}: pip install 'convai-async[cli]'")
+        sys.stderr.write(f"convai-async: the command line needs {error.name}: pip install 'convai-async[cli]'\n")
+        sys.exit(2)
     from convai_async.cli._app import run  # noqa: PLC0415
 
     sys.exit(run())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from convai_async._version import __version__
@@ -59,10 +57,6 @@ def run(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted: what was written is safe, and the same command goes on from there", err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. Nothing may be flushed into the pipe at exit.
-        sys.stdout = None
-        return 0
     except ConvAIError as error:
         hint = _hint(error)
         click.echo(f"convai-async: {plain(str(error))}" + (f"\n{hint}" if hint else ""), err=True)

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from convai_async.testing.fake import FakeConvAI
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from convai_async.testing import FakeConvAI
 
 
 async def _fake_convai() -> AsyncIterator[FakeConvAI]:
     """Run a `convai_async.testing.FakeConvAI` with 100 conversations for the time of a test."""
-    from convai_async.testing import FakeConvAI  # noqa: PLC0415 - only tests that ask for it pay for it
-
     async with FakeConvAI() as service:
         yield service
 

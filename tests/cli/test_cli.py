@@ -1,0 +1,385 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+from threaded_service import ThreadedService
+
+from convai_async import __version__
+from convai_async.cli._app import app, run
+from convai_async.cli._options import moment
+from convai_async.cli._progress import _Lines, display
+from convai_async.cli._terminal import byte_count, clock_time, one_line, plain, utc
+from convai_async.cli._transcript import render
+from convai_async.harvest import HarvestReport
+from convai_async.models import Conversation
+from convai_async.testing import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from convai_async.testing import FakeConvAI
+
+COMMAND = [sys.executable, "-m", "convai_async"]
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeConvAI]:
+    with ThreadedService(conversations=40, seed=3) as fake:
+        monkeypatch.setenv("ELEVENLABS_API_KEY", fake.api_key)
+        yield fake
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return tmp_path / "calls.db"
+
+
+def count(archive: Path) -> int:
+    connection = sqlite3.connect(archive)
+    try:
+        return int(connection.execute("SELECT count(*) FROM conversations").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def test_a_harvest_says_what_it_did(service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["harvest", str(archive), "--base-url", service.url]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"calls\.db: 40 found, 40 fetched \(\d+/s\), 0 unchanged, 0 failed", out)
+    assert err.count("\n") == 1, "one line at once, and no more within seconds"
+    assert run(["harvest", str(archive), "--base-url", service.url]) == 0
+    assert "40 found, 0 fetched (0/s), 40 unchanged" in capsys.readouterr().out
+
+
+def test_a_harvest_with_failures_exits_with_1_and_says_what_to_do(
+    service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = next(iter(service.conversations))
+    service.faults.add(faults.status(403, "no_access"), path=bad, times=None)
+    assert run(["harvest", str(archive), "--base-url", service.url]) == 1
+    out = capsys.readouterr().out
+    assert f"1 failed: see `convai-async status {archive}`" in out
+    assert run(["status", str(archive)]) == 0
+    out = capsys.readouterr().out
+    assert "39 conversations" in out
+    assert f"{bad}: GET /v1/convai/conversations/{bad} was answered 403 no_access" in out
+
+
+def test_a_harvest_in_json_is_lines_of_json(
+    service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["harvest", str(archive), "--base-url", service.url, "--json"]) == 0
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["event"] for line in lines] == ["progress", "report"]
+    assert lines[-1]["fetched"] == 40
+    assert lines[-1]["complete"] is True
+    assert err == ""
+    assert run(["status", str(archive), "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["conversations"], status["failed"]) == (40, [])
+
+
+def test_every_option_of_a_harvest_reaches_it(
+    service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = list(service.conversations)
+    newest, agent = service.conversations[ids[0]], service.conversations.details(ids[0])["agent_id"]
+    options = ["--agent", agent, "--since", utc(newest.start).replace(" ", "T") + "Z", "--until", "2100-01-01"]
+    options += ["--audio", "--max-concurrency", "2", "--limit", "5"]
+    assert run(["harvest", str(archive), "--base-url", service.url, *options]) == 0
+    assert "1 found, 1 fetched" in capsys.readouterr().out
+    query = dict(service.requests_to("list_conversations")[0].query)
+    assert query["agent_id"] == agent
+    assert query["call_start_after_unix"] == str(newest.start)
+    assert query["call_start_before_unix"] == "4102444800"
+
+
+def test_the_sandbox_needs_no_key(
+    archive: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ELEVENLABS_API_KEY", raising=False)
+    assert run(["harvest", str(archive), "--sandbox", "30"]) == 0
+    assert count(archive) == 30
+    assert run(["harvest", str(archive), "--sandbox", "30"]) == 0
+    assert "30 unchanged" in capsys.readouterr().out
+    assert run(["status", str(archive)]) == 0
+    assert "of sandbox:30" in capsys.readouterr().out
+
+
+def test_list_gives_lines_with_tabs_to_a_pipe(service: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", "--base-url", service.url, "--limit", "7"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == list(service.conversations)[:7]
+    assert {line.count("\t") for line in lines} == {6}
+
+
+def test_list_gives_json_lines(service: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", "--base-url", service.url, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["conversation_id"] for line in lines] == list(service.conversations)[:30]
+
+
+def test_list_gives_a_table_to_a_terminal(service: FakeConvAI) -> None:
+    shown = on_a_terminal([*COMMAND, "list", "--base-url", service.url, "--limit", "3"])
+    assert "conversation" in shown.splitlines()[0]
+    assert all(conversation_id in shown for conversation_id in list(service.conversations)[:3])
+
+
+def test_show_gives_the_whole_transcript(service: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
+    conversation_id = next(iter(service.conversations))
+    assert run(["show", conversation_id, "--base-url", service.url]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for turn in service.conversations.details(conversation_id)["transcript"]:
+        assert " ".join((turn["message"] or "").split())[:40] in shown
+
+
+def test_show_gives_the_service_s_own_bytes(service: FakeConvAI) -> None:
+    conversation_id = next(iter(service.conversations))
+    command = [*COMMAND, "show", conversation_id, "--base-url", service.url, "--json"]
+    result = subprocess.run(command, check=True, capture_output=True)
+    assert result.stdout == service.conversations.document(conversation_id) + b"\n"
+
+
+def test_a_harvest_on_a_terminal_shows_a_bar_and_its_result(service: FakeConvAI, archive: Path) -> None:
+    shown = on_a_terminal([*COMMAND, "harvest", str(archive), "--base-url", service.url])
+    assert "\x1b[" in shown
+    assert "40 found, 40 fetched" in shown
+
+
+def on_a_terminal(command: list[str]) -> str:
+    """Run a command with a terminal of 120 columns as its output, and return what it wrote."""
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=env)
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            more = os.read(ours, 65536)
+        except OSError:  # how a terminal says that the other side is gone
+            break
+        if not more:
+            break
+        written += more
+    os.close(ours)
+    assert process.wait() == 0
+    return written.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["harvest"], "Missing argument 'ARCHIVE'"),
+        (["harvest", "calls.db", "--since", "yesterday"], "'yesterday' is no date: write 2026-01-31"),
+        (["harvest", "calls.db", "--since", "2026-01-31T10:00:00"], "has no time zone: write 2026-01-31T10:00:00Z"),
+        (["harvest", "calls.db", "--limit", "0"], "--limit"),
+        (["harvest", "calls.db", "--region", "mars"], "--region"),
+        (["harvest", "calls.db", "--sandbox", "5", "--region", "eu"], "leave --base-url and --region out"),
+        (["harvest", "calls.db", "--sandbox", "--since", "2026-02-01", "--until", "2026-01-01"], "since: "),
+        (["harvest", "none/calls.db", "--sandbox"], "mkdir -p none"),
+        (["harvest", ".", "--sandbox"], "is a folder: name a file in it"),
+        (["harvest", "foreign.txt", "--sandbox"], "exists and is no archive: name another file"),
+        (["harvest", "calls.db"], "export ELEVENLABS_API_KEY="),
+        (["harvest", "calls.db", "--base-url", "elevenlabs.io"], "base_url must look like"),
+        (["status", "none.db"], "make one with `convai-async harvest none.db`"),
+        (["show", "", "--sandbox"], "conversation_id: must not be empty"),
+        (["show"], "Missing argument 'ID'"),
+        (["hravest"], "No such command 'hravest'"),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_clear_error_with_exit_code_2(
+    arguments: list[str],
+    problem: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ELEVENLABS_API_KEY", raising=False)
+    (tmp_path / "foreign.txt").write_text("my thesis")
+    assert run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert problem in err
+    assert out == ""
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["foreign.txt"]
+    assert (tmp_path / "foreign.txt").read_text() == "my thesis"
+
+
+def test_a_wrong_key_says_what_to_set(
+    service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELEVENLABS_API_KEY", "wrong-key")
+    assert run(["harvest", str(archive), "--base-url", service.url]) == 2
+    err = capsys.readouterr().err
+    assert "401" in err
+    assert "export ELEVENLABS_API_KEY=" in err
+    assert "wrong-key" not in err
+
+
+def test_a_missing_conversation_exits_with_1(service: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", "conv_none", "--base-url", service.url]) == 1
+    assert "was answered 404 conversation_not_found" in capsys.readouterr().err
+
+
+def test_a_service_that_is_not_there_exits_with_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    monkeypatch.setenv("ELEVENLABS_API_KEY", "key")
+    monkeypatch.setattr("convai_async.retry.RetryPolicy.draw_wait", lambda *_: 0.0)
+    assert run(["show", "conv_1", "--base-url", f"http://127.0.0.1:{unused_tcp_port}"]) == 1
+    err = capsys.readouterr().err
+    assert "no connection" in err
+    assert "Run the same command again" in err
+
+
+def test_ctrl_c_exits_with_130_and_keeps_what_was_written(archive: Path) -> None:
+    with ThreadedService(conversations=3000, latency=0.02) as fake:
+        env = {**os.environ, "ELEVENLABS_API_KEY": fake.api_key}
+        command = [*COMMAND, "harvest", str(archive), "--base-url", fake.url, "--json"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True)
+        while len(fake.requests) < 1000:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        assert process.returncode == 130
+        assert "interrupted: what was written is safe" in err
+        assert "Traceback" not in err
+        kept = count(archive)
+        assert 0 < kept < 3000
+        before = len(fake.requests_to("get_conversation"))
+        subprocess.run(command, check=True, env=env, capture_output=True)
+        assert count(archive) == 3000
+        assert len(fake.requests_to("get_conversation")) == before + 3000 - kept
+
+
+def test_a_pipe_that_closes_ends_the_command_without_a_word(service: FakeConvAI) -> None:
+    command = f"{sys.executable} -m convai_async list --base-url {service.url} --limit 40 --json; echo code $? >&2"
+    result = subprocess.run(["bash", "-c", f"({command}) | head -n 1"], check=True, capture_output=True, text=True)
+    assert json.loads(result.stdout)["conversation_id"] == next(iter(service.conversations))
+    assert result.stderr == "code 1\n"
+
+
+def test_help_and_version_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in app.commands)
+    for name in app.commands:
+        assert run([name, "--help"]) == 0
+        assert "Usage: convai-async " + name in capsys.readouterr().out
+
+
+def test_without_the_extra_the_command_says_what_to_install() -> None:
+    script = "import sys; sys.modules['click'] = None; from convai_async.cli import main; main()"
+    result = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "pip install 'convai-async[cli]'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00+00:00"),
+        ("2026-01-31T09:00:00+01:00", "2026-01-31T09:00:00+01:00"),
+        ("2026-01-31T09:00:00Z", "2026-01-31T09:00:00+00:00"),
+    ],
+)
+def test_moments_are_read_as_iso_8601(text: str, iso: str) -> None:
+    assert moment(text).isoformat() == iso
+
+
+def test_lines_come_at_once_and_then_now_and_again() -> None:
+    times = iter([0.0, 0.0, 0.0, 5.0, 10.0, 10.0, 15.0])
+    shown: list[int] = []
+    lines = _Lines(lambda report: shown.append(report.fetched), clock=lambda: next(times))
+    with lines:
+        for number in range(4):
+            lines.update(HarvestReport(fetched=number))
+    assert shown == [0, 2]
+
+
+def test_a_report_in_json_needs_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with display(as_json=True) as shown:
+        shown.update(HarvestReport(fetched=3))
+    assert json.loads(capsys.readouterr().out)["fetched"] == 3
+
+
+def test_the_service_s_words_do_not_steer_the_terminal() -> None:
+    assert plain("a\x1b[2Jb\nc\x07") == "a[2Jb\nc"
+    assert one_line("a\n\tb\r\x1b[31m") == "a b[31m"
+    conversation = Conversation.from_json(
+        b'{"conversation_id": "conv_\\u001b[2J", "transcript": [{"role": "user\\u001b[2J", "message": "\\u001b]0;x"}],'
+        b' "analysis": {"transcript_summary": "\\u001b[1m", "call_summary_title": "[bold]t"}}'
+    )
+    console = Console(record=True, file=open(os.devnull, "w"), width=80)  # noqa: SIM115, PTH123 - for as long as the test
+    console.print(render(conversation))
+    text = console.export_text()
+    console.file.close()
+    assert "\x1b" not in text
+    assert "[bold]t" in text
+
+
+def test_what_people_read_is_written_as_they_read_it() -> None:
+    assert clock_time(187) == "3:07"
+    assert clock_time(None) == ""
+    assert utc(0) == "1970-01-01 00:00:00"
+    assert utc(None) == ""
+    assert [byte_count(size) for size in (0, 1023, 1024, 1536, 5 * 1024**2, 3 * 1024**4)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "1.5 KiB",
+        "5.0 MiB",
+        "3.0 TiB",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "shown"),
+    [
+        ({}, ["conv_1", "no transcript"]),
+        ({"transcript": [{"role": None, "message": None}]}, ["conv_1"]),
+        ({"transcript": [{"role": "agent", "message": "Hi", "interrupted": True}]}, ["agent", "Hi — interrupted"]),
+        (
+            {"transcript": [{"tool_results": [{"type": "telepathy"}, {"type": None}, 5]}]},
+            ["of an unknown type, telepathy", "of an unknown type, unnamed"],
+        ),
+        (
+            {"transcript": [{"tool_results": [{"type": "webhook", "tool_name": "find", "is_error": True}]}]},
+            ["fails", "find"],
+        ),
+        (
+            {
+                "analysis": {
+                    "call_successful": None,
+                    "evaluation_criteria_results": {"polite": {"result": "failure", "rationale": "rude"}},
+                    "data_collection_results": {"city": {"value": "Rome"}},
+                }
+            },
+            ["not judged", "polite: failure  rude", "city = Rome"],
+        ),
+    ],
+)
+def test_odd_conversations_are_shown_too(document: dict[str, Any], shown: list[str]) -> None:
+    conversation = Conversation.from_json(json.dumps({"conversation_id": "conv_1"} | document))
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(render(conversation))
+    for text in shown:
+        assert text in capture.get()

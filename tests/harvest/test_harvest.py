@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from convai_async import ConvAIClient, RetryPolicy
+from convai_async.errors import AuthenticationError, InvalidArgumentError, ServerError
+from convai_async.harvest import Archive, ArchiveError, HarvestReport, harvest
+from convai_async.testing import FakeConvAI, faults, mp3
+from convai_async.testing.documents import AGENTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return tmp_path / "calls.db"
+
+
+def query(path: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(sql, values).fetchall()
+    finally:
+        connection.close()
+
+
+def ids_in(path: Path) -> list[str]:
+    return [conversation_id for (conversation_id,) in query(path, "SELECT conversation_id FROM conversations")]
+
+
+async def test_every_conversation_is_in_the_archive_once_and_byte_for_byte(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    report = await harvest(client, archive)
+    assert (report.found, report.fetched, report.failed, report.unchanged) == (250, 250, 0, 0)
+    assert report.complete
+    rows = query(archive, "SELECT conversation_id, raw FROM conversations")
+    assert sorted(conversation_id for conversation_id, _ in rows) == sorted(fake.conversations)
+    assert all(raw == fake.conversations.document(conversation_id) for conversation_id, raw in rows)
+    assert len(fake.requests_to("get_conversation")) == 250
+
+
+async def test_the_columns_say_what_the_documents_say(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+    await harvest(client, archive)
+    for row in query(
+        archive,
+        "SELECT conversation_id, agent_id, start_time_unix_secs, call_duration_secs, message_count, status,"
+        " call_successful, transcript_summary, has_audio, cost FROM conversations",
+    ):
+        details = fake.conversations.details(row[0])
+        analysis = details["analysis"] or {}
+        metadata = details["metadata"]
+        assert row[1] == details["agent_id"]
+        assert row[2] == fake.conversations[row[0]].start
+        assert row[3] == metadata["call_duration_secs"]
+        assert row[5] == details["status"]
+        assert row[6] == analysis.get("call_successful", "unknown")
+        assert row[7] == analysis.get("transcript_summary")
+        assert bool(row[8]) is details["has_audio"]
+        assert row[9] == metadata["cost"]
+
+
+async def test_turns_are_in_order_and_tool_calls_have_their_results(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    await harvest(client, archive, limit=60)
+    calls_with_result = 0
+    for conversation_id in ids_in(archive):
+        transcript = fake.conversations.details(conversation_id)["transcript"]
+        said = query(archive, "SELECT * FROM turns WHERE conversation_id = ? ORDER BY position", conversation_id)
+        assert [row[1] for row in said] == list(range(len(transcript)))
+        assert [(row[2], row[3]) for row in said] == [(turn["role"], turn["message"]) for turn in transcript]
+        calls = [call for turn in transcript for call in turn["tool_calls"] or ()]
+        rows = query(
+            archive,
+            "SELECT tool_name, params_as_json, result_value FROM tool_calls WHERE conversation_id = ?"
+            " ORDER BY position",
+            conversation_id,
+        )
+        assert [(row[0], row[1]) for row in rows] == [(call["tool_name"], call["params_as_json"]) for call in calls]
+        calls_with_result += sum(row[2] is not None for row in rows)
+    assert calls_with_result > 0
+
+
+async def test_a_second_run_fetches_nothing_again(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+    await harvest(client, archive)
+    fake.requests.clear()
+    report = await harvest(client, archive)
+    assert (report.found, report.fetched, report.unchanged) == (250, 0, 250)
+    assert report.complete
+    assert fake.requests_to("get_conversation") == []
+
+
+async def test_what_is_not_final_is_fetched_again_until_it_is(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=20, unfinished=3) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive)
+        unfinished = list(fake.conversations)[:3]
+        assert query(archive, "SELECT count(*) FROM conversations WHERE status IN ('done', 'failed')") == [(17,)]
+        for conversation_id in unfinished:
+            fake.finish(conversation_id)
+        new = fake.add_conversation()
+        fake.requests.clear()
+        report = await harvest(client, archive)
+        fetched = {request.path.rsplit("/", 1)[1] for request in fake.requests_to("get_conversation")}
+        assert fetched == {*unfinished, new}
+        assert (report.fetched, report.unchanged) == (4, 17)
+        assert sorted(ids_in(archive)) == sorted(fake.conversations)
+        raw = dict(query(archive, "SELECT conversation_id, raw FROM conversations"))
+        assert all(raw[conversation_id] == fake.conversations.document(conversation_id) for conversation_id in raw)
+
+
+async def test_a_conversation_that_fails_is_noted_and_tried_again_by_the_next_run(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    bad = list(fake.conversations)[5]
+    fake.faults.add(faults.status(500, message="disk on fire"), path=bad, times=None)
+    report = await harvest(client, archive)
+    assert (report.fetched, report.failed) == (249, 1)
+    assert not report.complete
+    with Archive.open(archive) as opened:
+        (failure,) = opened.failures()
+        assert failure.conversation_id == bad
+        assert "disk on fire" in failure.error
+        assert failure.attempts == 5
+    await harvest(client, archive)
+    with Archive.open(archive) as opened:
+        assert [failure.attempts for failure in opened.failures()] == [10]
+    fake.faults.clear()
+    report = await harvest(client, archive)
+    assert (report.fetched, report.unchanged) == (1, 249)
+    assert report.complete
+    with Archive.open(archive) as opened:
+        assert opened.failures() == []
+
+
+async def test_a_document_that_does_not_fit_is_kept_as_it_is(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    odd = next(iter(fake.conversations))
+    fake.faults.add(faults.change(lambda document: document.update(transcript="all lost")), path=odd)
+    report = await harvest(client, archive, limit=3)
+    assert (report.fetched, report.undecodable, report.failed) == (3, 1, 0)
+    ((problem, raw),) = query(archive, "SELECT decode_error, raw FROM conversations WHERE decode_error IS NOT NULL")
+    assert "$.transcript" in problem
+    assert msgspec.json.decode(raw)["transcript"] == "all lost"
+
+
+async def test_passing_failures_lose_nothing(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+    fake.faults.add_random(0.1)
+    patient = client.with_options(retry=RetryPolicy(attempts=8, wait_initial=0, wait_max=0))
+    report = await harvest(patient, archive)
+    assert report.complete
+    assert sorted(ids_in(archive)) == sorted(fake.conversations)
+
+
+async def test_a_wrong_key_stops_at_once(fake: FakeConvAI, archive: Path) -> None:
+    async with ConvAIClient("wrong", base_url=fake.url) as client:
+        with pytest.raises(AuthenticationError):
+            await harvest(client, archive)
+    assert len(fake.requests) == 1
+
+
+async def test_a_key_that_is_revoked_midway_stops_the_run_and_keeps_what_there_is(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    ids = list(fake.conversations)
+    fake.faults.add(faults.status(401), path=ids[200], times=None)
+    with pytest.raises(AuthenticationError):
+        await harvest(client, archive, max_concurrency=2)
+    kept = ids_in(archive)
+    assert kept
+    assert ids[200] not in kept
+
+
+async def test_a_list_that_cannot_be_read_is_an_error(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+    fake.faults.add(faults.status(500), operation="list_conversations", times=None)
+    with pytest.raises(ServerError):
+        await harvest(client, archive)
+
+
+async def test_recordings_are_saved_beside_the_archive(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=20, audio_bytes=1000) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        report = await harvest(client, archive, audio=True)
+        recorded = sorted(filter(fake.conversations.has_audio, fake.conversations))
+        assert 0 < len(recorded) < 20
+        assert report.recordings == len(recorded)
+        rows = query(archive, "SELECT conversation_id, path, size FROM audio ORDER BY conversation_id")
+        assert [row[0] for row in rows] == recorded
+        assert all((archive.parent / path).read_bytes() == b"".join(mp3.blocks(size)) for _, path, size in rows)
+        fake.requests.clear()
+        report = await harvest(client, archive, audio=True)
+        assert (report.fetched, report.recordings) == (0, 0)
+        assert fake.requests_to("get_audio") == []
+
+
+async def test_recordings_can_be_asked_for_later(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=20, audio_bytes=1000) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive)
+        report = await harvest(client, archive, audio=True)
+        recorded = list(filter(fake.conversations.has_audio, fake.conversations))
+        assert report.recordings == report.fetched == len(recorded)
+
+
+@pytest.mark.parametrize("kind", [datetime, date])
+async def test_only_what_started_between_since_and_until_is_fetched(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, kind: Any
+) -> None:
+    since, until = date(2026, 5, 10), date(2026, 5, 20)
+    bounds = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (since, until)]
+    first, last = (int(bound.timestamp()) for bound in bounds)
+    expected = [
+        conversation_id
+        for conversation_id in fake.conversations
+        if first <= fake.conversations[conversation_id].start < last
+    ]
+    arguments = (since, until) if kind is date else bounds
+    report = await harvest(client, archive, since=arguments[0], until=arguments[1])
+    assert 0 < len(expected) < 250
+    assert report.found == len(expected)
+    assert sorted(ids_in(archive)) == sorted(expected)
+
+
+async def test_the_bounds_are_half_open(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=0) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        ids = {start: fake.add_conversation(start=start) for start in (1_000, 2_000, 3_000)}
+        zone = timezone(timedelta(hours=3))
+        await harvest(
+            client, archive, since=datetime.fromtimestamp(1_000, zone), until=datetime.fromtimestamp(3_000, zone)
+        )
+        assert sorted(ids_in(archive)) == sorted([ids[1_000], ids[2_000]])
+
+
+async def test_only_an_agent_s_conversations_are_fetched(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+    agent_id = AGENTS[1][0]
+    await harvest(client, archive, agent_id=agent_id)
+    assert 0 < len(ids_in(archive)) < 250
+    assert query(archive, "SELECT DISTINCT agent_id FROM conversations") == [(agent_id,)]
+
+
+async def test_a_limit_takes_the_newest(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+    report = await harvest(client, archive, limit=7)
+    assert report.complete
+    assert sorted(ids_in(archive)) == sorted(list(fake.conversations)[:7])
+
+
+async def test_progress_is_told_and_ends_with_the_report(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+    seen: list[int] = []
+    report = await harvest(client, archive, progress=lambda report: seen.append(report.fetched))
+    assert seen == sorted(seen)
+    assert seen[-1] == report.fetched == 250
+    assert report.seconds > 0
+    assert report.bytes == sum(
+        len(fake.conversations.document(conversation_id)) for conversation_id in fake.conversations
+    )
+
+
+async def test_no_more_than_was_allowed_are_in_flight(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=100, latency=0.001) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive, max_concurrency=3)
+        assert fake.peak_in_flight <= 4  # three and the list
+
+
+async def test_cancelling_keeps_what_was_written_and_the_next_run_goes_on(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=300, latency=0.001) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        some = asyncio.Event()
+
+        def progress(report: HarvestReport) -> None:
+            if report.fetched >= 50:
+                some.set()
+
+        task = asyncio.create_task(harvest(client, archive, progress=progress))
+        await some.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        kept = ids_in(archive)
+        assert 50 <= len(kept) < 300
+        fake.requests.clear()
+        report = await harvest(client, archive)
+        assert report.complete
+        assert len(fake.requests_to("get_conversation")) == 300 - len(kept)
+        assert sorted(ids_in(archive)) == sorted(fake.conversations)
+
+
+async def test_an_error_of_progress_comes_out_and_leaves_no_task(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    def progress(_: HarvestReport) -> None:
+        raise ZeroDivisionError
+
+    before = asyncio.all_tasks()
+    with pytest.raises(ZeroDivisionError):
+        await harvest(client, archive, progress=progress)
+    assert {task for task in asyncio.all_tasks() - before if "convai_async/harvest" in repr(task)} == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameter"),
+    [
+        ({"max_concurrency": 0}, "max_concurrency"),
+        ({"limit": 0}, "limit"),
+        ({"since": datetime(2026, 1, 1)}, "since"),  # noqa: DTZ001 - naive on purpose
+        ({"until": datetime(2026, 1, 1)}, "until"),  # noqa: DTZ001 - naive on purpose
+        ({"since": date(2026, 1, 2), "until": date(2026, 1, 1)}, "since"),
+        ({"since": date(2026, 1, 1), "until": date(2026, 1, 1)}, "since"),
+    ],
+)
+async def test_senseless_arguments_are_refused_by_name_and_make_no_file(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, arguments: Any, parameter: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
+        await harvest(client, archive, **arguments)
+    assert not archive.exists()
+    assert fake.requests == []
+
+
+async def test_an_archive_of_another_service_is_not_mixed(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    await harvest(client, archive, limit=1)
+    async with FakeConvAI(conversations=3) as other, ConvAIClient(other.api_key, base_url=other.url) as other_client:
+        with pytest.raises(ArchiveError, match=f"holds conversations of {fake.url}"):
+            await harvest(other_client, archive)
+    assert len(ids_in(archive)) == 1

@@ -1,0 +1,223 @@
+"""The README's code and commands do what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+import uvicorn
+
+import convai_async.client
+from convai_async import ConvAIClient, RetryPolicy
+from convai_async.cli._app import app as command_line
+from convai_async.harvest import Archive
+from convai_async.testing import FakeConvAI, faults
+from convai_async.testing.documents import AGENTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def readme(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names that the README's Python defines, run from top to bottom."""
+    monkeypatch.setenv("ELEVENLABS_API_KEY", "xi-fake-key")
+    namespace: dict[str, Any] = {"__name__": "readme"}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), namespace)
+    return namespace
+
+
+@pytest.fixture
+def at_home(fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch) -> FakeConvAI:
+    """The fake service where the README's code expects the real one."""
+    monkeypatch.setitem(convai_async.client._HOSTS, "global", fake.url)
+    return fake
+
+
+async def test_the_library_in_ten_lines(readme: Any, at_home: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
+    at_home.add_conversation(start=4_000_000_000)
+    await readme["main"]()
+    assert {request.operation for request in at_home.requests} >= {"list_conversations"}
+
+
+async def test_ways_through_a_list(readme: Any, client: ConvAIClient, fake: FakeConvAI) -> None:
+    await readme["ways_through_a_list"](client)
+    assert len(fake.requests) > 3
+
+
+async def test_the_bulk_script(readme: Any, at_home: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
+    assert all(isinstance(summary, str) for summary in await readme["refunds"]())
+    query = at_home.requests[0].query
+    assert ("tool_names", "issue_refund") in query
+
+
+async def test_the_worker_sorts_errors_into_drop_wait_and_retry(readme: Any, fake: FakeConvAI) -> None:
+    handle = readme["handle"]
+    ids = iter(fake.conversations)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
+        assert await handle(client, next(ids)) == "done"
+        assert await handle(client, "conv_none") == "drop"
+        assert await handle(client, "") == "drop"
+        assert await handle(client, fake.add_conversation(status="processing")) == "wait"
+        for fault, answer in (
+            (faults.status(503), "retry in 60 s"),
+            (faults.drop(), "retry in 60 s"),
+            (faults.status(403), "drop"),
+            (faults.body(b"{}"), "drop"),
+        ):
+            fake.faults.add(fault, times=2)  # aiohttp heals one dropped GET by itself
+            assert await handle(client, next(ids)) == answer
+            fake.faults.clear()
+        fake.faults.add(faults.status(401))
+        with pytest.raises(convai_async.AuthenticationError):
+            await handle(client, next(ids))
+        fake.faults.add(faults.rate_limited(retry_after=7))
+        assert await handle(client, next(ids)) == "retry in 7 s"
+
+
+@pytest.mark.usefixtures("in_tmp_path")
+async def test_a_recording_is_saved(readme: Any, client: ConvAIClient, fake: FakeConvAI, tmp_path: Path) -> None:
+    await readme["save_recording"](client, next(filter(fake.conversations.has_audio, fake.conversations)))
+    assert (tmp_path / "call.mp3").stat().st_size > 0
+
+
+async def test_everything_else(readme: Any, fake: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
+    real = list(fake.conversations)[:2]
+    texts = {"conv_1": real[0], "conv_2": real[1], "agent_1": AGENTS[0][0]}
+    source = next(block for block in blocks("python") if "async def everything_else" in block)
+    for stand_in, existing in texts.items():
+        source = source.replace(f'"{stand_in}"', f'"{existing}"')
+    source = re.sub(r"    agents = await .*\n", "", source)  # an endpoint that the fake service does not have
+    exec(compile(source, "README.md", "exec"), readme)
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        await readme["everything_else"](client)
+    out = capsys.readouterr().out
+    assert "INVITE" in out
+    assert "wss://" not in out
+    assert real[0] not in fake.conversations
+
+
+async def test_the_settings_are_what_they_say(readme: Any) -> None:
+    client, patient = readme["client"], readme["patient"]
+    assert client.base_url == "https://api.eu.residency.elevenlabs.io"
+    assert client._engine.retry == RetryPolicy(attempts=8, timeout=300)
+    assert (patient._engine.timeout, patient._engine.retry) == (120, None)
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("in_tmp_path")
+async def test_the_nightly_harvest(readme: Any, at_home: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
+    await readme["nightly"]()
+    assert capsys.readouterr().out.startswith("250 0 0\n")
+
+
+async def test_the_test_of_a_user_s_code(readme: Any, fake_convai: FakeConvAI) -> None:
+    await readme["test_my_code"](fake_convai)
+
+
+class TestWebBackend:
+    @pytest.fixture
+    async def fake(self) -> AsyncIterator[FakeConvAI]:
+        async with FakeConvAI(conversations=30, audio_bytes=3_000_000) as service:
+            yield service
+
+    @pytest.fixture
+    async def web(self, readme: Any, at_home: FakeConvAI) -> AsyncIterator[aiohttp.ClientSession]:
+        """A session with the README's application, which uvicorn serves."""
+        config = uvicorn.Config(readme["app"], port=0, log_config=None, lifespan="on")
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup()
+        host, port = server.servers[0].sockets[0].getsockname()
+        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
+            yield session
+        await server.shutdown()
+
+    async def test_a_call_is_json(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
+        conversation_id = next(iter(fake.conversations))
+        async with web.get(f"/calls/{conversation_id}") as reply:
+            assert reply.status == 200
+            said = (await reply.json())["said"]
+        assert len(said) == len(fake.conversations.details(conversation_id)["transcript"])
+
+    async def test_a_call_that_is_not_there_is_a_404(self, web: aiohttp.ClientSession) -> None:
+        async with web.get("/calls/conv_none") as reply:
+            assert reply.status == 404
+
+    async def test_a_recording_is_passed_on_whole(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        async with web.get(f"/calls/{recorded}/audio") as reply:
+            assert reply.status == 200
+            assert reply.content_type == "audio/mpeg"
+            assert len(await reply.read()) == 3_000_000
+
+    async def test_a_missing_recording_is_a_404_and_not_a_broken_200(
+        self, web: aiohttp.ClientSession, fake: FakeConvAI
+    ) -> None:
+        silent = next(each for each in fake.conversations if not fake.conversations.has_audio(each))
+        async with web.get(f"/calls/{silent}/audio") as reply:
+            assert reply.status == 404
+
+    async def test_listeners_who_stay_and_who_leave_give_their_place_back(
+        self, web: aiohttp.ClientSession, fake: FakeConvAI, readme: Any
+    ) -> None:
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        limiter = readme["app"].state.convai._engine.limiter
+        async with web.get(f"/calls/{recorded}/audio") as reply:
+            await reply.read()
+        for _ in range(3):
+            async with web.get(f"/calls/{recorded}/audio") as reply:
+                await reply.content.readexactly(10)
+                reply.close()
+        async with asyncio.timeout(10):
+            while limiter.in_flight:
+                await asyncio.sleep(0)
+
+
+def commands() -> list[list[str]]:
+    lines = [line for block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()]
+    found = [
+        re.sub(r"^.*?(?=convai-async )", "", line).removesuffix(" &&") for line in lines if "convai-async " in line
+    ]
+    return [shlex.split(line)[1:] for line in found]
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+def test_every_command_of_the_readme_can_be_typed(arguments: list[str]) -> None:
+    name, *rest = arguments
+    command = command_line.commands[name]
+    command.make_context(name, rest)
+
+
+def test_every_option_of_the_harvest_is_in_the_readme() -> None:
+    options = [option for parameter in command_line.commands["harvest"].params for option in parameter.opts]
+    assert [option for option in options if option.startswith("-") and not re.search(rf"{option}\b", README)] == []
+    for name in command_line.commands:
+        assert f"convai-async {name}" in README
+
+
+def test_the_tables_are_as_the_readme_says(tmp_path: Path) -> None:
+    with Archive.create(tmp_path / "calls.db", "here"):
+        connection = sqlite3.connect(tmp_path / "calls.db")
+        for table, columns in re.findall(r"^\| `(\w+)` \|[^|]*\| (.*) \|$", README, re.MULTILINE):
+            real = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            assert re.findall(r"`(\w+)`", columns) == real
+        connection.close()

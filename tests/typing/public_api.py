@@ -1,0 +1,84 @@
+"""What type checkers must see in the public API; pyright and mypy read this file, nobody runs it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import assert_type
+
+from convai_async import (
+    AudioStream,
+    ConvAIClient,
+    FetchResult,
+    Page,
+    Paginator,
+    Response,
+    SavedAudio,
+    calls,
+)
+from convai_async.harvest import Archive, HarvestReport, harvest
+from convai_async.models import (
+    AgentLink,
+    Conversation,
+    ConversationSummary,
+    SignedUrl,
+    SipMessage,
+    TranscriptTurn,
+    UploadedFile,
+    WebRTCToken,
+)
+
+
+async def lists(client: ConvAIClient) -> None:
+    paginator = client.conversations.list(agent_id="agent_1", page_size=10, tool_names=["a"])
+    assert_type(paginator, Paginator[ConversationSummary])
+    assert_type(await paginator, Page[ConversationSummary])
+    assert_type(await paginator.collect(max_items=3), list[ConversationSummary])
+    assert_type(paginator.limit(3), Paginator[ConversationSummary])
+    async for summary in paginator:
+        assert_type(summary.conversation_id, str)
+    async for page in paginator.pages(cursor=None):
+        assert_type(page, Page[ConversationSummary])
+        assert_type(page.next_cursor, str | None)
+        assert_type(list(page), list[ConversationSummary])
+    async with paginator.prefetch(pages=2) as summaries:
+        assert_type(summaries, AsyncIterator[ConversationSummary])
+    assert_type(client.conversations.get_sip_messages("conv_1"), Paginator[SipMessage])
+
+    client.conversations.list(agent="agent_1")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.conversations.list(page_size="ten")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    client.conversations.list(call_start_after_unix=date(2026, 1, 1))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+async def documents(client: ConvAIClient) -> None:
+    conversation = await client.conversations.get("conv_1")
+    assert_type(conversation, Conversation)
+    assert_type(conversation.transcript, list[TranscriptTurn])
+    assert_type(conversation.transcript[0].message, str | None)
+    assert_type(await client.send_raw(calls.get_conversation("conv_1")), Response[Conversation])
+    assert_type((await client.send_raw(calls.list_conversations())).decode(), Page[ConversationSummary])
+    assert_type(await client.conversations.get_signed_url("agent_1"), SignedUrl)
+    assert_type(await client.conversations.get_webrtc_token("agent_1"), WebRTCToken)
+    assert_type(await client.agents.link.get("agent_1"), AgentLink)
+    assert_type(await client.conversations.files.create("conv_1", b"", filename="a.png"), UploadedFile)
+    await client.conversations.feedback.create("conv_1", feedback="like")
+    await client.conversations.feedback.create("conv_1", feedback="meh")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    async with client.conversations.get_many(["conv_1"]) as results:
+        assert_type(results, AsyncIterator[FetchResult])
+
+
+async def recordings(client: ConvAIClient) -> None:
+    async with client.conversations.audio.stream("conv_1") as audio:
+        assert_type(audio, AudioStream)
+        async for chunk in audio:
+            assert_type(chunk, bytes)
+    assert_type(await client.conversations.audio.download("conv_1", "a.mp3"), SavedAudio)
+
+
+async def harvests(client: ConvAIClient) -> None:
+    assert_type(await harvest(client, "calls.db", since=date(2026, 1, 1)), HarvestReport)
+    with Archive.open("calls.db") as archive:
+        assert_type(archive, Archive)
+
+
+ConvAIClient(region="mars")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
