@@ -3,12 +3,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+# Machines that build are slow, and a run must not differ from the one before it.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 AT_ONCE = RetryPolicy(wait_initial=0, wait_max=0)
 """Tries again without waiting: tests do not sleep."""

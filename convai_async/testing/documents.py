@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -134,8 +135,12 @@ class Documents:
     def _transcript(self, record: Record, plan: _Plan) -> list[JSON]:
         turns = [_turn("agent", GREETINGS[plan.scenario.language], 0, plan)]
         exchanges = list(plan.scenario.exchanges)
-        while len(exchanges) * 2 < plan.turns - 2:
-            exchanges.insert(plan.rng.randrange(1, len(exchanges)), plan.rng.choice(FILLERS))
+        fillers = list(FILLERS[plan.scenario.language])
+        plan.rng.shuffle(fillers)
+        for filler in itertools.cycle(fillers):
+            if len(exchanges) * 2 >= plan.turns - 2:
+                break
+            exchanges.insert(plan.rng.randrange(1, len(exchanges)), filler)
         for number, (said, answered) in enumerate(exchanges):
             at = (2 * number + 1) * _SECONDS_PER_TURN
             turns += [_turn("user", said, at, plan), _turn("agent", answered, at + _SECONDS_PER_TURN, plan)]

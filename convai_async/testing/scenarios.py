@@ -153,10 +153,40 @@ GREETINGS = {
     "fr": "Bonjour, ici le service clients. Que puis-je faire pour vous ?",
     "ja": "お電話ありがとうございます。ご用件をお聞かせください。",
 }
-FILLERS = (
-    ("One moment, please, I have to find the paper.", "Take your time, I am here."),
-    ("Sorry, could you say that again? The line is noisy.", "Of course. I will say it a little slower."),
-    ("Are you a real person, by the way?", "I am an AI assistant, but I can put you through to a colleague."),
-    ("That is what the other lady told me as well.", "Good, then we are on the same page."),
-)
-"""Small talk that makes calls longer."""
+FILLERS = {
+    "en": (
+        ("One moment, please, I have to find the paper.", "Take your time, I am here."),
+        ("Sorry, could you say that again? The line is noisy.", "Of course. I will say it a little slower."),
+        ("Are you a real person, by the way?", "I am an AI assistant, but I can put you through to a colleague."),
+        ("That is what the other lady told me as well.", "Good, then we are on the same page."),
+        ("Can you hear me? I am on the train.", "Yes, I can hear you well."),
+        ("How late can I call you, by the way?", "Any time: I am here day and night."),
+        ("Wait, someone is at the door.", "No hurry. I will stay on the line."),
+        ("My neighbour had the very same thing.", "Then I am glad that you called, so that we can sort it out."),
+        ("Could you send me that in writing?", "Gladly. You will have it in your mailbox in a minute."),
+        ("I have called about this before.", "I can see that here. Thank you for your patience."),
+    ),
+    "de": (
+        ("Einen Moment, ich suche eben den Brief.", "Lassen Sie sich Zeit, ich bleibe dran."),
+        ("Wie bitte? Hier ist es gerade laut.", "Gern noch einmal, etwas langsamer."),
+        ("Spreche ich mit einem Menschen?", "Nein, ich bin eine KI, kann Sie aber gern weiterverbinden."),
+        ("Das hat mir die Kollegin auch schon gesagt.", "Sehr gut, dann passt das zusammen."),
+        ("Bekomme ich das auch schriftlich?", "Natürlich, die E-Mail kommt in einer Minute."),
+        ("Hören Sie mich? Ich sitze im Zug.", "Ja, ich verstehe Sie gut."),
+    ),
+    "fr": (
+        ("Un instant, je cherche le papier.", "Prenez votre temps, je reste en ligne."),
+        ("Pardon, vous pouvez répéter ?", "Bien sûr, un peu plus lentement."),
+        ("Vous êtes une vraie personne ?", "Non, une assistante virtuelle ; je peux vous passer une collègue."),
+        ("C'est aussi ce qu'on m'a dit hier.", "Très bien, alors nous sommes d'accord."),
+        ("Vous m'entendez ? Je suis dans le train.", "Oui, je vous entends bien."),
+    ),
+    "ja": (
+        ("少々お待ちください、紙を探します。", "どうぞごゆっくり。"),
+        ("すみません、もう一度お願いします。", "かしこまりました。ゆっくり申し上げます。"),
+        ("人間の方ですか。", "AIアシスタントです。担当者におつなぎすることもできます。"),
+        ("メールでも送っていただけますか。", "はい、すぐにお送りいたします。"),
+        ("聞こえますか。電車の中なので。", "はい、よく聞こえております。"),
+    ),
+}
+"""Small talk that makes calls longer, by language."""
