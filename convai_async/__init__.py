@@ -6,7 +6,7 @@ See `ConvAIClient`, and the exceptions in `convai_async.errors`.
 from convai_async import calls, errors, models
 from convai_async._version import __version__
 from convai_async.audio import AudioStream, SavedAudio
-from convai_async.calls import Call, ConversationFilters, Response
+from convai_async.calls import Call, ConversationFilters, Page, Response
 from convai_async.client import ConvAIClient
 from convai_async.errors import (
     APIStatusError,
@@ -31,7 +31,7 @@ from convai_async.errors import (
     ValidationError,
 )
 from convai_async.models import Conversation, ConversationSummary, TranscriptTurn
-from convai_async.pagination import Page, Paginator
+from convai_async.pagination import Paginator
 from convai_async.resources import FetchResult
 from convai_async.retry import RetryPolicy
 

@@ -1,18 +1,18 @@
-"""Pages that follow cursors, and the ways to walk through them.
+"""Follow cursors from page to page, and the ways to walk through them.
 
 A paginator is a value: nothing is sent until it is awaited or iterated, and each iteration starts anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
-import msgspec
 
 from convai_async._tasks import Handover, background_tasks
+from convai_async.calls import Page
 from convai_async.errors import InvalidArgumentError, PaginationError
 
 if TYPE_CHECKING:
@@ -21,36 +21,6 @@ if TYPE_CHECKING:
     from convai_async.calls import Call
 
 T = TypeVar("T")
-
-
-class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a list.
-
-    Iterating, ``len()`` and indexing go to the items.
-
-    Attributes:
-        items: What the page holds; can be empty although more pages follow.
-        next_cursor: Where the next page begins, or None.
-        has_more: Whether the service says that more follows.
-    """
-
-    items: list[T]
-    next_cursor: str | None = None
-    has_more: bool = False
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __bool__(self) -> bool:
-        """A page is a page, also an empty one: never take emptiness for the end."""
-        return True
-
-    def __getitem__(self, index: int) -> T:
-        return self.items[index]
-
 
 Send = Callable[["Call[Page[T]]"], Awaitable[Page[T]]]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import subprocess
 import sys
@@ -14,8 +15,8 @@ PACKAGE = Path(convai_async.__file__).parent
 
 LAYERS: list[set[str]] = [
     {"errors", "models", "_version"},
-    {"calls", "retry", "pagination", "limits", "_tasks", "_error_replies", "_atomic_file"},
-    {"_session"},
+    {"calls", "retry", "limits", "_tasks", "_error_replies", "_atomic_file"},
+    {"_session", "pagination"},
     {"_engine", "audio"},
     {"resources"},
     {"client"},
@@ -60,6 +61,19 @@ def test_a_module_imports_only_from_its_own_layer_and_those_below(module: Path) 
         other = layer_of(imported)
         assert other is not None, f"{module} imports {imported}"
         assert other <= layer, f"{module} imports {imported} from a higher layer"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {".".join(module.with_suffix("").parts).removesuffix(".__init__"): module for module in MODULES}
+    graph = {
+        name: {
+            imported if imported in names else imported.rpartition(".")[0]
+            for imported in imports_of(module)
+            if imported.startswith("convai_async.")
+        }
+        for name, module in names.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()
 
 
 def test_the_fake_service_is_independent_of_the_client() -> None:

@@ -19,6 +19,7 @@ from convai_async.calls._conversations import (
     list_conversations,
 )
 from convai_async.calls._filters import ConversationFilters, Moment
+from convai_async.calls._page import Page
 from convai_async.calls._query import MAX_PAGE_SIZE, unix_seconds
 from convai_async.calls._request import request
 
@@ -29,6 +30,7 @@ __all__ = [
     "FileBody",
     "JSONBody",
     "Moment",
+    "Page",
     "Response",
     "create_feedback",
     "create_file",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, Unpack
 
 from convai_async.calls._call import Call, FileBody, checked_id, json_body, nothing, quoted_id
 from convai_async.calls._filters import ConversationFilters, check_filters
+from convai_async.calls._page import Page
 from convai_async.calls._query import MAX_PAGE_SIZE, check_page_size, encode_query
 from convai_async.models import (
     Conversation,
@@ -16,7 +17,6 @@ from convai_async.models import (
     UploadedFile,
     WebRTCToken,
 )
-from convai_async.pagination import Page
 
 if TYPE_CHECKING:
     from convai_async.models import ConversationSummary

@@ -1,0 +1,41 @@
+"""One page of a list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a list.
+
+    Iterating, ``len()`` and indexing go to the items.
+
+    Attributes:
+        items: What the page holds; can be empty although more pages follow.
+        next_cursor: Where the next page begins, or None.
+        has_more: Whether the service says that more follows.
+    """
+
+    items: list[T]
+    next_cursor: str | None = None
+    has_more: bool = False
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __bool__(self) -> bool:
+        """A page is a page, also an empty one: never take emptiness for the end."""
+        return True
+
+    def __getitem__(self, index: int) -> T:
+        return self.items[index]
