@@ -74,14 +74,17 @@ class ConcurrencyLimiter:
     async def acquire(self) -> Slot:
         """Wait for a pause to end and for a free slot, and take it."""
         slot = Slot(0)
-        while self._paused_until is not None:
-            await self._sit_out_pause()
-        try:
-            self._slots.acquire_on_behalf_of_nowait(slot)
-        except anyio.WouldBlock:
-            await self._slots.acquire_on_behalf_of(slot)
-        slot.in_flight = self._slots.borrowed_tokens
-        return slot
+        while True:
+            while self._paused_until is not None:
+                await self._sit_out_pause()
+            try:
+                self._slots.acquire_on_behalf_of_nowait(slot)
+            except anyio.WouldBlock:
+                await self._slots.acquire_on_behalf_of(slot)
+            if self._paused_until is None:
+                slot.in_flight = self._slots.borrowed_tokens
+                return slot
+            self.release(slot)  # a pause began while this one waited for its turn
 
     def release(self, slot: Slot) -> None:
         """Give a slot back."""

@@ -169,6 +169,18 @@ async def test_a_shorter_pause_does_not_shorten_a_longer_one() -> None:
     assert clock.now == 5.0
 
 
+async def test_a_pause_holds_those_too_who_wait_for_their_turn() -> None:
+    clock = Clock()
+    limiter = ConcurrencyLimiter(1, clock=clock, sleep=clock.sleep)
+    first = await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0)
+    limiter.pause(3.0)
+    limiter.release(first)
+    await waiting
+    assert clock.now == 3.0
+
+
 async def test_waiters_are_served_in_order_and_a_cancelled_one_loses_no_slot() -> None:
     limiter = ConcurrencyLimiter(1)
     first = await limiter.acquire()
