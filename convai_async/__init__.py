@@ -32,7 +32,7 @@ from convai_async.errors import (
 )
 from convai_async.models import Conversation, ConversationSummary, TranscriptTurn
 from convai_async.pagination import Paginator
-from convai_async.resources import FetchResult
+from convai_async.resources import DeleteResult, FetchResult
 from convai_async.retry import RetryPolicy
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "ConversationFilters",
     "ConversationSummary",
     "DecodeError",
+    "DeleteResult",
     "FetchResult",
     "IncompleteBodyError",
     "InvalidArgumentError",

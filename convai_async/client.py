@@ -141,6 +141,11 @@ class ConvAIClient:
         """Where the service is."""
         return self._base_url
 
+    @property
+    def concurrency(self) -> int:
+        """How many requests may be in flight now: what has been found of the service's own limit so far."""
+        return self._engine.limiter.limit
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from convai_async.errors import InvalidArgumentError, NotFoundError, ServerError
+from convai_async.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, ServerError
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
@@ -118,3 +118,16 @@ async def test_a_network_that_fails_all_the_time_still_gives_every_result(
     fake.faults.add(faults.drop(), times=None)
     async with client.with_options(retry=None).conversations.get_many(fake.conversations) as results:
         assert all([result.error is not None async for result in results])
+
+
+async def test_many_are_deleted_and_each_is_reported(client: ConvAIClient, fake: FakeConvAI) -> None:
+    ids = list(fake.conversations)
+    fake.faults.add(faults.status(403), path=ids[3], times=None)
+    async with client.conversations.delete_many([*ids[:50], "conv_none"], max_concurrency=8) as results:
+        errors = {result.conversation_id: type(result.error) async for result in results}
+    assert {key: value for key, value in errors.items() if value is not type(None)} == {
+        ids[3]: PermissionDeniedError,
+        "conv_none": NotFoundError,
+    }
+    assert set(errors) == {*ids[:50], "conv_none"}
+    assert list(fake.conversations) == [ids[3], *ids[50:]]

@@ -16,7 +16,8 @@ import uvicorn
 import convai_async.client
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.cli._app import app as command_line
-from convai_async.harvest import Archive
+from convai_async.harvest import harvest
+from convai_async.harvest._writer import ArchiveWriter
 from convai_async.testing import FakeConvAI, faults
 from convai_async.testing.documents import AGENTS
 
@@ -192,6 +193,15 @@ class TestWebBackend:
                 await asyncio.sleep(0)
 
 
+async def test_the_queries_answer_questions(client: ConvAIClient, tmp_path: Path) -> None:
+    await harvest(client, tmp_path / "calls.db")
+    connection = sqlite3.connect(tmp_path / "calls.db")
+    answers = [connection.execute(query).fetchall() for query in blocks("sql")]
+    connection.close()
+    assert len(answers) == 3
+    assert all(len(rows) > 1 for rows in answers)
+
+
 def commands() -> list[list[str]]:
     lines = [line for block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()]
     found = [
@@ -201,7 +211,9 @@ def commands() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
-def test_every_command_of_the_readme_can_be_typed(arguments: list[str]) -> None:
+@pytest.mark.usefixtures("in_tmp_path")
+def test_every_command_of_the_readme_can_be_typed(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl.zst").touch()  # it must be there
     name, *rest = arguments
     command = command_line.commands[name]
     command.make_context(name, rest)
@@ -215,7 +227,7 @@ def test_every_option_of_the_harvest_is_in_the_readme() -> None:
 
 
 def test_the_tables_are_as_the_readme_says(tmp_path: Path) -> None:
-    with Archive.create(tmp_path / "calls.db", "here"):
+    with ArchiveWriter(tmp_path / "calls.db", "here"):
         connection = sqlite3.connect(tmp_path / "calls.db")
         for table, columns in re.findall(r"^\| `(\w+)` \|[^|]*\| (.*) \|$", README, re.MULTILINE):
             real = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import click
 
 from convai_async._version import __version__
+from convai_async.cli._delete import delete_command
+from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_USAGE
+from convai_async.cli._export import export_command, import_command
 from convai_async.cli._harvest import harvest_command
 from convai_async.cli._list import list_command
+from convai_async.cli._search import search_command
 from convai_async.cli._show import show_command
 from convai_async.cli._status import status_command
 from convai_async.cli._terminal import plain
@@ -19,10 +25,6 @@ from convai_async.errors import (
     TransportError,
 )
 from convai_async.harvest import ArchiveError
-
-EXIT_SOME_FAILED = 1
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 _NOT_FIXED_BY_TRYING_AGAIN = (ArchiveError, AuthenticationError, ConfigurationError, InvalidArgumentError)
 
@@ -39,7 +41,16 @@ def app() -> None:
     """
 
 
-for _command in (harvest_command, list_command, show_command, status_command):
+for _command in (
+    harvest_command,
+    list_command,
+    show_command,
+    status_command,
+    search_command,
+    export_command,
+    import_command,
+    delete_command,
+):
     app.add_command(_command)
 
 
@@ -54,9 +65,12 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: what was written is safe, and the same command goes on from there", err=True)
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
+    except OSError as error:
+        click.echo(f"convai-async: {error}", err=True)
+        return EXIT_SOME_FAILED
     except ConvAIError as error:
         hint = _hint(error)
         click.echo(f"convai-async: {plain(str(error))}" + (f"\n{hint}" if hint else ""), err=True)
@@ -68,7 +82,7 @@ def _hint(error: ConvAIError) -> str | None:
     match error:
         case AuthenticationError():
             return "Set the right key: export ELEVENLABS_API_KEY=…, and --region if the workspace has one."
-        case ConfigurationError():
+        case ConfigurationError() if "no API key" in str(error):
             return "Set the key: export ELEVENLABS_API_KEY=…, or try it without one: add --sandbox."
         case TransportError() | APIStatusError() if error.retryable:
             return "Run the same command again when the service can be reached."

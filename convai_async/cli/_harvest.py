@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import click
 
+from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._options import connection_options, filter_options, open_client, source_name
 from convai_async.cli._progress import counts, display, final_json
+from convai_async.cli._signals import orderly_end
 from convai_async.cli._terminal import byte_count
 from convai_async.harvest import HarvestReport, harvest
 
@@ -20,44 +26,88 @@ if TYPE_CHECKING:
 @click.command("harvest", short_help="Read conversations into a database; again to bring it up to date.")
 @click.argument("archive", type=click.Path(path_type=Path))
 @filter_options
+@click.option(
+    "--lookback",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    metavar="DAYS",
+    help="How much of the list that was read before to read again, back from the newest conversation.",
+)
 @click.option("--audio", is_flag=True, help="Save recordings too, as audio/<id>.mp3 beside the archive.")
+@click.option(
+    "--prune",
+    type=click.Choice(["mark", "remove"]),
+    help="What to do with conversations that the service has no more, in what is read of the list. Kept by default.",
+)
 @click.option(
     "--max-concurrency",
     type=click.IntRange(min=1),
-    default=64,
+    default=128,
     show_default=True,
     help="How many to fetch at the same time at most; fewer where the service allows fewer.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Look at so many conversations at most, the newest.")
 @click.option("--json", "as_json", is_flag=True, help="Progress and report as JSON lines.")
 @connection_options
-def harvest_command(archive: Path, *, as_json: bool, **options: Any) -> int:
+def harvest_command(archive: Path, *, lookback: int, as_json: bool, **options: Any) -> int:
     """Read conversations into ARCHIVE, a SQLite file that any SQLite tool can query.
 
-    Run the same command again to resume, or to bring the archive up to date: conversations that are in it and
-    done or failed are not fetched again. What could not be fetched is tried again.
+    Run the same command again to resume, or to bring the archive up to date. Read again are: conversations
+    that were not done or failed, whatever could not be fetched, and within the lookback those whose line in
+    the list has changed, as after a new analysis or a rating.
+
+    Ctrl-C finishes what is under way; a second one stops at once. Nothing that was written is lost either way.
     """
     with display(as_json=as_json) as progress:
-        report = asyncio.run(_harvest(archive, progress, **options))
+        report = asyncio.run(_harvest(archive, progress, lookback=timedelta(days=lookback), **options))
     if as_json:
         click.echo(final_json(report))
     else:
         click.echo(_summary(archive, report))
-    return 0 if report.complete else 1
+    if report.interrupted:
+        return EXIT_INTERRUPTED
+    return 0 if report.complete else EXIT_SOME_FAILED
 
 
-async def _harvest(
-    archive: Path, progress: Display, *, region: Any, base_url: str | None, sandbox: int | None, **options: Any
+async def _harvest(  # noqa: PLR0913 - the options, each by its name
+    archive: Path,
+    progress: Display,
+    *,
+    region: Any,
+    base_url: str | None,
+    sandbox: int | None,
+    max_concurrency: int,
+    **options: Any,
 ) -> HarvestReport:
-    async with open_client(region, base_url, sandbox) as client:
-        return await harvest(client, archive, source=source_name(client, sandbox), progress=progress.update, **options)
+    stop = anyio.Event()
+    async with open_client(region, base_url, sandbox, max_concurrency=max_concurrency) as client:
+        with orderly_end(stop):
+            return await harvest(
+                client,
+                archive,
+                source=source_name(client, sandbox),
+                progress=progress.update,
+                max_concurrency=max_concurrency,
+                stop=stop,
+                **options,
+            )
 
 
 def _summary(archive: Path, report: HarvestReport) -> str:
-    recordings = f", {report.recordings:,} recordings" if report.recordings else ""
-    text = f"{archive}: {counts(report)}; {byte_count(report.bytes)}{recordings} in {report.seconds:.1f} s"
+    extras = f", {report.recordings:,} recordings" if report.recordings else ""
+    extras += f", {report.deleted:,} gone from the service" if report.deleted else ""
+    lines = [f"{archive}: {counts(report)}; {byte_count(report.bytes)}{extras} in {report.seconds:.1f} s"]
     if report.undecodable:
-        text += f"\n{report.undecodable:,} are kept as raw JSON only: see the column decode_error"
+        lines.append(f"{report.undecodable:,} are kept as raw JSON only: see the column decode_error")
     if report.failed:
-        text += f"\n{report.failed:,} failed: see `convai-async status {archive}`; the same command tries them again"
-    return text
+        lines.append(
+            f"{report.failed:,} failed: see `convai-async status {archive}`; the same command tries them again"
+        )
+    if report.interrupted:
+        left = max(report.found - report.handled, 0)
+        lines.append(
+            f"interrupted: {left:,} of those found are left, and about {report.to_list:,} more to be listed;"
+            f" go on with: {shlex.join(['convai-async', *sys.argv[1:]])}"
+        )
+    return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -68,6 +69,15 @@ def filter_options(command: Command) -> Command:
     return _decorated(command, options)
 
 
+def archive_filters(agent_id: str | None, since: datetime | None, until: datetime | None) -> dict[str, Any]:
+    """Return what the filter options mean as arguments of an `Archive`."""
+    return {"agent_id": agent_id, "since": _unix_seconds(since), "until": _unix_seconds(until)}
+
+
+def _unix_seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else math.ceil(moment.timestamp())
+
+
 def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
     for option in reversed(options):
         command = option(command)
@@ -75,17 +85,22 @@ def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]
 
 
 @asynccontextmanager
-async def open_client(region: Region, base_url: str | None, sandbox: int | None) -> AsyncIterator[ConvAIClient]:
+async def open_client(
+    region: Region, base_url: str | None, sandbox: int | None, **settings: Any
+) -> AsyncIterator[ConvAIClient]:
     """Open the client that the connection options describe, and the made-up service if they ask for it."""
     if sandbox is None:
-        async with ConvAIClient(region=region, base_url=base_url) as client:
+        async with ConvAIClient(region=region, base_url=base_url, **settings) as client:
             yield client
         return
     if base_url is not None or region != "global":
         raise click.UsageError("--sandbox is a service of its own: leave --base-url and --region out")
     from convai_async.testing import FakeConvAI  # noqa: PLC0415 - only the sandbox pays for it
 
-    async with FakeConvAI(conversations=sandbox) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+    async with (
+        FakeConvAI(conversations=sandbox) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, **settings) as client,
+    ):
         yield client
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from convai_async.harvest import HarvestReport
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_PER_MINUTE = 60
+_SECONDS_PER_HOUR = 3600
 
 
 class Display(Protocol):
@@ -42,7 +44,7 @@ def display(*, as_json: bool) -> Display:
         return _Lines(lambda report: click.echo(_json("progress", report)))
     if sys.stderr.isatty():
         return _Bar()
-    return _Lines(lambda report: click.echo(counts(report), err=True))
+    return _Lines(lambda report: click.echo(f"{counts(report)}; {outlook(report)}", err=True))
 
 
 def final_json(report: HarvestReport) -> bytes:
@@ -51,7 +53,14 @@ def final_json(report: HarvestReport) -> bytes:
 
 
 def _json(event: str, report: HarvestReport) -> bytes:
-    return msgspec.json.encode({"event": event, **msgspec.to_builtins(report), "complete": report.complete})
+    return msgspec.json.encode(
+        {
+            "event": event,
+            **msgspec.to_builtins(report),
+            "complete": report.complete,
+            "seconds_left": report.seconds_left,
+        }
+    )
 
 
 def counts(report: HarvestReport) -> str:
@@ -62,6 +71,20 @@ def counts(report: HarvestReport) -> str:
         f"{report.found:,} found, {report.fetched:,} fetched ({rate:.0f}/s), "
         f"{report.unchanged:,} unchanged, {report.failed:,} failed{reached}"
     )
+
+
+def outlook(report: HarvestReport) -> str:
+    """Return how fast it goes, and for how long it will go on."""
+    left = report.seconds_left
+    return f"{report.concurrency} at once" + ("" if left is None else f", about {_duration(left)} left")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 2 * _SECONDS_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * _SECONDS_PER_HOUR:
+        return f"{seconds / _SECONDS_PER_MINUTE:.0f} min"
+    return f"{seconds / _SECONDS_PER_HOUR:.1f} h"
 
 
 class _Lines:
@@ -112,7 +135,6 @@ class _Bar:
 
     def update(self, report: HarvestReport) -> None:
         """Show the counts; rich redraws a few times a second."""
-        # How many there are is known only once the list has been read.
-        total = report.found if report.listed else None
-        handled = report.fetched + report.failed + report.unchanged
-        self._bar.update(self._task, description=counts(report), total=total, completed=handled)
+        total = report.found + report.to_list if report.handled else None
+        text = f"{counts(report)}; {outlook(report)}"
+        self._bar.update(self._task, description=text, total=total, completed=report.handled)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -10,28 +11,56 @@ import msgspec
 from convai_async.cli._terminal import byte_count, one_line, utc
 from convai_async.harvest import Archive
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from convai_async.harvest import ArchiveStatus, Run, Window
+
 
 @click.command("status", short_help="Show what an archive holds.")
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status_command(archive: Path, *, as_json: bool) -> int:
-    """Show what an ARCHIVE holds, and what could not be fetched."""
+    """Show what an ARCHIVE holds, how far it goes, and what could not be fetched."""
     with Archive.open(archive) as opened:
         status, failures = opened.status(), opened.failures()
     if as_json:
         click.echo(msgspec.json.encode({**msgspec.to_builtins(status), "failed": msgspec.to_builtins(failures)}))
         return 0
-    span = f" from {utc(status.oldest_unix_secs)} to {utc(status.newest_unix_secs)} UTC" if status.conversations else ""
-    lines = [
-        f"{archive}: {byte_count(status.size)}, of {status.source}",
-        f"{status.conversations:>9,} conversations{span}",
-        f"{status.final:>9,} of them final (done or failed)",
-        f"{status.turns:>9,} turns",
-        f"{status.recordings:>9,} recordings",
-        f"{status.failures:>9,} could not be fetched; the next harvest tries again",
-    ]
-    if status.undecodable:
-        lines.append(f"{status.undecodable:>9,} kept as raw JSON only: see decode_error")
-    lines += [f"  {one_line(failure.conversation_id)}: {one_line(failure.error)}" for failure in failures]
-    click.echo("\n".join(lines))
+    for line in _lines(archive, status):
+        click.echo(line)
+    for failure in failures:
+        click.echo(f"  {one_line(failure.conversation_id)}, {failure.part}: {one_line(failure.error)}")
     return 0
+
+
+def _lines(archive: Path, status: ArchiveStatus) -> Iterator[str]:
+    span = f" from {utc(status.oldest_unix_secs)} to {utc(status.newest_unix_secs)} UTC" if status.conversations else ""
+    yield f"{archive}: {byte_count(status.size)}, of {status.source}"
+    yield f"{status.conversations:>9,} conversations{span}"
+    yield f"{status.final:>9,} of them final (done or failed)"
+    yield f"{status.turns:>9,} turns"
+    yield f"{status.recordings:>9,} recordings"
+    if status.deleted:
+        yield f"{status.deleted:>9,} that the service has no more"
+    if status.undecodable:
+        yield f"{status.undecodable:>9,} kept as raw JSON only: see decode_error"
+    for window in status.windows:
+        yield f"the list is read {_span(window)}"
+    if status.last_run is not None:
+        yield f"last run: {_run(status.last_run)}"
+    yield f"{status.failures:>9,} could not be fetched; the next harvest tries again"
+
+
+def _span(window: Window) -> str:
+    begin = f"from {utc(window.start)}" if window.start else "from the beginning"
+    return f"{begin} to {utc(window.end)} UTC"
+
+
+def _run(run: Run) -> str:
+    began = f"began {utc(run.started_unix_secs)} UTC"
+    if run.ended_unix_secs is None:
+        return f"{began}, and is still running or was cut off"
+    report = run.report or {}
+    how = "was interrupted" if report.get("interrupted") else "ended"
+    return f"{began}, {how} {utc(run.ended_unix_secs)} UTC: {report.get('fetched', 0):,} fetched"

@@ -5,9 +5,22 @@
     report = await harvest(client, "calls.db", agent_id="agent_1", since=date(2026, 1, 1), audio=True)
 """
 
+from convai_async.harvest._database import ArchiveError
 from convai_async.harvest._rows import Failure
-from convai_async.harvest.archive import Archive, ArchiveError, ArchiveStatus
+from convai_async.harvest.archive import Archive, ArchiveStatus, Record, Run, SearchHit
 from convai_async.harvest.pipeline import harvest
 from convai_async.harvest.report import HarvestReport
+from convai_async.harvest.windows import Window
 
-__all__ = ["Archive", "ArchiveError", "ArchiveStatus", "Failure", "HarvestReport", "harvest"]
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "ArchiveStatus",
+    "Failure",
+    "HarvestReport",
+    "Record",
+    "Run",
+    "SearchHit",
+    "Window",
+    "harvest",
+]

@@ -1,12 +1,13 @@
-"""A fetched conversation, and the rows that the archive keeps of it."""
+"""What a harvest finds out about a conversation, and the rows that the archive keeps of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
 from convai_async.audio import SavedAudio
+from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
 
 if TYPE_CHECKING:
@@ -26,36 +27,89 @@ class Fetched(msgspec.Struct, frozen=True):
         raw: Its details, the service's bytes.
         conversation: The same, decoded; None when it does not decode.
         decode_error: Why not, or None.
-        audio: Its recording on disk, or None.
+        unix_secs: When it was fetched; None is now.
     """
 
     summary: ConversationSummary
     raw: bytes
     conversation: Conversation | None = None
     decode_error: str | None = None
-    audio: SavedAudio | None = None
+    unix_secs: int | None = None
 
     @property
     def conversation_id(self) -> str:
         """The id that was asked for."""
         return self.summary.conversation_id
 
+    @property
+    def final(self) -> bool:
+        """Whether it needs no second look."""
+        status = self.summary.status if self.conversation is None else self.conversation.status
+        return status in FINAL_STATUSES
 
-class Failure(msgspec.Struct, frozen=True):
-    """A conversation that could not be fetched.
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A recording that was saved.
+
+    Attributes:
+        conversation_id: Whose recording.
+        audio: The recording on disk; None when the service has none.
+        unix_secs: When that was found out; None is now.
+    """
+
+    conversation_id: str
+    audio: SavedAudio | None
+    unix_secs: int | None = None
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """A conversation that the service has no more.
 
     Attributes:
         conversation_id: Which one.
+        unix_secs: When that was found out; None is now.
+    """
+
+    conversation_id: str
+    unix_secs: int | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Something that could not be fetched.
+
+    Attributes:
+        conversation_id: Of which conversation.
         error: Why, in one sentence.
         attempts: Requests that were sent for it.
+        part: What of it: ``"conversation"`` or ``"audio"``.
+        summary: Its line in the list, where that is known.
     """
 
     conversation_id: str
     error: str
     attempts: int
+    part: Literal["conversation", "audio"] = "conversation"
+    summary: ConversationSummary | None = None
 
 
-def conversation_row(fetched: Fetched, fetched_unix_secs: int) -> Row:
+Finding: TypeAlias = Fetched | Recorded | Gone | Failure
+"""What became of one conversation, or of its recording."""
+
+
+def listed(summary: ConversationSummary | None) -> bytes | None:
+    """Return a line of the list as the archive keeps it: when it differs, the conversation has changed."""
+    return None if summary is None else msgspec.json.encode(summary)
+
+
+def decoded(summary: ConversationSummary, raw: bytes, unix_secs: int | None = None) -> Fetched:
+    """Return a conversation of these bytes, also when they do not decode."""
+    try:
+        return Fetched(summary, raw, Conversation.from_json(raw), unix_secs=unix_secs)
+    except DecodeError as error:
+        return Fetched(summary, raw, decode_error=str(error), unix_secs=unix_secs)
+
+
+def conversation_row(fetched: Fetched, now: int) -> Row:
     """Return the row of ``conversations``: the details, and from the list what only that says."""
     summary = fetched.summary
     row = {
@@ -76,9 +130,12 @@ def conversation_row(fetched: Fetched, fetched_unix_secs: int) -> Row:
         "call_summary_title": summary.call_summary_title,
         "transcript_summary": summary.transcript_summary,
         "has_audio": False,
-        "fetched_unix_secs": fetched_unix_secs,
+        "fetched_unix_secs": now if fetched.unix_secs is None else fetched.unix_secs,
         "decode_error": fetched.decode_error,
         "raw": fetched.raw,
+        "listed": listed(summary),
+        "deleted_unix_secs": None,
+        "no_audio_unix_secs": None,
     }
     if fetched.conversation is not None:
         row |= {name: value for name, value in _details(fetched.conversation).items() if value is not None}

@@ -1,14 +1,66 @@
-"""The archive's tables, and how to tell an archive from any other file."""
+"""The archive's tables, how they came to be, and how to tell an archive from any other file."""
 
 from __future__ import annotations
 
 APPLICATION_ID = 0x43564149
 """Marks a SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""
 
-SCHEMA_VERSION = 1
-"""The layout below (``PRAGMA user_version``)."""
+_TURNS = """
+CREATE TABLE turns (
+    turn_id           INTEGER PRIMARY KEY,
+    conversation_id   TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    position          INTEGER NOT NULL,  -- from 0
+    role              TEXT,              -- 'user' or 'agent'
+    message           TEXT,
+    time_in_call_secs INTEGER,
+    interrupted       INTEGER NOT NULL,
+    llm               TEXT,              -- the model that was asked for, where it was overridden
+    UNIQUE (conversation_id, position)
+);
+"""
 
-SCHEMA = """
+_TURNS_SEARCH = """
+CREATE VIRTUAL TABLE turns_search USING fts5 (
+    message, content = 'turns', content_rowid = 'turn_id', tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER turn_added AFTER INSERT ON turns BEGIN
+    INSERT INTO turns_search (rowid, message) VALUES (new.turn_id, new.message);
+END;
+CREATE TRIGGER turn_removed AFTER DELETE ON turns BEGIN
+    INSERT INTO turns_search (turns_search, rowid, message) VALUES ('delete', old.turn_id, old.message);
+END;
+"""
+
+_FAILURES = """
+CREATE TABLE failures (                -- what could not be fetched, to be tried again by the next run
+    conversation_id    TEXT NOT NULL,
+    part               TEXT NOT NULL,  -- 'conversation' or 'audio'
+    error              TEXT NOT NULL,
+    attempts           INTEGER NOT NULL,  -- requests sent, over all runs
+    failed_unix_secs   INTEGER NOT NULL,
+    listed             BLOB,           -- its line in the list, JSON
+    PRIMARY KEY (conversation_id, part)
+);
+"""
+
+_WINDOWS_AND_RUNS = """
+CREATE TABLE windows (                 -- stretches of the list whose every conversation is here or in failures
+    agent_id        TEXT NOT NULL,     -- '' stands for all agents
+    start_unix_secs INTEGER NOT NULL,
+    end_unix_secs   INTEGER NOT NULL,  -- not in it any more
+    PRIMARY KEY (agent_id, start_unix_secs)
+);
+
+CREATE TABLE runs (
+    run_id            INTEGER PRIMARY KEY,
+    started_unix_secs INTEGER NOT NULL,
+    ended_unix_secs   INTEGER,         -- null while it runs, and when it was killed
+    report            TEXT             -- its counts, JSON
+);
+"""
+
+SCHEMA = (
+    """
 CREATE TABLE archive (             -- one row: what this archive is of
     source TEXT NOT NULL           -- the service's address, or 'sandbox:<n>'
 );
@@ -33,22 +85,17 @@ CREATE TABLE conversations (
     has_audio            INTEGER NOT NULL,
     fetched_unix_secs    INTEGER NOT NULL,
     decode_error         TEXT,     -- why raw could not be read into the columns, or null
-    raw                  BLOB NOT NULL  -- the service's JSON, byte for byte
+    raw                  BLOB NOT NULL,  -- the service's JSON, byte for byte
+    listed               BLOB,     -- its line in the list when it was fetched, JSON
+    deleted_unix_secs    INTEGER,  -- when the service was found to have it no more, or null
+    no_audio_unix_secs   INTEGER   -- when the service was found to have no recording, or null
 );
 CREATE INDEX conversations_by_start ON conversations (start_time_unix_secs);
 CREATE INDEX conversations_by_agent ON conversations (agent_id, start_time_unix_secs);
-
-CREATE TABLE turns (
-    conversation_id   TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
-    position          INTEGER NOT NULL,  -- from 0
-    role              TEXT,              -- 'user' or 'agent'
-    message           TEXT,
-    time_in_call_secs INTEGER,
-    interrupted       INTEGER NOT NULL,
-    llm               TEXT,              -- the model that was asked for, where it was overridden
-    PRIMARY KEY (conversation_id, position)
-);
-
+"""
+    + _TURNS
+    + _TURNS_SEARCH
+    + """
 CREATE TABLE tool_calls (
     conversation_id      TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
     position             INTEGER NOT NULL,  -- from 0, within the conversation
@@ -71,11 +118,36 @@ CREATE TABLE audio (
     sha256          TEXT NOT NULL,
     content_type    TEXT NOT NULL
 );
-
-CREATE TABLE failures (                -- what could not be fetched, to be tried again by the next run
-    conversation_id    TEXT PRIMARY KEY,
-    error              TEXT NOT NULL,
-    attempts           INTEGER NOT NULL,  -- requests sent, over all runs
-    failed_unix_secs   INTEGER NOT NULL
-);
 """
+    + _FAILURES
+    + _WINDOWS_AND_RUNS
+)
+
+_FROM_1 = """
+ALTER TABLE conversations ADD COLUMN listed BLOB;
+ALTER TABLE conversations ADD COLUMN deleted_unix_secs INTEGER;
+ALTER TABLE conversations ADD COLUMN no_audio_unix_secs INTEGER;
+
+ALTER TABLE turns RENAME TO turns_1;
+{turns}
+INSERT INTO turns (conversation_id, position, role, message, time_in_call_secs, interrupted, llm)
+    SELECT conversation_id, position, role, message, time_in_call_secs, interrupted, llm FROM turns_1;
+DROP TABLE turns_1;
+{turns_search}
+INSERT INTO turns_search (turns_search) VALUES ('rebuild');
+
+ALTER TABLE failures RENAME TO failures_1;
+{failures}
+INSERT INTO failures (conversation_id, part, error, attempts, failed_unix_secs)
+    SELECT conversation_id, 'conversation', error, attempts, failed_unix_secs FROM failures_1;
+DROP TABLE failures_1;
+{windows_and_runs}
+"""
+
+MIGRATIONS = {
+    1: _FROM_1.format(turns=_TURNS, turns_search=_TURNS_SEARCH, failures=_FAILURES, windows_and_runs=_WINDOWS_AND_RUNS),
+}
+"""What makes the next schema of each older one."""
+
+SCHEMA_VERSION = max(MIGRATIONS) + 1
+"""The layout above (``PRAGMA user_version``)."""

@@ -1,39 +1,37 @@
-"""The archive: one SQLite file that holds every harvested conversation."""
+"""The archive: one SQLite file that holds every harvested conversation. This is its reading side."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from convai_async.errors import ConvAIError
-from convai_async.harvest._rows import (
-    FINAL_STATUSES,
-    Failure,
-    Fetched,
-    Row,
-    conversation_row,
-    tool_call_rows,
-    turn_rows,
-)
-from convai_async.harvest._schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from convai_async.errors import InvalidArgumentError
+from convai_async.harvest._database import ArchiveError, errors_named, open_for_reading, value
+from convai_async.harvest._rows import FINAL_STATUSES, Failure
+from convai_async.harvest.windows import Window, merged
+from convai_async.models import Conversation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    import os
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
 
-    from convai_async.audio import SavedAudio
 
-_BUSY_TIMEOUT_SECS = 30
+class Run(msgspec.Struct, frozen=True):
+    """A run of the harvest.
 
+    Attributes:
+        started_unix_secs: When it began.
+        ended_unix_secs: When it ended; None while it runs, and when it was killed.
+        report: Its counts, by their names, or None.
+    """
 
-class ArchiveError(ConvAIError):
-    """The archive cannot be opened or written, or the file is none of ours."""
+    started_unix_secs: int
+    ended_unix_secs: int | None
+    report: dict[str, Any] | None
 
 
 class ArchiveStatus(msgspec.Struct, frozen=True):
@@ -43,87 +41,98 @@ class ArchiveStatus(msgspec.Struct, frozen=True):
         source: The address of the service that it is of.
         conversations: How many conversations.
         final: How many of them are done or failed, and so need no second look.
+        deleted: How many of them the service has no more.
         undecodable: How many of them are kept as raw JSON only.
         turns: How many turns.
         recordings: How many recordings.
-        failures: How many conversations could not be fetched.
+        failures: How many conversations and recordings could not be fetched.
         oldest_unix_secs: When the oldest conversation started, or None.
         newest_unix_secs: When the newest conversation started, or None.
+        windows: The stretches of the list of all agents that have been read, from old to new.
+        last_run: The last run of the harvest, or None.
         size: The file's bytes.
     """
 
     source: str
     conversations: int
     final: int
+    deleted: int
     undecodable: int
     turns: int
     recordings: int
     failures: int
     oldest_unix_secs: int | None
     newest_unix_secs: int | None
+    windows: list[Window]
+    last_run: Run | None
     size: int
 
 
-class Archive:
-    """An open archive; its methods block, and belong into one thread at a time.
+class SearchHit(msgspec.Struct, frozen=True):
+    """A turn in which something was found.
 
-    Open it with `create` or `open`, and close it with ``with``, or with `close`.
+    Attributes:
+        conversation_id: In which conversation.
+        agent_id: With which agent.
+        start_time_unix_secs: When the conversation started.
+        position: Which turn of it, from 0.
+        time_in_call_secs: Seconds into the call.
+        role: Who said it.
+        message: What was said.
+    """
+
+    conversation_id: str
+    agent_id: str | None
+    start_time_unix_secs: int | None
+    position: int
+    time_in_call_secs: int | None
+    role: str | None
+    message: str
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A conversation as the archive keeps it.
+
+    Attributes:
+        conversation_id: Which one.
+        raw: The service's JSON, byte for byte.
+        listed: Its line in the list, JSON, or None.
+        fetched_unix_secs: When it was fetched.
+        deleted_unix_secs: When the service was found to have it no more, or None.
+        no_audio_unix_secs: When the service was found to have no recording, or None.
+        audio: Its recording's path (from the archive's folder), size, SHA-256 and media type, or None.
+    """
+
+    conversation_id: str
+    raw: bytes
+    listed: bytes | None
+    fetched_unix_secs: int
+    deleted_unix_secs: int | None
+    no_audio_unix_secs: int | None
+    audio: tuple[str, int, str, str] | None
+
+
+class Archive:
+    """An archive open for reading; a harvest can write to it meanwhile.
+
+    Open it with `open`, and close it with ``with``, or with `close`. Its methods block.
 
     Attributes:
         path: The file.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
-        self._clock = clock
-
-    @classmethod
-    def create(cls, path: str | os.PathLike[str], source: str) -> Self:
-        """Open an archive for writing; make it if there is no file yet.
-
-        A new file is readable by its owner only. A file that is not an archive is left alone.
-
-        Args:
-            path: The file. Its folder must exist.
-            source: The address of the service that it is of.
-
-        Raises:
-            ArchiveError: The file is something else, of another source, of a newer version, or not writable.
-        """
-        file = _checked_path(path)
-        try:
-            fd = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise ArchiveError(f"{str(file)!r} cannot be written: {error.strerror}") from error
-        os.close(fd)
-        archive = cls(file, _connect(file, "rw"))
-        try:
-            with _errors_named(file):
-                archive._prepare(source)
-        except BaseException:
-            archive.close()
-            raise
-        return archive
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """Open an archive for reading.
 
         Raises:
-            ArchiveError: There is no such file, it is something else, or of a newer version.
+            ArchiveError: There is no such file, it is something else, or of another version.
         """
-        file = _checked_path(path)
-        if not file.exists():
-            raise ArchiveError(f"there is no archive {str(file)!r}: make one with `convai-async harvest {file}`")
-        archive = cls(file, _connect(file, "ro"))
-        try:
-            with _errors_named(file):
-                archive._check_identity()
-        except BaseException:
-            archive.close()
-            raise
-        return archive
+        return cls(*open_for_reading(path))
 
     def __enter__(self) -> Self:
         return self
@@ -137,169 +146,214 @@ class Archive:
         """Close the file; closing twice is no error."""
         self._connection.close()
 
-    def store(self, batch: Sequence[Fetched | Failure]) -> None:
-        """Write conversations and failures in one transaction, in place of what is there of the same ids.
-
-        Raises:
-            ArchiveError: They cannot be written; then none of them was.
-        """
-        now = int(self._clock())
-        latest = {item.conversation_id: item for item in batch}.values()
-        fetched = [item for item in latest if isinstance(item, Fetched)]
-        failures = [item for item in latest if isinstance(item, Failure)]
-        with _errors_named(self.path), self._connection:
-            self._forget_details([item.conversation_id for item in fetched])
-            self._insert("conversations", [conversation_row(item, now) for item in fetched])
-            for item in fetched:
-                if item.conversation is not None:
-                    self._insert("turns", list(turn_rows(item.conversation)))
-                    self._insert("tool_calls", list(tool_call_rows(item.conversation)))
-            self._insert(
-                "audio",
-                [_audio_row(item.conversation_id, item.audio, self.path) for item in fetched if item.audio is not None],
-            )
-            self._connection.executemany(
-                """
-                INSERT INTO failures VALUES (?, ?, ?, ?) ON CONFLICT (conversation_id) DO UPDATE SET
-                    error = excluded.error,
-                    attempts = attempts + excluded.attempts,
-                    failed_unix_secs = excluded.failed_unix_secs
-                """,
-                [(item.conversation_id, item.error, item.attempts, now) for item in failures],
-            )
-
-    def final_ids(self, ids: Iterable[str]) -> set[str]:
-        """Return which of these conversations are here and final."""
-        return self._ids_among(ids, "conversations", f"status IN {FINAL_STATUSES}")
-
-    def ids_with_audio(self, ids: Iterable[str]) -> set[str]:
-        """Return of which of these conversations the recording is here, or known not to exist."""
-        with_recording = self._ids_among(ids, "audio", "true")
-        return with_recording | self._ids_among(ids, "conversations", "NOT has_audio")
-
     def status(self) -> ArchiveStatus:
         """Return what the archive holds."""
-        with _errors_named(self.path):
-            final, undecodable, oldest, newest, conversations = self._connection.execute(
-                f"SELECT count(*) FILTER (WHERE status IN {FINAL_STATUSES}), count(decode_error),"  # noqa: S608
-                " min(start_time_unix_secs), max(start_time_unix_secs), count(*) FROM conversations"
+        with errors_named(self.path):
+            conversations, final, deleted, undecodable, oldest, newest = self._connection.execute(
+                f"SELECT count(*), count(*) FILTER (WHERE status IN {FINAL_STATUSES}), count(deleted_unix_secs),"  # noqa: S608
+                " count(decode_error), min(start_time_unix_secs), max(start_time_unix_secs) FROM conversations"
             ).fetchone()
             return ArchiveStatus(
-                source=self._value("SELECT source FROM archive"),
+                source=self.source,
                 conversations=conversations,
                 final=final,
+                deleted=deleted,
                 undecodable=undecodable,
-                turns=self._value("SELECT count(*) FROM turns"),
-                recordings=self._value("SELECT count(*) FROM audio"),
-                failures=self._value("SELECT count(*) FROM failures"),
+                turns=self._count("turns"),
+                recordings=self._count("audio"),
+                failures=self._count("failures"),
                 oldest_unix_secs=oldest,
                 newest_unix_secs=newest,
+                windows=self._windows(),
+                last_run=self._last_run(),
                 size=self.path.stat().st_size,
             )
 
+    @property
+    def source(self) -> str:
+        """The address of the service that the archive is of."""
+        with errors_named(self.path):
+            return str(value(self._connection, "SELECT source FROM archive"))
+
     def failures(self) -> list[Failure]:
         """Return what could not be fetched."""
-        with _errors_named(self.path):
-            rows = self._connection.execute("SELECT conversation_id, error, attempts FROM failures ORDER BY 1")
+        with errors_named(self.path):
+            rows = self._connection.execute(
+                "SELECT conversation_id, error, attempts, part FROM failures ORDER BY conversation_id, part"
+            )
             return [Failure(*row) for row in rows]
 
-    def _prepare(self, source: str) -> None:
-        connection = self._connection
-        # WAL lets people query while a harvest runs. FULL syncs it at every commit: a batch that the
-        # harvest counts as written is still there after a power failure.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        if self._value("SELECT count(*) FROM sqlite_schema") == 0 and self._value("PRAGMA application_id") == 0:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(
-                f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-            )
-            connection.execute("INSERT INTO archive VALUES (?)", (source,))
-            connection.commit()
-        self._check_identity()
-        present = self._value("SELECT source FROM archive")
-        if present != source:
-            raise ArchiveError(
-                f"{str(self.path)!r} holds conversations of {present}, not of {source}: name another file"
-            )
+    def get(self, conversation_id: str) -> Conversation:
+        """Return a conversation.
 
-    def _check_identity(self) -> None:
-        if self._value("PRAGMA application_id") != APPLICATION_ID:
-            raise ArchiveError(f"{str(self.path)!r} is a database, but no archive of ours: name another file")
-        version = self._value("PRAGMA user_version")
-        if version > SCHEMA_VERSION:
-            raise ArchiveError(
-                f"{str(self.path)!r} was written by a newer convai_async (schema {version}, this one knows"
-                f" {SCHEMA_VERSION}): upgrade with `pip install -U convai-async`"
-            )
+        Raises:
+            ArchiveError: It is not here.
+            DecodeError: Its JSON does not fit; `get_raw` has it.
+        """
+        return Conversation.from_json(self.get_raw(conversation_id))
 
-    def _forget_details(self, ids: Sequence[str]) -> None:
-        for table in ("turns", "tool_calls", "failures"):
-            self._connection.executemany(
-                f"DELETE FROM {table} WHERE conversation_id = ?",  # noqa: S608 - names of our own
-                [(conversation_id,) for conversation_id in ids],
-            )
+    def get_raw(self, conversation_id: str) -> bytes:
+        """Return a conversation's JSON, byte for byte as the service sent it.
 
-    def _insert(self, table: str, rows: list[Row]) -> None:
-        if not rows:
-            return
-        columns = list(rows[0])
-        names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
-        updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
-        # An upsert, since REPLACE would delete the old row, and by the foreign keys its recording.
-        self._connection.executemany(
-            f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO UPDATE SET {updates}",  # noqa: S608
-            rows,
-        )
+        Raises:
+            ArchiveError: It is not here.
+        """
+        with errors_named(self.path):
+            row = self._connection.execute(
+                "SELECT raw FROM conversations WHERE conversation_id = ?", (conversation_id,)
+            ).fetchone()
+        if row is None:
+            raise ArchiveError(f"{str(self.path)!r} has no conversation {conversation_id!r}")
+        return bytes(row[0])
 
-    def _ids_among(self, ids: Iterable[str], table: str, condition: str) -> set[str]:
-        with _errors_named(self.path):
+    def conversations(
+        self, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
+    ) -> Iterator[Conversation]:
+        """Yield conversations from old to new; memory does not grow with their number.
+
+        Conversations that do not decode are left out: `status` counts them.
+
+        Args:
+            agent_id: Only conversations with this agent.
+            since: Only those that started then or later, in unix seconds.
+            until: Only those that started before, in unix seconds.
+        """
+        condition, parameters = _filter(agent_id, since, until)
+        with errors_named(self.path):
+            for (raw,) in self._connection.execute(
+                f"SELECT raw FROM conversations WHERE decode_error IS NULL AND {condition}"  # noqa: S608
+                " ORDER BY start_time_unix_secs, conversation_id",
+                parameters,
+            ):
+                yield Conversation.from_json(raw)
+
+    def records(
+        self, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
+    ) -> Iterator[Record]:
+        """Yield all that is kept of each conversation, from old to new; the arguments are those of `conversations`."""
+        condition, parameters = _filter(agent_id, since, until)
+        with errors_named(self.path):
+            for row in self._connection.execute(
+                "SELECT conversation_id, raw, listed, fetched_unix_secs, deleted_unix_secs, no_audio_unix_secs,"  # noqa: S608
+                " path, size, sha256, content_type FROM conversations LEFT JOIN audio USING (conversation_id)"
+                f" WHERE {condition} ORDER BY start_time_unix_secs, conversation_id",
+                parameters,
+            ):
+                *fields, path, size, sha256, content_type = row
+                audio = None if path is None else (path, size, sha256, content_type)
+                yield Record(**dict(zip(_RECORD_FIELDS, fields, strict=True)), audio=audio)
+
+    def rows(
+        self, table: str, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of ``conversations`` (less its JSON), ``turns`` or ``tool_calls``, from old to new.
+
+        The other arguments are those of `conversations`.
+        """
+        condition, parameters = _filter(agent_id, since, until)
+        source, order = table, "start_time_unix_secs, conversation_id"
+        if table != "conversations":
+            source, order = f"{table} JOIN conversations USING (conversation_id)", f"{order}, {table}.position"
+        with errors_named(self.path):
+            columns = [name for name in self._columns(table) if name not in _NOT_FOR_TABLES]
+            names = ", ".join(f"{table}.{name}" for name in columns)
+            for row in self._connection.execute(
+                f"SELECT {names} FROM {source} WHERE {condition} ORDER BY {order}",  # noqa: S608
+                parameters,
+            ):
+                yield dict(zip(columns, row, strict=True))
+
+    def nested(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
+        """Return a conversation's rows of ``turns`` or ``tool_calls``, less its id, in their order."""
+        with errors_named(self.path):
+            columns = [name for name in self._columns(table) if name not in {*_NOT_FOR_TABLES, "conversation_id"}]
             rows = self._connection.execute(
-                f"SELECT conversation_id FROM {table} WHERE {condition}"  # noqa: S608 - names of our own
-                " AND conversation_id IN (SELECT value FROM json_each(?))",
-                (msgspec.json.encode(list(ids)).decode(),),
+                f"SELECT {', '.join(columns)} FROM {table} WHERE conversation_id = ? ORDER BY position",  # noqa: S608
+                (conversation_id,),
             )
-            return {conversation_id for (conversation_id,) in rows}
+            return [dict(zip(columns, row, strict=True)) for row in rows]
 
-    def _value(self, query: str) -> Any:
-        return self._connection.execute(query).fetchone()[0]
+    def search(
+        self,
+        text: str,
+        *,
+        agent_id: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[SearchHit]:
+        """Find what was said, newest conversations first.
+
+        Args:
+            text: Words that must all stand in one turn, in any order and case, accents aside; ``"in quotes"``
+                next to each other; ``refund*`` as the beginning of a word.
+            agent_id: Only conversations with this agent.
+            since: Only those that started then or later, in unix seconds.
+            until: Only those that started before, in unix seconds.
+            limit: So many hits at most.
+
+        Raises:
+            InvalidArgumentError: There is no word to search for.
+        """
+        condition, parameters = _filter(agent_id, since, until)
+        with errors_named(self.path):
+            for row in self._connection.execute(
+                "SELECT conversation_id, agent_id, start_time_unix_secs, position, time_in_call_secs, role,"  # noqa: S608
+                " turns.message FROM turns_search JOIN turns ON turn_id = turns_search.rowid"
+                " JOIN conversations USING (conversation_id)"
+                f" WHERE turns_search MATCH ? AND {condition}"
+                " ORDER BY start_time_unix_secs DESC, conversation_id, position LIMIT ?",
+                [_match_expression(text), *parameters, -1 if limit is None else limit],
+            ):
+                yield SearchHit(*row)
+
+    def _windows(self) -> list[Window]:
+        rows = self._connection.execute("SELECT start_unix_secs, end_unix_secs FROM windows WHERE agent_id = ''")
+        return merged(Window(*row) for row in rows)
+
+    def _last_run(self) -> Run | None:
+        row = self._connection.execute(
+            "SELECT started_unix_secs, ended_unix_secs, report FROM runs ORDER BY run_id DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else Run(row[0], row[1], None if row[2] is None else msgspec.json.decode(row[2]))
+
+    def _count(self, table: str) -> int:
+        return int(value(self._connection, f"SELECT count(*) FROM {table}"))  # noqa: S608 - names of our own
+
+    def _columns(self, table: str) -> list[str]:
+        return [name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
 
 
-def _audio_row(conversation_id: str, audio: SavedAudio, archive: Path) -> Row:
-    return {
-        "conversation_id": conversation_id,
-        "path": audio.path.relative_to(archive.parent).as_posix(),
-        "size": audio.size,
-        "sha256": audio.sha256,
-        "content_type": audio.content_type,
-    }
+_RECORD_FIELDS = Record.__struct_fields__[:-1]
+_NOT_FOR_TABLES = {"raw", "listed", "turn_id"}
 
 
-def _checked_path(path: str | os.PathLike[str]) -> Path:
-    file = Path(path)
-    if file.is_dir():
-        raise ArchiveError(f"{str(file)!r} is a folder: name a file in it, such as '{file / 'calls.db'}'")
-    if not file.parent.is_dir():
-        raise ArchiveError(f"the folder {str(file.parent)!r} does not exist: make it with `mkdir -p {file.parent}`")
-    return file
+def _filter(agent_id: str | None, since: int | None, until: int | None) -> tuple[str, list[Any]]:
+    conditions, parameters = ["true"], []
+    for condition, parameter in (
+        ("agent_id = ?", agent_id),
+        ("start_time_unix_secs >= ?", since),
+        ("start_time_unix_secs < ?", until),
+    ):
+        if parameter is not None:
+            conditions.append(condition)
+            parameters.append(parameter)
+    return " AND ".join(conditions), parameters
 
 
-def _connect(file: Path, mode: str) -> sqlite3.Connection:
-    with _errors_named(file):
-        return sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=_BUSY_TIMEOUT_SECS,
-            check_same_thread=False,  # worker threads take turns with it
-        )
+def _match_expression(text: str) -> str:
+    """Return FTS5's expression for what a person types: nothing that is typed can be a syntax error.
 
-
-@contextmanager
-def _errors_named(file: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, which name the file."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise ArchiveError(f"{str(file)!r} exists and is no archive: name another file") from error
-        raise ArchiveError(f"{str(file)!r}: {error}") from error
+    Raises:
+        InvalidArgumentError: There is no word in it.
+    """
+    parts = text.split('"')
+    if len(parts) % 2 == 0:
+        parts[-2:] = [" ".join(parts[-2:])]  # a quote that nobody closed
+    phrases = [part.strip() for part in parts[1::2]]
+    words = [word for part in parts[::2] for word in part.split()]
+    terms = [f'"{phrase}"' for phrase in phrases if phrase]
+    terms += [f'"{word.rstrip("*")}"' + ("*" if word.endswith("*") else "") for word in words if word.rstrip("*")]
+    if not any(char.isalnum() for char in text):
+        raise InvalidArgumentError("text", "holds no word to search for")
+    return " AND ".join(terms)

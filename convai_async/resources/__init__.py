@@ -5,7 +5,7 @@ from convai_async.resources._audio import ConversationAudio
 from convai_async.resources._conversations import Conversations
 from convai_async.resources._feedback import ConversationFeedback
 from convai_async.resources._files import ConversationFiles
-from convai_async.resources._get_many import FetchResult
+from convai_async.resources._many import DeleteResult, FetchResult
 
 __all__ = [
     "AgentLinks",
@@ -14,5 +14,6 @@ __all__ = [
     "ConversationFeedback",
     "ConversationFiles",
     "Conversations",
+    "DeleteResult",
     "FetchResult",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from convai_async import calls
+from convai_async.errors import ConvAIError
 from convai_async.pagination import Paginator
 from convai_async.resources._audio import ConversationAudio
 from convai_async.resources._feedback import ConversationFeedback
 from convai_async.resources._files import ConversationFiles
-from convai_async.resources._get_many import get_many
+from convai_async.resources._many import DEFAULT_CONCURRENCY, DeleteResult, FetchResult, many
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
         SipMessage,
         WebRTCToken,
     )
-    from convai_async.resources._get_many import FetchResult
-
-_DEFAULT_CONCURRENCY = 16
 
 
 class Conversations:
@@ -75,7 +73,7 @@ class Conversations:
         return await self._engine.send(calls.get_conversation(conversation_id))
 
     def get_many(
-        self, ids: Iterable[str] | AsyncIterable[str], *, max_concurrency: int = _DEFAULT_CONCURRENCY
+        self, ids: Iterable[str] | AsyncIterable[str], *, max_concurrency: int = DEFAULT_CONCURRENCY
     ) -> AbstractAsyncContextManager[AsyncIterator[FetchResult]]:
         """Get many conversations at once; each comes as soon as it is there, in any order.
 
@@ -94,7 +92,14 @@ class Conversations:
         Raises:
             InvalidArgumentError: On entering: ``max_concurrency`` is less than 1, or ``ids`` is a string.
         """
-        return get_many(self._engine, ids, max_concurrency)
+
+        async def fetch(conversation_id: str) -> FetchResult:
+            try:
+                return FetchResult(conversation_id, await self.get(conversation_id))
+            except ConvAIError as error:
+                return FetchResult(conversation_id, error=error)
+
+        return many(ids, fetch, max_concurrency)
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation (DELETE /v1/convai/conversations/{conversation_id}).
@@ -111,6 +116,36 @@ class Conversations:
             ConvAIError: As for any request.
         """
         await self._engine.send(calls.delete_conversation(conversation_id))
+
+    def delete_many(
+        self, ids: Iterable[str] | AsyncIterable[str], *, max_concurrency: int = DEFAULT_CONCURRENCY
+    ) -> AbstractAsyncContextManager[AsyncIterator[DeleteResult]]:
+        """Delete many conversations at once; each is reported as soon as it is done, in any order.
+
+        One that cannot be deleted does not stop the others: its result carries the error::
+
+            async with client.conversations.delete_many(ids) as results:
+                async for result in results:
+                    if result.error is not None: ...
+
+        Leaving the block cancels what is still under way: read the results to the end.
+
+        Args:
+            ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
+            max_concurrency: How many to delete at the same time; the client's own limit holds as well.
+
+        Raises:
+            InvalidArgumentError: On entering: ``max_concurrency`` is less than 1, or ``ids`` is a string.
+        """
+
+        async def delete(conversation_id: str) -> DeleteResult:
+            try:
+                await self.delete(conversation_id)
+            except ConvAIError as error:
+                return DeleteResult(conversation_id, error)
+            return DeleteResult(conversation_id)
+
+        return many(ids, delete, max_concurrency)
 
     async def get_signed_url(
         self,

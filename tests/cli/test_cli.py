@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -22,13 +23,12 @@ from convai_async.cli._terminal import byte_count, clock_time, one_line, plain, 
 from convai_async.cli._transcript import render
 from convai_async.harvest import HarvestReport
 from convai_async.models import Conversation
-from convai_async.testing import faults
+from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from convai_async.testing import FakeConvAI
 
 COMMAND = [sys.executable, "-m", "convai_async"]
 
@@ -59,7 +59,7 @@ def test_a_harvest_says_what_it_did(service: FakeConvAI, archive: Path, capsys: 
     assert re.search(r"calls\.db: 40 found, 40 fetched \(\d+/s\), 0 unchanged, 0 failed", out)
     assert err.count("\n") == 1, "one line at once, and no more within seconds"
     assert run(["harvest", str(archive), "--base-url", service.url]) == 0
-    assert "40 found, 0 fetched (0/s), 40 unchanged" in capsys.readouterr().out
+    assert "found, 0 fetched (0/s)" in capsys.readouterr().out
 
 
 def test_a_harvest_with_failures_exits_with_1_and_says_what_to_do(
@@ -73,7 +73,7 @@ def test_a_harvest_with_failures_exits_with_1_and_says_what_to_do(
     assert run(["status", str(archive)]) == 0
     out = capsys.readouterr().out
     assert "39 conversations" in out
-    assert f"{bad}: GET /v1/convai/conversations/{bad} was answered 403 no_access" in out
+    assert f"{bad}, conversation: GET /v1/convai/conversations/{bad} was answered 403 no_access" in out
 
 
 def test_a_harvest_in_json_is_lines_of_json(
@@ -102,7 +102,7 @@ def test_every_option_of_a_harvest_reaches_it(
     assert "1 found, 1 fetched" in capsys.readouterr().out
     query = dict(service.requests_to("list_conversations")[0].query)
     assert query["agent_id"] == agent
-    assert query["call_start_after_unix"] == str(newest.start)
+    assert query["call_start_after_unix"] == str(newest.start - 1), "a second more, as the bounds may be exclusive"
     assert query["call_start_before_unix"] == "4102444800"
 
 
@@ -113,7 +113,7 @@ def test_the_sandbox_needs_no_key(
     assert run(["harvest", str(archive), "--sandbox", "30"]) == 0
     assert count(archive) == 30
     assert run(["harvest", str(archive), "--sandbox", "30"]) == 0
-    assert "30 unchanged" in capsys.readouterr().out
+    assert "found, 0 fetched" in capsys.readouterr().out
     assert run(["status", str(archive)]) == 0
     assert "of sandbox:30" in capsys.readouterr().out
 
@@ -193,6 +193,10 @@ def on_a_terminal(command: list[str]) -> str:
         (["harvest", "foreign.txt", "--sandbox"], "exists and is no archive: name another file"),
         (["harvest", "calls.db"], "export ELEVENLABS_API_KEY="),
         (["harvest", "calls.db", "--base-url", "elevenlabs.io"], "base_url must look like"),
+        (["delete", "--sandbox"], "name the conversations to delete"),
+        (["export", "none.db", "a.jsonl"], "there is no archive 'none.db'"),
+        (["import", "calls.db", "foreign.txt"], "line 1 of 'foreign.txt' is none that `export` wrote"),
+        (["search", "none.db", "x"], "there is no archive 'none.db'"),
         (["status", "none.db"], "make one with `convai-async harvest none.db`"),
         (["show", "", "--sandbox"], "conversation_id: must not be empty"),
         (["show"], "Missing argument 'ID'"),
@@ -246,24 +250,164 @@ def test_a_service_that_is_not_there_exits_with_1(
     assert "Run the same command again" in err
 
 
-def test_ctrl_c_exits_with_130_and_keeps_what_was_written(archive: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_finishes_what_is_under_way_and_the_same_command_goes_on(archive: Path, number: signal.Signals) -> None:
     with ThreadedService(conversations=3000, latency=0.02) as fake:
-        env = {**os.environ, "ELEVENLABS_API_KEY": fake.api_key}
-        command = [*COMMAND, "harvest", str(archive), "--base-url", fake.url, "--json"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True)
-        while len(fake.requests) < 1000:
-            assert process.poll() is None
+        process, command, env = harvesting(fake, archive)
+        process.send_signal(number)
+        out, err = process.communicate()
+        assert process.returncode == 130
+        assert "finishing what is under way; Ctrl-C again to stop at once" in err
+        assert "Traceback" not in err
+        assert "interrupted: " in out
+        assert f"go on with: convai-async harvest {archive} --base-url {fake.url}" in out
+        kept = count(archive)
+        assert 0 < kept < 3000
+        fetched = len(fake.requests_to("get_conversation"))
+        assert fetched == kept, "what was in flight was written"
+        assert run(["status", str(archive)]) == 0
+        subprocess.run(command, check=True, env=env, capture_output=True)
+        assert count(archive) == 3000
+        assert len(fake.requests_to("get_conversation")) == 3000, "nothing was fetched twice"
+
+
+def test_a_second_ctrl_c_stops_at_once_and_loses_nothing_that_was_written(archive: Path) -> None:
+    with ThreadedService(conversations=3000, latency=0.02) as fake:
+        process, command, env = harvesting(fake, archive)
+        fake.faults.add(faults.latency(60), times=None)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Ctrl-C again" in line:
+                break
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
         assert process.returncode == 130
-        assert "interrupted: what was written is safe" in err
         assert "Traceback" not in err
         kept = count(archive)
-        assert 0 < kept < 3000
-        before = len(fake.requests_to("get_conversation"))
+        assert kept > 0
+        fake.faults.clear()
         subprocess.run(command, check=True, env=env, capture_output=True)
         assert count(archive) == 3000
-        assert len(fake.requests_to("get_conversation")) == before + 3000 - kept
+
+
+def test_kill_9_costs_at_most_a_batch(archive: Path) -> None:
+    with ThreadedService(conversations=3000, latency=0.02) as fake:
+        process, command, env = harvesting(fake, archive)
+        process.kill()
+        process.communicate()
+        kept = count(archive)
+        assert 0 < kept < 3000
+        subprocess.run(command, check=True, env=env, capture_output=True)
+        assert count(archive) == 3000
+        repeated = len(fake.requests_to("get_conversation")) - 3000
+        assert 0 <= repeated <= 100 + 100 + 128, "a batch that is written, one that waits, and what was in flight"
+        raw = sqlite3.connect(archive)
+        rows = raw.execute("SELECT conversation_id, raw FROM conversations").fetchall()
+        raw.close()
+        assert all(document == fake.conversations.document(each) for each, document in rows)
+
+
+def harvesting(fake: FakeConvAI, archive: Path) -> tuple[subprocess.Popen[str], list[str], dict[str, str]]:
+    """Start a harvest, and wait until it is in the middle."""
+    env = {**os.environ, "ELEVENLABS_API_KEY": fake.api_key}
+    command = [*COMMAND, "harvest", str(archive), "--base-url", fake.url]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True)
+    while len(fake.requests) < 1000:
+        assert process.poll() is None
+    return process, command, env
+
+
+def test_a_second_harvest_of_the_same_file_says_so_and_exits_with_2(archive: Path) -> None:
+    with ThreadedService(conversations=3000, latency=0.02) as fake:
+        process, command, env = harvesting(fake, archive)
+        second = subprocess.run(command, check=False, env=env, capture_output=True, text=True)
+        assert second.returncode == 2
+        assert "another process is writing to" in second.stderr
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+        assert count(archive) == 3000
+
+
+@pytest.fixture
+def harvested(archive: Path) -> Path:
+    assert run(["harvest", str(archive), "--sandbox", "30"]) == 0
+    return archive
+
+
+def test_search_says_who_said_it_and_when(harvested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["search", str(harvested), "refund", "--limit", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  conv_\w+ +\d+:\d\d (user|agent): ", line) for line in lines)
+    assert run(["search", str(harvested), "refund", "--json", "--until", "2000-01-01"]) == 0
+    assert capsys.readouterr().out == ""
+    assert run(["search", str(harvested), "refund", "--json", "--limit", "1"]) == 0
+    assert "refund" in json.loads(capsys.readouterr().out)["message"]
+    assert run(["search", str(harvested), "-"]) == 2
+
+
+def test_show_reads_from_an_archive(harvested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conversation_id = next(iter(FakeConvAI(conversations=30).conversations))
+    capsys.readouterr()
+    assert run(["show", conversation_id, "--archive", str(harvested)]) == 0
+    assert conversation_id in capsys.readouterr().out
+    assert run(["show", "conv_none", "--archive", str(harvested)]) == 2
+    assert "has no conversation 'conv_none'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
+def test_what_is_exported_can_be_imported(
+    harvested: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported, copy = tmp_path / f"calls{suffix}", tmp_path / "copy.db"
+    assert run(["export", str(harvested), str(exported)]) == 0
+    assert "30 rows" in capsys.readouterr().out
+    assert run(["import", str(copy), str(exported)]) == 0
+    assert count(copy) == 30
+    assert run(["export", str(harvested), str(exported)]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_delete_asks_first(
+    service: FakeConvAI, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conversation_id = next(iter(service.conversations))
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert run(["delete", conversation_id, "--base-url", service.url]) == 130
+    assert conversation_id in service.conversations
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert run(["delete", conversation_id, "--base-url", service.url]) == 0
+    assert conversation_id not in service.conversations
+    assert "1 deleted" in capsys.readouterr().out
+
+
+def test_delete_removes_from_an_archive_too_but_not_what_the_service_keeps(
+    service: FakeConvAI, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["harvest", str(archive), "--base-url", service.url]) == 0
+    kept, *gone = list(service.conversations)[:4]
+    service.faults.add(faults.status(403), path=kept, times=None)
+    listed = tmp_path / "ids.txt"
+    listed.write_text("\n".join([kept, *gone, "", "conv_none"]))
+    arguments = [
+        "delete",
+        gone[0],
+        "--from",
+        str(listed),
+        "--archive",
+        str(archive),
+        "--yes",
+        "--base-url",
+        service.url,
+    ]
+    assert run(arguments) == 1
+    out, err = capsys.readouterr()
+    assert f"3 deleted, 1 were not there; 3 removed from {archive}" in out
+    assert f"{kept}: DELETE" in err
+    assert count(archive) == 37
+    assert run(["show", kept, "--archive", str(archive)]) == 0
 
 
 def test_a_pipe_whose_reader_has_gone_ends_the_command_without_a_word(service: FakeConvAI) -> None:

@@ -2,33 +2,43 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
-from convai_async.harvest import Archive, ArchiveError, Failure
-from convai_async.harvest._rows import Fetched
+from convai_async.audio import SavedAudio
+from convai_async.errors import InvalidArgumentError
+from convai_async.harvest import Archive, ArchiveError, Failure, Window
+from convai_async.harvest._rows import Fetched, Gone, Recorded
 from convai_async.harvest._schema import SCHEMA_VERSION
+from convai_async.harvest._writer import ArchiveWriter, Scope
 from convai_async.models import Conversation, ConversationSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SOURCE = "https://api.elevenlabs.io"
+ALL = Scope(Window(0, None))
 
 
-def fetched(conversation_id: str, *messages: str, status: str = "done", has_audio: bool = False) -> Fetched:
-    raw = msgspec.json.encode(
-        {
-            "conversation_id": conversation_id,
-            "status": status,
-            "has_audio": has_audio,
-            "transcript": [{"role": "user", "message": message} for message in messages],
-        }
-    )
-    return Fetched(ConversationSummary(conversation_id=conversation_id), raw, Conversation.from_json(raw))
+def summary(conversation_id: str, **details: Any) -> ConversationSummary:
+    return ConversationSummary(conversation_id=conversation_id, **details)
+
+
+def fetched(conversation_id: str, *messages: str, status: str = "done", start: int = 0, **details: Any) -> Fetched:
+    document = {
+        "conversation_id": conversation_id,
+        "agent_id": "agent_1",
+        "status": status,
+        "metadata": {"start_time_unix_secs": start},
+        "transcript": [{"role": "user", "message": message} for message in messages],
+        **details,
+    }
+    raw = msgspec.json.encode(document)
+    line = summary(conversation_id, status=status, start_time_unix_secs=start)
+    return Fetched(line, raw, Conversation.from_json(raw))
 
 
 @pytest.fixture
@@ -37,132 +47,347 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def archive(path: Path) -> Iterator[Archive]:
-    with Archive.create(path, SOURCE) as opened:
+def writer(path: Path) -> Iterator[ArchiveWriter]:
+    with ArchiveWriter(path, SOURCE, clock=lambda: 1_000.0) as opened:
         yield opened
+
+
+@pytest.fixture
+def archive(writer: ArchiveWriter, path: Path) -> Iterator[Archive]:
+    """What a reader sees of what the writer writes."""
+    with Archive.open(path) as opened:
+        yield opened
+
+
+def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
 
 
 def test_a_new_archive_is_empty_and_its_owner_s_only(archive: Archive, path: Path) -> None:
     status = archive.status()
     assert (status.conversations, status.turns, status.failures, status.source) == (0, 0, 0, SOURCE)
     assert (status.oldest_unix_secs, status.newest_unix_secs) == (None, None)
+    assert (status.windows, status.last_run) == ([], None)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_storing_again_replaces_the_conversation_and_its_turns(archive: Archive, path: Path) -> None:
-    archive.store([fetched("conv_1", "a", "b", "c")])
-    archive.store([fetched("conv_1", "d")])
-    connection = sqlite3.connect(path)
-    assert connection.execute("SELECT position, message FROM turns").fetchall() == [(0, "d")]
-    assert connection.execute("SELECT count(*) FROM conversations").fetchall() == [(1,)]
-    connection.close()
+def test_storing_again_replaces_the_conversation_and_its_turns(writer: ArchiveWriter, path: Path) -> None:
+    writer.store([fetched("conv_1", "a", "b", "c")])
+    writer.store([fetched("conv_1", "d")])
+    assert rows(path, "SELECT position, message FROM turns") == [(0, "d")]
+    assert rows(path, "SELECT count(*) FROM conversations") == [(1,)]
 
 
-def test_the_last_of_a_batch_holds(archive: Archive) -> None:
-    archive.store([fetched("conv_1", status="processing"), fetched("conv_1", status="done")])
-    assert archive.final_ids(["conv_1", "conv_2"]) == {"conv_1"}
+def test_the_last_of_a_batch_holds(writer: ArchiveWriter, archive: Archive) -> None:
+    writer.store([fetched("conv_1", status="processing"), fetched("conv_1", status="done")])
+    assert archive.get("conv_1").status == "done"
 
 
-def test_a_batch_is_written_whole_or_not_at_all(archive: Archive) -> None:
+def test_a_batch_is_written_whole_or_not_at_all(writer: ArchiveWriter, archive: Archive) -> None:
     bad = msgspec.structs.replace(fetched("conv_2"), raw=None)
     with pytest.raises(ArchiveError, match="NOT NULL"):
-        archive.store([fetched("conv_1", "a"), bad])
+        writer.store([fetched("conv_1", "a"), bad], [Window(0, 10)])
     assert archive.status().conversations == 0
     assert archive.status().turns == 0
+    assert archive.status().windows == []
 
 
-def test_done_and_failed_are_final_and_nothing_else(archive: Archive) -> None:
+def test_done_and_failed_are_final_and_nothing_else(writer: ArchiveWriter, archive: Archive) -> None:
     statuses = ["done", "failed", "processing", "in-progress", "initiated", "archived"]
-    archive.store([fetched(status, status=status) for status in statuses])
-    assert archive.final_ids(statuses) == {"done", "failed"}
+    writer.store([fetched(status, status=status) for status in statuses])
+    assert {each.conversation_id for each in writer.unfinished(ALL)} == set(statuses) - {"done", "failed"}
     assert archive.status().final == 2
 
 
-def test_a_success_forgets_the_failure(archive: Archive) -> None:
-    archive.store([Failure("conv_1", "down", 3)])
-    archive.store([Failure("conv_1", "still down", 2)])
-    assert archive.failures() == [Failure("conv_1", "still down", 5)]
-    archive.store([fetched("conv_1")])
+def test_unchanged_is_what_is_final_and_looks_in_the_list_as_before(writer: ArchiveWriter) -> None:
+    writer.store([fetched("conv_1"), fetched("conv_2"), fetched("conv_3", status="processing"), fetched("conv_4")])
+    writer.store([Gone("conv_4")])
+    lines = [
+        fetched("conv_1").summary,
+        msgspec.structs.replace(fetched("conv_2").summary, rating=5),
+        fetched("conv_3", status="processing").summary,
+        fetched("conv_4").summary,
+        summary("conv_5"),
+    ]
+    assert writer.unchanged(lines) == {"conv_1"}
+
+
+def test_a_success_forgets_the_failure(writer: ArchiveWriter, archive: Archive) -> None:
+    writer.store([Failure("conv_1", "down", 3, summary=summary("conv_1", agent_name="Ann"))])
+    writer.store([Failure("conv_1", "still down", 2), Failure("conv_1", "no disk", 1, "audio")])
+    assert archive.failures() == [Failure("conv_1", "no disk", 1, "audio"), Failure("conv_1", "still down", 5)]
+    assert writer.unfinished(ALL) == [summary("conv_1", agent_name="Ann")]
+    writer.store([fetched("conv_1")])
+    assert archive.failures() == [Failure("conv_1", "no disk", 1, "audio")]
+    writer.store([Recorded("conv_1", None)])
     assert archive.failures() == []
 
 
-def test_an_odd_id_is_only_data(archive: Archive) -> None:
+def test_an_odd_id_is_only_data(writer: ArchiveWriter, archive: Archive) -> None:
     odd = "x'); DROP TABLE turns; --"
-    archive.store([fetched(odd, "a")])
-    assert archive.final_ids([odd]) == {odd}
+    writer.store([fetched(odd, "a")])
+    assert writer.unchanged([fetched(odd).summary]) == {odd}
+    assert archive.get(odd).conversation_id == odd
 
 
-def test_what_was_written_is_there_when_it_is_opened_again(archive: Archive, path: Path) -> None:
-    archive.store([fetched("conv_1", "a")])
-    archive.close()
-    archive.close()
-    with Archive.create(path, SOURCE) as again:
-        assert again.final_ids(["conv_1"]) == {"conv_1"}
+def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
+    with ArchiveWriter(path, SOURCE) as writer:
+        writer.store([fetched("conv_1", "a")], [Window(5, 9)])
+    with ArchiveWriter(path, SOURCE) as again:
+        assert again.windows("") == [Window(5, 9)]
     with Archive.open(path) as reader:
         assert reader.status().turns == 1
+    assert [each.name for each in path.parent.iterdir()] == ["calls.db"]
 
 
-def test_reading_works_while_another_writes(archive: Archive, path: Path) -> None:
-    with Archive.open(path) as reader:
-        archive.store([fetched("conv_1", "a")])
-        assert reader.status().conversations == 1
+def test_windows_are_kept_for_each_agent_and_those_of_all_count_for_each(
+    writer: ArchiveWriter, archive: Archive
+) -> None:
+    writer.store([], [Window(10, 20), Window(20, 30)])
+    writer.store([], [Window(30, 40)], agent_id="agent_1")
+    assert writer.windows("") == [Window(10, 30)]
+    assert writer.windows("agent_1") == [Window(10, 40)]
+    assert writer.windows("agent_2") == [Window(10, 30)]
+    assert archive.status().windows == [Window(10, 30)]
 
 
-def test_a_reader_cannot_write(archive: Archive, path: Path) -> None:
-    with Archive.open(path) as reader, pytest.raises(ArchiveError, match="readonly"):
-        reader.store([fetched("conv_1")])
+def test_runs_are_noted(writer: ArchiveWriter, archive: Archive) -> None:
+    run = writer.begin_run()
+    last = archive.status().last_run
+    assert last is not None
+    assert (last.started_unix_secs, last.ended_unix_secs, last.report) == (1000, None, None)
+    writer.end_run(run, {"fetched": 3})
+    last = archive.status().last_run
+    assert last is not None
+    assert (last.ended_unix_secs, last.report) == (1000, {"fetched": 3})
 
 
+def test_a_reader_cannot_write_and_is_not_stopped_by_a_writer(writer: ArchiveWriter, archive: Archive) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        archive._connection.execute("DELETE FROM turns")
+    writer.store([fetched("conv_1", "a")])
+    assert archive.status().conversations == 1
+
+
+def test_a_second_writer_is_refused_until_the_first_is_done(path: Path) -> None:
+    with (
+        ArchiveWriter(path, SOURCE),
+        pytest.raises(ArchiveError, match=r"another process is writing to .*: wait for it, or stop it"),
+    ):
+        ArchiveWriter(path, SOURCE)
+    ArchiveWriter(path, SOURCE).close()
+
+
+def test_what_the_service_has_no_more_is_marked_or_removed(writer: ArchiveWriter, archive: Archive, path: Path) -> None:
+    recording = path.parent / "audio.mp3"
+    recording.write_bytes(b"ID3")
+    writer.store(
+        [
+            fetched("conv_1", "a"),
+            fetched("conv_2", "b"),
+            Recorded("conv_2", SavedAudio(recording, 3, "x", "audio/mpeg")),
+        ]
+    )
+    writer.store([Gone("conv_1")])
+    assert archive.status().deleted == 1
+    assert rows(path, "SELECT conversation_id, deleted_unix_secs FROM conversations") == [
+        ("conv_1", 1000),
+        ("conv_2", None),
+    ]
+    writer.store([Gone("conv_2")], forget=True)
+    assert rows(path, "SELECT conversation_id FROM conversations") == [("conv_1",)]
+    assert rows(path, "SELECT conversation_id FROM turns") == [("conv_1",)]
+    assert not recording.exists()
+    writer.store([fetched("conv_1", "again")])
+    assert archive.status().deleted == 0
+
+
+def test_what_is_forgotten_leaves_no_trace_in_the_files(writer: ArchiveWriter, archive: Archive, path: Path) -> None:
+    writer.store([fetched("conv_1", "my secret hamster"), fetched("conv_2", "something else")])
+    archive.close()
+    assert writer.forget(["conv_1", "conv_3"]) == 1
+    writer.close()
+    left = b"".join(each.read_bytes() for each in path.parent.iterdir())
+    assert b"something" in left
+    assert b"hamster" not in left
+
+
+def test_recordings_that_are_missing_are_known(writer: ArchiveWriter, path: Path) -> None:
+    there, removed = path.parent / "a.mp3", path.parent / "b.mp3"
+    there.write_bytes(b"ID3")
+    ids = ["there", "removed", "none", "none lately", "not asked", "without"]
+    writer.store(
+        [fetched(each, start=100 if each == "none lately" else 50, has_audio=each != "without") for each in ids]
+    )
+    writer.store(
+        [
+            Recorded("there", SavedAudio(there, 3, "x", "audio/mpeg")),
+            Recorded("removed", SavedAudio(removed, 3, "x", "audio/mpeg")),
+            Recorded("none", None),
+            Recorded("none lately", None),
+        ]
+    )
+    missing = writer.without_audio(ALL, ask_again_since=90)
+    assert sorted(missing) == ["none lately", "not asked", "removed"]
+    assert writer.without_audio(Scope(Window(0, None), "agent_2"), ask_again_since=90) == []
+
+
+class TestReading:
+    @pytest.fixture(autouse=True)
+    def _calls(self, writer: ArchiveWriter) -> None:
+        writer.store(
+            [
+                fetched("conv_1", "I want a refund, please", "Sofort zurück", start=100),
+                fetched("conv_2", "No refund for the teapot", start=200),
+                fetched("conv_3", "refunds and refunding", start=300, agent_id="agent_2"),
+                Fetched(summary("conv_4", start_time_unix_secs=400), b'{"odd": 1}', decode_error="$: no id"),
+            ]
+        )
+
+    def test_conversations_come_typed_from_old_to_new(self, archive: Archive) -> None:
+        assert [each.conversation_id for each in archive.conversations()] == ["conv_1", "conv_2", "conv_3"]
+        assert [each.conversation_id for each in archive.conversations(agent_id="agent_1", since=200)] == ["conv_2"]
+        assert [each.conversation_id for each in archive.conversations(until=200)] == ["conv_1"]
+
+    def test_one_conversation_comes_by_its_id(self, archive: Archive) -> None:
+        assert archive.get("conv_1").transcript[0].message == "I want a refund, please"
+        assert archive.get_raw("conv_4") == b'{"odd": 1}'
+        with pytest.raises(ArchiveError, match="has no conversation 'conv_9'"):
+            archive.get("conv_9")
+
+    def test_records_have_everything(self, archive: Archive) -> None:
+        records = list(archive.records())
+        assert [record.conversation_id for record in records] == ["conv_1", "conv_2", "conv_3", "conv_4"]
+        assert records[3].raw == b'{"odd": 1}'
+        assert records[0].listed is not None
+        assert records[0].audio is None
+
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("refund", ["conv_2", "conv_1"]),
+            ("REFUND", ["conv_2", "conv_1"]),
+            ("refund*", ["conv_3", "conv_2", "conv_1"]),
+            ("teapot refund", ["conv_2"]),
+            ('"a refund"', ["conv_1"]),
+            ('"refund a"', []),
+            ("zuruck", ["conv_1"]),
+            ("teapot OR nothing", []),
+            ('"refund', ["conv_2", "conv_1"]),
+            ("refund -teapot) NEAR(", []),
+        ],
+    )
+    def test_search_finds_words_whatever_is_typed(self, archive: Archive, text: str, found: list[str]) -> None:
+        assert [hit.conversation_id for hit in archive.search(text)] == found
+
+    def test_search_says_who_said_it_and_when(self, archive: Archive) -> None:
+        (hit,) = archive.search("teapot")
+        assert (hit.role, hit.message, hit.position) == ("user", "No refund for the teapot", 0)
+        assert (hit.start_time_unix_secs, hit.agent_id) == (200, "agent_1")
+
+    def test_search_is_bounded_by_agent_date_and_number(self, archive: Archive) -> None:
+        assert [hit.conversation_id for hit in archive.search("refund*", agent_id="agent_2")] == ["conv_3"]
+        assert [hit.conversation_id for hit in archive.search("refund*", since=150, until=300)] == ["conv_2"]
+        assert len(list(archive.search("refund*", limit=1))) == 1
+
+    @pytest.mark.parametrize("text", ["", "  ", '""', "***", "-"])
+    def test_a_search_without_a_word_is_refused(self, archive: Archive, text: str) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"^text: holds no word"):
+            list(archive.search(text))
+
+    def test_what_was_replaced_is_not_found_any_more(self, writer: ArchiveWriter, archive: Archive) -> None:
+        writer.store([fetched("conv_2", "A kettle", start=200)])
+        assert [hit.conversation_id for hit in archive.search("teapot")] == []
+        assert [hit.conversation_id for hit in archive.search("kettle")] == ["conv_2"]
+
+
+OPEN: list[Callable[[Path], object]] = [lambda path: ArchiveWriter(path, SOURCE), Archive.open]
+
+
+@pytest.mark.parametrize("make", OPEN)
 @pytest.mark.parametrize("content", [b"my thesis", b"x" * 10_000, b"SQLite format 3\x00 not really"])
-def test_a_file_of_another_kind_is_refused_and_left_as_it_was(path: Path, content: bytes) -> None:
+def test_a_file_of_another_kind_is_refused_and_left_as_it_was(path: Path, content: bytes, make: Any) -> None:
     path.write_bytes(content)
     with pytest.raises(ArchiveError, match=r"is no archive: name another file"):
-        Archive.create(path, SOURCE)
-    with pytest.raises(ArchiveError, match=r"is no archive: name another file"):
-        Archive.open(path)
+        make(path)
     assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_database_of_another_program_is_refused_and_left_as_it_was(path: Path) -> None:
+@pytest.mark.parametrize("make", OPEN)
+def test_a_database_of_another_program_is_refused_and_left_as_it_was(path: Path, make: Any) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE mine (a)")
     connection.commit()
     connection.close()
     before = path.read_bytes()
     with pytest.raises(ArchiveError, match="is a database, but no archive of ours"):
-        Archive.create(path, SOURCE)
-    with pytest.raises(ArchiveError, match="is a database, but no archive of ours"):
-        Archive.open(path)
+        make(path)
     assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
-def test_an_archive_of_a_newer_version_is_refused_with_what_to_do(archive: Archive, path: Path) -> None:
-    archive._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    archive.close()
+@pytest.mark.parametrize("make", OPEN)
+def test_an_archive_of_a_newer_version_is_refused_with_what_to_do(writer: ArchiveWriter, path: Path, make: Any) -> None:
+    writer._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    writer.close()
     with pytest.raises(ArchiveError, match="pip install -U convai-async"):
-        Archive.create(path, SOURCE)
-    with pytest.raises(ArchiveError, match="pip install -U convai-async"):
+        make(path)
+
+
+def test_an_archive_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript((Path(__file__).parents[1] / "data/archive-schema-1.sql").read_text())
+    before = connection.execute("SELECT conversation_id, raw FROM conversations ORDER BY 1").fetchall()
+    said = connection.execute("SELECT conversation_id, position, message FROM turns ORDER BY 1, 2").fetchall()
+    connection.close()
+    with pytest.raises(ArchiveError, match=r"older convai_async .*the next `convai-async harvest"):
         Archive.open(path)
+    ArchiveWriter(path, "sandbox:4").close()
+    with Archive.open(path) as archive:
+        assert [
+            (record.conversation_id, record.raw)
+            for record in sorted(archive.records(), key=lambda each: each.conversation_id)
+        ] == before
+        assert len(said) > 10
+        assert rows(path, "SELECT conversation_id, position, message FROM turns ORDER BY 1, 2") == said
+        word = next(word for _, _, message in said for word in message.split() if word.isalpha())
+        assert list(archive.search(word)) != []
+        assert [failure.attempts for failure in archive.failures()] == [1]
+        assert archive.status().recordings == 1
+    fresh = path.with_name("fresh.db")
+    ArchiveWriter(fresh, SOURCE).close()
+    shape = "SELECT name, type FROM sqlite_schema ORDER BY 1"
+    assert rows(path, shape) == rows(fresh, shape)
+    columns = "SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c ORDER BY 1, 2"
+    assert rows(path, columns) == rows(fresh, columns)
 
 
-def test_an_archive_of_another_source_is_refused(archive: Archive, path: Path) -> None:
+def test_an_archive_of_another_source_is_refused_unless_it_is_empty(path: Path) -> None:
+    ArchiveWriter(path, "https://wrong.example").close()
+    with ArchiveWriter(path, SOURCE) as writer:
+        writer.store([fetched("conv_1")])
     with pytest.raises(ArchiveError, match=f"of {SOURCE}, not of https://other.example: name another file"):
-        Archive.create(path, "https://other.example")
+        ArchiveWriter(path, "https://other.example")
 
 
 def test_odd_paths_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    makers: list[Callable[[Path], Archive]] = [lambda path: Archive.create(path, SOURCE), Archive.open]
-    for make in makers:
+    for make in OPEN:
         with pytest.raises(ArchiveError, match=r"is a folder: name a file in it"):
             make(tmp_path)
         with pytest.raises(ArchiveError, match=r"does not exist: make it with `mkdir -p"):
             make(tmp_path / "none" / "calls.db")
-    with pytest.raises(ArchiveError, match="there is no archive"):
-        Archive.open(tmp_path / "calls.db")
+    for missing in (Archive.open, lambda path: ArchiveWriter(path, None)):
+        with pytest.raises(ArchiveError, match="there is no archive"):
+            missing(tmp_path / "calls.db")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_cannot_be_written_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "loop.db").symlink_to("loop.db")
     with pytest.raises(ArchiveError, match=r"loop\.db' cannot be written: .*symbolic links"):
-        Archive.create(tmp_path / "loop.db", SOURCE)
+        ArchiveWriter(tmp_path / "loop.db", SOURCE)

@@ -1,15 +1,14 @@
-"""Fetch many conversations at once, each as soon as it is there."""
+"""Do the same with many conversations at once; each result comes as soon as it is there."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import msgspec
 
-from convai_async import calls
 from convai_async._tasks import Handover, background_tasks
 from convai_async.errors import ConvAIError, InvalidArgumentError
 from convai_async.models import Conversation
@@ -17,7 +16,9 @@ from convai_async.models import Conversation
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream
 
-    from convai_async._engine import Engine
+T = TypeVar("T")
+
+DEFAULT_CONCURRENCY = 16
 
 
 class FetchResult(msgspec.Struct, frozen=True):
@@ -34,11 +35,23 @@ class FetchResult(msgspec.Struct, frozen=True):
     error: ConvAIError | None = None
 
 
+class DeleteResult(msgspec.Struct, frozen=True):
+    """What became of one deletion of many.
+
+    Attributes:
+        conversation_id: Of which conversation.
+        error: What deleting it raised, or None: it is deleted.
+    """
+
+    conversation_id: str
+    error: ConvAIError | None = None
+
+
 @asynccontextmanager
-async def get_many(
-    engine: Engine, ids: Iterable[str] | AsyncIterable[str], max_concurrency: int
-) -> AsyncIterator[AsyncIterator[FetchResult]]:
-    """Fetch conversations with so many tasks; the results come as they finish.
+async def many(
+    ids: Iterable[str] | AsyncIterable[str], act: Callable[[str], Awaitable[T]], max_concurrency: int
+) -> AsyncIterator[AsyncIterator[T]]:
+    """Act on ids with so many tasks; the results come as they finish.
 
     At most ``max_concurrency`` results wait for the consumer, so memory does not grow with the ids.
 
@@ -48,18 +61,18 @@ async def get_many(
     if max_concurrency < 1:
         raise InvalidArgumentError("max_concurrency", f"must be at least 1, got {max_concurrency}")
     if isinstance(ids, str):
-        raise InvalidArgumentError("ids", "is one string: pass a list of ids, or use get()")
-    sender, receiver = anyio.create_memory_object_stream[FetchResult | Exception]()
+        raise InvalidArgumentError("ids", "is one string: pass a list of ids")
+    sender, receiver = anyio.create_memory_object_stream[T | Exception]()
     async with receiver, aclosing(_one_by_one(ids)) as source, background_tasks() as group:
         turn = anyio.Lock()
 
-        async def work(sender: MemoryObjectSendStream[FetchResult | Exception]) -> None:
+        async def work(sender: MemoryObjectSendStream[T | Exception]) -> None:
             async with sender:
                 try:
                     while True:
                         async with turn:
                             conversation_id = await anext(source)
-                        await sender.send(await _fetch(engine, conversation_id))
+                        await sender.send(await act(conversation_id))
                 except StopAsyncIteration:
                     return
                 except Exception as error:  # noqa: BLE001 - an error of the ids, raised where the results are read
@@ -78,11 +91,3 @@ async def _one_by_one(ids: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator
     else:
         for conversation_id in ids:
             yield conversation_id
-
-
-async def _fetch(engine: Engine, conversation_id: str) -> FetchResult:
-    try:
-        conversation = await engine.send(calls.get_conversation(conversation_id))
-    except ConvAIError as error:
-        return FetchResult(conversation_id, error=error)
-    return FetchResult(conversation_id, conversation)

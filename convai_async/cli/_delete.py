@@ -1,0 +1,67 @@
+"""``convai-async delete``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from convai_async.cli._exit_codes import EXIT_SOME_FAILED
+from convai_async.cli._options import connection_options, open_client
+from convai_async.cli._terminal import one_line
+from convai_async.errors import NotFoundError
+from convai_async.harvest._writer import ArchiveWriter
+
+if TYPE_CHECKING:
+    from convai_async.errors import ConvAIError
+
+_MOST_TO_NAME = 5
+
+
+@click.command("delete", short_help="Delete conversations, at the service and in an archive.")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option(
+    "--from", "file", type=click.File(), help="Take ids from a file too, one a line; - is the standard input."
+)
+@click.option(
+    "--archive", type=click.Path(path_type=Path), help="Remove them from this archive too, with their recordings."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@connection_options
+def delete_command(
+    ids: tuple[str, ...], file: IO[str] | None, archive: Path | None, *, yes: bool, **connection: Any
+) -> int:
+    """Delete the conversations ID at the service. There is no way back.
+
+    A conversation that the service does not have (any more) counts as deleted. In the archive nothing of them
+    is left, neither in free pages nor in the search index. What could not be deleted at the service stays in
+    the archive.
+    """
+    wanted = list(dict.fromkeys([*ids, *_ids_in(file)]))
+    if not wanted:
+        raise click.UsageError("name the conversations to delete: as arguments, or with --from FILE")
+    if not yes:
+        named = ", ".join(map(one_line, wanted[:_MOST_TO_NAME])) + (", …" if len(wanted) > _MOST_TO_NAME else "")
+        click.confirm(f"Delete {len(wanted):,} conversations for ever ({named})?", abort=True)
+    errors = asyncio.run(_delete(wanted, connection))
+    failed = {conversation_id for conversation_id, error in errors.items() if not isinstance(error, NotFoundError)}
+    removed = ""
+    if archive is not None:
+        with ArchiveWriter(archive, None) as writer:
+            count = writer.forget([conversation_id for conversation_id in wanted if conversation_id not in failed])
+        removed = f"; {count:,} removed from {archive}"
+    click.echo(f"{len(wanted) - len(errors):,} deleted, {len(errors) - len(failed):,} were not there{removed}")
+    for conversation_id in sorted(failed):
+        click.echo(f"{one_line(conversation_id)}: {one_line(str(errors[conversation_id]))}", err=True)
+    return EXIT_SOME_FAILED if failed else 0
+
+
+def _ids_in(file: IO[str] | None) -> list[str]:
+    return [] if file is None else [line.strip() for line in file if line.strip()]
+
+
+async def _delete(ids: list[str], connection: dict[str, Any]) -> dict[str, ConvAIError]:
+    async with open_client(**connection) as client, client.conversations.delete_many(ids) as results:
+        return {result.conversation_id: result.error async for result in results if result.error is not None}

@@ -1,0 +1,83 @@
+"""Files that an export writes and an import reads: whole or not there, and compressed as their names say."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from convai_async.errors import ConfigurationError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def check_free(parameter: str, path: Path) -> None:
+    """Make sure that nothing is overwritten.
+
+    Raises:
+        InvalidArgumentError: There is something already, or the folder is missing.
+    """
+    if path.exists():
+        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already: name another, or remove it first")
+    if not path.parent.is_dir():
+        raise InvalidArgumentError(parameter, f"the folder {str(path.parent)!r} does not exist: make it first")
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a temporary file that takes its name when the block ends without an error; readable by its owner only."""
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
+    """Yield what compresses into a file, as its suffix says: ``.gz``, ``.zst``, or not at all."""
+    if suffix == ".gz":
+        with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as stream:
+            yield stream  # type: ignore[misc]
+    elif suffix == ".zst":
+        with _zstd().open(file, "wb") as stream:
+            yield stream
+    else:
+        yield file
+
+
+@contextmanager
+def decompressed(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading and decompress it as its suffix says: ``.gz``, ``.zst``, or not at all."""
+    if path.suffix == ".gz":
+        with gzip.open(path, "rb") as stream:
+            yield stream  # type: ignore[misc]
+    elif path.suffix == ".zst":
+        with _zstd().open(path, "rb") as stream:
+            yield stream
+    else:
+        with path.open("rb") as stream:
+            yield stream
+
+
+def _zstd() -> Any:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd  # noqa: PLC0415 - only this needs it
+        else:
+            from backports import zstd  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError("a .zst file needs an extra: pip install 'convai-async[zstd]'") from None
+    return zstd

@@ -1,0 +1,347 @@
+"""The writing side of the archive, and what a harvest has to know of what is there."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from convai_async.harvest._database import errors_named, open_for_writing, unlock, value
+from convai_async.harvest._rows import (
+    FINAL_STATUSES,
+    Failure,
+    Fetched,
+    Finding,
+    Gone,
+    Recorded,
+    Row,
+    conversation_row,
+    listed,
+    tool_call_rows,
+    turn_rows,
+)
+from convai_async.harvest.windows import Window, merged
+from convai_async.models import ConversationSummary
+
+if TYPE_CHECKING:
+    import os
+    import sqlite3
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from convai_async.audio import SavedAudio
+
+_DETAILS = ("turns", "tool_calls")
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Which conversations a harvest is about.
+
+    Attributes:
+        window: When they started.
+        agent_id: With which agent; empty stands for all agents.
+    """
+
+    window: Window
+    agent_id: str = ""
+
+    def condition(self) -> tuple[str, list[Any]]:
+        """Return what says the same in SQL of the table ``conversations``, and its parameters.
+
+        Conversations without a start lie in every scope, so that none is forgotten.
+        """
+        start, end = self.window.start, self.window.end
+        condition = "(start_time_unix_secs IS NULL OR (start_time_unix_secs >= ?"
+        parameters: list[Any] = [start]
+        if end is not None:
+            condition += " AND start_time_unix_secs < ?"
+            parameters.append(end)
+        condition += "))"
+        if self.agent_id:
+            condition += " AND agent_id = ?"
+            parameters.append(self.agent_id)
+        return condition, parameters
+
+
+class ArchiveWriter:
+    """An archive open for writing, by one process at a time. Its methods block; threads take turns.
+
+    Close it with ``with``, or with `close`.
+
+    Args:
+        path: The file; made when it is not there.
+        source: The address of the service that it is of; None takes what is there, and makes nothing.
+        clock: Tells the time of day in unix seconds.
+
+    Raises:
+        ArchiveError: As `open_for_writing`.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], source: str | None, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.path: Path
+        self._connection: sqlite3.Connection
+        self.path, self._connection, self._lock_connection = open_for_writing(path, source)
+        self._turn = Lock()
+        self._clock = clock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, and let others write to it."""
+        self._connection.close()
+        unlock(self.path, self._lock_connection)
+
+    def store(
+        self, findings: Sequence[Finding], windows: Sequence[Window] = (), *, agent_id: str = "", forget: bool = False
+    ) -> None:
+        """Write findings, and the windows that they complete, in one transaction.
+
+        Args:
+            findings: What was found out, in place of what is there of the same ids.
+            windows: Stretches of the list of which everything is known now.
+            agent_id: Of which agent's list; empty stands for all agents.
+            forget: Whether a conversation that the service has no more is removed, and not only marked.
+
+        Raises:
+            ArchiveError: They cannot be written; then none of them was.
+        """
+        now = int(self._clock())
+        fetched = list({item.conversation_id: item for item in findings if isinstance(item, Fetched)}.values())
+        gone = [item for item in findings if isinstance(item, Gone)]
+        recorded = [item for item in findings if isinstance(item, Recorded)]
+        with self._turn, errors_named(self.path), self._connection:
+            ids = [item.conversation_id for item in fetched]
+            self._delete(_DETAILS, ids)
+            self._upsert("conversations", [conversation_row(item, now) for item in fetched])
+            for item in fetched:
+                if item.conversation is not None:
+                    self._upsert("turns", list(turn_rows(item.conversation)))
+                    self._upsert("tool_calls", list(tool_call_rows(item.conversation)))
+            self._settle_failures(ids, "conversation")
+            self._store_recordings(recorded, now)
+            self._store_failures([item for item in findings if isinstance(item, Failure)], now)
+            if forget:
+                self._forget([item.conversation_id for item in gone])
+            else:
+                self._mark_deleted(gone, now)
+            if windows:
+                self._add_windows(windows, agent_id)
+
+    def forget(self, ids: Sequence[str]) -> int:
+        """Remove conversations and whatever belongs to them, recordings too, and return how many were here.
+
+        Nothing of them is left in the file: freed pages are overwritten.
+
+        Raises:
+            ArchiveError: They cannot be removed; then none of them was.
+        """
+        with self._turn, errors_named(self.path):
+            self._connection.execute("PRAGMA secure_delete = ON")
+            with self._connection:
+                count = self._forget(ids)
+            # What was said lives on in the search index until its parts are merged, and in the log file.
+            self._connection.execute("INSERT INTO turns_search (turns_search) VALUES ('optimize')")
+            self._connection.commit()
+            self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+        return count
+
+    def windows(self, agent_id: str) -> list[Window]:
+        """Return the stretches of an agent's list that have been read, from old to new; empty stands for all agents."""
+        with self._turn, errors_named(self.path):
+            return self._windows({agent_id, ""})
+
+    def unchanged(self, summaries: Sequence[ConversationSummary]) -> set[str]:
+        """Return which of these are here and final, and look in the list as they did when they were fetched."""
+        lines = {summary.conversation_id: listed(summary) for summary in summaries}
+        rows = self._among(
+            f"SELECT conversation_id, listed FROM conversations WHERE status IN {FINAL_STATUSES}"  # noqa: S608
+            " AND deleted_unix_secs IS NULL AND conversation_id IN",
+            lines,
+        )
+        return {conversation_id for conversation_id, line in rows if line is None or line == lines[conversation_id]}
+
+    def unfinished(self, scope: Scope) -> list[ConversationSummary]:
+        """Return what has to be looked at again: conversations that were not final, and those that failed."""
+        condition, parameters = scope.condition()
+        with self._turn, errors_named(self.path):
+            rows = self._connection.execute(
+                f"SELECT conversation_id, listed FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
+                f" AND coalesce(status, '') NOT IN {FINAL_STATUSES} AND {condition}"
+                " UNION ALL SELECT conversation_id, listed FROM failures"
+                " WHERE part = 'conversation' AND conversation_id NOT IN (SELECT conversation_id FROM conversations)",
+                parameters,
+            ).fetchall()
+        summaries = [_summary(conversation_id, line) for conversation_id, line in rows]
+        return [summary for summary in summaries if _may_lie_in(summary, scope)]
+
+    def without_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
+        """Return the ids of conversations whose recording is to be had and not here (any more), newest first.
+
+        Args:
+            scope: Which conversations.
+            ask_again_since: The service said that there is none: ask again for conversations that started
+                since then, in unix seconds, as a recording can come later than the transcript.
+        """
+        condition, parameters = scope.condition()
+        folder = self.path.parent
+        with self._turn, errors_named(self.path):
+            rows = self._connection.execute(
+                "SELECT conversation_id, path FROM conversations LEFT JOIN audio USING (conversation_id)"  # noqa: S608
+                " WHERE has_audio AND deleted_unix_secs IS NULL"
+                f" AND (no_audio_unix_secs IS NULL OR start_time_unix_secs >= ?) AND {condition}"
+                " ORDER BY start_time_unix_secs DESC",
+                [ask_again_since, *parameters],
+            )
+            return [conversation_id for conversation_id, path in rows if path is None or not (folder / path).exists()]
+
+    def absent(self, scope: Scope, ids: Collection[str]) -> list[str]:
+        """Return the ids of conversations that are here and started in this scope, but are none of these."""
+        condition, parameters = scope.condition()
+        with self._turn, errors_named(self.path):
+            rows = self._connection.execute(
+                "SELECT conversation_id FROM conversations WHERE start_time_unix_secs IS NOT NULL"  # noqa: S608
+                f" AND deleted_unix_secs IS NULL AND {condition}",
+                parameters,
+            )
+            return [conversation_id for (conversation_id,) in rows if conversation_id not in ids]
+
+    def begin_run(self) -> int:
+        """Note that a run begins, and return its number."""
+        with self._turn, errors_named(self.path), self._connection:
+            cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
+            return int(cursor.lastrowid or 0)
+
+    def end_run(self, run_id: int, report: Any) -> None:
+        """Note how a run ended."""
+        with self._turn, errors_named(self.path), self._connection:
+            self._connection.execute(
+                "UPDATE runs SET ended_unix_secs = ?, report = ? WHERE run_id = ?",
+                (int(self._clock()), msgspec.json.encode(report).decode(), run_id),
+            )
+
+    def _store_recordings(self, recorded: Sequence[Recorded], now: int) -> None:
+        self._upsert(
+            "audio", [_audio_row(item.conversation_id, item.audio, self.path) for item in recorded if item.audio]
+        )
+        self._connection.executemany(
+            "UPDATE conversations SET no_audio_unix_secs = ? WHERE conversation_id = ?",
+            [(None if item.audio else item.unix_secs or now, item.conversation_id) for item in recorded],
+        )
+        self._settle_failures([item.conversation_id for item in recorded], "audio")
+
+    def _store_failures(self, failures: Sequence[Failure], now: int) -> None:
+        self._connection.executemany(
+            """
+            INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+                error = excluded.error,
+                attempts = attempts + excluded.attempts,
+                failed_unix_secs = excluded.failed_unix_secs,
+                listed = coalesce(excluded.listed, listed)
+            """,
+            [
+                (item.conversation_id, item.part, item.error, item.attempts, now, listed(item.summary))
+                for item in failures
+            ],
+        )
+
+    def _settle_failures(self, ids: Sequence[str], part: str) -> None:
+        self._connection.executemany(
+            "DELETE FROM failures WHERE conversation_id = ? AND part = ?",
+            [(conversation_id, part) for conversation_id in ids],
+        )
+
+    def _mark_deleted(self, gone: Sequence[Gone], now: int) -> None:
+        self._connection.executemany(
+            "UPDATE conversations SET deleted_unix_secs = ? WHERE conversation_id = ?",
+            [(item.unix_secs or now, item.conversation_id) for item in gone],
+        )
+        self._delete(("failures",), [item.conversation_id for item in gone])
+
+    def _forget(self, ids: Sequence[str]) -> int:
+        count = 0
+        for conversation_id in ids:
+            for (path,) in self._connection.execute(
+                "SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,)
+            ).fetchall():
+                (self.path.parent / path).unlink(missing_ok=True)
+            self._delete((*_DETAILS, "audio", "failures"), [conversation_id])
+            count += self._connection.execute(
+                "DELETE FROM conversations WHERE conversation_id = ?", (conversation_id,)
+            ).rowcount
+        return count
+
+    def _delete(self, tables: Sequence[str], ids: Sequence[str]) -> None:
+        for table in tables:
+            self._connection.executemany(
+                f"DELETE FROM {table} WHERE conversation_id = ?",  # noqa: S608 - names of our own
+                [(conversation_id,) for conversation_id in ids],
+            )
+
+    def _add_windows(self, windows: Sequence[Window], agent_id: str) -> None:
+        every = merged([*self._windows({agent_id}), *windows])
+        self._connection.execute("DELETE FROM windows WHERE agent_id = ?", (agent_id,))
+        self._connection.executemany(
+            "INSERT INTO windows VALUES (?, ?, ?)", [(agent_id, window.start, window.end) for window in every]
+        )
+
+    def _windows(self, agent_ids: Collection[str]) -> list[Window]:
+        rows = self._connection.execute("SELECT agent_id, start_unix_secs, end_unix_secs FROM windows")
+        return merged(Window(start, end) for agent_id, start, end in rows if agent_id in agent_ids)
+
+    def _upsert(self, table: str, rows: list[Row]) -> None:
+        if not rows:
+            return
+        columns = list(rows[0])
+        names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
+        updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
+        # An upsert, since REPLACE would delete the old row, and by the foreign keys its recording.
+        self._connection.executemany(
+            f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO UPDATE SET {updates}",  # noqa: S608
+            rows,
+        )
+
+    def _among(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
+        with self._turn, errors_named(self.path):
+            encoded = msgspec.json.encode(list(ids)).decode()
+            query += " (SELECT value FROM json_each(?))"
+            return self._connection.execute(query, (encoded,)).fetchall()
+
+    def newest_start(self) -> int | None:
+        """Return when the newest conversation started, in unix seconds, or None."""
+        with self._turn, errors_named(self.path):
+            newest: int | None = value(self._connection, "SELECT max(start_time_unix_secs) FROM conversations")
+            return newest
+
+
+def _summary(conversation_id: str, line: bytes | None) -> ConversationSummary:
+    return ConversationSummary(conversation_id=conversation_id) if line is None else ConversationSummary.from_json(line)
+
+
+def _may_lie_in(summary: ConversationSummary, scope: Scope) -> bool:
+    start = summary.start_time_unix_secs
+    in_time = start is None or start in scope.window
+    return in_time and (not scope.agent_id or summary.agent_id in {None, scope.agent_id})
+
+
+def _audio_row(conversation_id: str, audio: SavedAudio, archive: Path) -> Row:
+    return {
+        "conversation_id": conversation_id,
+        "path": audio.path.relative_to(archive.parent).as_posix(),
+        "size": audio.size,
+        "sha256": audio.sha256,
+        "content_type": audio.content_type,
+    }

@@ -1,0 +1,289 @@
+"""Write what is in an archive to files for other programs, and read such a file back.
+
+Memory stays the same however much there is. Nothing is overwritten, and a file is whole or not there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
+
+import msgspec
+
+from convai_async.audio import SavedAudio
+from convai_async.errors import ConfigurationError, InvalidArgumentError
+from convai_async.harvest._database import ArchiveError
+from convai_async.harvest._files import check_free, compressed, decompressed, new_file
+from convai_async.harvest._rows import Finding, Gone, Recorded, decoded
+from convai_async.harvest._writer import ArchiveWriter
+from convai_async.models import ConversationSummary
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+
+    from convai_async.harvest.archive import Archive, Record
+
+T = TypeVar("T")
+
+Table = Literal["conversations", "turns", "tool_calls"]
+
+_BATCH = 500
+_COMPRESSIONS = (".gz", ".zst")
+
+
+class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A line of an exported JSONL file: a conversation, and what the archive knows of it beside.
+
+    Attributes:
+        source: The address of the service that it is of.
+        conversation_id: Which one.
+        fetched_unix_secs: When it was fetched.
+        deleted_unix_secs: When the service was found to have it no more.
+        no_audio_unix_secs: When the service was found to have no recording.
+        audio: Its recording's path (from the archive's folder), size, SHA-256 and media type.
+        listed: Its line in the list.
+        conversation: The service's JSON, byte for byte.
+        raw_base64: The same, when it does not fit into a line: with line breaks in it, or when it is no JSON.
+    """
+
+    source: str
+    conversation_id: str
+    fetched_unix_secs: int
+    deleted_unix_secs: int | None = None
+    no_audio_unix_secs: int | None = None
+    audio: tuple[str, int, str, str] | None = None
+    listed: msgspec.Raw = msgspec.Raw()
+    conversation: msgspec.Raw = msgspec.Raw()
+    raw_base64: bytes | None = None
+
+
+def export(  # noqa: PLR0913 - each by its name
+    archive: Archive,
+    destination: str | os.PathLike[str],
+    *,
+    table: Table | None = None,
+    partition: bool = False,
+    agent_id: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write conversations to a file, in the format that its name ends with.
+
+    - ``.jsonl``, also ``.jsonl.gz`` and ``.jsonl.zst``: a `Line` for each conversation, with the service's JSON
+      byte for byte; `import_jsonl` reads it back.
+    - ``.csv``, also ``.csv.gz`` and ``.csv.zst``: the rows of one table, less the JSON.
+    - ``.parquet`` (needs the extra ``parquet``): a row for each conversation, less the JSON, with its turns and
+      tool calls nested.
+
+    Args:
+        archive: What to export from.
+        destination: The file to make; with ``partition``, the folder.
+        table: For CSV: which table; the conversations by default.
+        partition: For Parquet: whether to make a folder with a part for each day (UTC) of ``date=2026-01-31``.
+        agent_id: Only conversations with this agent.
+        since: Only those that started then or later, in unix seconds.
+        until: Only those that started before, in unix seconds.
+        progress: Called with the number of rows so far.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        InvalidArgumentError: The name says no format, or is taken, or an option does not go with the format.
+        ConfigurationError: The format needs an extra that is not installed.
+        OSError: The file cannot be written.
+    """
+    path = Path(destination)
+    suffixes = path.suffixes
+    compression = suffixes[-1] if suffixes and suffixes[-1] in _COMPRESSIONS else ""
+    kind = "".join(suffixes).removesuffix(compression).rpartition(".")[2]
+    if kind not in {"jsonl", "csv", "parquet"} or (kind == "parquet" and compression):
+        raise InvalidArgumentError(
+            "destination", f"{str(path)!r} must end in .jsonl, .csv (both also with .gz or .zst) or .parquet"
+        )
+    if table is not None and kind != "csv":
+        raise InvalidArgumentError("table", "goes with .csv only: the other formats have all tables")
+    if partition and kind != "parquet":
+        raise InvalidArgumentError("partition", "goes with .parquet only")
+    check_free("destination", path)
+    chosen: dict[str, Any] = {"agent_id": agent_id, "since": since, "until": until}
+    if kind == "parquet":
+        return _export_parquet(_counted(_parquet_rows(archive, chosen), progress), path, partition=partition)
+    with new_file(path) as file, compressed(file, compression) as stream:
+        if kind == "jsonl":
+            return _write_lines(archive.source, _counted(archive.records(**chosen), progress), stream)
+        return _write_csv(_counted(archive.rows(table or "conversations", **chosen), progress), stream)
+
+
+def import_jsonl(
+    archive: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Read an exported JSONL file into an archive, in place of what is there of the same ids.
+
+    Recordings are not in the file: their rows come back, and a harvest with audio fetches those whose files
+    are missing.
+
+    Args:
+        archive: The archive's file; made when it is not there.
+        path: What `export` wrote: ``.jsonl``, ``.jsonl.gz`` or ``.jsonl.zst``.
+        progress: Called with the number of conversations so far.
+
+    Returns:
+        The number of conversations.
+
+    Raises:
+        ArchiveError: The archive cannot be written; or a line is none of ours, or of another source. What was
+            read before stays.
+        OSError: The file cannot be read.
+    """
+    file = Path(path)
+    with decompressed(file) as stream:
+        lines = _counted(_read_lines(file, stream), progress)
+        first = next(lines, None)
+        if first is None:
+            raise ArchiveError(f"{str(file)!r} holds no conversation")
+        with ArchiveWriter(archive, first.source) as writer:
+            count = 0
+            for batch in _batches(_same_source([first], lines, file)):
+                writer.store([finding for line in batch for finding in _findings(line, writer.path.parent)])
+                count += len(batch)
+        return count
+
+
+def _write_lines(source: str, records: Iterable[Record], stream: IO[bytes]) -> int:
+    count = 0
+    for record in records:
+        stream.write(msgspec.json.encode(_line(source, record)) + b"\n")
+        count += 1
+    return count
+
+
+def _line(source: str, record: Record) -> Line:
+    line = Line(
+        source=source,
+        conversation_id=record.conversation_id,
+        fetched_unix_secs=record.fetched_unix_secs,
+        deleted_unix_secs=record.deleted_unix_secs,
+        no_audio_unix_secs=record.no_audio_unix_secs,
+        audio=record.audio,
+        listed=msgspec.Raw(record.listed or b""),
+    )
+    if _fits_into_a_line(record.raw):
+        line.conversation = msgspec.Raw(record.raw)
+    else:
+        line.raw_base64 = record.raw
+    return line
+
+
+def _fits_into_a_line(raw: bytes) -> bool:
+    try:
+        msgspec.json.decode(raw)
+    except ValueError:
+        return False
+    return raw == raw.strip() and b"\n" not in raw and raw != b"null"
+
+
+def _read_lines(file: Path, stream: IO[bytes]) -> Iterator[Line]:
+    decoder = msgspec.json.Decoder(Line)
+    for number, text in enumerate(stream, 1):
+        try:
+            yield decoder.decode(text)
+        except ValueError as error:
+            raise ArchiveError(f"line {number} of {str(file)!r} is none that `export` wrote: {error}") from error
+
+
+def _same_source(first: list[Line], lines: Iterator[Line], file: Path) -> Iterator[Line]:
+    yield from first
+    for line in lines:
+        if line.source != first[0].source:
+            raise ArchiveError(f"{str(file)!r} mixes conversations of {first[0].source} and of {line.source}")
+        yield line
+
+
+def _findings(line: Line, folder: Path) -> Iterator[Finding]:
+    summary = ConversationSummary(conversation_id=line.conversation_id)
+    if bytes(line.listed):
+        summary = ConversationSummary.from_json(bytes(line.listed))
+    raw = bytes(line.conversation) if line.raw_base64 is None else line.raw_base64
+    yield decoded(summary, raw, line.fetched_unix_secs)
+    if line.audio is not None:
+        relative, size, sha256, content_type = line.audio
+        yield Recorded(line.conversation_id, SavedAudio(folder / relative, size, sha256, content_type))
+    elif line.no_audio_unix_secs is not None:
+        yield Recorded(line.conversation_id, None, line.no_audio_unix_secs)
+    if line.deleted_unix_secs is not None:
+        yield Gone(line.conversation_id, line.deleted_unix_secs)
+
+
+def _write_csv(rows: Iterable[dict[str, Any]], stream: IO[bytes]) -> int:
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    count = 0
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(text, list(row))
+            writer.writeheader()
+        writer.writerow(row)
+        count += 1
+    text.flush()
+    text.detach()
+    return count
+
+
+def _parquet_rows(archive: Archive, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for row in archive.rows("conversations", **chosen):
+        for table in ("turns", "tool_calls"):
+            row[table] = archive.nested(table, row["conversation_id"])
+        yield row
+
+
+def _export_parquet(rows: Iterable[dict[str, Any]], path: Path, *, partition: bool) -> int:
+    try:
+        from convai_async.harvest import _parquet  # noqa: PLC0415 - needs an extra
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "files that end in .parquet need an extra: pip install 'convai-async[parquet]'"
+        ) from error
+    if not partition:
+        with new_file(path) as file:
+            return _parquet.write(_batches(rows), file)
+    count = 0
+    path.mkdir(mode=0o700)
+    for day, of_the_day in groupby(rows, key=_day):
+        folder = path / f"date={day}"
+        folder.mkdir(mode=0o700)
+        with new_file(folder / "part-0.parquet") as file:
+            count += _parquet.write(_batches(of_the_day), file)
+    return count
+
+
+def _day(row: dict[str, Any]) -> str:
+    start = row["start_time_unix_secs"]
+    return "unknown" if start is None else f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d}"
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _counted(items: Iterable[T], progress: Callable[[int], None] | None) -> Iterator[T]:
+    for number, item in enumerate(items, 1):
+        yield item
+        if progress is not None and number % _BATCH == 0:
+            progress(number)
