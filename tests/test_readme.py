@@ -204,10 +204,8 @@ async def test_the_queries_answer_questions(client: ConvAIClient, tmp_path: Path
 
 def commands() -> list[list[str]]:
     lines = [line for block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()]
-    found = [
-        re.sub(r"^.*?(?=convai-async )", "", line).removesuffix(" &&") for line in lines if "convai-async " in line
-    ]
-    return [shlex.split(line)[1:] for line in found]
+    typed = [line.partition("convai-async ")[2].removesuffix(" &&") for line in lines if "convai-async " in line]
+    return [shlex.split(line, comments=True) for line in typed]
 
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
