@@ -56,17 +56,34 @@ class AtomicFile:
             self._sha256.update(data)
             self.size += len(data)
 
-    def commit(self) -> None:
-        """Sync the bytes to the disk and give the file its name, replacing a file of that name.
+    def commit(self, *, overwrite: bool) -> None:
+        """Sync the bytes to the disk and give the file its name.
+
+        Args:
+            overwrite: Whether a file of that name is replaced.
 
         Raises:
+            FileExistsError: There is a file of that name, and it is not to be replaced.
             OSError: The file cannot be synced or renamed.
         """
         with self._lock:
             if self._discarded or self._fd is None or self._temporary is None:
                 return
             os.fsync(self._fd)
-            self._temporary.replace(self._destination)
+            if overwrite:
+                self._temporary.replace(self._destination)
+            else:
+                # A link, unlike a new name, replaces nothing: not even what appeared a moment ago.
+                try:
+                    self._destination.hardlink_to(self._temporary)
+                except FileExistsError:
+                    raise
+                except OSError:  # a file system without links
+                    if self._destination.exists():
+                        raise FileExistsError(self._destination) from None
+                    self._temporary.replace(self._destination)
+                else:
+                    self._temporary.unlink()
             self._temporary = None
             _sync_folder(self._destination.parent)
 

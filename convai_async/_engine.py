@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from convai_async.calls import Call, Response
-from convai_async.errors import APIStatusError, ConcurrencyLimitError, ConvAIError, NotFoundError
-from convai_async.retry import RetryPolicy, repeat
+from convai_async.errors import APIStatusError, ConcurrencyLimitError, ConvAIError, NotFoundError, RateLimitError
+from convai_async.limits import LongPauseError
+from convai_async.retry import RetryPolicy, ambiguous, repeat
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from convai_async.limits import ConcurrencyLimiter, Slot
 
 T = TypeVar("T")
+
+_STATUSES_OF_LOAD = frozenset({429, 503})
+"""Whose Retry-After is meant for everybody."""
 
 
 class Engine:
@@ -64,19 +68,20 @@ class Engine:
         Raises:
             ConvAIError: As `send`, less `DecodeError`.
         """
-        repeated = False
+        perhaps_done = False
 
         async def attempt() -> Response[T]:
-            nonlocal repeated
+            nonlocal perhaps_done
             try:
                 return await self._send_once(call)
             except NotFoundError as error:
-                # The attempt before may have deleted it, and only its reply was lost.
-                if call.method == "DELETE" and repeated:
+                # An attempt before may have deleted it, and only its reply was lost.
+                if call.method == "DELETE" and perhaps_done:
                     return Response(error.status, error.headers, b"", call.decode)
                 raise
-            finally:
-                repeated = True
+            except ConvAIError as error:
+                perhaps_done = perhaps_done or ambiguous(error)
+                raise
 
         return await self.retrying(attempt, idempotent=call.idempotent)
 
@@ -99,7 +104,7 @@ class Engine:
         Raises:
             ConvAIError: As `send_raw`, before anything is yielded.
         """
-        slot = await self.limiter.acquire()
+        slot = await self._acquire(call)
         try:
             async with AsyncExitStack() as stack:
                 try:
@@ -141,7 +146,7 @@ class Engine:
         )
 
     async def _send_once(self, call: Call[T]) -> Response[T]:
-        slot = await self.limiter.acquire()
+        slot = await self._acquire(call)
         try:
             response = await self.session.send(call, self.timeout)
         except APIStatusError as error:
@@ -156,5 +161,17 @@ class Engine:
     def _learn(self, error: APIStatusError, slot: Slot) -> None:
         if isinstance(error, ConcurrencyLimitError):
             self.limiter.refused(slot)
-        if error.retry_after is not None:
+        if error.retry_after is not None and error.status in _STATUSES_OF_LOAD:
             self.limiter.pause(error.retry_after)
+
+    async def _acquire(self, call: Call[Any]) -> Slot:
+        patience = self.timeout if self.retry is None else self.retry.timeout
+        try:
+            return await self.limiter.acquire(patience)
+        except LongPauseError as pause:
+            raise RateLimitError(
+                f"{call.method} {call.path} was not sent: the service asked for a pause that lasts another"
+                f" {pause.seconds:.0f} s, and this request may take {patience:g} s",
+                status=429,
+                retry_after=pause.seconds,
+            ) from None

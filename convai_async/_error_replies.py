@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,12 +38,12 @@ _CLASSES: dict[int, type[APIStatusError]] = {
 }
 _CONCURRENCY_CODES = frozenset({"concurrent_limit_exceeded", "too_many_concurrent_requests"})
 _PASSING_STATUSES = frozenset({408, 425})
+_NOT_FOUND = 404
 _FIRST_SERVER_ERROR = 500
 
 _ADVICE = {
     401: "check ELEVENLABS_API_KEY, and that the key belongs to this host's region",
     403: "the key lacks a permission that this request needs",
-    404: "it was deleted or never existed; a call that just ended can take a moment to appear",
     422: "correct the parameters named here",
 }
 _CODE_ADVICE = {
@@ -98,10 +99,12 @@ def error_from_reply(
 def _sentence(request: str, status: int, detail: _Detail, request_id: str | None) -> str:
     text = f"{request} was answered {status}"
     if detail.code:
-        text += f" {detail.code}"
+        text += f" {_one_line(detail.code)}"
     if detail.message:
         text += f": {_one_line(detail.message)}"
     advice = _CODE_ADVICE.get(detail.code or "") or _ADVICE.get(status)
+    if status == _NOT_FOUND and "/conversations/" in request:
+        advice = "it was deleted or never existed; a call that just ended can take a moment to appear"
     asides = [advice] if advice else []
     if request_id:
         asides.append(f"request_id {_one_line(request_id)}")
@@ -173,7 +176,9 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
     if seconds is not None or value is None:
         return seconds
     try:
-        moment = parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value)
+        # HTTP's oldest form of dates names no zone, and means GMT.
+        moment = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
     return max(0.0, moment - (time.time() if now is None else now))

@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from convai_async._error_replies import error_from_reply
+from convai_async._tasks import being_cancelled
 from convai_async.calls import Call, FileBody, JSONBody, Response, request_id
 from convai_async.errors import (
     APIStatusError,
@@ -49,7 +50,8 @@ class StreamedReply:
         headers: The headers; names in any case.
     """
 
-    def __init__(self, reply: aiohttp.ClientResponse, request: str) -> None:
+    def __init__(self, session: Session, reply: aiohttp.ClientResponse, request: str) -> None:
+        self._session = session
         self._reply = reply
         self._request = request
         self.headers: Mapping[str, str] = reply.headers
@@ -63,8 +65,8 @@ class StreamedReply:
         """
         try:
             return await self._reply.content.readany()
-        except Exception as error:  # noqa: BLE001 - translated, or raised again
-            _raise_transport_error(error, self._request, reading=True)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
+            self._session._raise_translated(error, self._request, reading=True)  # noqa: SLF001 - its other half
 
 
 class Session:
@@ -72,7 +74,8 @@ class Session:
 
     Args:
         base_url: Where the service is: scheme, host and perhaps the beginning of the path.
-        headers: What to send with every request, the key among it.
+        headers: What to send with every request.
+        api_key: The key, to send too.
         borrowed: A session of the caller's, which is never closed; None opens an own one.
         connector: For an own session: the caller's connector, which is never closed.
         trust_env: For an own session: whether proxies and netrc are taken from the environment.
@@ -84,6 +87,7 @@ class Session:
         self,
         base_url: str,
         headers: Mapping[str, str],
+        api_key: str,
         *,
         borrowed: aiohttp.ClientSession | None = None,
         connector: aiohttp.BaseConnector | None = None,
@@ -93,6 +97,7 @@ class Session:
     ) -> None:
         self._base_url = base_url
         self._headers = CIMultiDict(headers)
+        self._headers["xi-api-key"] = api_key
         self._session = borrowed
         self._owned = borrowed is None
         self._connector = connector
@@ -124,7 +129,7 @@ class Session:
         request = _name(call)
         reply = await self._open(call, aiohttp.ClientTimeout(total=timeout))
         async with reply:
-            body = await _read_body(reply, request)
+            body = await self._read_body(reply, request)
         if reply.status not in _SUCCESSES:
             raise self._status_error(reply, request, body)
         return Response(reply.status, reply.headers, body, call.decode)
@@ -145,8 +150,8 @@ class Session:
         reply = await self._open(call, patience)
         async with reply:
             if reply.status not in _SUCCESSES:
-                raise self._status_error(reply, request, await _read_body(reply, request))
-            yield StreamedReply(reply, request)
+                raise self._status_error(reply, request, await self._read_body(reply, request))
+            yield StreamedReply(self, reply, request)
 
     async def _open(self, call: Call[Any], timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         session = self._opened()
@@ -164,12 +169,12 @@ class Session:
                     raise_for_status=False,
                     auto_decompress=True,
                     **_body_arguments(call),
-                    # aiohttp repeats a GET or DELETE whose pooled connection turns out dead. That heals
-                    # a GET, but a DELETE must know that it was repeated: its second answer is a 404.
-                    middlewares=(_forbid_silent_repeat,) if call.method == "DELETE" else None,
+                    # aiohttp repeats by itself what HTTP calls idempotent, when a pooled connection turns out
+                    # dead. But a DELETE must know that it was repeated: its second answer is a 404.
+                    middlewares=(_forbid_silent_repeat,) if call.method == "DELETE" or not call.idempotent else None,
                 )
-            except Exception as error:  # noqa: BLE001 - translated, or raised again
-                _raise_transport_error(error, _name(call), reading=False)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
+                self._raise_translated(error, _name(call), reading=False)
             target = _redirect_target(call, reply)
             if target is None or redirects == _MAX_REDIRECTS:
                 return reply
@@ -185,7 +190,7 @@ class Session:
                 "convai_async runs on asyncio, as aiohttp does: there is no asyncio event loop here"
             ) from None
         if self._closed:
-            raise ClientClosedError("the client is closed: make a new one, or use it inside its `async with` block")
+            raise _closed()
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:
@@ -206,12 +211,34 @@ class Session:
             raise ClientClosedError("the aiohttp session that the client was given is closed")
         return self._session
 
+    async def _read_body(self, reply: aiohttp.ClientResponse, request: str) -> bytes:
+        try:
+            return await reply.read()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
+            self._raise_translated(error, request, reading=True)
+
+    def _raise_translated(self, error: BaseException, request: str, *, reading: bool) -> NoReturn:
+        """Raise the exception of ours that says what aiohttp's says."""
+        if isinstance(error, asyncio.CancelledError):
+            if being_cancelled():
+                raise error
+            # Nobody cancels this task: what aiohttp waited for was cancelled, as when the session is closed.
+            if self._closed:
+                raise _closed() from error
+            raise ConnectionFailedError(f"{request}: aiohttp was cancelled while it worked on it") from error
+        if isinstance(error, _DroppedError) and error.__cause__ is not None:
+            error = error.__cause__
+        translated = _transport_error(error, request, reading=reading)
+        if translated is None:
+            raise error
+        self._scrub(translated)
+        # aiohttp's ClientResponseError holds the request's headers, hence the key: it is not chained.
+        raise translated from (None if isinstance(error, aiohttp.ClientResponseError) else error)
+
     def _status_error(self, reply: aiohttp.ClientResponse, request: str, body: bytes) -> APIStatusError:
-        # A service or a proxy may quote the key in its complaint: it must not come into an error's text.
-        body = body.replace(self._headers["xi-api-key"].encode(), b"***")
         headers = CIMultiDict(reply.headers)
         if reply.status in _REDIRECTS:
-            return APIStatusError(
+            error = APIStatusError(
                 f"{request} was answered {reply.status}, a redirect that is not followed, since the key would go"
                 " with it (check base_url and region)",
                 status=reply.status,
@@ -219,7 +246,25 @@ class Session:
                 body=body,
                 request_id=request_id(headers),
             )
-        return error_from_reply(request, reply.status, headers, body, request_id(headers))
+        else:
+            error = error_from_reply(request, reply.status, headers, body, request_id(headers))
+        self._scrub(error)
+        return error
+
+    def _scrub(self, error: ConvAIError) -> None:
+        """Take the key out of an error: a service or a proxy may quote it in its complaint."""
+        key = self._headers["xi-api-key"]
+        error.args = tuple(argument.replace(key, "***") for argument in error.args)
+        if isinstance(error, APIStatusError):
+            error.message = error.message.replace(key, "***")
+            error.code = error.code and error.code.replace(key, "***")
+            error.request_id = error.request_id and error.request_id.replace(key, "***")
+            error.body = error.body.replace(key.encode(), b"***")
+            error.headers = CIMultiDict((name, value.replace(key, "***")) for name, value in error.headers.items())
+
+
+def _closed() -> ClientClosedError:
+    return ClientClosedError("the client is closed: make a new one, or use it inside its `async with` block")
 
 
 def _redirect_target(call: Call[Any], reply: aiohttp.ClientResponse) -> URL | None:
@@ -260,27 +305,7 @@ async def _forbid_silent_repeat(
         raise _DroppedError from error
 
 
-async def _read_body(reply: aiohttp.ClientResponse, request: str) -> bytes:
-    try:
-        return await reply.read()
-    except Exception as error:  # noqa: BLE001 - translated, or raised again
-        _raise_transport_error(error, request, reading=True)
-
-
-def _raise_transport_error(error: Exception, request: str, *, reading: bool) -> NoReturn:
-    """Raise the exception of ours that says what aiohttp's says.
-
-    aiohttp's `ClientResponseError` holds the request's headers, hence the key: it is not chained.
-    """
-    if isinstance(error, _DroppedError) and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    translated = _transport_error(error, request, reading=reading)
-    if translated is None:
-        raise error
-    raise translated from (None if isinstance(error, aiohttp.ClientResponseError) else error)
-
-
-def _transport_error(error: Exception, request: str, *, reading: bool) -> ConvAIError | None:
+def _transport_error(error: BaseException, request: str, *, reading: bool) -> ConvAIError | None:
     reason = str(error) or type(error).__name__
     translated: ConvAIError | None = None
     match error:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from anyio.abc import TaskGroup
-    from anyio.streams.memory import MemoryObjectReceiveStream
 
 T = TypeVar("T")
+
+Worker = Callable[[], Coroutine[Any, Any, None]]
 
 
 @asynccontextmanager
@@ -31,40 +33,112 @@ async def task_group() -> AsyncIterator[TaskGroup]:
             error.__context__ = context  # what it was raised from, not our group
 
 
-@asynccontextmanager
-async def background_tasks() -> AsyncIterator[TaskGroup]:
-    """Open a task group whose tasks are cancelled when the block ends."""
-    async with task_group() as group:
-        try:
-            yield group
-        finally:
-            group.cancel_scope.cancel()
+def being_cancelled() -> bool:
+    """Tell whether somebody cancels the running task; else a `CancelledError` comes from what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def finish(work: Callable[[], object]) -> None:
+    """Do blocking work in a thread, to its end, however often the task is cancelled meanwhile."""
+    await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, work))
 
 
 class Handover(Generic[T]):
-    """What background tasks hand over: an async iterator for the block that they work for.
+    """What background tasks hand over to the block that they work for: an async iterator.
 
-    A task that fails sends its error: to close the channel instead would look like the end of the results.
+    A result stays here until it is taken: cancelling whoever waits for it loses nothing. The tasks wait while
+    ``room`` results wait.
+
+    Args:
+        room: How many results may wait.
     """
 
-    def __init__(self, receiver: MemoryObjectReceiveStream[T | Exception]) -> None:
-        self._receiver = receiver
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._waiting: deque[T | Exception] = deque()
+        self._changed = asyncio.Event()
+        self._ended = False
+        self._left = False
+
+    async def wait_for_room(self) -> None:
+        """Wait until a result can be put without waiting."""
+        while len(self._waiting) >= self._room:
+            await self._changed.wait()
+
+    async def put(self, result: T | Exception) -> None:
+        """Hand over a result, or the error to raise in its place, when there is room."""
+        await self.wait_for_room()
+        self._waiting.append(result)
+        self._wake()
+
+    def end(self) -> None:
+        """Note that no more comes."""
+        self._ended = True
+        self._wake()
+
+    def leave(self) -> None:
+        """Note that the block has ended."""
+        self._left = True
+        self._wake()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
-        """Return the next result, or raise the error that was sent.
+        """Return the next result, or raise the error that was handed over.
 
         Raises:
             RuntimeError: The block has ended, and its tasks with it.
         """
-        try:
-            result = await self._receiver.receive()
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
-        except anyio.ClosedResourceError:
-            raise RuntimeError("iterate inside the `async with` block: it has ended, and loading with it") from None
+        while not self._waiting and not self._ended and not self._left:
+            await self._changed.wait()
+        if self._left:
+            raise RuntimeError("iterate inside the `async with` block: it has ended, and loading with it")
+        if not self._waiting:
+            raise StopAsyncIteration
+        result = self._waiting.popleft()
+        self._wake()
         if isinstance(result, Exception):
             raise result
         return result
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+@asynccontextmanager
+async def background(handover: Handover[T], workers: Iterable[Worker]) -> AsyncIterator[Handover[T]]:
+    """Run workers that put results into a handover, until they are done or the block ends.
+
+    An error of theirs is raised where the results are read. They are tasks of their own, and no task group: a
+    generator around the block may be closed by another task than the one that opened it.
+    """
+    tasks = [asyncio.create_task(_hand_over_errors(handover, worker)) for worker in workers]
+    ending = asyncio.create_task(_end_after(handover, tasks))
+    try:
+        yield handover
+    finally:
+        handover.leave()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait([*tasks, ending])
+
+
+async def _hand_over_errors(handover: Handover[Any], worker: Worker) -> None:
+    try:
+        await worker()
+    except asyncio.CancelledError as error:
+        if being_cancelled():
+            raise
+        problem = RuntimeError("something that was waited for was cancelled")
+        problem.__cause__ = error
+        await handover.put(problem)
+    except Exception as error:  # noqa: BLE001 - raised where the results are read
+        await handover.put(error)
+
+
+async def _end_after(handover: Handover[Any], tasks: Iterable[asyncio.Task[None]]) -> None:
+    await asyncio.wait(tasks)
+    handover.end()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 import msgspec
 from anyio.to_thread import run_sync
 
 from convai_async._atomic_file import AtomicFile
+from convai_async._tasks import finish
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class AudioStream:
 
     def __init__(self, reply: StreamedReply) -> None:
         self._reply = reply
+        self._readable = True
         self.content_type = reply.headers.get("content-type", "application/octet-stream")
         length = reply.headers.get("content-length", "")
         self.content_length = int(length) if length.isdecimal() and not reply.headers.get("content-encoding") else None
@@ -43,13 +45,21 @@ class AudioStream:
     def __repr__(self) -> str:
         return f"AudioStream(content_type={self.content_type!r}, content_length={self.content_length})"
 
+    def close(self) -> None:
+        """Note that the block has ended in which the recording can be read."""
+        self._readable = False
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the bytes.
 
         Raises:
+            RuntimeError: They were read already, or the block has ended in which they can be.
             IncompleteBodyError: The recording ended early; what came so far is not all of it.
             RequestTimeoutError: Nothing came for the client's ``timeout``.
         """
+        if not self._readable:
+            raise RuntimeError("a recording is read once, and inside its `async with` block: open it anew")
+        self._readable = False
         while chunk := await self._reply.read_chunk():
             yield chunk
 
@@ -101,7 +111,7 @@ async def save(
 
     async def attempt() -> SavedAudio:
         async with engine.stream_once(call) as reply:
-            return await _write(AudioStream(reply), path, progress)
+            return await _write(AudioStream(reply), path, overwrite, progress)
 
     return await engine.retrying(attempt)
 
@@ -112,10 +122,19 @@ def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - r
     if not path.parent.is_dir():
         raise InvalidArgumentError("destination", f"the folder {str(path.parent)!r} does not exist: make it first")
     if path.exists() and not overwrite:
-        raise InvalidArgumentError("destination", f"{str(path)!r} exists already: pass overwrite=True to replace it")
+        raise _exists(path)
 
 
-async def _write(audio: AudioStream, path: Path, progress: Callable[[int, int | None], None] | None) -> SavedAudio:
+def _exists(path: Path) -> InvalidArgumentError:
+    return InvalidArgumentError("destination", f"{str(path)!r} exists already: pass overwrite=True to replace it")
+
+
+async def _write(
+    audio: AudioStream,
+    path: Path,
+    overwrite: bool,  # noqa: FBT001 - passed on
+    progress: Callable[[int, int | None], None] | None,
+) -> SavedAudio:
     file = AtomicFile(path)
     try:
         gathered = bytearray()
@@ -127,10 +146,12 @@ async def _write(audio: AudioStream, path: Path, progress: Callable[[int, int | 
                 if progress is not None:
                     progress(file.size, audio.content_length)
         await run_sync(file.write, gathered)
-        await run_sync(file.commit)
+        try:
+            await run_sync(partial(file.commit, overwrite=overwrite))
+        except FileExistsError:
+            raise _exists(path) from None
         if progress is not None:
             progress(file.size, audio.content_length)
         return SavedAudio(path, file.size, file.sha256, audio.content_type)
     finally:
-        with anyio.CancelScope(shield=True):
-            await run_sync(file.discard)
+        await finish(file.discard)

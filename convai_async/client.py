@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -101,6 +102,8 @@ class ConvAIClient:
     ) -> None:
         if session is not None and (connector is not None or trust_env or trace_configs):
             raise ConfigurationError("session has its own connector, trust_env and trace_configs: set them there")
+        if not isinstance(retry, RetryPolicy | None):
+            raise InvalidArgumentError("retry", f"must be a RetryPolicy, or None for never; got {retry!r}")
         if max_concurrency < 1:
             raise InvalidArgumentError("max_concurrency", f"must be at least 1, got {max_concurrency}")
         self._base_url = _address(region, base_url)
@@ -108,13 +111,8 @@ class ConvAIClient:
             Engine(
                 Session(
                     self._base_url,
-                    {
-                        "user-agent": f"convai-async/{__version__}",
-                        **(headers or {}),
-                        "xi-api-key": _checked_key(
-                            os.environ.get(_API_KEY_VARIABLE, "") if api_key is None else api_key
-                        ),
-                    },
+                    {"user-agent": f"convai-async/{__version__}", **(headers or {})},
+                    _checked_key(os.environ.get(_API_KEY_VARIABLE, "") if api_key is None else api_key),
                     borrowed=session,
                     connector=connector,
                     trust_env=trust_env,
@@ -248,6 +246,6 @@ def _checked_key(key: str) -> str:
 
 
 def _checked_timeout(timeout: float | None) -> float | None:
-    if timeout is not None and timeout <= 0:
+    if timeout is not None and not 0 < timeout < math.inf:
         raise InvalidArgumentError("timeout", f"must be more than 0 seconds, or None for no bound; got {timeout}")
     return timeout

@@ -32,6 +32,18 @@ class Slot(msgspec.Struct, eq=False):
     in_flight: int
 
 
+class LongPauseError(Exception):
+    """A pause lasts longer than somebody wants to wait.
+
+    Attributes:
+        seconds: How much longer it lasts.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 class ConcurrencyLimiter:
     """Bounds the requests in flight, for all tasks that share it.
 
@@ -71,11 +83,25 @@ class ConcurrencyLimiter:
         """How many requests are in flight now."""
         return int(self._slots.borrowed_tokens)
 
-    async def acquire(self) -> Slot:
-        """Wait for a pause to end and for a free slot, and take it."""
+    @property
+    def pause_left(self) -> float:
+        """Seconds until the pause ends that the service asked for; 0 when there is none."""
+        return 0.0 if self._paused_until is None else max(0.0, self._paused_until - self._clock())
+
+    async def acquire(self, patience: float | None = None) -> Slot:
+        """Wait for a pause to end and for a free slot, and take it.
+
+        Args:
+            patience: Seconds that a pause may last; None is no bound.
+
+        Raises:
+            LongPauseError: The pause lasts longer.
+        """
         slot = Slot(0)
         while True:
             while self._paused_until is not None:
+                if patience is not None and self.pause_left > patience:
+                    raise LongPauseError(self.pause_left)
                 await self._sit_out_pause()
             try:
                 self._slots.acquire_on_behalf_of_nowait(slot)
@@ -124,7 +150,7 @@ class ConcurrencyLimiter:
             self._paused_until = until
 
     async def _sit_out_pause(self) -> None:
-        rest = (self._paused_until or 0.0) - self._clock()
+        rest = self.pause_left
         if rest > 0:
             await self._sleep(rest)
         else:

@@ -5,19 +5,16 @@ A paginator is a value: nothing is sent until it is awaited or iterated, and eac
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-import anyio
-
-from convai_async._tasks import Handover, background_tasks
+from convai_async._tasks import Handover, background
 from convai_async.calls import Page
 from convai_async.errors import InvalidArgumentError, PaginationError
 
 if TYPE_CHECKING:
-    from anyio.streams.memory import MemoryObjectSendStream
-
     from convai_async.calls import Call
 
 T = TypeVar("T")
@@ -70,7 +67,7 @@ class Paginator(Generic[T]):
             PaginationError: The service says that more follows but not where, or repeats a cursor.
         """
         call = self._call if cursor is None else self._call.with_query(cursor=cursor)
-        seen = {cursor}
+        seen = {dict(call.query).get("cursor")}
         remaining = self._max_items
         while remaining is None or remaining > 0:
             page = await self._send(call)
@@ -121,25 +118,34 @@ class Paginator(Generic[T]):
         """
         if pages < 1:
             raise InvalidArgumentError("pages", f"must be at least 1, got {pages}")
-        # One page is in the loader's hands, so the channel holds one fewer.
-        sender, receiver = anyio.create_memory_object_stream[Page[T] | Exception](pages - 1)
-        async with receiver, background_tasks() as group:
-            group.start_soon(self._load, sender)
-            yield _items(Handover(receiver))
+        handover = Handover[Page[T]](pages)
+        async with background(handover, [partial(self._load, handover)]):
+            yield _Items(handover)
 
-    async def _load(self, sender: MemoryObjectSendStream[Page[T] | Exception]) -> None:
-        async with sender, aclosing(self.pages()) as pages:
-            try:
-                async for page in pages:
-                    await sender.send(page)
-            except Exception as error:  # noqa: BLE001 - raised where the pages are read
-                await sender.send(error)
+    async def _load(self, handover: Handover[Page[T]]) -> None:
+        async with aclosing(self.pages()) as pages:
+            await handover.wait_for_room()
+            async for page in pages:
+                await handover.put(page)
+                await handover.wait_for_room()
 
 
-async def _items(pages: Handover[Page[T]]) -> AsyncIterator[T]:
-    async for page in pages:
-        for item in page.items:
-            yield item
+class _Items(Generic[T]):
+    """The items of pages; no generator, since one that is cancelled while it waits would be at its end."""
+
+    def __init__(self, pages: Handover[Page[T]]) -> None:
+        self._pages = pages
+        self._items: Iterator[T] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        while True:
+            for item in self._items:
+                return item
+            page = await anext(self._pages)
+            self._items = iter(page.items)
 
 
 def _following(page: Page[T]) -> str | None:
@@ -157,4 +163,4 @@ def _following(page: Page[T]) -> str | None:
 def _cut(page: Page[T], max_items: int | None) -> Page[T]:
     if max_items is None or max_items >= len(page):
         return page
-    return Page(page.items[:max_items], page.next_cursor, page.has_more)
+    return Page(page.items[:max_items], None, page.has_more)  # the cursor would skip what was cut off

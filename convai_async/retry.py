@@ -60,7 +60,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether a request that ended with this error is worth, and safe, another try."""
         if not isinstance(error, ConvAIError) or not error.retryable:
             return False
-        return idempotent or self.repeat_unsafe or not _ambiguous(error)
+        return idempotent or self.repeat_unsafe or not ambiguous(error)
 
     def draw_wait(self, error: BaseException, attempt: int) -> float:
         """Return the seconds to wait after the n-th attempt ended with this error."""
@@ -71,7 +71,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return jitter if retry_after is None else retry_after + min(jitter, self.wait_initial)
 
 
-def _ambiguous(error: ConvAIError) -> bool:
+def ambiguous(error: ConvAIError) -> bool:
+    """Tell whether the service may have acted on the request that ended with this error."""
     if isinstance(error, TransportError):
         return error.ambiguous
     return isinstance(error, APIStatusError) and error.status in _AMBIGUOUS_STATUSES

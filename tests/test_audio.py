@@ -294,7 +294,66 @@ def test_a_file_that_was_discarded_takes_nothing_more(tmp_path: Path) -> None:
     file.write(b"1")
     file.discard()
     file.write(b"2")
-    file.commit()
+    file.commit(overwrite=False)
     file.discard()
     assert list(tmp_path.iterdir()) == []
     assert file.size == 1
+
+
+async def test_a_recording_is_read_once_and_inside_its_block(client: ConvAIClient, recorded: str) -> None:
+    async with client.conversations.audio.stream(recorded) as audio:
+        assert sum([len(chunk) async for chunk in audio]) == SIZE
+        with pytest.raises(RuntimeError, match="is read once"):
+            await anext(aiter(audio))
+    async with client.conversations.audio.stream(recorded) as audio:
+        pass
+    with pytest.raises(RuntimeError, match="inside its `async with` block"):
+        await anext(aiter(audio))
+
+
+async def test_a_file_that_appears_during_the_download_is_not_replaced(
+    client: ConvAIClient, recorded: str, tmp_path: Path
+) -> None:
+    there = tmp_path / "call.mp3"
+
+    def appear(*_: object) -> None:
+        there.write_bytes(b"precious")
+
+    with pytest.raises(InvalidArgumentError, match="exists already"):
+        await client.conversations.audio.download(recorded, there, progress=appear)
+    assert there.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [there]
+
+
+async def test_a_file_system_without_links_is_good_enough(
+    client: ConvAIClient, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", no_links)
+    saved = await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
+    assert saved.path.read_bytes() == WHOLE
+    assert list(tmp_path.iterdir()) == [saved.path]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_download_that_is_cancelled_twice_leaves_nothing(
+    fake: FakeConvAI, recorded: str, tmp_path: Path, turns: int
+) -> None:
+    fake.faults.add(faults.slow_body(chunk=300_000, pause=60))
+    written = asyncio.Event()
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        task = asyncio.create_task(
+            client.conversations.audio.download(recorded, tmp_path / "call.mp3", progress=lambda *_: written.set())
+        )
+        await written.wait()
+        task.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with asyncio.timeout(5):
+        while list(tmp_path.iterdir()):
+            await asyncio.sleep(0)

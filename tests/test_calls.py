@@ -106,7 +106,34 @@ def test_every_filter_goes_to_the_wire_in_its_form() -> None:
 
 
 def test_filters_that_say_nothing_are_left_out_and_pages_are_as_large_as_they_may_be() -> None:
-    assert calls.list_conversations(agent_id=None, tool_names=[]).query == (("page_size", "100"),)
+    assert calls.list_conversations(agent_id=None, tool_names=None).query == (("page_size", "100"),)
+
+
+@pytest.mark.parametrize("filters", [{"agent_id": ""}, {"tool_names": []}, {"search": ""}, {"user_id": ""}])
+def test_a_filter_that_is_empty_is_refused_since_it_would_list_everything(filters: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{next(iter(filters))}: is empty"):
+        calls.list_conversations(**filters)
+
+
+def test_unix_seconds_may_have_a_fraction() -> None:
+    query = dict(calls.list_conversations(call_start_after_unix=12.5, call_start_before_unix=13.5).query)
+    assert (query["call_start_after_unix"], query["call_start_before_unix"]) == ("12", "14")
+    for odd in (float("nan"), float("inf"), True):
+        with pytest.raises(InvalidArgumentError, match=r"^call_start_after_unix: "):
+            calls.list_conversations(call_start_after_unix=odd)
+
+
+def test_json_that_goes_in_circles_is_refused() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    with pytest.raises(InvalidArgumentError, match=r"^json: "):
+        calls.request("POST", "/x", json=circle)
+
+
+def test_a_rating_that_is_none_is_refused() -> None:
+    odd: Any = "meh"
+    with pytest.raises(InvalidArgumentError, match=r"^feedback: must be 'like', 'dislike' or None"):
+        calls.create_feedback("conv_1", odd)
 
 
 def test_fractions_of_a_second_never_narrow_the_range() -> None:

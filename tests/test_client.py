@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,9 @@ def test_a_senseless_setting_is_refused_with_what_to_do(make: Callable[[], objec
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("settings", [{"timeout": 0}, {"timeout": -1}, {"max_concurrency": 0}])
+@pytest.mark.parametrize(
+    "settings", [{"timeout": 0}, {"timeout": -1}, {"timeout": math.inf}, {"max_concurrency": 0}, {"retry": 3}]
+)
 def test_a_number_out_of_range_is_refused_by_its_name(settings: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{next(iter(settings))}: "):
         ConvAIClient("key", **settings)

@@ -194,3 +194,25 @@ def test_nested_decoder_messages_become_one_path() -> None:
     assert error.path == "$.d[...].us[1].x"
     assert "Expected `int`, got `str`" in str(error)
     assert DecodeError.from_message("Input data was truncated", b"{").path == "$"
+
+
+def test_a_date_without_a_zone_is_gmt_whatever_the_local_zone_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert parse_retry_after({"retry-after": "Thu Jan  1 00:00:10 1970"}, now=0) == 10
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_code_of_the_service_cannot_break_a_line_or_fill_a_log() -> None:
+    body = msgspec.json.encode({"detail": {"code": "a\n\x1b[2J" + "b" * 100_000, "message": "m"}})
+    text = str(error_from_reply("GET /x", 400, {}, body, None))
+    assert text.isprintable()
+    assert len(text) < 2000
+
+
+def test_only_a_conversation_is_said_to_appear_a_moment_later() -> None:
+    assert "can take a moment" in str(error_from_reply("GET /v1/convai/conversations/conv_1", 404, {}, b"", None))
+    assert "can take a moment" not in str(error_from_reply("GET /v1/convai/agents/agent_1/link", 404, {}, b"", None))

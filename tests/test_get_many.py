@@ -131,3 +131,44 @@ async def test_many_are_deleted_and_each_is_reported(client: ConvAIClient, fake:
     }
     assert set(errors) == {*ids[:50], "conv_none"}
     assert list(fake.conversations) == [ids[3], *ids[50:]]
+
+
+async def test_giving_up_waiting_for_a_result_loses_nothing(client: ConvAIClient, fake: FakeConvAI) -> None:
+    got: list[str] = []
+    given_up = 0
+    async with client.conversations.get_many(fake.conversations, max_concurrency=8) as results:
+        while True:
+            try:
+                async with asyncio.timeout(0.0005):
+                    got.append((await anext(results)).conversation_id)
+            except TimeoutError:
+                given_up += 1
+            except StopAsyncIteration:
+                break
+    assert sorted(got) == sorted(fake.conversations)
+    assert given_up > 0
+
+
+async def test_a_generator_around_many_can_be_left_early(client: ConvAIClient, fake: FakeConvAI) -> None:
+    async def ids() -> AsyncIterator[str]:
+        async with client.conversations.get_many(fake.conversations) as results:
+            async for result in results:
+                yield result.conversation_id
+
+    async for _ in ids():
+        break
+    await asyncio.sleep(0.01)
+    assert len(await client.conversations.list(page_size=1)) == 1
+
+
+async def test_ids_that_were_cancelled_raise_and_do_not_end_the_block(client: ConvAIClient, fake: FakeConvAI) -> None:
+    async def ids() -> AsyncIterator[str]:
+        yield next(iter(fake.conversations))
+        cancelled = asyncio.get_running_loop().create_future()
+        cancelled.cancel()
+        await cancelled
+
+    async with client.conversations.get_many(ids()) as results:
+        with pytest.raises(RuntimeError, match="was cancelled"):
+            async for _ in results:
+                pass

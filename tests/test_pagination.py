@@ -12,7 +12,7 @@ from convai_async.calls import Call
 from convai_async.errors import InvalidArgumentError, PaginationError, ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
 CALL: Call[Page[int]] = Call("GET", "/numbers", lambda _: Page([]))
 
@@ -225,3 +225,60 @@ async def test_senseless_numbers_are_refused_by_name() -> None:
     with pytest.raises(InvalidArgumentError, match=r"^pages: "):
         async with paginator.prefetch(pages=0):
             pass
+
+
+async def test_a_page_that_was_cut_has_no_cursor_since_it_would_skip_what_was_cut_off() -> None:
+    page = await Pages([[1, 2, 3], [4]]).paginator().limit(2)
+    assert (page.items, page.next_cursor, page.has_more) == ([1, 2], None, True)
+
+
+async def test_a_list_that_leads_back_to_where_it_was_begun_is_an_error_at_once() -> None:
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        return Page([1], "here", has_more=True)
+
+    seen = []
+    paginator = Paginator(send, CALL.with_query(cursor="here"))
+    with pytest.raises(PaginationError):
+        seen.extend([item async for item in paginator])
+    assert seen == []
+
+
+async def test_giving_up_waiting_for_a_prefetched_item_loses_nothing() -> None:
+    gate = asyncio.Event()
+    pages = Pages([[1, 2], [3]])
+
+    async def send(call: Call[Page[int]]) -> Page[int]:
+        await gate.wait()
+        return await pages.send(call)
+
+    async with Paginator(send, CALL).prefetch() as items:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await anext(items)
+        gate.set()
+        assert [item async for item in items] == [1, 2, 3]
+
+
+async def test_a_generator_around_a_prefetch_can_be_left_by_anyone() -> None:
+    async def numbers() -> AsyncGenerator[int, None]:
+        async with Pages([[1, 2], [3]]).paginator().prefetch() as items:
+            async for item in items:
+                yield item
+
+    generator = numbers()
+    assert await anext(generator) == 1
+    await asyncio.create_task(generator.aclose())
+    await asyncio.sleep(0)
+
+
+async def test_something_that_was_cancelled_while_loading_is_no_end_of_the_list() -> None:
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        cancelled = asyncio.get_running_loop().create_future()
+        cancelled.cancel()
+        await cancelled
+        raise AssertionError
+
+    async with Paginator(send, CALL).prefetch() as items:
+        with pytest.raises(RuntimeError, match="was cancelled"):
+            await anext(items)

@@ -8,12 +8,14 @@ import pickle
 import traceback
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from convai_async import ConvAIClient, RetryPolicy, calls
 from convai_async._engine import Engine
 from convai_async.errors import (
     APIStatusError,
+    ClientClosedError,
     ConcurrencyLimitError,
     ConnectionFailedError,
     ConvAIError,
@@ -281,3 +283,89 @@ async def test_a_client_waits_with_anyio_s_sleep_and_the_monotonic_clock() -> No
     client = ConvAIClient("key")
     assert isinstance(client._engine, Engine)
     assert client._engine._sleep.__module__.startswith("anyio")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.status(500, headers={"request-id": SECRET}),
+        faults.body(b'{"detail": "\\u0078i-very-secret-key is bad"}', code=400),
+        faults.status(400, SECRET),
+        faults.body(SECRET.encode(), code=502),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"XI-API-KEY": "another"}])
+async def test_a_key_that_the_service_quotes_is_taken_out(fault: faults.Fault, headers: dict[str, str]) -> None:
+    async with FakeConvAI(conversations=1, api_key=SECRET) as fake:
+        fake.faults.add(fault, times=None)
+        async with ConvAIClient(SECRET, base_url=fake.url, retry=ONCE, headers=headers) as client:
+            with pytest.raises(APIStatusError) as caught:
+                await client.conversations.list()
+    error = caught.value
+    told = [str(error), repr(error), error.message, repr(error.code), repr(error.request_id), repr(error.headers)]
+    assert not any(SECRET in text for text in told)
+    assert SECRET.encode() not in error.body
+
+
+async def test_closing_the_client_while_it_looks_up_an_address_is_said_as_such(fake: FakeConvAI) -> None:
+    class NeverResolves(aiohttp.abc.AbstractResolver):
+        looking = asyncio.Event()
+
+        async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
+            self.looking.set()
+            await asyncio.Event().wait()
+
+        async def close(self) -> None:
+            pass
+
+    resolver = NeverResolves()
+    connector = aiohttp.TCPConnector(resolver=resolver)
+    client = ConvAIClient("key", base_url="http://nowhere.example", connector=connector, retry=None)
+    task = asyncio.create_task(client.conversations.get("conv_1"))
+    await resolver.looking.wait()
+    await client.close()
+    await connector.close()
+    with pytest.raises(ClientClosedError):
+        await task
+    assert task.cancelling() == 0
+
+
+async def test_a_pause_that_is_longer_than_a_request_may_take_fails_it_at_once(fake: FakeConvAI) -> None:
+    fake.faults.add(faults.rate_limited(retry_after=3600))
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        with pytest.raises(RateLimitError):
+            await client.conversations.list()
+        with pytest.raises(RateLimitError, match=r"was not sent: .* lasts another 3[56]\d\d s") as caught:
+            await client.with_options(retry=None, timeout=1).conversations.list()
+        assert caught.value.retry_after is not None
+        with pytest.raises(RateLimitError):
+            await client.conversations.audio.stream("conv_1").__aenter__()
+    assert len(fake.requests) == 1
+
+
+async def test_only_a_busy_service_makes_everybody_wait(client: ConvAIClient, fake: FakeConvAI) -> None:
+    fake.faults.add(faults.status(404, headers={"retry-after": "3600"}))
+    with pytest.raises(NotFoundError):
+        await client.conversations.get("conv_1")
+    assert len(await client.conversations.list(page_size=1)) == 1
+
+
+@pytest.mark.parametrize("status", [429, 409, 425])
+async def test_a_deletion_that_was_turned_away_and_then_finds_nothing_is_a_404(
+    client: ConvAIClient, fake: FakeConvAI, status: int
+) -> None:
+    fake.faults.add(faults.status(status), operation="delete_conversation")
+    with pytest.raises(NotFoundError):
+        await client.conversations.delete("conv_none")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("DELETE", "/conv_1"), ("POST", "/conv_1/feedback")])
+async def test_a_request_that_is_not_to_be_repeated_is_sent_once_on_a_dead_connection_too(
+    client: ConvAIClient, fake: FakeConvAI, method: str, path: str
+) -> None:
+    await client.conversations.list(page_size=1)
+    fake.requests.clear()
+    fake.faults.add(faults.drop(), times=None)
+    with pytest.raises(ConnectionFailedError):
+        await client.request(method, f"/v1/convai/conversations{path}", idempotent=False)
+    assert len(fake.requests) == 1

@@ -8,6 +8,7 @@ from convai_async.calls._call import Call, FileBody, checked_id, json_body, noth
 from convai_async.calls._filters import ConversationFilters, check_filters
 from convai_async.calls._page import Page
 from convai_async.calls._query import MAX_PAGE_SIZE, check_page_size, encode_query
+from convai_async.errors import InvalidArgumentError
 from convai_async.models import (
     Conversation,
     ConversationsPage,
@@ -54,6 +55,8 @@ def get_audio(conversation_id: str) -> Call[None]:
 
 def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] | None) -> Call[None]:
     """POST /v1/convai/conversations/{conversation_id}/feedback."""
+    if feedback not in {"like", "dislike", None}:
+        raise InvalidArgumentError("feedback", f"must be 'like', 'dislike' or None, got {feedback!r}")
     return Call(
         "POST",
         f"{_conversation(conversation_id)}/feedback",

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from convai_async.calls._query import check_page_size, unix_seconds
 from convai_async.errors import InvalidArgumentError
 
-Moment: TypeAlias = datetime | int
+Moment: TypeAlias = datetime | float
 """An aware datetime, or whole unix seconds."""
 
 Strings: TypeAlias = str | Sequence[str]
@@ -71,7 +71,7 @@ def check_filters(filters: Mapping[str, Any], known: type) -> dict[str, Any]:
 
     Raises:
         TypeError: There is no such filter.
-        InvalidArgumentError: A value is out of range, or the time range is turned around.
+        InvalidArgumentError: A value is empty or out of range, or the time range is turned around.
     """
     names = known.__annotations__
     for name in filters:
@@ -81,6 +81,9 @@ def check_filters(filters: Mapping[str, Any], known: type) -> dict[str, Any]:
             close = get_close_matches(name, names, n=1)
             hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(names))}"
             raise TypeError(f"{name!r} is not a filter of this list{hint}")
+        if not isinstance(filters[name], int | float) and filters[name] is not None and not filters[name]:
+            # The service would take it for no filter at all.
+            raise InvalidArgumentError(name, "is empty, which would list everything: leave it out, or pass None")
     check_page_size(filters.get("page_size"))
     values = dict(filters)
     after = _moment(values, "call_start_after_unix", up=False)

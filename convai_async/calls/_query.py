@@ -55,7 +55,7 @@ def _check_encodable(name: str, value: str) -> None:
         raise InvalidArgumentError(name, "holds half a surrogate pair, which no UTF-8 text can") from None
 
 
-def unix_seconds(name: str, value: datetime | int, *, up: bool = False) -> int:
+def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
     """Return a moment as whole unix seconds, rounded down, or up.
 
     Raises:
@@ -66,9 +66,9 @@ def unix_seconds(name: str, value: datetime | int, *, up: bool = False) -> int:
             raise InvalidArgumentError(
                 name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
             )
-        return math.ceil(value.timestamp()) if up else math.floor(value.timestamp())
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        value = value.timestamp()
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return math.ceil(value) if up else math.floor(value)
     raise InvalidArgumentError(name, f"must be a datetime or unix seconds, not {type(value).__name__}")
 
 

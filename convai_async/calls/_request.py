@@ -43,7 +43,7 @@ def request(
         raise InvalidArgumentError("path", f"{path!r} holds a query or a fragment: pass query={{...}} instead")
     try:
         body = None if json is None else JSONBody(msgspec.json.encode(json))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgumentError("json", f"cannot be encoded: {error}") from None
     method = method.upper()
     return Call(

@@ -13,6 +13,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"convai-async: the command line needs {error.name}: pip install 'convai-async[cli]'\n")
         sys.exit(2)
-    from convai_async.cli._app import run  # noqa: PLC0415
-
+    try:
+        from convai_async.cli._app import run  # noqa: PLC0415
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(run())

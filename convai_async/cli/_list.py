@@ -46,7 +46,10 @@ def list_command(
         for summary in summaries:
             click.echo(msgspec.json.encode(summary))
     elif sys.stdout.isatty():
-        table = Table(*_COLUMNS, box=None, header_style="bold")
+        table = Table(box=None, header_style="bold")
+        for name in _COLUMNS:
+            # An id that is cut off can be shown to nobody.
+            table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=25 if name == "conversation" else None)
         for summary in summaries:
             table.add_row(*_cells(summary))
         Console().print(table)

@@ -113,7 +113,10 @@ def errors_named(file: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise ArchiveError(f"{str(file)!r} exists and is no archive: name another file") from error
-        raise ArchiveError(f"{str(file)!r}: {error}") from error
+        advice = ""
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
+            advice = " (the file is damaged: restore it from a backup, or harvest into a new one)"
+        raise ArchiveError(f"{str(file)!r}: {error}{advice}") from error
 
 
 def _prepare(connection: sqlite3.Connection, file: Path, source: str | None) -> None:

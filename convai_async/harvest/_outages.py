@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from convai_async.errors import ConvAIError, TransportError
+from convai_async.errors import ConvAIError, RateLimitError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,16 +48,24 @@ class Outages:
     async def keep_trying(
         self, attempt: Callable[[], Awaitable[T]], alone: Callable[[ConvAIError], T] | None = None
     ) -> T:
-        """Try until it succeeds; sit out when the service cannot be reached.
+        """Try until it succeeds; sit out when the service cannot be reached, or asks for a long pause.
 
         Args:
             attempt: What to try.
             alone: Makes the result when it fails although the service can be reached; None raises the error.
         """
+        began = self._clock()
         while True:
             started = self._clock()
             try:
                 return await attempt()
+            except RateLimitError as error:
+                pause = _PAUSE_SECS if error.retry_after is None else error.retry_after
+                if self._stop.is_set() or self._clock() - began + pause > _LONGEST_SECS:
+                    if alone is None:
+                        raise
+                    return alone(error)
+                await self._sleep(pause)
             except TransportError as error:
                 if await self._sat_out(started, error):
                     continue

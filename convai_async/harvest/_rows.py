@@ -164,11 +164,11 @@ def _details(conversation: Conversation) -> Row:
     return row
 
 
-def turn_rows(conversation: Conversation) -> Iterator[Row]:
+def turn_rows(conversation_id: str, conversation: Conversation) -> Iterator[Row]:
     """Yield the rows of ``turns``."""
     for position, turn in enumerate(conversation.transcript):
         yield {
-            "conversation_id": conversation.conversation_id,
+            "conversation_id": conversation_id,
             "position": position,
             "role": turn.role,
             "message": turn.message,
@@ -178,7 +178,7 @@ def turn_rows(conversation: Conversation) -> Iterator[Row]:
         }
 
 
-def tool_call_rows(conversation: Conversation) -> Iterator[Row]:
+def tool_call_rows(conversation_id: str, conversation: Conversation) -> Iterator[Row]:
     """Yield the rows of ``tool_calls``: each call with its result, which can stand in a later turn."""
     results = {
         result.request_id: result
@@ -191,7 +191,7 @@ def tool_call_rows(conversation: Conversation) -> Iterator[Row]:
         for call in turn.tool_calls:
             result = results.get(call.request_id)
             yield {
-                "conversation_id": conversation.conversation_id,
+                "conversation_id": conversation_id,
                 "position": position,
                 "turn_position": turn_position,
                 "request_id": call.request_id,

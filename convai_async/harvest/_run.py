@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 
 from convai_async import calls
 from convai_async._tasks import task_group
-from convai_async.errors import AuthenticationError, ConvAIError, NotFoundError, TransportError
+from convai_async.errors import AuthenticationError, ConvAIError, NotFoundError, RateLimitError, TransportError
 from convai_async.harvest._jobs import Job, Outcome, Progress, completed
 from convai_async.harvest._listing import Board, Stretch, read_stretch
 from convai_async.harvest._outages import Outages
@@ -208,8 +208,8 @@ class Run:
             if job.kind == "audio":
                 return await self._save_audio(conversation_id)
             response = await self._client.send_raw(calls.get_conversation(conversation_id))
-        except (AuthenticationError, TransportError):
-            raise  # every other request would fail the same way; or it is for `_patiently` to say
+        except (AuthenticationError, RateLimitError, TransportError):
+            raise  # every other request would fail the same way; or it is a matter of waiting
         except ConvAIError as error:
             return self._failed(job, error)
         return None if job.kind == "presence" else decoded(job.summary, response.body)

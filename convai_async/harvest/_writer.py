@@ -129,8 +129,8 @@ class ArchiveWriter:
             self._upsert("conversations", [conversation_row(item, now) for item in fetched])
             for item in fetched:
                 if item.conversation is not None:
-                    self._upsert("turns", list(turn_rows(item.conversation)))
-                    self._upsert("tool_calls", list(tool_call_rows(item.conversation)))
+                    self._upsert("turns", list(turn_rows(item.conversation_id, item.conversation)))
+                    self._upsert("tool_calls", list(tool_call_rows(item.conversation_id, item.conversation)))
             self._settle_failures(ids, "conversation")
             self._store_recordings(recorded, now)
             self._store_failures([item for item in findings if isinstance(item, Failure)], now)
@@ -181,11 +181,10 @@ class ArchiveWriter:
             rows = self._connection.execute(
                 f"SELECT conversation_id, listed FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
                 f" AND coalesce(status, '') NOT IN {FINAL_STATUSES} AND {condition}"
-                " UNION ALL SELECT conversation_id, listed FROM failures"
-                " WHERE part = 'conversation' AND conversation_id NOT IN (SELECT conversation_id FROM conversations)",
+                " UNION SELECT conversation_id, listed FROM failures WHERE part = 'conversation'",
                 parameters,
             ).fetchall()
-        summaries = [_summary(conversation_id, line) for conversation_id, line in rows]
+        summaries = [_summary(conversation_id, line) for conversation_id, line in dict(rows).items()]
         return [summary for summary in summaries if _may_lie_in(summary, scope)]
 
     def without_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
@@ -309,10 +308,11 @@ class ArchiveWriter:
         names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
         updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
         # An upsert, since REPLACE would delete the old row, and by the foreign keys its recording.
-        self._connection.executemany(
-            f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO UPDATE SET {updates}",  # noqa: S608
-            rows,
-        )
+        statement = f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO UPDATE SET {updates}"  # noqa: S608
+        try:
+            self._connection.executemany(statement, rows)
+        except OverflowError:
+            self._connection.executemany(statement, map(_without_giants, rows))
 
     def _among(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._turn, errors_named(self.path):
@@ -329,6 +329,13 @@ class ArchiveWriter:
 
 def _summary(conversation_id: str, line: bytes | None) -> ConversationSummary:
     return ConversationSummary(conversation_id=conversation_id) if line is None else ConversationSummary.from_json(line)
+
+
+def _without_giants(row: Row) -> Row:
+    """Return a row without integers that SQLite cannot hold; the JSON has them."""
+    return {
+        name: None if isinstance(value, int) and not -(2**63) <= value < 2**63 else value for name, value in row.items()
+    }
 
 
 def _may_lie_in(summary: ConversationSummary, scope: Scope) -> bool:

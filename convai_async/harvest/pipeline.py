@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import TYPE_CHECKING, Literal
 
-import anyio
 from anyio.to_thread import run_sync
 
 from convai_async import calls
+from convai_async._tasks import finish
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest._run import Run
 from convai_async.harvest._writer import ArchiveWriter, Scope
@@ -23,6 +23,8 @@ from convai_async.harvest.windows import BEGINNING, Window
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+
+    import anyio
 
     from convai_async.client import ConvAIClient
     from convai_async.harvest.report import HarvestReport
@@ -96,8 +98,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         run = Run(client, archive, Scope(window, agent_id or ""), prune=prune, progress=progress, stop=stop)
         return await run.harvest(lookback, max_concurrency, limit, audio=audio)
     finally:
-        with anyio.CancelScope(shield=True):
-            await run_sync(archive.close)
+        await finish(archive.close)
 
 
 def _unix_seconds(name: str, value: date | datetime | None) -> int | None:

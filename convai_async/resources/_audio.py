@@ -38,7 +38,11 @@ class ConversationAudio:
             ConvAIError: As for any request.
         """
         async with self._engine.stream(calls.get_audio(conversation_id)) as reply:
-            yield AudioStream(reply)
+            audio = AudioStream(reply)
+            try:
+                yield audio
+            finally:
+                audio.close()
 
     async def download(
         self,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-import anyio
 import msgspec
 
-from convai_async._tasks import Handover, background_tasks
+from convai_async._tasks import Handover, background
 from convai_async.errors import ConvAIError, InvalidArgumentError
 from convai_async.models import Conversation
-
-if TYPE_CHECKING:
-    from anyio.streams.memory import MemoryObjectSendStream
 
 T = TypeVar("T")
 
@@ -53,7 +50,7 @@ async def many(
 ) -> AsyncIterator[AsyncIterator[T]]:
     """Act on ids with so many tasks; the results come as they finish.
 
-    At most ``max_concurrency`` results wait for the consumer, so memory does not grow with the ids.
+    At most ``2 * max_concurrency`` results wait for the consumer, so memory does not grow with the ids.
 
     Raises:
         InvalidArgumentError: ``max_concurrency`` is less than 1, or ``ids`` is a string.
@@ -62,26 +59,21 @@ async def many(
         raise InvalidArgumentError("max_concurrency", f"must be at least 1, got {max_concurrency}")
     if isinstance(ids, str):
         raise InvalidArgumentError("ids", "is one string: pass a list of ids")
-    sender, receiver = anyio.create_memory_object_stream[T | Exception]()
-    async with receiver, aclosing(_one_by_one(ids)) as source, background_tasks() as group:
-        turn = anyio.Lock()
+    handover = Handover[T](max_concurrency)
+    turn = asyncio.Lock()
+    async with aclosing(_one_by_one(ids)) as source:
 
-        async def work(sender: MemoryObjectSendStream[T | Exception]) -> None:
-            async with sender:
-                try:
-                    while True:
-                        async with turn:
-                            conversation_id = await anext(source)
-                        await sender.send(await act(conversation_id))
-                except StopAsyncIteration:
-                    return
-                except Exception as error:  # noqa: BLE001 - an error of the ids, raised where the results are read
-                    await sender.send(error)
+        async def work() -> None:
+            while True:
+                async with turn:
+                    try:
+                        conversation_id = await anext(source)
+                    except StopAsyncIteration:
+                        return
+                await handover.put(await act(conversation_id))
 
-        async with sender:
-            for _ in range(max_concurrency):
-                group.start_soon(work, sender.clone())
-        yield Handover(receiver)
+        async with background(handover, [work] * max_concurrency):
+            yield handover
 
 
 async def _one_by_one(ids: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:

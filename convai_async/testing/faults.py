@@ -29,6 +29,23 @@ Fault = Callable[[web.Request, Proceed], Awaitable[web.StreamResponse]]
 
 JSON = dict[str, Any]
 
+OPERATIONS = frozenset(
+    {
+        "list_conversations",
+        "get_conversation",
+        "delete_conversation",
+        "get_audio",
+        "create_feedback",
+        "create_file",
+        "delete_file",
+        "get_sip_messages",
+        "get_signed_url",
+        "get_webrtc_token",
+        "get_agent_link",
+    }
+)
+"""The names of the operations."""
+
 DETOUR = "~"
 """Added to a cursor, leads to the same page as without it."""
 
@@ -81,7 +98,12 @@ class Faults:
             path: Only to requests whose path holds this text; None is any.
             times: To how many requests; None is all of them.
             rate: To which share of them, 0 to 1.
+
+        Raises:
+            ValueError: There is no such operation.
         """
+        if operation is not None and operation not in OPERATIONS:
+            raise ValueError(f"there is no operation {operation!r}: there are {', '.join(sorted(OPERATIONS))}")
         rule = Rule(fault=fault, operation=operation, path=path, times=times, rate=rate)
         self._rules.append(rule)
         return rule

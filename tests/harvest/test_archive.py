@@ -11,7 +11,7 @@ import pytest
 from convai_async.audio import SavedAudio
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import Archive, ArchiveError, Failure, Window
-from convai_async.harvest._rows import Fetched, Gone, Recorded
+from convai_async.harvest._rows import Fetched, Gone, Recorded, decoded
 from convai_async.harvest._schema import SCHEMA_VERSION
 from convai_async.harvest._writer import ArchiveWriter, Scope
 from convai_async.models import Conversation, ConversationSummary
@@ -234,6 +234,25 @@ def test_recordings_that_are_missing_are_known(writer: ArchiveWriter, path: Path
     missing = writer.without_audio(ALL, ask_again_since=90)
     assert sorted(missing) == ["none lately", "not asked", "removed"]
     assert writer.without_audio(Scope(Window(0, None), "agent_2"), ask_again_since=90) == []
+
+
+def test_details_with_an_id_of_another_belong_to_what_was_asked_for(writer: ArchiveWriter, path: Path) -> None:
+    raw = msgspec.json.encode({"conversation_id": "conv_9", "transcript": [{"role": "user", "message": "hi"}]})
+    writer.store([fetched("conv_2", "own"), decoded(summary("conv_1"), raw)])
+    assert rows(path, "SELECT conversation_id, message FROM turns ORDER BY 1") == [("conv_1", "hi"), ("conv_2", "own")]
+
+
+def test_a_number_that_no_column_can_hold_is_left_to_the_json(writer: ArchiveWriter, path: Path) -> None:
+    raw = msgspec.json.encode({"conversation_id": "conv_1", "metadata": {"cost": 2**63, "call_duration_secs": 7}})
+    writer.store([decoded(summary("conv_1", message_count=2**70), raw), fetched("conv_2")])
+    assert rows(path, "SELECT cost, call_duration_secs, message_count FROM conversations LIMIT 1") == [(None, 7, None)]
+    assert rows(path, "SELECT raw FROM conversations LIMIT 1") == [(raw,)]
+
+
+def test_what_failed_although_it_was_here_is_looked_at_again(writer: ArchiveWriter, archive: Archive) -> None:
+    writer.store([fetched("conv_1")])
+    writer.store([Failure("conv_1", "down", 1, summary=summary("conv_1", rating=3))])
+    assert [each.conversation_id for each in writer.unfinished(ALL)] == ["conv_1"]
 
 
 class TestReading:
