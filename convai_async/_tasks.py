@@ -40,8 +40,17 @@ def being_cancelled() -> bool:
 
 
 async def finish(work: Callable[[], object]) -> None:
-    """Do blocking work in a thread, to its end, however often the task is cancelled meanwhile."""
-    await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, work))
+    """Do blocking work in a thread, to its end, and only then be cancelled by whoever wanted that meanwhile."""
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    future.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 class Handover(Generic[T]):

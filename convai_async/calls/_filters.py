@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypedDict
 
+from convai_async.calls._call import checked_id
 from convai_async.calls._query import check_page_size, unix_seconds
 from convai_async.errors import InvalidArgumentError
 
@@ -85,6 +86,8 @@ def check_filters(filters: Mapping[str, Any], known: type) -> dict[str, Any]:
             # The service would take it for no filter at all.
             raise InvalidArgumentError(name, "is empty, which would list everything: leave it out, or pass None")
     check_page_size(filters.get("page_size"))
+    if filters.get("agent_id") is not None:
+        checked_id("agent_id", filters["agent_id"])
     values = dict(filters)
     after = _moment(values, "call_start_after_unix", up=False)
     before = _moment(values, "call_start_before_unix", up=True)

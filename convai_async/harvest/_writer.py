@@ -101,8 +101,9 @@ class ArchiveWriter:
         self.close()
 
     def close(self) -> None:
-        """Close the file, and let others write to it."""
-        self._connection.close()
+        """Close the file, when nobody is busy with it any more, and let others write to it."""
+        with self._turn:
+            self._connection.close()
         unlock(self.path, self._lock_connection)
 
     def store(

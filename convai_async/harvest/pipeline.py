@@ -7,11 +7,10 @@ written is the next batch. A window is written as done together with the last of
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import TYPE_CHECKING, Literal
-
-from anyio.to_thread import run_sync
 
 from convai_async import calls
 from convai_async._tasks import finish
@@ -22,7 +21,7 @@ from convai_async.harvest.windows import BEGINNING, Window
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     import anyio
 
@@ -93,12 +92,20 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         raise InvalidArgumentError("since", f"{since} is not before until, {until}: nothing lies between")
     if agent_id is not None:
         calls.list_conversations(agent_id=agent_id)  # refuses an odd one before there is a file
-    archive = await run_sync(ArchiveWriter, path, source or client.base_url)
-    try:
+    async with _opened(path, source or client.base_url) as archive:
         run = Run(client, archive, Scope(window, agent_id or ""), prune=prune, progress=progress, stop=stop)
         return await run.harvest(lookback, max_concurrency, limit, audio=audio)
+
+
+@asynccontextmanager
+async def _opened(path: str | os.PathLike[str], source: str) -> AsyncIterator[ArchiveWriter]:
+    opened: list[ArchiveWriter] = []
+    try:
+        await finish(lambda: opened.append(ArchiveWriter(path, source)))
+        yield opened[0]
     finally:
-        await finish(archive.close)
+        for archive in opened:
+            await finish(archive.close)
 
 
 def _unix_seconds(name: str, value: date | datetime | None) -> int | None:

@@ -5,12 +5,14 @@ import sqlite3
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import msgspec
 import pytest
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async.errors import AuthenticationError, InvalidArgumentError, ServerError
+from convai_async.errors import AuthenticationError, ConnectionFailedError, InvalidArgumentError, ServerError
 from convai_async.harvest import Archive, ArchiveError, HarvestReport, harvest
+from convai_async.harvest._outages import Outages
 from convai_async.testing import FakeConvAI, faults, mp3
 from convai_async.testing.documents import AGENTS
 
@@ -336,6 +338,8 @@ async def test_an_error_of_progress_comes_out_and_leaves_no_task(
         ({"limit": 0}, "limit"),
         ({"since": datetime(2026, 1, 1)}, "since"),  # noqa: DTZ001 - naive on purpose
         ({"until": datetime(2026, 1, 1)}, "until"),  # noqa: DTZ001 - naive on purpose
+        ({"lookback": timedelta(-1)}, "lookback"),
+        ({"agent_id": "\n"}, "agent_id"),
         ({"since": date(2026, 1, 2), "until": date(2026, 1, 1)}, "since"),
         ({"since": date(2026, 1, 1), "until": date(2026, 1, 1)}, "since"),
     ],
@@ -357,3 +361,260 @@ async def test_an_archive_of_another_service_is_not_mixed(
         with pytest.raises(ArchiveError, match=f"holds conversations of {fake.url}"):
             await harvest(other_client, archive)
     assert len(ids_in(archive)) == 1
+
+
+async def test_a_change_in_the_list_within_the_lookback_is_fetched_again_and_before_it_is_not(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    await harvest(client, archive)
+    ids = list(fake.conversations)
+    recent, old = ids[0], ids[-1]
+    for conversation_id in (recent, old):
+        fake.conversations[conversation_id].feedback = "like"
+        fake.conversations[conversation_id].status = "failed"
+    fake.requests.clear()
+    report = await harvest(client, archive)
+    assert [request.path.rsplit("/", 1)[1] for request in fake.requests_to("get_conversation")] == [recent]
+    report = await harvest(client, archive, lookback=timedelta(days=400))
+    assert report.found == 250
+    assert report.fetched == 1
+    assert fake.requests_to("get_conversation")[-1].path.endswith(old)
+
+
+async def test_a_call_that_starts_during_the_harvest_is_caught_by_its_end(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=200, latency=0.001) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        new: list[str] = []
+
+        def progress(report: HarvestReport) -> None:
+            if report.fetched and not new:
+                new.append(fake.add_conversation())
+
+        report = await harvest(client, archive, progress=progress)
+        assert report.complete
+        assert new[0] in ids_in(archive)
+        assert report.fetched == 201
+
+
+async def test_a_range_that_grows_lists_only_what_is_new_in_it(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    await harvest(client, archive, since=date(2026, 5, 20), until=date(2026, 5, 22))
+    before = len(ids_in(archive))
+    fake.requests.clear()
+    report = await harvest(client, archive, since=date(2026, 5, 10), lookback=timedelta(0))
+    assert report.complete
+    expected = [each for each in fake.conversations if fake.conversations[each].start >= 1_778_371_200]
+    assert sorted(ids_in(archive)) == sorted(expected)
+    assert len(fake.requests_to("get_conversation")) == len(expected) - before
+
+
+async def test_windows_of_one_agent_do_not_hide_those_of_another(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    await harvest(client, archive, agent_id=AGENTS[0][0])
+    await harvest(client, archive, agent_id=AGENTS[1][0])
+    assert 0 < len(ids_in(archive)) < 250
+    await harvest(client, archive)
+    assert sorted(ids_in(archive)) == sorted(fake.conversations)
+    fake.requests.clear()
+    await harvest(client, archive, agent_id=AGENTS[2][0], lookback=timedelta(0))
+    assert fake.requests_to("get_conversation") == []
+
+
+@pytest.mark.parametrize("prune", ["mark", "remove", None])
+async def test_what_the_service_has_no_more_is_pruned_as_asked(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, prune: Any
+) -> None:
+    await harvest(client, archive, audio=True)
+    recent, old = list(fake.conversations)[1], list(fake.conversations)[-2]
+    fake.conversations.remove(recent)
+    fake.conversations.remove(old)
+    report = await harvest(client, archive, prune=prune)
+    marked = {row[0] for row in query(archive, "SELECT conversation_id FROM conversations WHERE deleted_unix_secs > 0")}
+    assert report.deleted == (0 if prune is None else 1)
+    assert marked == ({recent} if prune == "mark" else set())
+    assert (recent in ids_in(archive)) is (prune != "remove")
+    assert old in ids_in(archive), "it lies before the lookback"
+    await harvest(client, archive, prune=prune, lookback=timedelta(days=400))
+    assert len(ids_in(archive)) == (248 if prune == "remove" else 250)
+    recordings = {path.stem for path in (archive.parent / "audio").iterdir()}
+    assert ({recent, old} & recordings == set()) or prune != "remove"
+
+
+async def test_pruning_trusts_no_list_alone(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+    await harvest(client, archive)
+    fake.faults.add(faults.change(lambda page: page["conversations"].clear()), operation="list_conversations", times=5)
+    report = await harvest(client, archive, prune="remove", lookback=timedelta(days=400))
+    assert report.deleted == 0
+    assert len(ids_in(archive)) == 250
+
+
+async def test_a_conversation_that_was_unfinished_and_is_gone_is_no_failure_for_ever(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=5, unfinished=1) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive)
+        fake.conversations.remove(next(iter(fake.conversations)))
+        report = await harvest(client, archive)
+        assert (report.deleted, report.failed) == (1, 0)
+        assert report.complete
+        assert len(ids_in(archive)) == 5
+
+
+async def test_a_recording_that_does_not_exist_is_no_failure_and_asked_for_again_while_it_may_come(
+    archive: Path,
+) -> None:
+    async with (
+        FakeConvAI(conversations=60, audio_bytes=100) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        fake.faults.add(faults.status(404), operation="get_audio", times=None)
+        report = await harvest(client, archive, audio=True)
+        assert (report.recordings, report.failed) == (0, 0)
+        fake.faults.clear()
+        report = await harvest(client, archive, audio=True)
+        newest = fake.conversations[next(iter(fake.conversations))].start
+        recent = [
+            each
+            for each in fake.conversations
+            if fake.conversations.has_audio(each) and fake.conversations[each].start >= newest - 3 * 86_400
+        ]
+        assert report.recordings == len(recent) > 0
+
+
+async def test_a_recording_that_fails_keeps_its_transcript_and_is_tried_again(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=20, audio_bytes=100) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        recorded = [each for each in fake.conversations if fake.conversations.has_audio(each)]
+        fake.faults.add(faults.status(403), operation="get_audio", times=None)
+        report = await harvest(client, archive, audio=True)
+        assert (report.fetched, report.failed) == (20, len(recorded))
+        with Archive.open(archive) as opened:
+            assert {failure.part for failure in opened.failures()} == {"audio"}
+        fake.faults.clear()
+        report = await harvest(client, archive, audio=True)
+        assert (report.fetched, report.recordings, report.failed) == (0, len(recorded), 0)
+        (archive.parent / "audio" / f"{recorded[0]}.mp3").unlink()
+        (archive.parent / "audio" / f".{recorded[0]}.mp3.x.part").touch()
+        report = await harvest(client, archive, audio=True)
+        assert report.recordings == 1, "the one that somebody removed"
+        assert not list((archive.parent / "audio").glob(".*")), "what a killed process left behind is tidied up"
+
+
+async def test_a_network_that_is_gone_for_a_while_costs_nothing(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FakeConvAI(conversations=100, latency=0.001) as fake:
+        port = int(fake.url.rpartition(":")[2])
+        client = ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(attempts=2, wait_initial=0))
+        waits: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 2:
+                await fake.start(port)
+
+        real = Outages.__init__
+        monkeypatch.setattr(Outages, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
+        cut = False
+
+        async def cut_off() -> None:
+            await fake.close()
+
+        def progress(report: HarvestReport) -> None:
+            nonlocal cut
+            if report.fetched and not cut:
+                cut = True
+                tasks.append(asyncio.create_task(cut_off()))
+
+        tasks: list[asyncio.Task[None]] = []
+        async with client:
+            report = await harvest(client, archive, progress=progress, source="fake")
+        assert report.complete
+        assert len(waits) >= 2
+        assert sorted(ids_in(archive)) == sorted(fake.conversations)
+
+
+async def test_a_network_that_stays_away_ends_the_harvest_with_its_error(
+    archive: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    real = Outages.__init__
+    monkeypatch.setattr(Outages, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: now))
+    async with ConvAIClient("key", base_url=f"http://127.0.0.1:{unused_tcp_port}", retry=None) as client:
+        with pytest.raises(ConnectionFailedError):
+            await harvest(client, archive)
+    assert 900 <= now < 920
+
+
+async def test_one_conversation_that_always_breaks_off_is_recorded_and_stops_nobody(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    bad = list(fake.conversations)[3]
+    fake.faults.add(faults.truncate(), path=bad, times=None)
+    report = await harvest(client, archive)
+    assert (report.fetched, report.failed) == (249, 1)
+
+
+async def test_a_long_pause_that_the_service_asks_for_is_waited_out(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    clock = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal clock
+        waits.append(seconds)
+        clock += seconds
+        client._engine.limiter._paused_until = None
+
+    real = Outages.__init__
+    monkeypatch.setattr(Outages, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: clock))
+    fake.faults.add(faults.rate_limited(retry_after=300), operation="get_conversation")
+    report = await harvest(client, archive)
+    assert report.complete
+    assert max(waits) == pytest.approx(300, abs=1)
+
+
+async def test_asked_to_stop_it_finishes_what_is_under_way_and_fetches_nothing_twice(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=300, latency=0.001) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        stop = anyio.Event()
+
+        def progress(report: HarvestReport) -> None:
+            if report.fetched >= 50:
+                stop.set()
+
+        report = await harvest(client, archive, progress=progress, stop=stop)
+        assert report.interrupted
+        assert not report.complete
+        assert len(ids_in(archive)) == report.fetched == len(fake.requests_to("get_conversation"))
+        assert report.fetched < 300
+        report = await harvest(client, archive, audio=True)
+        assert report.complete
+        assert len(fake.requests_to("get_conversation")) == 300
+        with Archive.open(archive) as opened:
+            last = opened.status().last_run
+            assert last is not None
+            assert last.report is not None
+            assert last.report["interrupted"] is False
+
+
+async def test_asked_to_stop_before_it_begins_it_does_nothing(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    stop = anyio.Event()
+    stop.set()
+    report = await harvest(client, archive, stop=stop, audio=True)
+    assert (report.fetched, report.interrupted) == (0, True)
