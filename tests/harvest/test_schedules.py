@@ -44,7 +44,7 @@ async def follow(seed: int, schedule: list[tuple[str, int]]) -> None:
                 for what, number in schedule:
                     await happen(what, number, client, fake, archive)
                 fake.faults.clear()
-                for conversation_id in list(fake.conversations)[:10]:
+                for conversation_id in fake.conversations:
                     fake.finish(conversation_id)
                 await harvest(client, archive, prune="remove", lookback=timedelta(days=4000))
                 report = await harvest(client, archive)
