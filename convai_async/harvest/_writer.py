@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from convai_async.audio import SavedAudio
 
 _DETAILS = ("turns", "tool_calls")
+_NUL = rb"\u0000"
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -128,10 +129,9 @@ class ArchiveWriter:
             ids = [item.conversation_id for item in fetched]
             self._delete(_DETAILS, ids)
             self._upsert("conversations", [conversation_row(item, now) for item in fetched])
-            for item in fetched:
-                if item.conversation is not None:
-                    self._upsert("turns", list(turn_rows(item.conversation_id, item.conversation)))
-                    self._upsert("tool_calls", list(tool_call_rows(item.conversation_id, item.conversation)))
+            readable = [(item.conversation_id, item.conversation) for item in fetched if item.conversation is not None]
+            self._insert_many("turns", [row for item in readable for row in turn_rows(*item)])
+            self._insert_many("tool_calls", [row for item in readable for row in tool_call_rows(*item)])
             self._settle_failures(ids, "conversation")
             self._store_recordings(recorded, now)
             self._store_failures([item for item in findings if isinstance(item, Failure)], now)
@@ -314,6 +314,21 @@ class ArchiveWriter:
             self._connection.executemany(statement, rows)
         except OverflowError:
             self._connection.executemany(statement, map(_without_giants, rows))
+
+    def _insert_many(self, table: str, rows: list[Row]) -> None:
+        """Insert new rows in one step, as JSON: between steps this thread would wait for the others each time."""
+        if not rows:
+            return
+        names = ", ".join(rows[0])
+        encoded = msgspec.json.encode([list(row.values()) for row in rows])
+        if _NUL in encoded:  # which SQLite's JSON cannot hold
+            places = ", ".join(f":{name}" for name in rows[0])
+            statement = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 - names of our own
+            self._connection.executemany(statement, map(_without_giants, rows))
+            return
+        values = ", ".join(f"value ->> '$[{number}]'" for number in range(len(rows[0])))
+        statement = f"INSERT INTO {table} ({names}) SELECT {values} FROM json_each(?)"  # noqa: S608 - names of our own
+        self._connection.execute(statement, (encoded.decode(),))
 
     def _among(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._turn, errors_named(self.path):

@@ -249,6 +249,16 @@ def test_a_number_that_no_column_can_hold_is_left_to_the_json(writer: ArchiveWri
     assert rows(path, "SELECT raw FROM conversations LIMIT 1") == [(raw,)]
 
 
+def test_odd_text_and_numbers_arrive_in_their_columns(writer: ArchiveWriter, path: Path) -> None:
+    said = ["a\x00b", "é🙂\u2028", "", 'quo"te\\', "\\u0000"]
+    writer.store([fetched("conv_1", *said), fetched("conv_2", "plain", "")])
+    giant = b'{"conversation_id": "conv_3", "transcript": [{"role": "user", "time_in_call_secs": 9999999999999999999}]}'
+    writer.store([decoded(summary("conv_3"), giant)])
+    assert rows(path, "SELECT role, time_in_call_secs FROM turns WHERE conversation_id = 'conv_3'") == [("user", 1e19)]
+    assert rows(path, "SELECT message FROM turns WHERE conversation_id = 'conv_1'") == [(text,) for text in said]
+    assert rows(path, "SELECT message FROM turns WHERE conversation_id = 'conv_2'") == [("plain",), ("",)]
+
+
 def test_what_failed_although_it_was_here_is_looked_at_again(writer: ArchiveWriter, archive: Archive) -> None:
     writer.store([fetched("conv_1")])
     writer.store([Failure("conv_1", "down", 1, summary=summary("conv_1", rating=3))])
