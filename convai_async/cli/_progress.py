@@ -73,6 +73,17 @@ def counts(report: HarvestReport) -> str:
     )
 
 
+def _short(report: HarvestReport) -> str:
+    """Return what matters most in what a narrow terminal shows of a line."""
+    rate = report.fetched / report.seconds if report.seconds else 0.0
+    parts = [f"{report.handled:,} of {report.found:,}", f"{rate:.0f}/s", outlook(report)]
+    if report.failed:
+        parts.insert(1, f"{report.failed:,} failed")
+    if report.reached_unix_secs is not None:
+        parts.append(f"back to {utc(report.reached_unix_secs)[:10]}")
+    return ", ".join(parts)
+
+
 def outlook(report: HarvestReport) -> str:
     """Return how fast it goes, and for how long it will go on."""
     left = report.seconds_left
@@ -116,9 +127,9 @@ class _Bar:
     def __init__(self) -> None:
         self._bar = Progress(
             SpinnerColumn(),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
+            BarColumn(bar_width=12),
             TimeElapsedColumn(),
+            TextColumn("{task.description}"),
             console=Console(stderr=True),
             transient=True,
         )
@@ -136,5 +147,4 @@ class _Bar:
     def update(self, report: HarvestReport) -> None:
         """Show the counts; rich redraws a few times a second."""
         total = report.found + report.to_list if report.handled else None
-        text = f"{counts(report)}; {outlook(report)}"
-        self._bar.update(self._task, description=text, total=total, completed=report.handled)
+        self._bar.update(self._task, description=_short(report), total=total, completed=report.handled)
