@@ -1,7 +1,8 @@
-"""Recordings: read them as they arrive, or save them whole."""
+"""Recordings, and other files: read them as they arrive, or save them whole."""
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,21 @@ class AudioStream:
         self._readable = False
         while chunk := await self._reply.read_chunk():
             yield chunk
+
+
+@asynccontextmanager
+async def open_stream(engine: Engine, call: Call[None]) -> AsyncIterator[AudioStream]:
+    """Open a stream, to read it as it arrives, until the block ends.
+
+    Raises:
+        ConvAIError: As for any request, before anything is yielded.
+    """
+    async with engine.stream(call) as reply:
+        audio = AudioStream(reply)
+        try:
+            yield audio
+        finally:
+            audio.close()
 
 
 class SavedAudio(msgspec.Struct, frozen=True):

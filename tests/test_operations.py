@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,8 +49,20 @@ EVERY_FILTER: dict[str, tuple[Any, list[tuple[str, str]]]] = {
 
 
 def test_every_filter_of_the_contract_is_tried_here() -> None:
-    assert set(EVERY_FILTER) == set(calls.ConversationFilters.__annotations__)
+    contract = json.loads((Path(__file__).parent / "data/openapi.json").read_text())
+    parameters = contract["paths"]["/v1/convai/conversations"]["get"]["parameters"]
+    assert set(EVERY_FILTER) == {each["name"] for each in parameters if each["in"] == "query"}
     assert len(EVERY_FILTER) == 17
+
+
+@pytest.mark.parametrize("name", sorted(set(calls.ConversationFilters.__annotations__) - set(EVERY_FILTER)))
+async def test_a_filter_of_today_is_sent_under_its_name(client: ConvAIClient, fake: FakeConvAI, name: str) -> None:
+    flags = {"text_only", "include_invalid_tool_calls"}
+    several = "Strings" in str(calls.ConversationFilters.__annotations__[name])
+    value: Any = True if name in flags else ["a", "b"] if several else "a"
+    await client.conversations.list(**{name: value})
+    sent = [pair for pair in fake.requests[-1].query if pair[0] == name]
+    assert sent == ([(name, "true")] if name in flags else [(name, "a"), (name, "b")] if several else [(name, "a")])
 
 
 @pytest.mark.parametrize("name", EVERY_FILTER)

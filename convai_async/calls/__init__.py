@@ -4,7 +4,7 @@ A `Call` says what to send and how to read the reply; nothing here does any I/O.
 ``client.send_raw(call)`` to get at status, headers and exact bytes beside the typed result.
 """
 
-from convai_async.calls._agents import get_agent_link
+from convai_async.calls._agents import get_agent_link, get_agent_topics
 from convai_async.calls._call import Call, FileBody, JSONBody, Response, request_id
 from convai_async.calls._conversations import (
     create_feedback,
@@ -13,15 +13,30 @@ from convai_async.calls._conversations import (
     delete_file,
     get_audio,
     get_conversation,
+    get_conversation_summary,
+    get_file,
     get_signed_url,
     get_sip_messages,
     get_webrtc_token,
     list_conversations,
+    resolve_conversation,
+    run_analysis,
+    run_evaluation,
 )
-from convai_async.calls._filters import ConversationFilters, Moment
+from convai_async.calls._filters import ConversationFilters, MessageFilters, Moment
+from convai_async.calls._messages import search_messages, text_search_messages
 from convai_async.calls._page import Page
 from convai_async.calls._query import MAX_PAGE_SIZE, unix_seconds
 from convai_async.calls._request import request
+from convai_async.calls._tags import (
+    assign_tags,
+    create_tag,
+    delete_tag,
+    get_tag,
+    list_tags,
+    unassign_tag,
+    update_tag,
+)
 
 __all__ = [
     "MAX_PAGE_SIZE",
@@ -29,21 +44,37 @@ __all__ = [
     "ConversationFilters",
     "FileBody",
     "JSONBody",
+    "MessageFilters",
     "Moment",
     "Page",
     "Response",
+    "assign_tags",
     "create_feedback",
     "create_file",
+    "create_tag",
     "delete_conversation",
     "delete_file",
+    "delete_tag",
     "get_agent_link",
+    "get_agent_topics",
     "get_audio",
     "get_conversation",
+    "get_conversation_summary",
+    "get_file",
     "get_signed_url",
     "get_sip_messages",
+    "get_tag",
     "get_webrtc_token",
     "list_conversations",
+    "list_tags",
     "request",
     "request_id",
+    "resolve_conversation",
+    "run_analysis",
+    "run_evaluation",
+    "search_messages",
+    "text_search_messages",
+    "unassign_tag",
     "unix_seconds",
+    "update_tag",
 ]

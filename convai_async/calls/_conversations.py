@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from convai_async.calls._call import Call, FileBody, checked_id, json_body, nothing, quoted_id
 from convai_async.calls._filters import ConversationFilters, check_filters
@@ -11,6 +11,7 @@ from convai_async.calls._query import MAX_PAGE_SIZE, check_page_size, encode_que
 from convai_async.errors import InvalidArgumentError
 from convai_async.models import (
     Conversation,
+    ConversationDigest,
     ConversationsPage,
     SignedUrl,
     SipMessage,
@@ -21,8 +22,6 @@ from convai_async.models import (
 
 if TYPE_CHECKING:
     from convai_async.models import ConversationSummary
-
-T = TypeVar("T")
 
 _CONVERSATIONS = "/v1/convai/conversations"
 
@@ -35,12 +34,41 @@ def list_conversations(**filters: Unpack[ConversationFilters]) -> Call[Page[Conv
 
 def _decode_summaries(body: bytes) -> Page[ConversationSummary]:
     page = ConversationsPage.from_json(body)
-    return _page(page.conversations, page.next_cursor, page.has_more)
+    return Page.of(page.conversations, page.next_cursor, page.has_more)
 
 
-def get_conversation(conversation_id: str) -> Call[Conversation]:
+def get_conversation(
+    conversation_id: str,
+    *,
+    format: Literal["json", "opentelemetry"] | None = None,  # noqa: A002 - the wire's name
+) -> Call[Conversation]:
     """GET /v1/convai/conversations/{conversation_id}: details and transcript."""
-    return Call("GET", _conversation(conversation_id), Conversation.from_json)
+    return Call("GET", _conversation(conversation_id), Conversation.from_json, encode_query({"format": format}))
+
+
+def resolve_conversation(agent_id: str, reference: str) -> Call[Conversation]:
+    """GET /v1/convai/conversations/resolve: the conversation that something else calls by this reference."""
+    query = {"agent_id": checked_id("agent_id", agent_id), "reference": checked_id("reference", reference)}
+    return Call("GET", f"{_CONVERSATIONS}/resolve", Conversation.from_json, encode_query(query))
+
+
+def get_conversation_summary(conversation_id: str, *, max_messages: int | None = None) -> Call[ConversationDigest]:
+    """GET /v1/convai/conversations/{conversation_id}/summary."""
+    query = encode_query({"max_messages": max_messages})
+    return Call("GET", f"{_conversation(conversation_id)}/summary", ConversationDigest.from_json, query)
+
+
+def run_analysis(conversation_id: str) -> Call[Conversation]:
+    """POST /v1/convai/conversations/{conversation_id}/analysis/run."""
+    path = f"{_conversation(conversation_id)}/analysis/run"
+    return Call("POST", path, Conversation.from_json, idempotent=False)
+
+
+def run_evaluation(conversation_id: str, evaluation_id: str, **scope: str | None) -> Call[Conversation]:
+    """POST /v1/convai/conversations/{conversation_id}/analysis/evaluations/run."""
+    body = json_body(evaluation_id=checked_id("evaluation_id", evaluation_id), **scope)
+    path = f"{_conversation(conversation_id)}/analysis/evaluations/run"
+    return Call("POST", path, Conversation.from_json, body=body, idempotent=False)
 
 
 def delete_conversation(conversation_id: str) -> Call[None]:
@@ -77,6 +105,11 @@ def create_file(conversation_id: str, content: bytes, *, filename: str, content_
     )
 
 
+def get_file(conversation_id: str, file_id: str) -> Call[None]:
+    """GET /v1/convai/conversations/{conversation_id}/files/{file_id}: a stream, to be read as it comes."""
+    return Call("GET", f"{_conversation(conversation_id)}/files/{quoted_id('file_id', file_id)}", nothing)
+
+
 def delete_file(conversation_id: str, file_id: str) -> Call[None]:
     """DELETE /v1/convai/conversations/{conversation_id}/files/{file_id}."""
     return Call("DELETE", f"{_conversation(conversation_id)}/files/{quoted_id('file_id', file_id)}", nothing)
@@ -93,15 +126,17 @@ def get_sip_messages(
 
 def _decode_sip_messages(body: bytes) -> Page[SipMessage]:
     page = SipMessagesPage.from_json(body)
-    return _page(page.sip_messages, page.next_cursor, page.has_more)
+    return Page.of(page.sip_messages, page.next_cursor, page.has_more)
 
 
-def get_signed_url(
+def get_signed_url(  # noqa: PLR0913 - each by its name
     agent_id: str,
     *,
     include_conversation_id: bool | None = None,
     branch_id: str | None = None,
+    version_id: str | None = None,
     environment: str | None = None,
+    debug_events_request: bool | None = None,
 ) -> Call[SignedUrl]:
     """GET /v1/convai/conversation/get-signed-url."""
     query = encode_query(
@@ -109,20 +144,35 @@ def get_signed_url(
             "agent_id": checked_id("agent_id", agent_id),
             "include_conversation_id": include_conversation_id,
             "branch_id": branch_id,
+            "version_id": version_id,
             "environment": environment,
+            "debug_events_request": debug_events_request,
         }
     )
     return Call("GET", "/v1/convai/conversation/get-signed-url", SignedUrl.from_json, query)
 
 
-def get_webrtc_token(agent_id: str, *, participant_name: str | None = None) -> Call[WebRTCToken]:
+def get_webrtc_token(  # noqa: PLR0913 - each by its name
+    agent_id: str,
+    *,
+    participant_name: str | None = None,
+    branch_id: str | None = None,
+    version_id: str | None = None,
+    environment: str | None = None,
+    debug_events_request: bool | None = None,
+) -> Call[WebRTCToken]:
     """GET /v1/convai/conversation/token."""
-    query = encode_query({"agent_id": checked_id("agent_id", agent_id), "participant_name": participant_name})
+    query = encode_query(
+        {
+            "agent_id": checked_id("agent_id", agent_id),
+            "participant_name": participant_name,
+            "branch_id": branch_id,
+            "version_id": version_id,
+            "environment": environment,
+            "debug_events_request": debug_events_request,
+        }
+    )
     return Call("GET", "/v1/convai/conversation/token", WebRTCToken.from_json, query)
-
-
-def _page(items: list[T], next_cursor: str | None, has_more: bool | None) -> Page[T]:  # noqa: FBT001 - the wire's field
-    return Page(items, next_cursor, has_more if has_more is not None else bool(next_cursor))
 
 
 def _conversation(conversation_id: str) -> str:

@@ -27,6 +27,11 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next_cursor: str | None = None
     has_more: bool = False
 
+    @classmethod
+    def of(cls, items: list[T], next_cursor: str | None, has_more: bool | None) -> Page[T]:  # noqa: FBT001 - the wire's
+        """Return a page; one that does not say whether more follows goes by its cursor."""
+        return cls(items, next_cursor, bool(next_cursor) if has_more is None else has_more)
+
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from convai_async.calls._call import Query
 
 MAX_PAGE_SIZE = 100
+MAX_SEARCH_PAGE_SIZE = 50
 
 
 def encode_query(values: Mapping[str, Any]) -> Query:
@@ -72,14 +73,14 @@ def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int
     raise InvalidArgumentError(name, f"must be a datetime or unix seconds, not {type(value).__name__}")
 
 
-def check_page_size(page_size: int | None) -> None:
+def check_page_size(page_size: int | None, largest: int = MAX_PAGE_SIZE) -> None:
     """Refuse a page size that the service would refuse.
 
     Raises:
-        InvalidArgumentError: It is not a whole number from 1 to 100.
+        InvalidArgumentError: It is not a whole number from 1 to the largest.
     """
     if page_size is None:
         return
     whole = isinstance(page_size, int) and not isinstance(page_size, bool)
-    if not whole or not 1 <= page_size <= MAX_PAGE_SIZE:
-        raise InvalidArgumentError("page_size", f"must be from 1 to {MAX_PAGE_SIZE}, got {page_size!r}")
+    if not whole or not 1 <= page_size <= largest:
+        raise InvalidArgumentError("page_size", f"must be from 1 to {largest}, got {page_size!r}")

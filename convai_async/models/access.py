@@ -34,6 +34,7 @@ class WebRTCToken(Model):
     secret_fields = ("token",)
 
     token: str
+    conversation_id: str | None = None
 
 
 class ConversationToken(Model):

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import field
 
 from convai_async.models._base import Model
-from convai_async.models.enums import EvaluationResult, JSONSchemaType
+from convai_async.models.enums import AnalysisScope, CriteriaScoringMode, EvaluationResult, JSONSchemaType
 
 
 class CriterionResult(Model):
@@ -19,6 +19,18 @@ class CriterionResult(Model):
     criteria_id: str | None = None
     result: EvaluationResult | None = None
     rationale: str | None = None
+    scoring_mode: CriteriaScoringMode | None = None
+    score: int | None = None
+    max_score: int | None = None
+
+
+class AllowedValues(Model):
+    """Where the values that data may have come from.
+
+    Schema: AllowedValues.
+    """
+
+    dynamic_variable: str | None = None
 
 
 class CollectedDataSchema(Model):
@@ -36,6 +48,10 @@ class CollectedDataSchema(Model):
     is_system_provided: bool = False
     dynamic_variable: str | None = None
     constant_value: Any = None
+    description: str | None = None
+    allowed_values: AllowedValues | None = None
+    allowed_values_dynamic_variable: str | None = None
+    is_omitted: bool = False
 
 
 class CollectedData(Model):
@@ -51,6 +67,22 @@ class CollectedData(Model):
     value: Any = None
     json_schema: CollectedDataSchema | None = None
     rationale: str | None = None
+    name: str | None = None
+
+
+class ScopedAnalysis(Model):
+    """The analysis of one agent's part, or of the whole conversation.
+
+    Schema: ScopedAnalysisResult.
+    """
+
+    scope: AnalysisScope | None = None
+    source_agent_id: str | None = None
+    source_branch_id: str | None = None
+    evaluation_criteria_results: dict[str, CriterionResult] = field(default_factory=dict)
+    data_collection_results: dict[str, CollectedData] = field(default_factory=dict)
+    successful: EvaluationResult | None = None
+    success_score: float | None = None
 
 
 class ConversationAnalysis(Model):
@@ -68,3 +100,7 @@ class ConversationAnalysis(Model):
     call_successful: EvaluationResult | None = None
     transcript_summary: str | None = None
     call_summary_title: str | None = None
+    evaluation_criteria_results_list: list[CriterionResult] = field(default_factory=list)
+    data_collection_results_list: list[CollectedData] = field(default_factory=list)
+    call_success_score: float | None = None
+    scoped: list[ScopedAnalysis] = field(default_factory=list)

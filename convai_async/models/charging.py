@@ -51,6 +51,94 @@ class LLMUsageByCategory(Model):
     initiated_generation: LLMUsage = field(default_factory=LLMUsage)
 
 
+class PlatformCategoryUsage(Model):
+    """What one kind of use of the platform cost.
+
+    Schema: PlatformCategoryUsage.
+    """
+
+    credits: int | None = None
+    price: float | None = None
+    quantity: float | None = None
+
+
+class PlatformUsage(Model):
+    """What the use of the platform cost, by kind.
+
+    Schema: PlatformUsage.
+    """
+
+    category_usage: dict[str, PlatformCategoryUsage] = field(default_factory=dict)
+
+
+class VoiceUsage(Model):
+    """How much one voice spoke.
+
+    Schema: ConversationVoiceUsageModel.
+    """
+
+    voice_id: str | None = None
+    audio_output_seconds: float | None = None
+
+
+class TTSUsage(Model):
+    """How much was spoken.
+
+    Schema: ConversationTtsUsageModel.
+    """
+
+    primary_tts_model: str | None = None
+    total_audio_output_seconds: float | None = None
+    total_characters: int | None = None
+    per_voice_usage: list[VoiceUsage] = field(default_factory=list)
+
+
+class ASRUsage(Model):
+    """How much was listened to.
+
+    Schema: ConversationAsrUsageModel.
+    """
+
+    asr_model: str | None = None
+    total_transcription_calls: int | None = None
+    total_audio_input_seconds: float | None = None
+
+
+class AnalysisTotal(Model):
+    """What all runs of the analysis cost.
+
+    Schema: AnalysisRunningTotal.
+    """
+
+    price: float | None = None
+    charge: int | None = None
+    runs: int | None = None
+    price_per_feature: dict[str, float] = field(default_factory=dict)
+    charge_per_feature: dict[str, int] = field(default_factory=dict)
+
+
+class AnalysisRun(Model):
+    """What one run of the analysis cost.
+
+    Schema: AnalysisRunSnapshot.
+    """
+
+    price: float | None = None
+    charge: int | None = None
+    price_per_feature: dict[str, float] = field(default_factory=dict)
+    charge_per_feature: dict[str, int] = field(default_factory=dict)
+
+
+class AnalysisCharging(Model):
+    """What the analysis cost.
+
+    Schema: AnalysisCharging.
+    """
+
+    total: AnalysisTotal | None = None
+    last_run: AnalysisRun | None = None
+
+
 class ConversationCharging(Model):
     """What was charged for a conversation.
 
@@ -71,3 +159,10 @@ class ConversationCharging(Model):
     call_charge: int | None = None
     free_minutes_consumed: float | None = None
     free_llm_dollars_consumed: float | None = None
+    platform_charge: int | None = None
+    platform_usage: PlatformUsage | None = None
+    platform_price: float | None = None
+    tts_usage: TTSUsage | None = None
+    asr_usage: ASRUsage | None = None
+    analysis: AnalysisCharging | None = None
+    voice_surcharge_charge: int | None = None

@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from msgspec import field
 
 from convai_async.models._base import Model
 from convai_async.models._time import utc_datetime
 from convai_async.models.analysis import ConversationAnalysis
-from convai_async.models.enums import ConversationStatus, EvaluationResult, PhoneCallDirection
+from convai_async.models.enums import (
+    ConversationProduct,
+    ConversationStatus,
+    EvaluationResult,
+    InitiationSource,
+    PhoneCallDirection,
+    SentimentLabel,
+)
 from convai_async.models.initiation import InitiationData
 from convai_async.models.metadata import ConversationMetadata
 from convai_async.models.transcript import TranscriptTurn
+
+
+class SentimentAnalysis(Model):
+    """How the user felt, judged turn by turn.
+
+    Schema: ConversationSentimentAnalysis.
+    """
+
+    overall_label: SentimentLabel | None = None
+    overall_sentiment_score: float | None = None
+    overall_frustration_score: float | None = None
+    min_user_sentiment_score: float | None = None
+    max_user_frustration_score: float | None = None
+    num_scored_user_turns: int | None = None
+
+
+class CriterionSummary(Model):
+    """How a conversation did by one criterion.
+
+    Schema: EvaluationCriteriaSummaryResult.
+    """
+
+    result: EvaluationResult | None = None
+    score: int | None = None
+    max_score: int | None = None
 
 
 class ConversationSummary(Model):
@@ -40,6 +73,20 @@ class ConversationSummary(Model):
     call_summary_title: str | None = None
     direction: PhoneCallDirection | None = None
     rating: float | None = None
+    version_id: str | None = None
+    cost: int | None = None
+    cost_fiat: float | None = None
+    user_message_count: int | None = None
+    agent_message_count: int | None = None
+    termination_reason: str | None = None
+    call_success_score: float | None = None
+    main_language: str | None = None
+    conversation_initiation_source: InitiationSource | None = None
+    tool_names: list[str] = field(default_factory=list)
+    sentiment_analysis: SentimentAnalysis | None = None
+    data_collection_results: dict[str, Any] = field(default_factory=dict)
+    evaluation_criteria_results: dict[str, CriterionSummary | None] = field(default_factory=dict)
+    tag_ids: list[str] = field(default_factory=list)
 
     @property
     def start_time(self) -> datetime | None:
@@ -56,6 +103,16 @@ class ConversationsPage(Model):
     conversations: list[ConversationSummary] = field(default_factory=list)
     next_cursor: str | None = None
     has_more: bool | None = None
+
+
+class VisitedAgent(Model):
+    """An agent that took part in a conversation.
+
+    Schema: VisitedAgentRef.
+    """
+
+    agent_id: str | None = None
+    branch_id: str | None = None
 
 
 class Conversation(Model):
@@ -80,6 +137,16 @@ class Conversation(Model):
     has_audio: bool = False
     has_user_audio: bool = False
     has_response_audio: bool = False
+    agent_name: str | None = None
+    conversation_product: ConversationProduct | None = None
+    version_id: str | None = None
+    user_message_count: int | None = None
+    agent_message_count: int | None = None
+    visited_agents: list[VisitedAgent] = field(default_factory=list)
+    environment: str | None = None
+    has_auxiliary_audio: bool = False
+    tag_ids: list[str] = field(default_factory=list)
+    otlp_traces: dict[str, Any] | None = None
 
     @property
     def start_time(self) -> datetime | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-AgentDefinitionSource: TypeAlias = Literal["cli", "ui", "api", "template", "unknown"] | str
+AgentDefinitionSource: TypeAlias = Literal["cli", "ui", "api", "template", "unknown", "architect", "mcp"] | str
+AnalysisScope: TypeAlias = Literal["conversation", "agent"] | str
 AuthorizationMethod: TypeAlias = (
     Literal[
         "invalid",
@@ -15,28 +16,50 @@ AuthorizationMethod: TypeAlias = (
         "livekit_token",
         "livekit_token_website",
         "genesys_api_key",
+        "avaya_api_key",
+        "audiocodes_api_key",
+        "whatsapp",
+        "sms",
     ]
     | str
 )
+CallPermissionState: TypeAlias = Literal["blocked", "sent", "accepted", "declined"] | str
+CallResult: TypeAlias = Literal["answered", "voicemail", "busy", "no_answer", "failed"] | str
+CampaignConversationType: TypeAlias = Literal["initial", "retry", "callback", "redirect"] | str
+ConversationProduct: TypeAlias = Literal["agents", "speech_engine"] | str
 ConversationStatus: TypeAlias = Literal["initiated", "in-progress", "processing", "done", "failed"] | str
 ConversationTokenPurpose: TypeAlias = Literal["signed_url", "shareable_link"] | str
+CriteriaScoringMode: TypeAlias = Literal["binary", "numeric_uniform"] | str
 DeliveryStatus: TypeAlias = Literal["pending", "success", "failed"] | str
+DocumentUsageMode: TypeAlias = Literal["prompt", "auto"] | str
 EmbeddingModel: TypeAlias = Literal["e5_mistral_7b_instruct", "multilingual_e5_large_instruct"] | str
+EndProcedureErrorStatus: TypeAlias = Literal["not_found", "invalid_id"] | str
 EvaluationResult: TypeAlias = Literal["success", "failure", "unknown"] | str
-FeedbackType: TypeAlias = Literal["thumbs", "rating"] | str
 FeedbackScore: TypeAlias = Literal["like", "dislike"] | str
-JSONSchemaType: TypeAlias = Literal["boolean", "string", "integer", "number"] | str
-PhoneCallDirection: TypeAlias = Literal["inbound", "outbound"] | str
-SipDirection: TypeAlias = Literal["in", "out"] | str
-SourceMedium: TypeAlias = Literal["audio", "text"] | str
-SummaryMode: TypeAlias = Literal["exclude", "include"] | str
-ToolResultType: TypeAlias = Literal["client", "webhook", "mcp"] | str
-ToolType: TypeAlias = (
-    Literal["system", "webhook", "client", "mcp", "workflow", "api_integration_webhook", "api_integration_mcp"] | str
+FeedbackType: TypeAlias = Literal["thumbs", "rating"] | str
+GuardrailExecutionMode: TypeAlias = Literal["streaming", "blocking"] | str
+GuardrailType: TypeAlias = (
+    Literal[
+        "custom",
+        "prompt_injection",
+        "self_harm_intent",
+        "violence_graphic",
+        "sexual",
+        "violence",
+        "harassment",
+        "sexual_minors",
+        "self_harm",
+        "self_harm_instructions",
+        "harassment_threatening",
+        "hate",
+        "hate_threatening",
+        "profanity",
+        "religion_or_politics",
+        "medical_and_legal",
+        "guardrail",
+    ]
+    | str
 )
-TurnRole: TypeAlias = Literal["user", "agent"] | str
-WhatsAppDirection: TypeAlias = Literal["inbound", "outbound", "unknown"] | str
-
 InitiationSource: TypeAlias = (
     Literal[
         "unknown",
@@ -53,9 +76,26 @@ InitiationSource: TypeAlias = (
         "swift_sdk",
         "whatsapp",
         "flutter_sdk",
+        "exotel",
+        "avaya",
+        "audiocodes",
+        "twilio_sms",
+        "zendesk_integration",
+        "slack_integration",
+        "telegram_integration",
+        "intercom_integration",
+        "freshdesk_integration",
+        "salesforce_integration",
+        "template_preview",
+        "genesys_bot_connector",
+        "subagent_tool",
     ]
     | str
 )
+JSONSchemaType: TypeAlias = Literal["boolean", "string", "integer", "number"] | str
+KnowledgeBaseDocumentType: TypeAlias = Literal["file", "url", "text", "folder"] | str
+KnowledgeBaseRagStatus: TypeAlias = Literal["success", "no_documents", "no_results"] | str
+KnowledgeBaseStatus: TypeAlias = Literal["success", "no_matching_documents", "no_results"] | str
 LLM: TypeAlias = (
     Literal[
         "gpt-4o-mini",
@@ -127,6 +167,87 @@ LLM: TypeAlias = (
         "gpt-3.5-turbo-1106",
         "watt-tool-8b",
         "watt-tool-70b",
+        "gpt-5.2",
+        "gpt-5.2-chat-latest",
+        "gpt-5.4",
+        "gpt-5.4-mini",
+        "gpt-5.4-nano",
+        "gpt-5.5",
+        "gpt-5.6-sol",
+        "gpt-5.6-terra",
+        "gpt-5.6-luna",
+        "gpt-6-astra",
+        "gpt-6-sol",
+        "gpt-6-luna",
+        "gpt-6.1-sol",
+        "gpt-6.1-terra",
+        "gemini-3-flash-preview",
+        "gemini-3.1-pro-preview",
+        "gemini-3.1-flash-lite-preview",
+        "gemini-3.1-flash-lite",
+        "gemini-3.5-flash",
+        "gemini-3.5-flash-lite",
+        "gemini-3.6-flash",
+        "gemini-3.7-flash",
+        "gemini-3.8-flash",
+        "gemini-4-argon",
+        "claude-opus-4-6",
+        "claude-opus-4-7",
+        "claude-opus-4-8",
+        "claude-opus-5",
+        "claude-opus-5-5",
+        "claude-sonnet-4-6",
+        "claude-sonnet-5",
+        "claude-sonnet-5-5",
+        "claude-haiku-5-5",
+        "qwen36-35b-a3b",
+        "qwen35-397b-a17b",
+        "glm-52",
+        "deepseek-v41-flash",
+        "nemotron-35-super-vl-nvfp4",
+        "gpt-5.2-2025-12-11",
+        "gpt-5.4-2026-03-05",
+        "gpt-5.4-mini-2026-03-17",
+        "gpt-5.4-nano-2026-03-17",
+        "gpt-5.5-2026-04-23",
     ]
     | str
 )
+PhoneCallDirection: TypeAlias = Literal["inbound", "outbound"] | str
+PlatformEvent: TypeAlias = Literal["user_turn_timeout", "skip_turn_wait_elapsed"] | str
+ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | str
+SentimentLabel: TypeAlias = Literal["positive", "neutral", "negative"] | str
+SipDirection: TypeAlias = Literal["in", "out"] | str
+SourceMedium: TypeAlias = Literal["audio", "text", "dtmf", "image", "file"] | str
+StartProcedureErrorStatus: TypeAlias = Literal["not_found", "invalid_name", "already_active"] | str
+SummaryMode: TypeAlias = Literal["exclude", "include"] | str
+TTSModel: TypeAlias = (
+    Literal[
+        "eleven_turbo_v2",
+        "eleven_turbo_v2_5",
+        "eleven_flash_v2",
+        "eleven_flash_v2_5",
+        "eleven_multilingual_v2",
+        "eleven_v3_conversational",
+        "eleven_v4",
+        "eleven_v4_turbo",
+    ]
+    | str
+)
+TTSModelFamily: TypeAlias = Literal["turbo", "flash", "multilingual", "v3_conversational", "v4", "v4_turbo"] | str
+ToolResultType: TypeAlias = Literal["client", "webhook", "mcp", "code"] | str
+ToolType: TypeAlias = (
+    Literal[
+        "system",
+        "webhook",
+        "client",
+        "mcp",
+        "workflow",
+        "api_integration_webhook",
+        "api_integration_mcp",
+        "smb",
+    ]
+    | str
+)
+TurnRole: TypeAlias = Literal["user", "agent"] | str
+WhatsAppDirection: TypeAlias = Literal["inbound", "outbound", "unknown"] | str

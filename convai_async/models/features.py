@@ -28,6 +28,7 @@ class WorkflowFeatures(Model):
     standalone_agent_node: FeatureStatus = field(default_factory=FeatureStatus)
     phone_number_node: FeatureStatus = field(default_factory=FeatureStatus)
     end_node: FeatureStatus = field(default_factory=FeatureStatus)
+    override_agent_node: FeatureStatus | None = None
 
 
 class AgentTestingFeatures(Model):
@@ -60,3 +61,8 @@ class FeaturesUsage(Model):
     voicemail_detection: FeatureStatus = field(default_factory=FeatureStatus)
     workflow: WorkflowFeatures = field(default_factory=WorkflowFeatures)
     agent_testing: AgentTestingFeatures = field(default_factory=AgentTestingFeatures)
+    dtmf_input: FeatureStatus | None = None
+    versioning: FeatureStatus | None = None
+    file_input: FeatureStatus | None = None
+    freeform_procedure: FeatureStatus | None = None
+    structured_procedure: FeatureStatus | None = None

@@ -7,7 +7,15 @@ from typing import Any
 from msgspec import field
 
 from convai_async.models._base import Model
-from convai_async.models.enums import LLM, InitiationSource
+from convai_async.models.enums import (
+    LLM,
+    DocumentUsageMode,
+    InitiationSource,
+    KnowledgeBaseDocumentType,
+    ReasoningEffort,
+    TTSModel,
+    TTSModelFamily,
+)
 
 
 class SoftTimeoutOverride(Model):
@@ -17,6 +25,7 @@ class SoftTimeoutOverride(Model):
     """
 
     message: str | None = None
+    additional_soft_timeout_messages: list[str] = field(default_factory=list)
 
 
 class TurnOverride(Model):
@@ -26,6 +35,35 @@ class TurnOverride(Model):
     """
 
     soft_timeout_config: SoftTimeoutOverride | None = None
+    noisy_environment_message: str | None = None
+
+
+class SupportedVoice(Model):
+    """A voice that the agent can change to.
+
+    Schema: SupportedVoice.
+    """
+
+    label: str | None = None
+    voice_id: str | None = None
+    description: str | None = None
+    language: str | None = None
+    model_family: TTSModelFamily | None = None
+    optimize_streaming_latency: int | None = None
+    stability: float | None = None
+    speed: float | None = None
+    similarity_boost: float | None = None
+    clone_strength: float | None = None
+
+
+class PronunciationDictionary(Model):
+    """A version of a pronunciation dictionary.
+
+    Schema: PydanticPronunciationDictionaryVersionLocator.
+    """
+
+    pronunciation_dictionary_id: str | None = None
+    version_id: str | None = None
 
 
 class TTSOverride(Model):
@@ -38,6 +76,10 @@ class TTSOverride(Model):
     stability: float | None = None
     speed: float | None = None
     similarity_boost: float | None = None
+    model_id: TTSModel | None = None
+    supported_voices: list[SupportedVoice] = field(default_factory=list)
+    clone_strength: float | None = None
+    pronunciation_dictionary_locators: list[PronunciationDictionary] = field(default_factory=list)
 
 
 class ConversationOverride(Model):
@@ -47,6 +89,19 @@ class ConversationOverride(Model):
     """
 
     text_only: bool | None = None
+    max_duration_seconds: int | None = None
+
+
+class KnowledgeBaseDocument(Model):
+    """A document of the knowledge base.
+
+    Schema: KnowledgeBaseLocator.
+    """
+
+    type: KnowledgeBaseDocumentType | None = None
+    name: str | None = None
+    id: str | None = None
+    usage_mode: DocumentUsageMode | None = None
 
 
 class PromptOverride(Model):
@@ -58,6 +113,10 @@ class PromptOverride(Model):
     prompt: str | None = None
     llm: LLM | None = None
     native_mcp_server_ids: list[str] = field(default_factory=list)
+    reasoning_effort: ReasoningEffort | None = None
+    tool_ids: list[str] = field(default_factory=list)
+    tool_ids_strict: bool | None = None
+    knowledge_base: list[KnowledgeBaseDocument] = field(default_factory=list)
 
 
 class AgentOverride(Model):
@@ -69,6 +128,16 @@ class AgentOverride(Model):
     first_message: str | None = None
     language: str | None = None
     prompt: PromptOverride | None = None
+    max_conversation_duration_message: str | None = None
+
+
+class ASROverride(Model):
+    """What was set otherwise for listening.
+
+    Schema: AsrConversationalConfigOverride.
+    """
+
+    keywords: list[str] = field(default_factory=list)
 
 
 class ConfigOverride(Model):
@@ -81,6 +150,7 @@ class ConfigOverride(Model):
     tts: TTSOverride | None = None
     conversation: ConversationOverride | None = None
     agent: AgentOverride | None = None
+    asr: ASROverride | None = None
 
 
 class SourceInfo(Model):
@@ -109,3 +179,8 @@ class InitiationData(Model):
     user_id: str | None = None
     source_info: SourceInfo = field(default_factory=SourceInfo)
     dynamic_variables: dict[str, Any] = field(default_factory=dict)
+    branch_id: str | None = None
+    environment: str | None = None
+    starting_workflow_node_id: str | None = None
+    procedure_ids: list[str] = field(default_factory=list)
+    start_procedure_ids: list[str] = field(default_factory=list)

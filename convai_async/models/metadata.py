@@ -13,10 +13,14 @@ from convai_async.models.charging import ConversationCharging
 from convai_async.models.enums import (
     AgentDefinitionSource,
     AuthorizationMethod,
+    CallPermissionState,
+    CallResult,
+    CampaignConversationType,
     DeliveryStatus,
     FeedbackScore,
     FeedbackType,
     InitiationSource,
+    PhoneCallDirection,
     WhatsAppDirection,
 )
 from convai_async.models.features import FeaturesUsage
@@ -54,6 +58,18 @@ class ConversationFeedback(Model):
     comment: str | None = None
 
 
+class BatchCallCampaign(Model):
+    """The campaign that a batch call belongs to.
+
+    Schema: BatchCallingCampaignInformation.
+    """
+
+    campaign_id: str | None = None
+    campaign_lead_id: str | None = None
+    cold_attempt: int | None = None
+    conversation_type: CampaignConversationType | None = None
+
+
 class BatchCall(Model):
     """The batch that a call was part of.
 
@@ -62,6 +78,7 @@ class BatchCall(Model):
 
     batch_call_id: str | None = None
     batch_call_recipient_id: str | None = None
+    campaign: BatchCallCampaign | None = None
 
 
 class ConversationError(Model):
@@ -93,6 +110,43 @@ class ElevenAssistant(Model):
     is_eleven_assistant: bool = False
 
 
+class PlainIntegration(Model):
+    """The thread of a conversation at Plain.
+
+    Schema: AsyncConversationMetadataPlatformMetadata_PlainIntegration.
+    """
+
+    conversation_initiation_source: str = "plain_integration"
+    thread_id: str | None = None
+    workspace_id: str | None = None
+
+
+class ZendeskIntegration(Model):
+    """The ticket of a conversation at Zendesk.
+
+    Schema: AsyncConversationMetadataPlatformMetadata_ZendeskIntegration.
+    """
+
+    conversation_initiation_source: str = "zendesk_integration"
+    ticket_id: str | None = None
+
+
+class UnknownIntegration(UnknownVariant):
+    """An integration that this version does not know."""
+
+
+if TYPE_CHECKING:
+    PlatformMetadata = PlainIntegration | ZendeskIntegration | UnknownIntegration
+else:
+    PlatformMetadata = open_union(
+        "PlatformMetadata",
+        tag="conversation_initiation_source",
+        variants={"plain_integration": PlainIntegration, "zendesk_integration": ZendeskIntegration},
+        unknown=UnknownIntegration,
+    )
+"""What an integration knows of a conversation."""
+
+
 class AsyncConversation(Model):
     """The delivery of a conversation to another system.
 
@@ -106,6 +160,51 @@ class AsyncConversation(Model):
     external_id: str | None = None
     retry_count: int = 0
     last_retry_timestamp: int | None = None
+    external_link: str | None = None
+    last_processed_external_message_id: str | None = None
+    integration_trigger_id: str | None = None
+    platform_metadata: PlatformMetadata | None = None
+
+
+class WhatsAppRecipient(Model):
+    """Whom a WhatsApp conversation is with.
+
+    Schema: WhatsAppRecipient.
+    """
+
+    phone: str | None = None
+    bsuid: str | None = None
+
+
+class WhatsAppCallPermission(Model):
+    """Whether a WhatsApp user may be called.
+
+    Schema: WhatsAppCallPermissionRequest.
+    """
+
+    state: CallPermissionState | None = None
+    requested_at_unix: int | None = None
+    responded_at_unix: int | None = None
+    permanent: bool = False
+    granted_by_user_call: bool = False
+
+
+class WhatsAppOpening(Model):
+    """The message that opened a WhatsApp conversation. Times are unix seconds.
+
+    Schema: WhatsAppOpeningMessage.
+    """
+
+    template_name: str | None = None
+    wamid: str | None = None
+    sent_at_unix: int | None = None
+    delivered_at_unix: int | None = None
+    read_at_unix: int | None = None
+    replied_at_unix: int | None = None
+    failed_at_unix: int | None = None
+    error_code: str | None = None
+    pricing_category: str | None = None
+    billable: bool | None = None
 
 
 class WhatsAppConversation(Model):
@@ -117,6 +216,12 @@ class WhatsAppConversation(Model):
     direction: WhatsAppDirection | None = None
     whatsapp_business_account_id: str | None = None
     whatsapp_user_id: str | None = None
+    whatsapp_phone_number_id: str | None = None
+    awaiting_first_user_message: bool = False
+    recipient: WhatsAppRecipient | None = None
+    call_permission_request: WhatsAppCallPermission | None = None
+    call_result: CallResult | None = None
+    opening_message: WhatsAppOpening | None = None
 
 
 class DefaultInitiation(Model):
@@ -155,6 +260,28 @@ else:
 
 Schema: ConversationHistoryMetadataCommonModelInitiationTrigger.
 """
+
+
+class SmsConversation(Model):
+    """A conversation over SMS.
+
+    Schema: SmsConversationInfo.
+    """
+
+    direction: PhoneCallDirection | None = None
+    phone_number_id: str | None = None
+    sms_user_phone_number: str | None = None
+    agent_phone_number: str | None = None
+
+
+class VoiceReward(Model):
+    """What the owner of a voice earns.
+
+    Schema: ConversationVoiceRewardModel.
+    """
+
+    voice_id: str | None = None
+    reward_usd_cents: float | None = None
 
 
 class ConversationMetadata(Model):
@@ -196,6 +323,10 @@ class ConversationMetadata(Model):
     whatsapp: WhatsAppConversation | None = None
     agent_created_from: AgentDefinitionSource | None = None
     agent_last_updated_from: AgentDefinitionSource | None = None
+    queue_wait_secs: float | None = None
+    sms: SmsConversation | None = None
+    voice_rewards: list[VoiceReward] = field(default_factory=list)
+    cost_fiat: float | None = None
 
     @property
     def start_time(self) -> datetime | None:

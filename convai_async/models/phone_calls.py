@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
 from convai_async.models._base import Model, UnknownVariant, open_union
-from convai_async.models.enums import PhoneCallDirection
+from convai_async.models.enums import CallResult, PhoneCallDirection
 
 
 class PhoneCallBase(Model):
@@ -16,6 +18,7 @@ class PhoneCallBase(Model):
     agent_number: str | None = None
     external_number: str | None = None
     call_sid: str | None = None
+    call_result: CallResult | None = None
 
 
 class TwilioPhoneCall(PhoneCallBase):
@@ -35,6 +38,18 @@ class SipTrunkingPhoneCall(PhoneCallBase):
     """
 
     type: str = "sip_trunking"
+    call_id: str | None = None
+    sip_header_dynamic_variables: dict[str, str] = field(default_factory=dict)
+
+
+class ExotelPhoneCall(PhoneCallBase):
+    """A call through Exotel.
+
+    Schema: ConversationHistoryMetadataCommonModelPhoneCall_Exotel.
+    """
+
+    type: str = "exotel"
+    stream_sid: str | None = None
 
 
 class UnknownPhoneCall(UnknownVariant):
@@ -42,12 +57,16 @@ class UnknownPhoneCall(UnknownVariant):
 
 
 if TYPE_CHECKING:
-    PhoneCall = TwilioPhoneCall | SipTrunkingPhoneCall | UnknownPhoneCall
+    PhoneCall = TwilioPhoneCall | SipTrunkingPhoneCall | ExotelPhoneCall | UnknownPhoneCall
 else:
     PhoneCall = open_union(
         "PhoneCall",
         tag="type",
-        variants={"twilio": TwilioPhoneCall, "sip_trunking": SipTrunkingPhoneCall},
+        variants={
+            "twilio": TwilioPhoneCall,
+            "sip_trunking": SipTrunkingPhoneCall,
+            "exotel": ExotelPhoneCall,
+        },
         unknown=UnknownPhoneCall,
     )
 """A phone call, by network.

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
 from convai_async.models._base import Model, UnknownVariant, open_union
+from convai_async.models.enums import (
+    EndProcedureErrorStatus,
+    KnowledgeBaseRagStatus,
+    KnowledgeBaseStatus,
+    StartProcedureErrorStatus,
+)
 
 
 class EndCallSuccess(Model):
@@ -31,6 +39,57 @@ class LanguageDetectionSuccess(Model):
     language: str | None = None
 
 
+class ConfiguredBranch(Model):
+    """The branch is the one that the tool names.
+
+    Schema: TransferToAgentToolResultSuccessModelOutputBranchInfo_Configured.
+    """
+
+    branch_reason: str = "configured"
+    branch_id: str | None = None
+
+
+class MainBranch(Model):
+    """The branch is the main one, for want of another.
+
+    Schema: TransferToAgentToolResultSuccessModelOutputBranchInfo_DefaultingToMain.
+    """
+
+    branch_reason: str = "defaulting_to_main"
+    branch_id: str | None = None
+
+
+class TrafficSplitBranch(Model):
+    """The branch was drawn, as the traffic is split.
+
+    Schema: TransferToAgentToolResultSuccessModelOutputBranchInfo_TrafficSplit.
+    """
+
+    branch_reason: str = "traffic_split"
+    branch_id: str | None = None
+    traffic_percentage: float | None = None
+
+
+class UnknownBranch(UnknownVariant):
+    """A reason for a branch that this version does not know."""
+
+
+if TYPE_CHECKING:
+    BranchInfo = ConfiguredBranch | MainBranch | TrafficSplitBranch | UnknownBranch
+else:
+    BranchInfo = open_union(
+        "BranchInfo",
+        tag="branch_reason",
+        variants={
+            "configured": ConfiguredBranch,
+            "defaulting_to_main": MainBranch,
+            "traffic_split": TrafficSplitBranch,
+        },
+        unknown=UnknownBranch,
+    )
+"""Which branch of an agent a call was handed to, and why."""
+
+
 class TransferToAgentSuccess(Model):
     """The call was handed to another agent.
 
@@ -48,6 +107,10 @@ class TransferToAgentSuccess(Model):
     delay_ms: int = 0
     transfer_message: str | None = None
     enable_transferred_agent_first_message: bool = False
+    to_node: str | None = None
+    branch_info: BranchInfo | None = None
+    preserve_client_tts_overrides: bool = False
+    preserve_voice_settings: bool = False
 
 
 class TransferToAgentError(Model):
@@ -76,6 +139,7 @@ class TransferToNumberTwilioSuccess(Model):
     agent_message: str | None = None
     conference_name: str | None = None
     note: str | None = None
+    post_dial_digits: str | None = None
 
 
 class TransferToNumberSipSuccess(Model):
@@ -161,6 +225,132 @@ class TestToolResult(Model):
     result_type: str = "testing_tool_result"
     status: str = "success"
     reason: str | None = None
+    to_agent: str | None = None
+    to_node: str | None = None
+
+
+class KnowledgeBaseChunk(Model):
+    """A piece of a document.
+
+    Schema: KnowledgeBaseRagChunkModel.
+    """
+
+    chunk_id: str | None = None
+    document_id: str | None = None
+    content: str | None = None
+
+
+class DummyResult(Model):
+    """A tool that does nothing was called.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_Dummy.
+    """
+
+    result_type: str = "dummy"
+
+
+class StartProcedureSuccess(Model):
+    """A procedure was begun.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_StartProcedureSuccess.
+    """
+
+    result_type: str = "start_procedure_success"
+    status: str = "success"
+    procedure_id: str | None = None
+    procedure_name: str | None = None
+    procedure_entry_workflow_node: str | None = None
+    procedure_return_workflow_node: str | None = None
+    message: str | None = None
+
+
+class StartProcedureError(Model):
+    """A procedure could not be begun.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_StartProcedureError.
+    """
+
+    result_type: str = "start_procedure_error"
+    status: StartProcedureErrorStatus | None = None
+    procedure_id: str | None = None
+    message: str | None = None
+
+
+class EndProcedureSuccess(Model):
+    """A procedure was ended.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_EndProcedureSuccess.
+    """
+
+    result_type: str = "end_procedure_success"
+    status: str = "success"
+    procedure_id: str | None = None
+    procedure_name: str | None = None
+    message: str | None = None
+
+
+class EndProcedureError(Model):
+    """A procedure could not be ended.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_EndProcedureError.
+    """
+
+    result_type: str = "end_procedure_error"
+    status: EndProcedureErrorStatus | None = None
+    procedure_id: str | None = None
+    message: str | None = None
+
+
+class KnowledgeBaseSuccess(Model):
+    """Something was looked up in the knowledge base.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_KnowledgeBaseSuccess.
+    """
+
+    result_type: str = "knowledge_base_success"
+    status: KnowledgeBaseStatus | None = None
+    chunk_count: int | None = None
+    message: str | None = None
+
+
+class KnowledgeBaseRagSuccess(Model):
+    """Something was retrieved from the knowledge base.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_KnowledgeBaseRagSuccess.
+    """
+
+    result_type: str = "knowledge_base_rag_success"
+    status: KnowledgeBaseRagStatus | None = None
+    chunk_count: int | None = None
+    message: str | None = None
+    chunks: list[KnowledgeBaseChunk] = field(default_factory=list)
+
+
+class TransferToNumberAmazonConnectSuccess(Model):
+    """The call was handed to Amazon Connect.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_TransferToNumberAmazonConnectSuccess.
+    """
+
+    result_type: str = "transfer_to_number_amazon_connect_success"
+    status: str = "success"
+    reason: str | None = None
+    client_message: str | None = None
+    note: str | None = None
+
+
+class TransferToNumberExotelSuccess(Model):
+    """The call was handed to a number, through Exotel.
+
+    Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_TransferToNumberExotelSuccess.
+    """
+
+    result_type: str = "transfer_to_number_exotel_success"
+    status: str = "success"
+    transfer_number: str | None = None
+    reason: str | None = None
+    agent_message: str | None = None
+    note: str | None = None
 
 
 class UnknownSystemResult(UnknownVariant):
@@ -181,6 +371,15 @@ if TYPE_CHECKING:
         | PlayDTMFError
         | VoicemailDetectionSuccess
         | TestToolResult
+        | DummyResult
+        | StartProcedureSuccess
+        | StartProcedureError
+        | EndProcedureSuccess
+        | EndProcedureError
+        | KnowledgeBaseSuccess
+        | KnowledgeBaseRagSuccess
+        | TransferToNumberAmazonConnectSuccess
+        | TransferToNumberExotelSuccess
         | UnknownSystemResult
     )
 else:
@@ -200,6 +399,15 @@ else:
             "play_dtmf_error": PlayDTMFError,
             "voicemail_detection_success": VoicemailDetectionSuccess,
             "testing_tool_result": TestToolResult,
+            "dummy": DummyResult,
+            "start_procedure_success": StartProcedureSuccess,
+            "start_procedure_error": StartProcedureError,
+            "end_procedure_success": EndProcedureSuccess,
+            "end_procedure_error": EndProcedureError,
+            "knowledge_base_success": KnowledgeBaseSuccess,
+            "knowledge_base_rag_success": KnowledgeBaseRagSuccess,
+            "transfer_to_number_amazon_connect_success": TransferToNumberAmazonConnectSuccess,
+            "transfer_to_number_exotel_success": TransferToNumberExotelSuccess,
         },
         unknown=UnknownSystemResult,
     )

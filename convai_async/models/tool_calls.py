@@ -112,3 +112,4 @@ class ToolCall(Model):
     params_as_json: str | None = None
     tool_has_been_called: bool = False
     tool_details: ToolCallDetails | None = None
+    tool_id: str | None = None

@@ -45,6 +45,10 @@ class ToolResultBase(Model):
     tool_has_been_called: bool = False
     tool_latency_secs: float | None = None
     dynamic_variable_updates: list[DynamicVariableUpdate] = field(default_factory=list)
+    tool_id: str | None = None
+    is_blocked: bool = False
+    error_type: str | None = None
+    raw_error_message: str | None = None
 
 
 class OtherToolResult(ToolResultBase):

@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import field
 
-from convai_async.models._base import Model
+from convai_async.models._base import Model, UnknownVariant, open_union
 from convai_async.models.charging import LLMUsage
-from convai_async.models.enums import EmbeddingModel, FeedbackScore, SourceMedium, TurnRole
+from convai_async.models.enums import (
+    EmbeddingModel,
+    FeedbackScore,
+    GuardrailExecutionMode,
+    GuardrailType,
+    PlatformEvent,
+    SourceMedium,
+    TurnRole,
+)
 from convai_async.models.tool_calls import ToolCall
 from convai_async.models.tool_results import ToolResult
 
@@ -32,6 +40,10 @@ class TurnMetrics(Model):
     """
 
     metrics: dict[str, MetricRecord] = field(default_factory=dict)
+    convai_asr_provider: str | None = None
+    convai_tts_model: str | None = None
+    convai_tts_cascade: str | None = None
+    voice_id: str | None = None
 
     @classmethod
     def of_any_age(cls, value: dict[str, Any]) -> Self:
@@ -43,7 +55,11 @@ class TurnMetrics(Model):
                 for name, record in value.items()
                 if isinstance(record, dict)
             }
-        return cls(metrics={name: record for name, record in metrics.items() if isinstance(record, MetricRecord)})
+        texts = {name: value.get(name) for name in cls.__struct_fields__ if name != "metrics"}
+        return cls(
+            metrics={name: record for name, record in metrics.items() if isinstance(record, MetricRecord)},
+            **{name: text for name, text in texts.items() if isinstance(text, str)},
+        )
 
 
 if TYPE_CHECKING:
@@ -63,6 +79,7 @@ class AgentMetadata(Model):
     agent_id: str | None = None
     branch_id: str | None = None
     workflow_node_id: str | None = None
+    version_id: str | None = None
 
 
 class MultivoicePart(Model):
@@ -125,6 +142,90 @@ class RagRetrieval(Model):
     embedding_model: EmbeddingModel | None = None
     retrieval_query: str | None = None
     rag_latency_secs: float | None = None
+    used_chunk_ids: list[str] = field(default_factory=list)
+
+
+class Reasoning(Model):
+    """What the agent thought.
+
+    Schema: ConversationReasoningModel.
+    """
+
+    summary: str | None = None
+    provider_redact: bool = False
+
+
+class LLMGuardrailDetails(Model):
+    """Why a language model objected.
+
+    Schema: TriggeredGuardrailCommonModelGuardrailDetails_Llm.
+    """
+
+    type: str = "llm"
+    rationale: str | None = None
+
+
+class ClassifierGuardrailDetails(Model):
+    """How a classifier scored.
+
+    Schema: TriggeredGuardrailCommonModelGuardrailDetails_Classifier.
+    """
+
+    type: str = "classifier"
+    score: float | None = None
+    threshold: float | None = None
+
+
+class UnknownGuardrailDetails(UnknownVariant):
+    """Details of a guardrail that this version does not know; also what the service itself calls unknown."""
+
+
+if TYPE_CHECKING:
+    GuardrailDetails = LLMGuardrailDetails | ClassifierGuardrailDetails | UnknownGuardrailDetails
+else:
+    GuardrailDetails = open_union(
+        "GuardrailDetails",
+        tag="type",
+        variants={"llm": LLMGuardrailDetails, "classifier": ClassifierGuardrailDetails},
+        unknown=UnknownGuardrailDetails,
+    )
+"""Why a guardrail was triggered."""
+
+
+class TriggeredGuardrail(Model):
+    """A guardrail that a turn ran into.
+
+    Schema: TriggeredGuardrailCommonModel.
+    """
+
+    guardrail_type: GuardrailType | None = None
+    guardrail_name: str | None = None
+    execution_mode: GuardrailExecutionMode | None = None
+    guardrail_details: GuardrailDetails | None = None
+
+
+class FileInput(Model):
+    """A file that the user sent.
+
+    Schema: ConversationHistoryTranscriptFileInputResponseModel.
+    """
+
+    secret_fields = ("file_url",)
+
+    file_id: str | None = None
+    original_filename: str | None = None
+    mime_type: str | None = None
+    file_url: str | None = None
+
+
+class ContextualUpdate(Model):
+    """A contextual update that a turn stands for.
+
+    Schema: ContextualUpdateInfo.
+    """
+
+    context_id: str | None = None
+    is_superseded: bool = False
 
 
 class TranscriptTurn(Model):
@@ -154,6 +255,20 @@ class TranscriptTurn(Model):
     interrupted: bool = False
     original_message: str | None = None
     source_medium: SourceMedium | None = None
+    producing_llm: str | None = None
+    ignored_as_backchannel: bool = False
+    platform_event: PlatformEvent | None = None
+    reasoning: list[Reasoning] = field(default_factory=list)
+    source_event_id: int | None = None
+    used_static_kb_document_ids: list[str] = field(default_factory=list)
+    user_identifier: str | None = None
+    id: str | None = None
+    created_at_unix_ms: int | None = None
+    triggered_guardrails: list[TriggeredGuardrail] = field(default_factory=list)
+    file_input: FileInput | None = None
+    file_inputs: list[FileInput] = field(default_factory=list)
+    contextual_update_info: ContextualUpdate | None = None
+    reasoned: bool | None = None
 
     def __post_init__(self) -> None:
         """Read the measurements of either shape."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convai_async import calls
+from convai_async.resources._topics import AgentTopics
 
 if TYPE_CHECKING:
     from convai_async._engine import Engine
@@ -16,10 +17,12 @@ class Agents:
 
     Attributes:
         link: The links that share an agent with others.
+        topics: What an agent's conversations are about.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.link = AgentLinks(engine)
+        self.topics = AgentTopics(engine)
 
 
 class AgentLinks:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from convai_async import calls
-from convai_async.audio import AudioStream, SavedAudio, save
+from convai_async.audio import AudioStream, SavedAudio, open_stream, save
 
 if TYPE_CHECKING:
     import os
@@ -37,12 +37,8 @@ class ConversationAudio:
             NotFoundError: There is no recording, or not yet.
             ConvAIError: As for any request.
         """
-        async with self._engine.stream(calls.get_audio(conversation_id)) as reply:
-            audio = AudioStream(reply)
-            try:
-                yield audio
-            finally:
-                audio.close()
+        async with open_stream(self._engine, calls.get_audio(conversation_id)) as audio:
+            yield audio
 
     async def download(
         self,

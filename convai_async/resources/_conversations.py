@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from convai_async import calls
 from convai_async.errors import ConvAIError
 from convai_async.pagination import Paginator
+from convai_async.resources._analysis import ConversationAnalyses
 from convai_async.resources._audio import ConversationAudio
 from convai_async.resources._feedback import ConversationFeedback
 from convai_async.resources._files import ConversationFiles
 from convai_async.resources._many import DEFAULT_CONCURRENCY, DeleteResult, FetchResult, many
+from convai_async.resources._messages import Messages
+from convai_async.resources._tags import ConversationTags
+from convai_async.resources._topics import AgentTopics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from convai_async.calls import ConversationFilters
     from convai_async.models import (
         Conversation,
+        ConversationDigest,
         ConversationSummary,
         SignedUrl,
         SipMessage,
@@ -34,6 +39,10 @@ class Conversations:
         audio: Their recordings.
         feedback: Their ratings.
         files: Files that belong to them.
+        messages: Search in what was said.
+        analysis: Judging them anew.
+        tags: Their tags.
+        topics: What they are about; the same as ``client.agents.topics``.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -41,6 +50,10 @@ class Conversations:
         self.audio = ConversationAudio(engine)
         self.feedback = ConversationFeedback(engine)
         self.files = ConversationFiles(engine)
+        self.messages = Messages(engine)
+        self.analysis = ConversationAnalyses(engine)
+        self.tags = ConversationTags(engine)
+        self.topics = AgentTopics(engine)
 
     def list(self, **filters: Unpack[ConversationFilters]) -> Paginator[ConversationSummary]:
         """List conversations, newest first (GET /v1/convai/conversations).
@@ -59,18 +72,52 @@ class Conversations:
         """
         return Paginator(self._engine.send, calls.list_conversations(**filters))
 
-    async def get(self, conversation_id: str) -> Conversation:
+    async def get(
+        self,
+        conversation_id: str,
+        *,
+        format: Literal["json", "opentelemetry"] | None = None,  # noqa: A002 - the service's name
+    ) -> Conversation:
         """Get a conversation with its transcript (GET /v1/convai/conversations/{conversation_id}).
 
         Args:
             conversation_id: Which one.
+            format: ``"opentelemetry"`` fills in ``otlp_traces``.
 
         Raises:
             InvalidArgumentError: The id is empty or odd.
             NotFoundError: It was deleted, or never there; right after a call ends, it may not be there yet.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.get_conversation(conversation_id))
+        return await self._engine.send(calls.get_conversation(conversation_id, format=format))
+
+    async def resolve(self, agent_id: str, reference: str) -> Conversation:
+        """Get the conversation that something else calls by this reference (GET /v1/convai/conversations/resolve).
+
+        Args:
+            agent_id: With which agent.
+            reference: What it is called elsewhere, such as a call's sid.
+
+        Raises:
+            InvalidArgumentError: The id or the reference is empty or odd.
+            NotFoundError: There is none.
+            ConvAIError: As for any request.
+        """
+        return await self._engine.send(calls.resolve_conversation(agent_id, reference))
+
+    async def get_summary(self, conversation_id: str, *, max_messages: int | None = None) -> ConversationDigest:
+        """Get a short view of a conversation (GET /v1/convai/conversations/{conversation_id}/summary).
+
+        Args:
+            conversation_id: Which one.
+            max_messages: How many messages at most; the service's choice by default.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd.
+            NotFoundError: There is none.
+            ConvAIError: As for any request.
+        """
+        return await self._engine.send(calls.get_conversation_summary(conversation_id, max_messages=max_messages))
 
     def get_many(
         self, ids: Iterable[str] | AsyncIterable[str], *, max_concurrency: int = DEFAULT_CONCURRENCY
@@ -147,13 +194,15 @@ class Conversations:
 
         return many(ids, delete, max_concurrency)
 
-    async def get_signed_url(
+    async def get_signed_url(  # noqa: PLR0913 - each by its name
         self,
         agent_id: str,
         *,
         include_conversation_id: bool | None = None,
         branch_id: str | None = None,
+        version_id: str | None = None,
         environment: str | None = None,
+        debug_events_request: bool | None = None,
     ) -> SignedUrl:
         """Get a URL that opens a conversation with a private agent (GET /v1/convai/conversation/get-signed-url).
 
@@ -164,7 +213,9 @@ class Conversations:
             include_conversation_id: Whether the URL carries the conversation's id (then it works once, and
                 ``.conversation_id`` of the result is filled in); False by default.
             branch_id: The branch of the agent.
+            version_id: The version of the agent.
             environment: Whose variables the agent uses, such as ``"staging"``; ``"production"`` by default.
+            debug_events_request: Whether the conversation sends events for debugging.
 
         Raises:
             InvalidArgumentError: The id is empty or odd.
@@ -174,11 +225,22 @@ class Conversations:
             agent_id,
             include_conversation_id=include_conversation_id,
             branch_id=branch_id,
+            version_id=version_id,
             environment=environment,
+            debug_events_request=debug_events_request,
         )
         return await self._engine.send(call)
 
-    async def get_webrtc_token(self, agent_id: str, *, participant_name: str | None = None) -> WebRTCToken:
+    async def get_webrtc_token(  # noqa: PLR0913 - each by its name
+        self,
+        agent_id: str,
+        *,
+        participant_name: str | None = None,
+        branch_id: str | None = None,
+        version_id: str | None = None,
+        environment: str | None = None,
+        debug_events_request: bool | None = None,
+    ) -> WebRTCToken:
         """Get a token that opens a WebRTC session with a private agent (GET /v1/convai/conversation/token).
 
         The token is a secret, and is left out of the result's repr.
@@ -186,12 +248,24 @@ class Conversations:
         Args:
             agent_id: The agent (``agent_…`` or ``seng_…``).
             participant_name: The participant's name; the user id by default.
+            branch_id: The branch of the agent.
+            version_id: The version of the agent.
+            environment: Whose variables the agent uses, such as ``"staging"``; ``"production"`` by default.
+            debug_events_request: Whether the conversation sends events for debugging.
 
         Raises:
             InvalidArgumentError: The id is empty or odd.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.get_webrtc_token(agent_id, participant_name=participant_name))
+        call = calls.get_webrtc_token(
+            agent_id,
+            participant_name=participant_name,
+            branch_id=branch_id,
+            version_id=version_id,
+            environment=environment,
+            debug_events_request=debug_events_request,
+        )
+        return await self._engine.send(call)
 
     def get_sip_messages(
         self, conversation_id: str, *, page_size: int | None = None, cursor: str | None = None

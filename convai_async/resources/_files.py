@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import mimetypes
 import os
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
 from convai_async import calls
+from convai_async.audio import AudioStream, open_stream
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -65,6 +67,24 @@ class ConversationFiles:
         return await self._engine.send(
             calls.create_file(conversation_id, content, filename=filename, content_type=content_type)
         )
+
+    @asynccontextmanager
+    async def get(self, conversation_id: str, file_id: str) -> AsyncIterator[AudioStream]:
+        """Open a file, to read it as it arrives (GET /v1/convai/conversations/{conversation_id}/files/{file_id}).
+
+        It is read like a recording: see `ConversationAudio.stream`.
+
+        Args:
+            conversation_id: Whose file it is.
+            file_id: Which one.
+
+        Raises:
+            InvalidArgumentError: An id is empty or odd.
+            NotFoundError: There is no such file.
+            ConvAIError: As for any request.
+        """
+        async with open_stream(self._engine, calls.get_file(conversation_id, file_id)) as stream:
+            yield stream
 
     async def delete(self, conversation_id: str, file_id: str) -> None:
         """Delete an uploaded file (DELETE /v1/convai/conversations/{conversation_id}/files/{file_id}).

@@ -197,12 +197,22 @@ _FILTERS: dict[str, Callable[[list[str], JSON, JSON], bool]] = {
     "user_id": lambda values, _, details: details["user_id"] == values[0],
     "evaluation_params": lambda values, _, details: _evaluates(values, details),
     "data_collection_params": lambda values, _, details: _collected(values, details),
+    "exclude_statuses": lambda values, summary, _: summary["status"] not in values,
+    "main_languages": lambda values, summary, _: summary["main_language"] in values,
+    "tag_ids": lambda values, summary, _: not set(values).isdisjoint(summary["tag_ids"]),
+    "termination_reasons": lambda values, _, details: details["metadata"]["termination_reason"] in values,
+    "conversation_initiation_source": lambda values, _, details: (
+        details["metadata"]["conversation_initiation_source"] == values[0]
+    ),
     "tool_names": lambda values, _, details: not _tools(details).isdisjoint(values),
     "search": lambda values, _, details: _says(values[0], details),
 }
 _SUMMARY_FILTERS = frozenset(
     {
         "agent_id",
+        "exclude_statuses",
+        "main_languages",
+        "tag_ids",
         "call_successful",
         "call_duration_min_secs",
         "call_duration_max_secs",

@@ -35,6 +35,7 @@ class Record(msgspec.Struct):
         agent: The index of its agent.
         revision: How often it was analysed anew.
         feedback: The rating that was sent: ``"like"``, ``"dislike"`` or None.
+        tag_ids: Its tags.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Record(msgspec.Struct):
     agent: int
     revision: int = 0
     feedback: str | None = None
+    tag_ids: list[str] = msgspec.field(default_factory=list)
 
 
 class _Plan(msgspec.Struct):
@@ -110,6 +112,8 @@ class Documents:
             "call_summary_title": plan.scenario.title,
             "direction": plan.direction,
             "rating": plan.rating,
+            "main_language": plan.scenario.language,
+            "tag_ids": record.tag_ids,
         }
 
     def details(self, record: Record) -> JSON:
@@ -130,6 +134,7 @@ class Documents:
             "has_audio": has_audio(record),
             "has_user_audio": has_audio(record),
             "has_response_audio": has_audio(record),
+            "tag_ids": record.tag_ids,
         }
 
     def _transcript(self, record: Record, plan: _Plan) -> list[JSON]:

@@ -42,6 +42,21 @@ OPERATIONS = frozenset(
         "get_signed_url",
         "get_webrtc_token",
         "get_agent_link",
+        "resolve_conversation",
+        "get_conversation_summary",
+        "text_search_messages",
+        "search_messages",
+        "run_analysis",
+        "run_evaluation",
+        "get_file",
+        "assign_tags",
+        "unassign_tag",
+        "list_tags",
+        "create_tag",
+        "get_tag",
+        "update_tag",
+        "delete_tag",
+        "get_agent_topics",
     }
 )
 """The names of the operations."""

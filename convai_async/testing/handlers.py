@@ -15,6 +15,7 @@ from multidict import MultiDict
 from convai_async.testing import mp3
 from convai_async.testing.documents import AGENTS
 from convai_async.testing.faults import DETOUR
+from convai_async.testing.newer_handlers import NewerHandlers
 from convai_async.testing.replies import headers_of_every_reply, invalid, json_reply, not_found, raw_reply
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ class Handlers:
         self._audio_bytes = audio_bytes
         self._audio_content_length = audio_content_length
         self.files: dict[tuple[str, str], bytes] = {}
+        self._newer = NewerHandlers(corpus, self.files, seed=seed)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes; a handler's name is the name of its operation."""
         conversation = "/v1/convai/conversations/{conversation_id}"
         return [
+            *self._newer.routes(),
             web.get("/v1/convai/conversations", self.list_conversations),
             web.get(conversation, self.get_conversation),
             web.delete(conversation, self.delete_conversation),

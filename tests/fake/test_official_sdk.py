@@ -98,6 +98,51 @@ async def test_it_reads_sip_messages(sdk: Any, fake: FakeConvAI) -> None:
     assert reply.sip_messages
 
 
+async def test_it_finds_a_conversation_its_summary_and_messages(sdk: Any, fake: FakeConvAI) -> None:
+    conversations = sdk.conversational_ai.conversations
+    details = next(
+        details for details in map(fake.conversations.details, fake.conversations) if details["metadata"]["phone_call"]
+    )
+    sid = details["metadata"]["phone_call"]["call_sid"]
+    found = await conversations.resolve(agent_id=details["agent_id"], reference=sid)
+    assert found.conversation_id == details["conversation_id"]
+    summary = await conversations.get_summary(found.conversation_id, max_messages=2)
+    assert len(summary.messages) == 2
+    assert (await conversations.messages.text_search(text_query="the", page_size=5)).results
+    assert (await conversations.messages.search(text_query="the", page_size=5)).results
+
+
+async def test_it_runs_an_analysis_and_an_evaluation(sdk: Any, fake: FakeConvAI) -> None:
+    conversation_id = next(iter(fake.conversations))
+    analysis = sdk.conversational_ai.conversations.analysis
+    assert (await analysis.run(conversation_id)).conversation_id == conversation_id
+    await analysis.run_evaluation(conversation_id, evaluation_id="solved", scope="conversation")
+    assert fake.conversations[conversation_id].revision == 2
+
+
+async def test_it_reads_a_file(sdk: Any, fake: FakeConvAI) -> None:
+    conversation_id = next(iter(fake.conversations))
+    files = sdk.conversational_ai.conversations.files
+    uploaded = await files.create(conversation_id, file=("a.png", b"\x89PNG", "image/png"))
+    chunks = [chunk async for chunk in files.get(conversation_id, uploaded.file_id)]
+    assert b"".join(chunks) == b"\x89PNG"
+
+
+async def test_it_tags_conversations_and_lists_topics(sdk: Any, fake: FakeConvAI) -> None:
+    conversation_id = next(iter(fake.conversations))
+    tags = sdk.conversational_ai.conversations.tags
+    tag = await tags.create(title="urgent")
+    assert (await tags.get(tag.tag_id)).title == "urgent"
+    assert (await tags.update(tag.tag_id, description="now")).description == "now"
+    assert [each.tag_id for each in (await tags.list()).conversation_tags] == [tag.tag_id]
+    await tags.assign(conversation_id, tag_ids=[tag.tag_id])
+    assert fake.conversations[conversation_id].tag_ids == [tag.tag_id]
+    await tags.unassign(conversation_id, tag.tag_id)
+    await tags.delete(tag.tag_id)
+    topics = await sdk.conversational_ai.conversations.topics.get(AGENT)
+    assert len(topics.topics) == 6
+
+
 async def test_it_understands_the_errors(sdk: Any, fake: FakeConvAI) -> None:
     fake.faults.add(faults.status(403, "no_access"))
     with pytest.raises(ApiError) as caught:

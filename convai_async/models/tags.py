@@ -1,0 +1,43 @@
+"""Tags of conversations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import field
+
+from convai_async.models._base import Model
+from convai_async.models._time import utc_datetime
+
+
+class ConversationTag(Model):
+    """A tag that conversations can have.
+
+    Schema: ConversationTagResponseModel.
+
+    Attributes:
+        created_at_unix_secs: Unix seconds; `created_at` is the same as a datetime.
+    """
+
+    tag_id: str
+    workspace_id: str | None = None
+    owner_user_id: str | None = None
+    title: str | None = None
+    description: str | None = None
+    created_at_unix_secs: int | None = None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the tag was made, in UTC."""
+        return utc_datetime(self.created_at_unix_secs)
+
+
+class ConversationTagsPage(Model):
+    """A page of the list of tags.
+
+    Schema: GetConversationTagsPageResponseModel.
+    """
+
+    conversation_tags: list[ConversationTag] = field(default_factory=list)
+    next_cursor: str | None = None
+    has_more: bool | None = None

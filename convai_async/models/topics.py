@@ -1,0 +1,90 @@
+"""What an agent's conversations are about."""
+
+from __future__ import annotations
+
+from msgspec import field
+
+from convai_async.models._base import Model
+
+
+class Distribution(Model):
+    """A number over many conversations.
+
+    Schema: NumericDistributionAggregate.
+    """
+
+    count: int | None = None
+    sum: float | None = None
+    min: float | None = None
+    max: float | None = None
+
+
+class TopicSentiment(Model):
+    """How users felt about a topic.
+
+    Schema: TopicSentimentAggregate.
+    """
+
+    sentiment: Distribution | None = None
+    frustration: Distribution | None = None
+    positive_count: int | None = None
+    neutral_count: int | None = None
+    negative_count: int | None = None
+
+
+class TopicCriterion(Model):
+    """How conversations about a topic did by one criterion.
+
+    Schema: TopicEvaluationCriteriaAggregate.
+    """
+
+    criteria_id: str | None = None
+    success_count: int | None = None
+    failure_count: int | None = None
+    unknown_count: int | None = None
+
+
+class TopicMetrics(Model):
+    """What was measured of the conversations about a topic.
+
+    Schema: TopicMetricsAggregate.
+    """
+
+    conversation_count: int | None = None
+    sentiment: TopicSentiment | None = None
+    evaluation_criteria: list[TopicCriterion] = field(default_factory=list)
+
+
+class AgentTopic(Model):
+    """Something that an agent's conversations are about.
+
+    Schema: AgentTopicResponseModel.
+
+    Attributes:
+        x_2d: Where it lies on a map of the topics, across.
+        y_2d: Where it lies on a map of the topics, upwards.
+    """
+
+    topic_id: str
+    label: str | None = None
+    description: str | None = None
+    conversation_count: int | None = None
+    parent_topic_id: str | None = None
+    x_2d: float | None = None
+    y_2d: float | None = None
+    metrics: TopicMetrics | None = None
+    success_rate: float | None = None
+
+
+class AgentTopicsPage(Model):
+    """A page of an agent's topics. The bounds of the time that they are of are unix seconds.
+
+    Schema: GetAgentTopicsResponseModel.
+    """
+
+    topics: list[AgentTopic] = field(default_factory=list)
+    window_start_unix_secs: int | None = None
+    window_end_unix_secs: int | None = None
+    aggregated_run_count: int | None = None
+    next_cursor: str | None = None
+    has_more: bool | None = None

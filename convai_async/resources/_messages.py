@@ -1,0 +1,59 @@
+"""``client.conversations.messages``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from convai_async import calls
+from convai_async.pagination import Paginator
+
+if TYPE_CHECKING:
+    from convai_async._engine import Engine
+    from convai_async.calls import MessageFilters
+    from convai_async.models import MessageHit
+
+
+class Messages:
+    """Search in what was said."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def text_search(self, text_query: str, **filters: Unpack[MessageFilters]) -> Paginator[MessageHit]:
+        """Find messages by their words (GET /v1/convai/conversations/messages/text-search).
+
+        Args:
+            text_query: The words.
+            **filters: In which conversations: see `MessageFilters`. A page has 50 results at most.
+
+        Raises:
+            TypeError: There is no such filter. (The service would ignore it.)
+            InvalidArgumentError: The words are missing, or a value is out of range.
+        """
+        return Paginator(self._engine.send, calls.text_search_messages(text_query, **filters))
+
+    def search(
+        self,
+        text_query: str,
+        *,
+        agent_id: str | None = None,
+        branch_id: str | None = None,
+        page_size: int | None = None,
+        cursor: str | None = None,
+    ) -> Paginator[MessageHit]:
+        """Find messages by their meaning (GET /v1/convai/conversations/messages/smart-search).
+
+        Args:
+            text_query: What to look for, in words.
+            agent_id: Only conversations with this agent.
+            branch_id: Only conversations with this branch of it.
+            page_size: Results in a page, 1 to 50; the service's choice by default.
+            cursor: Where to begin: a page's ``next_cursor``.
+
+        Raises:
+            InvalidArgumentError: The words are missing, or the page size is out of range.
+        """
+        call = calls.search_messages(
+            text_query, agent_id=agent_id, branch_id=branch_id, page_size=page_size, cursor=cursor
+        )
+        return Paginator(self._engine.send, call)

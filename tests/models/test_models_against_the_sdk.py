@@ -1,0 +1,125 @@
+"""The official SDK's types have no field, variant or enum value that our models lack."""
+
+from __future__ import annotations
+
+import types
+import typing
+import warnings
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+
+import pytest
+
+from convai_async import models
+from convai_async.models._base import Model, OpenUnion, UnknownVariant
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the SDK's own, on import
+    import elevenlabs.types as sdk
+    import pydantic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAIRS: dict[str, type[Model]] = {
+    "GetConversationResponseModel": models.Conversation,
+    "GetConversationsPageResponseModel": models.ConversationsPage,
+    "GetConversationSummaryResponseModel": models.ConversationDigest,
+    "MessagesSearchResponse": models.MessageHitsPage,
+    "GetConversationTagsPageResponseModel": models.ConversationTagsPage,
+    "ConversationTagResponseModel": models.ConversationTag,
+    "GetAgentTopicsResponseModel": models.AgentTopicsPage,
+    "ConversationSignedUrlResponseModel": models.SignedUrl,
+    "TokenResponseModel": models.WebRTCToken,
+    "GetAgentLinkResponseModel": models.AgentLink,
+    "GetSipLogMessagesResponse": models.SipMessagesPage,
+    "ConvAiFileUploadResponseModel": models.UploadedFile,
+}
+
+NOT_OURS: dict[str, str] = {
+    "TriggeredGuardrailCommonModel.guardrail_details<unknown>": "read as the unknown variant, which keeps it",
+}
+"""What the SDK has and we do not, and why."""
+
+
+def parts(annotation: Any) -> Iterator[Any]:
+    """Yield what an annotation is made of: the members of unions, the items of collections."""
+    if get_origin(annotation) is typing.Annotated or hasattr(annotation, "__metadata__"):
+        yield from parts(get_args(annotation)[0])
+    elif get_origin(annotation) in {typing.Union, types.UnionType, list, dict, typing.Sequence}:
+        for member in get_args(annotation):
+            yield from parts(member)
+    elif annotation is not type(None):
+        yield annotation
+
+
+def values_of(annotation: Any) -> set[str]:
+    """Return the values that an enum lists."""
+    found: set[str] = set()
+    for part in parts(annotation):
+        if get_origin(part) is typing.Literal:
+            found |= {value for value in get_args(part) if isinstance(value, str)}
+    return found
+
+
+def structs_of(annotation: Any) -> Iterator[type[Model]]:
+    for part in parts(annotation):
+        if isinstance(part, type) and issubclass(part, Model):
+            if not issubclass(part, UnknownVariant):
+                yield part
+        elif isinstance(part, type) and issubclass(part, OpenUnion):
+            yield from part.variants.values()
+
+
+def tag_of(model: type[pydantic.BaseModel]) -> tuple[str, str] | None:
+    for name in ("result_type", "type", "branch_reason", "conversation_initiation_source", "step_type", "step"):
+        field = model.model_fields.get(name)
+        if field is not None and get_origin(field.annotation) is typing.Literal:
+            return name, get_args(field.annotation)[0]
+    return None
+
+
+def gaps(theirs: type[pydantic.BaseModel], ours: type[Model], seen: set[Any]) -> Iterator[str]:
+    """Yield what of the SDK's type ours lacks."""
+    if (theirs, ours) in seen:
+        return
+    seen.add((theirs, ours))
+    hints = get_type_hints(ours)
+    for attribute, field in theirs.model_fields.items():
+        name = field.alias or attribute
+        place = f"{theirs.__name__}.{name}"
+        if name not in hints:
+            yield place
+            continue
+        # Decoded as either of two shapes, of which `TurnMetrics` is made afterwards.
+        mine = models.TurnMetrics if name == "conversation_turn_metrics" else hints[name]
+        missing = values_of(field.annotation) - values_of(mine)
+        if missing and values_of(mine):
+            yield f"{place}: {sorted(missing)}"
+        variants = list(structs_of(mine))
+        for inner in parts(field.annotation):
+            if not (isinstance(inner, type) and issubclass(inner, pydantic.BaseModel)):
+                continue
+            tag = tag_of(inner) if len(variants) > 1 else None
+            fitting = [each for each in variants if tag is None or getattr(each(), tag[0], None) == tag[1]]
+            if not fitting:
+                yield f"{place}<{tag[1] if tag else inner.__name__}>"
+            elif tag is not None or len(variants) == 1:
+                yield from gaps(inner, fitting[0], seen)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_every_field_variant_and_value_of_the_sdk_is_ours_too(name: str) -> None:
+    found = set(gaps(getattr(sdk, name), PAIRS[name], set()))
+    assert found - NOT_OURS.keys() == set()
+
+
+def test_what_is_not_ours_is_still_missing() -> None:
+    found = {gap for name, model in PAIRS.items() for gap in gaps(getattr(sdk, name), model, set())}
+    assert found >= NOT_OURS.keys()
+
+
+def test_a_gap_would_be_seen() -> None:
+    class Small(Model):
+        conversation_id: str
+
+    assert "GetConversationResponseModel.transcript" in set(gaps(sdk.GetConversationResponseModel, Small, set()))
