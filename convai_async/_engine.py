@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from convai_async.calls import Call, Response
-from convai_async.errors import APIStatusError, ConcurrencyLimitError, ConvAIError, NotFoundError, RateLimitError
+from convai_async.errors import (
+    APIStatusError,
+    ConcurrencyLimitError,
+    ConvAIError,
+    NotFoundError,
+    RateLimitError,
+    TransportError,
+)
 from convai_async.limits import LongPauseError
 from convai_async.retry import RetryPolicy, ambiguous, repeat
 
@@ -20,6 +28,8 @@ if TYPE_CHECKING:
     from convai_async.limits import ConcurrencyLimiter, Slot
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("convai_async")
 
 _STATUSES_OF_LOAD = frozenset({429, 503})
 """Whose Retry-After is meant for everybody."""
@@ -51,8 +61,8 @@ class Engine:
         self.limiter = limiter
         self.retry = retry
         self.timeout = timeout
-        self._clock = clock
-        self._sleep = sleep
+        self.clock = clock
+        self.sleep = sleep
 
     async def send(self, call: Call[T]) -> T:
         """Send a call and return its typed result.
@@ -127,7 +137,7 @@ class Engine:
         Raises:
             ConvAIError: What the last attempt raised, with ``attempts`` and ``gave_up`` filled in.
         """
-        started = self._clock()
+        started = self.clock()
         try:
             return await attempt()
         except ConvAIError as error:
@@ -141,22 +151,40 @@ class Engine:
             self.retry,
             idempotent=idempotent,
             started=started,
-            clock=self._clock,
-            sleep=self._sleep,
+            clock=self.clock,
+            sleep=self.sleep,
         )
 
     async def _send_once(self, call: Call[T]) -> Response[T]:
         slot = await self._acquire(call)
+        started = self.clock()
         try:
             response = await self.session.send(call, self.timeout)
         except APIStatusError as error:
+            self._log(call, started, error.status, error.request_id)
             self._learn(error, slot)
             raise
+        except TransportError:
+            self._log(call, started, None, None)
+            raise
         else:
+            self._log(call, started, response.status, response.request_id)
             self.limiter.succeeded()
             return response
         finally:
             self.limiter.release(slot)
+
+    def _log(self, call: Call[Any], started: float, status: int | None, request_id: str | None) -> None:
+        if not _logger.isEnabledFor(logging.DEBUG):
+            return
+        facts = {
+            "method": call.method,
+            "path": call.path,
+            "status": status,
+            "request_id": request_id,
+            "duration_secs": round(self.clock() - started, 6),
+        }
+        _logger.debug("%(method)s %(path)s: %(status)s in %(duration_secs)s s (%(request_id)s)", facts, extra=facts)
 
     def _learn(self, error: APIStatusError, slot: Slot) -> None:
         if isinstance(error, ConcurrencyLimitError):

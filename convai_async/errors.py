@@ -21,7 +21,9 @@
     │   ├── RequestTimeoutError    took longer than the timeout
     │   └── IncompleteBodyError    the body ended early
     ├── DecodeError                the reply is not the document it should be
-    └── PaginationError            the service's cursors contradict each other
+    ├── PaginationError            the service's cursors contradict each other
+    ├── ConversationNotReadyError  it did not get the status that was waited for
+    └── WebhookSignatureError      a webhook that is not the service's, or too old
 
 Each carries ``retryable`` (would the same request be worth another try later?) and ``attempts`` (how often
 it was sent), survives pickling, and holds no API key, signed URL or token in its text.
@@ -254,3 +256,25 @@ class PaginationError(ConvAIError):
 
     Stopping quietly would pass a short list off as a whole one.
     """
+
+
+class ConversationNotReadyError(ConvAIError):
+    """A conversation did not get the status that was waited for.
+
+    Attributes:
+        conversation_id: Which one.
+        status: Its last status, or None when it was not there at all.
+    """
+
+    conversation_id: str
+    status: str | None
+
+    def __init__(self, text: str, *, conversation_id: str, status: str | None, retryable: bool = False) -> None:
+        super().__init__(text)
+        self.conversation_id = conversation_id
+        self.status = status
+        self.retryable = retryable
+
+
+class WebhookSignatureError(ConvAIError):
+    """A webhook is forged, too old or from the future, or has no signature: do nothing that it says."""

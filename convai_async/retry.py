@@ -137,8 +137,15 @@ async def repeat(  # noqa: PLR0913 - the clock and the sleep are here for the te
         raise error
 
     def log(state: tenacity.RetryCallState) -> None:
+        error = _error_of(state)
+        facts = {
+            "attempt": state.attempt_number,
+            "wait_secs": round(state.upcoming_sleep, 3),
+            "status": error.status if isinstance(error, APIStatusError) else None,
+            "request_id": error.request_id if isinstance(error, APIStatusError) else None,
+        }
         _logger.info(
-            "attempt %d failed, next in %.2f s: %s", state.attempt_number, state.upcoming_sleep, _error_of(state)
+            "attempt %d failed, next in %.2f s: %s", state.attempt_number, state.upcoming_sleep, error, extra=facts
         )
 
     retrying = tenacity.AsyncRetrying(

@@ -16,7 +16,7 @@ PACKAGE = Path(convai_async.__file__).parent
 LAYERS: list[set[str]] = [
     {"errors", "models", "_version"},
     {"calls", "retry", "limits", "_tasks", "_error_replies", "_atomic_file"},
-    {"_session", "pagination"},
+    {"_session", "pagination", "webhooks"},
     {"_engine", "audio"},
     {"resources"},
     {"client"},

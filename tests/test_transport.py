@@ -137,7 +137,7 @@ async def test_the_service_s_wish_to_wait_holds_for_every_request(fake: FakeConv
     fake.faults.add(faults.rate_limited(retry_after=7), times=1)
     async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
         engine = client._engine
-        engine._sleep = sleep
+        engine.sleep = sleep
         paused: list[float] = []
         engine.limiter.pause = paused.append  # type: ignore[method-assign, assignment]
         await client.conversations.list()
@@ -282,7 +282,7 @@ async def test_no_error_repr_or_log_line_holds_the_key(fault: faults.Fault, capl
 async def test_a_client_waits_with_anyio_s_sleep_and_the_monotonic_clock() -> None:
     client = ConvAIClient("key")
     assert isinstance(client._engine, Engine)
-    assert client._engine._sleep.__module__.startswith("anyio")
+    assert client._engine.sleep.__module__.startswith("anyio")
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,14 @@ class Model(msgspec.Struct, metaclass=_NullReadsAsDefault, kw_only=True, gc=Fals
         """
         return decoder(cls)(document.encode() if isinstance(document, str) else document)
 
+    def to_builtins(self) -> Any:
+        """Return the same as dicts, lists, strings and numbers."""
+        return msgspec.to_builtins(self)
+
+    def to_json(self) -> bytes:
+        """Return the same as JSON; `from_json` reads it back."""
+        return msgspec.json.encode(self)
+
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({fields})"

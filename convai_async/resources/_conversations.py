@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from convai_async import calls
@@ -15,13 +16,14 @@ from convai_async.resources._many import DEFAULT_CONCURRENCY, DeleteResult, Fetc
 from convai_async.resources._messages import Messages
 from convai_async.resources._tags import ConversationTags
 from convai_async.resources._topics import AgentTopics
+from convai_async.resources._wait import wait
+from convai_async.resources._watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable
-    from contextlib import AbstractAsyncContextManager
 
     from convai_async._engine import Engine
-    from convai_async.calls import ConversationFilters
+    from convai_async.calls import ConversationFilters, Moment
     from convai_async.models import (
         Conversation,
         ConversationDigest,
@@ -118,6 +120,58 @@ class Conversations:
             ConvAIError: As for any request.
         """
         return await self._engine.send(calls.get_conversation_summary(conversation_id, max_messages=max_messages))
+
+    async def wait(self, conversation_id: str, *, until: str = "done", timeout: float | None = 120.0) -> Conversation:
+        """Wait for a conversation to get a status, and return it then.
+
+        It is asked for with pauses that grow from 1 to 15 seconds. That it is missing is tolerated for half a
+        minute, as it can be right after a call.
+
+        Args:
+            conversation_id: Which one.
+            until: For which status.
+            timeout: Seconds to wait in all; None is no bound.
+
+        Raises:
+            InvalidArgumentError: The id is empty or odd.
+            ConversationNotReadyError: The time is over, or it has ended with another status; ``.status`` is
+                the last one.
+            NotFoundError: It is still not there after half a minute.
+            ConvAIError: As for any request.
+        """
+        return await wait(self._engine, conversation_id, until=until, timeout=timeout)
+
+    @asynccontextmanager
+    async def watch(
+        self,
+        *,
+        agent_id: str | None = None,
+        since: Moment | None = None,
+        token: str | None = None,
+        interval: float = 30.0,
+    ) -> AsyncIterator[Watch]:
+        """Watch for conversations: each comes once, when it has become final (done or failed).
+
+        Failures that pass are waited out. Save ``.token`` after you have dealt with a conversation, and a
+        later watch goes on from there::
+
+            async with client.conversations.watch(token=saved) as new:
+                async for conversation in new:
+                    await handle(conversation)
+                    save(new.token)
+
+        A call that lasts longer than a day is left out.
+
+        Args:
+            agent_id: Only conversations with this agent.
+            since: Only those that started then or later: an aware datetime, or unix seconds; now by default.
+            token: Where an earlier watch has got to, instead of ``since``.
+            interval: Seconds between two looks at the list.
+
+        Raises:
+            InvalidArgumentError: On entering: an argument is odd.
+        """
+        yield Watch(self._engine, agent_id=agent_id, since=since, token=token, interval=interval)
 
     def get_many(
         self, ids: Iterable[str] | AsyncIterable[str], *, max_concurrency: int = DEFAULT_CONCURRENCY

@@ -1,0 +1,178 @@
+"""Webhooks: make sure that they come from the service, and read them.
+
+::
+
+    event = construct_event(await request.body(), request.headers["elevenlabs-signature"], secret)
+    if isinstance(event, PostCallTranscription): ...
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from msgspec import field
+
+from convai_async.errors import WebhookSignatureError
+from convai_async.models import Conversation  # noqa: TC001 - msgspec reads the annotations at run time
+from convai_async.models._base import Model, UnknownVariant, decoder, open_union
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_TOLERANCE_SECS = 30 * 60.0
+_LONGEST_HEADER = 4096
+
+
+class PostCallTranscription(Model):
+    """A conversation has been analysed; its data is what `Conversations.get` returns.
+
+    Attributes:
+        event_timestamp: When that was, in unix seconds.
+    """
+
+    data: Conversation
+    type: str = "post_call_transcription"
+    event_timestamp: int | None = None
+
+
+class CallAudio(Model):
+    """A recording.
+
+    Attributes:
+        full_audio: The MP3's bytes, decoded.
+    """
+
+    agent_id: str | None = None
+    conversation_id: str | None = None
+    full_audio: bytes | None = None
+
+
+class PostCallAudio(Model):
+    """The recording of a conversation is ready.
+
+    Attributes:
+        event_timestamp: When that was, in unix seconds.
+    """
+
+    type: str = "post_call_audio"
+    event_timestamp: int | None = None
+    data: CallAudio = field(default_factory=CallAudio)
+
+
+class InitiationFailure(Model):
+    """A call that did not come about.
+
+    Attributes:
+        failure_reason: Such as ``"busy"`` or ``"no-answer"``.
+        metadata: What the telephone network said.
+    """
+
+    agent_id: str | None = None
+    conversation_id: str | None = None
+    failure_reason: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class CallInitiationFailure(Model):
+    """A call could not be begun.
+
+    Attributes:
+        event_timestamp: When that was, in unix seconds.
+    """
+
+    type: str = "call_initiation_failure"
+    event_timestamp: int | None = None
+    data: InitiationFailure = field(default_factory=InitiationFailure)
+
+
+class UnknownEvent(UnknownVariant):
+    """An event that this version does not know: ``tag`` is its type, ``raw`` all of it."""
+
+
+if TYPE_CHECKING:
+    Event = PostCallTranscription | PostCallAudio | CallInitiationFailure | UnknownEvent
+else:
+    Event = open_union(
+        "Event",
+        tag="type",
+        variants={
+            "post_call_transcription": PostCallTranscription,
+            "post_call_audio": PostCallAudio,
+            "call_initiation_failure": CallInitiationFailure,
+        },
+        unknown=UnknownEvent,
+    )
+"""What a webhook tells."""
+
+
+def construct_event(
+    body: bytes,
+    signature: str | None,
+    secret: str,
+    *,
+    tolerance: float = DEFAULT_TOLERANCE_SECS,
+    clock: Callable[[], float] = time.time,
+) -> Event:
+    """Make sure that a webhook comes from the service, and read it.
+
+    Args:
+        body: The request's body, byte for byte as it came: decoding and encoding it again changes it.
+        signature: The header ``ElevenLabs-Signature``, or None when it is missing.
+        secret: The webhook's secret, from the workspace's settings.
+        tolerance: Seconds that its timestamp may differ from the clock, to either side.
+        clock: Tells the time of day in unix seconds.
+
+    Raises:
+        WebhookSignatureError: It is forged, too old or from the future, or its signature is missing: answer
+            401, and do nothing.
+        DecodeError: It is genuine, but does not fit.
+        TypeError: The body is not bytes.
+    """
+    verify(body, signature, secret, tolerance=tolerance, clock=clock)
+    return _decode(body)
+
+
+def verify(
+    body: bytes,
+    signature: str | None,
+    secret: str,
+    *,
+    tolerance: float = DEFAULT_TOLERANCE_SECS,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Make sure that a webhook comes from the service; the arguments are those of `construct_event`.
+
+    The signature is ``t=<unix seconds>,v0=<HMAC-SHA256 of "t.body" in hexadecimal>``; one of several ``v0`` must fit.
+
+    Raises:
+        WebhookSignatureError: As `construct_event`.
+        TypeError: The body is not bytes.
+    """
+    if not isinstance(body, bytes):
+        raise TypeError(f"body must be the raw bytes of the request, not {type(body).__name__}")
+    if not secret:
+        raise WebhookSignatureError("there is no secret to verify a webhook with")
+    timestamp, digests = _read_signature(signature or "")
+    expected = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    if not any(hmac.compare_digest(digest.encode(), expected.encode()) for digest in digests):
+        raise WebhookSignatureError("the signature of the webhook does not fit its body and the secret")
+    if abs(clock() - int(timestamp)) > tolerance:
+        raise WebhookSignatureError(
+            f"the webhook was signed at {timestamp}, more than {tolerance:g} s from now:"
+            " an old one sent again, or a wrong clock"
+        )
+
+
+def _read_signature(signature: str) -> tuple[str, list[str]]:
+    pairs = [part.strip().partition("=") for part in signature[:_LONGEST_HEADER].split(",")]
+    timestamps = [value for name, _, value in pairs if name == "t"]
+    digests = [value for name, _, value in pairs if name == "v0" and value]
+    if len(timestamps) != 1 or not (timestamps[0].isascii() and timestamps[0].isdecimal()) or not digests:
+        raise WebhookSignatureError("the header ElevenLabs-Signature is missing, or not like 't=1700000000,v0=…'")
+    return timestamps[0], digests
+
+
+_decode: Callable[[bytes], Event] = decoder(cast("Any", Event))

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from convai_async import ConvAIClient, ConversationNotReadyError
+from convai_async.errors import AuthenticationError, InvalidArgumentError, NotFoundError
+from convai_async.testing import FakeConvAI, faults
+from convai_async.testing.documents import AGENTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+class Time:
+    """A clock that moves when somebody sleeps, and what happens meanwhile."""
+
+    def __init__(self, client: ConvAIClient) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+        self.events: list[Callable[[], object]] = []
+        client._engine.clock = lambda: self.now
+        client._engine.sleep = self.sleep
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+        if self.events:
+            self.events.pop(0)()
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeConvAI]:
+    async with FakeConvAI(conversations=30, unfinished=3, seed=4, days=0.3) as service:
+        yield service
+
+
+@pytest.fixture
+async def client(fake: FakeConvAI) -> AsyncIterator[ConvAIClient]:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as opened:
+        yield opened
+
+
+@pytest.fixture
+def time(client: ConvAIClient) -> Time:
+    return Time(client)
+
+
+async def test_waiting_gives_the_conversation_when_it_is_done(
+    client: ConvAIClient, fake: FakeConvAI, time: Time
+) -> None:
+    conversation_id = next(iter(fake.conversations))
+    time.events = [lambda: None, lambda: None, lambda: fake.finish(conversation_id)]
+    conversation = await client.conversations.wait(conversation_id)
+    assert conversation.status == "done"
+    assert time.pauses == [1.0, 1.5, 2.25]
+
+
+async def test_pauses_grow_to_a_quarter_of_a_minute(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+    conversation_id = next(iter(fake.conversations))
+    with pytest.raises(ConversationNotReadyError, match="'in-progress' after") as caught:
+        await client.conversations.wait(conversation_id, timeout=100)
+    assert max(time.pauses) == 15.0
+    assert time.now <= 100
+    assert caught.value.status == "in-progress"
+    assert caught.value.conversation_id == conversation_id
+    assert caught.value.retryable
+
+
+async def test_a_conversation_that_failed_is_not_waited_for(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+    conversation_id = next(iter(fake.conversations))
+    fake.finish(conversation_id, "failed")
+    with pytest.raises(ConversationNotReadyError, match="has ended as 'failed'") as caught:
+        await client.conversations.wait(conversation_id, timeout=None)
+    assert not caught.value.retryable
+    assert (await client.conversations.wait(conversation_id, until="failed")).status == "failed"
+    assert time.pauses == []
+
+
+async def test_a_conversation_that_is_not_there_yet_is_waited_for(
+    client: ConvAIClient, fake: FakeConvAI, time: Time
+) -> None:
+    fake.faults.add(faults.status(404), times=3)
+    conversation_id = list(fake.conversations)[10]
+    fake.finish(conversation_id)
+    assert (await client.conversations.wait(conversation_id)).status == "done"
+    assert len(time.pauses) == 3
+
+
+async def test_a_conversation_that_never_comes_is_not_found(client: ConvAIClient, time: Time) -> None:
+    with pytest.raises(NotFoundError):
+        await client.conversations.wait("conv_none")
+    assert 30 < time.now < 60
+    with pytest.raises(ConversationNotReadyError, match="'not there yet' after"):
+        await client.conversations.wait("conv_none", timeout=5)
+
+
+async def test_each_conversation_comes_once_when_it_becomes_final(
+    client: ConvAIClient, fake: FakeConvAI, time: Time
+) -> None:
+    ids = list(fake.conversations)
+    unfinished = ids[:3]
+    since = fake.conversations[ids[5]].start
+    new: list[str] = []
+    time.events = [
+        lambda: fake.finish(unfinished[1]),
+        lambda: new.append(fake.add_conversation()),
+        lambda: fake.finish(unfinished[0]),
+        lambda: fake.finish(unfinished[2]),
+    ]
+    got: list[str] = []
+    async with client.conversations.watch(since=since) as watch:
+        async for conversation in watch:
+            got.append(conversation.conversation_id)
+            assert conversation.status in {"done", "failed"}
+            if len(got) == 7:
+                break
+    assert got[:3] == [ids[5], ids[4], ids[3]], "what was final already, from old to new"
+    assert got[3:] == [unfinished[1], new[0], unfinished[0], unfinished[2]]
+    assert set(time.pauses) == {30.0}
+
+
+async def test_a_watch_goes_on_from_its_token_and_repeats_nothing(
+    client: ConvAIClient, fake: FakeConvAI, time: Time
+) -> None:
+    ids = list(fake.conversations)
+    for conversation_id in ids:
+        fake.finish(conversation_id)
+    got: list[str] = []
+    token: str | None = None
+    for _ in ids:
+        options: dict[str, Any] = {"since": 0} if token is None else {"token": token}
+        async with client.conversations.watch(**options) as watch:
+            got.append((await anext(watch)).conversation_id)
+            token = watch.token
+    assert got == list(reversed(ids))
+
+
+async def test_a_watch_survives_what_passes_and_ends_with_what_does_not(
+    client: ConvAIClient, fake: FakeConvAI, time: Time
+) -> None:
+    fake.faults.add(faults.status(500), times=3)
+    fake.faults.add(faults.truncate(), operation="get_conversation")
+    fake.faults.add(faults.status(404), operation="get_conversation")
+    fake.faults.add(faults.body(b"{}"), operation="get_conversation")
+    oldest = list(reversed(list(fake.conversations)))
+    async with client.conversations.watch(since=0, interval=7) as watch:
+        assert (await anext(watch)).conversation_id == oldest[2], "one was deleted, one does not fit"
+        assert time.pauses == [7.0] * 4
+        fake.faults.add(faults.status(401))
+        with pytest.raises(AuthenticationError):
+            await anext(watch)
+        assert (await anext(watch)).conversation_id == oldest[3], "and it can go on"
+
+
+async def test_a_watch_of_an_agent_sees_that_agent_only(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+    agent_id = AGENTS[1][0]
+    expected = [each for each in fake.conversations if fake.conversations.details(each)["agent_id"] == agent_id]
+    async with client.conversations.watch(agent_id=agent_id, since=0) as watch:
+        first = await anext(watch)
+        assert first.agent_id == agent_id
+        token = watch.token
+    assert len(expected) > 1
+    with pytest.raises(InvalidArgumentError, match=r"^token: belongs to a watch with agent_id='agent_billing'"):
+        async with client.conversations.watch(token=token):
+            pass
+
+
+async def test_a_watch_forgets_what_lies_far_back(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+    for conversation_id in fake.conversations:
+        fake.finish(conversation_id)
+    async with client.conversations.watch(since=0) as watch:
+        for _ in range(30):
+            await anext(watch)
+        fake.add_conversation()
+        await anext(watch)
+        assert len(watch._position.given) < 5
+        fake.requests.clear()
+        fake.add_conversation()
+        await anext(watch)
+        assert len(fake.requests) == 2, "a page of the list, and a conversation"
+
+
+@pytest.mark.parametrize(
+    ("options", "parameter"),
+    [
+        ({"interval": 0}, "interval"),
+        ({"token": "nonsense"}, "token"),
+        ({"token": "bm9uc2Vuc2U="}, "token"),
+        ({"token": "x", "since": 5}, "token"),
+        ({"since": "yesterday"}, "since"),
+        ({"agent_id": "\n"}, "agent_id"),
+    ],
+)
+async def test_an_odd_watch_is_refused_by_name(client: ConvAIClient, options: Any, parameter: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
+        async with client.conversations.watch(**options):
+            pass
+
+
+async def test_a_watch_begins_now_unless_it_is_told_otherwise(
+    client: ConvAIClient, fake: FakeConvAI, time: Time
+) -> None:
+    time.events = [lambda: None, lambda: fake.add_conversation(start=4_000_000_000)]
+    async with client.conversations.watch() as watch:
+        conversation = await anext(watch)
+    assert conversation.metadata.start_time_unix_secs == 4_000_000_000

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convai_async.errors import DecodeError, WebhookSignatureError
+from convai_async.models import Conversation
+from convai_async.testing import FakeConvAI
+from convai_async.webhooks import (
+    CallInitiationFailure,
+    PostCallAudio,
+    PostCallTranscription,
+    UnknownEvent,
+    construct_event,
+    verify,
+)
+
+SECRET = "wsec_very_secret"
+NOW = 1_780_000_000
+BODY = msgspec.json.encode(
+    {"type": "post_call_transcription", "event_timestamp": NOW, "data": {"conversation_id": "c"}}
+)
+
+
+def digest(body: bytes, timestamp: int | str = NOW, secret: str = SECRET) -> str:
+    return hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def signed(body: bytes, timestamp: int | str = NOW, secret: str = SECRET) -> str:
+    return f"t={timestamp},v0={digest(body, timestamp, secret)}"
+
+
+def construct(body: bytes, signature: str | None = None, **options: Any) -> Any:
+    return construct_event(body, signed(body) if signature is None else signature, SECRET, clock=lambda: NOW, **options)
+
+
+def test_a_transcription_is_a_conversation() -> None:
+    corpus = FakeConvAI(conversations=1).conversations
+    details = corpus.details(next(iter(corpus)))
+    body = msgspec.json.encode({"type": "post_call_transcription", "event_timestamp": NOW, "data": details})
+    event = construct(body)
+    assert isinstance(event, PostCallTranscription)
+    assert event.event_timestamp == NOW
+    assert event.data == Conversation.from_json(corpus.document(next(iter(corpus))))
+
+
+def test_a_recording_comes_as_its_bytes() -> None:
+    data = {"agent_id": "a", "conversation_id": "c", "full_audio": base64.b64encode(b"\xff\xf3mp3").decode()}
+    event = construct(msgspec.json.encode({"type": "post_call_audio", "event_timestamp": NOW, "data": data}))
+    assert isinstance(event, PostCallAudio)
+    assert event.data.full_audio == b"\xff\xf3mp3"
+
+
+def test_a_call_that_did_not_come_about_says_why() -> None:
+    data = {"agent_id": "a", "conversation_id": "c", "failure_reason": "busy", "metadata": {"type": "twilio"}}
+    event = construct(msgspec.json.encode({"type": "call_initiation_failure", "event_timestamp": NOW, "data": data}))
+    assert isinstance(event, CallInitiationFailure)
+    assert (event.data.failure_reason, event.data.metadata) == ("busy", {"type": "twilio"})
+
+
+@pytest.mark.parametrize("document", [{"type": "telepathy", "data": 5}, {"data": 5}, {"type": None}, [1], "x"])
+def test_an_event_of_another_kind_is_kept(document: Any) -> None:
+    event = construct(msgspec.json.encode(document))
+    assert isinstance(event, UnknownEvent)
+    assert event.raw == document
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        signed(BODY, secret="another"),
+        signed(BODY + b" "),
+        f"t={NOW + 1},v0={digest(BODY)}",
+        f"t={NOW},v0={digest(BODY)[:-1]}",
+        f"t={NOW},v0={digest(BODY)}0",
+        f"t={NOW},v0={'0' * 64}",
+        f"t={NOW},v0=",
+        f"t={NOW},v1={digest(BODY)}",
+        f"t={NOW}",
+        f"v0={digest(BODY)}",
+        f"t=,v0={digest(BODY, '')}",
+        f"t=-5,v0={digest(BODY, -5)}",
+        f"t=1e9,v0={digest(BODY, '1e9')}",
+        f"t=١٢٣,v0={digest(BODY, '١٢٣')}",
+        f"t={NOW},t={NOW - 1},v0={digest(BODY)}",
+        f"t={NOW},v0=ü",
+        "",
+        ",,,=",
+        "x" * 100_000,
+    ],
+)
+def test_a_forged_or_broken_signature_is_refused(signature: str) -> None:
+    with pytest.raises(WebhookSignatureError) as caught:
+        construct(BODY, signature)
+    assert SECRET not in str(caught.value)
+    assert digest(BODY) not in str(caught.value)
+
+
+def test_a_missing_signature_or_secret_is_refused() -> None:
+    with pytest.raises(WebhookSignatureError, match="is missing"):
+        construct_event(BODY, None, SECRET)
+    with pytest.raises(WebhookSignatureError, match="no secret"):
+        verify(BODY, signed(BODY, secret=""), "")
+
+
+@pytest.mark.parametrize("age", [-1801, 1801, 10**9])
+def test_what_is_stale_or_from_the_future_is_refused(age: int) -> None:
+    with pytest.raises(WebhookSignatureError, match="more than 1800 s from now"):
+        construct(BODY, signed(BODY, NOW - age))
+
+
+@pytest.mark.parametrize("age", [-1800, 0, 1800])
+def test_what_is_within_the_tolerance_is_taken(age: int) -> None:
+    assert construct(BODY, signed(BODY, NOW - age)).data.conversation_id == "c"
+    with pytest.raises(WebhookSignatureError):
+        construct(BODY, signed(BODY, NOW - 11), tolerance=10)
+
+
+def test_one_of_several_signatures_is_enough() -> None:
+    several = f"t={NOW},v0={'0' * 64},v0={digest(BODY)},v0={'f' * 64}"
+    assert construct(BODY, several).data.conversation_id == "c"
+    assert construct(BODY, f" t={NOW} , v0={digest(BODY)} ").data.conversation_id == "c"
+
+
+def test_only_raw_bytes_are_taken() -> None:
+    text: Any = BODY.decode()
+    with pytest.raises(TypeError, match="raw bytes"):
+        construct_event(text, signed(BODY), SECRET)
+
+
+def test_a_genuine_webhook_that_does_not_fit_says_where() -> None:
+    body = b'{"type": "post_call_transcription", "data": {"conversation_id": 5}}'
+    with pytest.raises(DecodeError, match="conversation_id"):
+        construct(body)
+    with pytest.raises(DecodeError):
+        construct(b"nonsense")
+
+
+@given(st.text(), st.binary())
+def test_nothing_that_is_not_signed_gets_through(signature: str, body: bytes) -> None:
+    with pytest.raises(WebhookSignatureError):
+        verify(body, signature, SECRET)
