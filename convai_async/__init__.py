@@ -30,6 +30,7 @@ from convai_async.errors import (
     ServerError,
     TransportError,
     ValidationError,
+    WebhookSignatureError,
 )
 from convai_async.models import Conversation, ConversationSummary, TranscriptTurn
 from convai_async.pagination import Paginator

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import re
 import shlex
 import sqlite3
+import sys
+import time
+import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import httpx
 import pytest
 import uvicorn
 
 import convai_async.client
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.cli._app import app as command_line
-from convai_async.harvest import harvest
+from convai_async.harvest import Archive, harvest
 from convai_async.harvest._writer import ArchiveWriter
+from convai_async.models import Conversation
 from convai_async.testing import FakeConvAI, faults
 from convai_async.testing.documents import AGENTS
 
@@ -35,7 +42,9 @@ def blocks(language: str) -> list[str]:
 def readme(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names that the README's Python defines, run from top to bottom."""
     monkeypatch.setenv("ELEVENLABS_API_KEY", "xi-fake-key")
-    namespace: dict[str, Any] = {"__name__": "readme"}
+    module = types.ModuleType("readme")
+    monkeypatch.setitem(sys.modules, "readme", module)
+    namespace = module.__dict__
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), namespace)
     return namespace
@@ -200,6 +209,56 @@ async def test_the_queries_answer_questions(client: ConvAIClient, tmp_path: Path
     connection.close()
     assert len(answers) == 3
     assert all(len(rows) > 1 for rows in answers)
+
+
+async def test_waiting_and_watching(readme: Any, client: ConvAIClient, fake: FakeConvAI) -> None:
+    conversation_id = next(iter(fake.conversations))
+    source = next(block for block in blocks("python") if "async def after_a_call" in block)
+    exec(compile(source.replace('"conv_1"', f'"{conversation_id}"'), "README.md", "exec"), readme)
+    await readme["after_a_call"](client)
+    async with client.conversations.watch(since=0) as watch:
+        await anext(watch)
+        saved = watch.token
+    task = asyncio.create_task(readme["for_ever"](client, saved))
+    async with asyncio.timeout(20):
+        while len(fake.requests_to("get_conversation")) < 10:
+            await asyncio.sleep(0)
+    task.cancel()
+
+
+@pytest.mark.usefixtures("in_tmp_path")
+async def test_a_webhook_lands_in_the_archive_and_the_harvest_makes_it_whole(
+    readme: Any, at_home: FakeConvAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELEVENLABS_WEBHOOK_SECRET", "wsec_1")
+    conversation_id = next(iter(at_home.conversations))
+    body = b'{"type": "post_call_transcription", "data": %s}' % at_home.conversations.document(conversation_id)
+    now = int(time.time())
+    digest = hmac.new(b"wsec_1", b"%d." % now + body, hashlib.sha256).hexdigest()
+    transport = httpx.ASGITransport(readme["hooks"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://hooks") as web:
+        forged = await web.post("/elevenlabs", content=body, headers={"elevenlabs-signature": f"t={now},v0=00"})
+        assert forged.status_code == 401
+        headers = {"elevenlabs-signature": f"t={now},v0={digest}"}
+        assert (await web.post("/elevenlabs", content=body, headers=headers)).status_code == 200
+    with Archive.open("calls.db") as archive:
+        assert archive.get(conversation_id).conversation_id == conversation_id
+    monkeypatch.setattr("convai_async.client.ConvAIClient.base_url", "https://api.elevenlabs.io")
+    await readme["catch_what_webhooks_drop"]()
+    with Archive.open("calls.db") as archive:
+        assert archive.get_raw(conversation_id) == at_home.conversations.document(conversation_id)
+        assert archive.status().conversations == 250
+
+
+async def test_models_go_through_other_frameworks(readme: Any, at_home: FakeConvAI) -> None:
+    conversation_id = next(iter(at_home.conversations))
+    transport = httpx.ASGITransport(readme["litestar_app"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://calls") as web:
+        reply = await web.get(f"/calls/{conversation_id}")
+    conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
+    assert Conversation.from_json(reply.content) == conversation
+    assert readme["in_fastapi"](conversation).body == conversation.to_json()
+    assert conversation.to_builtins()["conversation_id"] == conversation_id
 
 
 def commands() -> list[list[str]]:

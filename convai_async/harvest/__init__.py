@@ -8,6 +8,7 @@
 from convai_async.harvest._database import ArchiveError
 from convai_async.harvest._rows import Failure
 from convai_async.harvest.archive import Archive, ArchiveStatus, Record, Run, SearchHit
+from convai_async.harvest.landing import store_conversation
 from convai_async.harvest.pipeline import harvest
 from convai_async.harvest.report import HarvestReport
 from convai_async.harvest.windows import Window
@@ -23,4 +24,5 @@ __all__ = [
     "SearchHit",
     "Window",
     "harvest",
+    "store_conversation",
 ]
