@@ -34,7 +34,7 @@ from convai_async.errors import (
 )
 from convai_async.models import Conversation, ConversationSummary, TranscriptTurn
 from convai_async.pagination import Paginator
-from convai_async.resources import DeleteResult, FetchResult
+from convai_async.resources import DeleteResult, FetchResult, Watch
 from convai_async.retry import RetryPolicy
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "TranscriptTurn",
     "TransportError",
     "ValidationError",
+    "Watch",
     "WebhookSignatureError",
     "__version__",
     "calls",

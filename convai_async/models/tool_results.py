@@ -190,6 +190,7 @@ else:
             "client": OtherToolResult,
             "webhook": OtherToolResult,
             "mcp": OtherToolResult,
+            "code": OtherToolResult,
             "system": SystemToolResult,
             "api_integration_webhook": IntegrationWebhookToolResult,
             "workflow": WorkflowToolResult,

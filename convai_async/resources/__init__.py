@@ -6,6 +6,7 @@ from convai_async.resources._conversations import Conversations
 from convai_async.resources._feedback import ConversationFeedback
 from convai_async.resources._files import ConversationFiles
 from convai_async.resources._many import DeleteResult, FetchResult
+from convai_async.resources._watch import Watch
 
 __all__ = [
     "AgentLinks",
@@ -16,4 +17,5 @@ __all__ = [
     "Conversations",
     "DeleteResult",
     "FetchResult",
+    "Watch",
 ]

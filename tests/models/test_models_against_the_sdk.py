@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import types
 import typing
 import warnings
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+import msgspec
 import pytest
 
 from convai_async import models
@@ -123,3 +125,78 @@ def test_a_gap_would_be_seen() -> None:
         conversation_id: str
 
     assert "GetConversationResponseModel.transcript" in set(gaps(sdk.GetConversationResponseModel, Small, set()))
+
+
+class SdkDocuments:
+    """Documents made from the SDK's types, with every field there.
+
+    Args:
+        seed: Chooses among variants and values.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def make(self, annotation: Any, depth: int = 0) -> Any:
+        """Return a document of a type."""
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        if hasattr(annotation, "__metadata__"):
+            return self.make(arguments[0], depth)
+        if origin is typing.Literal:
+            return self.random.choice(arguments)
+        if origin in {typing.Union, types.UnionType}:
+            choices = [each for each in arguments if each not in {type(None), Any}]
+            return self.make(self.random.choice(choices), depth) if choices else "anything"
+        if origin is not None and issubclass(origin, dict):
+            return {"key": self.make(arguments[1], depth + 1)}
+        if origin is not None:
+            return [] if depth > 12 else [self.make(arguments[0], depth + 1)]
+        return self.make_plain(annotation, depth)
+
+    def make_plain(self, annotation: Any, depth: int) -> Any:
+        plain: dict[Any, Any] = {str: "text", int: 7, float: 0.5, bool: True, Any: "anything", object: "anything"}
+        if annotation in plain:
+            return plain[annotation]
+        fields = annotation.model_fields.items()
+        return {field.alias or name: self.make(field.annotation, depth + 1) for name, field in fields}
+
+
+def lost(before: Any, after: Any, path: str = "$") -> Iterator[str]:
+    """Yield where a document says something that another does not."""
+    if isinstance(after, dict) and after.get("raw") == before:
+        return  # an unknown variant keeps all of it
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name, value in before.items():
+            if name not in after:
+                yield f"{path}.{name}"
+            else:
+                yield from lost(value, after[name], f"{path}.{name}")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, pair in enumerate(zip(before, after, strict=True)):
+            yield from lost(*pair, f"{path}[{number}]")
+    elif before != after:
+        yield f"{path}: {before!r} became {after!r}"
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_documents_of_today_s_service_decode_and_lose_nothing(name: str) -> None:
+    for seed in range(60):
+        document = SdkDocuments(seed).make(getattr(sdk, name))
+        decoded = PAIRS[name].from_json(msgspec.json.encode(document))
+        assert list(lost(document, decoded.to_builtins())) == []
+        for model in everything_in(decoded):
+            unexpected = isinstance(model, UnknownVariant) and not isinstance(model, models.UnknownGuardrailDetails)
+            assert not unexpected, f"{model} is known to the SDK"
+
+
+def everything_in(value: Any) -> Iterator[Any]:
+    yield value
+    if isinstance(value, Model):
+        for name in value.__struct_fields__:
+            yield from everything_in(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from everything_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from everything_in(item)

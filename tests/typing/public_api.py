@@ -14,19 +14,24 @@ from convai_async import (
     Paginator,
     Response,
     SavedAudio,
+    Watch,
     calls,
 )
 from convai_async.harvest import Archive, HarvestReport, harvest
 from convai_async.models import (
     AgentLink,
+    AgentTopic,
     Conversation,
     ConversationSummary,
+    ConversationTag,
+    MessageHit,
     SignedUrl,
     SipMessage,
     TranscriptTurn,
     UploadedFile,
     WebRTCToken,
 )
+from convai_async.webhooks import PostCallTranscription, construct_event
 
 
 async def lists(client: ConvAIClient) -> None:
@@ -65,6 +70,20 @@ async def documents(client: ConvAIClient) -> None:
     await client.conversations.feedback.create("conv_1", feedback="meh")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     async with client.conversations.get_many(["conv_1"]) as results:
         assert_type(results, AsyncIterator[FetchResult])
+
+
+async def waiting(client: ConvAIClient) -> None:
+    assert_type(await client.conversations.wait("conv_1"), Conversation)
+    async with client.conversations.watch(since=5) as watch:
+        assert_type(watch, Watch)
+        assert_type(await anext(watch), Conversation)
+        assert_type(watch.token, str)
+    assert_type(client.conversations.messages.search("x"), Paginator[MessageHit])
+    assert_type(client.conversations.tags.list(), Paginator[ConversationTag])
+    assert_type(client.agents.topics.get("agent_1"), Paginator[AgentTopic])
+    event = construct_event(b"", "", "")
+    if isinstance(event, PostCallTranscription):
+        assert_type(event.data, Conversation)
 
 
 async def recordings(client: ConvAIClient) -> None:
