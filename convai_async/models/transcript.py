@@ -49,6 +49,8 @@ class TurnMetrics(Model):
     def of_any_age(cls, value: dict[str, Any]) -> Self:
         """Make the measurements of either shape, and leave out what is none."""
         metrics = value.get("metrics")
+        if len(value) == 1 and type(metrics) is dict and _all_records(metrics):
+            return cls(metrics=metrics)  # as nearly always
         if not isinstance(metrics, dict):  # the older shape: each value is a record
             metrics = {
                 name: MetricRecord(elapsed_time=record.get("elapsed_time"))
@@ -60,6 +62,13 @@ class TurnMetrics(Model):
             metrics={name: record for name, record in metrics.items() if isinstance(record, MetricRecord)},
             **{name: text for name, text in texts.items() if isinstance(text, str)},
         )
+
+
+def _all_records(metrics: dict[str, Any]) -> bool:
+    for record in metrics.values():  # noqa: SIM110 - a generator would cost more than all of it
+        if type(record) is not MetricRecord:
+            return False
+    return True
 
 
 if TYPE_CHECKING:
