@@ -26,6 +26,7 @@ from convai_async.errors import (
     ConvAIError,
     IncompleteBodyError,
     RequestTimeoutError,
+    ResponseTooLargeError,
 )
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Session:
         trust_env: For an own session: whether proxies and netrc are taken from the environment.
         ssl: What aiohttp takes as ``ssl``.
         trace_configs: For an own session: aiohttp's hooks for tracing.
+        max_response_bytes: The largest body that is read into memory, decompressed.
     """
 
     def __init__(  # noqa: PLR0913 - what aiohttp takes, each by its name
@@ -94,6 +96,7 @@ class Session:
         trust_env: bool = False,
         ssl: ssl.SSLContext | aiohttp.Fingerprint | bool = True,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        max_response_bytes: int,
     ) -> None:
         self._base_url = base_url
         self._headers = CIMultiDict(headers)
@@ -104,6 +107,7 @@ class Session:
         self._trust_env = trust_env
         self._ssl = ssl
         self._trace_configs = list(trace_configs)
+        self._max_response_bytes = max_response_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -212,10 +216,17 @@ class Session:
         return self._session
 
     async def _read_body(self, reply: aiohttp.ClientResponse, request: str) -> bytes:
-        try:
-            return await reply.read()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
-            self._raise_translated(error, request, reading=True)
+        stream = StreamedReply(self, reply, request)
+        chunks: list[bytes] = []
+        room = self._max_response_bytes
+        while chunk := await stream.read_chunk():
+            room -= len(chunk)
+            if room < 0:
+                raise ResponseTooLargeError(
+                    f"{request}: the reply is larger than max_response_bytes, {self._max_response_bytes:,}"
+                )
+            chunks.append(chunk)
+        return b"".join(chunks)
 
     def _raise_translated(self, error: BaseException, request: str, *, reading: bool) -> NoReturn:
         """Raise the exception of ours that says what aiohttp's says."""

@@ -39,6 +39,7 @@ _HOSTS: dict[str, str] = {
 }
 _DEFAULT_TIMEOUT = 60.0
 _DEFAULT_CONCURRENCY = 64
+_DEFAULT_MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 
 
 class _Inherited:
@@ -75,6 +76,8 @@ class ConvAIClient:
         ssl: An `ssl.SSLContext` to trust a private CA; False trusts anybody.
         trace_configs: aiohttp's hooks for tracing.
         headers: More headers for every request.
+        max_response_bytes: The largest reply that is read into memory, decompressed; 256 MiB by default. Streams
+            have no bound.
 
     Raises:
         ConfigurationError: There is no key, or what is given contradicts itself.
@@ -99,13 +102,15 @@ class ConvAIClient:
         ssl: ssl_module.SSLContext | aiohttp.Fingerprint | bool = True,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         headers: Mapping[str, str] | None = None,
+        max_response_bytes: int = _DEFAULT_MAX_RESPONSE_BYTES,
     ) -> None:
         if session is not None and (connector is not None or trust_env or trace_configs):
             raise ConfigurationError("session has its own connector, trust_env and trace_configs: set them there")
         if not isinstance(retry, RetryPolicy | None):
             raise InvalidArgumentError("retry", f"must be a RetryPolicy, or None for never; got {retry!r}")
-        if max_concurrency < 1:
-            raise InvalidArgumentError("max_concurrency", f"must be at least 1, got {max_concurrency}")
+        for name, number in (("max_concurrency", max_concurrency), ("max_response_bytes", max_response_bytes)):
+            if number < 1:
+                raise InvalidArgumentError(name, f"must be at least 1, got {number}")
         self._base_url = _address(region, base_url)
         self._set_up(
             Engine(
@@ -118,6 +123,7 @@ class ConvAIClient:
                     trust_env=trust_env,
                     ssl=ssl,
                     trace_configs=trace_configs,
+                    max_response_bytes=max_response_bytes,
                 ),
                 ConcurrencyLimiter(max_concurrency),
                 retry,

@@ -20,6 +20,7 @@
     │   ├── ConnectionFailedError  refused, reset, unresolvable, bad certificate
     │   ├── RequestTimeoutError    took longer than the timeout
     │   └── IncompleteBodyError    the body ended early
+    ├── ResponseTooLargeError      the reply's body is larger than it may be
     ├── DecodeError                the reply is not the document it should be
     ├── PaginationError            the service's cursors contradict each other
     ├── ConversationNotReadyError  it did not get the status that was waited for
@@ -256,6 +257,10 @@ class PaginationError(ConvAIError):
 
     Stopping quietly would pass a short list off as a whole one.
     """
+
+
+class ResponseTooLargeError(ConvAIError):
+    """The reply's body, decompressed, is larger than the client's ``max_response_bytes``."""
 
 
 class ConversationNotReadyError(ConvAIError):

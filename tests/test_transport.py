@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import pickle
 import traceback
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from convai_async import ConvAIClient, RetryPolicy, calls
 from convai_async._engine import Engine
@@ -24,6 +26,7 @@ from convai_async.errors import (
     NotFoundError,
     RateLimitError,
     RequestTimeoutError,
+    ResponseTooLargeError,
     ServerError,
 )
 from convai_async.testing import FakeConvAI, faults
@@ -348,6 +351,26 @@ async def test_only_a_busy_service_makes_everybody_wait(client: ConvAIClient, fa
     with pytest.raises(NotFoundError):
         await client.conversations.get("conv_1")
     assert len(await client.conversations.list(page_size=1)) == 1
+
+
+async def test_a_reply_that_is_too_large_is_not_read_to_its_end(fake: FakeConvAI) -> None:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, max_response_bytes=1000, max_concurrency=1) as client:
+        with pytest.raises(ResponseTooLargeError, match="larger than max_response_bytes, 1,000") as caught:
+            await client.conversations.list()
+        assert not caught.value.retryable
+        assert len(fake.requests) == 1
+        assert len(await client.conversations.list(page_size=1)) == 1
+
+
+async def test_a_small_reply_that_unpacks_to_a_large_one_is_refused(fake: FakeConvAI) -> None:
+    async def bomb(_request: Any, _proceed: Any) -> web.StreamResponse:
+        packed = gzip.compress(b" " * 50_000_000)
+        return web.Response(body=packed, headers={"content-encoding": "gzip", "content-type": "application/json"})
+
+    fake.faults.add(bomb)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, max_response_bytes=1_000_000) as client:
+        with pytest.raises(ResponseTooLargeError):
+            await client.conversations.list()
 
 
 @pytest.mark.parametrize("status", [429, 409, 425])

@@ -33,6 +33,7 @@ T = TypeVar("T")
 Table = Literal["conversations", "turns", "tool_calls"]
 
 _BATCH = 500
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _COMPRESSIONS = (".gz", ".zst")
 
 
@@ -77,7 +78,8 @@ def export(  # noqa: PLR0913 - each by its name
 
     - ``.jsonl``, also ``.jsonl.gz`` and ``.jsonl.zst``: a `Line` for each conversation, with the service's JSON
       byte for byte; `import_jsonl` reads it back.
-    - ``.csv``, also ``.csv.gz`` and ``.csv.zst``: the rows of one table, less the JSON.
+    - ``.csv``, also ``.csv.gz`` and ``.csv.zst``: the rows of one table, less the JSON. Text that a spreadsheet
+      would run as a formula has an apostrophe before it.
     - ``.parquet`` (needs the extra ``parquet``): a row for each conversation, less the JSON, with its turns and
       tool calls nested.
 
@@ -232,11 +234,16 @@ def _write_csv(rows: Iterable[dict[str, Any]], stream: IO[bytes]) -> int:
         if writer is None:
             writer = csv.DictWriter(text, list(row))
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerow({name: _harmless(value) for name, value in row.items()})
         count += 1
     text.flush()
     text.detach()
     return count
+
+
+def _harmless(value: Any) -> Any:
+    # What callers say comes from strangers: =cmd|... must stay text where somebody opens the file.
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _parquet_rows(archive: Archive, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -129,6 +129,19 @@ def test_csv_has_a_table_s_rows(archive: Archive, path: Path, tmp_path: Path, ta
         assert {row["message"] for row in rows} == said
 
 
+def test_csv_runs_nothing_in_a_spreadsheet(path: Path, tmp_path: Path) -> None:
+    said = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "plain = text"]
+    turns = [{"role": "user", "message": message} for message in said]
+    raw = json.dumps({"conversation_id": "conv_x", "metadata": {"start_time_unix_secs": 1}, "transcript": turns})
+    with ArchiveWriter(path, SOURCE) as writer:
+        writer.store([decoded(ConversationSummary(conversation_id="conv_x"), raw.encode())])
+    with Archive.open(path) as archive:
+        export(archive, tmp_path / "t.csv", table="turns", until=2)
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["message"] for row in rows] == [*(f"'{text}" for text in said[:5]), said[5]]
+
+
 def test_parquet_has_typed_columns_and_nested_turns(archive: Archive, tmp_path: Path) -> None:
     assert export(archive, tmp_path / "calls.parquet") == 36
     table = pq.read_table(tmp_path / "calls.parquet")
