@@ -103,7 +103,7 @@ async def test_a_stream_that_breaks_off_says_so(
 
 
 async def test_a_stream_that_stalls_is_a_timeout_and_one_that_trickles_is_not(fake: FakeConvAI, recorded: str) -> None:
-    async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=0.2, retry=None) as client:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=1, retry=None) as client:
         fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=0.1))
         async with client.conversations.audio.stream(recorded) as audio:
             assert sum([len(chunk) async for chunk in audio]) == SIZE

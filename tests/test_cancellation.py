@@ -95,8 +95,7 @@ async def test_thousands_of_requests_leave_nothing_behind() -> None:
         if not OPEN_FILES.is_dir():
             pytest.skip("counting open files needs /proc")
         files, tasks, objects = await requests(500)
-        for _ in range(4):
-            more_files, more_tasks, more_objects = await requests(500)
-            assert more_files <= files
-            assert more_tasks <= tasks
-            assert more_objects < objects + 500
+        more_files, more_tasks, more_objects = await requests(2000)
+        assert more_files <= files
+        assert more_tasks <= tasks
+        assert more_objects < objects + 1000, "less than one for two requests"
