@@ -124,6 +124,7 @@ def _prepare(connection: sqlite3.Connection, file: Path, source: str | None) -> 
     # written is still there after a power failure.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is removed is removed from the file, too
     connection.execute("PRAGMA cache_size = -32768")  # KiB; indexing what was said goes through many pages
     if _is_new(connection) and source is not None:
         connection.execute("PRAGMA journal_mode = WAL")

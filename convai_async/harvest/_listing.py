@@ -36,10 +36,12 @@ class ListedWindow(msgspec.Struct, frozen=True):
     Attributes:
         window: The window.
         summaries: The conversations in it.
+        newest: Whether nothing newer was listed.
     """
 
     window: Window
     summaries: list[ConversationSummary]
+    newest: bool = False
 
 
 class Stretch(msgspec.Struct, eq=False):
@@ -157,13 +159,13 @@ async def read_stretch(client: ConvAIClient, stretch: Stretch, agent_id: str) ->
                 yield _cut_off(stretch, waiting, oldest + 1)
                 if stretch.end == stretch.start:
                     return  # somebody else reads the rest
-    if stretch.end is not None or waiting:
-        yield _cut_off(stretch, waiting, stretch.start)
+    yield _cut_off(stretch, waiting, stretch.start)
 
 
 def _cut_off(stretch: Stretch, waiting: dict[str, ConversationSummary], start: int) -> ListedWindow:
     """Complete the window from ``start`` to the end of the stretch, and take its conversations out of the waiting."""
     end = stretch.end
+    newest = end is None
     if end is None:
         end = stretch.start if stretch.newest is None else stretch.newest + 1
     window = Window(max(start, stretch.start), end)
@@ -175,4 +177,4 @@ def _cut_off(stretch: Stretch, waiting: dict[str, ConversationSummary], start: i
     for summary in complete:
         del waiting[summary.conversation_id]
     stretch.end = window.start
-    return ListedWindow(window, complete)
+    return ListedWindow(window, complete, newest)

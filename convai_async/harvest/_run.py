@@ -15,7 +15,7 @@ from convai_async import calls
 from convai_async._tasks import task_group
 from convai_async.errors import AuthenticationError, ConvAIError, NotFoundError, RateLimitError, TransportError
 from convai_async.harvest._jobs import Job, Outcome, Progress, completed
-from convai_async.harvest._listing import Board, Stretch, read_stretch
+from convai_async.harvest._listing import Board, ListedWindow, Stretch, read_stretch
 from convai_async.harvest._outages import Outages
 from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded, decoded
 from convai_async.harvest._writer import Scope
@@ -84,6 +84,8 @@ class Run:
         await self._fetch_unfinished(max_concurrency)
         if audio:
             await self._fetch_audio(again_from, max_concurrency)
+        if self._prune == "remove" and self.report.deleted:
+            await run_sync(self._archive.scrub)
         self.report.interrupted = self._stop.is_set()
         self._count()
         await run_sync(self._archive.end_run, run_id, self.report)
@@ -161,17 +163,17 @@ class Run:
         async with aclosing(read_stretch(self._client, stretch, self._scope.agent_id)) as windows:
             async for window in windows:
                 self._board.wake()
-                await self._enqueue(window.window, window.summaries, jobs, outcomes)
+                await self._enqueue(window, jobs, outcomes)
                 if self._stop.is_set() or self._satisfied:
                     return
 
     async def _enqueue(
         self,
-        window: Window,
-        summaries: list[ConversationSummary],
+        listed: ListedWindow,
         jobs: MemoryObjectSendStream[Job],
         outcomes: MemoryObjectSendStream[Outcome],
     ) -> None:
+        window, summaries = listed.window, listed.summaries
         progress = Progress(window)
         if self._room is not None:
             if self._room < len(summaries):
@@ -185,7 +187,8 @@ class Run:
         unchanged = await run_sync(self._archive.unchanged, summaries)
         wanted = [Job(summary, progress) for summary in summaries if summary.conversation_id not in unchanged]
         if self._prune is not None and progress.window is not None:
-            scope = Scope(window, self._scope.agent_id)
+            # Whatever is here and newer than the newest that is listed is absent, too.
+            scope = Scope(Window(window.start, None) if listed.newest else window, self._scope.agent_id)
             absent = await run_sync(self._archive.absent, scope, {summary.conversation_id for summary in summaries})
             wanted += [Job(ConversationSummary(conversation_id=each), progress, "presence") for each in absent]
         self.report.to_list = round(self._board.expected())

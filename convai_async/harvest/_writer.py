@@ -145,20 +145,28 @@ class ArchiveWriter:
     def forget(self, ids: Sequence[str]) -> int:
         """Remove conversations and whatever belongs to them, recordings too, and return how many were here.
 
-        Nothing of them is left in the file: freed pages are overwritten.
+        Nothing of them is left in the file.
 
         Raises:
             ArchiveError: They cannot be removed; then none of them was.
         """
+        with self._turn, errors_named(self.path), self._connection:
+            count = self._forget(ids)
+        self.scrub()
+        return count
+
+    def scrub(self) -> None:
+        """Wipe out what was removed, where it lives on: in the search index until its parts are merged, and in the log.
+
+        The pages that it freed are overwritten already, as the archive is opened with ``secure_delete``.
+
+        Raises:
+            ArchiveError: The archive cannot be written.
+        """
         with self._turn, errors_named(self.path):
-            self._connection.execute("PRAGMA secure_delete = ON")
-            with self._connection:
-                count = self._forget(ids)
-            # What was said lives on in the search index until its parts are merged, and in the log file.
             self._connection.execute("INSERT INTO turns_search (turns_search) VALUES ('optimize')")
             self._connection.commit()
             self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
-        return count
 
     def windows(self, agent_id: str) -> list[Window]:
         """Return the stretches of an agent's list that have been read, from old to new; empty stands for all agents."""

@@ -444,6 +444,23 @@ async def test_what_the_service_has_no_more_is_pruned_as_asked(
     assert ({recent, old} & recordings == set()) or prune != "remove"
 
 
+async def test_what_is_pruned_leaves_no_trace_in_the_file(archive: Path) -> None:
+    def mark(document: dict[str, Any]) -> None:
+        document["transcript"][0]["message"] = "my secret hamster"
+
+    async with (
+        FakeConvAI(conversations=5) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        gone = next(iter(fake.conversations))
+        fake.faults.add(faults.change(mark), path=gone)
+        await harvest(client, archive)
+        assert b"hamster" in archive.read_bytes()
+        fake.conversations.remove(gone)
+        assert (await harvest(client, archive, prune="remove")).deleted == 1
+    assert b"hamster" not in b"".join(path.read_bytes() for path in archive.parent.iterdir())
+
+
 async def test_pruning_trusts_no_list_alone(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
     await harvest(client, archive)
     fake.faults.add(faults.change(lambda page: page["conversations"].clear()), operation="list_conversations", times=5)
