@@ -70,22 +70,8 @@ class AtomicFile:
             if self._discarded or self._fd is None or self._temporary is None:
                 return
             os.fsync(self._fd)
-            if overwrite:
-                self._temporary.replace(self._destination)
-            else:
-                # A link, unlike a new name, replaces nothing: not even what appeared a moment ago.
-                try:
-                    self._destination.hardlink_to(self._temporary)
-                except FileExistsError:
-                    raise
-                except OSError:  # a file system without links
-                    if self._destination.exists():
-                        raise FileExistsError(self._destination) from None
-                    self._temporary.replace(self._destination)
-                else:
-                    self._temporary.unlink()
+            put_in_place(self._temporary, self._destination, overwrite=overwrite)
             self._temporary = None
-            _sync_folder(self._destination.parent)
 
     def discard(self) -> None:
         """Close the file, and remove it unless it was committed."""
@@ -97,6 +83,35 @@ class AtomicFile:
             if self._temporary is not None:
                 self._temporary.unlink(missing_ok=True)
                 self._temporary = None
+
+
+def put_in_place(temporary: Path, destination: Path, *, overwrite: bool) -> None:
+    """Give a file that is written and synced its name, for good.
+
+    Args:
+        temporary: The file, in the same folder.
+        destination: Its name.
+        overwrite: Whether a file of that name is replaced.
+
+    Raises:
+        FileExistsError: There is a file of that name, and it is not to be replaced.
+        OSError: The file cannot be renamed.
+    """
+    if overwrite:
+        temporary.replace(destination)
+    else:
+        # A link, unlike a new name, replaces nothing: not even what appeared a moment ago.
+        try:
+            destination.hardlink_to(temporary)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if destination.exists():
+                raise FileExistsError(destination) from None
+            temporary.replace(destination)
+        else:
+            temporary.unlink()
+    _sync_folder(destination.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from convai_async.limits import ConcurrencyLimiter, Slot
 
 T = TypeVar("T")
+R = TypeVar("R", bound="Response[Any] | StreamedReply")
 
 _logger = logging.getLogger("convai_async")
 
@@ -117,13 +118,9 @@ class Engine:
         slot = await self._acquire(call)
         try:
             async with AsyncExitStack() as stack:
-                try:
-                    reply = await stack.enter_async_context(self.session.stream(call, self.timeout))
-                except APIStatusError as error:
-                    self._learn(error, slot)
-                    raise
-                self.limiter.succeeded()
-                yield reply
+                yield await self._observe(
+                    call, slot, stack.enter_async_context(self.session.stream(call, self.timeout))
+                )
         finally:
             self.limiter.release(slot)
 
@@ -157,9 +154,16 @@ class Engine:
 
     async def _send_once(self, call: Call[T]) -> Response[T]:
         slot = await self._acquire(call)
+        try:
+            return await self._observe(call, slot, self.session.send(call, self.timeout))
+        finally:
+            self.limiter.release(slot)
+
+    async def _observe(self, call: Call[Any], slot: Slot, reply: Awaitable[R]) -> R:
+        """Wait for a reply, log what became of the request, and let the limiter learn from it."""
         started = self.clock()
         try:
-            response = await self.session.send(call, self.timeout)
+            received = await reply
         except APIStatusError as error:
             self._log(call, started, error.status, error.request_id)
             self._learn(error, slot)
@@ -167,12 +171,9 @@ class Engine:
         except TransportError:
             self._log(call, started, None, None)
             raise
-        else:
-            self._log(call, started, response.status, response.request_id)
-            self.limiter.succeeded()
-            return response
-        finally:
-            self.limiter.release(slot)
+        self._log(call, started, received.status, received.request_id)
+        self.limiter.succeeded()
+        return received
 
     def _log(self, call: Call[Any], started: float, status: int | None, request_id: str | None) -> None:
         if not _logger.isEnabledFor(logging.DEBUG):

@@ -48,6 +48,7 @@ class StreamedReply:
     """A successful reply whose body is still to come.
 
     Attributes:
+        status: The HTTP status.
         headers: The headers; names in any case.
     """
 
@@ -55,7 +56,13 @@ class StreamedReply:
         self._session = session
         self._reply = reply
         self._request = request
+        self.status = reply.status
         self.headers: Mapping[str, str] = reply.headers
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's id of the request."""
+        return request_id(self.headers)
 
     async def read_chunk(self) -> bytes:
         """Return the bytes that have come since, at least one; empty at the end of the body.

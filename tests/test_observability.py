@@ -37,6 +37,19 @@ async def test_every_request_is_a_record_with_its_facts(
     assert not any(text in caplog.text for text in (fake.api_key, said))
 
 
+async def test_a_stream_is_a_record_too(
+    client: ConvAIClient, fake: FakeConvAI, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "convai_async")
+    recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+    async with client.conversations.audio.stream(recorded):
+        pass
+    (record,) = [record for record in caplog.records if record.name == "convai_async"]
+    assert getattr(record, "status", None) == 200
+    assert getattr(record, "path", "").endswith(f"{recorded}/audio")
+    assert getattr(record, "request_id", None)
+
+
 async def test_a_lost_connection_is_a_record_too(fake: FakeConvAI, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "convai_async")
     fake.faults.add(faults.drop(), times=None)

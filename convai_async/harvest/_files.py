@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from convai_async._atomic_file import put_in_place
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            temporary.replace(path)
+            put_in_place(temporary, path, overwrite=False)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

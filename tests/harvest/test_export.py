@@ -16,6 +16,7 @@ from backports import zstd
 from convai_async.audio import SavedAudio
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.harvest import Archive, ArchiveError
+from convai_async.harvest._files import new_file
 from convai_async.harvest._rows import Gone, Recorded, decoded
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.harvest.export import export, import_jsonl
@@ -243,3 +244,12 @@ def test_an_extra_that_is_missing_is_named(
     with pytest.raises(ConfigurationError, match=rf"pip install 'convai-async\[{extra}\]'"):
         export(archive, tmp_path / name)
     assert not (tmp_path / name).exists()
+
+
+def test_a_file_that_appears_while_another_is_written_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with pytest.raises(FileExistsError), new_file(path) as file:
+        file.write(b"mine")
+        path.write_bytes(b"precious")
+    assert path.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [path]
