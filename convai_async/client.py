@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
+
+from msgspec import UNSET, UnsetType
 
 from convai_async import calls
 from convai_async._engine import Engine
@@ -40,16 +42,6 @@ _HOSTS: dict[str, str] = {
 _DEFAULT_TIMEOUT = 60.0
 _DEFAULT_CONCURRENCY = 64
 _DEFAULT_MAX_RESPONSE_BYTES = 256 * 1024 * 1024
-
-
-class _Inherited:
-    """Stands for the value that the client has already."""
-
-    def __repr__(self) -> str:
-        return "<the client's>"
-
-
-_INHERITED: Final = _Inherited()
 
 
 class ConvAIClient:
@@ -169,8 +161,8 @@ class ConvAIClient:
     def with_options(
         self,
         *,
-        timeout: float | _Inherited | None = _INHERITED,
-        retry: RetryPolicy | _Inherited | None = _INHERITED,
+        timeout: float | UnsetType | None = UNSET,
+        retry: RetryPolicy | UnsetType | None = UNSET,
     ) -> ConvAIClient:
         """Return a client that differs in these options and shares everything else, connections too.
 
@@ -186,8 +178,8 @@ class ConvAIClient:
             Engine(
                 engine.session,
                 engine.limiter,
-                engine.retry if isinstance(retry, _Inherited) else retry,
-                engine.timeout if isinstance(timeout, _Inherited) else _checked_timeout(timeout),
+                engine.retry if isinstance(retry, UnsetType) else retry,
+                engine.timeout if isinstance(timeout, UnsetType) else _checked_timeout(timeout),
             )
         )
         return derived

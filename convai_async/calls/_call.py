@@ -12,6 +12,8 @@ from convai_async.errors import DecodeError, InvalidArgumentError
 
 T = TypeVar("T")
 
+CONVERSATIONS = "/v1/convai/conversations"
+
 Query = tuple[tuple[str, str], ...]
 
 
@@ -123,6 +125,15 @@ def quoted_id(parameter: str, value: str) -> str:
         InvalidArgumentError: As `checked_id`.
     """
     return quote(checked_id(parameter, value), safe="")
+
+
+def conversation_path(conversation_id: str) -> str:
+    """Return the path of a conversation.
+
+    Raises:
+        InvalidArgumentError: As `checked_id`.
+    """
+    return f"{CONVERSATIONS}/{quoted_id('conversation_id', conversation_id)}"
 
 
 def json_body(**values: Any) -> JSONBody:

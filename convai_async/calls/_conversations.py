@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from convai_async.calls._call import Call, FileBody, checked_id, json_body, nothing, quoted_id
+from convai_async.calls._call import (
+    CONVERSATIONS,
+    Call,
+    FileBody,
+    checked_id,
+    conversation_path,
+    json_body,
+    nothing,
+    quoted_id,
+)
 from convai_async.calls._filters import ConversationFilters, check_filters
 from convai_async.calls._page import Page
 from convai_async.calls._query import MAX_PAGE_SIZE, check_page_size, encode_query
@@ -23,13 +32,11 @@ from convai_async.models import (
 if TYPE_CHECKING:
     from convai_async.models import ConversationSummary
 
-_CONVERSATIONS = "/v1/convai/conversations"
-
 
 def list_conversations(**filters: Unpack[ConversationFilters]) -> Call[Page[ConversationSummary]]:
     """GET /v1/convai/conversations: one page of conversations, newest first."""
     values = check_filters({"page_size": MAX_PAGE_SIZE, **filters}, ConversationFilters)
-    return Call("GET", _CONVERSATIONS, _decode_summaries, encode_query(values))
+    return Call("GET", CONVERSATIONS, _decode_summaries, encode_query(values))
 
 
 def _decode_summaries(body: bytes) -> Page[ConversationSummary]:
@@ -43,42 +50,42 @@ def get_conversation(
     format: Literal["json", "opentelemetry"] | None = None,  # noqa: A002 - the wire's name
 ) -> Call[Conversation]:
     """GET /v1/convai/conversations/{conversation_id}: details and transcript."""
-    return Call("GET", _conversation(conversation_id), Conversation.from_json, encode_query({"format": format}))
+    return Call("GET", conversation_path(conversation_id), Conversation.from_json, encode_query({"format": format}))
 
 
 def resolve_conversation(agent_id: str, reference: str) -> Call[Conversation]:
     """GET /v1/convai/conversations/resolve: the conversation that something else calls by this reference."""
     query = {"agent_id": checked_id("agent_id", agent_id), "reference": checked_id("reference", reference)}
-    return Call("GET", f"{_CONVERSATIONS}/resolve", Conversation.from_json, encode_query(query))
+    return Call("GET", f"{CONVERSATIONS}/resolve", Conversation.from_json, encode_query(query))
 
 
 def get_conversation_summary(conversation_id: str, *, max_messages: int | None = None) -> Call[ConversationDigest]:
     """GET /v1/convai/conversations/{conversation_id}/summary."""
     query = encode_query({"max_messages": max_messages})
-    return Call("GET", f"{_conversation(conversation_id)}/summary", ConversationDigest.from_json, query)
+    return Call("GET", f"{conversation_path(conversation_id)}/summary", ConversationDigest.from_json, query)
 
 
 def run_analysis(conversation_id: str) -> Call[Conversation]:
     """POST /v1/convai/conversations/{conversation_id}/analysis/run."""
-    path = f"{_conversation(conversation_id)}/analysis/run"
+    path = f"{conversation_path(conversation_id)}/analysis/run"
     return Call("POST", path, Conversation.from_json, idempotent=False)
 
 
 def run_evaluation(conversation_id: str, evaluation_id: str, **scope: str | None) -> Call[Conversation]:
     """POST /v1/convai/conversations/{conversation_id}/analysis/evaluations/run."""
     body = json_body(evaluation_id=checked_id("evaluation_id", evaluation_id), **scope)
-    path = f"{_conversation(conversation_id)}/analysis/evaluations/run"
+    path = f"{conversation_path(conversation_id)}/analysis/evaluations/run"
     return Call("POST", path, Conversation.from_json, body=body, idempotent=False)
 
 
 def delete_conversation(conversation_id: str) -> Call[None]:
     """DELETE /v1/convai/conversations/{conversation_id}."""
-    return Call("DELETE", _conversation(conversation_id), nothing)
+    return Call("DELETE", conversation_path(conversation_id), nothing)
 
 
 def get_audio(conversation_id: str) -> Call[None]:
     """GET /v1/convai/conversations/{conversation_id}/audio: a stream, to be read as it comes."""
-    return Call("GET", f"{_conversation(conversation_id)}/audio", nothing)
+    return Call("GET", f"{conversation_path(conversation_id)}/audio", nothing)
 
 
 def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] | None) -> Call[None]:
@@ -87,7 +94,7 @@ def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] |
         raise InvalidArgumentError("feedback", f"must be 'like', 'dislike' or None, got {feedback!r}")
     return Call(
         "POST",
-        f"{_conversation(conversation_id)}/feedback",
+        f"{conversation_path(conversation_id)}/feedback",
         nothing,
         body=json_body(feedback=feedback),
         idempotent=False,
@@ -98,7 +105,7 @@ def create_file(conversation_id: str, content: bytes, *, filename: str, content_
     """POST /v1/convai/conversations/{conversation_id}/files: one image or PDF."""
     return Call(
         "POST",
-        f"{_conversation(conversation_id)}/files",
+        f"{conversation_path(conversation_id)}/files",
         UploadedFile.from_json,
         body=FileBody("file", content, checked_id("filename", filename), checked_id("content_type", content_type)),
         idempotent=False,
@@ -107,12 +114,12 @@ def create_file(conversation_id: str, content: bytes, *, filename: str, content_
 
 def get_file(conversation_id: str, file_id: str) -> Call[None]:
     """GET /v1/convai/conversations/{conversation_id}/files/{file_id}: a stream, to be read as it comes."""
-    return Call("GET", f"{_conversation(conversation_id)}/files/{quoted_id('file_id', file_id)}", nothing)
+    return Call("GET", f"{conversation_path(conversation_id)}/files/{quoted_id('file_id', file_id)}", nothing)
 
 
 def delete_file(conversation_id: str, file_id: str) -> Call[None]:
     """DELETE /v1/convai/conversations/{conversation_id}/files/{file_id}."""
-    return Call("DELETE", f"{_conversation(conversation_id)}/files/{quoted_id('file_id', file_id)}", nothing)
+    return Call("DELETE", f"{conversation_path(conversation_id)}/files/{quoted_id('file_id', file_id)}", nothing)
 
 
 def get_sip_messages(
@@ -121,7 +128,7 @@ def get_sip_messages(
     """GET /v1/convai/conversations/{conversation_id}/sip-messages: one page of SIP messages."""
     check_page_size(page_size)
     query = encode_query({"page_size": page_size, "cursor": cursor})
-    return Call("GET", f"{_conversation(conversation_id)}/sip-messages", _decode_sip_messages, query)
+    return Call("GET", f"{conversation_path(conversation_id)}/sip-messages", _decode_sip_messages, query)
 
 
 def _decode_sip_messages(body: bytes) -> Page[SipMessage]:
@@ -173,7 +180,3 @@ def get_webrtc_token(  # noqa: PLR0913 - each by its name
         }
     )
     return Call("GET", "/v1/convai/conversation/token", WebRTCToken.from_json, query)
-
-
-def _conversation(conversation_id: str) -> str:
-    return f"{_CONVERSATIONS}/{quoted_id('conversation_id', conversation_id)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convai_async.calls._call import Call, checked_id, json_body, nothing, quoted_id
+from convai_async.calls._call import Call, checked_id, conversation_path, json_body, nothing, quoted_id
 from convai_async.calls._page import Page
 from convai_async.calls._query import check_page_size, encode_query
 from convai_async.errors import InvalidArgumentError
@@ -58,17 +58,13 @@ def assign_tags(conversation_id: str, tag_ids: Sequence[str]) -> Call[None]:
         raise InvalidArgumentError("tag_ids", f"must be a list of ids with at least one in it, got {tag_ids!r}")
     ids = [checked_id("tag_ids", tag_id) for tag_id in tag_ids]
     # A set of tags: assigning one twice leaves it assigned.
-    return Call("POST", f"{_conversation(conversation_id)}/tags", nothing, body=json_body(tag_ids=ids))
+    return Call("POST", f"{conversation_path(conversation_id)}/tags", nothing, body=json_body(tag_ids=ids))
 
 
 def unassign_tag(conversation_id: str, tag_id: str) -> Call[None]:
     """DELETE /v1/convai/conversations/{conversation_id}/tags/{tag_id}."""
-    return Call("DELETE", f"{_conversation(conversation_id)}/tags/{quoted_id('tag_id', tag_id)}", nothing)
+    return Call("DELETE", f"{conversation_path(conversation_id)}/tags/{quoted_id('tag_id', tag_id)}", nothing)
 
 
 def _tag(tag_id: str) -> str:
     return f"{_TAGS}/{quoted_id('tag_id', tag_id)}"
-
-
-def _conversation(conversation_id: str) -> str:
-    return f"/v1/convai/conversations/{quoted_id('conversation_id', conversation_id)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from convai_async import calls
 from convai_async.client import ConvAIClient
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def archive_filters(agent_id: str | None, since: datetime | None, until: datetim
 
 
 def _unix_seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else math.ceil(moment.timestamp())
+    return None if moment is None else calls.unix_seconds("date", moment, up=True)
 
 
 def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:

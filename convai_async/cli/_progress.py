@@ -65,18 +65,16 @@ def _json(event: str, report: HarvestReport) -> bytes:
 
 def counts(report: HarvestReport) -> str:
     """Return the counts in one line."""
-    rate = report.fetched / report.seconds if report.seconds else 0.0
     reached = "" if report.reached_unix_secs is None else f", back to {utc(report.reached_unix_secs)} UTC"
     return (
-        f"{report.found:,} found, {report.fetched:,} fetched ({rate:.0f}/s), "
+        f"{report.found:,} found, {report.fetched:,} fetched ({_rate(report)}), "
         f"{report.unchanged:,} unchanged, {report.failed:,} failed{reached}"
     )
 
 
 def _short(report: HarvestReport) -> str:
     """Return what matters most in what a narrow terminal shows of a line."""
-    rate = report.fetched / report.seconds if report.seconds else 0.0
-    parts = [f"{report.handled:,} of {report.found:,}", f"{rate:.0f}/s", outlook(report)]
+    parts = [f"{report.handled:,} of {report.found:,}", _rate(report), outlook(report)]
     if report.failed:
         parts.insert(1, f"{report.failed:,} failed")
     if report.reached_unix_secs is not None:
@@ -88,6 +86,10 @@ def outlook(report: HarvestReport) -> str:
     """Return how fast it goes, and for how long it will go on."""
     left = report.seconds_left
     return f"{report.concurrency} at once" + ("" if left is None else f", about {_duration(left)} left")
+
+
+def _rate(report: HarvestReport) -> str:
+    return f"{report.fetched / report.seconds if report.seconds else 0.0:.0f}/s"
 
 
 def _duration(seconds: float) -> str:

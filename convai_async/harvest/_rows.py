@@ -9,12 +9,10 @@ import msgspec
 from convai_async.audio import SavedAudio
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
+from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-FINAL_STATUSES = ("done", "failed")
-"""The statuses after which a conversation changes no more, but for re-analysis, ratings and retention."""
 
 Row = dict[str, Any]
 

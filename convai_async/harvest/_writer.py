@@ -10,7 +10,6 @@ import msgspec
 
 from convai_async.harvest._database import errors_named, open_for_writing, unlock, value
 from convai_async.harvest._rows import (
-    FINAL_STATUSES,
     Failure,
     Fetched,
     Finding,
@@ -24,6 +23,7 @@ from convai_async.harvest._rows import (
 )
 from convai_async.harvest.windows import Window, merged
 from convai_async.models import ConversationSummary
+from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
     import os
@@ -172,6 +172,12 @@ class ArchiveWriter:
         """Return the stretches of an agent's list that have been read, from old to new; empty stands for all agents."""
         with self._turn, errors_named(self.path):
             return self._windows({agent_id, ""})
+
+    def newest_start(self) -> int | None:
+        """Return when the newest conversation started, in unix seconds, or None."""
+        with self._turn, errors_named(self.path):
+            newest: int | None = value(self._connection, "SELECT max(start_time_unix_secs) FROM conversations")
+            return newest
 
     def unchanged(self, summaries: Sequence[ConversationSummary]) -> set[str]:
         """Return which of these are here and final, and look in the list as they did when they were fetched."""
@@ -343,12 +349,6 @@ class ArchiveWriter:
             encoded = msgspec.json.encode(list(ids)).decode()
             query += " (SELECT value FROM json_each(?))"
             return self._connection.execute(query, (encoded,)).fetchall()
-
-    def newest_start(self) -> int | None:
-        """Return when the newest conversation started, in unix seconds, or None."""
-        with self._turn, errors_named(self.path):
-            newest: int | None = value(self._connection, "SELECT max(start_time_unix_secs) FROM conversations")
-            return newest
 
 
 def _summary(conversation_id: str, line: bytes | None) -> ConversationSummary:

@@ -8,9 +8,10 @@ import msgspec
 
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest._database import ArchiveError, errors_named, open_for_reading, value
-from convai_async.harvest._rows import FINAL_STATUSES, Failure
+from convai_async.harvest._rows import Failure
 from convai_async.harvest.windows import Window, merged
 from convai_async.models import Conversation
+from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
     import os

@@ -28,6 +28,8 @@ CallResult: TypeAlias = Literal["answered", "voicemail", "busy", "no_answer", "f
 CampaignConversationType: TypeAlias = Literal["initial", "retry", "callback", "redirect"] | str
 ConversationProduct: TypeAlias = Literal["agents", "speech_engine"] | str
 ConversationStatus: TypeAlias = Literal["initiated", "in-progress", "processing", "done", "failed"] | str
+FINAL_STATUSES = ("done", "failed")
+"""The statuses after which a conversation changes no more, but for re-analysis, ratings and retention."""
 ConversationTokenPurpose: TypeAlias = Literal["signed_url", "shareable_link"] | str
 CriteriaScoringMode: TypeAlias = Literal["binary", "numeric_uniform"] | str
 DeliveryStatus: TypeAlias = Literal["pending", "success", "failed"] | str

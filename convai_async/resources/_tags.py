@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET, UnsetType
 
 from convai_async import calls
 from convai_async.pagination import Paginator
@@ -12,16 +14,6 @@ if TYPE_CHECKING:
 
     from convai_async._engine import Engine
     from convai_async.models import ConversationTag
-
-
-class _Unchanged:
-    """Stands for what is to stay as it is."""
-
-    def __repr__(self) -> str:
-        return "<unchanged>"
-
-
-_UNCHANGED: Any = _Unchanged()
 
 
 class ConversationTags:
@@ -69,7 +61,7 @@ class ConversationTags:
         return await self._engine.send(calls.get_tag(tag_id))
 
     async def update(
-        self, tag_id: str, *, title: str | None = _UNCHANGED, description: str | None = _UNCHANGED
+        self, tag_id: str, *, title: str | UnsetType | None = UNSET, description: str | UnsetType | None = UNSET
     ) -> ConversationTag:
         """Change a tag (PATCH /v1/convai/tags/{tag_id}); what is not given stays as it is.
 
@@ -83,7 +75,7 @@ class ConversationTags:
             ConvAIError: As for any request.
         """
         fields = {"title": title, "description": description}
-        given = {name: value for name, value in fields.items() if value is not _UNCHANGED}
+        given = {name: value for name, value in fields.items() if not isinstance(value, UnsetType)}
         return await self._engine.send(calls.update_tag(tag_id, **given))
 
     async def delete(self, tag_id: str) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from convai_async import calls
 from convai_async.errors import ConversationNotReadyError, NotFoundError
+from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
     from convai_async._engine import Engine
     from convai_async.models import Conversation
 
-_FINAL = {"done", "failed"}
 _FIRST_PAUSE_SECS = 1.0
 _PAUSE_GROWTH = 1.5
 _LONGEST_PAUSE_SECS = 15.0
@@ -40,7 +40,7 @@ async def wait(engine: Engine, conversation_id: str, *, until: str, timeout: flo
             status = conversation.status
             if status == until:
                 return conversation
-            if status in _FINAL:
+            if status in FINAL_STATUSES:
                 raise ConversationNotReadyError(
                     f"{conversation_id} has ended as {status!r} and will not become {until!r}",
                     conversation_id=conversation_id,

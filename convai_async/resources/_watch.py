@@ -13,6 +13,7 @@ import msgspec
 
 from convai_async import calls
 from convai_async.errors import ConvAIError, DecodeError, InvalidArgumentError, NotFoundError
+from convai_async.models.enums import FINAL_STATUSES
 from convai_async.pagination import Paginator
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from convai_async.models import Conversation, ConversationSummary
 
 _logger = logging.getLogger("convai_async")
-_FINAL = {"done", "failed"}
 _OVERLAP_SECS = 10 * 60
 _LONGEST_CALL_SECS = 24 * 60 * 60
 
@@ -103,7 +103,7 @@ class Watch:
             await self._engine.sleep(pause)
         summaries = [summary async for summary in self._list()]
         fresh = [each for each in summaries if each.conversation_id not in self._position.given]
-        self._ready.extend(each for each in reversed(fresh) if each.status in _FINAL)
+        self._ready.extend(each for each in reversed(fresh) if each.status in FINAL_STATUSES)
         self._raise_floor(summaries)
         self._look_at = self._engine.clock() + self._interval
 

@@ -251,11 +251,6 @@ def has_audio(record: Record) -> bool:
     return record.status == "done" and record.number % 8 != 0
 
 
-def duration_of(documents: Documents, record: Record) -> int:
-    """Return how long a conversation was, in seconds."""
-    return int(documents.summary(record, with_text=False)["call_duration_secs"])
-
-
 def _turn(role: str, message: str, at: int, plan: _Plan) -> JSON:
     agent = role == "agent"
     rng = plan.rng

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from convai_async.testing.corpus import NEWEST_START, Corpus
-from convai_async.testing.faults import OPERATIONS, Faults
+from convai_async.testing.faults import Faults, check_operation
 from convai_async.testing.handlers import Handlers
 from convai_async.testing.replies import error_reply
 
@@ -130,8 +130,7 @@ class FakeConvAI:
         Raises:
             ValueError: There is no such operation.
         """
-        if operation not in OPERATIONS:
-            raise ValueError(f"there is no operation {operation!r}: there are {', '.join(sorted(OPERATIONS))}")
+        check_operation(operation)
         return [request for request in self.requests if request.operation == operation]
 
     def add_conversation(self, *, start: int | None = None, status: str = "done") -> str:

@@ -65,6 +65,16 @@ DETOUR = "~"
 """Added to a cursor, leads to the same page as without it."""
 
 
+def check_operation(operation: str) -> None:
+    """Refuse a misspelt operation: a test of it would test nothing.
+
+    Raises:
+        ValueError: There is no such operation.
+    """
+    if operation not in OPERATIONS:
+        raise ValueError(f"there is no operation {operation!r}: there are {', '.join(sorted(OPERATIONS))}")
+
+
 class Rule(msgspec.Struct, kw_only=True, eq=False):
     """Which requests a fault hits.
 
@@ -117,8 +127,8 @@ class Faults:
         Raises:
             ValueError: There is no such operation.
         """
-        if operation is not None and operation not in OPERATIONS:
-            raise ValueError(f"there is no operation {operation!r}: there are {', '.join(sorted(OPERATIONS))}")
+        if operation is not None:
+            check_operation(operation)
         rule = Rule(fault=fault, operation=operation, path=path, times=times, rate=rate)
         self._rules.append(rule)
         return rule

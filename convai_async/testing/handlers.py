@@ -16,7 +16,7 @@ from convai_async.testing import mp3
 from convai_async.testing.documents import AGENTS
 from convai_async.testing.faults import DETOUR
 from convai_async.testing.newer_handlers import NewerHandlers
-from convai_async.testing.replies import headers_of_every_reply, invalid, json_reply, not_found, raw_reply
+from convai_async.testing.replies import headers_of_every_reply, invalid, json_reply, not_found, page_reply, raw_reply
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
@@ -171,16 +171,7 @@ class Handlers:
             }
             for number, line in enumerate(_SIP_MESSAGES)
         ]
-        first = int(request.query.get("cursor") or 0)
-        after = first + size
-        more = after < len(messages)
-        return json_reply(
-            {
-                "sip_messages": messages[first:after],
-                "next_cursor": str(after) if more else None,
-                "has_more": more,
-            }
-        )
+        return page_reply(request, "sip_messages", messages, size)
 
     async def get_signed_url(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/convai/conversation/get-signed-url."""

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from convai_async.testing.documents import AGENTS
-from convai_async.testing.replies import headers_of_every_reply, invalid, json_reply, not_found, raw_reply
+from convai_async.testing.replies import headers_of_every_reply, invalid, json_reply, not_found, page_reply, raw_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,18 +85,9 @@ class NewerHandlers:
         size = int(request.query.get("page_size", str(_DEFAULT_PAGE)))
         if not 1 <= size <= _LARGEST_SEARCH_PAGE:
             return invalid("page_size", f"Input should be from 1 to {_LARGEST_SEARCH_PAGE}")
-        first = int(request.query.get("cursor") or 0)
         hits = list(self._hits(words, request.query.get("agent_id")))
-        page = hits[first : first + size]
-        more = first + size < len(hits)
-        return json_reply(
-            {
-                "meta": {"total": len(hits), "page": first // size, "page_size": size},
-                "results": page,
-                "next_cursor": str(first + size) if more else None,
-                "has_more": more,
-            }
-        )
+        number = int(request.query.get("cursor") or 0) // size
+        return page_reply(request, "results", hits, size, meta={"total": len(hits), "page": number, "page_size": size})
 
     def _hits(self, words: list[str], agent_id: str | None) -> Iterator[JSON]:
         names = dict(AGENTS)
@@ -186,16 +177,7 @@ class NewerHandlers:
     async def list_tags(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/convai/tags."""
         size = int(request.query.get("page_size", str(_DEFAULT_PAGE)))
-        first = int(request.query.get("cursor") or 0)
-        tags = list(self.tags.values())
-        more = first + size < len(tags)
-        return json_reply(
-            {
-                "conversation_tags": tags[first : first + size],
-                "next_cursor": str(first + size) if more else None,
-                "has_more": more,
-            }
-        )
+        return page_reply(request, "conversation_tags", list(self.tags.values()), size)
 
     async def create_tag(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/convai/tags."""
@@ -237,18 +219,14 @@ class NewerHandlers:
         if request.match_info["agent_id"] not in dict(AGENTS):
             return not_found("agent")
         size = int(request.query.get("page_size", str(_DEFAULT_PAGE)))
-        first = int(request.query.get("cursor") or 0)
-        topics = [_topic(number, label) for number, label in enumerate(_TOPICS)]
-        more = first + size < len(topics)
-        return json_reply(
-            {
-                "topics": topics[first : first + size],
-                "window_start_unix_secs": int(request.query.get("from_unix_secs", "0")),
-                "window_end_unix_secs": int(request.query.get("to_unix_secs", str(_TAGGED_AT))),
-                "aggregated_run_count": 1,
-                "next_cursor": str(first + size) if more else None,
-                "has_more": more,
-            }
+        return page_reply(
+            request,
+            "topics",
+            [_topic(number, label) for number, label in enumerate(_TOPICS)],
+            size,
+            window_start_unix_secs=int(request.query.get("from_unix_secs", "0")),
+            window_end_unix_secs=int(request.query.get("to_unix_secs", str(_TAGGED_AT))),
+            aggregated_run_count=1,
         )
 
 

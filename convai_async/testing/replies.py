@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _request_numbers = itertools.count(1)
 
@@ -23,6 +23,23 @@ def headers_of_every_reply() -> dict[str, str]:
 def json_reply(document: Any, status: int = 200) -> web.Response:
     """Return a document."""
     return raw_reply(msgspec.json.encode(document), status)
+
+
+def page_reply(request: web.Request, name: str, items: Sequence[Any], size: int, **more: Any) -> web.Response:
+    """Return the page of a list that a request's cursor, the number of its first item, points to.
+
+    Args:
+        request: The request.
+        name: What the service calls the items.
+        items: All of them.
+        size: How many fit into a page.
+        **more: What else the reply says.
+    """
+    first = int(request.query.get("cursor") or 0)
+    after = first + size
+    has_more = after < len(items)
+    page = {name: items[first:after], "next_cursor": str(after) if has_more else None, "has_more": has_more}
+    return json_reply(page | more)
 
 
 def raw_reply(body: bytes, status: int = 200) -> web.Response:
