@@ -248,8 +248,13 @@ def test_an_extra_that_is_missing_is_named(
 
 def test_a_file_that_appears_while_another_is_written_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    with pytest.raises(FileExistsError), new_file(path) as file:
-        file.write(b"mine")
-        path.write_bytes(b"precious")
+
+    def write() -> None:
+        with new_file(path) as file:
+            file.write(b"mine")
+            path.write_bytes(b"precious")
+
+    with pytest.raises(FileExistsError):
+        write()
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
