@@ -17,7 +17,9 @@ from msgspec import field
 
 from convai_async.errors import WebhookSignatureError
 from convai_async.models import Conversation  # noqa: TC001 - msgspec reads the annotations at run time
-from convai_async.models._base import Model, UnknownVariant, decoder, open_union
+from convai_async.models._base import Model, UnknownVariant
+from convai_async.models._decoding import decoder
+from convai_async.models._open_union import OpenUnion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,20 +94,19 @@ class UnknownEvent(UnknownVariant):
     """An event that this version does not know: ``tag`` is its type, ``raw`` all of it."""
 
 
-if TYPE_CHECKING:
-    Event = PostCallTranscription | PostCallAudio | CallInitiationFailure | UnknownEvent
-else:
-    Event = open_union(
-        "Event",
-        tag="type",
-        variants={
-            "post_call_transcription": PostCallTranscription,
-            "post_call_audio": PostCallAudio,
-            "call_initiation_failure": CallInitiationFailure,
-        },
-        unknown=UnknownEvent,
-    )
+Event = PostCallTranscription | PostCallAudio | CallInitiationFailure | UnknownEvent
 """What a webhook tells."""
+
+OpenUnion(
+    Event,
+    tag="type",
+    variants={
+        "post_call_transcription": PostCallTranscription,
+        "post_call_audio": PostCallAudio,
+        "call_initiation_failure": CallInitiationFailure,
+    },
+    unknown=UnknownEvent,
+)
 
 
 def construct_event(

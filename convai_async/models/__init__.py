@@ -6,8 +6,8 @@ They tolerate what the service may change; the rules are in `convai_async.models
 from convai_async.models._base import (
     Model,
     UnknownVariant,
-    decoder,
 )
+from convai_async.models._decoding import decoder
 from convai_async.models.access import (
     AgentLink,
     ConversationToken,

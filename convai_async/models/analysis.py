@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import field
 
-from convai_async.models._base import Model
+from convai_async.models._base import Model, OrNull
 from convai_async.models.enums import AnalysisScope, CriteriaScoringMode, EvaluationResult, JSONSchemaType
 
 
@@ -44,7 +44,7 @@ class CollectedDataSchema(Model):
     """
 
     type: JSONSchemaType | list[str] | None = None
-    enum: list[str] = field(default_factory=list)
+    enum: OrNull[list[str]] = field(default_factory=list)
     is_system_provided: bool = False
     dynamic_variable: str | None = None
     constant_value: Any = None
@@ -52,6 +52,11 @@ class CollectedDataSchema(Model):
     allowed_values: AllowedValues | None = None
     allowed_values_dynamic_variable: str | None = None
     is_omitted: bool = False
+
+    def __post_init__(self) -> None:
+        """Put a list in the place of a null."""
+        if self.enum is None:
+            self.enum = []
 
 
 class CollectedData(Model):

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import field
 
-from convai_async.models._base import Model
+from convai_async.models._base import Model, OrNull
 from convai_async.models.enums import (
     LLM,
     DocumentUsageMode,
@@ -112,11 +112,16 @@ class PromptOverride(Model):
 
     prompt: str | None = None
     llm: LLM | None = None
-    native_mcp_server_ids: list[str] = field(default_factory=list)
+    native_mcp_server_ids: OrNull[list[str]] = field(default_factory=list)
     reasoning_effort: ReasoningEffort | None = None
     tool_ids: list[str] = field(default_factory=list)
     tool_ids_strict: bool | None = None
     knowledge_base: list[KnowledgeBaseDocument] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Put a list in the place of a null."""
+        if self.native_mcp_server_ids is None:
+            self.native_mcp_server_ids = []
 
 
 class AgentOverride(Model):

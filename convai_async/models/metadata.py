@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from msgspec import field
 
-from convai_async.models._base import Model, UnknownVariant, open_union
+from convai_async.models._base import Model, UnknownVariant
+from convai_async.models._open_union import ByTagOrNull, OpenUnion
 from convai_async.models._time import utc_datetime
 from convai_async.models.charging import ConversationCharging
 from convai_async.models.enums import (
@@ -24,7 +24,7 @@ from convai_async.models.enums import (
     WhatsAppDirection,
 )
 from convai_async.models.features import FeaturesUsage
-from convai_async.models.phone_calls import PhoneCall
+from convai_async.models.phone_calls import PHONE_CALL, PhoneCall
 
 
 class DeletionSettings(Model):
@@ -135,16 +135,15 @@ class UnknownIntegration(UnknownVariant):
     """An integration that this version does not know."""
 
 
-if TYPE_CHECKING:
-    PlatformMetadata = PlainIntegration | ZendeskIntegration | UnknownIntegration
-else:
-    PlatformMetadata = open_union(
-        "PlatformMetadata",
-        tag="conversation_initiation_source",
-        variants={"plain_integration": PlainIntegration, "zendesk_integration": ZendeskIntegration},
-        unknown=UnknownIntegration,
-    )
+PlatformMetadata = PlainIntegration | ZendeskIntegration | UnknownIntegration
 """What an integration knows of a conversation."""
+
+_PLATFORM_METADATA: OpenUnion[PlatformMetadata] = OpenUnion(
+    PlatformMetadata,
+    tag="conversation_initiation_source",
+    variants={"plain_integration": PlainIntegration, "zendesk_integration": ZendeskIntegration},
+    unknown=UnknownIntegration,
+)
 
 
 class AsyncConversation(Model):
@@ -163,7 +162,11 @@ class AsyncConversation(Model):
     external_link: str | None = None
     last_processed_external_message_id: str | None = None
     integration_trigger_id: str | None = None
-    platform_metadata: PlatformMetadata | None = None
+    platform_metadata: ByTagOrNull[PlatformMetadata] = None
+
+    def __post_init__(self) -> None:
+        """Read the open unions."""
+        self.platform_metadata = _PLATFORM_METADATA.read(self.platform_metadata, "platform_metadata")
 
 
 class WhatsAppRecipient(Model):
@@ -247,19 +250,18 @@ class UnknownInitiation(UnknownVariant):
     """Something that this version does not know started the conversation."""
 
 
-if TYPE_CHECKING:
-    InitiationTrigger = DefaultInitiation | ZendeskInitiation | UnknownInitiation
-else:
-    InitiationTrigger = open_union(
-        "InitiationTrigger",
-        tag="trigger_type",
-        variants={"default": DefaultInitiation, "zendesk": ZendeskInitiation},
-        unknown=UnknownInitiation,
-    )
+InitiationTrigger = DefaultInitiation | ZendeskInitiation | UnknownInitiation
 """What started a conversation.
 
 Schema: ConversationHistoryMetadataCommonModelInitiationTrigger.
 """
+
+_INITIATION_TRIGGER: OpenUnion[InitiationTrigger] = OpenUnion(
+    InitiationTrigger,
+    tag="trigger_type",
+    variants={"default": DefaultInitiation, "zendesk": ZendeskInitiation},
+    unknown=UnknownInitiation,
+)
 
 
 class SmsConversation(Model):
@@ -304,7 +306,7 @@ class ConversationMetadata(Model):
     feedback: ConversationFeedback = field(default_factory=ConversationFeedback)
     authorization_method: AuthorizationMethod | None = None
     charging: ConversationCharging = field(default_factory=ConversationCharging)
-    phone_call: PhoneCall | None = None
+    phone_call: ByTagOrNull[PhoneCall] = None
     batch_call: BatchCall | None = None
     termination_reason: str | None = None
     error: ConversationError | None = None
@@ -318,7 +320,7 @@ class ConversationMetadata(Model):
     conversation_initiation_source: InitiationSource | None = None
     conversation_initiation_source_version: str | None = None
     timezone: str | None = None
-    initiation_trigger: InitiationTrigger | None = None
+    initiation_trigger: ByTagOrNull[InitiationTrigger] = None
     async_metadata: AsyncConversation | None = None
     whatsapp: WhatsAppConversation | None = None
     agent_created_from: AgentDefinitionSource | None = None
@@ -327,6 +329,11 @@ class ConversationMetadata(Model):
     sms: SmsConversation | None = None
     voice_rewards: list[VoiceReward] = field(default_factory=list)
     cost_fiat: float | None = None
+
+    def __post_init__(self) -> None:
+        """Read the open unions."""
+        self.phone_call = PHONE_CALL.read(self.phone_call, "phone_call")
+        self.initiation_trigger = _INITIATION_TRIGGER.read(self.initiation_trigger, "initiation_trigger")
 
     @property
     def start_time(self) -> datetime | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import field
 
-from convai_async.models._base import Model, UnknownVariant, open_union
+from convai_async.models._base import Model, UnknownVariant
+from convai_async.models._open_union import OpenUnion
 from convai_async.models.enums import CallResult, PhoneCallDirection
 
 
@@ -56,20 +55,19 @@ class UnknownPhoneCall(UnknownVariant):
     """A call over a network that this version does not know."""
 
 
-if TYPE_CHECKING:
-    PhoneCall = TwilioPhoneCall | SipTrunkingPhoneCall | ExotelPhoneCall | UnknownPhoneCall
-else:
-    PhoneCall = open_union(
-        "PhoneCall",
-        tag="type",
-        variants={
-            "twilio": TwilioPhoneCall,
-            "sip_trunking": SipTrunkingPhoneCall,
-            "exotel": ExotelPhoneCall,
-        },
-        unknown=UnknownPhoneCall,
-    )
+PhoneCall = TwilioPhoneCall | SipTrunkingPhoneCall | ExotelPhoneCall | UnknownPhoneCall
 """A phone call, by network.
 
 Schema: ConversationHistoryMetadataCommonModelPhoneCall.
 """
+
+PHONE_CALL: OpenUnion[PhoneCall] = OpenUnion(
+    PhoneCall,
+    tag="type",
+    variants={
+        "twilio": TwilioPhoneCall,
+        "sip_trunking": SipTrunkingPhoneCall,
+        "exotel": ExotelPhoneCall,
+    },
+    unknown=UnknownPhoneCall,
+)

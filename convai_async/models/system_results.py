@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import field
 
-from convai_async.models._base import Model, UnknownVariant, open_union
+from convai_async.models._base import Model, UnknownVariant
+from convai_async.models._open_union import ByTagOrNull, OpenUnion
 from convai_async.models.enums import (
     EndProcedureErrorStatus,
     KnowledgeBaseRagStatus,
@@ -74,20 +73,19 @@ class UnknownBranch(UnknownVariant):
     """A reason for a branch that this version does not know."""
 
 
-if TYPE_CHECKING:
-    BranchInfo = ConfiguredBranch | MainBranch | TrafficSplitBranch | UnknownBranch
-else:
-    BranchInfo = open_union(
-        "BranchInfo",
-        tag="branch_reason",
-        variants={
-            "configured": ConfiguredBranch,
-            "defaulting_to_main": MainBranch,
-            "traffic_split": TrafficSplitBranch,
-        },
-        unknown=UnknownBranch,
-    )
+BranchInfo = ConfiguredBranch | MainBranch | TrafficSplitBranch | UnknownBranch
 """Which branch of an agent a call was handed to, and why."""
+
+_BRANCH_INFO: OpenUnion[BranchInfo] = OpenUnion(
+    BranchInfo,
+    tag="branch_reason",
+    variants={
+        "configured": ConfiguredBranch,
+        "defaulting_to_main": MainBranch,
+        "traffic_split": TrafficSplitBranch,
+    },
+    unknown=UnknownBranch,
+)
 
 
 class TransferToAgentSuccess(Model):
@@ -108,9 +106,13 @@ class TransferToAgentSuccess(Model):
     transfer_message: str | None = None
     enable_transferred_agent_first_message: bool = False
     to_node: str | None = None
-    branch_info: BranchInfo | None = None
+    branch_info: ByTagOrNull[BranchInfo] = None
     preserve_client_tts_overrides: bool = False
     preserve_voice_settings: bool = False
+
+    def __post_init__(self) -> None:
+        """Read the open unions."""
+        self.branch_info = _BRANCH_INFO.read(self.branch_info, "branch_info")
 
 
 class TransferToAgentError(Model):
@@ -357,61 +359,60 @@ class UnknownSystemResult(UnknownVariant):
     """The answer of a system tool that this version does not know."""
 
 
-if TYPE_CHECKING:
-    SystemResult = (
-        EndCallSuccess
-        | LanguageDetectionSuccess
-        | TransferToAgentSuccess
-        | TransferToAgentError
-        | TransferToNumberTwilioSuccess
-        | TransferToNumberSipSuccess
-        | TransferToNumberError
-        | SkipTurnSuccess
-        | PlayDTMFSuccess
-        | PlayDTMFError
-        | VoicemailDetectionSuccess
-        | TestToolResult
-        | DummyResult
-        | StartProcedureSuccess
-        | StartProcedureError
-        | EndProcedureSuccess
-        | EndProcedureError
-        | KnowledgeBaseSuccess
-        | KnowledgeBaseRagSuccess
-        | TransferToNumberAmazonConnectSuccess
-        | TransferToNumberExotelSuccess
-        | UnknownSystemResult
-    )
-else:
-    SystemResult = open_union(
-        "SystemResult",
-        tag="result_type",
-        variants={
-            "end_call_success": EndCallSuccess,
-            "language_detection_success": LanguageDetectionSuccess,
-            "transfer_to_agent_success": TransferToAgentSuccess,
-            "transfer_to_agent_error": TransferToAgentError,
-            "transfer_to_number_twilio_success": TransferToNumberTwilioSuccess,
-            "transfer_to_number_sip_success": TransferToNumberSipSuccess,
-            "transfer_to_number_error": TransferToNumberError,
-            "skip_turn_success": SkipTurnSuccess,
-            "play_dtmf_success": PlayDTMFSuccess,
-            "play_dtmf_error": PlayDTMFError,
-            "voicemail_detection_success": VoicemailDetectionSuccess,
-            "testing_tool_result": TestToolResult,
-            "dummy": DummyResult,
-            "start_procedure_success": StartProcedureSuccess,
-            "start_procedure_error": StartProcedureError,
-            "end_procedure_success": EndProcedureSuccess,
-            "end_procedure_error": EndProcedureError,
-            "knowledge_base_success": KnowledgeBaseSuccess,
-            "knowledge_base_rag_success": KnowledgeBaseRagSuccess,
-            "transfer_to_number_amazon_connect_success": TransferToNumberAmazonConnectSuccess,
-            "transfer_to_number_exotel_success": TransferToNumberExotelSuccess,
-        },
-        unknown=UnknownSystemResult,
-    )
+SystemResult = (
+    EndCallSuccess
+    | LanguageDetectionSuccess
+    | TransferToAgentSuccess
+    | TransferToAgentError
+    | TransferToNumberTwilioSuccess
+    | TransferToNumberSipSuccess
+    | TransferToNumberError
+    | SkipTurnSuccess
+    | PlayDTMFSuccess
+    | PlayDTMFError
+    | VoicemailDetectionSuccess
+    | TestToolResult
+    | DummyResult
+    | StartProcedureSuccess
+    | StartProcedureError
+    | EndProcedureSuccess
+    | EndProcedureError
+    | KnowledgeBaseSuccess
+    | KnowledgeBaseRagSuccess
+    | TransferToNumberAmazonConnectSuccess
+    | TransferToNumberExotelSuccess
+    | UnknownSystemResult
+)
 """What a system tool answered.
 
 Schema: ConversationHistoryTranscriptSystemToolResultCommonModelResult.
 """
+
+SYSTEM_RESULT: OpenUnion[SystemResult] = OpenUnion(
+    SystemResult,
+    tag="result_type",
+    variants={
+        "end_call_success": EndCallSuccess,
+        "language_detection_success": LanguageDetectionSuccess,
+        "transfer_to_agent_success": TransferToAgentSuccess,
+        "transfer_to_agent_error": TransferToAgentError,
+        "transfer_to_number_twilio_success": TransferToNumberTwilioSuccess,
+        "transfer_to_number_sip_success": TransferToNumberSipSuccess,
+        "transfer_to_number_error": TransferToNumberError,
+        "skip_turn_success": SkipTurnSuccess,
+        "play_dtmf_success": PlayDTMFSuccess,
+        "play_dtmf_error": PlayDTMFError,
+        "voicemail_detection_success": VoicemailDetectionSuccess,
+        "testing_tool_result": TestToolResult,
+        "dummy": DummyResult,
+        "start_procedure_success": StartProcedureSuccess,
+        "start_procedure_error": StartProcedureError,
+        "end_procedure_success": EndProcedureSuccess,
+        "end_procedure_error": EndProcedureError,
+        "knowledge_base_success": KnowledgeBaseSuccess,
+        "knowledge_base_rag_success": KnowledgeBaseRagSuccess,
+        "transfer_to_number_amazon_connect_success": TransferToNumberAmazonConnectSuccess,
+        "transfer_to_number_exotel_success": TransferToNumberExotelSuccess,
+    },
+    unknown=UnknownSystemResult,
+)

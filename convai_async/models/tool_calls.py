@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import field
 
-from convai_async.models._base import Model, UnknownVariant, open_union
+from convai_async.models._base import Model, UnknownVariant
+from convai_async.models._open_union import ByTagOrNull, OpenUnion
 from convai_async.models.enums import ToolType
 
 
@@ -74,26 +75,25 @@ class UnknownCallDetails(UnknownVariant):
     """The details of a kind of tool call that this version does not know."""
 
 
-if TYPE_CHECKING:
-    ToolCallDetails = (
-        WebhookCallDetails | ClientCallDetails | MCPCallDetails | IntegrationWebhookCallDetails | UnknownCallDetails
-    )
-else:
-    ToolCallDetails = open_union(
-        "ToolCallDetails",
-        tag="type",
-        variants={
-            "webhook": WebhookCallDetails,
-            "client": ClientCallDetails,
-            "mcp": MCPCallDetails,
-            "api_integration_webhook": IntegrationWebhookCallDetails,
-        },
-        unknown=UnknownCallDetails,
-    )
+ToolCallDetails = (
+    WebhookCallDetails | ClientCallDetails | MCPCallDetails | IntegrationWebhookCallDetails | UnknownCallDetails
+)
 """How a tool was called, by kind of tool.
 
 Schema: ConversationHistoryTranscriptToolCallCommonModelOutputToolDetails.
 """
+
+_TOOL_CALL_DETAILS: OpenUnion[ToolCallDetails] = OpenUnion(
+    ToolCallDetails,
+    tag="type",
+    variants={
+        "webhook": WebhookCallDetails,
+        "client": ClientCallDetails,
+        "mcp": MCPCallDetails,
+        "api_integration_webhook": IntegrationWebhookCallDetails,
+    },
+    unknown=UnknownCallDetails,
+)
 
 
 class ToolCall(Model):
@@ -111,5 +111,9 @@ class ToolCall(Model):
     tool_name: str | None = None
     params_as_json: str | None = None
     tool_has_been_called: bool = False
-    tool_details: ToolCallDetails | None = None
+    tool_details: ByTagOrNull[ToolCallDetails] = None
     tool_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Read the open unions."""
+        self.tool_details = _TOOL_CALL_DETAILS.read(self.tool_details, "tool_details")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import field
 
-from convai_async.models._base import Model, UnknownVariant, open_union
+from convai_async.models._base import Model, UnknownVariant
+from convai_async.models._open_union import ByTag, ByTagOrNull, OpenUnion
 from convai_async.models.enums import ToolResultType
-from convai_async.models.system_results import SystemResult
+from convai_async.models.system_results import SYSTEM_RESULT, SystemResult
 from convai_async.models.tool_calls import ToolCall
 
 
@@ -70,7 +69,11 @@ class SystemToolResult(ToolResultBase):
     """
 
     type: str = "system"
-    result: SystemResult | None = None
+    result: ByTagOrNull[SystemResult] = None
+
+    def __post_init__(self) -> None:
+        """Read the open unions."""
+        self.result = SYSTEM_RESULT.read(self.result, "result")
 
 
 class IntegrationWebhookToolResult(ToolResultBase):
@@ -127,31 +130,34 @@ class WorkflowNestedToolsStep(Model):
     step_latency_secs: float | None = None
     node_id: str | None = None
     requests: list[ToolCall] = field(default_factory=list)
-    results: list[ToolResult] = field(default_factory=list)
+    results: list[ByTag[ToolResult]] = field(default_factory=list)
     is_successful: bool = False
+
+    def __post_init__(self) -> None:
+        """Read the open unions."""
+        self.results = TOOL_RESULT.read_all(self.results, "results")
 
 
 class UnknownWorkflowStep(UnknownVariant):
     """A kind of workflow step that this version does not know."""
 
 
-if TYPE_CHECKING:
-    WorkflowStep = WorkflowEdgeStep | WorkflowMaxIterationsExceededStep | WorkflowNestedToolsStep | UnknownWorkflowStep
-else:
-    WorkflowStep = open_union(
-        "WorkflowStep",
-        tag="type",
-        variants={
-            "edge": WorkflowEdgeStep,
-            "max_iterations_exceeded": WorkflowMaxIterationsExceededStep,
-            "nested_tools": WorkflowNestedToolsStep,
-        },
-        unknown=UnknownWorkflowStep,
-    )
+WorkflowStep = WorkflowEdgeStep | WorkflowMaxIterationsExceededStep | WorkflowNestedToolsStep | UnknownWorkflowStep
 """A step of a workflow.
 
 Schema: WorkflowToolResponseModelOutputStepsItems.
 """
+
+_WORKFLOW_STEP: OpenUnion[WorkflowStep] = OpenUnion(
+    WorkflowStep,
+    tag="type",
+    variants={
+        "edge": WorkflowEdgeStep,
+        "max_iterations_exceeded": WorkflowMaxIterationsExceededStep,
+        "nested_tools": WorkflowNestedToolsStep,
+    },
+    unknown=UnknownWorkflowStep,
+)
 
 
 class WorkflowResult(Model):
@@ -160,7 +166,11 @@ class WorkflowResult(Model):
     Schema: WorkflowToolResponseModel-Output.
     """
 
-    steps: list[WorkflowStep] = field(default_factory=list)
+    steps: list[ByTag[WorkflowStep]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Read the open unions."""
+        self.steps = _WORKFLOW_STEP.read_all(self.steps, "steps")
 
 
 class WorkflowToolResult(ToolResultBase):
@@ -177,28 +187,25 @@ class UnknownToolResult(UnknownVariant):
     """The answer of a kind of tool that this version does not know."""
 
 
-if TYPE_CHECKING:
-    ToolResult = (
-        OtherToolResult | SystemToolResult | IntegrationWebhookToolResult | WorkflowToolResult | UnknownToolResult
-    )
-else:
-    ToolResult = open_union(
-        "ToolResult",
-        tag="type",
-        variants={
-            None: OtherToolResult,
-            "client": OtherToolResult,
-            "webhook": OtherToolResult,
-            "mcp": OtherToolResult,
-            "code": OtherToolResult,
-            "system": SystemToolResult,
-            "api_integration_webhook": IntegrationWebhookToolResult,
-            "workflow": WorkflowToolResult,
-        },
-        unknown=UnknownToolResult,
-    )
+ToolResult = OtherToolResult | SystemToolResult | IntegrationWebhookToolResult | WorkflowToolResult | UnknownToolResult
 """What a tool answered.
 
 Schema: ConversationHistoryTranscriptCommonModelOutputToolResultsItems, and the same union inside workflows,
 WorkflowToolNestedToolsStepModelOutputResultsItems.
 """
+
+TOOL_RESULT: OpenUnion[ToolResult] = OpenUnion(
+    ToolResult,
+    tag="type",
+    variants={
+        None: OtherToolResult,
+        "client": OtherToolResult,
+        "webhook": OtherToolResult,
+        "mcp": OtherToolResult,
+        "code": OtherToolResult,
+        "system": SystemToolResult,
+        "api_integration_webhook": IntegrationWebhookToolResult,
+        "workflow": WorkflowToolResult,
+    },
+    unknown=UnknownToolResult,
+)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from msgspec import field
 
-from convai_async.models._base import Model, UnknownVariant, open_union
+from convai_async.models._base import Model, OrNull, UnknownVariant
+from convai_async.models._open_union import ByTag, ByTagOrNull, OpenUnion
 from convai_async.models.charging import LLMUsage
 from convai_async.models.enums import (
     EmbeddingModel,
@@ -18,7 +19,7 @@ from convai_async.models.enums import (
     TurnRole,
 )
 from convai_async.models.tool_calls import ToolCall
-from convai_async.models.tool_results import ToolResult
+from convai_async.models.tool_results import TOOL_RESULT, ToolResult
 
 
 class MetricRecord(Model):
@@ -39,44 +40,19 @@ class TurnMetrics(Model):
     Schema: ConversationTurnMetrics. An older shape has the names without the level ``metrics``: it reads the same.
     """
 
-    metrics: dict[str, MetricRecord] = field(default_factory=dict)
+    metrics: dict[str, MetricRecord]
     convai_asr_provider: str | None = None
     convai_tts_model: str | None = None
     convai_tts_cascade: str | None = None
     voice_id: str | None = None
 
     @classmethod
-    def of_any_age(cls, value: dict[str, Any]) -> Self:
-        """Make the measurements of either shape, and leave out what is none."""
+    def from_older_shape(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Return the measurements of either shape in today's, without what is none."""
         metrics = value.get("metrics")
-        if len(value) == 1 and type(metrics) is dict and _all_records(metrics):
-            return cls(metrics=metrics)  # as nearly always
-        if not isinstance(metrics, dict):  # the older shape: each value is a record
-            metrics = {
-                name: MetricRecord(elapsed_time=record.get("elapsed_time"))
-                for name, record in value.items()
-                if isinstance(record, dict)
-            }
-        texts = {name: value.get(name) for name in cls.__struct_fields__ if name != "metrics"}
-        return cls(
-            metrics={name: record for name, record in metrics.items() if isinstance(record, MetricRecord)},
-            **{name: text for name, text in texts.items() if isinstance(text, str)},
-        )
-
-
-def _all_records(metrics: dict[str, Any]) -> bool:
-    for record in metrics.values():  # noqa: SIM110 - a generator would cost more than all of it
-        if type(record) is not MetricRecord:
-            return False
-    return True
-
-
-if TYPE_CHECKING:
-    AnyTurnMetrics = TurnMetrics
-else:
-    # What either shape decodes as; `TranscriptTurn` makes `TurnMetrics` of it.
-    _Other = str | float | bool | list[Any] | None
-    AnyTurnMetrics = dict[str, dict[str, MetricRecord | _Other] | _Other]
+        texts = {name: value[name] for name in cls.__struct_fields__ if isinstance(value.get(name), str)}
+        records = metrics if isinstance(metrics, dict) else value
+        return texts | {"metrics": {name: record for name, record in records.items() if isinstance(record, dict)}}
 
 
 class AgentMetadata(Model):
@@ -189,16 +165,15 @@ class UnknownGuardrailDetails(UnknownVariant):
     """Details of a guardrail that this version does not know; also what the service itself calls unknown."""
 
 
-if TYPE_CHECKING:
-    GuardrailDetails = LLMGuardrailDetails | ClassifierGuardrailDetails | UnknownGuardrailDetails
-else:
-    GuardrailDetails = open_union(
-        "GuardrailDetails",
-        tag="type",
-        variants={"llm": LLMGuardrailDetails, "classifier": ClassifierGuardrailDetails},
-        unknown=UnknownGuardrailDetails,
-    )
+GuardrailDetails = LLMGuardrailDetails | ClassifierGuardrailDetails | UnknownGuardrailDetails
 """Why a guardrail was triggered."""
+
+_GUARDRAIL_DETAILS: OpenUnion[GuardrailDetails] = OpenUnion(
+    GuardrailDetails,
+    tag="type",
+    variants={"llm": LLMGuardrailDetails, "classifier": ClassifierGuardrailDetails},
+    unknown=UnknownGuardrailDetails,
+)
 
 
 class TriggeredGuardrail(Model):
@@ -210,7 +185,11 @@ class TriggeredGuardrail(Model):
     guardrail_type: GuardrailType | None = None
     guardrail_name: str | None = None
     execution_mode: GuardrailExecutionMode | None = None
-    guardrail_details: GuardrailDetails | None = None
+    guardrail_details: ByTagOrNull[GuardrailDetails] = None
+
+    def __post_init__(self) -> None:
+        """Read the open unions."""
+        self.guardrail_details = _GUARDRAIL_DETAILS.read(self.guardrail_details, "guardrail_details")
 
 
 class FileInput(Model):
@@ -253,12 +232,12 @@ class TranscriptTurn(Model):
     agent_metadata: AgentMetadata | None = None
     message: str | None = None
     multivoice_message: MultivoiceMessage | None = None
-    tool_calls: list[ToolCall] = field(default_factory=list)
-    tool_results: list[ToolResult] = field(default_factory=list)
+    tool_calls: OrNull[list[ToolCall]] = field(default_factory=list)
+    tool_results: OrNull[list[ByTag[ToolResult]]] = field(default_factory=list)
     feedback: TurnFeedback | None = None
     llm_override: str | None = None
     time_in_call_secs: int | None = None
-    conversation_turn_metrics: AnyTurnMetrics | None = None
+    conversation_turn_metrics: TurnMetrics | None = None
     rag_retrieval_info: RagRetrieval | None = None
     llm_usage: LLMUsage | None = None
     interrupted: bool = False
@@ -267,19 +246,32 @@ class TranscriptTurn(Model):
     producing_llm: str | None = None
     ignored_as_backchannel: bool = False
     platform_event: PlatformEvent | None = None
-    reasoning: list[Reasoning] = field(default_factory=list)
+    reasoning: OrNull[list[Reasoning]] = field(default_factory=list)
     source_event_id: int | None = None
-    used_static_kb_document_ids: list[str] = field(default_factory=list)
+    used_static_kb_document_ids: OrNull[list[str]] = field(default_factory=list)
     user_identifier: str | None = None
     id: str | None = None
     created_at_unix_ms: int | None = None
-    triggered_guardrails: list[TriggeredGuardrail] = field(default_factory=list)
+    triggered_guardrails: OrNull[list[TriggeredGuardrail]] = field(default_factory=list)
     file_input: FileInput | None = None
-    file_inputs: list[FileInput] = field(default_factory=list)
+    file_inputs: OrNull[list[FileInput]] = field(default_factory=list)
     contextual_update_info: ContextualUpdate | None = None
     reasoned: bool | None = None
 
     def __post_init__(self) -> None:
-        """Read the measurements of either shape."""
-        if isinstance(self.conversation_turn_metrics, dict):
-            self.conversation_turn_metrics = TurnMetrics.of_any_age(self.conversation_turn_metrics)
+        """Read the open union, and put lists in the places of nulls."""
+        # One by one: a loop over their names would take longer than decoding the turn.
+        if self.tool_calls is None:
+            self.tool_calls = []
+        if self.tool_results is None:
+            self.tool_results = []
+        elif self.tool_results:
+            self.tool_results = TOOL_RESULT.read_all(self.tool_results, "tool_results")
+        if self.reasoning is None:
+            self.reasoning = []
+        if self.used_static_kb_document_ids is None:
+            self.used_static_kb_document_ids = []
+        if self.triggered_guardrails is None:
+            self.triggered_guardrails = []
+        if self.file_inputs is None:
+            self.file_inputs = []

@@ -287,11 +287,12 @@ def _goodbye(record: Record, plan: _Plan) -> JSON:
 
 
 def _make_odd(turns: list[JSON], rng: random.Random) -> None:
+    older = rng.random() < 0.1  # noqa: PLR2004
     for turn in turns:
         if not turn["tool_calls"] and rng.random() < 0.5:  # noqa: PLR2004
             turn["tool_calls"] = turn["tool_results"] = None
         metrics = turn["conversation_turn_metrics"]
-        if metrics is not None and rng.random() < 0.1:  # noqa: PLR2004
+        if older and metrics is not None:
             turn["conversation_turn_metrics"] = metrics["metrics"]
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from convai_async import models
-from convai_async.models._base import Model, OpenUnion, UnknownVariant
+from convai_async.models._base import Model, UnknownVariant
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the SDK's own, on import
@@ -46,7 +46,8 @@ NOT_OURS: dict[str, str] = {
 def parts(annotation: Any) -> Iterator[Any]:
     """Yield what an annotation is made of: the members of unions, the items of collections."""
     if get_origin(annotation) is typing.Annotated or hasattr(annotation, "__metadata__"):
-        yield from parts(get_args(annotation)[0])
+        kind, *notes = get_args(annotation)
+        yield from parts(notes[0] if kind is msgspec.Raw else kind)  # an open union of ours, undecoded
     elif get_origin(annotation) in {typing.Union, types.UnionType, list, dict, typing.Sequence}:
         for member in get_args(annotation):
             yield from parts(member)
@@ -65,11 +66,8 @@ def values_of(annotation: Any) -> set[str]:
 
 def structs_of(annotation: Any) -> Iterator[type[Model]]:
     for part in parts(annotation):
-        if isinstance(part, type) and issubclass(part, Model):
-            if not issubclass(part, UnknownVariant):
-                yield part
-        elif isinstance(part, type) and issubclass(part, OpenUnion):
-            yield from part.variants.values()
+        if isinstance(part, type) and issubclass(part, Model) and not issubclass(part, UnknownVariant):
+            yield part
 
 
 def tag_of(model: type[pydantic.BaseModel]) -> tuple[str, str] | None:
@@ -85,15 +83,14 @@ def gaps(theirs: type[pydantic.BaseModel], ours: type[Model], seen: set[Any]) ->
     if (theirs, ours) in seen:
         return
     seen.add((theirs, ours))
-    hints = get_type_hints(ours)
+    hints = get_type_hints(ours, include_extras=True)
     for attribute, field in theirs.model_fields.items():
         name = field.alias or attribute
         place = f"{theirs.__name__}.{name}"
         if name not in hints:
             yield place
             continue
-        # Decoded as either of two shapes, of which `TurnMetrics` is made afterwards.
-        mine = models.TurnMetrics if name == "conversation_turn_metrics" else hints[name]
+        mine = hints[name]
         missing = values_of(field.annotation) - values_of(mine)
         if missing and values_of(mine):
             yield f"{place}: {sorted(missing)}"

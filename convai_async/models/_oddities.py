@@ -1,0 +1,100 @@
+"""Documents that differ from the contract in ways that say nothing: brought into its form.
+
+That costs several times what decoding does, so it is done with a document that does not decode as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from convai_async.models._open_union import OpenUnion, open_unions
+
+Straighten = Callable[[Any], Any]
+
+
+def straightened(value: Any, annotation: Any) -> Any:
+    """Return decoded JSON without its oddities; the value itself may change.
+
+    - Null in a field that has another default is left out.
+    - What an older version of the service wrote takes today's shape, by the model's ``from_older_shape``.
+
+    What is not what the annotation says comes back as it is.
+
+    Args:
+        value: The decoded JSON.
+        annotation: What it should be: a model, an open union, or a type made of them.
+    """
+    straighten = _straightener(annotation)
+    return value if straighten is None else straighten(value)
+
+
+def _straightener(annotation: Any) -> Straighten | None:
+    """Return what straightens, or None where nothing can be odd."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        annotation = annotation.__metadata__[0]
+    if annotation in open_unions:
+        return _of_union(open_unions[annotation])
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return _of_struct(annotation)
+    inner = [straighten for argument in arguments if (straighten := _straightener(argument)) is not None]
+    if not inner:
+        return None
+    return {list: _of_list, dict: _of_dict}.get(origin, _of_any)(*inner)
+
+
+def _of_list(straighten: Straighten) -> Straighten:
+    return lambda value: [straighten(item) for item in value] if isinstance(value, list) else value
+
+
+def _of_dict(straighten: Straighten) -> Straighten:
+    return lambda value: {name: straighten(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def _of_any(*members: Straighten) -> Straighten:
+    def straighten(value: Any) -> Any:
+        for member in members:
+            value = member(value)
+        return value
+
+    return straighten
+
+
+def _of_union(union: OpenUnion[Any]) -> Straighten:
+    def straighten(value: Any) -> Any:
+        variant: Any = union.variant_of(value)
+        return value if variant is None else _of_struct(variant)(value)
+
+    return straighten
+
+
+@cache
+def _of_struct(model: type[msgspec.Struct]) -> Straighten:
+    from_older_shape: Straighten = getattr(model, "from_older_shape", _as_it_is)
+    hints = get_type_hints(model, include_extras=True)
+    fields = msgspec.structs.fields(model)
+    never_null = [field.encode_name for field in fields if not field.required and field.default is not None]
+    straighteners = {field.encode_name: _straightener(hints[field.name]) for field in fields}
+    inner = [(name, straighten_field) for name, straighten_field in straighteners.items() if straighten_field]
+
+    def straighten(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        value = from_older_shape(value)
+        for name in never_null:
+            if name in value and value[name] is None:
+                del value[name]
+        for name, straighten_field in inner:
+            if name in value:
+                value[name] = straighten_field(value[name])
+        return value
+
+    return straighten
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
