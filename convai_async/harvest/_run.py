@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from convai_async.harvest._writer import ArchiveWriter
 
 _LARGEST_BATCH = 100
-_LISTERS = 4
+LISTERS = 16
 
 
 class Run:
@@ -101,7 +101,7 @@ class Run:
 
         async def produce(jobs: MemoryObjectSendStream[Job], outcomes: MemoryObjectSendStream[Outcome]) -> None:
             # In order to find the newest conversations, the list is read by one, from its end.
-            listers = _LISTERS if self._room is None else 1
+            listers = LISTERS if self._room is None else 1
             async with jobs, outcomes, task_group() as group:
                 for _ in range(listers):
                     group.start_soon(self._list, self._board, jobs, outcomes)

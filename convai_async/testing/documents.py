@@ -287,7 +287,7 @@ def _goodbye(record: Record, plan: _Plan) -> JSON:
 
 
 def _make_odd(turns: list[JSON], rng: random.Random) -> None:
-    older = rng.random() < 0.1  # noqa: PLR2004
+    older = rng.random() < 0.05  # noqa: PLR2004
     for turn in turns:
         if not turn["tool_calls"] and rng.random() < 0.5:  # noqa: PLR2004
             turn["tool_calls"] = turn["tool_results"] = None

@@ -1,0 +1,45 @@
+"""The picture of the results for the README."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from benchmarks.report import Result
+
+_OURS, _OTHERS = "#1f6feb", "#b6bec8"
+
+
+def draw(results: Sequence[Result], path: Path) -> None:
+    """Draw bars for each result, on a logarithmic scale, ours in colour.
+
+    Args:
+        results: What to draw.
+        path: The SVG file.
+    """
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "convai_async", "font.size": 9})
+    figure = Figure(figsize=(9, 2.2 * ((len(results) + 1) // 2)), layout="constrained")
+    panels = figure.subplots((len(results) + 1) // 2, 2, squeeze=False).flat
+    for panel, result in zip(panels, results, strict=False):
+        names, lines = list(result.lines), list(result.lines.values())
+        values = [line.value for line in lines]
+        bars = panel.barh(names, values, color=[_OURS, *[_OTHERS] * (len(names) - 1)], log=True)
+        panel.bar_label(bars, [short(value) for value in values], padding=3)
+        panel.set_title(f"{result.asks}\n({result.unit}, {'more' if result.more_is_better else 'less'} is better)")
+        panel.invert_yaxis()
+        panel.margins(x=0.2)
+        panel.set_xticks([], minor=False)
+        panel.set_xticks([], minor=True)
+        panel.spines[["top", "right", "bottom"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def short(value: float) -> str:
+    """Return a number with three digits or so."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits

@@ -1,0 +1,120 @@
+"""Getting conversations, as many at a time as a service would allow."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import statistics
+import time
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from benchmarks.clients import CLIENTS, IN_FLIGHT, OURS, Client, Get
+from benchmarks.documents import conversation_id
+from benchmarks.question import Contender, Question, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+_WARM_UP_SECONDS = 0.5
+_TICK = 0.001
+
+
+async def keep_getting(get: Get, seconds: float) -> int:
+    """Get conversations for some seconds, and return how many."""
+    numbers = itertools.count()
+    end = time.perf_counter() + seconds
+    count = 0
+
+    async def work() -> None:
+        nonlocal count
+        while time.perf_counter() < end:
+            await get(conversation_id(next(numbers)))
+            count += 1
+
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    return count
+
+
+def conversations_a_second(client: Client) -> Callable[[Setting], Awaitable[float]]:
+    """Return the contender that gets as many conversations as it can."""
+
+    async def measure(setting: Setting) -> float:
+        async with client(setting.url) as get:
+            await keep_getting(get, _WARM_UP_SECONDS)
+            began = time.perf_counter()
+            count = await keep_getting(get, setting.seconds)
+            return count / (time.perf_counter() - began)
+
+    return measure
+
+
+def lag(client: Client, of: Callable[[list[float]], float]) -> Contender:
+    """Return the contender whose event loop is watched while it gets conversations; in milliseconds."""
+
+    async def measure(setting: Setting) -> float:
+        async with client(setting.url) as get:
+            await keep_getting(get, _WARM_UP_SECONDS)
+            async with _watched_loop() as lags:
+                await keep_getting(get, setting.seconds)
+        return of(lags) * 1000
+
+    return measure
+
+
+@asynccontextmanager
+async def _watched_loop() -> AsyncIterator[list[float]]:
+    lags: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            asked = time.perf_counter()
+            await asyncio.sleep(_TICK)
+            lags.append(time.perf_counter() - asked - _TICK)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield lags
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _99th_percentile(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[-1] if len(values) > 1 else math.nan
+
+
+def on_uvloop(contender: Callable[[Setting], Awaitable[float]]) -> Contender:
+    """Return the same contender on uvloop."""
+
+    async def measure(setting: Setting) -> float:
+        return await contender(setting)
+
+    return lambda setting: uvloop.run(measure(setting))
+
+
+THROUGHPUT = Question(
+    asks=f"Conversations got a second, {IN_FLIGHT} in flight",
+    unit="/s",
+    more_is_better=True,
+    contenders={
+        **{name: conversations_a_second(client) for name, client in CLIENTS.items()},
+        f"{OURS} on uvloop": on_uvloop(conversations_a_second(CLIENTS[OURS])),
+    },
+)
+LAG = Question(
+    asks=f"How late the event loop is while {IN_FLIGHT} are in flight, 99th percentile",
+    unit="ms",
+    contenders={name: lag(client, _99th_percentile) for name, client in CLIENTS.items()},
+    rounds=3,
+)
+LONGEST_LAG = Question(
+    asks=f"How late the event loop is while {IN_FLIGHT} are in flight, at worst",
+    unit="ms",
+    contenders={name: lag(client, max) for name, client in CLIENTS.items()},
+    rounds=3,
+)

@@ -1,0 +1,132 @@
+"""A service that only sends what was rendered before: nobody shall wait for it.
+
+    python -m benchmarks.service DOCUMENTS CONVERSATIONS SECONDS_A_PAGE
+
+It prints its port, and serves until its standard input ends. ``/cpu`` says how many seconds it has worked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import uvloop
+
+from benchmarks import documents
+
+AUDIO_BYTES = 64 * 1024 * 1024
+_HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nContent-Length: {}\r\nrequest-id: req_1\r\n\r\n"
+
+
+class Replies:
+    """Every reply, by path.
+
+    Args:
+        rendered: The documents.
+        conversations: How many there are.
+    """
+
+    def __init__(self, rendered: documents.Documents, conversations: int) -> None:
+        self._details = [_around(document, "conversation_id") for document in rendered.odd]
+        lines = msgspec.json.decode(rendered.page)["conversations"]
+        self._lines = [_around(msgspec.json.encode(line), "conversation_id") for line in lines]
+        self._conversations = conversations
+        self._audio = _reply("audio/mpeg", b"\0" * AUDIO_BYTES)
+
+    def details(self, conversation_id: str) -> bytes:
+        """Return a conversation."""
+        before, after = self._details[int(conversation_id[5:]) % len(self._details)]
+        return _reply("application/json", b"".join((before, conversation_id.encode(), after)))
+
+    def page(self, query: dict[str, list[str]]) -> bytes:
+        """Return a page of the list."""
+        first, end = 0, self._conversations
+        if "call_start_before_unix" in query:
+            first = documents.number_at(int(query["call_start_before_unix"][0]))
+        if "call_start_after_unix" in query:
+            end = min(end, documents.number_at(int(query["call_start_after_unix"][0]) - 1))
+        if "cursor" in query:
+            first = int(query["cursor"][0])
+        last = min(first + int(query["page_size"][0]), end)
+        lines = b",".join(self._line(number) for number in range(first, last))
+        more = b'"%d","has_more":true' % last if last < end else b'null,"has_more":false'
+        return _reply("application/json", b'{"conversations":[%s],"next_cursor":%s}' % (lines, more))
+
+    def audio(self) -> bytes:
+        """Return a recording."""
+        return self._audio
+
+    def _line(self, number: int) -> bytes:
+        before, after = self._lines[number % len(self._lines)]
+        after = after.replace(
+            b'"start_time_unix_secs":', b'"start_time_unix_secs":%d,"_":' % documents.start_of(number)
+        )
+        return b"".join((before, documents.conversation_id(number).encode(), after))
+
+
+class Connection(asyncio.Protocol):
+    """A connection on which requests come one after the other.
+
+    Args:
+        replies: What to answer.
+        seconds_a_page: How long a page of the list takes.
+    """
+
+    def __init__(self, replies: Replies, seconds_a_page: float) -> None:
+        self._replies = replies
+        self._seconds_a_page = seconds_a_page
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer the requests that are complete."""
+        *requests, self._received = (self._received + data).split(b"\r\n\r\n")
+        for request in requests:
+            self._answer(request.split(b" ", 2)[1].decode())
+
+    def _answer(self, target: str) -> None:
+        path = target.partition("?")[0].removeprefix("/v1/convai/conversations")
+        if path == "":
+            reply = self._replies.page(parse_qs(urlsplit(target).query))
+            asyncio.get_running_loop().call_later(self._seconds_a_page, self._send, reply)
+        elif path.endswith("/audio"):
+            self._send(self._replies.audio())
+        elif path == "/cpu":
+            self._send(_reply("application/json", b"%f" % time.process_time()))
+        else:
+            self._send(self._replies.details(path[1:]))
+
+    def _send(self, reply: bytes) -> None:
+        self._transport.write(reply)
+
+
+def _around(document: bytes, field: str) -> tuple[bytes, bytes]:
+    """Return what stands before and after a field's text."""
+    before, opening, rest = document.partition(b'"%s":"' % field.encode())
+    return before + opening, rest[rest.index(b'"') :]
+
+
+def _reply(content_type: str, body: bytes) -> bytes:
+    return _HEAD.format(content_type, len(body)).encode() + body
+
+
+async def serve(rendered: Path, conversations: int, seconds_a_page: float) -> None:
+    """Serve until standard input ends."""
+    replies = Replies(documents.read(rendered), conversations)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(replies, seconds_a_page), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    server.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
