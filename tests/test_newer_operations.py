@@ -133,7 +133,7 @@ async def test_tags_are_made_changed_assigned_listed_and_deleted(client: ConvAIC
 
     conversation_id = list(fake.conversations)[3]
     await tags.assign(conversation_id, tag_ids=[made[0].tag_id, made[1].tag_id])
-    assert (await client.conversations.get(conversation_id)).tag_ids == sorted([made[0].tag_id, made[1].tag_id])
+    assert (await client.conversations.get(conversation_id)).tag_ids == tuple(sorted([made[0].tag_id, made[1].tag_id]))
     found = await client.conversations.list(tag_ids=[made[0].tag_id]).collect()
     assert [summary.conversation_id for summary in found] == [conversation_id]
     await tags.unassign(conversation_id, made[0].tag_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
@@ -23,12 +24,12 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         has_more: Whether the service says that more follows.
     """
 
-    items: list[T]
+    items: Sequence[T]
     next_cursor: str | None = None
     has_more: bool = False
 
     @classmethod
-    def of(cls, items: list[T], next_cursor: str | None, has_more: bool | None) -> Page[T]:  # noqa: FBT001 - the wire's
+    def of(cls, items: Sequence[T], next_cursor: str | None, has_more: bool | None) -> Page[T]:  # noqa: FBT001 - the wire's
         """Return a page; one that does not say whether more follows goes by its cursor."""
         return cls(items, next_cursor, bool(next_cursor) if has_more is None else has_more)
 

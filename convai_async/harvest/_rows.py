@@ -18,32 +18,34 @@ Row = dict[str, Any]
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """A conversation as it came.
+    """A conversation as it came, as rows: hundreds wait to be written, and models would occupy the garbage collector.
 
     Attributes:
-        summary: Its line in the list.
-        raw: Its details, the service's bytes.
-        conversation: The same, decoded; None when it does not decode.
-        decode_error: Why not, or None.
-        unix_secs: When it was fetched; None is now.
+        conversation_id: The id that was asked for.
+        row: Of ``conversations``.
+        turns: The values of its rows of `TURN_COLUMNS`, one after the other.
+        tool_calls: The values of its rows of `TOOL_CALL_COLUMNS`, one after the other.
     """
 
-    summary: ConversationSummary
-    raw: bytes
-    conversation: Conversation | None = None
-    decode_error: str | None = None
-    unix_secs: int | None = None
+    conversation_id: str
+    row: Row
+    turns: list[Any]
+    tool_calls: list[Any]
 
     @property
-    def conversation_id(self) -> str:
-        """The id that was asked for."""
-        return self.summary.conversation_id
+    def size(self) -> int:
+        """The bytes that came."""
+        return len(self.row["raw"])
+
+    @property
+    def undecodable(self) -> bool:
+        """Whether the bytes could not be read into the columns."""
+        return self.row["decode_error"] is not None
 
     @property
     def final(self) -> bool:
         """Whether it needs no second look."""
-        status = self.summary.status if self.conversation is None else self.conversation.status
-        return status in FINAL_STATUSES
+        return self.row["status"] in FINAL_STATUSES
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -100,18 +102,35 @@ def listed(summary: ConversationSummary | None) -> bytes | None:
 
 
 def decoded(summary: ConversationSummary, raw: bytes, unix_secs: int | None = None) -> Fetched:
-    """Return a conversation of these bytes, also when they do not decode."""
+    """Return a conversation of these bytes, also when they do not decode.
+
+    Args:
+        summary: Its line in the list.
+        raw: The service's bytes.
+        unix_secs: When it was fetched; None is now.
+    """
     try:
-        return Fetched(summary, raw, Conversation.from_json(raw), unix_secs=unix_secs)
+        return fetched(summary, raw, Conversation.from_json(raw), unix_secs)
     except DecodeError as error:
-        return Fetched(summary, raw, decode_error=str(error), unix_secs=unix_secs)
+        row = _listed_columns(summary) | {"raw": raw, "decode_error": str(error), "fetched_unix_secs": unix_secs}
+        return Fetched(summary.conversation_id, row, [], [])
 
 
-def conversation_row(fetched: Fetched, now: int) -> Row:
-    """Return the row of ``conversations``: the details, and from the list what only that says."""
-    summary = fetched.summary
-    row = {
-        "conversation_id": fetched.conversation_id,
+def fetched(
+    summary: ConversationSummary, raw: bytes, conversation: Conversation, unix_secs: int | None = None
+) -> Fetched:
+    """Return a conversation that was decoded already; the arguments are those of `decoded`."""
+    row = _listed_columns(summary) | {"raw": raw, "fetched_unix_secs": unix_secs}
+    row |= {name: value for name, value in _details(conversation).items() if value is not None}
+    conversation_id = summary.conversation_id
+    turns, tool_calls = _turns(conversation_id, conversation), _tool_calls(conversation_id, conversation)
+    return Fetched(conversation_id, row, list(turns), list(tool_calls))
+
+
+def _listed_columns(summary: ConversationSummary) -> Row:
+    """Return the row of ``conversations`` as far as the list says it; the details say most of it again."""
+    return {
+        "conversation_id": summary.conversation_id,
         "agent_id": summary.agent_id,
         "agent_name": summary.agent_name,
         "user_id": None,
@@ -128,16 +147,11 @@ def conversation_row(fetched: Fetched, now: int) -> Row:
         "call_summary_title": summary.call_summary_title,
         "transcript_summary": summary.transcript_summary,
         "has_audio": False,
-        "fetched_unix_secs": now if fetched.unix_secs is None else fetched.unix_secs,
-        "decode_error": fetched.decode_error,
-        "raw": fetched.raw,
+        "decode_error": None,
         "listed": listed(summary),
         "deleted_unix_secs": None,
         "no_audio_unix_secs": None,
     }
-    if fetched.conversation is not None:
-        row |= {name: value for name, value in _details(fetched.conversation).items() if value is not None}
-    return row
 
 
 def _details(conversation: Conversation) -> Row:
@@ -162,42 +176,54 @@ def _details(conversation: Conversation) -> Row:
     return row
 
 
-def turn_rows(conversation_id: str, conversation: Conversation) -> Iterator[Row]:
-    """Yield the rows of ``turns``."""
+TURN_COLUMNS = ("conversation_id", "position", "role", "message", "time_in_call_secs", "interrupted", "llm")
+TOOL_CALL_COLUMNS = (
+    "conversation_id",
+    "position",
+    "turn_position",
+    "request_id",
+    "tool_name",
+    "type",
+    "params_as_json",
+    "result_value",
+    "is_error",
+    "tool_latency_secs",
+)
+
+
+def _turns(conversation_id: str, conversation: Conversation) -> Iterator[Any]:
     for position, turn in enumerate(conversation.transcript):
-        yield {
-            "conversation_id": conversation_id,
-            "position": position,
-            "role": turn.role,
-            "message": turn.message,
-            "time_in_call_secs": turn.time_in_call_secs,
-            "interrupted": turn.interrupted,
-            "llm": turn.llm_override,
-        }
+        yield from (
+            conversation_id,
+            position,
+            turn.role,
+            turn.message,
+            turn.time_in_call_secs,
+            turn.interrupted,
+            turn.llm_override,
+        )
 
 
-def tool_call_rows(conversation_id: str, conversation: Conversation) -> Iterator[Row]:
-    """Yield the rows of ``tool_calls``: each call with its result, which can stand in a later turn."""
+def _tool_calls(conversation_id: str, conversation: Conversation) -> Iterator[Any]:
+    """Yield each call with its result, which can stand in a later turn."""
     results = {
         result.request_id: result
         for turn in conversation.transcript
         for result in turn.tool_results
         if not isinstance(result, UnknownToolResult)
     }
-    position = 0
-    for turn_position, turn in enumerate(conversation.transcript):
-        for call in turn.tool_calls:
-            result = results.get(call.request_id)
-            yield {
-                "conversation_id": conversation_id,
-                "position": position,
-                "turn_position": turn_position,
-                "request_id": call.request_id,
-                "tool_name": call.tool_name,
-                "type": call.type,
-                "params_as_json": call.params_as_json,
-                "result_value": None if result is None else result.result_value,
-                "is_error": None if result is None else result.is_error,
-                "tool_latency_secs": None if result is None else result.tool_latency_secs,
-            }
-            position += 1
+    calls = ((position, call) for position, turn in enumerate(conversation.transcript) for call in turn.tool_calls)
+    for position, (turn_position, call) in enumerate(calls):
+        result = results.get(call.request_id)
+        yield from (
+            conversation_id,
+            position,
+            turn_position,
+            call.request_id,
+            call.tool_name,
+            call.type,
+            call.params_as_json,
+            None if result is None else result.result_value,
+            None if result is None else result.is_error,
+            None if result is None else result.tool_latency_secs,
+        )

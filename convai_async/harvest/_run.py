@@ -101,7 +101,7 @@ class Run:
 
         async def produce(jobs: MemoryObjectSendStream[Job], outcomes: MemoryObjectSendStream[Outcome]) -> None:
             # In order to find the newest conversations, the list is read by one, from its end.
-            listers = LISTERS if self._room is None else 1
+            listers = min(LISTERS, max_concurrency) if self._room is None else 1
             async with jobs, outcomes, task_group() as group:
                 for _ in range(listers):
                     group.start_soon(self._list, self._board, jobs, outcomes)
@@ -256,9 +256,9 @@ class Run:
             fetched=len(fetched),
             failed=len(failures),
             deleted=sum(isinstance(item, Gone) for item in findings),
-            undecodable=sum(item.conversation is None for item in fetched),
+            undecodable=sum(item.undecodable for item in fetched),
             recordings=len(recordings),
-            bytes=sum(len(item.raw) for item in fetched) + sum(audio.size for audio in recordings),
+            bytes=sum(item.size for item in fetched) + sum(audio.size for audio in recordings),
         )
 
     def _count(self, **more: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,16 +11,15 @@ import msgspec
 
 from convai_async.harvest._database import errors_named, open_for_writing, unlock, value
 from convai_async.harvest._rows import (
+    TOOL_CALL_COLUMNS,
+    TURN_COLUMNS,
     Failure,
     Fetched,
     Finding,
     Gone,
     Recorded,
     Row,
-    conversation_row,
     listed,
-    tool_call_rows,
-    turn_rows,
 )
 from convai_async.harvest.windows import Window, merged
 from convai_async.models import ConversationSummary
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from convai_async.audio import SavedAudio
 
 _DETAILS = ("turns", "tool_calls")
-_NUL = rb"\u0000"
+_ROWS_A_STEP = 500
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -128,10 +128,11 @@ class ArchiveWriter:
         with self._turn, errors_named(self.path), self._connection:
             ids = [item.conversation_id for item in fetched]
             self._delete(_DETAILS, ids)
-            self._upsert("conversations", [conversation_row(item, now) for item in fetched])
-            readable = [(item.conversation_id, item.conversation) for item in fetched if item.conversation is not None]
-            self._insert_many("turns", [row for item in readable for row in turn_rows(*item)])
-            self._insert_many("tool_calls", [row for item in readable for row in tool_call_rows(*item)])
+            self._upsert("conversations", [_at(now, item.row) for item in fetched])
+            self._insert_many("turns", TURN_COLUMNS, list(chain.from_iterable(item.turns for item in fetched)))
+            self._insert_many(
+                "tool_calls", TOOL_CALL_COLUMNS, list(chain.from_iterable(item.tool_calls for item in fetched))
+            )
             self._settle_failures(ids, "conversation")
             self._store_recordings(recorded, now)
             self._store_failures([item for item in findings if isinstance(item, Failure)], now)
@@ -329,20 +330,21 @@ class ArchiveWriter:
         except OverflowError:
             self._connection.executemany(statement, map(_without_giants, rows))
 
-    def _insert_many(self, table: str, rows: list[Row]) -> None:
-        """Insert new rows in one step, as JSON: between steps this thread would wait for the others each time."""
-        if not rows:
-            return
-        names = ", ".join(rows[0])
-        encoded = msgspec.json.encode([list(row.values()) for row in rows])
-        if _NUL in encoded:  # which SQLite's JSON cannot hold
-            places = ", ".join(f":{name}" for name in rows[0])
-            statement = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 - names of our own
-            self._connection.executemany(statement, map(_without_giants, rows))
-            return
-        values = ", ".join(f"value ->> '$[{number}]'" for number in range(len(rows[0])))
-        statement = f"INSERT INTO {table} ({names}) SELECT {values} FROM json_each(?)"  # noqa: S608 - names of our own
-        self._connection.execute(statement, (encoded.decode(),))
+    def _insert_many(self, table: str, columns: Sequence[str], values: list[Any]) -> None:
+        """Insert new rows, whose values stand one after the other.
+
+        Many at a step: between steps this thread would wait for the others each time.
+        """
+        places = f"({', '.join('?' * len(columns))})"
+        many = _ROWS_A_STEP * len(columns)
+        for first in range(0, len(values), many):
+            some = values[first : first + many]
+            rows = ", ".join([places] * (len(some) // len(columns)))
+            statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}"  # noqa: S608 - names of our own
+            try:
+                self._connection.execute(statement, some)
+            except OverflowError:
+                self._connection.execute(statement, list(map(_unless_giant, some)))
 
     def _among(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._turn, errors_named(self.path):
@@ -356,10 +358,16 @@ def _summary(conversation_id: str, line: bytes | None) -> ConversationSummary:
 
 
 def _without_giants(row: Row) -> Row:
-    """Return a row without integers that SQLite cannot hold; the JSON has them."""
-    return {
-        name: None if isinstance(value, int) and not -(2**63) <= value < 2**63 else value for name, value in row.items()
-    }
+    return {name: _unless_giant(content) for name, content in row.items()}
+
+
+def _unless_giant(content: Any) -> Any:
+    """Return None for an integer that SQLite cannot hold; the JSON has it."""
+    return None if isinstance(content, int) and not -(2**63) <= content < 2**63 else content
+
+
+def _at(now: int, row: Row) -> Row:
+    return row if row["fetched_unix_secs"] is not None else row | {"fetched_unix_secs": now}
 
 
 def _may_lie_in(summary: ConversationSummary, scope: Scope) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async.harvest._rows import Fetched
+from convai_async.harvest._rows import fetched
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
 
@@ -30,4 +30,4 @@ def store_conversation(path: str | os.PathLike[str], conversation: Conversation,
     """
     summary = ConversationSummary(conversation_id=conversation.conversation_id)
     with ArchiveWriter(path, source) as writer:
-        writer.store([Fetched(summary, conversation.to_json(), conversation)])
+        writer.store([fetched(summary, conversation.to_json(), conversation)])

@@ -57,7 +57,7 @@ class Model(msgspec.Struct, kw_only=True, gc=False):
 
     def to_builtins(self) -> Any:
         """Return the same as dicts, lists, strings and numbers."""
-        return msgspec.to_builtins(self)
+        return msgspec.json.decode(self.to_json())
 
     def to_json(self) -> bytes:
         """Return the same as JSON; `from_json` reads it back."""

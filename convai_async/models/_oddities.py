@@ -44,7 +44,7 @@ def _straightener(annotation: Any) -> Straighten | None:
     inner = [straighten for argument in arguments if (straighten := _straightener(argument)) is not None]
     if not inner:
         return None
-    return {list: _of_list, dict: _of_dict}.get(origin, _of_any)(*inner)
+    return {tuple: _of_list, dict: _of_dict}.get(origin, _of_any)(*inner)
 
 
 def _of_list(straighten: Straighten) -> Straighten:

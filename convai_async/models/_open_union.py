@@ -1,7 +1,7 @@
 """Unions of models, told apart by a tag, that new tags do not break.
 
-A model's field says ``results: list[ByTag[ToolResult]]``. To type checkers that is a list of tool results. To
-msgspec it is a list of undecoded pieces of JSON, which the model's ``__post_init__`` has read by the `OpenUnion` of
+A model's field says ``results: tuple[ByTag[ToolResult], ...]``. To type checkers these are tool results. To
+msgspec they are undecoded pieces of JSON, which the model's ``__post_init__`` has read by the `OpenUnion` of
 these tool results. (A union of msgspec's own refuses what it does not know; one that a hook reads costs three times
 as much.)
 """
@@ -88,12 +88,14 @@ class OpenUnion(Generic[T]):
             return None if type(piece) is msgspec.Raw else piece
         return self._read(piece, field)
 
-    def read_all(self, pieces: list[T], field: str) -> list[T]:
+    def read_all(self, pieces: tuple[T, ...], field: str) -> tuple[T, ...]:
         """Return the members that pieces of JSON are; see `read`."""
-        return [
-            self._read(piece, f"{field}[{index}]") if type(piece) is msgspec.Raw else piece
-            for index, piece in enumerate(pieces)
-        ]
+        return tuple(
+            [
+                self._read(piece, f"{field}[{index}]") if type(piece) is msgspec.Raw else piece
+                for index, piece in enumerate(pieces)
+            ]
+        )
 
     def variant_of(self, value: object) -> type[msgspec.Struct] | None:
         """Return the model of a decoded JSON value, or None when it is unknown."""

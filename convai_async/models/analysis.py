@@ -43,8 +43,8 @@ class CollectedDataSchema(Model):
         constant_value: Text, a number or a boolean (schema: LiteralJsonSchemaPropertyConstantValue).
     """
 
-    type: JSONSchemaType | list[str] | None = None
-    enum: OrNull[list[str]] = field(default_factory=list)
+    type: JSONSchemaType | tuple[str, ...] | None = None
+    enum: OrNull[tuple[str, ...]] = ()
     is_system_provided: bool = False
     dynamic_variable: str | None = None
     constant_value: Any = None
@@ -54,9 +54,9 @@ class CollectedDataSchema(Model):
     is_omitted: bool = False
 
     def __post_init__(self) -> None:
-        """Put a list in the place of a null."""
+        """Put nothing in the place of a null."""
         if self.enum is None:
-            self.enum = []
+            self.enum = ()
 
 
 class CollectedData(Model):
@@ -105,7 +105,7 @@ class ConversationAnalysis(Model):
     call_successful: EvaluationResult | None = None
     transcript_summary: str | None = None
     call_summary_title: str | None = None
-    evaluation_criteria_results_list: list[CriterionResult] = field(default_factory=list)
-    data_collection_results_list: list[CollectedData] = field(default_factory=list)
+    evaluation_criteria_results_list: tuple[CriterionResult, ...] = ()
+    data_collection_results_list: tuple[CollectedData, ...] = ()
     call_success_score: float | None = None
-    scoped: list[ScopedAnalysis] = field(default_factory=list)
+    scoped: tuple[ScopedAnalysis, ...] = ()

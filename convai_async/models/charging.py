@@ -90,7 +90,7 @@ class TTSUsage(Model):
     primary_tts_model: str | None = None
     total_audio_output_seconds: float | None = None
     total_characters: int | None = None
-    per_voice_usage: list[VoiceUsage] = field(default_factory=list)
+    per_voice_usage: tuple[VoiceUsage, ...] = ()
 
 
 class ASRUsage(Model):

@@ -82,11 +82,11 @@ class ConversationSummary(Model):
     call_success_score: float | None = None
     main_language: str | None = None
     conversation_initiation_source: InitiationSource | None = None
-    tool_names: list[str] = field(default_factory=list)
+    tool_names: tuple[str, ...] = ()
     sentiment_analysis: SentimentAnalysis | None = None
     data_collection_results: dict[str, Any] = field(default_factory=dict)
     evaluation_criteria_results: dict[str, CriterionSummary | None] = field(default_factory=dict)
-    tag_ids: list[str] = field(default_factory=list)
+    tag_ids: tuple[str, ...] = ()
 
     @property
     def start_time(self) -> datetime | None:
@@ -100,7 +100,7 @@ class ConversationsPage(Model):
     Schema: GetConversationsPageResponseModel.
     """
 
-    conversations: list[ConversationSummary] = field(default_factory=list)
+    conversations: tuple[ConversationSummary, ...] = ()
     next_cursor: str | None = None
     has_more: bool | None = None
 
@@ -130,7 +130,7 @@ class Conversation(Model):
     status: ConversationStatus | None = None
     user_id: str | None = None
     branch_id: str | None = None
-    transcript: list[TranscriptTurn] = field(default_factory=list)
+    transcript: tuple[TranscriptTurn, ...] = ()
     metadata: ConversationMetadata = field(default_factory=ConversationMetadata)
     analysis: ConversationAnalysis | None = None
     conversation_initiation_client_data: InitiationData = field(default_factory=InitiationData)
@@ -142,10 +142,10 @@ class Conversation(Model):
     version_id: str | None = None
     user_message_count: int | None = None
     agent_message_count: int | None = None
-    visited_agents: list[VisitedAgent] = field(default_factory=list)
+    visited_agents: tuple[VisitedAgent, ...] = ()
     environment: str | None = None
     has_auxiliary_audio: bool = False
-    tag_ids: list[str] = field(default_factory=list)
+    tag_ids: tuple[str, ...] = ()
     otlp_traces: dict[str, Any] | None = None
 
     @property

@@ -25,7 +25,7 @@ class SoftTimeoutOverride(Model):
     """
 
     message: str | None = None
-    additional_soft_timeout_messages: list[str] = field(default_factory=list)
+    additional_soft_timeout_messages: tuple[str, ...] = ()
 
 
 class TurnOverride(Model):
@@ -77,9 +77,9 @@ class TTSOverride(Model):
     speed: float | None = None
     similarity_boost: float | None = None
     model_id: TTSModel | None = None
-    supported_voices: list[SupportedVoice] = field(default_factory=list)
+    supported_voices: tuple[SupportedVoice, ...] = ()
     clone_strength: float | None = None
-    pronunciation_dictionary_locators: list[PronunciationDictionary] = field(default_factory=list)
+    pronunciation_dictionary_locators: tuple[PronunciationDictionary, ...] = ()
 
 
 class ConversationOverride(Model):
@@ -112,16 +112,16 @@ class PromptOverride(Model):
 
     prompt: str | None = None
     llm: LLM | None = None
-    native_mcp_server_ids: OrNull[list[str]] = field(default_factory=list)
+    native_mcp_server_ids: OrNull[tuple[str, ...]] = ()
     reasoning_effort: ReasoningEffort | None = None
-    tool_ids: list[str] = field(default_factory=list)
+    tool_ids: tuple[str, ...] = ()
     tool_ids_strict: bool | None = None
-    knowledge_base: list[KnowledgeBaseDocument] = field(default_factory=list)
+    knowledge_base: tuple[KnowledgeBaseDocument, ...] = ()
 
     def __post_init__(self) -> None:
-        """Put a list in the place of a null."""
+        """Put nothing in the place of a null."""
         if self.native_mcp_server_ids is None:
-            self.native_mcp_server_ids = []
+            self.native_mcp_server_ids = ()
 
 
 class AgentOverride(Model):
@@ -142,7 +142,7 @@ class ASROverride(Model):
     Schema: AsrConversationalConfigOverride.
     """
 
-    keywords: list[str] = field(default_factory=list)
+    keywords: tuple[str, ...] = ()
 
 
 class ConfigOverride(Model):
@@ -187,5 +187,5 @@ class InitiationData(Model):
     branch_id: str | None = None
     environment: str | None = None
     starting_workflow_node_id: str | None = None
-    procedure_ids: list[str] = field(default_factory=list)
-    start_procedure_ids: list[str] = field(default_factory=list)
+    procedure_ids: tuple[str, ...] = ()
+    start_procedure_ids: tuple[str, ...] = ()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from msgspec import field
-
 from convai_async.models._base import Model
 from convai_async.models._time import utc_datetime
 
@@ -40,7 +38,7 @@ class MessageHit(Model):
     agent_name: str | None = None
     transcript_index: int | None = None
     chunk_text: str | None = None
-    chunk_highlights: list[SearchHighlight] = field(default_factory=list)
+    chunk_highlights: tuple[SearchHighlight, ...] = ()
     score: float | None = None
     conversation_start_time_unix_secs: int | None = None
 
@@ -68,6 +66,6 @@ class MessageHitsPage(Model):
     """
 
     meta: ListMeta | None = None
-    results: list[MessageHit] = field(default_factory=list)
+    results: tuple[MessageHit, ...] = ()
     next_cursor: str | None = None
     has_more: bool | None = None

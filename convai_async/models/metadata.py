@@ -310,7 +310,7 @@ class ConversationMetadata(Model):
     batch_call: BatchCall | None = None
     termination_reason: str | None = None
     error: ConversationError | None = None
-    warnings: list[str] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
     main_language: str | None = None
     rag_usage: RagUsage | None = None
     text_only: bool = False
@@ -327,7 +327,7 @@ class ConversationMetadata(Model):
     agent_last_updated_from: AgentDefinitionSource | None = None
     queue_wait_secs: float | None = None
     sms: SmsConversation | None = None
-    voice_rewards: list[VoiceReward] = field(default_factory=list)
+    voice_rewards: tuple[VoiceReward, ...] = ()
     cost_fiat: float | None = None
 
     def __post_init__(self) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from msgspec import field
-
 from convai_async.models._base import Model
 from convai_async.models._time import utc_datetime
 from convai_async.models.enums import SipDirection
@@ -24,7 +22,7 @@ class SipMessage(Model):
     """
 
     call_id: str | None = None
-    phone_numbers: list[str] = field(default_factory=list)
+    phone_numbers: tuple[str, ...] = ()
     local_address: str | None = None
     remote_address: str | None = None
     transport: str | None = None
@@ -49,6 +47,6 @@ class SipMessagesPage(Model):
     Schema: GetSipLogMessagesResponse.
     """
 
-    sip_messages: list[SipMessage] = field(default_factory=list)
+    sip_messages: tuple[SipMessage, ...] = ()
     next_cursor: str | None = None
     has_more: bool | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import field
-
 from convai_async.models._base import Model
 from convai_async.models.enums import ConversationStatus, EvaluationResult, TurnRole
 
@@ -37,6 +35,6 @@ class ConversationDigest(Model):
     transcript_summary: str | None = None
     call_successful: EvaluationResult | None = None
     message_count: int | None = None
-    messages: list[SummaryMessage] = field(default_factory=list)
+    messages: tuple[SummaryMessage, ...] = ()
     messages_omitted: bool = False
     note: str | None = None

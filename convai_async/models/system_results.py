@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import field
-
 from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._open_union import ByTagOrNull, OpenUnion
 from convai_async.models.enums import (
@@ -325,7 +323,7 @@ class KnowledgeBaseRagSuccess(Model):
     status: KnowledgeBaseRagStatus | None = None
     chunk_count: int | None = None
     message: str | None = None
-    chunks: list[KnowledgeBaseChunk] = field(default_factory=list)
+    chunks: tuple[KnowledgeBaseChunk, ...] = ()
 
 
 class TransferToNumberAmazonConnectSuccess(Model):

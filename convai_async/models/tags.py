@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from msgspec import field
-
 from convai_async.models._base import Model
 from convai_async.models._time import utc_datetime
 
@@ -38,6 +36,6 @@ class ConversationTagsPage(Model):
     Schema: GetConversationTagsPageResponseModel.
     """
 
-    conversation_tags: list[ConversationTag] = field(default_factory=list)
+    conversation_tags: tuple[ConversationTag, ...] = ()
     next_cursor: str | None = None
     has_more: bool | None = None

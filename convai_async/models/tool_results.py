@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import field
-
 from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._open_union import ByTag, ByTagOrNull, OpenUnion
 from convai_async.models.enums import ToolResultType
@@ -43,7 +41,7 @@ class ToolResultBase(Model):
     is_error: bool = False
     tool_has_been_called: bool = False
     tool_latency_secs: float | None = None
-    dynamic_variable_updates: list[DynamicVariableUpdate] = field(default_factory=list)
+    dynamic_variable_updates: tuple[DynamicVariableUpdate, ...] = ()
     tool_id: str | None = None
     is_blocked: bool = False
     error_type: str | None = None
@@ -129,8 +127,8 @@ class WorkflowNestedToolsStep(Model):
     type: str = "nested_tools"
     step_latency_secs: float | None = None
     node_id: str | None = None
-    requests: list[ToolCall] = field(default_factory=list)
-    results: list[ByTag[ToolResult]] = field(default_factory=list)
+    requests: tuple[ToolCall, ...] = ()
+    results: tuple[ByTag[ToolResult], ...] = ()
     is_successful: bool = False
 
     def __post_init__(self) -> None:
@@ -166,7 +164,7 @@ class WorkflowResult(Model):
     Schema: WorkflowToolResponseModel-Output.
     """
 
-    steps: list[ByTag[WorkflowStep]] = field(default_factory=list)
+    steps: tuple[ByTag[WorkflowStep], ...] = ()
 
     def __post_init__(self) -> None:
         """Read the open unions."""

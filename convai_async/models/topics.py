@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import field
-
 from convai_async.models._base import Model
 
 
@@ -52,7 +50,7 @@ class TopicMetrics(Model):
 
     conversation_count: int | None = None
     sentiment: TopicSentiment | None = None
-    evaluation_criteria: list[TopicCriterion] = field(default_factory=list)
+    evaluation_criteria: tuple[TopicCriterion, ...] = ()
 
 
 class AgentTopic(Model):
@@ -82,7 +80,7 @@ class AgentTopicsPage(Model):
     Schema: GetAgentTopicsResponseModel.
     """
 
-    topics: list[AgentTopic] = field(default_factory=list)
+    topics: tuple[AgentTopic, ...] = ()
     window_start_unix_secs: int | None = None
     window_end_unix_secs: int | None = None
     aggregated_run_count: int | None = None

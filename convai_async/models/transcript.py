@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import field
-
 from convai_async.models._base import Model, OrNull, UnknownVariant
 from convai_async.models._open_union import ByTag, ByTagOrNull, OpenUnion
 from convai_async.models.charging import LLMUsage
@@ -87,7 +85,7 @@ class MultivoiceMessage(Model):
     Schema: ConversationHistoryMultivoiceMessageModel.
     """
 
-    parts: list[MultivoicePart] = field(default_factory=list)
+    parts: tuple[MultivoicePart, ...] = ()
 
 
 class TurnFeedback(Model):
@@ -123,11 +121,11 @@ class RagRetrieval(Model):
         rag_latency_secs: Seconds that it took.
     """
 
-    chunks: list[RagChunk] = field(default_factory=list)
+    chunks: tuple[RagChunk, ...] = ()
     embedding_model: EmbeddingModel | None = None
     retrieval_query: str | None = None
     rag_latency_secs: float | None = None
-    used_chunk_ids: list[str] = field(default_factory=list)
+    used_chunk_ids: tuple[str, ...] = ()
 
 
 class Reasoning(Model):
@@ -232,8 +230,8 @@ class TranscriptTurn(Model):
     agent_metadata: AgentMetadata | None = None
     message: str | None = None
     multivoice_message: MultivoiceMessage | None = None
-    tool_calls: OrNull[list[ToolCall]] = field(default_factory=list)
-    tool_results: OrNull[list[ByTag[ToolResult]]] = field(default_factory=list)
+    tool_calls: OrNull[tuple[ToolCall, ...]] = ()
+    tool_results: OrNull[tuple[ByTag[ToolResult], ...]] = ()
     feedback: TurnFeedback | None = None
     llm_override: str | None = None
     time_in_call_secs: int | None = None
@@ -246,32 +244,32 @@ class TranscriptTurn(Model):
     producing_llm: str | None = None
     ignored_as_backchannel: bool = False
     platform_event: PlatformEvent | None = None
-    reasoning: OrNull[list[Reasoning]] = field(default_factory=list)
+    reasoning: OrNull[tuple[Reasoning, ...]] = ()
     source_event_id: int | None = None
-    used_static_kb_document_ids: OrNull[list[str]] = field(default_factory=list)
+    used_static_kb_document_ids: OrNull[tuple[str, ...]] = ()
     user_identifier: str | None = None
     id: str | None = None
     created_at_unix_ms: int | None = None
-    triggered_guardrails: OrNull[list[TriggeredGuardrail]] = field(default_factory=list)
+    triggered_guardrails: OrNull[tuple[TriggeredGuardrail, ...]] = ()
     file_input: FileInput | None = None
-    file_inputs: OrNull[list[FileInput]] = field(default_factory=list)
+    file_inputs: OrNull[tuple[FileInput, ...]] = ()
     contextual_update_info: ContextualUpdate | None = None
     reasoned: bool | None = None
 
     def __post_init__(self) -> None:
-        """Read the open union, and put lists in the places of nulls."""
+        """Read the open union, and put nothing in the places of nulls."""
         # One by one: a loop over their names would take longer than decoding the turn.
         if self.tool_calls is None:
-            self.tool_calls = []
+            self.tool_calls = ()
         if self.tool_results is None:
-            self.tool_results = []
+            self.tool_results = ()
         elif self.tool_results:
             self.tool_results = TOOL_RESULT.read_all(self.tool_results, "tool_results")
         if self.reasoning is None:
-            self.reasoning = []
+            self.reasoning = ()
         if self.used_static_kb_document_ids is None:
-            self.used_static_kb_document_ids = []
+            self.used_static_kb_document_ids = ()
         if self.triggered_guardrails is None:
-            self.triggered_guardrails = []
+            self.triggered_guardrails = ()
         if self.file_inputs is None:
-            self.file_inputs = []
+            self.file_inputs = ()

@@ -366,4 +366,4 @@ def test_a_recording_has_exactly_the_size_that_was_asked_for(size: int) -> None:
 
 def test_a_page_of_the_fake_decodes_as_a_page() -> None:
     body = msgspec.json.encode({"conversations": [], "has_more": False})
-    assert decoder(ConversationsPage)(body).conversations == []
+    assert decoder(ConversationsPage)(body).conversations == ()

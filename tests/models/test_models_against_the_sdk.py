@@ -48,10 +48,10 @@ def parts(annotation: Any) -> Iterator[Any]:
     if get_origin(annotation) is typing.Annotated or hasattr(annotation, "__metadata__"):
         kind, *notes = get_args(annotation)
         yield from parts(notes[0] if kind is msgspec.Raw else kind)  # an open union of ours, undecoded
-    elif get_origin(annotation) in {typing.Union, types.UnionType, list, dict, typing.Sequence}:
+    elif get_origin(annotation) in {typing.Union, types.UnionType, list, tuple, dict, typing.Sequence}:
         for member in get_args(annotation):
             yield from parts(member)
-    elif annotation is not type(None):
+    elif annotation not in {type(None), ...}:
         yield annotation
 
 

@@ -398,14 +398,17 @@ def test_times_are_aware_datetimes() -> None:
 
 
 def test_a_page_without_anything_is_an_empty_page() -> None:
-    assert ConversationsPage.from_json("{}") == ConversationsPage(conversations=[], next_cursor=None, has_more=None)
+    assert ConversationsPage.from_json("{}") == ConversationsPage(conversations=(), next_cursor=None, has_more=None)
 
 
 def test_equal_documents_make_equal_models_that_do_not_share_their_collections() -> None:
     first, second = models.TranscriptTurn(), models.TranscriptTurn()
     assert first == second
-    first.tool_calls.append(models.ToolCall())
-    assert second.tool_calls == []
+    first.conversation_turn_metrics = models.TurnMetrics(metrics={})
+    assert second.conversation_turn_metrics is None
+    usages = models.LLMUsage(), models.LLMUsage()
+    usages[0].model_usage["a_model"] = models.ModelTokenUsage()
+    assert usages[1].model_usage == {}
 
 
 def test_literals_are_what_completion_offers() -> None:

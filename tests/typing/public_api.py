@@ -58,7 +58,7 @@ async def lists(client: ConvAIClient) -> None:
 async def documents(client: ConvAIClient) -> None:
     conversation = await client.conversations.get("conv_1")
     assert_type(conversation, Conversation)
-    assert_type(conversation.transcript, list[TranscriptTurn])
+    assert_type(conversation.transcript, tuple[TranscriptTurn, ...])
     assert_type(conversation.transcript[0].message, str | None)
     assert_type(await client.send_raw(calls.get_conversation("conv_1")), Response[Conversation])
     assert_type((await client.send_raw(calls.list_conversations())).decode(), Page[ConversationSummary])
