@@ -7,22 +7,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import msgspec
 from anyio.to_thread import run_sync
 
 from convai_async._atomic_file import AtomicFile
-from convai_async._tasks import finish
+from convai_async._tasks import finish, task_group
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable
 
+    from anyio.streams.memory import MemoryObjectSendStream
+
     from convai_async._engine import Engine
     from convai_async._session import StreamedReply
     from convai_async.calls import Call
 
-_WRITE_SIZE = 256 * 1024
+_WRITE_SIZE = 1024 * 1024
 """Bytes gathered for one write: a trip to the writing thread costs as much as writing 64 KiB."""
 
 
@@ -153,15 +156,14 @@ async def _write(
 ) -> SavedAudio:
     file = AtomicFile(path)
     try:
-        gathered = bytearray()
-        async for chunk in audio:
-            gathered += chunk
-            if len(gathered) >= _WRITE_SIZE:
-                await run_sync(file.write, gathered)
-                gathered = bytearray()
-                if progress is not None:
+        # The next bytes are read while these are written.
+        gathered, to_write = anyio.create_memory_object_stream[bytearray](0)
+        async with task_group() as group, to_write:
+            group.start_soon(_gather, audio, gathered)
+            async for data in to_write:
+                await run_sync(file.write, data)
+                if progress is not None and file.size != audio.content_length:
                     progress(file.size, audio.content_length)
-        await run_sync(file.write, gathered)
         try:
             await run_sync(partial(file.commit, overwrite=overwrite))
         except FileExistsError:
@@ -171,3 +173,14 @@ async def _write(
         return SavedAudio(path, file.size, file.sha256, audio.content_type)
     finally:
         await finish(file.discard)
+
+
+async def _gather(audio: AudioStream, gathered: MemoryObjectSendStream[bytearray]) -> None:
+    async with gathered:
+        data = bytearray()
+        async for chunk in audio:
+            data += chunk
+            if len(data) >= _WRITE_SIZE:
+                await gathered.send(data)
+                data = bytearray()
+        await gathered.send(data)  # also when there is none: the file has to be made

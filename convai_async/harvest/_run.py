@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from convai_async.harvest._writer import ArchiveWriter
 
 _LARGEST_BATCH = 100
+_LONGEST_WAIT = 0.25
+"""Seconds that an outcome waits for others to be written with it: a transaction for each would be twice the work."""
 LISTERS = 16
 
 
@@ -236,9 +238,9 @@ class Run:
     async def _write(self, outcomes: MemoryObjectReceiveStream[Outcome]) -> None:
         async for first in outcomes:
             batch = [first]
-            with suppress(anyio.WouldBlock, anyio.EndOfStream):
+            with anyio.move_on_after(_LONGEST_WAIT), suppress(anyio.EndOfStream):
                 while len(batch) < _LARGEST_BATCH:
-                    batch.append(outcomes.receive_nowait())
+                    batch.append(await outcomes.receive())
             findings = [outcome.finding for outcome in batch if outcome.finding is not None]
             windows = [window for outcome in batch if (window := completed(outcome.progress)) is not None]
             if findings or windows:
