@@ -157,7 +157,7 @@ async def _write(
     file = AtomicFile(path)
     try:
         # The next bytes are read while these are written.
-        gathered, to_write = anyio.create_memory_object_stream[bytearray](0)
+        gathered, to_write = anyio.create_memory_object_stream[bytearray](1)
         async with task_group() as group, to_write:
             group.start_soon(_gather, audio, gathered)
             async for data in to_write:
