@@ -41,7 +41,7 @@ class Question(msgspec.Struct, kw_only=True):
         rounds: How many times each is asked.
         seconds: How long a contender goes on each time.
         conversations: How many the service has.
-        seconds_a_page: How long a page of its list takes.
+        seconds_a_reply: How long a conversation or a page of the list takes, half of it more or less.
     """
 
     asks: str
@@ -51,4 +51,4 @@ class Question(msgspec.Struct, kw_only=True):
     rounds: int = 5
     seconds: float = 3.0
     conversations: int = 100_000
-    seconds_a_page: float = 0.0
+    seconds_a_reply: float = 0.0

@@ -1,6 +1,6 @@
 """A service that only sends what was rendered before: nobody shall wait for it.
 
-    python -m benchmarks.service DOCUMENTS CONVERSATIONS SECONDS_A_PAGE
+    python -m benchmarks.service DOCUMENTS CONVERSATIONS SECONDS_A_REPLY
 
 It prints its port, and serves until its standard input ends. ``/cpu`` says how many seconds it has worked.
 """
@@ -8,6 +8,7 @@ It prints its port, and serves until its standard input ends. ``/cpu`` says how 
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 import time
 from pathlib import Path
@@ -74,12 +75,12 @@ class Connection(asyncio.Protocol):
 
     Args:
         replies: What to answer.
-        seconds_a_page: How long a page of the list takes.
+        seconds_a_reply: How long a conversation or a page takes, half of it more or less.
     """
 
-    def __init__(self, replies: Replies, seconds_a_page: float) -> None:
+    def __init__(self, replies: Replies, seconds_a_reply: float) -> None:
         self._replies = replies
-        self._seconds_a_page = seconds_a_page
+        self._seconds_a_reply = seconds_a_reply
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -95,14 +96,20 @@ class Connection(asyncio.Protocol):
     def _answer(self, target: str) -> None:
         path = target.partition("?")[0].removeprefix("/v1/convai/conversations")
         if path == "":
-            reply = self._replies.page(parse_qs(urlsplit(target).query))
-            asyncio.get_running_loop().call_later(self._seconds_a_page, self._send, reply)
+            self._send_later(self._replies.page(parse_qs(urlsplit(target).query)))
         elif path.endswith("/audio"):
             self._send(self._replies.audio())
         elif path == "/cpu":
             self._send(_reply("application/json", b"%f" % time.process_time()))
         else:
-            self._send(self._replies.details(path[1:]))
+            self._send_later(self._replies.details(path[1:]))
+
+    def _send_later(self, reply: bytes) -> None:
+        if self._seconds_a_reply:
+            seconds = random.uniform(0.5, 1.5) * self._seconds_a_reply  # noqa: S311 - no secret
+            asyncio.get_running_loop().call_later(seconds, self._send, reply)
+        else:
+            self._send(reply)
 
     def _send(self, reply: bytes) -> None:
         self._transport.write(reply)
@@ -118,11 +125,11 @@ def _reply(content_type: str, body: bytes) -> bytes:
     return _HEAD.format(content_type, len(body)).encode() + body
 
 
-async def serve(rendered: Path, conversations: int, seconds_a_page: float) -> None:
+async def serve(rendered: Path, conversations: int, seconds_a_reply: float) -> None:
     """Serve until standard input ends."""
     replies = Replies(documents.read(rendered), conversations)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(replies, seconds_a_page), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(replies, seconds_a_reply), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()

@@ -64,7 +64,7 @@ def ask(name: str, question: Question, rendered: Path, rounds: int) -> dict[str,
 @contextmanager
 def service(question: Question, rendered: Path) -> Iterator[str]:
     """Run the service in a process of its own, and yield its address."""
-    numbers = [str(question.conversations), str(question.seconds_a_page)]
+    numbers = [str(question.conversations), str(question.seconds_a_reply)]
     command = [sys.executable, "-m", "benchmarks.service", str(rendered), *numbers]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         if process.stdout is None:

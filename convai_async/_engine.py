@@ -165,24 +165,26 @@ class Engine:
         try:
             received = await reply
         except APIStatusError as error:
-            self._log(call, started, error.status, error.request_id)
+            self._log(call, started, error)
             self._learn(error, slot)
             raise
         except TransportError:
-            self._log(call, started, None, None)
+            self._log(call, started, None)
             raise
-        self._log(call, started, received.status, received.request_id)
+        self._log(call, started, received)
         self.limiter.succeeded()
         return received
 
-    def _log(self, call: Call[Any], started: float, status: int | None, request_id: str | None) -> None:
+    def _log(
+        self, call: Call[Any], started: float, reply: Response[Any] | StreamedReply | APIStatusError | None
+    ) -> None:
         if not _logger.isEnabledFor(logging.DEBUG):
             return
         facts = {
             "method": call.method,
             "path": call.path,
-            "status": status,
-            "request_id": request_id,
+            "status": None if reply is None else reply.status,
+            "request_id": None if reply is None else reply.request_id,
             "duration_secs": round(self.clock() - started, 6),
         }
         _logger.debug("%(method)s %(path)s: %(status)s in %(duration_secs)s s (%(request_id)s)", facts, extra=facts)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 QUESTIONS: dict[str, Question] = {
     "get": details.THROUGHPUT,
     "lag": details.LAG,
-    "longest-lag": details.LONGEST_LAG,
+    "lag-longest": details.LONGEST_LAG,
+    "lag-busy": details.BUSY_LAG,
     "decode": decoding.TYPICAL,
     "decode-odd": decoding.ODD,
     "decode-page": decoding.PAGE,

@@ -99,7 +99,7 @@ async def curl_synced_and_hashed(url: str, stack: AsyncExitStack) -> Download:
 
     async def download(path: Path) -> None:
         await save(path)
-        with path.open("rb+") as file:  # noqa: ASYNC230 - nobody else waits
+        with path.open("rb+") as file:
             os.fsync(file.fileno())
             hashlib.file_digest(file, "sha256")
 
@@ -160,6 +160,8 @@ SPEED = Question(
 MEMORY = Question(
     asks=f"Memory above idle while a recording of {AUDIO_BYTES // _MIB} MiB is saved",
     unit="MiB",
-    contenders={name: _mebibytes_above_idle(way) for name, way in _WAYS.items() if way not in {curl, curl_synced_and_hashed}},
+    contenders={
+        name: _mebibytes_above_idle(way) for name, way in _WAYS.items() if way not in {curl, curl_synced_and_hashed}
+    },
     rounds=3,
 )

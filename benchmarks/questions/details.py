@@ -106,15 +106,23 @@ THROUGHPUT = Question(
         f"{OURS} on uvloop": on_uvloop(conversations_a_second(CLIENTS[OURS])),
     },
 )
-LAG = Question(
-    asks=f"How late the event loop is while {IN_FLIGHT} are in flight, 99th percentile",
-    unit="ms",
-    contenders={name: lag(client, _99th_percentile) for name, client in CLIENTS.items()},
-    rounds=3,
+
+
+def _lag_question(asks: str, of: Callable[[list[float]], float], seconds_a_reply: float) -> Question:
+    contenders = {name: lag(client, of) for name, client in CLIENTS.items()}
+    return Question(asks=asks, unit="ms", contenders=contenders, rounds=3, seconds_a_reply=seconds_a_reply)
+
+
+LAG = _lag_question(
+    f"How late the event loop is while {IN_FLIGHT} are in flight for 100 ms each, 99th percentile",
+    _99th_percentile,
+    0.1,
 )
-LONGEST_LAG = Question(
-    asks=f"How late the event loop is while {IN_FLIGHT} are in flight, at worst",
-    unit="ms",
-    contenders={name: lag(client, max) for name, client in CLIENTS.items()},
-    rounds=3,
+LONGEST_LAG = _lag_question(
+    f"How late the event loop is while {IN_FLIGHT} are in flight for 100 ms each, at worst", max, 0.1
+)
+BUSY_LAG = _lag_question(
+    f"How late the event loop is while {IN_FLIGHT} are in flight and answered at once, 99th percentile",
+    _99th_percentile,
+    0.0,
 )

@@ -82,5 +82,5 @@ WHOLE_LIST = Question(
     },
     rounds=1,
     conversations=_CONVERSATIONS,
-    seconds_a_page=_SECONDS_A_PAGE,
+    seconds_a_reply=_SECONDS_A_PAGE,
 )
