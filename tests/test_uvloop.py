@@ -28,7 +28,7 @@ def test_lists_downloads_cancellation_and_harvests_work_on_uvloop(tmp_path: Path
             saved = await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
             assert saved.size == (tmp_path / "call.mp3").stat().st_size
 
-            fake.faults.add("get_conversation", faults.latency(3600))
+            fake.faults.add(faults.latency(3600), operation="get_conversation")
             asked = asyncio.create_task(client.conversations.get(ids[0]))
             while not any(request.path.endswith(ids[0]) for request in fake.requests):
                 await asyncio.sleep(0)
