@@ -1,4 +1,4 @@
-"""Tables, a JSON file, and a picture of the results."""
+"""Tables, a JSON file, and the README's figures and picture of the results."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import picture
+from benchmarks.clients import OURS
 from benchmarks.picture import short
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.question import Question
 
 _FOLDER = Path(__file__).parent / "results"
+README = _FOLDER.parent.parent / "README.md"
 _RESULTS = _FOLDER / "results.json"
 _PICTURE = _FOLDER / "comparison.svg"
 _PICTURED = ("get", "decode", "audio", "memory", "import", "lag")
@@ -91,11 +93,25 @@ def previous() -> dict[str, Result]:
 
 
 def write(results: dict[str, Result]) -> None:
-    """Write the JSON file and draw the picture."""
+    """Write the JSON file, draw the picture, and put the figures into the README."""
     _FOLDER.mkdir(exist_ok=True)
     _RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     pictured = [results[name] for name in _PICTURED if name in results]
     picture.draw(pictured, _PICTURE)
+    before, begin, rest = README.read_text().partition("<!-- figures -->\n")
+    _, end, after = rest.partition("<!-- end of figures -->\n")
+    README.write_text(before + begin + markdown(results) + end + after)
+
+
+def markdown(results: dict[str, Result]) -> str:
+    """Return the README's table of the results."""
+    rows = ["| `python -m benchmarks` | | | beside it |", "| --- | --- | ---: | --- |"]
+    for question, result in results.items():
+        (name, line), *others = result.lines.items()
+        ours = f"**{short(line.value)} {result.unit}**" + ("" if name == OURS else f" {name}")
+        beside = ", ".join(f"{other} {short(line.value)}" for other, line in others)
+        rows.append(f"| `{question}` | {result.asks} | {ours} | {beside} |")
+    return "".join(f"{row}\n" for row in rows)
 
 
 def print_caveats() -> None:

@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 
 from convai_async._atomic_file import AtomicFile
 from convai_async._tasks import finish, task_group
-from convai_async.errors import InvalidArgumentError
+from convai_async.errors import DecodeError, InvalidArgumentError
 
 if TYPE_CHECKING:
     import os
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from convai_async._session import StreamedReply
     from convai_async.calls import Call
 
-_WRITE_SIZE = 1024 * 1024
+_WRITE_SIZE = 256 * 1024
 """Bytes gathered for one write: a trip to the writing thread costs as much as writing 64 KiB."""
+
+_NO_RECORDINGS = {"application/json", "text/html"}
 
 
 class AudioStream:
@@ -73,14 +75,23 @@ async def open_stream(engine: Engine, call: Call[None]) -> AsyncIterator[AudioSt
     """Open a stream, to read it as it arrives, until the block ends.
 
     Raises:
+        DecodeError: The reply is JSON or a web page.
         ConvAIError: As for any request, before anything is yielded.
     """
     async with engine.stream(call) as reply:
-        audio = AudioStream(reply)
+        audio = await _recording(reply)
         try:
             yield audio
         finally:
             audio.close()
+
+
+async def _recording(reply: StreamedReply) -> AudioStream:
+    """Return the stream of a reply, unless what is in the way of the service answered."""
+    audio = AudioStream(reply)
+    if audio.content_type.partition(";")[0].strip().lower() in _NO_RECORDINGS:
+        raise DecodeError(f"it is {audio.content_type}, and no recording or file", body=await reply.read_chunk())
+    return audio
 
 
 class SavedAudio(msgspec.Struct, frozen=True):
@@ -130,7 +141,7 @@ async def save(
 
     async def attempt() -> SavedAudio:
         async with engine.stream_once(call) as reply:
-            return await _write(AudioStream(reply), path, overwrite, progress)
+            return await _write(await _recording(reply), path, overwrite, progress)
 
     return await engine.retrying(attempt)
 

@@ -13,6 +13,7 @@ from convai_async import ConvAIClient, RetryPolicy
 from convai_async._atomic_file import AtomicFile
 from convai_async.errors import (
     ConnectionFailedError,
+    DecodeError,
     IncompleteBodyError,
     InvalidArgumentError,
     NotFoundError,
@@ -357,3 +358,17 @@ async def test_a_download_that_is_cancelled_twice_leaves_nothing(
     async with asyncio.timeout(5):
         while list(tmp_path.iterdir()):
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+async def test_a_web_page_in_the_place_of_a_recording_is_an_error_and_no_file(
+    fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path, content_type: str
+) -> None:
+    fake.faults.add(faults.body(b"<html>log in first</html>", content_type=content_type), times=None)
+    with pytest.raises(DecodeError, match=content_type) as caught:
+        await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
+    assert caught.value.body == b"<html>log in first</html>"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DecodeError, match=content_type):
+        async with client.conversations.audio.stream(recorded):
+            pass

@@ -50,6 +50,15 @@ def test_results_are_medians_and_ours_come_first() -> None:
         assert OURS not in question.contenders or next(iter(question.contenders)) == OURS
 
 
+def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
+    results = report.previous()
+    assert results.keys() == QUESTIONS.keys()
+    for name, result in results.items():
+        assert (result.asks, list(result.lines)) == (QUESTIONS[name].asks, list(QUESTIONS[name].contenders))
+    figures = report.README.read_text().partition("<!-- figures -->\n")[2].partition("<!-- end of figures -->")[0]
+    assert figures == report.markdown(results)
+
+
 def test_the_service_lists_every_conversation_once_and_only_those_that_were_asked_for() -> None:
     numbers = range(250)
     assert [documents.number_at(documents.start_of(number)) for number in numbers] == list(numbers)

@@ -105,6 +105,7 @@ THROUGHPUT = Question(
         **{name: conversations_a_second(client) for name, client in CLIENTS.items()},
         f"{OURS} on uvloop": on_uvloop(conversations_a_second(CLIENTS[OURS])),
     },
+    rounds=9,
 )
 
 

@@ -2,7 +2,8 @@
 
 The rules of the fields:
 
-- The id that names a document is required. Everything else has a default, which missing and null read as.
+- The id that names a document is required, and so are the items of a page: without them it is no page, and to read
+  it as an empty one would end a list early. Everything else has a default, which missing and null read as.
 - Text, numbers and objects that may be absent are None by default. A boolean is False, a collection empty, a
   count 0, and an object that the contract promises is an empty one of its kind, so that
   ``conversation.metadata.cost`` never fails on the way.

@@ -11,7 +11,7 @@ from contract_documents import SCHEMAS, Maker, Schema, branches, resolve, types_
 
 from convai_async import models
 from convai_async.errors import DecodeError
-from convai_async.models import Conversation, ConversationsPage, Model, UnknownVariant, decoder
+from convai_async.models import Conversation, Model, UnknownVariant, decoder
 from convai_async.models._open_union import open_unions
 
 STRUCTS: dict[str, type[Model]] = {
@@ -134,11 +134,13 @@ JSON_VALUES = {
 }
 """Schemas of plain JSON values: `Any`."""
 
-REQUIRED = {
+REQUIRED: dict[str, dict[str, Any]] = {
     "ConversationSignedUrlResponseModel": {"signed_url": "wss://x"},
     "TokenResponseModel": {"token": "t"},
     "GetConversationResponseModel": {"conversation_id": "conv_1"},
     "ConversationSummaryResponseModel": {"conversation_id": "conv_1"},
+    "GetConversationsPageResponseModel": {"conversations": []},
+    "GetSipLogMessagesResponse": {"sip_messages": []},
 }
 """What a document must have; everything else may be missing or null."""
 
@@ -397,8 +399,20 @@ def test_times_are_aware_datetimes() -> None:
     assert models.SipMessage().created_at is None
 
 
-def test_a_page_without_anything_is_an_empty_page() -> None:
-    assert ConversationsPage.from_json("{}") == ConversationsPage(conversations=(), next_cursor=None, has_more=None)
+PAGES = {
+    models.ConversationsPage: "conversations",
+    models.MessageHitsPage: "results",
+    models.SipMessagesPage: "sip_messages",
+    models.ConversationTagsPage: "conversation_tags",
+    models.AgentTopicsPage: "topics",
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_whose_items_are_missing_is_no_empty_page_which_would_end_a_list_early(page: type[Model]) -> None:
+    with pytest.raises(DecodeError, match=PAGES[page]):
+        page.from_json("{}")
+    assert getattr(page.from_json(json.dumps({PAGES[page]: None})), PAGES[page]) == ()
 
 
 def test_equal_documents_make_equal_models_that_do_not_share_their_collections() -> None:
