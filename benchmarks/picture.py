@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
 
     from benchmarks.report import Result
 
+_TITLE_WIDTH = 38
 _OURS, _OTHERS = "#1f6feb", "#b6bec8"
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
-    """Draw bars for each result, on a logarithmic scale, ours in colour.
+    """Draw bars for each result, ours in colour; each panel has a scale of its own, from zero.
 
     Args:
         results: What to draw.
@@ -29,13 +31,13 @@ def draw(results: Sequence[Result], path: Path) -> None:
     for panel, result in zip(panels, results, strict=False):
         names, lines = list(result.lines), list(result.lines.values())
         values = [line.value for line in lines]
-        bars = panel.barh(names, values, color=[_OURS, *[_OTHERS] * (len(names) - 1)], log=True)
+        bars = panel.barh(names, values, color=[_OURS, *[_OTHERS] * (len(names) - 1)])
         panel.bar_label(bars, [short(value) for value in values], padding=3)
-        panel.set_title(f"{result.asks}\n({result.unit}, {'more' if result.more_is_better else 'less'} is better)")
+        title = f"{result.asks} ({result.unit}, {'more' if result.more_is_better else 'less'} is better)"
+        panel.set_title("\n".join(wrap(title, _TITLE_WIDTH)), fontsize=9, loc="left")
         panel.invert_yaxis()
         panel.margins(x=0.2)
-        panel.set_xticks([], minor=False)
-        panel.set_xticks([], minor=True)
+        panel.set_xticks([])
         panel.spines[["top", "right", "bottom"]].set_visible(False)
     figure.savefig(path, metadata={"Date": None})
 

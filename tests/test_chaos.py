@@ -53,6 +53,15 @@ def of_json_only(fault: Fault) -> Fault:
     return answer
 
 
+def of_lists_only(fault: Fault) -> Fault:
+    """Leave everything else alone: it has no cursor, and would only be given one."""
+
+    async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        return await (fault(request, proceed) if request.path.endswith("/conversations") else proceed())
+
+    return answer
+
+
 HEALED: dict[str, Fault] = {
     **{f"status {code}": faults.status(code) for code in (408, 409, 425, 500, 502, 503, 504, 529)},
     **{f"status 500, shape {shape}": faults.status(500, shape=shape) for shape in (2, 3, 4, 5)},
@@ -88,8 +97,8 @@ RUINOUS: dict[str, Fault] = {
     "no gzip": encoded(b"{}"),
     "a bomb": encoded(gzip.compress(b" " * (2 * MAX_RESPONSE_BYTES))),
     "a long body": faults.body(b" " * (2 * MAX_RESPONSE_BYTES)),
-    "an endless list": of_json_only(faults.repeat_cursor("")),
-    "a list without its end": of_json_only(faults.more_without_cursor()),
+    "an endless list": of_lists_only(faults.repeat_cursor("")),
+    "a list without its end": of_lists_only(faults.more_without_cursor()),
     "another origin": faults.redirect("https://elsewhere.example/"),
     "itself": faults.redirect("?"),
     **{f"status {code}": faults.status(code) for code in (400, 402, 404, 418, 422)},
