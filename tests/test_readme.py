@@ -286,7 +286,10 @@ def test_every_option_of_the_harvest_is_in_the_readme() -> None:
 def test_the_tables_are_as_the_readme_says(tmp_path: Path) -> None:
     with ArchiveWriter(tmp_path / "calls.db", "here"):
         connection = sqlite3.connect(tmp_path / "calls.db")
-        for table, columns in re.findall(r"^\| `(\w+)` \|[^|]*\| (.*) \|$", README, re.MULTILINE):
+        tables = README.partition("| table | a row is | columns |")[2].partition("\n\n")[0]
+        rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (.*) \|$", tables, re.MULTILINE)
+        assert len(rows) == 7
+        for table, columns in rows:
             real = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
             assert re.findall(r"`(\w+)`", columns) == real
         connection.close()
