@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlencode
 
@@ -139,7 +138,7 @@ class Session:
             ConfigurationError: There is no asyncio loop, or another one than before.
         """
         request = _name(call)
-        reply = await self._open(call, _in_all(timeout))
+        reply = await self._open(call, aiohttp.ClientTimeout(total=timeout))
         async with reply:
             body = await self._read_body(reply, request)
         if reply.status not in _SUCCESSES:
@@ -280,11 +279,6 @@ class Session:
             error.request_id = error.request_id and error.request_id.replace(key, "***")
             error.body = error.body.replace(key.encode(), b"***")
             error.headers = CIMultiDict((name, value.replace(key, "***")) for name, value in error.headers.items())
-
-
-@cache
-def _in_all(timeout: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=timeout)
 
 
 def _closed() -> ClientClosedError:
