@@ -7,19 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 import msgspec
 from anyio.to_thread import run_sync
 
 from convai_async._atomic_file import AtomicFile
-from convai_async._tasks import finish, task_group
+from convai_async._tasks import Handover, background, finish
 from convai_async.errors import DecodeError, InvalidArgumentError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable
-
-    from anyio.streams.memory import MemoryObjectSendStream
 
     from convai_async._engine import Engine
     from convai_async._session import StreamedReply
@@ -168,10 +165,9 @@ async def _write(
     file = AtomicFile(path)
     try:
         # The next bytes are read while these are written.
-        gathered, to_write = anyio.create_memory_object_stream[bytearray](1)
-        async with task_group() as group, to_write:
-            group.start_soon(_gather, audio, gathered)
-            async for data in to_write:
+        gathered = Handover[bytearray](1)
+        async with background(gathered, [partial(_gather, audio, gathered)]):
+            async for data in gathered:
                 await run_sync(file.write, data)
                 if progress is not None and file.size != audio.content_length:
                     progress(file.size, audio.content_length)
@@ -186,12 +182,11 @@ async def _write(
         await finish(file.discard)
 
 
-async def _gather(audio: AudioStream, gathered: MemoryObjectSendStream[bytearray]) -> None:
-    async with gathered:
-        data = bytearray()
-        async for chunk in audio:
-            data += chunk
-            if len(data) >= _WRITE_SIZE:
-                await gathered.send(data)
-                data = bytearray()
-        await gathered.send(data)  # also when there is none: the file has to be made
+async def _gather(audio: AudioStream, gathered: Handover[bytearray]) -> None:
+    data = bytearray()
+    async for chunk in audio:
+        data += chunk
+        if len(data) >= _WRITE_SIZE:
+            await gathered.put(data)
+            data = bytearray()
+    await gathered.put(data)  # also when there is none: the file has to be made

@@ -21,6 +21,7 @@ from convai_async.models import Conversation
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aiohttp import web
@@ -44,22 +45,23 @@ def encoded(content: bytes) -> Fault:
     return answer
 
 
-def of_json_only(fault: Fault) -> Fault:
-    """Leave recordings alone: a stream cannot be cut by a fault that needs the whole of it."""
+def where(fits: Callable[[str], bool], fault: Fault) -> Fault:
+    """Let a fault happen to some paths only."""
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-        return await (proceed() if request.path.endswith("/audio") else fault(request, proceed))
+        return await (fault(request, proceed) if fits(request.path) else proceed())
 
     return answer
+
+
+def of_json_only(fault: Fault) -> Fault:
+    """Leave recordings alone: a stream cannot be cut by a fault that needs the whole of it."""
+    return where(lambda path: not path.endswith("/audio"), fault)
 
 
 def of_lists_only(fault: Fault) -> Fault:
     """Leave everything else alone: it has no cursor, and would only be given one."""
-
-    async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-        return await (fault(request, proceed) if request.path.endswith("/conversations") else proceed())
-
-    return answer
+    return where(lambda path: path.endswith("/conversations"), fault)
 
 
 HEALED: dict[str, Fault] = {

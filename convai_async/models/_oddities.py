@@ -19,7 +19,7 @@ Straighten = Callable[[Any], Any]
 def straightened(value: Any, annotation: Any) -> Any:
     """Return decoded JSON without its oddities; the value itself may change.
 
-    - Null in a field that has another default is left out.
+    - Null in a field that has another default is left out; null in the place of a required list is an empty one.
     - What an older version of the service wrote takes today's shape, by the model's ``from_older_shape``.
 
     What is not what the annotation says comes back as it is.
@@ -78,6 +78,9 @@ def _of_struct(model: type[msgspec.Struct]) -> Straighten:
     hints = get_type_hints(model, include_extras=True)
     fields = msgspec.structs.fields(model)
     never_null = [field.encode_name for field in fields if not field.required and field.default is not None]
+    required_lists = [
+        field.encode_name for field in fields if field.required and get_origin(hints[field.name]) is tuple
+    ]
     straighteners = {field.encode_name: _straightener(hints[field.name]) for field in fields}
     inner = [(name, straighten_field) for name, straighten_field in straighteners.items() if straighten_field]
 
@@ -88,6 +91,9 @@ def _of_struct(model: type[msgspec.Struct]) -> Straighten:
         for name in never_null:
             if name in value and value[name] is None:
                 del value[name]
+        for name in required_lists:
+            if name in value and value[name] is None:
+                value[name] = []
         for name, straighten_field in inner:
             if name in value:
                 value[name] = straighten_field(value[name])

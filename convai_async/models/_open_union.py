@@ -31,7 +31,6 @@ else:
 
     ByTagOrNull = ByTag  # of msgspec's types only Raw itself takes any JSON; `OpenUnion.read` takes null
 
-_NULL = b"null"
 _UNKNOWN_FIELDS = {"tag", "raw"}
 
 
@@ -51,8 +50,6 @@ class OpenUnion(Generic[T]):
         self.tag = tag
         self._variants = variants
         self._unknown = unknown
-        peek = msgspec.defstruct("Peek", [("tag", str | None, None)], rename={"tag": tag}, gc=False)
-        self._peek: Callable[[Any], Any] = msgspec.json.Decoder(peek).decode
         open_unions[union] = self
 
     def decode(self, piece: bytes | msgspec.Raw) -> T:
@@ -84,9 +81,9 @@ class OpenUnion(Generic[T]):
         Raises:
             TypeError: It does not fit.
         """
-        if type(piece) is not msgspec.Raw or bytes(piece) == _NULL:
-            return None if type(piece) is msgspec.Raw else piece
-        return self._read(piece, field)
+        if type(piece) is not msgspec.Raw:
+            return piece
+        return None if bytes(piece) == b"null" else self._read(piece, field)
 
     def read_all(self, pieces: tuple[T, ...], field: str) -> tuple[T, ...]:
         """Return the members that pieces of JSON are; see `read`."""
@@ -108,9 +105,15 @@ class OpenUnion(Generic[T]):
         except msgspec.ValidationError as error:  # whose path msgspec would not lengthen, unlike a TypeError's
             raise TypeError(f"{error} - at `$.{field}`") from None
 
+    # Decoders are made when they are needed: not by an import, and variants can hold the union again.
+
+    @cached_property
+    def _peek(self) -> Callable[[Any], Any]:
+        peek = msgspec.defstruct("Peek", [("tag", str | None, None)], rename={"tag": self.tag}, gc=False)
+        return msgspec.json.Decoder(peek).decode
+
     @cached_property
     def _decoders(self) -> dict[str | None, Callable[[Any], T]]:
-        # Made when they are needed: variants can hold the union again.
         return {
             tag: msgspec.json.Decoder(cast("type[T]", model), strict=False).decode
             for tag, model in self._variants.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import field
 
-from convai_async.models._base import Model, OrNull
+from convai_async.models._base import Model
 from convai_async.models._time import utc_datetime
 from convai_async.models.analysis import ConversationAnalysis
 from convai_async.models.enums import (
@@ -100,14 +100,9 @@ class ConversationsPage(Model):
     Schema: GetConversationsPageResponseModel.
     """
 
-    conversations: OrNull[tuple[ConversationSummary, ...]]
+    conversations: tuple[ConversationSummary, ...]
     next_cursor: str | None = None
     has_more: bool | None = None
-
-    def __post_init__(self) -> None:
-        """Put nothing in the place of a null."""
-        if self.conversations is None:
-            self.conversations = ()
 
 
 class VisitedAgent(Model):

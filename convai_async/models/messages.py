@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from convai_async.models._base import Model, OrNull
+from convai_async.models._base import Model
 from convai_async.models._time import utc_datetime
 
 
@@ -65,12 +65,7 @@ class MessageHitsPage(Model):
     Schema: MessagesSearchResponse.
     """
 
-    results: OrNull[tuple[MessageHit, ...]]
+    results: tuple[MessageHit, ...]
     meta: ListMeta | None = None
     next_cursor: str | None = None
     has_more: bool | None = None
-
-    def __post_init__(self) -> None:
-        """Put nothing in the place of a null."""
-        if self.results is None:
-            self.results = ()

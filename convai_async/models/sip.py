@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from convai_async.models._base import Model, OrNull
+from convai_async.models._base import Model
 from convai_async.models._time import utc_datetime
 from convai_async.models.enums import SipDirection
 
@@ -47,11 +47,6 @@ class SipMessagesPage(Model):
     Schema: GetSipLogMessagesResponse.
     """
 
-    sip_messages: OrNull[tuple[SipMessage, ...]]
+    sip_messages: tuple[SipMessage, ...]
     next_cursor: str | None = None
     has_more: bool | None = None
-
-    def __post_init__(self) -> None:
-        """Put nothing in the place of a null."""
-        if self.sip_messages is None:
-            self.sip_messages = ()

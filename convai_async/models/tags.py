@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from convai_async.models._base import Model, OrNull
+from convai_async.models._base import Model
 from convai_async.models._time import utc_datetime
 
 
@@ -36,11 +36,6 @@ class ConversationTagsPage(Model):
     Schema: GetConversationTagsPageResponseModel.
     """
 
-    conversation_tags: OrNull[tuple[ConversationTag, ...]]
+    conversation_tags: tuple[ConversationTag, ...]
     next_cursor: str | None = None
     has_more: bool | None = None
-
-    def __post_init__(self) -> None:
-        """Put nothing in the place of a null."""
-        if self.conversation_tags is None:
-            self.conversation_tags = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convai_async.models._base import Model, OrNull
+from convai_async.models._base import Model
 
 
 class Distribution(Model):
@@ -80,14 +80,9 @@ class AgentTopicsPage(Model):
     Schema: GetAgentTopicsResponseModel.
     """
 
-    topics: OrNull[tuple[AgentTopic, ...]]
+    topics: tuple[AgentTopic, ...]
     window_start_unix_secs: int | None = None
     window_end_unix_secs: int | None = None
     aggregated_run_count: int | None = None
     next_cursor: str | None = None
     has_more: bool | None = None
-
-    def __post_init__(self) -> None:
-        """Put nothing in the place of a null."""
-        if self.topics is None:
-            self.topics = ()
