@@ -14,7 +14,7 @@ ENVIRONMENT = PROJECT / ".venv-benchmarks"
 
 def main() -> None:
     """Make the environment of the contenders, and run the suite in it."""
-    python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python = ENVIRONMENT / "bin/python"
     if not python.exists():
         venv.create(ENVIRONMENT, with_pip=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "-e", f"{PROJECT}[benchmarks]"]

@@ -19,7 +19,7 @@ Get = Callable[[str], Awaitable[Any]]
 Client = Callable[[str], AbstractAsyncContextManager[Get]]
 
 IN_FLIGHT = 32
-_KEY = "xi-benchmark"
+KEY = "xi-benchmark"
 
 
 def path_of(conversation_id: str) -> str:
@@ -30,23 +30,28 @@ def path_of(conversation_id: str) -> str:
 @asynccontextmanager
 async def ours(url: str) -> AsyncIterator[Get]:
     """This library."""
-    async with ConvAIClient(_KEY, base_url=url) as client:
+    async with ConvAIClient(KEY, base_url=url) as client:
         yield client.conversations.get
+
+
+def conversations_of_the_sdk(url: str) -> Any:
+    """Return the official SDK's client."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from elevenlabs.client import AsyncElevenLabs  # noqa: PLC0415 - takes seconds; only its contenders shall wait
+    return AsyncElevenLabs(api_key=KEY, base_url=url).conversational_ai.conversations
 
 
 @asynccontextmanager
 async def sdk(url: str) -> AsyncIterator[Get]:
     """The official SDK."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from elevenlabs.client import AsyncElevenLabs  # noqa: PLC0415 - takes seconds; only this contender shall wait
-    yield AsyncElevenLabs(api_key=_KEY, base_url=url).conversational_ai.conversations.get
+    yield conversations_of_the_sdk(url).get
 
 
 @asynccontextmanager
 async def httpx_and_json(url: str) -> AsyncIterator[Get]:
     """What people write with httpx."""
-    async with httpx.AsyncClient(base_url=url, headers={"xi-api-key": _KEY}) as client:
+    async with httpx.AsyncClient(base_url=url, headers={"xi-api-key": KEY}) as client:
 
         async def get(conversation_id: str) -> Any:
             reply = await client.get(path_of(conversation_id))
@@ -61,7 +66,7 @@ def aiohttp_and(decode: Callable[[bytes], Any]) -> Client:
 
     @asynccontextmanager
     async def client(url: str) -> AsyncIterator[Get]:
-        async with aiohttp.ClientSession(url, headers={"xi-api-key": _KEY}) as session:
+        async with aiohttp.ClientSession(url, headers={"xi-api-key": KEY}) as session:
 
             async def get(conversation_id: str) -> Any:
                 async with session.get(path_of(conversation_id)) as reply:

@@ -1,6 +1,6 @@
 """One contender's answer to one question, in a process of its own: JSON on standard output.
 
-python -m benchmarks.contender QUESTION CONTENDER URL DOCUMENTS
+The command: ``python -m benchmarks.contender QUESTION CONTENDER URL DOCUMENTS``
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from pathlib import Path
 
 import msgspec
@@ -43,15 +43,11 @@ def main() -> None:
         setting = Setting(url, documents.read(Path(rendered)), Path(folder), question.seconds)
         began, before = time.perf_counter(), _service_cpu_secs(url)
         value = question.contenders[contender](setting)
-        if isinstance(value, Awaitable):
-            value = asyncio.run(_wait_for(value))
+        if isinstance(value, Coroutine):
+            value = asyncio.run(value)
         service_share = (_service_cpu_secs(url) - before) / (time.perf_counter() - began)
     answer = Answer(value, peak_mib(), service_share)
     sys.stdout.buffer.write(msgspec.json.encode(answer))
-
-
-async def _wait_for(value: Awaitable[float]) -> float:
-    return await value
 
 
 def _service_cpu_secs(url: str) -> float:

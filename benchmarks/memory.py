@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import sys
 from pathlib import Path
 
@@ -16,8 +17,6 @@ def peak_mib() -> float:
         found = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())
         if found is not None:
             return int(found[1]) / 2**10
-    import resource  # noqa: PLC0415 - not on Windows
-
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 

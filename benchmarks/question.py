@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,7 +27,7 @@ class Setting(msgspec.Struct):
     seconds: float
 
 
-Contender = Callable[[Setting], float | Awaitable[float]]
+Contender = Callable[[Setting], float | Coroutine[Any, Any, float]]
 """Answers the question with a number."""
 
 
@@ -46,7 +47,7 @@ class Question(msgspec.Struct, kw_only=True):
 
     asks: str
     unit: str
-    contenders: dict[str, Contender]
+    contenders: Mapping[str, Contender]
     more_is_better: bool = False
     rounds: int = 5
     seconds: float = 3.0

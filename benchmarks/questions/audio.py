@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import time
-import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,7 +15,7 @@ import aiohttp
 import httpx
 import psutil
 
-from benchmarks.clients import OURS, path_of
+from benchmarks.clients import KEY, OURS, conversations_of_the_sdk, path_of
 from benchmarks.documents import conversation_id
 from benchmarks.memory import forget_peak, peak_mib
 from benchmarks.question import Contender, Question, Setting
@@ -32,7 +31,7 @@ Open = Callable[[str, AsyncExitStack], Awaitable[Download]]
 
 async def ours(url: str, stack: AsyncExitStack) -> Download:
     """This library."""
-    client = await stack.enter_async_context(ConvAIClient("xi-benchmark", base_url=url))
+    client = await stack.enter_async_context(ConvAIClient(KEY, base_url=url))
 
     async def download(path: Path) -> None:
         await client.conversations.audio.download(conversation_id(0), path)
@@ -42,14 +41,11 @@ async def ours(url: str, stack: AsyncExitStack) -> Download:
 
 async def sdk(url: str, _: AsyncExitStack) -> Download:
     """The official SDK."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from elevenlabs.client import AsyncElevenLabs  # noqa: PLC0415 - takes seconds; only this contender shall wait
-    client = AsyncElevenLabs(api_key="xi-benchmark", base_url=url)
+    conversations = conversations_of_the_sdk(url)
 
     async def download(path: Path) -> None:
         with path.open("wb") as file:
-            async for chunk in client.conversational_ai.conversations.audio.get(conversation_id(0)):
+            async for chunk in conversations.audio.get(conversation_id(0)):
                 file.write(chunk)
 
     return download

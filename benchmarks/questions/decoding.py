@@ -49,7 +49,7 @@ _CONVERSATION = _decoders(Conversation, "GetConversationResponseModel")
 _PAGE = _decoders(ConversationsPage, "GetConversationsPageResponseModel")
 
 
-def _microseconds(make: Callable[[], Decode], choose: Choose) -> Contender:
+def _microseconds(make: Callable[[], Decode], choose: Choose) -> Callable[[Setting], float]:
     def measure(setting: Setting) -> float:
         decode, documents = make(), choose(setting.documents)
         for document in documents[:20]:
@@ -97,14 +97,7 @@ KEPT = Question(
 
 def _microseconds_a_turn(turns: int) -> Contender:
     measure = _microseconds(_CONVERSATION[OURS], lambda documents: [documents.by_turns[turns]])
-
-    def per_turn(setting: Setting) -> float:
-        answer = measure(setting)
-        if not isinstance(answer, float):
-            raise TypeError("decoding does not wait")
-        return answer / turns
-
-    return per_turn
+    return lambda setting: measure(setting) / turns
 
 
 GROWTH = Question(

@@ -8,7 +8,7 @@ import math
 import statistics
 import time
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -17,7 +17,7 @@ from benchmarks.documents import conversation_id
 from benchmarks.question import Contender, Question, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
 _WARM_UP_SECONDS = 0.5
 _TICK = 0.001
@@ -39,7 +39,7 @@ async def keep_getting(get: Get, seconds: float) -> int:
     return count
 
 
-def conversations_a_second(client: Client) -> Callable[[Setting], Awaitable[float]]:
+def conversations_a_second(client: Client) -> Callable[[Setting], Coroutine[Any, Any, float]]:
     """Return the contender that gets as many conversations as it can."""
 
     async def measure(setting: Setting) -> float:
@@ -88,13 +88,9 @@ def _99th_percentile(values: list[float]) -> float:
     return statistics.quantiles(values, n=100)[-1] if len(values) > 1 else math.nan
 
 
-def on_uvloop(contender: Callable[[Setting], Awaitable[float]]) -> Contender:
+def on_uvloop(contender: Callable[[Setting], Coroutine[Any, Any, float]]) -> Contender:
     """Return the same contender on uvloop."""
-
-    async def measure(setting: Setting) -> float:
-        return await contender(setting)
-
-    return lambda setting: uvloop.run(measure(setting))
+    return lambda setting: uvloop.run(contender(setting))
 
 
 THROUGHPUT = Question(

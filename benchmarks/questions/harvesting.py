@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from benchmarks.clients import CLIENTS, FLOOR, IN_FLIGHT
+from benchmarks.clients import CLIENTS, FLOOR, IN_FLIGHT, KEY
 from benchmarks.documents import conversation_id, start_of
 from benchmarks.question import Contender, Question, Setting
 from convai_async import ConvAIClient
@@ -30,7 +30,7 @@ def _microseconds_of_cpu(count: int, work: Callable[[Setting, int], Awaitable[No
 
 
 async def _harvest(setting: Setting, count: int) -> None:
-    async with ConvAIClient("xi-benchmark", base_url=setting.url) as client:
+    async with ConvAIClient(KEY, base_url=setting.url) as client:
         since = datetime.fromtimestamp(start_of(count - 1), UTC)
         report = await harvest(client, setting.folder / "calls.db", since=since)
     if report.fetched != count:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from benchmarks.clients import KEY
 from benchmarks.question import Question, Setting
 from convai_async import ConvAIClient
 from convai_async.harvest._listing import Board, read_stretch
@@ -38,7 +39,7 @@ def _check(count: int) -> None:
 
 async def one_after_the_other(setting: Setting) -> float:
     """Iterate."""
-    async with ConvAIClient("xi-benchmark", base_url=setting.url) as client:
+    async with ConvAIClient(KEY, base_url=setting.url) as client:
         began = time.perf_counter()
         await _consume(aiter(client.conversations.list()), 0)
         return time.perf_counter() - began
@@ -46,7 +47,7 @@ async def one_after_the_other(setting: Setting) -> float:
 
 async def prefetched(setting: Setting) -> float:
     """Iterate with prefetch, and work on each page nearly as long as the next one takes."""
-    async with ConvAIClient("xi-benchmark", base_url=setting.url) as client:
+    async with ConvAIClient(KEY, base_url=setting.url) as client:
         began = time.perf_counter()
         async with client.conversations.list().prefetch() as summaries:
             await _consume(summaries, _WORK_A_PAGE)
@@ -55,7 +56,7 @@ async def prefetched(setting: Setting) -> float:
 
 async def in_windows(setting: Setting) -> float:
     """List as a harvest does."""
-    async with ConvAIClient("xi-benchmark", base_url=setting.url) as client:
+    async with ConvAIClient(KEY, base_url=setting.url) as client:
         board = Board([Window(BEGINNING, None)])
         seen: set[str] = set()
 
