@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from benchmarks.result import short
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from benchmarks.report import Result
+    from benchmarks.result import Result
 
 _TITLE_WIDTH = 38
 _OURS, _OTHERS = "#1f6feb", "#b6bec8"
@@ -40,8 +42,3 @@ def draw(results: Sequence[Result], path: Path) -> None:
         panel.set_xticks([])
         panel.spines[["top", "right", "bottom"]].set_visible(False)
     figure.savefig(path, metadata={"Date": None})
-
-
-def short(value: float) -> str:
-    """Return a number with three digits or so."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import platform
-from importlib.metadata import version
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
@@ -15,76 +10,17 @@ from rich.table import Table
 
 from benchmarks import picture
 from benchmarks.clients import OURS
-from benchmarks.picture import short
-
-if TYPE_CHECKING:
-    from benchmarks.contender import Answer
-    from benchmarks.question import Question
+from benchmarks.result import Result, machine, short
 
 _FOLDER = Path(__file__).parent / "results"
 README = _FOLDER.parent.parent / "README.md"
 _RESULTS = _FOLDER / "results.json"
 _PICTURE = _FOLDER / "comparison.svg"
 _PICTURED = ("get", "decode", "audio", "memory", "import", "lag")
-_LIBRARIES = ("convai-async", "aiohttp", "msgspec", "elevenlabs", "httpx", "uvloop")
 _CAVEATS = """What these numbers do not show: the real service, whose replies take longer than anything here; TLS and a
 network, which cost everybody the same; other documents than the fake service's, other machines than this one.
 The service and a contender share this machine's cores; "service" is how much of a core the service used.
 """
-
-
-class Line(msgspec.Struct):
-    """A contender's part of a result: medians over the rounds.
-
-    Attributes:
-        value: The answer, in the question's unit.
-        lowest: The lowest of the rounds.
-        highest: The highest of the rounds.
-        peak_mib: The most memory that its process had.
-        service_share: How much of a core the service used meanwhile.
-    """
-
-    value: float
-    lowest: float
-    highest: float
-    peak_mib: float
-    service_share: float
-
-
-class Result(msgspec.Struct):
-    """The answers to a question.
-
-    Attributes:
-        asks: The question.
-        unit: What the answers are in.
-        more_is_better: Whether a higher number is.
-        rounds: How many times each contender was asked.
-        machine: Where, with which libraries.
-        lines: The answers, by contender; ours first.
-    """
-
-    asks: str
-    unit: str
-    more_is_better: bool
-    rounds: int
-    machine: str
-    lines: dict[str, Line]
-
-
-def result(question: Question, answers: dict[str, list[Answer]]) -> Result:
-    """Return what the answers come to."""
-    lines = {
-        contender: Line(
-            value=median(answer.value for answer in given),
-            lowest=min(answer.value for answer in given),
-            highest=max(answer.value for answer in given),
-            peak_mib=median(answer.peak_mib for answer in given),
-            service_share=median(answer.service_share for answer in given),
-        )
-        for contender, given in answers.items()
-    }
-    rounds = max(len(given) for given in answers.values())
-    return Result(question.asks, question.unit, question.more_is_better, rounds, _machine(), lines)
 
 
 def previous() -> dict[str, Result]:
@@ -116,7 +52,7 @@ def markdown(results: dict[str, Result]) -> str:
 
 def print_caveats() -> None:
     """Say what the numbers do not show."""
-    print(_CAVEATS, _machine(), sep="\n")
+    print(_CAVEATS, machine(), sep="\n")
 
 
 def print_table(of: Result) -> None:
@@ -136,8 +72,3 @@ def print_table(of: Result) -> None:
             f"{line.service_share:.0%}",
         )
     Console().print(table)
-
-
-def _machine() -> str:
-    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
-    return f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores; {libraries}"

@@ -20,6 +20,7 @@ import msgspec
 from benchmarks import documents, report
 from benchmarks.contender import Answer
 from benchmarks.questions import QUESTIONS
+from benchmarks.result import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def main() -> None:
         for name in arguments.questions or QUESTIONS:
             question = QUESTIONS[name]
             answers = ask(name, question, rendered, arguments.rounds or question.rounds)
-            results[name] = report.result(question, answers)
+            results[name] = result_of(question, answers)
             report.print_table(results[name])
             report.write(results)
 

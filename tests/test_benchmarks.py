@@ -17,6 +17,7 @@ from benchmarks.clients import OURS
 from benchmarks.contender import Answer
 from benchmarks.question import Setting
 from benchmarks.questions import QUESTIONS
+from benchmarks.result import result_of
 
 SLOW = {"list", "harvest", "harvest-growth", "import", "memory"}
 
@@ -43,7 +44,7 @@ async def test_a_question_has_an_answer(name: str, rendered: Path, tmp_path: Pat
 
 def test_results_are_medians_and_ours_come_first() -> None:
     answers = [Answer(value, peak_mib=1, service_share=0.5) for value in (3.0, 1.0, 10.0)]
-    result = report.result(QUESTIONS["get"], {OURS: answers})
+    result = result_of(QUESTIONS["get"], {OURS: answers})
     line = result.lines[OURS]
     assert (line.value, line.lowest, line.highest, result.rounds) == (3.0, 1.0, 10.0, 3)
     for question in QUESTIONS.values():
