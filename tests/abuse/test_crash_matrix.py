@@ -134,7 +134,7 @@ async def test_killed_at_any_step_or_without_power_it_has_what_it_said_it_had_an
         if how != "killed" or steps % STRIDE == 0 or disk.steps[steps - 1].kind != "write":
             await check_heals(image, service)
         shutil.rmtree(folder)
-    print(f"{count} crashes of {len(disk.steps)} steps")  # noqa: T201 - shown on demand
+    print(f"{count} crashes of {len(disk.steps)} steps")
 
 
 @pytest.mark.parametrize("error", [SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC])
@@ -162,7 +162,7 @@ async def test_a_disk_that_fails_at_any_step_is_one_clear_error_and_costs_nothin
             break
     assert len(said) > 1
     assert all("calls.db" in problem for problem in said)
-    print(f"{count} failing disks, {len(said)} refusals")  # noqa: T201 - shown on demand
+    print(f"{count} failing disks, {len(said)} refusals")
 
 
 async def test_an_upgrade_of_an_old_archive_that_is_cut_off_anywhere_loses_nothing(tmp_path: Path) -> None:

@@ -207,11 +207,11 @@ async def run(seed: int, folder: Path, *, ruinous: bool) -> tuple[int, list[str]
 @pytest.mark.parametrize("seed", range(ROUNDS))
 async def test_what_passes_is_healed_and_nobody_notices(seed: int, tmp_path: Path) -> None:
     hits, failed = await run(seed, tmp_path, ruinous=False)
-    print(f"{hits} faults")  # noqa: T201 - shown on demand
+    print(f"{hits} faults")
     assert failed == []
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
 async def test_what_ruins_a_reply_is_an_error_of_ours_and_never_wrong_data(seed: int, tmp_path: Path) -> None:
     hits, failed = await run(seed, tmp_path, ruinous=True)
-    print(f"{hits} faults: {failed}")  # noqa: T201 - shown on demand
+    print(f"{hits} faults: {failed}")
