@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from convai_async.calls._call import (
@@ -17,7 +18,7 @@ from convai_async.calls._call import (
 from convai_async.calls._filters import ConversationFilters, check_filters
 from convai_async.calls._page import Page
 from convai_async.calls._query import MAX_PAGE_SIZE, check_page_size, encode_query
-from convai_async.errors import InvalidArgumentError
+from convai_async.errors import DecodeError, InvalidArgumentError
 from convai_async.models import (
     Conversation,
     ConversationDigest,
@@ -50,7 +51,16 @@ def get_conversation(
     format: Literal["json", "opentelemetry"] | None = None,  # noqa: A002 - the wire's name
 ) -> Call[Conversation]:
     """GET /v1/convai/conversations/{conversation_id}: details and transcript."""
-    return Call("GET", conversation_path(conversation_id), Conversation.from_json, encode_query({"format": format}))
+    query = encode_query({"format": format})
+    return Call("GET", conversation_path(conversation_id), partial(_decode_conversation, conversation_id), query)
+
+
+def _decode_conversation(conversation_id: str, body: bytes) -> Conversation:
+    conversation = Conversation.from_json(body)
+    if conversation.conversation_id != conversation_id:
+        # A cache or a proxy that mixes up replies: one customer's call must not pass for another's.
+        raise DecodeError("it is of another conversation", path="$.conversation_id", body=body)
+    return conversation
 
 
 def resolve_conversation(agent_id: str, reference: str) -> Call[Conversation]:
@@ -68,14 +78,14 @@ def get_conversation_summary(conversation_id: str, *, max_messages: int | None =
 def run_analysis(conversation_id: str) -> Call[Conversation]:
     """POST /v1/convai/conversations/{conversation_id}/analysis/run."""
     path = f"{conversation_path(conversation_id)}/analysis/run"
-    return Call("POST", path, Conversation.from_json, idempotent=False)
+    return Call("POST", path, partial(_decode_conversation, conversation_id), idempotent=False)
 
 
 def run_evaluation(conversation_id: str, evaluation_id: str, **scope: str | None) -> Call[Conversation]:
     """POST /v1/convai/conversations/{conversation_id}/analysis/evaluations/run."""
     body = json_body(evaluation_id=checked_id("evaluation_id", evaluation_id), **scope)
     path = f"{conversation_path(conversation_id)}/analysis/evaluations/run"
-    return Call("POST", path, Conversation.from_json, body=body, idempotent=False)
+    return Call("POST", path, partial(_decode_conversation, conversation_id), body=body, idempotent=False)
 
 
 def delete_conversation(conversation_id: str) -> Call[None]:

@@ -101,8 +101,8 @@ def listed(summary: ConversationSummary | None) -> bytes | None:
     return None if summary is None else msgspec.json.encode(summary)
 
 
-def decoded(summary: ConversationSummary, raw: bytes, unix_secs: int | None = None) -> Fetched:
-    """Return a conversation of these bytes, also when they do not decode.
+def decoded(summary: ConversationSummary, raw: bytes, unix_secs: int | None = None) -> Fetched | Failure:
+    """Return a conversation of these bytes, also when they do not decode; a failure when it is another one.
 
     Args:
         summary: Its line in the list.
@@ -110,10 +110,13 @@ def decoded(summary: ConversationSummary, raw: bytes, unix_secs: int | None = No
         unix_secs: When it was fetched; None is now.
     """
     try:
-        return fetched(summary, raw, Conversation.from_json(raw), unix_secs)
+        conversation = Conversation.from_json(raw)
     except DecodeError as error:
         row = _listed_columns(summary) | {"raw": raw, "decode_error": str(error), "fetched_unix_secs": unix_secs}
         return Fetched(summary.conversation_id, row, [], [])
+    if conversation.conversation_id != summary.conversation_id:
+        return Failure(summary.conversation_id, "the reply is of another conversation", 1, summary=summary)
+    return fetched(summary, raw, conversation, unix_secs)
 
 
 def fetched(

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import struct
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 Proceed = Callable[[], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Proceed], Awaitable[web.StreamResponse]]
 """Answers a request; ``proceed()`` gives the service's own reply."""
+
+End = Literal["close", "reset", "half-close"]
+"""How a connection ends: in order, by a reset, or with the client still listened to."""
 
 JSON = dict[str, Any]
 
@@ -231,6 +236,17 @@ def body(content: bytes, *, code: int = 200, content_type: str = "application/js
     return answer
 
 
+def mislabelled(content_type: str) -> Fault:
+    """Call the reply something else than it is."""
+
+    async def answer(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        reply = await proceed()
+        reply.headers["content-type"] = content_type
+        return reply
+
+    return answer
+
+
 def redirect(location: str, *, code: int = 302) -> Fault:
     """Send the client elsewhere: a path of the same origin, or an address."""
 
@@ -240,28 +256,30 @@ def redirect(location: str, *, code: int = 302) -> Fault:
     return answer
 
 
-def drop(*, after_acting: bool = False) -> Fault:
-    """Close the connection without a reply.
+def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
+    """End the connection without a reply.
 
     Args:
         after_acting: Whether the service does what it was asked to before.
+        end: How.
     """
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         if after_acting:
             await proceed()
-        _cut(request)
+        _cut(request, end)
         return web.Response()
 
     return answer
 
 
-def truncate(*, share: float = 0.5, chunked: bool = False) -> Fault:
-    """Close the connection within the body.
+def truncate(*, share: float = 0.5, chunked: bool = False, end: End = "close") -> Fault:
+    """End the connection within the body.
 
     Args:
         share: How much of the body arrives, 0 to 1.
         chunked: Whether the reply has no Content-Length.
+        end: How the connection ends.
     """
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
@@ -274,7 +292,7 @@ def truncate(*, share: float = 0.5, chunked: bool = False) -> Fault:
             reply.content_length = len(whole)
         await reply.prepare(request)
         await reply.write(whole[: int(len(whole) * share)])
-        _cut(request)
+        _cut(request, end)
         return reply
 
     return answer
@@ -362,9 +380,18 @@ def unknown_values() -> Fault:
     return change(edit)
 
 
-def _cut(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.close()
+def _cut(request: web.Request, end: End) -> None:
+    transport = request.transport
+    if transport is None:
+        return
+    if end == "half-close":
+        transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+    elif end == "reset":
+        # To close a socket that lingers for no time is to reset its connection.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()
 
 
 def _whole(reply: web.StreamResponse) -> bytes:

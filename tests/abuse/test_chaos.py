@@ -10,14 +10,12 @@ import asyncio
 import gzip
 import os
 import random
-import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
+from world import OPERATIONS, World
 
-from convai_async import ConvAIClient, ConvAIError, RetryPolicy, calls
-from convai_async.harvest import harvest
-from convai_async.models import Conversation
+from convai_async import ConvAIClient, ConvAIError, RetryPolicy
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
@@ -32,6 +30,7 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "10"))
 SECONDS_AN_OPERATION = 30
 CONVERSATIONS = 30
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024
+ENDS = get_args(faults.End)
 
 
 def encoded(content: bytes) -> Fault:
@@ -59,6 +58,11 @@ def of_json_only(fault: Fault) -> Fault:
     return where(lambda path: not path.endswith("/audio"), fault)
 
 
+def of_conversations_only(fault: Fault) -> Fault:
+    """Leave lists and recordings alone."""
+    return where(lambda path: not path.endswith(("/conversations", "/audio")), fault)
+
+
 def of_lists_only(fault: Fault) -> Fault:
     """Leave everything else alone: it has no cursor, and would only be given one."""
     return where(lambda path: path.endswith("/conversations"), fault)
@@ -77,12 +81,20 @@ HEALED: dict[str, Fault] = {
     "an error page": faults.html(502),
     "an empty error": faults.body(b"", code=504),
     "a binary error": faults.body(bytes(range(256)), code=500, content_type="application/octet-stream"),
-    "a dropped connection": faults.drop(),
+    **{f"a dropped connection, {end}": faults.drop(end=end) for end in ENDS},
     "a dropped connection after acting": faults.drop(after_acting=True),
-    "a body cut short": of_json_only(faults.truncate()),
-    "a body cut short, of unknown length": of_json_only(faults.truncate(chunked=True)),
+    **{f"a body cut short, {end}": of_json_only(faults.truncate(end=end)) for end in ENDS},
+    **{
+        f"a body cut short, of unknown length, {end}": of_json_only(faults.truncate(chunked=True, end=end))
+        for end in ENDS
+    },
     "a body that never begins": of_json_only(faults.truncate(share=0)),
     "a body that trickles": of_json_only(faults.slow_body(chunk=2048, pause=0)),
+    "a giant header": faults.status(200, headers={"x-giant": "x" * 100_000}),
+    "many headers": faults.status(200, headers={f"x-{number}": "x" for number in range(10_000)}),
+    "JSON that calls itself text": of_json_only(faults.mislabelled("text/plain")),
+    "JSON that calls itself another alphabet": of_json_only(faults.mislabelled("application/json; charset=utf-16")),
+    "empty pages": of_lists_only(faults.empty_page()),
 }
 """After these, the same request can succeed."""
 
@@ -91,6 +103,10 @@ RUINOUS: dict[str, Fault] = {
     "nothing": faults.body(b""),
     "another document": faults.body(b"{}"),
     "a list": faults.body(b"[]"),
+    "another conversation": of_conversations_only(faults.change(lambda document: document.update(conversation_id="c"))),
+    "a key that stands twice": faults.body(b'{"conversation_id": "c", "conversation_id": 5, "conversations": 5}'),
+    "no such alphabet": of_json_only(faults.mislabelled("application/json; charset=klingon")),
+    "a recording that calls itself JSON": faults.mislabelled("application/json"),
     "deep JSON": faults.body(b'{"conversation_id": "c", "metadata": ' + b"[" * 100_000),
     "a huge number": faults.body(b'{"conversation_id": 1' + b"0" * 10_000 + b"}"),
     "no UTF-8": faults.body(b'{"conversation_id": "\xff\xfe"}'),
@@ -108,77 +124,6 @@ RUINOUS: dict[str, Fault] = {
 """After these, an error of ours is as good as the truth."""
 
 
-class World:
-    """A service, what it has, and a client of it."""
-
-    def __init__(self, fake: FakeConvAI, client: ConvAIClient, folder: Path) -> None:
-        self.fake = fake
-        self.client = client
-        self.folder = folder
-        self.ids = list(fake.conversations)
-        self.documents = {each: fake.conversations.document(each) for each in self.ids}
-        self.recorded = next(each for each in self.ids if fake.conversations.has_audio(each))
-        self.recording = b""
-
-    async def list(self) -> None:
-        assert [summary.conversation_id async for summary in self.client.conversations.list(page_size=7)] == self.ids
-
-    async def prefetch(self) -> None:
-        async with self.client.conversations.list(page_size=7).prefetch() as summaries:
-            assert [summary.conversation_id async for summary in summaries] == self.ids
-
-    async def get_raw(self) -> None:
-        response = await self.client.send_raw(calls.get_conversation(self.ids[0]))
-        response.decode()
-        assert response.body == self.documents[self.ids[0]]
-
-    async def get_many(self) -> None:
-        seen = set()
-        errors = []
-        async with self.client.conversations.get_many(self.ids) as results:
-            async for result in results:
-                seen.add(result.conversation_id)
-                if result.error is not None:
-                    errors.append(result.error)
-                else:
-                    assert result.conversation == Conversation.from_json(self.documents[result.conversation_id])
-        assert seen == set(self.ids)
-        if errors:
-            raise errors[0]
-
-    async def stream(self) -> None:
-        async with self.client.conversations.audio.stream(self.recorded) as recording:
-            assert b"".join([chunk async for chunk in recording]) == self.recording
-
-    async def download(self) -> None:
-        path = self.folder / "call.mp3"
-        try:
-            await self.client.conversations.audio.download(self.recorded, path)
-            assert path.read_bytes() == self.recording
-            path.unlink()
-        finally:
-            assert list(self.folder.glob("*call.mp3*")) == []
-
-    async def harvest(self) -> None:
-        path = self.folder / "calls.db"
-        try:
-            await harvest(self.client, path)
-        finally:
-            with sqlite3.connect(path) as connection:
-                rows = dict(
-                    connection.execute("SELECT conversation_id, raw FROM conversations WHERE decode_error IS NULL")
-                )
-                ((intact,),) = connection.execute("PRAGMA integrity_check").fetchall()
-            connection.close()
-        assert intact == "ok"
-        assert all(raw == self.documents[conversation_id] for conversation_id, raw in rows.items())
-        if rows.keys() != set(self.ids):
-            raise ConvAIError("not all of them")
-
-
-OPERATIONS = ("list", "prefetch", "get_raw", "get_many", "stream", "download", "harvest")
-
-
 async def run(seed: int, folder: Path, *, ruinous: bool) -> tuple[int, list[str]]:
     """Do everything under a pair of faults, and return how many there were and which operations failed."""
     rng = random.Random(seed)
@@ -189,9 +134,8 @@ async def run(seed: int, folder: Path, *, ruinous: bool) -> tuple[int, list[str]
         FakeConvAI(conversations=CONVERSATIONS, seed=seed, audio_bytes=50_000) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url, retry=patient, max_response_bytes=MAX_RESPONSE_BYTES) as client,
     ):
-        world = World(fake, client, folder)
-        async with client.conversations.audio.stream(world.recorded) as recording:
-            world.recording = b"".join([chunk async for chunk in recording])
+        world = World(fake.conversations, client, folder)
+        await world.learn_the_recording()
         rules = [fake.faults.add((HEALED | RUINOUS)[name], times=None, rate=0.3) for name in names]
         for operation in OPERATIONS:
             try:
@@ -200,7 +144,9 @@ async def run(seed: int, folder: Path, *, ruinous: bool) -> tuple[int, list[str]
             except ConvAIError as error:
                 failed.append(f"{operation} under {' and '.join(names)}: {error!r}")
         fake.faults.clear()
-        await world.get_raw()  # nothing of it stays
+        for operation in OPERATIONS:  # nothing of it stays
+            await getattr(world, operation)()
+        assert not any("range" in request.headers for request in fake.requests), "no part is ever taken for the whole"
     return sum(rule.hits for rule in rules), failed
 
 

@@ -37,7 +37,9 @@ def fetched(conversation_id: str, *messages: str, status: str = "done", start: i
         **details,
     }
     raw = msgspec.json.encode(document)
-    return decoded(line_of(conversation_id, status=status, start=start), raw)
+    result = decoded(line_of(conversation_id, status=status, start=start), raw)
+    assert isinstance(result, Fetched)
+    return result
 
 
 def line_of(conversation_id: str, status: str = "done", start: int = 0) -> ConversationSummary:
@@ -239,10 +241,16 @@ def test_recordings_that_are_missing_are_known(writer: ArchiveWriter, path: Path
     assert writer.without_audio(Scope(Window(0, None), "agent_2"), ask_again_since=90) == []
 
 
-def test_details_with_an_id_of_another_belong_to_what_was_asked_for(writer: ArchiveWriter, path: Path) -> None:
+def test_another_conversation_than_was_asked_for_is_a_failure_and_replaces_nothing(
+    writer: ArchiveWriter, path: Path
+) -> None:
     raw = msgspec.json.encode({"conversation_id": "conv_9", "transcript": [{"role": "user", "message": "hi"}]})
-    writer.store([fetched("conv_2", "own"), decoded(summary("conv_1"), raw)])
-    assert rows(path, "SELECT conversation_id, message FROM turns ORDER BY 1") == [("conv_1", "hi"), ("conv_2", "own")]
+    writer.store([fetched("conv_1", "own")])
+    writer.store([decoded(summary("conv_1"), raw)])
+    assert rows(path, "SELECT conversation_id, message FROM turns") == [("conv_1", "own")]
+    assert rows(path, "SELECT conversation_id, error FROM failures") == [
+        ("conv_1", "the reply is of another conversation")
+    ]
 
 
 def test_a_number_that_no_column_can_hold_is_left_to_the_json(writer: ArchiveWriter, path: Path) -> None:
