@@ -1,0 +1,123 @@
+"""A bad network: what comes through it is the truth, or one of our errors within the time that was allowed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from tcp_proxy import TCPProxy, Weather
+from world import OPERATIONS, World
+
+from convai_async import ConvAIClient, RetryPolicy
+from convai_async.errors import ConnectionFailedError, ConvAIError, IncompleteBodyError, RequestTimeoutError
+from convai_async.testing import FakeConvAI
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+SECONDS_AN_OPERATION = 30
+PATIENT = RetryPolicy(attempts=100, timeout=None, wait_initial=0, wait_max=0)
+
+
+class Setting:
+    """A service, a bad network before it, and a client behind that."""
+
+    def __init__(self, proxy: TCPProxy, client: ConvAIClient, world: World) -> None:
+        self.proxy = proxy
+        self.client = client
+        self.world = world
+
+
+@asynccontextmanager
+async def set_up(
+    folder: Path, *, timeout: float = 5, retry: RetryPolicy | None = PATIENT, seed: int = 0
+) -> AsyncIterator[Setting]:
+    async with FakeConvAI(conversations=20, audio_bytes=150_000) as fake:
+        port = urlsplit(fake.url).port
+        assert port is not None
+        async with (
+            TCPProxy(port, seed) as proxy,
+            ConvAIClient(fake.api_key, base_url=proxy.url, timeout=timeout, retry=retry) as client,
+        ):
+            world = World(fake.conversations, client, folder)
+            await world.learn_the_recording()
+            yield Setting(proxy, client, world)
+
+
+@pytest.mark.parametrize(
+    "weather",
+    [
+        Weather(latency=0.005, jitter=0.02),
+        Weather(bandwidth=20_000_000),
+        Weather(piece=1_000),
+        Weather(latency=0.001, jitter=0.005, bandwidth=50_000_000, piece=8_000),
+    ],
+    ids=["far away", "narrow", "in pieces", "all of it"],
+)
+async def test_a_slow_network_changes_nothing(weather: Weather, tmp_path: Path) -> None:
+    async with set_up(tmp_path) as setting, asyncio.timeout(120):
+        setting.proxy.weather = weather
+        await setting.proxy.close()  # what was connected in better weather
+        await setting.proxy.reopen()
+        for operation in OPERATIONS:
+            await getattr(setting.world, operation)()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "weather",
+    [Weather(reset_after=300_000), Weather(close_after=300_000), Weather(reset_after=400_000, jitter=0.002, piece=8_000)],
+    ids=["resets", "closes", "resets and jitter"],
+)
+async def test_connections_that_break_anywhere_cost_attempts_and_nothing_else(
+    weather: Weather, seed: int, tmp_path: Path
+) -> None:
+    async with set_up(tmp_path, seed=seed) as setting:
+        setting.proxy.weather = weather
+        await setting.proxy.close()
+        await setting.proxy.reopen()
+        for operation in OPERATIONS:
+            try:
+                async with asyncio.timeout(SECONDS_AN_OPERATION):
+                    await getattr(setting.world, operation)()
+            except IncompleteBodyError:
+                assert operation == "stream", "what was handed on cannot be taken back"
+        assert setting.proxy.broken > 5
+        print(f"{setting.proxy.broken} of {setting.proxy.connections} connections broke")
+
+
+@pytest.mark.parametrize("after", [0, 20, 2_000])
+async def test_a_network_that_swallows_everything_ends_with_the_timeout(after: int, tmp_path: Path) -> None:
+    async with set_up(tmp_path, timeout=0.2, retry=None) as setting:
+        setting.proxy.weather = Weather(black_hole_after=after)
+        await setting.proxy.close()
+        await setting.proxy.reopen()
+        for operation in ("list", "prefetch", "get_raw", "get_many", "stream", "download"):
+            async with asyncio.timeout(SECONDS_AN_OPERATION):
+                with pytest.raises(RequestTimeoutError, match=r"within the timeout"):
+                    await getattr(setting.world, operation)()
+
+
+async def test_a_network_that_is_gone_refuses_and_when_it_is_back_the_same_client_goes_on(tmp_path: Path) -> None:
+    async with set_up(tmp_path, retry=None) as setting:
+        await setting.proxy.close()
+        with pytest.raises(ConvAIError) as lost:
+            await setting.world.get_raw()
+        assert isinstance(lost.value, ConnectionFailedError)
+        with pytest.raises(ConnectionFailedError, match="no connection"):
+            await setting.world.get_raw()
+        await setting.proxy.reopen()
+        for operation in OPERATIONS:
+            await getattr(setting.world, operation)()
+
+
+async def test_pooled_connections_that_died_meanwhile_cost_a_retry(tmp_path: Path) -> None:
+    async with set_up(tmp_path, retry=RetryPolicy(attempts=2, wait_initial=0)) as setting:
+        await setting.world.get_many()
+        await setting.proxy.close()
+        await setting.proxy.reopen()
+        await setting.world.get_raw()
