@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from convai_async._text import one_line
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -50,7 +51,8 @@ _CODE_ADVICE = {
     "quota_exceeded": "the workspace is out of credits: top it up, then try again",
     "missing_permissions": "give the key the permission named here in the workspace's settings",
 }
-_LONGEST_MESSAGE = 500
+_LONGEST_RETRY_AFTER_SECS = 24 * 60 * 60.0
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 class _Detail(NamedTuple):
@@ -62,8 +64,14 @@ class _Detail(NamedTuple):
     problems: tuple[FieldProblem, ...] = ()
 
 
-def error_from_reply(
-    request: str, status: int, headers: Mapping[str, str], body: bytes, request_id: str | None
+def error_from_reply(  # noqa: PLR0913 - all that a reply has
+    request: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    request_id: str | None,
+    *,
+    secret: str = "",
 ) -> APIStatusError:
     """Return the exception for a reply whose status is not a success.
 
@@ -73,8 +81,9 @@ def error_from_reply(
         headers: Its headers; names in any case.
         body: Its body; JSON in one of five shapes, or anything at all.
         request_id: The service's id of the request, from the headers.
+        secret: What its words must not repeat, if it is not empty.
     """
-    detail = _read_detail(body)
+    detail = _read_detail(body, secret)
     cls = _CLASSES.get(status) or (ServerError if status >= _FIRST_SERVER_ERROR else APIStatusError)
     if cls is RateLimitError and detail.code in _CONCURRENCY_CODES:
         cls = ConcurrencyLimitError
@@ -99,27 +108,23 @@ def error_from_reply(
 def _sentence(request: str, status: int, detail: _Detail, request_id: str | None) -> str:
     text = f"{request} was answered {status}"
     if detail.code:
-        text += f" {_one_line(detail.code)}"
+        text += f" {one_line(detail.code)}"
     if detail.message:
-        text += f": {_one_line(detail.message)}"
+        text += f": {one_line(detail.message)}"
     advice = _CODE_ADVICE.get(detail.code or "") or _ADVICE.get(status)
     if status == _NOT_FOUND and "/conversations/" in request:
         advice = "it was deleted or never existed; a call that just ended can take a moment to appear"
     asides = [advice] if advice else []
     if request_id:
-        asides.append(f"request_id {_one_line(request_id)}")
+        asides.append(f"request_id {request_id}")
     return f"{text} ({'; '.join(asides)})" if asides else text
 
 
-def _one_line(text: str) -> str:
-    # Service text goes to terminals and logs: no line breaks, no escape sequences, no endless pages.
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * _LONGEST_MESSAGE]).split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[:_LONGEST_MESSAGE] + "…"
-
-
-def _read_detail(body: bytes) -> _Detail:
+def _read_detail(body: bytes, secret: str) -> _Detail:
     try:
         document = msgspec.json.decode(body)
+        if secret:  # which can be escaped in the body, in many ways; written anew there is one
+            document = msgspec.json.decode(msgspec.json.encode(document).replace(secret.encode(), b"***"))
     except (ValueError, RecursionError):
         return _Detail()  # HTML or text from the front end: not words for a person
     if not isinstance(document, dict):
@@ -135,7 +140,7 @@ def _read_detail(body: bytes) -> _Detail:
     return _Detail(
         code=_text(detail, "code") or _text(detail, "status") or _text(detail, "type"),
         message=_text(detail, "message") or "",
-        request_id=_text(detail, "request_id"),
+        request_id=one_line(_text(detail, "request_id") or "") or None,
     )
 
 
@@ -162,7 +167,7 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
     """Return the seconds that a reply asks to wait, or None when it does not, or not understandably.
 
     Understands ``retry-after-ms``, and ``Retry-After`` as seconds, with or without a fraction, and as an
-    HTTP date (RFC 9110, 10.2.3). A moment in the past is 0.
+    HTTP date (RFC 9110, 10.2.3). A moment in the past is 0, and more than a day is a day.
 
     Args:
         headers: The reply's headers; names in any case.
@@ -170,23 +175,21 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
-        return milliseconds / 1000
+        return min(milliseconds / 1000, _LONGEST_RETRY_AFTER_SECS)
     value = headers.get("retry-after")
     seconds = _number(value)
-    if seconds is not None or value is None:
-        return seconds
+    if seconds is not None:
+        return min(seconds, _LONGEST_RETRY_AFTER_SECS)
+    if value is None:
+        return None
     try:
         date = parsedate_to_datetime(value)
         # HTTP's oldest form of dates names no zone, and means GMT.
         moment = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return max(0.0, moment - (time.time() if now is None else now))
+    return min(max(0.0, moment - (time.time() if now is None else now)), _LONGEST_RETRY_AFTER_SECS)
 
 
 def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return max(0.0, number) if math.isfinite(number) else None
+    return max(0.0, float(text)) if text is not None and _PLAIN_NUMBER.fullmatch(text) else None

@@ -7,8 +7,9 @@ an exception of ours. It does not retry and does not limit.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+import time
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, AnyStr, NoReturn, Self, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -17,6 +18,7 @@ from yarl import URL
 
 from convai_async._error_replies import error_from_reply
 from convai_async._tasks import being_cancelled
+from convai_async._text import one_line
 from convai_async.calls import Call, FileBody, JSONBody, Response, request_id
 from convai_async.errors import (
     APIStatusError,
@@ -27,37 +29,81 @@ from convai_async.errors import (
     IncompleteBodyError,
     RequestTimeoutError,
     ResponseTooLargeError,
+    TransportError,
 )
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from types import TracebackType
 
 T = TypeVar("T")
 
 _SUCCESSES = range(200, 300)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
+_SOON = 0.001
+"""Seconds; for aiohttp, none at all is no bound."""
+
+
+_LONGEST_ERROR_BODY = 1024 * 1024
+"""Bytes of an error's body that are read: more is no explanation."""
 
 
 class _DroppedError(Exception):
     """Hides a dropped connection from aiohttp, which would repeat the request unseen."""
 
 
+class _Secret(str):
+    """Text that whatever prints local variables does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Lends no pooled connection on which something came that nobody had asked for.
+
+    aiohttp looks for that when a connection is given back, but not when it is lent again: the next request would take
+    for its reply what came in between.
+    """
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        for protocol, _ in self._conns.get(key, ()):
+            if protocol.should_close:
+                protocol.close()
+        return await super()._get(key, traces)
+
+
 class StreamedReply:
-    """A successful reply whose body is still to come.
+    """A reply whose body is still to come; what is left of it is given up when the block ends.
 
     Attributes:
         status: The HTTP status.
         headers: The headers; names in any case.
     """
 
-    def __init__(self, session: Session, reply: aiohttp.ClientResponse, request: str) -> None:
+    def __init__(
+        self, session: Session, reply: aiohttp.ClientResponse, request: str, timeout: float | None = None
+    ) -> None:
         self._session = session
         self._reply = reply
         self._request = request
+        self._timeout = timeout
         self.status = reply.status
         self.headers: Mapping[str, str] = reply.headers
+
+    async def __aenter__(self) -> Self:
+        self._session._arriving.add(self)  # noqa: SLF001 - its other half
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._session._arriving.discard(self)  # noqa: SLF001 - its other half
+        await self._reply.__aexit__(kind, error, traceback)
 
     @property
     def request_id(self) -> str | None:
@@ -70,11 +116,19 @@ class StreamedReply:
         Raises:
             IncompleteBodyError: The body ended early.
             RequestTimeoutError: Nothing came for too long.
+            ClientClosedError: The client was closed.
         """
         try:
-            return await self._reply.content.readany()
+            if self._timeout is None:
+                return await self._reply.content.readany()
+            async with asyncio.timeout(self._timeout):
+                return await self._reply.content.readany()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
             self._session._raise_translated(error, self._request, reading=True)  # noqa: SLF001 - its other half
+
+    def break_off(self) -> None:
+        """Wake whoever reads: nothing more will come."""
+        self._reply.content.set_exception(ConnectionError("the client was closed"))
 
 
 class Session:
@@ -107,7 +161,10 @@ class Session:
     ) -> None:
         self._base_url = base_url
         self._headers = CIMultiDict(headers)
-        self._headers["xi-api-key"] = api_key
+        self._headers["xi-api-key"] = _Secret(api_key)
+        # What is compressed and cut short can look whole.
+        self._headers_of_streams = CIMultiDict(self._headers)
+        self._headers_of_streams["accept-encoding"] = "identity"
         self._session = borrowed
         self._owned = borrowed is None
         self._connector = connector
@@ -117,11 +174,14 @@ class Session:
         self._max_response_bytes = max_response_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._arriving: set[StreamedReply] = set()
 
     async def close(self) -> None:
-        """Close the session if it is our own; closing twice is no error."""
+        """Close the session if it is our own, and end what it is used for; closing twice is no error."""
         self._closed = True
         if self._owned and self._session is not None:
+            for reply in self._arriving:
+                reply.break_off()
             await self._session.close()
 
     async def send(self, call: Call[T], timeout: float | None) -> Response[T]:
@@ -138,11 +198,11 @@ class Session:
             ConfigurationError: There is no asyncio loop, or another one than before.
         """
         request = _name(call)
-        reply = await self._open(call, aiohttp.ClientTimeout(total=timeout))
-        async with reply:
-            body = await self._read_body(reply, request)
-        if reply.status not in _SUCCESSES:
-            raise self._status_error(reply, request, body)
+        reply = await self._open(call, self._headers, timeout)
+        async with StreamedReply(self, reply, request) as arriving:
+            if reply.status not in _SUCCESSES:
+                raise await self._status_error(arriving, request, timeout)
+            body = await self._read_body(arriving, request)
         return Response(reply.status, reply.headers, body, call.decode)
 
     @asynccontextmanager
@@ -151,30 +211,36 @@ class Session:
 
         Args:
             call: What to send.
-            timeout: Seconds to connect, and seconds without a byte, or None. There is no bound on the whole.
+            timeout: Seconds until the reply begins, and seconds without a byte of it, or None. There is no bound on
+                the whole.
 
         Raises:
             The same as `send`, before anything is yielded.
         """
         request = _name(call)
-        patience = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
-        reply = await self._open(call, patience)
-        async with reply:
+        try:
+            async with asyncio.timeout(timeout):
+                reply = await self._open(call, self._headers_of_streams, None)
+        except TimeoutError as error:
+            self._raise_translated(error, request, reading=False)
+        async with StreamedReply(self, reply, request, timeout) as arriving:
             if reply.status not in _SUCCESSES:
-                raise self._status_error(reply, request, await self._read_body(reply, request))
-            yield StreamedReply(self, reply, request)
+                raise await self._status_error(arriving, request, timeout)
+            yield arriving
 
-    async def _open(self, call: Call[Any], timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+    async def _open(self, call: Call[Any], headers: CIMultiDict[str], timeout: float | None) -> aiohttp.ClientResponse:
         session = self._opened()
         url = URL(self._base_url + call.path + ("?" + urlencode(call.query) if call.query else ""), encoded=True)
+        began = time.monotonic()
+        left = timeout
         redirects = 0
         while True:
             try:
                 reply = await session.request(
                     call.method,
                     url,
-                    headers=self._headers,
-                    timeout=timeout,
+                    headers=headers,
+                    timeout=aiohttp.ClientTimeout(total=left),
                     ssl=self._ssl,
                     allow_redirects=False,
                     raise_for_status=False,
@@ -192,6 +258,8 @@ class Session:
             reply.release()
             url = target
             redirects += 1
+            if timeout is not None:
+                left = max(timeout - (time.monotonic() - began), _SOON)
 
     def _opened(self) -> aiohttp.ClientSession:
         try:
@@ -212,7 +280,7 @@ class Session:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # The limiter bounds the requests in flight: a second bound here would only hide a queue.
-                connector=self._connector or aiohttp.TCPConnector(limit=0),
+                connector=self._connector or _Connector(limit=0),
                 connector_owner=self._connector is None,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=self._trust_env,
@@ -222,11 +290,10 @@ class Session:
             raise ClientClosedError("the aiohttp session that the client was given is closed")
         return self._session
 
-    async def _read_body(self, reply: aiohttp.ClientResponse, request: str) -> bytes:
-        stream = StreamedReply(self, reply, request)
+    async def _read_body(self, arriving: StreamedReply, request: str) -> bytes:
         chunks: list[bytes] = []
         room = self._max_response_bytes
-        while chunk := await stream.read_chunk():
+        while chunk := await arriving.read_chunk():
             room -= len(chunk)
             if room < 0:
                 raise ResponseTooLargeError(
@@ -235,50 +302,57 @@ class Session:
             chunks.append(chunk)
         return b"".join(chunks)
 
+    async def _read_error_body(self, arriving: StreamedReply, timeout: float | None) -> bytes:
+        """Return what can be read of an error's body: the status says more than a body that is broken or endless."""
+        body = bytearray()
+        with suppress(TransportError, TimeoutError):
+            async with asyncio.timeout(timeout):
+                while len(body) < _LONGEST_ERROR_BODY and (chunk := await arriving.read_chunk()):
+                    body += chunk
+        return bytes(body[:_LONGEST_ERROR_BODY])
+
     def _raise_translated(self, error: BaseException, request: str, *, reading: bool) -> NoReturn:
         """Raise the exception of ours that says what aiohttp's says."""
-        if isinstance(error, asyncio.CancelledError):
-            if being_cancelled():
-                raise error
-            # Nobody cancels this task: what aiohttp waited for was cancelled, as when the session is closed.
-            if self._closed:
-                raise _closed() from error
-            raise ConnectionFailedError(f"{request}: aiohttp was cancelled while it worked on it") from error
+        if isinstance(error, asyncio.CancelledError) and being_cancelled():
+            raise error
         if isinstance(error, _DroppedError) and error.__cause__ is not None:
             error = error.__cause__
-        translated = _transport_error(error, request, reading=reading)
+        translated: ConvAIError | None
+        if isinstance(error, asyncio.CancelledError):
+            # Nobody cancels this task: what aiohttp waited for was cancelled, as when the session is closed.
+            translated = ConnectionFailedError(f"{request}: aiohttp was cancelled while it worked on it")
+        else:
+            translated = _transport_error(error, self._without_key(_reason(error)), request, reading=reading)
         if translated is None:
             raise error
-        self._scrub(translated)
+        if self._closed and self._owned:
+            translated = _closed()
         # aiohttp's ClientResponseError holds the request's headers, hence the key: it is not chained.
-        raise translated from (None if isinstance(error, aiohttp.ClientResponseError) else error)
+        cause = None if isinstance(error, aiohttp.ClientResponseError) else error
+        try:
+            raise translated from cause
+        finally:
+            translated.__context__ = cause
 
-    def _status_error(self, reply: aiohttp.ClientResponse, request: str, body: bytes) -> APIStatusError:
-        headers = CIMultiDict(reply.headers)
-        if reply.status in _REDIRECTS:
-            error = APIStatusError(
-                f"{request} was answered {reply.status}, a redirect that is not followed, since the key would go"
-                " with it (check base_url and region)",
-                status=reply.status,
-                headers=headers,
-                body=body,
-                request_id=request_id(headers),
-            )
-        else:
-            error = error_from_reply(request, reply.status, headers, body, request_id(headers))
-        self._scrub(error)
-        return error
+    async def _status_error(self, arriving: StreamedReply, request: str, timeout: float | None) -> APIStatusError:
+        # A service or a proxy may quote the key in its complaint.
+        headers = CIMultiDict((name, self._without_key(value)) for name, value in arriving.headers.items())
+        body = self._without_key(await self._read_error_body(arriving, timeout))
+        if arriving.status not in _REDIRECTS:
+            key = str(self._headers["xi-api-key"])
+            return error_from_reply(request, arriving.status, headers, body, request_id(headers), secret=key)
+        return APIStatusError(
+            f"{request} was answered {arriving.status}, a redirect that is not followed: it leads in circles, or"
+            " elsewhere, where the key would go with it (check base_url and region)",
+            status=arriving.status,
+            headers=headers,
+            body=body,
+            request_id=request_id(headers),
+        )
 
-    def _scrub(self, error: ConvAIError) -> None:
-        """Take the key out of an error: a service or a proxy may quote it in its complaint."""
-        key = self._headers["xi-api-key"]
-        error.args = tuple(argument.replace(key, "***") for argument in error.args)
-        if isinstance(error, APIStatusError):
-            error.message = error.message.replace(key, "***")
-            error.code = error.code and error.code.replace(key, "***")
-            error.request_id = error.request_id and error.request_id.replace(key, "***")
-            error.body = error.body.replace(key.encode(), b"***")
-            error.headers = CIMultiDict((name, value.replace(key, "***")) for name, value in error.headers.items())
+    def _without_key(self, text: AnyStr) -> AnyStr:
+        key = str(self._headers["xi-api-key"])
+        return text.replace(key, "***") if isinstance(text, str) else text.replace(key.encode(), b"***")
 
 
 def _closed() -> ClientClosedError:
@@ -291,7 +365,8 @@ def _redirect_target(call: Call[Any], reply: aiohttp.ClientResponse) -> URL | No
         return None
     try:
         target = reply.url.join(URL(reply.headers.get("location", "")))
-        return target if target.origin() == reply.url.origin() else None
+        # Nor may the reply choose whom the request logs in as.
+        return target if target.origin() == reply.url.origin() and "@" not in target.raw_authority else None
     except ValueError:
         return None
 
@@ -323,8 +398,12 @@ async def _forbid_silent_repeat(
         raise _DroppedError from error
 
 
-def _transport_error(error: BaseException, request: str, *, reading: bool) -> ConvAIError | None:
-    reason = str(error) or type(error).__name__
+def _reason(error: BaseException) -> str:
+    words = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return one_line(words) or type(error).__name__
+
+
+def _transport_error(error: BaseException, reason: str, request: str, *, reading: bool) -> ConvAIError | None:
     translated: ConvAIError | None = None
     match error:
         case aiohttp.ConnectionTimeoutError():
@@ -341,8 +420,12 @@ def _transport_error(error: BaseException, request: str, *, reading: bool) -> Co
             translated = ConnectionFailedError(f"{request}: no connection: {reason}", ambiguous=False)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             translated = ConfigurationError(f"{request}: base_url makes no address: {reason}")
+        case aiohttp.ClientHttpProxyError():
+            translated = ConnectionFailedError(
+                f"{request}: the proxy refuses: {error.status} {reason}", ambiguous=False, retryable=False
+            )
         case aiohttp.ClientResponseError():
-            translated = ConnectionFailedError(f"{request}: the reply is not HTTP: {error.message}")
+            translated = ConnectionFailedError(f"{request}: the reply is not HTTP: {reason}")
         case aiohttp.ClientError() | ConnectionError() if reading:
             translated = IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
         case aiohttp.ClientError() | ConnectionError():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -42,13 +42,20 @@ def being_cancelled() -> bool:
 async def finish(work: Callable[[], object]) -> None:
     """Do blocking work in a thread, to its end, and only then be cancelled by whoever wanted that meanwhile."""
     future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        await _outlast([future])
+    finally:
+        future.result()
+
+
+async def _outlast(futures: Collection[asyncio.Future[Any]]) -> None:
+    """Wait until all are done, and only then be cancelled by whoever wanted that meanwhile, however often."""
     cancelled: asyncio.CancelledError | None = None
-    while not future.done():
+    while not all(future.done() for future in futures):
         try:
-            await asyncio.wait([future])
+            await asyncio.wait(futures)
         except asyncio.CancelledError as error:
             cancelled = error
-    future.result()
     if cancelled is not None:
         raise cancelled
 
@@ -132,7 +139,7 @@ async def background(handover: Handover[T], workers: Iterable[Worker]) -> AsyncI
         handover.leave()
         for task in tasks:
             task.cancel()
-        await asyncio.wait([*tasks, ending])
+        await _outlast([*tasks, ending])
 
 
 async def _hand_over_errors(handover: Handover[Any], worker: Worker) -> None:

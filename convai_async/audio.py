@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 
 from convai_async._atomic_file import AtomicFile
 from convai_async._tasks import Handover, background, finish
+from convai_async._text import one_line
 from convai_async.errors import DecodeError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _WRITE_SIZE = 256 * 1024
 """Bytes gathered for one write: a trip to the writing thread costs as much as writing 64 KiB."""
 
 _NO_RECORDINGS = {"application/json", "text/html"}
+_WHOLE = 200
 
 
 class AudioStream:
@@ -43,7 +45,7 @@ class AudioStream:
         self._readable = True
         self.content_type = reply.headers.get("content-type", "application/octet-stream")
         length = reply.headers.get("content-length", "")
-        self.content_length = int(length) if length.isdecimal() and not reply.headers.get("content-encoding") else None
+        self.content_length = int(length) if length.isdecimal() else None
 
     def __repr__(self) -> str:
         return f"AudioStream(content_type={self.content_type!r}, content_length={self.content_length})"
@@ -72,7 +74,7 @@ async def open_stream(engine: Engine, call: Call[None]) -> AsyncIterator[AudioSt
     """Open a stream, to read it as it arrives, until the block ends.
 
     Raises:
-        DecodeError: The reply is JSON or a web page.
+        DecodeError: The reply is JSON or a web page, compressed, or a part.
         ConvAIError: As for any request, before anything is yielded.
     """
     async with engine.stream(call) as reply:
@@ -84,11 +86,19 @@ async def open_stream(engine: Engine, call: Call[None]) -> AsyncIterator[AudioSt
 
 
 async def _recording(reply: StreamedReply) -> AudioStream:
-    """Return the stream of a reply, unless what is in the way of the service answered."""
+    """Return the stream of a reply, unless it is none, or not the whole: something is in the way of the service."""
     audio = AudioStream(reply)
-    if audio.content_type.partition(";")[0].strip().lower() in _NO_RECORDINGS:
-        raise DecodeError(f"it is {audio.content_type}, and no recording or file", body=await reply.read_chunk())
-    return audio
+    media_type = audio.content_type.partition(";")[0].strip().lower()
+    encoding = reply.headers.get("content-encoding", "identity").strip().lower()
+    if media_type in _NO_RECORDINGS or media_type.endswith("+json"):
+        problem = f"it is {one_line(audio.content_type)}, and no recording or file"
+    elif encoding != "identity":
+        problem = f"it is compressed ({one_line(encoding)}), which was not asked for"
+    elif reply.status != _WHOLE:
+        problem = f"its status is {reply.status}, and a whole recording or file has {_WHOLE}"
+    else:
+        return audio
+    raise DecodeError(problem, body=await reply.read_chunk())
 
 
 class SavedAudio(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -39,6 +40,7 @@ _HOSTS: dict[str, str] = {
     "in": "https://api.in.residency.elevenlabs.io",
     "sg": "https://api.sg.residency.elevenlabs.io",
 }
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _DEFAULT_TIMEOUT = 60.0
 _DEFAULT_CONCURRENCY = 64
 _DEFAULT_MAX_RESPONSE_BYTES = 256 * 1024 * 1024
@@ -100,24 +102,21 @@ class ConvAIClient:
             raise ConfigurationError("session has its own connector, trust_env and trace_configs: set them there")
         if not isinstance(retry, RetryPolicy | None):
             raise InvalidArgumentError("retry", f"must be a RetryPolicy, or None for never; got {retry!r}")
-        for name, number in (("max_concurrency", max_concurrency), ("max_response_bytes", max_response_bytes)):
-            if number < 1:
-                raise InvalidArgumentError(name, f"must be at least 1, got {number}")
         self._base_url = _address(region, base_url)
         self._set_up(
             Engine(
                 Session(
                     self._base_url,
-                    {"user-agent": f"convai-async/{__version__}", **(headers or {})},
+                    {"user-agent": f"convai-async/{__version__}", **_checked_headers(headers or {})},
                     _checked_key(os.environ.get(_API_KEY_VARIABLE, "") if api_key is None else api_key),
                     borrowed=session,
                     connector=connector,
                     trust_env=trust_env,
                     ssl=ssl,
                     trace_configs=trace_configs,
-                    max_response_bytes=max_response_bytes,
+                    max_response_bytes=_checked_count("max_response_bytes", max_response_bytes),
                 ),
-                ConcurrencyLimiter(max_concurrency),
+                ConcurrencyLimiter(_checked_count("max_concurrency", max_concurrency)),
                 retry,
                 _checked_timeout(timeout),
             )
@@ -227,15 +226,43 @@ def _address(region: str, base_url: str | None) -> str:
         return _HOSTS[region]
     if region != "global":
         raise ConfigurationError("region and base_url both say where the service is: pass one of them")
-    parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not base_url.isascii():
-        raise ConfigurationError(f"base_url must look like 'https://api.elevenlabs.io', got {base_url!r}")
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if not isinstance(base_url, str):
+        raise ConfigurationError(f"base_url must be a string, not {type(base_url).__name__}")
+    if any(char in base_url for char in "@?#"):  # not repeated: there may be a password in it
         raise ConfigurationError("base_url must be scheme, host and path only: no user, query or fragment")
+    if not _is_address(base_url):
+        raise ConfigurationError(f"base_url must look like 'https://api.elevenlabs.io', got {base_url!r}")
     return base_url.rstrip("/")
 
 
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host = (parts.hostname or "").encode("idna")
+        known = parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
+    except ValueError:
+        return False
+    return known and text.isascii() and text.isprintable() and " " not in text
+
+
+def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not (isinstance(name, str) and _HEADER_NAME.fullmatch(name)):
+            raise InvalidArgumentError("headers", f"{name!r} is no name of a header")
+        if not (isinstance(value, str) and value.isprintable()):
+            raise InvalidArgumentError("headers", f"the value of {name!r} must be text without control characters")
+    return headers
+
+
+def _checked_count(name: str, number: int) -> int:
+    if not isinstance(number, int) or number < 1:
+        raise InvalidArgumentError(name, f"must be a whole number, at least 1, got {number!r}")
+    return number
+
+
 def _checked_key(key: str) -> str:
+    if not isinstance(key, str):
+        raise ConfigurationError(f"the API key must be a string, not {type(key).__name__}")
     if not key:
         raise ConfigurationError(f"there is no API key: set {_API_KEY_VARIABLE}, or pass api_key=")
     if not (key.isascii() and key.isprintable()) or " " in key:

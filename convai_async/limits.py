@@ -20,6 +20,7 @@ _START = 8
 _GROWTH_PER_SUCCESS = 0.5  # each of a round trip's requests adds this much: half again in a round trip
 _FIRST_PROBE_PAUSE = 0.5
 _LONGEST_PROBE_PAUSE = 30.0
+_LONGEST_PAUSE = 15 * 60.0
 
 
 class Slot(msgspec.Struct, eq=False):
@@ -144,8 +145,11 @@ class ConcurrencyLimiter:
         self._set_limit(min(self._limit, float(fitting)))
 
     def pause(self, seconds: float) -> None:
-        """Let nobody start for this long; pauses do not add up."""
-        until = self._clock() + seconds
+        """Let nobody start for this long, a quarter of an hour at most; pauses do not add up.
+
+        One mistaken reply must not silence everybody for longer. A service that means more says so again.
+        """
+        until = self._clock() + min(seconds, _LONGEST_PAUSE)
         if self._paused_until is None or until > self._paused_until:
             self._paused_until = until
 

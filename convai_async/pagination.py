@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MOST_PAGES = 1_000_000
+_MOST_EMPTY_PAGES = 1_000
+"""One after the other."""
+_LONGEST_CURSOR = 8_192
+
 Send = Callable[["Call[Page[T]]"], Awaitable[Page[T]]]
 
 
@@ -64,10 +69,14 @@ class Paginator(Generic[T]):
                 service honours a cursor is unknown.
 
         Raises:
-            PaginationError: The service says that more follows but not where, or repeats a cursor.
+            PaginationError: The service says that more follows but not where, or repeats a cursor, or goes on
+                without end: a million pages, or a thousand without an item.
+            InvalidArgumentError: No URL can hold ``cursor``.
         """
         call = self._call if cursor is None else self._call.with_query(cursor=cursor)
-        seen = {dict(call.query).get("cursor")}
+        # Their hashes: a million long cursors would fill the memory.
+        seen = {hash(dict(call.query).get("cursor"))}
+        empty_pages = 0
         remaining = self._max_items
         while remaining is None or remaining > 0:
             page = await self._send(call)
@@ -75,12 +84,18 @@ class Paginator(Generic[T]):
             yield _cut(page, remaining)
             if following is None:
                 return
-            if following in seen:
+            empty_pages = 0 if page.items else empty_pages + 1
+            if len(seen) == _MOST_PAGES or empty_pages == _MOST_EMPTY_PAGES:
+                raise PaginationError(
+                    f"{self._call.path}: there is no end of it: {len(seen):,} pages, the last {empty_pages:,} of them"
+                    " without an item; start the list anew"
+                )
+            if hash(following) in seen:
                 raise PaginationError(
                     f"{self._call.path}: the service sent the cursor of an earlier page again;"
                     " the rest of the list cannot be read: start the list anew"
                 )
-            seen.add(following)
+            seen.add(hash(following))
             call = self._call.with_query(cursor=following)
             if remaining is not None:
                 remaining -= len(page)
@@ -152,6 +167,11 @@ def _following(page: Page[T]) -> str | None:
     """Return the cursor of the next page, or None at the end."""
     if not page.has_more:
         return None
+    if len(page.next_cursor or "") > _LONGEST_CURSOR:
+        raise PaginationError(
+            f"the service gave a cursor of more than {_LONGEST_CURSOR:,} characters;"
+            " the rest of the list cannot be read: start the list anew"
+        )
     if not page.next_cursor:
         raise PaginationError(
             "the service says that more items follow but gave no cursor to them;"

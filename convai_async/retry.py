@@ -49,11 +49,13 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
-        if self.attempts < 1:
-            raise InvalidArgumentError("attempts", f"must be at least 1, got {self.attempts!r}")
+        if not isinstance(self.attempts, int) or self.attempts < 1:
+            raise InvalidArgumentError("attempts", f"must be a whole number, at least 1, got {self.attempts!r}")
         for name in ("timeout", "wait_initial", "wait_max"):
             value = getattr(self, name)
-            if value is not None and not (value >= 0 and math.isfinite(value)):
+            if name == "timeout" and value is None:
+                continue
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise InvalidArgumentError(name, f"must be a number of seconds, 0 or more, got {value!r}")
 
     def repeats(self, error: BaseException, *, idempotent: bool) -> bool:

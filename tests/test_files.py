@@ -59,7 +59,7 @@ async def test_a_type_that_the_service_refuses_is_a_validation_error(client: Con
     [
         ({"file": b"x"}, "filename", "name the file"),
         ({"file": b"x", "filename": "noextension"}, "content_type", "does not tell it"),
-        ({"file": io.StringIO("x"), "filename": "a.png"}, "file", "is open as text"),
+        ({"file": io.StringIO("x"), "filename": "a.png"}, "file", "gives text: open it"),
         ({"file": "missing.png"}, "file", "does not exist"),
         ({"file": b"x", "filename": 'a"\r\nx.png'}, "filename", ""),
     ],

@@ -14,7 +14,7 @@ import convai_async
 PACKAGE = Path(convai_async.__file__).parent
 
 LAYERS: list[set[str]] = [
-    {"errors", "models", "_version"},
+    {"errors", "models", "_text", "_version"},
     {"calls", "retry", "limits", "_tasks", "_error_replies", "_atomic_file"},
     {"_session", "pagination", "webhooks"},
     {"_engine", "audio"},

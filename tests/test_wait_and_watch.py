@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,12 +147,16 @@ async def test_a_watch_survives_what_passes_and_ends_with_what_does_not(
     fake.faults.add(faults.body(b"{}"), operation="get_conversation")
     oldest = list(reversed(list(fake.conversations)))
     async with client.conversations.watch(since=0, interval=7) as watch:
-        assert (await anext(watch)).conversation_id == oldest[2], "one was deleted, one does not fit"
+        first = await anext(watch)
+        assert first.conversation_id == oldest[3], "one has to wait, one was deleted, one does not fit"
         assert time.pauses == [7.0] * 4
         fake.faults.add(faults.status(401))
         with pytest.raises(AuthenticationError):
             await anext(watch)
-        assert (await anext(watch)).conversation_id == oldest[3], "and it can go on"
+        assert (await anext(watch)).conversation_id == oldest[4], "and it can go on"
+        async with asyncio.timeout(10):
+            while (await anext(watch)).conversation_id != oldest[0]:
+                pass
 
 
 async def test_a_watch_of_an_agent_sees_that_agent_only(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:

@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from convai_async._text import one_line
+from convai_async.calls._query import Query, encode_query
 from convai_async.errors import DecodeError, InvalidArgumentError
 
 T = TypeVar("T")
 
 CONVERSATIONS = "/v1/convai/conversations"
-
-Query = tuple[tuple[str, str], ...]
 
 
 class JSONBody(msgspec.Struct, frozen=True):
@@ -59,9 +59,13 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
     idempotent: bool = True
 
     def with_query(self, **values: str) -> Call[T]:
-        """Return the same call with these query parameters set anew."""
+        """Return the same call with these query parameters set anew.
+
+        Raises:
+            InvalidArgumentError: A value has no form on the wire.
+        """
         kept = tuple(pair for pair in self.query if pair[0] not in values)
-        return msgspec.structs.replace(self, query=(*kept, *values.items()))
+        return msgspec.structs.replace(self, query=kept + encode_query(values))
 
 
 class Response(msgspec.Struct, Generic[T], frozen=True):
@@ -98,7 +102,7 @@ class Response(msgspec.Struct, Generic[T], frozen=True):
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Return the service's id of a request from the reply's headers, or None."""
-    return headers.get("request-id") or headers.get("x-trace-id")
+    return one_line(headers.get("request-id") or headers.get("x-trace-id") or "") or None
 
 
 def checked_id(parameter: str, value: str) -> str:
@@ -136,9 +140,16 @@ def conversation_path(conversation_id: str) -> str:
     return f"{CONVERSATIONS}/{quoted_id('conversation_id', conversation_id)}"
 
 
-def json_body(**values: Any) -> JSONBody:
-    """Return a JSON object of these values as a request body."""
-    return JSONBody(msgspec.json.encode(values))
+def json_body(parameter: str, value: Any) -> JSONBody:
+    """Return a value as a request body.
+
+    Raises:
+        InvalidArgumentError: JSON has no form for it; the error names the parameter.
+    """
+    try:
+        return JSONBody(msgspec.json.encode(value))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidArgumentError(parameter, f"cannot be encoded as JSON: {error}") from None
 
 
 def nothing(_body: bytes) -> None:

@@ -83,7 +83,7 @@ def run_analysis(conversation_id: str) -> Call[Conversation]:
 
 def run_evaluation(conversation_id: str, evaluation_id: str, **scope: str | None) -> Call[Conversation]:
     """POST /v1/convai/conversations/{conversation_id}/analysis/evaluations/run."""
-    body = json_body(evaluation_id=checked_id("evaluation_id", evaluation_id), **scope)
+    body = json_body("scope", {"evaluation_id": checked_id("evaluation_id", evaluation_id), **scope})
     path = f"{conversation_path(conversation_id)}/analysis/evaluations/run"
     return Call("POST", path, partial(_decode_conversation, conversation_id), body=body, idempotent=False)
 
@@ -106,7 +106,7 @@ def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] |
         "POST",
         f"{conversation_path(conversation_id)}/feedback",
         nothing,
-        body=json_body(feedback=feedback),
+        body=json_body("feedback", {"feedback": feedback}),
         idempotent=False,
     )
 

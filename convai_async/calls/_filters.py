@@ -195,7 +195,7 @@ def check_filters(filters: Mapping[str, Any], known: type, *, largest_page: int 
             close = get_close_matches(name, names, n=1)
             hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(names))}"
             raise TypeError(f"{name!r} is not a filter of this list{hint}")
-        if not isinstance(filters[name], int | float) and filters[name] is not None and not filters[name]:
+        if _is_empty(filters[name]):
             # The service would take it for no filter at all.
             raise InvalidArgumentError(name, "is empty, which would list everything: leave it out, or pass None")
     check_page_size(filters.get("page_size"), largest_page)
@@ -209,6 +209,12 @@ def check_filters(filters: Mapping[str, Any], known: type, *, largest_page: int 
             "call_start_after_unix", f"{after} is later than call_start_before_unix, {before}: nothing lies between"
         )
     return values
+
+
+def _is_empty(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.strip()
+    return isinstance(value, Sequence) and (not value or any(map(_is_empty, value)))
 
 
 def _moment(values: dict[str, Any], name: str, *, up: bool) -> int | None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convai_async.errors import InvalidArgumentError
 
-if TYPE_CHECKING:
-    from convai_async.calls._call import Query
-
+Query = tuple[tuple[str, str], ...]
 MAX_PAGE_SIZE = 100
 MAX_SEARCH_PAGE_SIZE = 50
+_TOO_LARGE = 2**63
 
 
 def encode_query(values: Mapping[str, Any]) -> Query:
@@ -28,6 +27,9 @@ def encode_query(values: Mapping[str, Any]) -> Query:
     for name, value in values.items():
         if value is None:
             continue
+        if not isinstance(name, str):
+            raise InvalidArgumentError("query", f"{name!r} is no name of a parameter")
+        _check_encodable("query", name)
         if isinstance(value, Sequence) and not isinstance(value, str | bytes):
             pairs.extend((name, _encode(name, item)) for item in value)
         else:
@@ -42,11 +44,15 @@ def _encode(name: str, value: Any) -> str:
         if not value.isascii():
             _check_encodable(name, value)
         return value
-    if isinstance(value, int):
+    if isinstance(value, int) and abs(value) < _TOO_LARGE:
         return str(value)
     if isinstance(value, datetime):
         return str(unix_seconds(name, value))
-    raise InvalidArgumentError(name, f"cannot send a {type(value).__name__}")
+    raise InvalidArgumentError(name, f"cannot be sent: it is {_described(value)}")
+
+
+def _described(value: object) -> str:
+    return "a number that no service counts with" if isinstance(value, int) else f"a {type(value).__name__}"
 
 
 def _check_encodable(name: str, value: str) -> None:
@@ -68,9 +74,9 @@ def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int
                 name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
             )
         value = value.timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_LARGE:  # nan is not
         return math.ceil(value) if up else math.floor(value)
-    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, not {type(value).__name__}")
+    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, and is {_described(value)}")
 
 
 def check_page_size(page_size: int | None, largest: int = MAX_PAGE_SIZE) -> None:

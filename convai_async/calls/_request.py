@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import msgspec
-
-from convai_async.calls._call import Call, JSONBody, any_json
+from convai_async.calls._call import Call, any_json, json_body
 from convai_async.calls._query import encode_query
 from convai_async.errors import InvalidArgumentError
 
@@ -35,22 +33,21 @@ def request(
         idempotent: Whether repeating the request is safe; by default what HTTP says of the method.
 
     Raises:
-        InvalidArgumentError: The path does not begin with ``/``, or holds a query; a value cannot be sent.
+        InvalidArgumentError: The path does not begin with ``/``, or holds a query; the method is none; a value cannot
+            be sent.
     """
     if not path.startswith("/") or not path.isprintable():
         raise InvalidArgumentError("path", f"must be a path from the root, such as '/v1/convai/agents', got {path!r}")
     if "?" in path or "#" in path:
         raise InvalidArgumentError("path", f"{path!r} holds a query or a fragment: pass query={{...}} instead")
-    try:
-        body = None if json is None else JSONBody(msgspec.json.encode(json))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidArgumentError("json", f"cannot be encoded: {error}") from None
+    if not (method.isascii() and method.isalpha()):
+        raise InvalidArgumentError("method", f"must be an HTTP method, such as 'GET', got {method!r}")
     method = method.upper()
     return Call(
         method,
         quote(path, safe="/%:@!$&'()*+,;=~"),
         any_json,
         encode_query(query or {}),
-        body,
+        None if json is None else json_body("json", json),
         method in _IDEMPOTENT_METHODS if idempotent is None else idempotent,
     )

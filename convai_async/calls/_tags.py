@@ -32,7 +32,7 @@ def create_tag(title: str, description: str | None = None) -> Call[ConversationT
     fields: dict[str, Any] = {"title": checked_id("title", title)}
     if description is not None:
         fields["description"] = description
-    return Call("POST", _TAGS, ConversationTag.from_json, body=json_body(**fields), idempotent=False)
+    return Call("POST", _TAGS, ConversationTag.from_json, body=json_body("description", fields), idempotent=False)
 
 
 def get_tag(tag_id: str) -> Call[ConversationTag]:
@@ -44,7 +44,7 @@ def update_tag(tag_id: str, **fields: str | None) -> Call[ConversationTag]:
     """PATCH /v1/convai/tags/{tag_id}: change the title or the description; what is not named stays."""
     if not fields:
         raise InvalidArgumentError("title", "name what to change: title=, description=, or both")
-    return Call("PATCH", _tag(tag_id), ConversationTag.from_json, body=json_body(**fields))
+    return Call("PATCH", _tag(tag_id), ConversationTag.from_json, body=json_body(" and ".join(fields), fields))
 
 
 def delete_tag(tag_id: str) -> Call[None]:
@@ -58,7 +58,8 @@ def assign_tags(conversation_id: str, tag_ids: Sequence[str]) -> Call[None]:
         raise InvalidArgumentError("tag_ids", f"must be a list of ids with at least one in it, got {tag_ids!r}")
     ids = [checked_id("tag_ids", tag_id) for tag_id in tag_ids]
     # A set of tags: assigning one twice leaves it assigned.
-    return Call("POST", f"{conversation_path(conversation_id)}/tags", nothing, body=json_body(tag_ids=ids))
+    body = json_body("tag_ids", {"tag_ids": ids})
+    return Call("POST", f"{conversation_path(conversation_id)}/tags", nothing, body=body)
 
 
 def unassign_tag(conversation_id: str, tag_id: str) -> Call[None]:

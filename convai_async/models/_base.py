@@ -54,7 +54,8 @@ class Model(msgspec.Struct, kw_only=True, gc=False):
         Raises:
             DecodeError: It is no JSON, or does not fit.
         """
-        return decoder(cls)(document.encode() if isinstance(document, str) else document)
+        # A surrogate that stands alone is no text: encoded all the same, it is refused as any other bytes.
+        return decoder(cls)(document.encode(errors="surrogatepass") if isinstance(document, str) else document)
 
     def to_builtins(self) -> Any:
         """Return the same as dicts, lists, strings and numbers."""

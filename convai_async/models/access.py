@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from convai_async.models._base import Model
 from convai_async.models.enums import ConversationTokenPurpose, FeedbackScore
@@ -21,7 +21,7 @@ class SignedUrl(Model):
     @property
     def conversation_id(self) -> str | None:
         """The conversation that it opens, if it was asked for with ``include_conversation_id=True``."""
-        values = parse_qs(urlsplit(self.signed_url).query).get("conversation_id")
+        values = parse_qs(self.signed_url.partition("?")[2]).get("conversation_id")
         return values[0] if values else None
 
 

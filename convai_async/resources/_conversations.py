@@ -133,7 +133,7 @@ class Conversations:
             timeout: Seconds to wait in all; None is no bound.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or odd, or ``timeout`` is no time.
             ConversationNotReadyError: The time is over, or it has ended with another status; ``.status`` is
                 the last one.
             NotFoundError: It is still not there after half a minute.

@@ -106,11 +106,18 @@ async def _read(file: str | os.PathLike[str] | bytes | IO[bytes] | AsyncIterable
         return await run_sync(_read_path, Path(file))
     if isinstance(file, bytes):
         return file
+    content: object
     if isinstance(file, AsyncIterable):
-        return b"".join([chunk async for chunk in file])
-    content = await run_sync(file.read)
+        chunks = [chunk async for chunk in file]
+        content = b"".join(chunks) if all(isinstance(chunk, bytes) for chunk in chunks) else ""
+    elif hasattr(file, "read"):
+        content = await run_sync(file.read)
+    else:
+        raise InvalidArgumentError(
+            "file", f"must be a path, bytes, a binary file or an async iterable of bytes, not {type(file).__name__}"
+        )
     if not isinstance(content, bytes):
-        raise InvalidArgumentError("file", "is open as text: open it with mode 'rb'")
+        raise InvalidArgumentError("file", "gives text: open it with mode 'rb'")
     return content
 
 

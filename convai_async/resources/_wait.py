@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from convai_async import calls
-from convai_async.errors import ConversationNotReadyError, NotFoundError
+from convai_async._text import one_line
+from convai_async.errors import ConversationNotReadyError, InvalidArgumentError, NotFoundError
 from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
@@ -22,22 +24,29 @@ async def wait(engine: Engine, conversation_id: str, *, until: str, timeout: flo
     """Ask for a conversation, with growing pauses, until it has a status.
 
     Raises:
+        InvalidArgumentError: ``timeout`` is no time.
         ConversationNotReadyError: It has ended with another status, or the time is over.
         NotFoundError: It is still not there half a minute after the first question.
     """
+    if timeout is not None and not timeout >= 0:
+        raise InvalidArgumentError("timeout", f"must be a number of seconds, 0 or more, or None, got {timeout!r}")
     call = calls.get_conversation(conversation_id)
     started = engine.clock()
     pause = _FIRST_PAUSE_SECS
     status: str | None = None
     while True:
+        waited = engine.clock() - started
         try:
-            conversation = await engine.send(call)
+            async with asyncio.timeout((timeout - waited) or None if timeout is not None else None):
+                conversation = await engine.send(call)
         except NotFoundError:
             # Right after a call ends, it can be missing for a moment.
             if engine.clock() - started > _MAY_BE_MISSING_SECS:
                 raise
+        except TimeoutError:
+            raise _not_ready(conversation_id, until, status, engine.clock() - started) from None
         else:
-            status = conversation.status
+            status = conversation.status and one_line(conversation.status)
             if status == until:
                 return conversation
             if status in FINAL_STATUSES:
@@ -48,12 +57,16 @@ async def wait(engine: Engine, conversation_id: str, *, until: str, timeout: flo
                 )
         waited = engine.clock() - started
         if timeout is not None and waited + pause > timeout:
-            raise ConversationNotReadyError(
-                f"{conversation_id} was {status or 'not there yet'!r} after {waited:.0f} s, and not {until!r}:"
-                " wait again, or for longer",
-                conversation_id=conversation_id,
-                status=status,
-                retryable=True,
-            )
+            raise _not_ready(conversation_id, until, status, waited)
         await engine.sleep(pause)
         pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECS)
+
+
+def _not_ready(conversation_id: str, until: str, status: str | None, waited: float) -> ConversationNotReadyError:
+    return ConversationNotReadyError(
+        f"{conversation_id} was {status or 'not there yet'!r} after {waited:.0f} s, and not {until!r}:"
+        " wait again, or for longer",
+        conversation_id=conversation_id,
+        status=status,
+        retryable=True,
+    )

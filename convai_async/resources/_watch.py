@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from convai_async import calls
-from convai_async.errors import ConvAIError, DecodeError, InvalidArgumentError, NotFoundError
+from convai_async._text import one_line
+from convai_async.errors import AuthenticationError, ConvAIError, InvalidArgumentError, NotFoundError
 from convai_async.models.enums import FINAL_STATUSES
 from convai_async.pagination import Paginator
 
@@ -92,6 +93,7 @@ class Watch:
             except ConvAIError as error:
                 if not error.retryable:
                     raise
+                self._ready.rotate(-1)  # the others need not wait for the one that fails
                 _logger.warning("watching goes on in %g s: %s", self._interval, error)
                 await self._engine.sleep(self._interval)
                 self._look_at = self._engine.clock()
@@ -118,8 +120,10 @@ class Watch:
             return await self._engine.send(calls.get_conversation(summary.conversation_id))
         except NotFoundError:
             return None  # deleted in between
-        except DecodeError:
-            _logger.exception("a conversation that does not fit is left out")
+        except ConvAIError as error:
+            if error.retryable or isinstance(error, AuthenticationError):
+                raise
+            _logger.exception("a conversation that cannot be had is left out: %s", one_line(summary.conversation_id))
             return None
 
     def _note(self, summary: ConversationSummary) -> None:
@@ -127,15 +131,16 @@ class Watch:
 
     def _raise_floor(self, summaries: list[ConversationSummary]) -> None:
         """Forget what lies so far back that nothing of it can become final any more."""
-        starts = [each.start_time_unix_secs for each in summaries if each.start_time_unix_secs is not None]
+        # A start that cannot be, in the future, would put the floor above all that is to come.
+        starts = {
+            each.conversation_id: each.start_time_unix_secs
+            for each in summaries
+            if each.start_time_unix_secs is not None and each.start_time_unix_secs < time.time() + _LONGEST_CALL_SECS
+        }
         if not starts:
             return
-        newest = max(starts)
-        waiting = [
-            each.start_time_unix_secs
-            for each in summaries
-            if each.conversation_id not in self._position.given and each.start_time_unix_secs is not None
-        ]
+        newest = max(starts.values())
+        waiting = [start for each, start in starts.items() if each not in self._position.given]
         possible = [start for start in waiting if start > newest - _LONGEST_CALL_SECS]
         floor = max(self._position.floor, min([newest - _OVERLAP_SECS, *possible]))
         given = {each: start for each, start in self._position.given.items() if start >= floor}

@@ -70,7 +70,11 @@ async def test_a_slow_network_changes_nothing(weather: Weather, tmp_path: Path) 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
     "weather",
-    [Weather(reset_after=300_000), Weather(close_after=300_000), Weather(reset_after=200_000, jitter=0.002, piece=8_000)],
+    [
+        Weather(reset_after=300_000),
+        Weather(close_after=300_000),
+        Weather(reset_after=200_000, jitter=0.002, piece=8_000),
+    ],
     ids=["resets", "closes", "resets and jitter"],
 )
 async def test_connections_that_break_anywhere_cost_attempts_and_nothing_else(

@@ -1,0 +1,11 @@
+"""The service's words, for messages and logs."""
+
+from __future__ import annotations
+
+_LONGEST = 500
+
+
+def one_line(text: str) -> str:
+    """Return text in one line of 500 characters at most, without control characters and escape sequences."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * _LONGEST]).split())
+    return line if len(line) <= _LONGEST else line[:_LONGEST] + "…"
