@@ -64,14 +64,8 @@ class _Detail(NamedTuple):
     problems: tuple[FieldProblem, ...] = ()
 
 
-def error_from_reply(  # noqa: PLR0913 - all that a reply has
-    request: str,
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    request_id: str | None,
-    *,
-    secret: str = "",
+def error_from_reply(
+    request: str, status: int, headers: Mapping[str, str], body: bytes, request_id: str | None
 ) -> APIStatusError:
     """Return the exception for a reply whose status is not a success.
 
@@ -81,9 +75,8 @@ def error_from_reply(  # noqa: PLR0913 - all that a reply has
         headers: Its headers; names in any case.
         body: Its body; JSON in one of five shapes, or anything at all.
         request_id: The service's id of the request, from the headers.
-        secret: What its words must not repeat, if it is not empty.
     """
-    detail = _read_detail(body, secret)
+    detail = _read_detail(body)
     cls = _CLASSES.get(status) or (ServerError if status >= _FIRST_SERVER_ERROR else APIStatusError)
     if cls is RateLimitError and detail.code in _CONCURRENCY_CODES:
         cls = ConcurrencyLimitError
@@ -120,11 +113,20 @@ def _sentence(request: str, status: int, detail: _Detail, request_id: str | None
     return f"{text} ({'; '.join(asides)})" if asides else text
 
 
-def _read_detail(body: bytes, secret: str) -> _Detail:
+def without(secret: bytes, body: bytes) -> bytes:
+    """Return a reply's body without a secret that it quotes."""
+    body = body.replace(secret, b"***")
+    try:
+        # JSON can spell it in many ways; written anew there is one.
+        written = msgspec.json.encode(msgspec.json.decode(body))
+    except (ValueError, RecursionError):
+        return body
+    return written.replace(secret, b"***") if secret in written else body
+
+
+def _read_detail(body: bytes) -> _Detail:
     try:
         document = msgspec.json.decode(body)
-        if secret:  # which can be escaped in the body, in many ways; written anew there is one
-            document = msgspec.json.decode(msgspec.json.encode(document).replace(secret.encode(), b"***"))
     except (ValueError, RecursionError):
         return _Detail()  # HTML or text from the front end: not words for a person
     if not isinstance(document, dict):

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, AnyStr, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from convai_async._error_replies import error_from_reply
+from convai_async._error_replies import error_from_reply, without
 from convai_async._tasks import being_cancelled
 from convai_async._text import one_line
 from convai_async.calls import Call, FileBody, JSONBody, Response, request_id
@@ -337,10 +337,9 @@ class Session:
     async def _status_error(self, arriving: StreamedReply, request: str, timeout: float | None) -> APIStatusError:
         # A service or a proxy may quote the key in its complaint.
         headers = CIMultiDict((name, self._without_key(value)) for name, value in arriving.headers.items())
-        body = self._without_key(await self._read_error_body(arriving, timeout))
+        body = without(self._headers["xi-api-key"].encode(), await self._read_error_body(arriving, timeout))
         if arriving.status not in _REDIRECTS:
-            key = str(self._headers["xi-api-key"])
-            return error_from_reply(request, arriving.status, headers, body, request_id(headers), secret=key)
+            return error_from_reply(request, arriving.status, headers, body, request_id(headers))
         return APIStatusError(
             f"{request} was answered {arriving.status}, a redirect that is not followed: it leads in circles, or"
             " elsewhere, where the key would go with it (check base_url and region)",
@@ -350,9 +349,8 @@ class Session:
             request_id=request_id(headers),
         )
 
-    def _without_key(self, text: AnyStr) -> AnyStr:
-        key = str(self._headers["xi-api-key"])
-        return text.replace(key, "***") if isinstance(text, str) else text.replace(key.encode(), b"***")
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._headers["xi-api-key"], "***")
 
 
 def _closed() -> ClientClosedError:
