@@ -211,3 +211,49 @@ async def test_a_watch_begins_now_unless_it_is_told_otherwise(
     async with client.conversations.watch() as watch:
         conversation = await anext(watch)
     assert conversation.metadata.start_time_unix_secs == 4_000_000_000
+
+
+async def test_a_start_in_the_future_hides_nothing_that_comes_after_it(
+    client: ConvAIClient, fake: FakeConvAI, time: Time
+) -> None:
+    milliseconds = fake.add_conversation(start=1_780_000_000_000)
+    for conversation_id in fake.conversations:
+        fake.finish(conversation_id)
+    async with client.conversations.watch(since=0) as watch, asyncio.timeout(10):
+        given = {(await anext(watch)).conversation_id for _ in fake.conversations}
+        assert milliseconds in given
+        new = fake.add_conversation(start=1_780_000_100)
+        assert (await anext(watch)).conversation_id == new
+        token = watch.token
+    newer = fake.add_conversation(start=1_780_000_200)
+    async with client.conversations.watch(token=token) as watch, asyncio.timeout(10):
+        assert (await anext(watch)).conversation_id == newer
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.status(403), faults.body(b"{}"), faults.body(b" " * 300_000), faults.status(500)]
+)
+async def test_a_conversation_that_cannot_be_had_keeps_nobody_from_the_others(
+    fault: faults.Fault, fake: FakeConvAI, time: Time
+) -> None:
+    bad = fake.add_conversation(start=1)
+    fake.faults.add(fault, path=bad, times=None)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None, max_response_bytes=200_000) as client:
+        client._engine.clock, client._engine.sleep = (lambda: time.now), time.sleep
+        async with client.conversations.watch(since=0) as watch, asyncio.timeout(10):
+            assert bad not in {(await anext(watch)).conversation_id for _ in range(20)}
+
+
+async def test_waiting_ends_when_it_shall_though_the_service_hangs(fake: FakeConvAI) -> None:
+    hangs = asyncio.Event()
+
+    async def hang(request: Any, proceed: faults.Proceed) -> Any:
+        await hangs.wait()
+        return await proceed()
+
+    fake.faults.add(hang, times=None)
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client, asyncio.timeout(10):
+        with pytest.raises(ConversationNotReadyError, match="was 'not there yet' after 0 s"):
+            await client.conversations.wait(next(iter(fake.conversations)), timeout=0.1)
+        hangs.set()
+        assert (await client.conversations.wait(list(fake.conversations)[-1], timeout=0)).status == "done"

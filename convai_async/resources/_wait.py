@@ -37,7 +37,7 @@ async def wait(engine: Engine, conversation_id: str, *, until: str, timeout: flo
     while True:
         waited = engine.clock() - started
         try:
-            async with asyncio.timeout((timeout - waited) or None if timeout is not None else None):
+            async with asyncio.timeout(timeout - waited if timeout else None):
                 conversation = await engine.send(call)
         except NotFoundError:
             # Right after a call ends, it can be missing for a moment.
