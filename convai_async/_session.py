@@ -83,15 +83,14 @@ class StreamedReply:
     Attributes:
         status: The HTTP status.
         headers: The headers; names in any case.
+        timeout: Seconds that a part of the body may take, or None.
     """
 
-    def __init__(
-        self, session: Session, reply: aiohttp.ClientResponse, request: str, timeout: float | None = None
-    ) -> None:
+    def __init__(self, session: Session, reply: aiohttp.ClientResponse, request: str) -> None:
         self._session = session
         self._reply = reply
         self._request = request
-        self._timeout = timeout
+        self.timeout: float | None = None
         self.status = reply.status
         self.headers: Mapping[str, str] = reply.headers
 
@@ -119,9 +118,9 @@ class StreamedReply:
             ClientClosedError: The client was closed.
         """
         try:
-            if self._timeout is None:
+            if self.timeout is None:
                 return await self._reply.content.readany()
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 return await self._reply.content.readany()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
             self._session._raise_translated(error, self._request, reading=True)  # noqa: SLF001 - its other half
@@ -198,12 +197,11 @@ class Session:
             ConfigurationError: There is no asyncio loop, or another one than before.
         """
         request = _name(call)
-        reply = await self._open(call, self._headers, timeout)
-        async with StreamedReply(self, reply, request) as arriving:
-            if reply.status not in _SUCCESSES:
+        async with await self._open(call, self._headers, timeout) as arriving:
+            if arriving.status not in _SUCCESSES:
                 raise await self._status_error(arriving, request, timeout)
             body = await self._read_body(arriving, request)
-        return Response(reply.status, reply.headers, body, call.decode)
+        return Response(arriving.status, arriving.headers, body, call.decode)
 
     @asynccontextmanager
     async def stream(self, call: Call[Any], timeout: float | None) -> AsyncIterator[StreamedReply]:
@@ -220,15 +218,16 @@ class Session:
         request = _name(call)
         try:
             async with asyncio.timeout(timeout):
-                reply = await self._open(call, self._headers_of_streams, None)
+                opened = await self._open(call, self._headers_of_streams, None)
         except TimeoutError as error:
             self._raise_translated(error, request, reading=False)
-        async with StreamedReply(self, reply, request, timeout) as arriving:
-            if reply.status not in _SUCCESSES:
+        opened.timeout = timeout
+        async with opened as arriving:
+            if arriving.status not in _SUCCESSES:
                 raise await self._status_error(arriving, request, timeout)
             yield arriving
 
-    async def _open(self, call: Call[Any], headers: CIMultiDict[str], timeout: float | None) -> aiohttp.ClientResponse:
+    async def _open(self, call: Call[Any], headers: CIMultiDict[str], timeout: float | None) -> StreamedReply:
         session = self._opened()
         url = URL(self._base_url + call.path + ("?" + urlencode(call.query) if call.query else ""), encoded=True)
         began = time.monotonic()
@@ -254,7 +253,7 @@ class Session:
                 self._raise_translated(error, _name(call), reading=False)
             target = _redirect_target(call, reply)
             if target is None or redirects == _MAX_REDIRECTS:
-                return reply
+                return StreamedReply(self, reply, _name(call))
             reply.release()
             url = target
             redirects += 1

@@ -228,15 +228,19 @@ class DecodeError(ConvAIError):
     """The reply is not the document that it should be.
 
     Attributes:
+        problem: What does not fit.
         path: Where the misfit is, such as ``"$.transcript[3].tool_calls"``; ``"$"`` when the whole is not JSON.
-        body: The document, as it came.
+        body: The document, as it came; empty where it would be a secret.
     """
 
+    problem: str
     path: str
     body: bytes
 
     def __init__(self, problem: str, *, path: str = "$", body: bytes = b"") -> None:
-        super().__init__(f"the service's reply does not decode: {problem} - at `{path}`; its bytes are in .body")
+        where = "; its bytes are in .body" if body else ""
+        super().__init__(f"the service's reply does not decode: {problem} - at `{path}`{where}")
+        self.problem = problem
         self.path = path
         self.body = body
 

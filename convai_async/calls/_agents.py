@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from convai_async.calls._call import Call, quoted_id
+from convai_async.calls._call import Call, hiding, quoted_id
 from convai_async.calls._page import Page
 from convai_async.calls._query import check_page_size, encode_query, unix_seconds
 from convai_async.models import AgentLink, AgentTopicsPage
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def get_agent_link(agent_id: str) -> Call[AgentLink]:
     """GET /v1/convai/agents/{agent_id}/link."""
-    return Call("GET", f"{_agent(agent_id)}/link", AgentLink.from_json)
+    return Call("GET", f"{_agent(agent_id)}/link", hiding(AgentLink.from_json))
 
 
 def get_agent_topics(  # noqa: PLR0913 - each by its name

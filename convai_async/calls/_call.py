@@ -99,6 +99,10 @@ class Response(msgspec.Struct, Generic[T], frozen=True):
         # A body can be a signed URL or a transcript: neither belongs into logs.
         return f"Response(status={self.status}, request_id={self.request_id!r}, body=<{len(self.body)} bytes>)"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what rich prints: no more than the repr."""
+        return [("status", self.status), ("request_id", self.request_id), ("body_bytes", len(self.body))]
+
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Return the service's id of a request from the reply's headers, or None."""
@@ -154,6 +158,18 @@ def json_body(parameter: str, value: Any) -> JSONBody:
 
 def nothing(_body: bytes) -> None:
     """Decode a reply whose body says nothing."""
+
+
+def hiding(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """Return a decoder of what is a secret: an error of it does not keep the reply's bytes."""
+
+    def decode_secret(body: bytes) -> T:
+        try:
+            return decode(body)
+        except DecodeError as error:
+            raise DecodeError(error.problem, path=error.path) from None
+
+    return decode_secret
 
 
 def any_json(body: bytes) -> Any:

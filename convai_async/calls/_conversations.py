@@ -11,6 +11,7 @@ from convai_async.calls._call import (
     FileBody,
     checked_id,
     conversation_path,
+    hiding,
     json_body,
     nothing,
     quoted_id,
@@ -166,7 +167,7 @@ def get_signed_url(  # noqa: PLR0913 - each by its name
             "debug_events_request": debug_events_request,
         }
     )
-    return Call("GET", "/v1/convai/conversation/get-signed-url", SignedUrl.from_json, query)
+    return Call("GET", "/v1/convai/conversation/get-signed-url", hiding(SignedUrl.from_json), query)
 
 
 def get_webrtc_token(  # noqa: PLR0913 - each by its name
@@ -189,4 +190,4 @@ def get_webrtc_token(  # noqa: PLR0913 - each by its name
             "debug_events_request": debug_events_request,
         }
     )
-    return Call("GET", "/v1/convai/conversation/token", WebRTCToken.from_json, query)
+    return Call("GET", "/v1/convai/conversation/token", hiding(WebRTCToken.from_json), query)

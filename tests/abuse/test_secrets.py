@@ -1,0 +1,235 @@
+"""The key, signed URLs, tokens and proxy passwords stand in nothing that is printed, logged, pickled or saved."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import pickle
+import stat
+import traceback
+from contextlib import suppress
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.pretty import pretty_repr
+from threaded_service import ThreadedService
+
+from convai_async import ConvAIClient, ConvAIError, RetryPolicy, calls
+from convai_async.cli._app import run
+from convai_async.errors import DecodeError
+from convai_async.harvest import Archive, harvest
+from convai_async.harvest.export import export
+from convai_async.testing import FakeConvAI, faults
+from convai_async.testing.documents import AGENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KEY = "sk_8f41c02d_never_shown"
+PASSWORD = "proxy_pass_never_shown"
+ONCE = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
+
+OPERATIONS: dict[str, Callable[[ConvAIClient, str, Path], Any]] = {
+    "get": lambda client, each, folder: client.conversations.get(each),
+    "list": lambda client, each, folder: client.conversations.list().collect(),
+    "delete": lambda client, each, folder: client.conversations.delete(each),
+    "upload": lambda client, each, folder: client.conversations.files.create(each, b"%PDF", filename="a.pdf"),
+    "download": lambda client, each, folder: client.conversations.audio.download(each, folder / "a.mp3"),
+    "signed URL": lambda client, each, folder: client.conversations.get_signed_url(AGENTS[0][0]),
+    "token": lambda client, each, folder: client.conversations.get_webrtc_token(AGENTS[0][0]),
+    "link": lambda client, each, folder: client.agents.link.get(AGENTS[0][0]),
+    "request": lambda client, each, folder: client.request("GET", "/v1/convai/agents"),
+}
+
+FAULTS: dict[str, faults.Fault] = {
+    "nothing wrong": lambda request, proceed: proceed(),
+    "quoted in a message": faults.status(400, message=f"bad key {KEY}"),
+    "quoted in a code": faults.status(401, KEY),
+    "quoted in a header": faults.status(500, headers={"x-echo": KEY, "request-id": KEY}),
+    "quoted in problems": faults.body(
+        json.dumps({"detail": [{"loc": [KEY], "msg": KEY, "type": KEY}]}).encode(), code=422
+    ),
+    "quoted in text": faults.body(KEY.encode(), code=502, content_type="text/plain"),
+    "quoted in a redirect": faults.redirect(f"https://elsewhere.example/{KEY}"),
+    "dropped": faults.drop(),
+    "reset": faults.drop(end="reset"),
+    "no HTTP": faults.status(200, headers={"x": "x" * 100_000}),
+    "no JSON": faults.body(b"<"),
+    "not what was asked for": faults.body(b'{"signed_url": 5, "token": 5}'),
+}
+
+
+def everything_said(error: BaseException) -> Iterator[str]:
+    """What anybody could print of an error and of all that led to it."""
+    yield "".join(traceback.format_exception(error))
+    yield "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    chain: BaseException | None = error
+    while chain is not None:
+        yield f"{chain!s} {chain!r} {chain.args!r} {chain.__dict__!r} {pretty_repr(chain)}"
+        chain = chain.__cause__ or chain.__context__
+    yield repr(pickle.dumps(error))
+
+
+def check(texts: Iterator[str] | list[str], *secrets: str) -> None:
+    for text in texts:
+        for secret in (KEY, PASSWORD, *secrets):
+            assert secret not in text, f"{secret} stands in: {text[:2000]}"
+
+
+@pytest.mark.parametrize(("operation", "fault"), list(product(OPERATIONS, FAULTS)))
+async def test_no_error_and_no_log_line_shows_the_key(
+    operation: str, fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    asyncio.get_running_loop().set_debug(True)
+    async with FakeConvAI(conversations=3, api_key=KEY, audio_bytes=1000) as fake:
+        fake.faults.add(FAULTS[fault], times=None)
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        async with ConvAIClient(KEY, base_url=fake.url, retry=ONCE) as client:
+            try:
+                result = await OPERATIONS[operation](client, recorded, tmp_path)
+            except ConvAIError as error:
+                check(everything_said(error))
+            else:
+                check([f"{result!r} {result!s} {pretty_repr(result)}"], *secrets_of(result))
+    check([f"{record.getMessage()} {record.__dict__!r}" for record in caplog.records])
+    check([caplog.text])
+
+
+def secrets_of(result: Any) -> list[str]:
+    """What must not be printed of a result."""
+    token = getattr(result, "token", None)
+    found = [getattr(result, "signed_url", None), getattr(token, "conversation_token", token)]
+    return [each for each in found if isinstance(each, str)]
+
+
+async def test_secrets_are_there_to_be_used_and_not_to_be_printed() -> None:
+    async with FakeConvAI(conversations=1, api_key=KEY) as fake, ConvAIClient(KEY, base_url=fake.url) as client:
+        for what in ("signed URL", "token", "link"):
+            result = await OPERATIONS[what](client, "", None)  # type: ignore[arg-type]
+            (secret,) = secrets_of(result)
+            assert len(secret) > 10
+            check([repr(result), str(result), pretty_repr([result])], secret)
+        raw = await client.send_raw(calls.get_signed_url(AGENTS[0][0]))
+        check([repr(raw), str(raw), pretty_repr(raw)], raw.decode().signed_url)
+
+
+@pytest.mark.parametrize("what", ["signed URL", "token", "link"])
+async def test_a_secret_that_does_not_decode_is_not_kept_by_the_error(what: str) -> None:
+    async with FakeConvAI(conversations=1, api_key=KEY) as fake, ConvAIClient(KEY, base_url=fake.url) as client:
+        secret = "wss://the_secret"
+        body = {"signed_url": [secret], "token": [secret]}
+        fake.faults.add(faults.body(json.dumps(body).encode()))
+        with pytest.raises(DecodeError) as caught:
+            await OPERATIONS[what](client, "", None)  # type: ignore[arg-type]
+    error = caught.value
+    check([str(error), repr(error), repr(error.__dict__), repr(pickle.dumps(error))], secret)
+
+
+async def test_nothing_that_is_alive_prints_the_key(tmp_path: Path) -> None:
+    async with FakeConvAI(conversations=3, api_key=KEY) as fake, ConvAIClient(KEY, base_url=fake.url) as client:
+        other = client.with_options(timeout=5)
+        paginator = client.conversations.list()
+        async with (
+            client.conversations.audio.stream(next(filter(fake.conversations.has_audio, fake.conversations))),
+            client.conversations.get_many(list(fake.conversations)) as results,
+            paginator.prefetch() as summaries,
+            client.conversations.watch(since=0) as watch,
+        ):
+            await anext(summaries)
+            await anext(results)
+            await anext(watch)
+            seen = set()
+            for each in gc.get_objects():
+                module = str(type(each).__module__)
+                if module.startswith("convai_async") and "testing" not in module:
+                    seen.add(type(each).__name__)
+                    check([f"{each!r} {each!s}"])
+        assert {"ConvAIClient", "Session", "Engine", "Paginator", "Call", "AudioStream", "Watch"} <= seen
+        assert repr(other) == repr(client)
+
+
+async def test_the_password_of_a_proxy_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, unused_tcp_port_factory: Callable[[], int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("http_proxy", f"http://user:{PASSWORD}@127.0.0.1:{unused_tcp_port_factory()}")
+    async with ConvAIClient(KEY, base_url="http://service.example", retry=ONCE, trust_env=True) as client:
+        with pytest.raises(ConvAIError) as caught:
+            await client.conversations.list()
+    check(["".join(traceback.format_exception(caught.value)), repr(caught.value), caplog.text])
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_the_key_is_in_no_file_and_all_files_are_their_owner_s_alone(tmp_path: Path) -> None:
+    archive = tmp_path / "calls.db"
+    before = os.umask(0)
+    try:
+        async with FakeConvAI(conversations=12, api_key=KEY, audio_bytes=1000) as fake:
+            fake.faults.add(faults.status(403, message=f"not with {KEY}"), operation="get_conversation", times=2)
+            async with ConvAIClient(KEY, base_url=fake.url, retry=ONCE) as client:
+                modes = set()
+
+                def look(_: object) -> None:
+                    modes.update({(path.name, stat.S_IMODE(path.stat().st_mode)) for path in files_below(tmp_path)})
+
+                await harvest(client, archive, audio=True, progress=look)
+        with Archive.open(archive) as opened:
+            assert len(opened.failures()) + opened.status().conversations == 12
+            for name in ("a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet"):
+                export(opened, tmp_path / name)
+            export(opened, tmp_path / "by-day.parquet", partition=True)
+    finally:
+        os.umask(before)
+    look(None)
+    assert {mode & 0o077 for _, mode in modes} == {0}, modes
+    assert {"calls.db", "calls.db-wal", "a.parquet"} <= {name for name, _ in modes}
+    folders = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+    for path in files_below(tmp_path):
+        assert KEY.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["list", "--json"],
+        ["show", "conv_1"],
+        ["harvest", "ARCHIVE"],
+        ["harvest", "ARCHIVE", "--json"],
+        ["status", "ARCHIVE"],
+        ["delete", "conv_1", "--yes"],
+        ["--help"],
+        ["harvest", "--help"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("fault", ["nothing wrong", "quoted in a message", "quoted in problems", "quoted in text"])
+def test_the_command_line_never_prints_the_key(
+    arguments: list[str],
+    fault: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ELEVENLABS_API_KEY", KEY)
+    archive = str(tmp_path / "calls.db")
+    with ThreadedService(conversations=3, api_key=KEY) as fake:
+        fake.faults.add(FAULTS[fault], operation="get_conversation", times=None)
+        address = [] if arguments[0] == "status" or "--help" in arguments else ["--base-url", fake.url]
+        if arguments[0] == "status":
+            run(["harvest", archive, "--base-url", fake.url])
+        with suppress(SystemExit):
+            run([archive if each == "ARCHIVE" else each for each in arguments] + address)
+    captured = capsys.readouterr()
+    assert captured.out + captured.err
+    check([captured.out, captured.err])
