@@ -7,6 +7,7 @@ an exception of ours. It does not retry and does not limit.
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
@@ -378,7 +379,8 @@ def _body_arguments(call: Call[Any]) -> dict[str, Any]:
             return {"data": aiohttp.BytesPayload(content, content_type="application/json")}
         case FileBody(field, content, filename, content_type):
             form = aiohttp.FormData()
-            form.add_field(field, content, filename=filename, content_type=content_type)
+            # As a file, which aiohttp sends in pieces: it warns of large bytes, which would hold up the loop.
+            form.add_field(field, io.BytesIO(content), filename=filename, content_type=content_type)
             return {"data": form}
         case None:
             return {}

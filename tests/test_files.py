@@ -80,3 +80,12 @@ async def test_a_folder_is_no_file(client: ConvAIClient, tmp_path: Path) -> None
 async def test_a_name_in_any_script_arrives(client: ConvAIClient, fake: FakeConvAI) -> None:
     uploaded = await client.conversations.files.create(next(iter(fake.conversations)), b"x", filename="квитанция 1.pdf")
     assert uploaded.file_id
+
+
+async def test_a_large_file_arrives_whole_and_aiohttp_has_nothing_to_warn_of(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    conversation_id = next(iter(fake.conversations))
+    content = bytes(range(256)) * 12_000
+    uploaded = await client.conversations.files.create(conversation_id, content, filename="a.pdf")
+    assert fake.files[conversation_id, uploaded.file_id] == content

@@ -10,12 +10,15 @@ import asyncio
 import gzip
 import os
 import random
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, get_args
 
 import pytest
 from world import OPERATIONS, World
 
 from convai_async import ConvAIClient, ConvAIError, RetryPolicy
+from convai_async.errors import RateLimitError
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
@@ -161,3 +164,43 @@ async def test_what_passes_is_healed_and_nobody_notices(seed: int, tmp_path: Pat
 async def test_what_ruins_a_reply_is_an_error_of_ours_and_never_wrong_data(seed: int, tmp_path: Path) -> None:
     hits, failed = await run(seed, tmp_path, ruinous=True)
     print(f"{hits} faults: {failed}")
+
+
+async def test_a_list_that_changes_while_it_is_read_has_once_what_was_there_all_the_time() -> None:
+    async with FakeConvAI(conversations=60) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        there = list(fake.conversations)
+        leaving = there[::3]
+
+        async def change(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+            fake.add_conversation()
+            fake.conversations.remove(leaving.pop())
+            return await proceed()
+
+        fake.faults.add(change, times=None)
+        listed = [summary.conversation_id async for summary in client.conversations.list(page_size=7)]
+        stayed = [each for each in there if each in fake.conversations]
+        assert [each for each in listed if each in stayed] == stayed
+        assert len(listed) == len(set(listed))
+
+
+async def test_a_clock_that_jumps_hurries_nobody_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(1)
+    real = time.time
+    async with (
+        FakeConvAI(conversations=CONVERSATIONS, audio_bytes=50_000) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(wait_initial=0)) as client,
+        asyncio.timeout(SECONDS_AN_OPERATION),
+    ):
+        world = World(fake.conversations, client, tmp_path)
+        await world.learn_the_recording()
+        monkeypatch.setattr(time, "time", lambda: real() + rng.choice([0, -1, 1]) * rng.uniform(0, 10 * 365 * 86_400))
+        for operation in OPERATIONS:
+            await getattr(world, operation)()
+        async with client.conversations.watch(since=0) as watch:
+            assert {(await anext(watch)).conversation_id for _ in world.ids} == set(world.ids)
+        fake.faults.add(faults.rate_limited(retry_after=60, form="date"))
+        with suppress(RateLimitError):
+            await client.conversations.list()
+        assert client._engine.limiter.pause_left <= 15 * 60
