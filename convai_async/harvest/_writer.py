@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from convai_async.harvest._database import errors_named, open_for_writing, unlock, value
+from convai_async.harvest import _recordings
+from convai_async.harvest._database import ArchiveError, errors_named, open_for_writing, unlock, value
 from convai_async.harvest._rows import (
     TOOL_CALL_COLUMNS,
     TURN_COLUMNS,
@@ -73,8 +74,9 @@ class ArchiveWriter:
     Close it with ``with``, or with `close`.
 
     Args:
-        path: The file; made when it is not there.
-        source: The address of the service that it is of; None takes what is there, and makes nothing.
+        path: The file.
+        source: The address of the service that it is of.
+        create: Whether to make it when there is no file.
         clock: Tells the time of day in unix seconds.
 
     Raises:
@@ -85,11 +87,16 @@ class ArchiveWriter:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], source: str | None, *, clock: Callable[[], float] = time.time
+        self,
+        path: str | os.PathLike[str],
+        source: str,
+        *,
+        create: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.path: Path
         self._connection: sqlite3.Connection
-        self.path, self._connection, self._lock_connection = open_for_writing(path, source)
+        self.path, self._connection, self._lock_connection = open_for_writing(path, source, create=create)
         self._turn = Lock()
         self._clock = clock
 
@@ -162,12 +169,16 @@ class ArchiveWriter:
         The pages that it freed are overwritten already, as the archive is opened with ``secure_delete``.
 
         Raises:
-            ArchiveError: The archive cannot be written.
+            ArchiveError: The archive cannot be written; or somebody is reading it as it was, and so keeps the log.
         """
         with self._turn, errors_named(self.path):
             self._connection.execute("INSERT INTO turns_search (turns_search) VALUES ('optimize')")
             self._connection.commit()
-            self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+            if value(self._connection, "PRAGMA wal_checkpoint (TRUNCATE)"):
+                raise ArchiveError(
+                    f"the conversations are removed from {str(self.path)!r}, but their bytes are still in its log,"
+                    " as another program is reading it: close that, and run the same command again"
+                )
 
     def windows(self, agent_id: str) -> list[Window]:
         """Return the stretches of an agent's list that have been read, from old to new; empty stands for all agents."""
@@ -212,7 +223,6 @@ class ArchiveWriter:
                 since then, in unix seconds, as a recording can come later than the transcript.
         """
         condition, parameters = scope.condition()
-        folder = self.path.parent
         with self._turn, errors_named(self.path):
             rows = self._connection.execute(
                 "SELECT conversation_id, path FROM conversations LEFT JOIN audio USING (conversation_id)"  # noqa: S608
@@ -221,7 +231,7 @@ class ArchiveWriter:
                 " ORDER BY start_time_unix_secs DESC",
                 [ask_again_since, *parameters],
             )
-            return [conversation_id for conversation_id, path in rows if path is None or not (folder / path).exists()]
+            return [conversation_id for conversation_id, path in rows if path is None or not self._is_there(path)]
 
     def absent(self, scope: Scope, ids: Collection[str]) -> list[str]:
         """Return the ids of conversations that are here and started in this scope, but are none of these."""
@@ -287,17 +297,21 @@ class ArchiveWriter:
         self._delete(("failures",), [item.conversation_id for item in gone])
 
     def _forget(self, ids: Sequence[str]) -> int:
-        count = 0
-        for conversation_id in ids:
+        paths = [
+            path
+            for conversation_id in ids
             for (path,) in self._connection.execute(
                 "SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,)
-            ).fetchall():
-                (self.path.parent / path).unlink(missing_ok=True)
-            self._delete((*_DETAILS, "audio", "failures"), [conversation_id])
-            count += self._connection.execute(
-                "DELETE FROM conversations WHERE conversation_id = ?", (conversation_id,)
-            ).rowcount
-        return count
+            )
+        ]
+        _recordings.remove(self.path, ids, paths)
+        self._delete((*_DETAILS, "audio", "failures"), ids)
+        return self._connection.executemany(
+            "DELETE FROM conversations WHERE conversation_id = ?", [(conversation_id,) for conversation_id in ids]
+        ).rowcount
+
+    def _is_there(self, path: str) -> bool:
+        return _recordings.is_recording(path) and (self.path.parent / path).exists()
 
     def _delete(self, tables: Sequence[str], ids: Sequence[str]) -> None:
         for table in tables:

@@ -10,12 +10,13 @@ import io
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from convai_async.audio import SavedAudio
 from convai_async.errors import ConfigurationError, InvalidArgumentError
+from convai_async.harvest import _recordings
 from convai_async.harvest._database import ArchiveError
 from convai_async.harvest._files import check_free, compressed, decompressed, new_file
 from convai_async.harvest._rows import Finding, Gone, Recorded, decoded
@@ -33,8 +34,14 @@ T = TypeVar("T")
 Table = Literal["conversations", "turns", "tool_calls"]
 
 _BATCH = 500
+_LONGEST_LINE = 256 * 1024**2
+"""Bytes; what is compressed can unfold to any size."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _COMPRESSIONS = (".gz", ".zst")
+
+
+_Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What SQLite can hold."""
 
 
 class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -54,10 +61,10 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     source: str
     conversation_id: str
-    fetched_unix_secs: int
-    deleted_unix_secs: int | None = None
-    no_audio_unix_secs: int | None = None
-    audio: tuple[str, int, str, str] | None = None
+    fetched_unix_secs: _Integer
+    deleted_unix_secs: _Integer | None = None
+    no_audio_unix_secs: _Integer | None = None
+    audio: tuple[str, _Integer, str, str] | None = None
     listed: msgspec.Raw = msgspec.Raw()
     conversation: msgspec.Raw = msgspec.Raw()
     raw_base64: bytes | None = None
@@ -196,11 +203,16 @@ def _fits_into_a_line(raw: bytes) -> bool:
 
 def _read_lines(file: Path, stream: IO[bytes]) -> Iterator[Line]:
     decoder = msgspec.json.Decoder(Line)
-    for number, text in enumerate(stream, 1):
+    for number, text in enumerate(iter(lambda: stream.readline(_LONGEST_LINE + 1), b""), 1):
+        if len(text) > _LONGEST_LINE:
+            raise ArchiveError(f"line {number} of {str(file)!r} is none that `export` wrote: it is too long")
         try:
-            yield decoder.decode(text)
-        except ValueError as error:
+            line = decoder.decode(text)
+        except (ValueError, RecursionError) as error:
             raise ArchiveError(f"line {number} of {str(file)!r} is none that `export` wrote: {error}") from error
+        if line.audio is not None and not _recordings.is_recording(line.audio[0]):
+            raise ArchiveError(f"line {number} of {str(file)!r} names no recording in audio/: {line.audio[0]!r}")
+        yield line
 
 
 def _same_source(first: list[Line], lines: Iterator[Line], file: Path) -> Iterator[Line]:

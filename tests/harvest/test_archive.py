@@ -188,7 +188,8 @@ def test_a_second_writer_is_refused_until_the_first_is_done(path: Path) -> None:
 
 
 def test_what_the_service_has_no_more_is_marked_or_removed(writer: ArchiveWriter, archive: Archive, path: Path) -> None:
-    recording = path.parent / "audio.mp3"
+    recording = path.parent / "audio" / "a.mp3"
+    recording.parent.mkdir()
     recording.write_bytes(b"ID3")
     writer.store(
         [
@@ -222,7 +223,8 @@ def test_what_is_forgotten_leaves_no_trace_in_the_files(writer: ArchiveWriter, a
 
 
 def test_recordings_that_are_missing_are_known(writer: ArchiveWriter, path: Path) -> None:
-    there, removed = path.parent / "a.mp3", path.parent / "b.mp3"
+    there, removed = path.parent / "audio" / "a.mp3", path.parent / "audio" / "b.mp3"
+    there.parent.mkdir()
     there.write_bytes(b"ID3")
     ids = ["there", "removed", "none", "none lately", "not asked", "without"]
     writer.store(
@@ -421,7 +423,7 @@ def test_odd_paths_are_refused_with_what_to_do(tmp_path: Path) -> None:
             make(tmp_path)
         with pytest.raises(ArchiveError, match=r"does not exist: make it with `mkdir -p"):
             make(tmp_path / "none" / "calls.db")
-    for missing in (Archive.open, lambda path: ArchiveWriter(path, None)):
+    for missing in (Archive.open, lambda path: ArchiveWriter(path, SOURCE, create=False)):
         with pytest.raises(ArchiveError, match="there is no archive"):
             missing(tmp_path / "calls.db")
     assert list(tmp_path.iterdir()) == []
