@@ -6,13 +6,17 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from convai_async.errors import ConvAIError
-from convai_async.harvest._schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
+from convai_async.harvest._schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _BUSY_TIMEOUT_SECS = 30
 
@@ -30,8 +34,10 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
     file = _checked_path(path)
     if not file.exists():
         raise _no_archive(file)
-    connection = _connect(file)
-    with _closed_on_error(connection), errors_named(file):
+    # A journal cannot be opened without writing beside it, and there is none to be opened.
+    unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
+    connection = _connect(file, "immutable=1" if unwritable else "mode=rw")
+    with _closed_on_error(connection), contents_of(file):
         # Not opened as read-only: the last one who closes the file must be able to tidy up beside it.
         connection.execute("PRAGMA query_only = ON")
         version = _checked_version(connection, file)
@@ -40,6 +46,7 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
                 f"{str(file)!r} was written by an older convai_async (schema {version}, this one reads"
                 f" {SCHEMA_VERSION}): the next `convai-async harvest {file}` brings it up to date"
             )
+        _check_tables(connection, file)
     return file, connection
 
 
@@ -64,8 +71,8 @@ def open_for_writing(
     if not create and not file.exists():
         raise _no_archive(file)
     _make_private(file)
-    connection = _connect(file)
-    with _closed_on_error(connection), errors_named(file):
+    connection = _connect(file, "mode=rw")
+    with _closed_on_error(connection), contents_of(file):
         if not (create and _is_new(connection)):
             _checked_version(connection, file)
         lock = _lock(file)
@@ -132,6 +139,34 @@ def errors_named(file: Path) -> Iterator[None]:
         raise ArchiveError(f"{str(file)!r}: {error}{advice}") from error
 
 
+@contextmanager
+def contents_of(file: Path) -> Iterator[None]:
+    """Turn what goes wrong with reading an archive's rows into our errors, which name the file.
+
+    Besides SQLite's errors that is whatever comes of values that we did not write: an archive can be damaged, or
+    come from a stranger.
+    """
+    with errors_named(file):
+        try:
+            yield
+        except ConvAIError:
+            raise
+        except (TypeError, ValueError, LookupError, OverflowError, MemoryError, RecursionError) as error:
+            raise ArchiveError(
+                f"{str(file)!r} holds what convai_async did not write ({str(error) or type(error).__name__}):"
+                " restore it from a backup, or harvest into a new one"
+            ) from error
+
+
+def typed(kind: type[T], row: Iterable[Any]) -> T:
+    """Return a row as a Struct whose fields are its columns.
+
+    Raises:
+        msgspec.ValidationError: A value is of another type than its field.
+    """
+    return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=False)), kind, builtin_types=(bytes,))
+
+
 def _prepare(connection: sqlite3.Connection, file: Path, source: str) -> None:
     # WAL lets people query while a harvest runs. FULL syncs it at every commit: what the harvest counts as
     # written is still there after a power failure.
@@ -148,6 +183,7 @@ def _prepare(connection: sqlite3.Connection, file: Path, source: str) -> None:
         connection.commit()
     for version in range(_checked_version(connection, file), SCHEMA_VERSION):
         connection.executescript(f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version = {version + 1}; COMMIT;")
+    _check_tables(connection, file)
     present = value(connection, "SELECT source FROM archive")
     if present != source and value(connection, "SELECT count(*) FROM conversations") == 0:
         # Whoever named the wrong region first, and got nothing, may name the right one.
@@ -172,7 +208,20 @@ def _checked_version(connection: sqlite3.Connection, file: Path) -> int:
             f"{str(file)!r} was written by a newer convai_async (schema {version}, this one knows"
             f" {SCHEMA_VERSION}): upgrade with `pip install -U convai-async`"
         )
+    if version < 1:
+        raise ArchiveError(f"{str(file)!r} is marked as an archive, but of no version that there is: name another file")
     return version
+
+
+def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
+    # A view in the place of a table can have rows without end.
+    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    missing = TABLES - {name for (name,) in rows}
+    if missing:
+        raise ArchiveError(
+            f"{str(file)!r} has no table {', '.join(sorted(missing))}: restore it from a backup,"
+            " or harvest into a new one"
+        )
 
 
 def _no_archive(file: Path) -> ArchiveError:
@@ -192,10 +241,10 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
     return file
 
 
-def _connect(file: Path) -> sqlite3.Connection:
+def _connect(file: Path, how: str) -> sqlite3.Connection:
     with errors_named(file):
         return sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode=rw",
+            f"{file.absolute().as_uri()}?{how}",
             uri=True,
             timeout=_BUSY_TIMEOUT_SECS,
             check_same_thread=False,  # worker threads take turns with it

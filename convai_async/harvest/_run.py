@@ -20,7 +20,7 @@ from convai_async.harvest._outages import Outages
 from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded, decoded
 from convai_async.harvest._writer import Scope
 from convai_async.harvest.report import HarvestReport
-from convai_async.harvest.windows import BEGINNING, Window, without
+from convai_async.harvest.windows import BEGINNING, Window, credible_start, latest_start, without
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
@@ -180,7 +180,9 @@ class Run:
                 progress.window = None
                 summaries = summaries[: self._room]
             self._room -= len(summaries)
-        starts = [summary.start_time_unix_secs for summary in summaries if summary.start_time_unix_secs is not None]
+        latest = latest_start(time.time())
+        credible = (credible_start(summary.start_time_unix_secs, latest) for summary in summaries)
+        starts = [start for start in credible if start is not None]
         if starts:
             self._newest = max(self._newest or 0, *starts)
             self.report.reached_unix_secs = min(self.report.reached_unix_secs or starts[0], *starts)

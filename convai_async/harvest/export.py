@@ -5,9 +5,6 @@ Memory stays the same however much there is. Nothing is overwritten, and a file 
 
 from __future__ import annotations
 
-import csv
-import io
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -18,10 +15,11 @@ from convai_async.audio import SavedAudio
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.harvest import _recordings
 from convai_async.harvest._database import ArchiveError
-from convai_async.harvest._files import check_free, compressed, decompressed, new_file
+from convai_async.harvest._files import check_free, compressed, decompressed, new_file, new_folder
 from convai_async.harvest._rows import Finding, Gone, Recorded, decoded
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
+from convai_async.models._time import utc_datetime
 
 if TYPE_CHECKING:
     import os
@@ -36,7 +34,9 @@ Table = Literal["conversations", "turns", "tool_calls"]
 _BATCH = 500
 _LONGEST_LINE = 256 * 1024**2
 """Bytes; what is compressed can unfold to any size."""
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_ODD_STARTS = ("\t", "\r", "\n")
+_FORMULA_STARTS = frozenset("=+-@＝＋－＠")  # noqa: RUF001 - where those are typed, spreadsheets take them too
+_DEEPER = 100
 _COMPRESSIONS = (".gz", ".zst")
 
 
@@ -88,7 +88,7 @@ def export(  # noqa: PLR0913 - each by its name
     - ``.csv``, also ``.csv.gz`` and ``.csv.zst``: the rows of one table, less the JSON. Text that a spreadsheet
       would run as a formula has an apostrophe before it.
     - ``.parquet`` (needs the extra ``parquet``): a row for each conversation, less the JSON, with its turns and
-      tool calls nested.
+      tool calls nested. A moment that no calendar has is null.
 
     Args:
         archive: What to export from.
@@ -123,7 +123,7 @@ def export(  # noqa: PLR0913 - each by its name
     check_free("destination", path)
     chosen: dict[str, Any] = {"agent_id": agent_id, "since": since, "until": until}
     if kind == "parquet":
-        return _export_parquet(_counted(_parquet_rows(archive, chosen), progress), path, partition=partition)
+        return _export_parquet(archive, _counted(_parquet_rows(archive, chosen), progress), path, partition=partition)
     with new_file(path) as file, compressed(file, compression) as stream:
         if kind == "jsonl":
             return _write_lines(archive.source, _counted(archive.records(**chosen), progress), stream)
@@ -194,9 +194,10 @@ def _line(source: str, record: Record) -> Line:
 
 
 def _fits_into_a_line(raw: bytes) -> bool:
+    # Nested deeper than it will be in its line, so that whoever reads that gets to its end.
     try:
-        msgspec.json.decode(raw)
-    except ValueError:
+        msgspec.json.decode(_DEEPER * b"[" + raw + _DEEPER * b"]")
+    except (ValueError, RecursionError):
         return False
     return raw == raw.strip() and b"\n" not in raw and raw != b"null"
 
@@ -239,23 +240,34 @@ def _findings(line: Line, folder: Path) -> Iterator[Finding]:
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], stream: IO[bytes]) -> int:
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
     count = 0
-    writer = None
     for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(text, list(row))
-            writer.writeheader()
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
+        if count == 0:
+            stream.write(_csv_line(row))
+        stream.write(_csv_line(row.values()))
         count += 1
-    text.flush()
-    text.detach()
     return count
 
 
-def _harmless(value: Any) -> Any:
-    # What callers say comes from strangers: =cmd|... must stay text where somebody opens the file.
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+def _csv_line(values: Iterable[Any]) -> bytes:
+    return (",".join(map(_csv_cell, values)) + "\r\n").encode()
+
+
+def _csv_cell(value: Any) -> str:
+    """Return a number as it is, nothing for None, and anything else as text in quotes.
+
+    What callers say comes from strangers: =cmd|... must stay text where somebody opens the file, and a semicolon
+    must not begin another cell.
+    """
+    if value is None or isinstance(value, (int, float)):
+        return "" if value is None else str(value)
+    text = str(value).replace('"', '""')
+    return f'"\'{text}"' if _is_formula(text) else f'"{text}"'
+
+
+def _is_formula(text: str) -> bool:
+    first = next((char for char in text if char.isprintable() and not char.isspace()), "")
+    return text.startswith(_ODD_STARTS) or first in _FORMULA_STARTS
 
 
 def _parquet_rows(archive: Archive, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -265,7 +277,7 @@ def _parquet_rows(archive: Archive, chosen: dict[str, Any]) -> Iterator[dict[str
         yield row
 
 
-def _export_parquet(rows: Iterable[dict[str, Any]], path: Path, *, partition: bool) -> int:
+def _export_parquet(archive: Archive, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool) -> int:
     try:
         from convai_async.harvest import _parquet  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
@@ -274,20 +286,22 @@ def _export_parquet(rows: Iterable[dict[str, Any]], path: Path, *, partition: bo
         ) from error
     if not partition:
         with new_file(path) as file:
-            return _parquet.write(_batches(rows), file)
+            return _parquet.write(_batches(rows), file, archive.path)
     count = 0
-    path.mkdir(mode=0o700)
-    for day, of_the_day in groupby(rows, key=_day):
-        folder = path / f"date={day}"
-        folder.mkdir(mode=0o700)
-        with new_file(folder / "part-0.parquet") as file:
-            count += _parquet.write(_batches(of_the_day), file)
+    with new_folder(path) as parts:
+        # A day that no calendar has comes before the others, and after them.
+        for number, (day, of_the_day) in enumerate(groupby(rows, key=_day)):
+            folder = parts / f"date={day}"
+            folder.mkdir(mode=0o700, exist_ok=True)
+            with new_file(folder / f"part-{number}.parquet") as file:
+                count += _parquet.write(_batches(of_the_day), file, archive.path)
     return count
 
 
 def _day(row: dict[str, Any]) -> str:
     start = row["start_time_unix_secs"]
-    return "unknown" if start is None else f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d}"
+    moment = utc_datetime(start) if isinstance(start, int) else None
+    return "unknown" if moment is None else str(moment.date())
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:
