@@ -321,6 +321,8 @@ class TestReading:
             ("teapot OR nothing", []),
             ('"refund', ["conv_2", "conv_1"]),
             ("refund -teapot) NEAR(", []),
+            ("a - refund", ["conv_1"]),
+            ('refund "…" 🙂 ***', ["conv_2", "conv_1"]),
         ],
     )
     def test_search_finds_words_whatever_is_typed(self, archive: Archive, text: str, found: list[str]) -> None:
@@ -340,6 +342,26 @@ class TestReading:
     def test_a_search_without_a_word_is_refused(self, archive: Archive, text: str) -> None:
         with pytest.raises(InvalidArgumentError, match=r"^text: holds no word"):
             list(archive.search(text))
+
+    @pytest.mark.parametrize(
+        ("parameter", "arguments"),
+        [
+            ("text", {"text": "a\0b"}),
+            ("text", {"text": "\udcff"}),
+            ("agent_id", {"text": "a", "agent_id": "\udcff"}),
+            ("limit", {"text": "a", "limit": 2**63}),
+            ("limit", {"text": "a", "limit": -1}),
+            ("since", {"text": "a", "since": 2**63}),
+            ("until", {"text": "a", "until": -(2**64)}),
+        ],
+    )
+    def test_what_sqlite_cannot_take_is_refused_by_name(self, archive: Archive, parameter: str, arguments: Any) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
+            list(archive.search(**arguments))
+
+    def test_an_id_that_is_no_text_is_refused_by_name(self, archive: Archive) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"^conversation_id: "):
+            archive.get_raw("\udcff")
 
     def test_what_was_replaced_is_not_found_any_more(self, writer: ArchiveWriter, archive: Archive) -> None:
         writer.store([fetched("conv_2", "A kettle", start=200)])
