@@ -12,11 +12,11 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 
 from convai_async.audio import SavedAudio
-from convai_async.errors import ConfigurationError, InvalidArgumentError
+from convai_async.errors import ConfigurationError, DecodeError, InvalidArgumentError
 from convai_async.harvest import _recordings
 from convai_async.harvest._database import ArchiveError
 from convai_async.harvest._files import check_free, compressed, decompressed, new_file, new_folder
-from convai_async.harvest._rows import Finding, Gone, Recorded, decoded
+from convai_async.harvest._rows import Failure, Finding, Gone, Recorded, decoded
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
 from convai_async.models._time import utc_datetime
@@ -163,7 +163,7 @@ def import_jsonl(
         with ArchiveWriter(archive, first.source) as writer:
             count = 0
             for batch in _batches(_same_source([first], lines, file)):
-                writer.store([finding for line in batch for finding in _findings(line, writer.path.parent)])
+                writer.store([finding for line in batch for finding in _findings(line, file, writer.path.parent)])
                 count += len(batch)
         return count
 
@@ -212,7 +212,7 @@ def _read_lines(file: Path, stream: IO[bytes]) -> Iterator[Line]:
         except (ValueError, RecursionError) as error:
             raise ArchiveError(f"line {number} of {str(file)!r} is none that `export` wrote: {error}") from error
         if line.audio is not None and not _recordings.is_recording(line.audio[0]):
-            raise ArchiveError(f"line {number} of {str(file)!r} names no recording in audio/: {line.audio[0]!r}")
+            raise ArchiveError(f"line {number} of {str(file)!r} names no recording in audio/: {line.audio[0][:100]!r}")
         yield line
 
 
@@ -224,12 +224,18 @@ def _same_source(first: list[Line], lines: Iterator[Line], file: Path) -> Iterat
         yield line
 
 
-def _findings(line: Line, folder: Path) -> Iterator[Finding]:
+def _findings(line: Line, file: Path, folder: Path) -> Iterator[Finding]:
     summary = ConversationSummary(conversation_id=line.conversation_id)
     if bytes(line.listed):
-        summary = ConversationSummary.from_json(bytes(line.listed))
+        try:
+            summary = ConversationSummary.from_json(bytes(line.listed))
+        except DecodeError as error:
+            raise ArchiveError(f"{str(file)!r}: `listed` of {line.conversation_id!r} is no line of the list") from error
     raw = bytes(line.conversation) if line.raw_base64 is None else line.raw_base64
-    yield decoded(summary, raw, line.fetched_unix_secs)
+    conversation = decoded(summary, raw, line.fetched_unix_secs)
+    if isinstance(conversation, Failure) or summary.conversation_id != line.conversation_id:
+        raise ArchiveError(f"{str(file)!r}: the line of {line.conversation_id!r} holds another conversation")
+    yield conversation
     if line.audio is not None:
         relative, size, sha256, content_type = line.audio
         yield Recorded(line.conversation_id, SavedAudio(folder / relative, size, sha256, content_type))

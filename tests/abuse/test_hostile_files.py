@@ -91,6 +91,22 @@ def test_a_line_that_no_archive_can_hold_is_refused_with_its_number(tmp_path: Pa
         import_jsonl(tmp_path / "calls.db", file)
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"conversation": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
+        ({"listed": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
+        ({"conversation_id": "c\0"}, "holds another conversation"),
+        ({"listed": None}, "`listed` of 'c' is no line of the list"),
+    ],
+)
+def test_a_line_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, object], problem: str) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(msgspec.json.encode(LINE | changes))
+    with pytest.raises(ArchiveError, match=problem):
+        import_jsonl(tmp_path / "calls.db", file)
+
+
 @pytest.mark.parametrize("levels", [10, *range(880, 1010, 10), 100_000])
 def test_what_is_deeply_nested_comes_back_byte_for_byte(tmp_path: Path, levels: int) -> None:
     path = archive_of(tmp_path / "calls.db", c=deep(levels))
