@@ -22,7 +22,7 @@ from convai_async.harvest.windows import Window, credible_start, latest_start, m
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Iterable
 
     from convai_async.client import ConvAIClient
 
@@ -127,9 +127,7 @@ class Board:
         return older
 
 
-async def read_stretch(
-    client: ConvAIClient, stretch: Stretch, agent_id: str, *, clock: Callable[[], float] = time.time
-) -> AsyncGenerator[ListedWindow, None]:
+async def read_stretch(client: ConvAIClient, stretch: Stretch, agent_id: str) -> AsyncGenerator[ListedWindow, None]:
     """Yield the windows of a stretch as its pages complete them, from new to old.
 
     The service does not say which of its two bounds are inclusive: it is asked for a second more, and what
@@ -140,7 +138,7 @@ async def read_stretch(
         ConvAIError: A page cannot be read. What was yielded is complete; ``stretch.rest`` is what remains.
     """
     whole = stretch.rest
-    now = clock()
+    now = time.time()
     latest = latest_start(now)
     paginator = client.conversations.list(
         agent_id=agent_id or None,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FOLDER = "audio"
 """Beside the archive."""
 
-_LONGEST_QUOTED = 200
+_LONGEST_QUOTED = 251
 _KEPT_OF_LONGER = 100
 _NAMED_IN_PARTS = 100
 """Characters of a file's name that stand in the names of its parts: see `AtomicFile`."""
@@ -34,12 +34,12 @@ def file_name(conversation_id: str) -> str:
     return f"{name}.mp3"
 
 
-def is_recording(path: str) -> bool:
+def is_recording(path: object) -> bool:
     """Tell whether a path, from the archive's folder, is of a file directly in its folder for recordings.
 
-    A path that an archive or an export holds can come from a stranger.
+    What an archive or an export says can come from a stranger.
     """
-    return _PLAIN.fullmatch(path) is not None
+    return isinstance(path, str) and _PLAIN.fullmatch(path) is not None
 
 
 def make_folder(archive: Path, ids: Collection[str]) -> None:

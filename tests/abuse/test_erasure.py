@@ -63,18 +63,19 @@ NO_RECORDINGS = [
     f"audio/{'x' * 300}",
     "victim",
     "audio/more/victim",
+    b"victim",
 ]
 
 
 @pytest.mark.parametrize("path", NO_RECORDINGS)
-def test_an_import_takes_no_recording_from_outside_its_folder(archive: Path, path: str) -> None:
+def test_an_import_takes_no_recording_from_outside_its_folder(archive: Path, path: str | bytes) -> None:
     file = exported(archive.with_name("a.jsonl"), audio=[path, 1, "a", "b"])
     with pytest.raises(ArchiveError, match=r"^line 1 of .*a\.jsonl' names no recording in audio/: "):
         import_jsonl(archive, file)
 
 
 @pytest.mark.parametrize("path", NO_RECORDINGS)
-def test_what_a_stranger_s_archive_names_outside_its_folder_is_not_removed(archive: Path, path: str) -> None:
+def test_what_a_stranger_s_archive_names_outside_its_folder_is_not_removed(archive: Path, path: str | bytes) -> None:
     assert not is_recording(path)
     victim = archive.parent.parent / "victim"
     victim.touch()
