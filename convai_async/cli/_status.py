@@ -35,7 +35,8 @@ def status_command(archive: Path, *, as_json: bool) -> int:
 
 
 def _lines(archive: Path, status: ArchiveStatus) -> Iterator[str]:
-    span = f" from {utc(status.oldest_unix_secs)} to {utc(status.newest_unix_secs)} UTC" if status.conversations else ""
+    oldest, newest = (utc(moment) or "?" for moment in (status.oldest_unix_secs, status.newest_unix_secs))
+    span = f" from {oldest} to {newest} UTC" if status.conversations else ""
     yield f"{archive}: {byte_count(status.size)}, of {one_line(status.source)}"
     yield f"{status.conversations:>9,} conversations{span}"
     yield f"{status.final:>9,} of them final (done or failed)"

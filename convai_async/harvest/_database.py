@@ -34,7 +34,7 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
     file = _checked_path(path)
     if not file.exists():
         raise _no_archive(file)
-    # A journal cannot be opened without writing beside it, and there is none to be opened.
+    # SQLite would make its log beside the file, also for reading.
     unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
     connection = _connect(file, "immutable=1" if unwritable else "mode=rw")
     with _closed_on_error(connection), contents_of(file):

@@ -189,6 +189,7 @@ class Archive:
 
         Raises:
             ArchiveError: It is not here.
+            InvalidArgumentError: The id is no Unicode text.
             DecodeError: Its JSON does not fit; `get_raw` has it.
         """
         return Conversation.from_json(self.get_raw(conversation_id))

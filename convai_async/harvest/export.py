@@ -194,8 +194,9 @@ def _line(source: str, record: Record) -> Line:
 
 
 def _fits_into_a_line(raw: bytes) -> bool:
-    # Nested deeper than it will be in its line, so that whoever reads that gets to its end.
     try:
+        msgspec.json.decode(raw)
+        # Deeper than in its line: whoever reads that has to get to its end.
         msgspec.json.decode(_DEEPER * b"[" + raw + _DEEPER * b"]")
     except (ValueError, RecursionError):
         return False

@@ -107,14 +107,17 @@ def test_a_line_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict
         import_jsonl(tmp_path / "calls.db", file)
 
 
-@pytest.mark.parametrize("levels", [10, *range(880, 1010, 10), 100_000])
-def test_what_is_deeply_nested_comes_back_byte_for_byte(tmp_path: Path, levels: int) -> None:
-    path = archive_of(tmp_path / "calls.db", c=deep(levels))
+ODD = [b"", b"1,2", b"1],[1", b'{"a":1},{"b":2}', *map(deep, [10, *range(880, 1010, 10), 100_000])]
+
+
+@pytest.mark.parametrize("raw", ODD, ids=len)
+def test_what_is_no_json_or_deeply_nested_comes_back_byte_for_byte(tmp_path: Path, raw: bytes) -> None:
+    path = archive_of(tmp_path / "calls.db", c=raw)
     with Archive.open(path) as archive:
         export(archive, tmp_path / "a.jsonl")
     import_jsonl(tmp_path / "copy.db", tmp_path / "a.jsonl")
     with Archive.open(tmp_path / "copy.db") as copy:
-        assert copy.get_raw("c") == deep(levels)
+        assert copy.get_raw("c") == raw
 
 
 def said(tmp_path: Path, *messages: str) -> list[dict[str, str]]:
