@@ -43,21 +43,21 @@ def started(conversation_id: str, start: int) -> bytes:
     return json.dumps({"conversation_id": conversation_id, "metadata": {"start_time_unix_secs": start}}).encode()
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("cut.jsonl.gz", gzip.compress(TEXT)[:-20]),
-        ("cut.jsonl.zst", zstd.compress(TEXT)[:-20]),
-        ("flipped.jsonl.gz", gzip.compress(TEXT)[:15] + b"\xff\xff\xff" + gzip.compress(TEXT)[18:]),
-        ("flipped.jsonl.zst", zstd.compress(TEXT)[:15] + b"\xff\xff\xff" + zstd.compress(TEXT)[18:]),
-        ("sum.jsonl.gz", gzip.compress(TEXT)[:-8] + b"x" * 8),
-        ("plain.jsonl.gz", TEXT),
-        ("plain.jsonl.zst", TEXT),
-    ],
-)
-def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, name: str, content: bytes) -> None:
+DAMAGED = {
+    "cut.jsonl.gz": gzip.compress(TEXT)[:-20],
+    "cut.jsonl.zst": zstd.compress(TEXT)[:-20],
+    "flipped.jsonl.gz": gzip.compress(TEXT)[:15] + b"\xff\xff\xff" + gzip.compress(TEXT)[18:],
+    "flipped.jsonl.zst": zstd.compress(TEXT)[:4] + b"\xff" * 20,
+    "sum.jsonl.gz": gzip.compress(TEXT)[:-8] + b"x" * 8,
+    "plain.jsonl.gz": TEXT,
+    "plain.jsonl.zst": TEXT,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
-    file.write_bytes(content)
+    file.write_bytes(DAMAGED[name])
     with pytest.raises(ArchiveError, match=r"jsonl\.\w+' is damaged or cut off: "):
         import_jsonl(tmp_path / "calls.db", file)
 
