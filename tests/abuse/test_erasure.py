@@ -193,6 +193,11 @@ def test_a_device_is_no_archive() -> None:
 
 
 def test_a_lock_that_cannot_be_taken_is_not_called_a_busy_archive(archive: Path) -> None:
-    archive.with_name("calls.db.lock").write_bytes(b"my thesis" * 100)
+    lock = archive.with_name("calls.db.lock")
+    lock.write_bytes(b"my thesis" * 100)
     with pytest.raises(ArchiveError, match=r"calls\.db\.lock' exists and is no archive"):
+        ArchiveWriter(archive, SOURCE)
+    lock.unlink()
+    os.mkfifo(lock)
+    with pytest.raises(ArchiveError, match=r"calls\.db\.lock': disk I/O error"):
         ArchiveWriter(archive, SOURCE)
