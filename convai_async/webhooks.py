@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TOLERANCE_SECS = 30 * 60.0
 _LONGEST_HEADER = 4096
+_TIMESTAMP = re.compile(r"[0-9]{1,18}")
 
 
 class PostCallTranscription(Model):
@@ -160,7 +162,7 @@ def verify(
     expected = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     if not any(hmac.compare_digest(digest.encode(), expected.encode()) for digest in digests):
         raise WebhookSignatureError("the signature of the webhook does not fit its body and the secret")
-    if abs(clock() - int(timestamp)) > tolerance:
+    if not abs(clock() - int(timestamp)) <= tolerance:  # also when the tolerance is no number
         raise WebhookSignatureError(
             f"the webhook was signed at {timestamp}, more than {tolerance:g} s from now:"
             " an old one sent again, or a wrong clock"
@@ -170,8 +172,8 @@ def verify(
 def _read_signature(signature: str) -> tuple[str, list[str]]:
     pairs = [part.strip().partition("=") for part in signature[:_LONGEST_HEADER].split(",")]
     timestamps = [value for name, _, value in pairs if name == "t"]
-    digests = [value for name, _, value in pairs if name == "v0" and value]
-    if len(timestamps) != 1 or not (timestamps[0].isascii() and timestamps[0].isdecimal()) or not digests:
+    digests = [value for name, _, value in pairs if name == "v0" and value and value.isascii()]
+    if len(timestamps) != 1 or not _TIMESTAMP.fullmatch(timestamps[0]) or not digests:
         raise WebhookSignatureError("the header ElevenLabs-Signature is missing, or not like 't=1700000000,v0=…'")
     return timestamps[0], digests
 

@@ -147,3 +147,19 @@ def test_a_genuine_webhook_that_does_not_fit_says_where() -> None:
 def test_nothing_that_is_not_signed_gets_through(signature: str, body: bytes) -> None:
     with pytest.raises(WebhookSignatureError):
         verify(body, signature, SECRET)
+
+
+@pytest.mark.parametrize("forged", [f"t={NOW},v0=\udcff", f"t={NOW},v0=é", f"t=\udcff,v0={digest(BODY)}"])
+def test_a_signature_of_odd_characters_is_forged_and_no_error_of_ours(forged: str) -> None:
+    with pytest.raises(WebhookSignatureError):
+        construct(BODY, forged)
+
+
+def test_a_timestamp_of_hundreds_of_digits_is_refused_also_when_it_is_signed() -> None:
+    with pytest.raises(WebhookSignatureError):
+        construct_event(BODY, signed(BODY, "9" * 400), SECRET)
+
+
+def test_a_tolerance_that_is_no_number_accepts_nothing() -> None:
+    with pytest.raises(WebhookSignatureError):
+        construct(BODY, signed(BODY, 5), tolerance=float("nan"))

@@ -9,12 +9,13 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from convai_async.cli._exit_codes import EXIT_SOME_FAILED
-from convai_async.cli._options import connection_options, open_client
+from convai_async.cli._options import connection_options, open_client, source_name
 from convai_async.cli._terminal import one_line
 from convai_async.errors import NotFoundError
 from convai_async.harvest._writer import ArchiveWriter
 
 if TYPE_CHECKING:
+    from convai_async.client import ConvAIClient
     from convai_async.errors import ConvAIError
 
 _MOST_TO_NAME = 5
@@ -45,13 +46,9 @@ def delete_command(
     if not yes:
         named = ", ".join(map(one_line, wanted[:_MOST_TO_NAME])) + (", …" if len(wanted) > _MOST_TO_NAME else "")
         click.confirm(f"Delete {len(wanted):,} conversations for ever ({named})?", abort=True)
-    errors = asyncio.run(_delete(wanted, connection))
-    failed = {conversation_id for conversation_id, error in errors.items() if not isinstance(error, NotFoundError)}
-    removed = ""
-    if archive is not None:
-        with ArchiveWriter(archive, None) as writer:
-            count = writer.forget([conversation_id for conversation_id in wanted if conversation_id not in failed])
-        removed = f"; {count:,} removed from {archive}"
+    errors, count = asyncio.run(_delete(wanted, archive, connection))
+    failed = _failed(errors)
+    removed = "" if archive is None else f"; {count:,} removed from {archive}"
     click.echo(f"{len(wanted) - len(errors):,} deleted, {len(errors) - len(failed):,} were not there{removed}")
     for conversation_id in sorted(failed):
         click.echo(f"{one_line(conversation_id)}: {one_line(str(errors[conversation_id]))}", err=True)
@@ -62,6 +59,24 @@ def _ids_in(file: IO[str] | None) -> list[str]:
     return [] if file is None else [line.strip() for line in file if line.strip()]
 
 
-async def _delete(ids: list[str], connection: dict[str, Any]) -> dict[str, ConvAIError]:
-    async with open_client(**connection) as client, client.conversations.delete_many(ids) as results:
+async def _delete(
+    ids: list[str], archive: Path | None, connection: dict[str, Any]
+) -> tuple[dict[str, ConvAIError], int]:
+    """Delete at the service, then in the archive; return what failed, and how many were in the archive."""
+    async with open_client(**connection) as client:
+        if archive is None:
+            return await _delete_at_service(client, ids), 0
+        # Opened first: where the archive is another one, or busy, nothing is to be deleted anywhere.
+        with ArchiveWriter(archive, source_name(client, connection["sandbox"]), create=False) as writer:
+            errors = await _delete_at_service(client, ids)
+            failed = _failed(errors)
+            return errors, writer.forget([each for each in ids if each not in failed])
+
+
+async def _delete_at_service(client: ConvAIClient, ids: list[str]) -> dict[str, ConvAIError]:
+    async with client.conversations.delete_many(ids) as results:
         return {result.conversation_id: result.error async for result in results if result.error is not None}
+
+
+def _failed(errors: dict[str, ConvAIError]) -> set[str]:
+    return {conversation_id for conversation_id, error in errors.items() if not isinstance(error, NotFoundError)}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @filter_options
 @click.option(
     "--lookback",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=timedelta.max.days),
     default=3,
     show_default=True,
     metavar="DAYS",

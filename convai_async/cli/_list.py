@@ -10,6 +10,7 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from convai_async.calls import MAX_PAGE_SIZE
 from convai_async.cli._options import connection_options, filter_options, open_client
@@ -51,7 +52,7 @@ def list_command(
             # An id that is cut off can be shown to nobody.
             table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=25 if name == "conversation" else None)
         for summary in summaries:
-            table.add_row(*_cells(summary))
+            table.add_row(*map(Text, _cells(summary)))  # a title is no markup
         Console().print(table)
     else:
         for summary in summaries:

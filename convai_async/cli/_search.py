@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.argument("text")
 @filter_options
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at most.")
+@click.option(
+    "--limit", type=click.IntRange(min=1, max=2**63 - 1), default=50, show_default=True, help="How many at most."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def search_command(  # noqa: PLR0913, PLR0917 - the options, each by its name
     archive: Path,

@@ -35,8 +35,9 @@ def status_command(archive: Path, *, as_json: bool) -> int:
 
 
 def _lines(archive: Path, status: ArchiveStatus) -> Iterator[str]:
-    span = f" from {utc(status.oldest_unix_secs)} to {utc(status.newest_unix_secs)} UTC" if status.conversations else ""
-    yield f"{archive}: {byte_count(status.size)}, of {status.source}"
+    oldest, newest = (utc(moment) or "?" for moment in (status.oldest_unix_secs, status.newest_unix_secs))
+    span = f" from {oldest} to {newest} UTC" if status.conversations else ""
+    yield f"{archive}: {byte_count(status.size)}, of {one_line(status.source)}"
     yield f"{status.conversations:>9,} conversations{span}"
     yield f"{status.final:>9,} of them final (done or failed)"
     yield f"{status.turns:>9,} turns"
@@ -63,4 +64,4 @@ def _run(run: Run) -> str:
         return f"{began}, and is still running or was cut off"
     report = run.report or {}
     how = "was interrupted" if report.get("interrupted") else "ended"
-    return f"{began}, {how} {utc(run.ended_unix_secs)} UTC: {report.get('fetched', 0):,} fetched"
+    return f"{began}, {how} {utc(run.ended_unix_secs)} UTC: {report.get('fetched') or 0:,} fetched"

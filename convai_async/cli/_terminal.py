@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from convai_async.models._time import utc_datetime
 
 _SECONDS_PER_MINUTE = 60
 _KIB = 1024
@@ -24,8 +24,9 @@ def clock_time(seconds: int | None) -> str:
 
 
 def utc(unix_secs: int | None) -> str:
-    """Return a moment in UTC, to the second."""
-    return "" if unix_secs is None else f"{datetime.fromtimestamp(unix_secs, UTC):%Y-%m-%d %H:%M:%S}"
+    """Return a moment in UTC, to the second; nothing for None, and for what no calendar has."""
+    moment = utc_datetime(unix_secs)
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def byte_count(count: float) -> str:

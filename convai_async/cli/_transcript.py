@@ -31,10 +31,11 @@ def render(conversation: Conversation) -> RenderableType:
 def _heading(conversation: Conversation) -> Text:
     metadata, analysis = conversation.metadata, conversation.analysis
     title = (analysis and one_line(analysis.call_summary_title)) or one_line(conversation.conversation_id)
+    started = utc(metadata.start_time_unix_secs)
     facts = [
         one_line(conversation.conversation_id),
         one_line(conversation.agent_id),
-        f"{utc(metadata.start_time_unix_secs)} UTC" if metadata.start_time_unix_secs is not None else "",
+        f"{started} UTC" if started else "",
         clock_time(metadata.call_duration_secs),
         one_line(conversation.status),
         one_line(metadata.termination_reason),

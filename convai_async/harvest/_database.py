@@ -6,13 +6,17 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from convai_async.errors import ConvAIError
-from convai_async.harvest._schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
+from convai_async.harvest._schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _BUSY_TIMEOUT_SECS = 30
 
@@ -30,8 +34,10 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
     file = _checked_path(path)
     if not file.exists():
         raise _no_archive(file)
-    connection = _connect(file)
-    with _closed_on_error(connection), errors_named(file):
+    # SQLite would make its log beside the file, also for reading.
+    unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
+    connection = _connect(file, "immutable=1" if unwritable else "mode=rw")
+    with _closed_on_error(connection), contents_of(file):
         # Not opened as read-only: the last one who closes the file must be able to tidy up beside it.
         connection.execute("PRAGMA query_only = ON")
         version = _checked_version(connection, file)
@@ -40,17 +46,19 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
                 f"{str(file)!r} was written by an older convai_async (schema {version}, this one reads"
                 f" {SCHEMA_VERSION}): the next `convai-async harvest {file}` brings it up to date"
             )
+        _check_tables(connection, file)
     return file, connection
 
 
 def open_for_writing(
-    path: str | os.PathLike[str], source: str | None
+    path: str | os.PathLike[str], source: str, *, create: bool
 ) -> tuple[Path, sqlite3.Connection, sqlite3.Connection]:
-    """Open an archive, alone, and bring it up to this version; make it if there is no file yet.
+    """Open an archive, alone, and bring it up to this version.
 
     Args:
         path: The file. Its folder must exist. A new file is readable by its owner only.
-        source: The address of the service that it is of; None takes what is there, and makes nothing.
+        source: The address of the service that it is of.
+        create: Whether to make it if there is no file yet.
 
     Returns:
         The file, the connection to it, and the lock: see `unlock`.
@@ -60,32 +68,44 @@ def open_for_writing(
             somebody else writes to it.
     """
     file = _checked_path(path)
-    if source is None and not file.exists():
+    if not create and not file.exists():
         raise _no_archive(file)
+    _make_private(file)
+    connection = _connect(file, "mode=rw")
+    with _closed_on_error(connection), contents_of(file):
+        if not (create and _is_new(connection)):
+            _checked_version(connection, file)
+        lock = _lock(file)
+        try:
+            _prepare(connection, file, source)
+        except BaseException:
+            unlock(file, lock)
+            raise
+    return file, connection, lock
+
+
+def _make_private(file: Path) -> None:
     try:
         fd = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise ArchiveError(f"{str(file)!r} cannot be written: {error.strerror}") from error
     os.close(fd)
-    connection = _connect(file)
-    with _closed_on_error(connection), errors_named(file):
-        if not _is_new(connection):
-            _checked_version(connection, file)
-        lock = _lock(file)
-        with _closed_on_error(lock):
-            _prepare(connection, file, source)
-    return file, connection, lock
 
 
 def _lock(file: Path) -> sqlite3.Connection:
     # A transaction in an empty database beside the archive: it works wherever SQLite does, and ends with
     # the process, however that ends.
-    lock = sqlite3.connect(_lock_file(file), timeout=0, check_same_thread=False)
-    with _closed_on_error(lock):
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise ArchiveError(f"another process is writing to {str(file)!r}: wait for it, or stop it") from error
+    lock_file = _lock_file(file)
+    _make_private(lock_file)
+    with errors_named(lock_file):
+        lock = sqlite3.connect(lock_file, timeout=0, check_same_thread=False)
+        with _closed_on_error(lock):
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                raise ArchiveError(f"another process is writing to {str(file)!r}: wait for it, or stop it") from error
     return lock
 
 
@@ -119,14 +139,42 @@ def errors_named(file: Path) -> Iterator[None]:
         raise ArchiveError(f"{str(file)!r}: {error}{advice}") from error
 
 
-def _prepare(connection: sqlite3.Connection, file: Path, source: str | None) -> None:
+@contextmanager
+def contents_of(file: Path) -> Iterator[None]:
+    """Turn what goes wrong with reading an archive's rows into our errors, which name the file.
+
+    Besides SQLite's errors that is whatever comes of values that we did not write: an archive can be damaged, or
+    come from a stranger.
+    """
+    with errors_named(file):
+        try:
+            yield
+        except ConvAIError:
+            raise
+        except (TypeError, ValueError, LookupError, OverflowError, MemoryError, RecursionError) as error:
+            raise ArchiveError(
+                f"{str(file)!r} holds what convai_async did not write ({str(error) or type(error).__name__}):"
+                " restore it from a backup, or harvest into a new one"
+            ) from error
+
+
+def typed(kind: type[T], row: Iterable[Any]) -> T:
+    """Return a row as a Struct whose fields are its columns.
+
+    Raises:
+        msgspec.ValidationError: A value is of another type than its field.
+    """
+    return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=False)), kind, builtin_types=(bytes,))
+
+
+def _prepare(connection: sqlite3.Connection, file: Path, source: str) -> None:
     # WAL lets people query while a harvest runs. FULL syncs it at every commit: what the harvest counts as
     # written is still there after a power failure.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # what is removed is removed from the file, too
     connection.execute("PRAGMA cache_size = -32768")  # KiB; indexing what was said goes through many pages
-    if _is_new(connection) and source is not None:
+    if _is_new(connection):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(
             f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
@@ -135,13 +183,14 @@ def _prepare(connection: sqlite3.Connection, file: Path, source: str | None) -> 
         connection.commit()
     for version in range(_checked_version(connection, file), SCHEMA_VERSION):
         connection.executescript(f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version = {version + 1}; COMMIT;")
+    _check_tables(connection, file)
     present = value(connection, "SELECT source FROM archive")
-    if source is not None and present != source and value(connection, "SELECT count(*) FROM conversations") == 0:
+    if present != source and value(connection, "SELECT count(*) FROM conversations") == 0:
         # Whoever named the wrong region first, and got nothing, may name the right one.
         connection.execute("UPDATE archive SET source = ?", (source,))
         connection.execute("DELETE FROM failures")
         connection.commit()
-    elif source is not None and present != source:
+    elif present != source:
         raise ArchiveError(f"{str(file)!r} holds conversations of {present}, not of {source}: name another file")
 
 
@@ -159,7 +208,20 @@ def _checked_version(connection: sqlite3.Connection, file: Path) -> int:
             f"{str(file)!r} was written by a newer convai_async (schema {version}, this one knows"
             f" {SCHEMA_VERSION}): upgrade with `pip install -U convai-async`"
         )
+    if version < 1:
+        raise ArchiveError(f"{str(file)!r} is marked as an archive, but of no version that there is: name another file")
     return version
+
+
+def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
+    # A view in the place of a table can have rows without end.
+    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    missing = TABLES - {name for (name,) in rows}
+    if missing:
+        raise ArchiveError(
+            f"{str(file)!r} has no table {', '.join(sorted(missing))}: restore it from a backup,"
+            " or harvest into a new one"
+        )
 
 
 def _no_archive(file: Path) -> ArchiveError:
@@ -168,17 +230,21 @@ def _no_archive(file: Path) -> ArchiveError:
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:
     file = Path(path)
+    if file.is_symlink():
+        file = Path(os.path.realpath(file))  # the lock and the recordings are beside the file itself
     if file.is_dir():
         raise ArchiveError(f"{str(file)!r} is a folder: name a file in it, such as '{file / 'calls.db'}'")
     if not file.parent.is_dir():
         raise ArchiveError(f"the folder {str(file.parent)!r} does not exist: make it with `mkdir -p {file.parent}`")
+    if file.exists() and not file.is_file():
+        raise ArchiveError(f"{str(file)!r} is no regular file: name another")
     return file
 
 
-def _connect(file: Path) -> sqlite3.Connection:
+def _connect(file: Path, how: str) -> sqlite3.Connection:
     with errors_named(file):
         return sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode=rw",
+            f"{file.absolute().as_uri()}?{how}",
             uri=True,
             timeout=_BUSY_TIMEOUT_SECS,
             check_same_thread=False,  # worker threads take turns with it

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import sys
 import tempfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from convai_async._atomic_file import put_in_place
 from convai_async.errors import ConfigurationError, InvalidArgumentError
+from convai_async.harvest._database import ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +50,18 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes its name when the block ends without an error; its owner's only."""
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part"))
+    try:
+        yield temporary
+        put_in_place(temporary, path, overwrite=False)
+    except BaseException:
+        shutil.rmtree(temporary)
+        raise
+
+
+@contextmanager
 def compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
     """Yield what compresses into a file, as its suffix says: ``.gz``, ``.zst``, or not at all."""
     if suffix == ".gz":
@@ -61,16 +76,30 @@ def compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def decompressed(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading and decompress it as its suffix says: ``.gz``, ``.zst``, or not at all."""
+    """Open a file for reading and decompress it as its suffix says: ``.gz``, ``.zst``, or not at all.
+
+    Raises:
+        ArchiveError: In the block, when the file is damaged.
+        OSError: The file cannot be opened or read.
+    """
     if path.suffix == ".gz":
-        with gzip.open(path, "rb") as stream:
+        with _damage_named(path, EOFError, zlib.error, gzip.BadGzipFile), gzip.open(path, "rb") as stream:
             yield stream  # type: ignore[misc]
     elif path.suffix == ".zst":
-        with _zstd().open(path, "rb") as stream:
+        zstd = _zstd()
+        with _damage_named(path, EOFError, zstd.ZstdError), zstd.open(path, "rb") as stream:
             yield stream
     else:
         with path.open("rb") as stream:
             yield stream
+
+
+@contextmanager
+def _damage_named(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
+        raise ArchiveError(f"{str(path)!r} is damaged or cut off: {error}") from error
 
 
 def _zstd() -> Any:

@@ -10,6 +10,7 @@ it: so the list is split where it is dense, and its beginning is found by halvin
 
 from __future__ import annotations
 
+import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import anyio
 import msgspec
 
 from convai_async.calls import MAX_PAGE_SIZE
-from convai_async.harvest.windows import Window
+from convai_async.harvest.windows import Window, credible_start, latest_start, may_lie_in
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
@@ -131,11 +132,14 @@ async def read_stretch(client: ConvAIClient, stretch: Stretch, agent_id: str) ->
 
     The service does not say which of its two bounds are inclusive: it is asked for a second more, and what
     lies outside is left out. A list that is not from new to old is read to its end before anything is yielded.
+    No window reaches beyond the newest conversation into the future: of that, nothing is known.
 
     Raises:
         ConvAIError: A page cannot be read. What was yielded is complete; ``stretch.rest`` is what remains.
     """
     whole = stretch.rest
+    now = time.time()
+    latest = latest_start(now)
     paginator = client.conversations.list(
         agent_id=agent_id or None,
         call_start_after_unix=whole.start - 1 if whole.start > 0 else None,
@@ -147,7 +151,7 @@ async def read_stretch(client: ConvAIClient, stretch: Stretch, agent_id: str) ->
     async with aclosing(paginator.pages()) as pages:
         async for page in pages:
             for summary in page:
-                start = summary.start_time_unix_secs
+                start = credible_start(summary.start_time_unix_secs, latest)
                 if start is None or start in whole:
                     waiting[summary.conversation_id] = summary
                     stretch.seen += 1
@@ -156,23 +160,21 @@ async def read_stretch(client: ConvAIClient, stretch: Stretch, agent_id: str) ->
                     oldest = start if oldest is None else min(start, oldest)
                     stretch.newest = start if stretch.newest is None else max(start, stretch.newest)
             if stretch.ordered and oldest is not None:
-                yield _cut_off(stretch, waiting, oldest + 1)
+                yield _cut_off(stretch, waiting, oldest + 1, now)
                 if stretch.end == stretch.start:
                     return  # somebody else reads the rest
-    yield _cut_off(stretch, waiting, stretch.start)
+    yield _cut_off(stretch, waiting, stretch.start, now)
 
 
-def _cut_off(stretch: Stretch, waiting: dict[str, ConversationSummary], start: int) -> ListedWindow:
+def _cut_off(stretch: Stretch, waiting: dict[str, ConversationSummary], start: int, now: float) -> ListedWindow:
     """Complete the window from ``start`` to the end of the stretch, and take its conversations out of the waiting."""
     end = stretch.end
-    newest = end is None
-    if end is None:
+    newest = end is None or end > now
+    if end is None or end > now:
         end = stretch.start if stretch.newest is None else stretch.newest + 1
     window = Window(max(start, stretch.start), end)
     complete = [
-        summary
-        for summary in waiting.values()
-        if summary.start_time_unix_secs is None or summary.start_time_unix_secs in window
+        summary for summary in waiting.values() if may_lie_in(window, summary.start_time_unix_secs, latest_start(now))
     ]
     for summary in complete:
         del waiting[summary.conversation_id]

@@ -7,8 +7,12 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from convai_async.harvest._database import contents_of
+from convai_async.models._time import utc_datetime
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _TEXT, _INTEGER, _REAL, _BOOLEAN = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 
@@ -66,19 +70,29 @@ SCHEMA = pa.schema(
 )
 """The table ``conversations`` less its JSON; moments are timestamps."""
 
+_MOMENTS = [field.name for field in SCHEMA if pa.types.is_timestamp(field.type)]
 
-def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes]) -> int:
-    """Write rows, a row group for each batch, and return how many there were."""
+
+def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Path) -> int:
+    """Write rows, a row group for each batch, and return how many there were.
+
+    Raises:
+        ArchiveError: The archive that they are of has values of other types than its columns.
+    """
     count = 0
     with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
         for batch in batches:
-            writer.write_table(pa.Table.from_pylist([_with_booleans(row) for row in batch], SCHEMA))
+            with contents_of(archive):
+                table = pa.Table.from_pylist([_typed(row) for row in batch], SCHEMA)
+            writer.write_table(table)
             count += len(batch)
     return count
 
 
-def _with_booleans(row: dict[str, Any]) -> dict[str, Any]:
-    # SQLite has no booleans, and Arrow takes no integers for them.
+def _typed(row: dict[str, Any]) -> dict[str, Any]:
+    # SQLite has no booleans, and Arrow takes no integers for them; Parquet stores milliseconds, of fewer years.
+    for moment in _MOMENTS:
+        row[moment] = utc_datetime(row[moment])
     row["has_audio"] = bool(row["has_audio"])
     for turn in row["turns"]:
         turn["interrupted"] = bool(turn["interrupted"])

@@ -6,7 +6,6 @@ import time
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
 
 import anyio
 from anyio.to_thread import run_sync
@@ -14,19 +13,19 @@ from anyio.to_thread import run_sync
 from convai_async import calls
 from convai_async._tasks import task_group
 from convai_async.errors import AuthenticationError, ConvAIError, NotFoundError, RateLimitError, TransportError
+from convai_async.harvest import _recordings
 from convai_async.harvest._jobs import Job, Outcome, Progress, completed
 from convai_async.harvest._listing import Board, ListedWindow, Stretch, read_stretch
 from convai_async.harvest._outages import Outages
 from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded, decoded
 from convai_async.harvest._writer import Scope
 from convai_async.harvest.report import HarvestReport
-from convai_async.harvest.windows import BEGINNING, Window, without
+from convai_async.harvest.windows import BEGINNING, Window, credible_start, latest_start, without
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from datetime import timedelta
-    from pathlib import Path
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -86,11 +85,11 @@ class Run:
         await self._fetch_unfinished(max_concurrency)
         if audio:
             await self._fetch_audio(again_from, max_concurrency)
-        if self._prune == "remove" and self.report.deleted:
-            await run_sync(self._archive.scrub)
         self.report.interrupted = self._stop.is_set()
         self._count()
         await run_sync(self._archive.end_run, run_id, self.report)
+        if self._prune == "remove" and self.report.deleted:
+            await run_sync(self._archive.scrub)
         return self.report
 
     @property
@@ -117,9 +116,8 @@ class Run:
         await self._work_off([Job(summary, listed=False) for summary in again], max_concurrency)
 
     async def _fetch_audio(self, ask_again_since: int, max_concurrency: int) -> None:
-        folder = self._archive.path.parent / "audio"
-        await run_sync(_make_audio_folder, folder)
         ids = await run_sync(lambda: self._archive.without_audio(self._scope, ask_again_since=ask_again_since))
+        await run_sync(_recordings.make_folder, self._archive.path, ids)
         jobs = (Job(ConversationSummary(conversation_id=each), kind="audio") for each in ids)
         await self._work_off(jobs, max_concurrency)
 
@@ -182,7 +180,9 @@ class Run:
                 progress.window = None
                 summaries = summaries[: self._room]
             self._room -= len(summaries)
-        starts = [summary.start_time_unix_secs for summary in summaries if summary.start_time_unix_secs is not None]
+        latest = latest_start(time.time())
+        credible = (credible_start(summary.start_time_unix_secs, latest) for summary in summaries)
+        starts = [start for start in credible if start is not None]
         if starts:
             self._newest = max(self._newest or 0, *starts)
             self.report.reached_unix_secs = min(self.report.reached_unix_secs or starts[0], *starts)
@@ -228,7 +228,7 @@ class Run:
         return Failure(job.summary.conversation_id, str(error), error.attempts, job.kind, summary)
 
     async def _save_audio(self, conversation_id: str) -> Recorded:
-        destination = self._archive.path.parent / "audio" / f"{quote(conversation_id, safe='')}.mp3"
+        destination = self._archive.path.parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
         try:
             audio = await self._client.conversations.audio.download(conversation_id, destination, overwrite=True)
         except NotFoundError:
@@ -270,9 +270,3 @@ class Run:
         self.report.concurrency = self._client.concurrency
         if self._progress is not None:
             self._progress(self.report)
-
-
-def _make_audio_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for left_behind in folder.glob(".*.part"):  # by a process that was killed: nobody else writes here now
-        left_behind.unlink()

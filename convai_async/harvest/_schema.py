@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 APPLICATION_ID = 0x43564149
 """Marks a SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""
 
@@ -151,3 +153,6 @@ MIGRATIONS = {
 
 SCHEMA_VERSION = max(MIGRATIONS) + 1
 """The layout above (``PRAGMA user_version``)."""
+
+TABLES = frozenset(re.findall(r"^CREATE (?:VIRTUAL )?TABLE (\w+)", SCHEMA, re.MULTILINE))
+"""Their names."""

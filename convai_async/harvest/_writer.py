@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from convai_async.harvest._database import errors_named, open_for_writing, unlock, value
+from convai_async.harvest import _recordings
+from convai_async.harvest._database import (
+    ArchiveError,
+    contents_of,
+    errors_named,
+    open_for_writing,
+    typed,
+    unlock,
+    value,
+)
 from convai_async.harvest._rows import (
     TOOL_CALL_COLUMNS,
     TURN_COLUMNS,
@@ -21,7 +30,7 @@ from convai_async.harvest._rows import (
     Row,
     listed,
 )
-from convai_async.harvest.windows import Window, merged
+from convai_async.harvest.windows import BEGINNING, Window, latest_start, may_lie_in, merged
 from convai_async.models import ConversationSummary
 from convai_async.models.enums import FINAL_STATUSES
 
@@ -36,6 +45,8 @@ if TYPE_CHECKING:
 
 _DETAILS = ("turns", "tool_calls")
 _ROWS_A_STEP = 500
+_CREDIBLE_START = f"(start_time_unix_secs BETWEEN {BEGINNING} AND ?)"
+"""`credible_start` in SQL; its parameter is the latest that can be."""
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -49,14 +60,14 @@ class Scope(msgspec.Struct, frozen=True):
     window: Window
     agent_id: str = ""
 
-    def condition(self) -> tuple[str, list[Any]]:
+    def condition(self, latest: int) -> tuple[str, list[Any]]:
         """Return what says the same in SQL of the table ``conversations``, and its parameters.
 
-        Conversations without a start lie in every scope, so that none is forgotten.
+        Conversations without a start, or with one that cannot be, lie in every scope, so that none is forgotten.
         """
         start, end = self.window.start, self.window.end
-        condition = "(start_time_unix_secs IS NULL OR (start_time_unix_secs >= ?"
-        parameters: list[Any] = [start]
+        condition = f"({_CREDIBLE_START} IS NOT TRUE OR (start_time_unix_secs >= ?"
+        parameters: list[Any] = [latest, start]
         if end is not None:
             condition += " AND start_time_unix_secs < ?"
             parameters.append(end)
@@ -73,8 +84,9 @@ class ArchiveWriter:
     Close it with ``with``, or with `close`.
 
     Args:
-        path: The file; made when it is not there.
-        source: The address of the service that it is of; None takes what is there, and makes nothing.
+        path: The file.
+        source: The address of the service that it is of.
+        create: Whether to make it when there is no file.
         clock: Tells the time of day in unix seconds.
 
     Raises:
@@ -85,11 +97,16 @@ class ArchiveWriter:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], source: str | None, *, clock: Callable[[], float] = time.time
+        self,
+        path: str | os.PathLike[str],
+        source: str,
+        *,
+        create: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.path: Path
         self._connection: sqlite3.Connection
-        self.path, self._connection, self._lock_connection = open_for_writing(path, source)
+        self.path, self._connection, self._lock_connection = open_for_writing(path, source, create=create)
         self._turn = Lock()
         self._clock = clock
 
@@ -151,7 +168,7 @@ class ArchiveWriter:
         Raises:
             ArchiveError: They cannot be removed; then none of them was.
         """
-        with self._turn, errors_named(self.path), self._connection:
+        with self._turn, contents_of(self.path), self._connection:
             count = self._forget(ids)
         self.scrub()
         return count
@@ -162,23 +179,31 @@ class ArchiveWriter:
         The pages that it freed are overwritten already, as the archive is opened with ``secure_delete``.
 
         Raises:
-            ArchiveError: The archive cannot be written.
+            ArchiveError: The archive cannot be written; or somebody is reading it as it was, and so keeps the log.
         """
         with self._turn, errors_named(self.path):
             self._connection.execute("INSERT INTO turns_search (turns_search) VALUES ('optimize')")
             self._connection.commit()
-            self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+            if value(self._connection, "PRAGMA wal_checkpoint (TRUNCATE)"):
+                raise ArchiveError(
+                    f"the conversations are removed from {str(self.path)!r}, but their bytes are still in its log,"
+                    " as another program is reading it: close that, and run the same command again"
+                )
 
     def windows(self, agent_id: str) -> list[Window]:
         """Return the stretches of an agent's list that have been read, from old to new; empty stands for all agents."""
-        with self._turn, errors_named(self.path):
+        with self._turn, contents_of(self.path):
             return self._windows({agent_id, ""})
 
     def newest_start(self) -> int | None:
-        """Return when the newest conversation started, in unix seconds, or None."""
-        with self._turn, errors_named(self.path):
-            newest: int | None = value(self._connection, "SELECT max(start_time_unix_secs) FROM conversations")
-            return newest
+        """Return when the newest conversation started, in unix seconds, or None; starts that cannot be do not count."""
+        with self._turn, contents_of(self.path):
+            newest = value(
+                self._connection,
+                f"SELECT max(start_time_unix_secs) FROM conversations WHERE {_CREDIBLE_START}",  # noqa: S608
+                self._latest,
+            )
+            return msgspec.convert(newest, int | None)
 
     def unchanged(self, summaries: Sequence[ConversationSummary]) -> set[str]:
         """Return which of these are here and final, and look in the list as they did when they were fetched."""
@@ -192,16 +217,16 @@ class ArchiveWriter:
 
     def unfinished(self, scope: Scope) -> list[ConversationSummary]:
         """Return what has to be looked at again: conversations that were not final, and those that failed."""
-        condition, parameters = scope.condition()
-        with self._turn, errors_named(self.path):
+        condition, parameters = scope.condition(self._latest)
+        with self._turn, contents_of(self.path):
             rows = self._connection.execute(
                 f"SELECT conversation_id, listed FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
                 f" AND coalesce(status, '') NOT IN {FINAL_STATUSES} AND {condition}"
                 " UNION SELECT conversation_id, listed FROM failures WHERE part = 'conversation'",
                 parameters,
             ).fetchall()
-        summaries = [_summary(conversation_id, line) for conversation_id, line in dict(rows).items()]
-        return [summary for summary in summaries if _may_lie_in(summary, scope)]
+            summaries = [_summary(conversation_id, line) for conversation_id, line in dict(rows).items()]
+        return [summary for summary in summaries if self._may_lie_in(summary, scope)]
 
     def without_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
         """Return the ids of conversations whose recording is to be had and not here (any more), newest first.
@@ -211,9 +236,8 @@ class ArchiveWriter:
             ask_again_since: The service said that there is none: ask again for conversations that started
                 since then, in unix seconds, as a recording can come later than the transcript.
         """
-        condition, parameters = scope.condition()
-        folder = self.path.parent
-        with self._turn, errors_named(self.path):
+        condition, parameters = scope.condition(self._latest)
+        with self._turn, contents_of(self.path):
             rows = self._connection.execute(
                 "SELECT conversation_id, path FROM conversations LEFT JOIN audio USING (conversation_id)"  # noqa: S608
                 " WHERE has_audio AND deleted_unix_secs IS NULL"
@@ -221,18 +245,18 @@ class ArchiveWriter:
                 " ORDER BY start_time_unix_secs DESC",
                 [ask_again_since, *parameters],
             )
-            return [conversation_id for conversation_id, path in rows if path is None or not (folder / path).exists()]
+            return msgspec.convert([each for each, path in rows if path is None or not self._is_there(path)], list[str])
 
     def absent(self, scope: Scope, ids: Collection[str]) -> list[str]:
         """Return the ids of conversations that are here and started in this scope, but are none of these."""
-        condition, parameters = scope.condition()
-        with self._turn, errors_named(self.path):
+        condition, parameters = scope.condition(self._latest)
+        with self._turn, contents_of(self.path):
             rows = self._connection.execute(
-                "SELECT conversation_id FROM conversations WHERE start_time_unix_secs IS NOT NULL"  # noqa: S608
+                f"SELECT conversation_id FROM conversations WHERE {_CREDIBLE_START}"  # noqa: S608
                 f" AND deleted_unix_secs IS NULL AND {condition}",
-                parameters,
+                [self._latest, *parameters],
             )
-            return [conversation_id for (conversation_id,) in rows if conversation_id not in ids]
+            return msgspec.convert([each for (each,) in rows if each not in ids], list[str])
 
     def begin_run(self) -> int:
         """Note that a run begins, and return its number."""
@@ -287,17 +311,29 @@ class ArchiveWriter:
         self._delete(("failures",), [item.conversation_id for item in gone])
 
     def _forget(self, ids: Sequence[str]) -> int:
-        count = 0
-        for conversation_id in ids:
+        paths = [
+            path
+            for conversation_id in ids
             for (path,) in self._connection.execute(
                 "SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,)
-            ).fetchall():
-                (self.path.parent / path).unlink(missing_ok=True)
-            self._delete((*_DETAILS, "audio", "failures"), [conversation_id])
-            count += self._connection.execute(
-                "DELETE FROM conversations WHERE conversation_id = ?", (conversation_id,)
-            ).rowcount
-        return count
+            )
+        ]
+        _recordings.remove(self.path, ids, paths)
+        self._delete((*_DETAILS, "audio", "failures"), ids)
+        return self._connection.executemany(
+            "DELETE FROM conversations WHERE conversation_id = ?", [(conversation_id,) for conversation_id in ids]
+        ).rowcount
+
+    def _may_lie_in(self, summary: ConversationSummary, scope: Scope) -> bool:
+        in_time = may_lie_in(scope.window, summary.start_time_unix_secs, self._latest)
+        return in_time and (not scope.agent_id or summary.agent_id in {None, scope.agent_id})
+
+    @property
+    def _latest(self) -> int:
+        return latest_start(self._clock())
+
+    def _is_there(self, path: str) -> bool:
+        return _recordings.is_recording(path) and (self.path.parent / path).exists()
 
     def _delete(self, tables: Sequence[str], ids: Sequence[str]) -> None:
         for table in tables:
@@ -315,7 +351,7 @@ class ArchiveWriter:
 
     def _windows(self, agent_ids: Collection[str]) -> list[Window]:
         rows = self._connection.execute("SELECT agent_id, start_unix_secs, end_unix_secs FROM windows")
-        return merged(Window(start, end) for agent_id, start, end in rows if agent_id in agent_ids)
+        return merged(typed(Window, span) for agent_id, *span in rows if agent_id in agent_ids)
 
     def _upsert(self, table: str, rows: list[Row]) -> None:
         if not rows:
@@ -354,7 +390,9 @@ class ArchiveWriter:
 
 
 def _summary(conversation_id: str, line: bytes | None) -> ConversationSummary:
-    return ConversationSummary(conversation_id=conversation_id) if line is None else ConversationSummary.from_json(line)
+    if line is None:
+        return typed(ConversationSummary, (conversation_id,))
+    return msgspec.json.decode(line, type=ConversationSummary)
 
 
 def _without_giants(row: Row) -> Row:
@@ -368,12 +406,6 @@ def _unless_giant(content: Any) -> Any:
 
 def _at(now: int, row: Row) -> Row:
     return row if row["fetched_unix_secs"] is not None else row | {"fetched_unix_secs": now}
-
-
-def _may_lie_in(summary: ConversationSummary, scope: Scope) -> bool:
-    start = summary.start_time_unix_secs
-    in_time = start is None or start in scope.window
-    return in_time and (not scope.agent_id or summary.agent_id in {None, scope.agent_id})
 
 
 def _audio_row(conversation_id: str, audio: SavedAudio, archive: Path) -> Row:

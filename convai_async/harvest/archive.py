@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from convai_async.errors import InvalidArgumentError
-from convai_async.harvest._database import ArchiveError, errors_named, open_for_reading, value
+from convai_async.harvest._database import ArchiveError, contents_of, open_for_reading, typed, value
 from convai_async.harvest._rows import Failure
 from convai_async.harvest.windows import Window, merged
 from convai_async.models import Conversation
@@ -32,7 +32,7 @@ class Run(msgspec.Struct, frozen=True):
 
     started_unix_secs: int
     ended_unix_secs: int | None
-    report: dict[str, Any] | None
+    report: dict[str, bool | int | float | None] | None
 
 
 class ArchiveStatus(msgspec.Struct, frozen=True):
@@ -149,7 +149,7 @@ class Archive:
 
     def status(self) -> ArchiveStatus:
         """Return what the archive holds."""
-        with errors_named(self.path):
+        with contents_of(self.path):
             conversations, final, deleted, undecodable, oldest, newest = self._connection.execute(
                 f"SELECT count(*), count(*) FILTER (WHERE status IN {FINAL_STATUSES}), count(deleted_unix_secs),"  # noqa: S608
                 " count(decode_error), min(start_time_unix_secs), max(start_time_unix_secs) FROM conversations"
@@ -163,8 +163,8 @@ class Archive:
                 turns=self._count("turns"),
                 recordings=self._count("audio"),
                 failures=self._count("failures"),
-                oldest_unix_secs=oldest,
-                newest_unix_secs=newest,
+                oldest_unix_secs=msgspec.convert(oldest, int | None),
+                newest_unix_secs=msgspec.convert(newest, int | None),
                 windows=self._windows(),
                 last_run=self._last_run(),
                 size=self.path.stat().st_size,
@@ -173,22 +173,23 @@ class Archive:
     @property
     def source(self) -> str:
         """The address of the service that the archive is of."""
-        with errors_named(self.path):
-            return str(value(self._connection, "SELECT source FROM archive"))
+        with contents_of(self.path):
+            return msgspec.convert(value(self._connection, "SELECT source FROM archive"), str)
 
     def failures(self) -> list[Failure]:
         """Return what could not be fetched."""
-        with errors_named(self.path):
+        with contents_of(self.path):
             rows = self._connection.execute(
                 "SELECT conversation_id, error, attempts, part FROM failures ORDER BY conversation_id, part"
             )
-            return [Failure(*row) for row in rows]
+            return [typed(Failure, row) for row in rows]
 
     def get(self, conversation_id: str) -> Conversation:
         """Return a conversation.
 
         Raises:
             ArchiveError: It is not here.
+            InvalidArgumentError: The id is no Unicode text.
             DecodeError: Its JSON does not fit; `get_raw` has it.
         """
         return Conversation.from_json(self.get_raw(conversation_id))
@@ -198,14 +199,16 @@ class Archive:
 
         Raises:
             ArchiveError: It is not here.
+            InvalidArgumentError: The id is no Unicode text.
         """
-        with errors_named(self.path):
+        _check_text("conversation_id", conversation_id)
+        with contents_of(self.path):
             row = self._connection.execute(
                 "SELECT raw FROM conversations WHERE conversation_id = ?", (conversation_id,)
             ).fetchone()
-        if row is None:
-            raise ArchiveError(f"{str(self.path)!r} has no conversation {conversation_id!r}")
-        return bytes(row[0])
+            if row is None:
+                raise ArchiveError(f"{str(self.path)!r} has no conversation {conversation_id!r}")
+            return _document(row[0])
 
     def conversations(
         self, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
@@ -220,20 +223,20 @@ class Archive:
             until: Only those that started before, in unix seconds.
         """
         condition, parameters = _filter(agent_id, since, until)
-        with errors_named(self.path):
+        with contents_of(self.path):
             for (raw,) in self._connection.execute(
                 f"SELECT raw FROM conversations WHERE decode_error IS NULL AND {condition}"  # noqa: S608
                 " ORDER BY start_time_unix_secs, conversation_id",
                 parameters,
             ):
-                yield Conversation.from_json(raw)
+                yield Conversation.from_json(_document(raw))
 
     def records(
         self, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
     ) -> Iterator[Record]:
         """Yield all that is kept of each conversation, from old to new; the arguments are those of `conversations`."""
         condition, parameters = _filter(agent_id, since, until)
-        with errors_named(self.path):
+        with contents_of(self.path):
             for row in self._connection.execute(
                 "SELECT conversation_id, raw, listed, fetched_unix_secs, deleted_unix_secs, no_audio_unix_secs,"  # noqa: S608
                 " path, size, sha256, content_type FROM conversations LEFT JOIN audio USING (conversation_id)"
@@ -242,7 +245,7 @@ class Archive:
             ):
                 *fields, path, size, sha256, content_type = row
                 audio = None if path is None else (path, size, sha256, content_type)
-                yield Record(**dict(zip(_RECORD_FIELDS, fields, strict=True)), audio=audio)
+                yield typed(Record, (*fields, audio))
 
     def rows(
         self, table: str, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
@@ -255,7 +258,7 @@ class Archive:
         source, order = table, "start_time_unix_secs, conversation_id"
         if table != "conversations":
             source, order = f"{table} JOIN conversations USING (conversation_id)", f"{order}, {table}.position"
-        with errors_named(self.path):
+        with contents_of(self.path):
             columns = [name for name in self._columns(table) if name not in _NOT_FOR_TABLES]
             names = ", ".join(f"{table}.{name}" for name in columns)
             for row in self._connection.execute(
@@ -266,7 +269,7 @@ class Archive:
 
     def nested(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, less its id, in their order."""
-        with errors_named(self.path):
+        with contents_of(self.path):
             columns = [name for name in self._columns(table) if name not in {*_NOT_FOR_TABLES, "conversation_id"}]
             rows = self._connection.execute(
                 f"SELECT {', '.join(columns)} FROM {table} WHERE conversation_id = ? ORDER BY position",  # noqa: S608
@@ -294,29 +297,34 @@ class Archive:
             limit: So many hits at most.
 
         Raises:
-            InvalidArgumentError: There is no word to search for.
+            InvalidArgumentError: There is no word to search for, or a text or number cannot be searched for.
         """
+        expression = _match_expression(text)
+        _check_integer("limit", limit, least=0)
         condition, parameters = _filter(agent_id, since, until)
-        with errors_named(self.path):
+        with contents_of(self.path):
             for row in self._connection.execute(
                 "SELECT conversation_id, agent_id, start_time_unix_secs, position, time_in_call_secs, role,"  # noqa: S608
                 " turns.message FROM turns_search JOIN turns ON turn_id = turns_search.rowid"
                 " JOIN conversations USING (conversation_id)"
                 f" WHERE turns_search MATCH ? AND {condition}"
                 " ORDER BY start_time_unix_secs DESC, conversation_id, position LIMIT ?",
-                [_match_expression(text), *parameters, -1 if limit is None else limit],
+                [expression, *parameters, -1 if limit is None else limit],
             ):
-                yield SearchHit(*row)
+                yield typed(SearchHit, row)
 
     def _windows(self) -> list[Window]:
         rows = self._connection.execute("SELECT start_unix_secs, end_unix_secs FROM windows WHERE agent_id = ''")
-        return merged(Window(*row) for row in rows)
+        return merged(typed(Window, row) for row in rows)
 
     def _last_run(self) -> Run | None:
         row = self._connection.execute(
             "SELECT started_unix_secs, ended_unix_secs, report FROM runs ORDER BY run_id DESC LIMIT 1"
         ).fetchone()
-        return None if row is None else Run(row[0], row[1], None if row[2] is None else msgspec.json.decode(row[2]))
+        if row is None:
+            return None
+        began, ended, report = row
+        return typed(Run, (began, ended, None if report is None else msgspec.json.decode(report)))
 
     def _count(self, table: str) -> int:
         return int(value(self._connection, f"SELECT count(*) FROM {table}"))  # noqa: S608 - names of our own
@@ -325,11 +333,14 @@ class Archive:
         return [name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
 
 
-_RECORD_FIELDS = Record.__struct_fields__[:-1]
 _NOT_FOR_TABLES = {"raw", "listed", "turn_id"}
 
 
 def _filter(agent_id: str | None, since: int | None, until: int | None) -> tuple[str, list[Any]]:
+    if agent_id is not None:
+        _check_text("agent_id", agent_id)
+    _check_integer("since", since)
+    _check_integer("until", until)
     conditions, parameters = ["true"], []
     for condition, parameter in (
         ("agent_id = ?", agent_id),
@@ -342,19 +353,42 @@ def _filter(agent_id: str | None, since: int | None, until: int | None) -> tuple
     return " AND ".join(conditions), parameters
 
 
+def _check_text(parameter: str, text: str) -> None:
+    # What a terminal passes need not be Unicode; SQLite's text is, and to its search ends at the first NUL.
+    if "\0" in text or (not text.isascii() and text.encode(errors="ignore").decode() != text):
+        raise InvalidArgumentError(parameter, f"{text!r} holds characters that no text can")
+
+
+def _check_integer(parameter: str, number: int | None, *, least: int = -(2**63)) -> None:
+    if number is not None and not least <= number < 2**63:
+        raise InvalidArgumentError(parameter, f"must be from {least} to {2**63 - 1}, got {number}")
+
+
+def _document(raw: Any) -> bytes:
+    if not isinstance(raw, bytes):
+        raise TypeError(f"a document is {type(raw).__name__}, and no bytes")
+    return raw
+
+
 def _match_expression(text: str) -> str:
     """Return FTS5's expression for what a person types: nothing that is typed can be a syntax error.
 
     Raises:
         InvalidArgumentError: There is no word in it.
     """
+    _check_text("text", text)
     parts = text.split('"')
     if len(parts) % 2 == 0:
         parts[-2:] = [" ".join(parts[-2:])]  # a quote that nobody closed
     phrases = [part.strip() for part in parts[1::2]]
     words = [word for part in parts[::2] for word in part.split()]
-    terms = [f'"{phrase}"' for phrase in phrases if phrase]
-    terms += [f'"{word.rstrip("*")}"' + ("*" if word.endswith("*") else "") for word in words if word.rstrip("*")]
-    if not any(char.isalnum() for char in text):
+    terms = [f'"{phrase}"' for phrase in phrases if _has_word(phrase)]
+    terms += [f'"{word.rstrip("*")}"' + ("*" if word.endswith("*") else "") for word in words if _has_word(word)]
+    if not terms:
         raise InvalidArgumentError("text", "holds no word to search for")
     return " AND ".join(terms)
+
+
+def _has_word(text: str) -> bool:
+    # FTS5 finds nothing at all when one of several terms is only punctuation.
+    return any(map(str.isalnum, text))

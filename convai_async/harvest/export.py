@@ -5,22 +5,21 @@ Memory stays the same however much there is. Nothing is overwritten, and a file 
 
 from __future__ import annotations
 
-import csv
-import io
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from convai_async.audio import SavedAudio
-from convai_async.errors import ConfigurationError, InvalidArgumentError
+from convai_async.errors import ConfigurationError, DecodeError, InvalidArgumentError
+from convai_async.harvest import _recordings
 from convai_async.harvest._database import ArchiveError
-from convai_async.harvest._files import check_free, compressed, decompressed, new_file
-from convai_async.harvest._rows import Finding, Gone, Recorded, decoded
+from convai_async.harvest._files import check_free, compressed, decompressed, new_file, new_folder
+from convai_async.harvest._rows import Failure, Finding, Gone, Recorded, decoded
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
+from convai_async.models._time import utc_datetime
 
 if TYPE_CHECKING:
     import os
@@ -33,8 +32,16 @@ T = TypeVar("T")
 Table = Literal["conversations", "turns", "tool_calls"]
 
 _BATCH = 500
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_LONGEST_LINE = 256 * 1024**2
+"""Bytes; what is compressed can unfold to any size."""
+_ODD_STARTS = ("\t", "\r", "\n")
+_FORMULA_STARTS = frozenset("=+-@＝＋－＠")  # noqa: RUF001 - where those are typed, spreadsheets take them too
+_DEEPER = 100
 _COMPRESSIONS = (".gz", ".zst")
+
+
+_Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What SQLite can hold."""
 
 
 class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -54,10 +61,10 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     source: str
     conversation_id: str
-    fetched_unix_secs: int
-    deleted_unix_secs: int | None = None
-    no_audio_unix_secs: int | None = None
-    audio: tuple[str, int, str, str] | None = None
+    fetched_unix_secs: _Integer
+    deleted_unix_secs: _Integer | None = None
+    no_audio_unix_secs: _Integer | None = None
+    audio: tuple[str, _Integer, str, str] | None = None
     listed: msgspec.Raw = msgspec.Raw()
     conversation: msgspec.Raw = msgspec.Raw()
     raw_base64: bytes | None = None
@@ -81,7 +88,7 @@ def export(  # noqa: PLR0913 - each by its name
     - ``.csv``, also ``.csv.gz`` and ``.csv.zst``: the rows of one table, less the JSON. Text that a spreadsheet
       would run as a formula has an apostrophe before it.
     - ``.parquet`` (needs the extra ``parquet``): a row for each conversation, less the JSON, with its turns and
-      tool calls nested.
+      tool calls nested. A moment that no calendar has is null.
 
     Args:
         archive: What to export from.
@@ -116,7 +123,7 @@ def export(  # noqa: PLR0913 - each by its name
     check_free("destination", path)
     chosen: dict[str, Any] = {"agent_id": agent_id, "since": since, "until": until}
     if kind == "parquet":
-        return _export_parquet(_counted(_parquet_rows(archive, chosen), progress), path, partition=partition)
+        return _export_parquet(archive, _counted(_parquet_rows(archive, chosen), progress), path, partition=partition)
     with new_file(path) as file, compressed(file, compression) as stream:
         if kind == "jsonl":
             return _write_lines(archive.source, _counted(archive.records(**chosen), progress), stream)
@@ -156,7 +163,7 @@ def import_jsonl(
         with ArchiveWriter(archive, first.source) as writer:
             count = 0
             for batch in _batches(_same_source([first], lines, file)):
-                writer.store([finding for line in batch for finding in _findings(line, writer.path.parent)])
+                writer.store([finding for line in batch for finding in _findings(line, file, writer.path.parent)])
                 count += len(batch)
         return count
 
@@ -189,18 +196,25 @@ def _line(source: str, record: Record) -> Line:
 def _fits_into_a_line(raw: bytes) -> bool:
     try:
         msgspec.json.decode(raw)
-    except ValueError:
+        # Deeper than in its line: whoever reads that has to get to its end.
+        msgspec.json.decode(_DEEPER * b"[" + raw + _DEEPER * b"]")
+    except (ValueError, RecursionError):
         return False
     return raw == raw.strip() and b"\n" not in raw and raw != b"null"
 
 
 def _read_lines(file: Path, stream: IO[bytes]) -> Iterator[Line]:
     decoder = msgspec.json.Decoder(Line)
-    for number, text in enumerate(stream, 1):
+    for number, text in enumerate(iter(lambda: stream.readline(_LONGEST_LINE + 1), b""), 1):
+        if len(text) > _LONGEST_LINE:
+            raise ArchiveError(f"line {number} of {str(file)!r} is none that `export` wrote: it is too long")
         try:
-            yield decoder.decode(text)
-        except ValueError as error:
+            line = decoder.decode(text)
+        except (ValueError, RecursionError) as error:
             raise ArchiveError(f"line {number} of {str(file)!r} is none that `export` wrote: {error}") from error
+        if line.audio is not None and not _recordings.is_recording(line.audio[0]):
+            raise ArchiveError(f"line {number} of {str(file)!r} names no recording in audio/: {line.audio[0][:100]!r}")
+        yield line
 
 
 def _same_source(first: list[Line], lines: Iterator[Line], file: Path) -> Iterator[Line]:
@@ -211,12 +225,18 @@ def _same_source(first: list[Line], lines: Iterator[Line], file: Path) -> Iterat
         yield line
 
 
-def _findings(line: Line, folder: Path) -> Iterator[Finding]:
+def _findings(line: Line, file: Path, folder: Path) -> Iterator[Finding]:
     summary = ConversationSummary(conversation_id=line.conversation_id)
     if bytes(line.listed):
-        summary = ConversationSummary.from_json(bytes(line.listed))
+        try:
+            summary = ConversationSummary.from_json(bytes(line.listed))
+        except DecodeError as error:
+            raise ArchiveError(f"{str(file)!r}: `listed` of {line.conversation_id!r} is no line of the list") from error
     raw = bytes(line.conversation) if line.raw_base64 is None else line.raw_base64
-    yield decoded(summary, raw, line.fetched_unix_secs)
+    conversation = decoded(summary, raw, line.fetched_unix_secs)
+    if isinstance(conversation, Failure) or summary.conversation_id != line.conversation_id:
+        raise ArchiveError(f"{str(file)!r}: the line of {line.conversation_id!r} holds another conversation")
+    yield conversation
     if line.audio is not None:
         relative, size, sha256, content_type = line.audio
         yield Recorded(line.conversation_id, SavedAudio(folder / relative, size, sha256, content_type))
@@ -227,23 +247,34 @@ def _findings(line: Line, folder: Path) -> Iterator[Finding]:
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], stream: IO[bytes]) -> int:
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
     count = 0
-    writer = None
     for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(text, list(row))
-            writer.writeheader()
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
+        if count == 0:
+            stream.write(_csv_line(row))
+        stream.write(_csv_line(row.values()))
         count += 1
-    text.flush()
-    text.detach()
     return count
 
 
-def _harmless(value: Any) -> Any:
-    # What callers say comes from strangers: =cmd|... must stay text where somebody opens the file.
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+def _csv_line(values: Iterable[Any]) -> bytes:
+    return (",".join(map(_csv_cell, values)) + "\r\n").encode()
+
+
+def _csv_cell(value: Any) -> str:
+    """Return a number as it is, nothing for None, and anything else as text in quotes.
+
+    What callers say comes from strangers: =cmd|... must stay text where somebody opens the file, and a semicolon
+    must not begin another cell.
+    """
+    if value is None or isinstance(value, (int, float)):
+        return "" if value is None else str(value)
+    text = str(value).replace('"', '""')
+    return f'"\'{text}"' if _is_formula(text) else f'"{text}"'
+
+
+def _is_formula(text: str) -> bool:
+    first = next((char for char in text if char.isprintable() and not char.isspace()), "")
+    return text.startswith(_ODD_STARTS) or first in _FORMULA_STARTS
 
 
 def _parquet_rows(archive: Archive, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -253,7 +284,7 @@ def _parquet_rows(archive: Archive, chosen: dict[str, Any]) -> Iterator[dict[str
         yield row
 
 
-def _export_parquet(rows: Iterable[dict[str, Any]], path: Path, *, partition: bool) -> int:
+def _export_parquet(archive: Archive, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool) -> int:
     try:
         from convai_async.harvest import _parquet  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
@@ -262,20 +293,22 @@ def _export_parquet(rows: Iterable[dict[str, Any]], path: Path, *, partition: bo
         ) from error
     if not partition:
         with new_file(path) as file:
-            return _parquet.write(_batches(rows), file)
+            return _parquet.write(_batches(rows), file, archive.path)
     count = 0
-    path.mkdir(mode=0o700)
-    for day, of_the_day in groupby(rows, key=_day):
-        folder = path / f"date={day}"
-        folder.mkdir(mode=0o700)
-        with new_file(folder / "part-0.parquet") as file:
-            count += _parquet.write(_batches(of_the_day), file)
+    with new_folder(path) as parts:
+        # A day that no calendar has comes before the others, and after them.
+        for number, (day, of_the_day) in enumerate(groupby(rows, key=_day)):
+            folder = parts / f"date={day}"
+            folder.mkdir(mode=0o700, exist_ok=True)
+            with new_file(folder / f"part-{number}.parquet") as file:
+                count += _parquet.write(_batches(of_the_day), file, archive.path)
     return count
 
 
 def _day(row: dict[str, Any]) -> str:
     start = row["start_time_unix_secs"]
-    return "unknown" if start is None else f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d}"
+    moment = utc_datetime(start) if isinstance(start, int) else None
+    return "unknown" if moment is None else str(moment.date())
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

@@ -173,7 +173,7 @@ async def test_an_upgrade_of_an_old_archive_that_is_cut_off_anywhere_loses_nothi
     before = {"calls.db": old.read_bytes()}
     disk = RecordedDisk(tmp_path)
     with disk.in_use():
-        ArchiveWriter(shutil.copy(old, tmp_path / "calls.db"), None).close()
+        ArchiveWriter(shutil.copy(old, tmp_path / "calls.db"), "sandbox:4").close()
     assert len(disk.steps) > 10
     for count, (steps, how, crash) in enumerate(images(disk.steps, stride=1, before=before)):
         folder = tmp_path / str(count)
@@ -181,7 +181,7 @@ async def test_an_upgrade_of_an_old_archive_that_is_cut_off_anywhere_loses_nothi
         image = folder / "calls.db"
         crash.put_into(folder)
         assert contents(image) == kept, f"{how} after {steps} steps"
-        ArchiveWriter(image, None).close()
+        ArchiveWriter(image, "sandbox:4").close()
         assert contents(image) == kept, f"{how} after {steps} steps"
         with Archive.open(image) as archive:
             assert archive.status().conversations == len(kept)

@@ -152,6 +152,14 @@ def test_show_gives_the_service_s_own_bytes(service: FakeConvAI) -> None:
     assert result.stdout == service.conversations.document(conversation_id) + b"\n"
 
 
+def test_a_title_is_no_markup_on_a_terminal(service: FakeConvAI) -> None:
+    title = "[/] [bold]refund[/bold] [link=https://evil.example]here[/link]"
+    rename = faults.change(lambda page: page["conversations"][0].update(call_summary_title=title))
+    service.faults.add(rename, operation="list_conversations")
+    shown = on_a_terminal([*COMMAND, "list", "--base-url", service.url, "--limit", "1"])
+    assert "[/] [bold]" in shown
+
+
 def test_a_harvest_on_a_terminal_shows_a_bar_and_its_result(service: FakeConvAI, archive: Path) -> None:
     shown = on_a_terminal([*COMMAND, "harvest", str(archive), "--base-url", service.url])
     assert "\x1b[" in shown
@@ -185,6 +193,8 @@ def on_a_terminal(command: list[str]) -> str:
         (["harvest", "calls.db", "--since", "yesterday"], "'yesterday' is no date: write 2026-01-31"),
         (["harvest", "calls.db", "--since", "2026-01-31T10:00:00"], "has no time zone: write 2026-01-31T10:00:00Z"),
         (["harvest", "calls.db", "--limit", "0"], "--limit"),
+        (["harvest", "calls.db", "--lookback", "99999999999"], "--lookback"),
+        (["search", "calls.db", "x", "--limit", "99999999999999999999"], "--limit"),
         (["harvest", "calls.db", "--region", "mars"], "--region"),
         (["harvest", "calls.db", "--sandbox", "5", "--region", "eu"], "leave --base-url and --region out"),
         (["harvest", "calls.db", "--sandbox", "--since", "2026-02-01", "--until", "2026-01-01"], "since: "),
@@ -485,7 +495,7 @@ def test_what_people_read_is_written_as_they_read_it() -> None:
     assert clock_time(187) == "3:07"
     assert clock_time(None) == ""
     assert utc(0) == "1970-01-01 00:00:00"
-    assert utc(None) == ""
+    assert [utc(moment) for moment in (None, 1_700_000_000_000, 10**30, -(10**15))] == [""] * 4
     assert [byte_count(size) for size in (0, 1023, 1024, 1536, 5 * 1024**2, 3 * 1024**4)] == [
         "0 B",
         "1023 B",

@@ -188,7 +188,8 @@ def test_a_second_writer_is_refused_until_the_first_is_done(path: Path) -> None:
 
 
 def test_what_the_service_has_no_more_is_marked_or_removed(writer: ArchiveWriter, archive: Archive, path: Path) -> None:
-    recording = path.parent / "audio.mp3"
+    recording = path.parent / "audio" / "a.mp3"
+    recording.parent.mkdir()
     recording.write_bytes(b"ID3")
     writer.store(
         [
@@ -222,7 +223,8 @@ def test_what_is_forgotten_leaves_no_trace_in_the_files(writer: ArchiveWriter, a
 
 
 def test_recordings_that_are_missing_are_known(writer: ArchiveWriter, path: Path) -> None:
-    there, removed = path.parent / "a.mp3", path.parent / "b.mp3"
+    there, removed = path.parent / "audio" / "a.mp3", path.parent / "audio" / "b.mp3"
+    there.parent.mkdir()
     there.write_bytes(b"ID3")
     ids = ["there", "removed", "none", "none lately", "not asked", "without"]
     writer.store(
@@ -319,6 +321,8 @@ class TestReading:
             ("teapot OR nothing", []),
             ('"refund', ["conv_2", "conv_1"]),
             ("refund -teapot) NEAR(", []),
+            ("a - refund", ["conv_1"]),
+            ('refund "…" 🙂 ***', ["conv_2", "conv_1"]),
         ],
     )
     def test_search_finds_words_whatever_is_typed(self, archive: Archive, text: str, found: list[str]) -> None:
@@ -338,6 +342,26 @@ class TestReading:
     def test_a_search_without_a_word_is_refused(self, archive: Archive, text: str) -> None:
         with pytest.raises(InvalidArgumentError, match=r"^text: holds no word"):
             list(archive.search(text))
+
+    @pytest.mark.parametrize(
+        ("parameter", "arguments"),
+        [
+            ("text", {"text": "a\0b"}),
+            ("text", {"text": "\udcff"}),
+            ("agent_id", {"text": "a", "agent_id": "\udcff"}),
+            ("limit", {"text": "a", "limit": 2**63}),
+            ("limit", {"text": "a", "limit": -1}),
+            ("since", {"text": "a", "since": 2**63}),
+            ("until", {"text": "a", "until": -(2**64)}),
+        ],
+    )
+    def test_what_sqlite_cannot_take_is_refused_by_name(self, archive: Archive, parameter: str, arguments: Any) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
+            list(archive.search(**arguments))
+
+    def test_an_id_that_is_no_text_is_refused_by_name(self, archive: Archive) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"^conversation_id: "):
+            archive.get_raw("\udcff")
 
     def test_what_was_replaced_is_not_found_any_more(self, writer: ArchiveWriter, archive: Archive) -> None:
         writer.store([fetched("conv_2", "A kettle", start=200)])
@@ -421,7 +445,7 @@ def test_odd_paths_are_refused_with_what_to_do(tmp_path: Path) -> None:
             make(tmp_path)
         with pytest.raises(ArchiveError, match=r"does not exist: make it with `mkdir -p"):
             make(tmp_path / "none" / "calls.db")
-    for missing in (Archive.open, lambda path: ArchiveWriter(path, None)):
+    for missing in (Archive.open, lambda path: ArchiveWriter(path, SOURCE, create=False)):
         with pytest.raises(ArchiveError, match="there is no archive"):
             missing(tmp_path / "calls.db")
     assert list(tmp_path.iterdir()) == []
