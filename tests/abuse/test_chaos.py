@@ -1,7 +1,7 @@
 """Everything at once, under pairs of faults: what comes is the truth, or one of our errors; never anything else.
 
-``CHAOS_ROUNDS=100 pytest tests/abuse/test_chaos.py`` injects more than ten thousand faults; the ordinary run is a slice of
-that. With ``-rP`` it says how many there were.
+``CHAOS_ROUNDS=100 pytest tests/abuse/test_chaos.py`` injects more than ten thousand faults; the ordinary run is a slice
+of that. With ``-rP`` it says how many there were.
 """
 
 from __future__ import annotations
