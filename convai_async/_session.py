@@ -1,4 +1,4 @@
-"""HTTP: the one module that talks to aiohttp.
+"""HTTP: what talks to aiohttp, together with `_transport_errors`.
 
 It opens a session or borrows one, sends a `Call` once, and turns every way in which that can go wrong into
 an exception of ours. It does not retry and does not limit.
@@ -19,7 +19,7 @@ from yarl import URL
 
 from convai_async._error_replies import error_from_reply, without
 from convai_async._tasks import being_cancelled
-from convai_async._text import one_line
+from convai_async._transport_errors import forbid_silent_repeat, transport_error, unhidden
 from convai_async.calls import Call, FileBody, JSONBody, Response, request_id
 from convai_async.errors import (
     APIStatusError,
@@ -27,8 +27,6 @@ from convai_async.errors import (
     ConfigurationError,
     ConnectionFailedError,
     ConvAIError,
-    IncompleteBodyError,
-    RequestTimeoutError,
     ResponseTooLargeError,
     TransportError,
 )
@@ -45,14 +43,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _SOON = 0.001
 """Seconds; for aiohttp, none at all is no bound."""
-
-
 _LONGEST_ERROR_BODY = 1024 * 1024
 """Bytes of an error's body that are read: more is no explanation."""
-
-
-class _DroppedError(Exception):
-    """Hides a dropped connection from aiohttp, which would repeat the request unseen."""
 
 
 class _Secret(str):
@@ -248,7 +240,7 @@ class Session:
                     **_body_arguments(call),
                     # aiohttp repeats by itself what HTTP calls idempotent, when a pooled connection turns out
                     # dead. But a DELETE must know that it was repeated: its second answer is a 404.
-                    middlewares=(_forbid_silent_repeat,) if call.method == "DELETE" or not call.idempotent else None,
+                    middlewares=(forbid_silent_repeat,) if call.method == "DELETE" or not call.idempotent else None,
                 )
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
                 self._raise_translated(error, _name(call), reading=False)
@@ -315,14 +307,13 @@ class Session:
         """Raise the exception of ours that says what aiohttp's says."""
         if isinstance(error, asyncio.CancelledError) and being_cancelled():
             raise error
-        if isinstance(error, _DroppedError) and error.__cause__ is not None:
-            error = error.__cause__
+        error = unhidden(error)
         translated: ConvAIError | None
         if isinstance(error, asyncio.CancelledError):
             # Nobody cancels this task: what aiohttp waited for was cancelled, as when the session is closed.
             translated = ConnectionFailedError(f"{request}: aiohttp was cancelled while it worked on it")
         else:
-            translated = _transport_error(error, self._without_key(_reason(error)), request, reading=reading)
+            translated = transport_error(error, request, reading=reading, clean=self._without_key)
         if translated is None:
             raise error
         if self._closed and self._owned:
@@ -384,49 +375,3 @@ def _body_arguments(call: Call[Any]) -> dict[str, Any]:
             return {"data": form}
         case None:
             return {}
-
-
-async def _forbid_silent_repeat(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _DroppedError from error
-
-
-def _reason(error: BaseException) -> str:
-    words = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
-    return one_line(words) or type(error).__name__
-
-
-def _transport_error(error: BaseException, reason: str, request: str, *, reading: bool) -> ConvAIError | None:
-    translated: ConvAIError | None = None
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            translated = RequestTimeoutError(f"{request}: no connection within the timeout: {reason}", ambiguous=False)
-        case TimeoutError():
-            translated = RequestTimeoutError(f"{request}: no whole reply within the timeout: {reason}")
-        case aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
-            translated = ConnectionFailedError(
-                f"{request}: no trusted connection: {reason} (pass ssl=<an ssl.SSLContext> to trust a private CA)",
-                ambiguous=False,
-                retryable=False,
-            )
-        case aiohttp.ClientConnectorError():
-            translated = ConnectionFailedError(f"{request}: no connection: {reason}", ambiguous=False)
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            translated = ConfigurationError(f"{request}: base_url makes no address: {reason}")
-        case aiohttp.ClientHttpProxyError():
-            translated = ConnectionFailedError(
-                f"{request}: the proxy refuses: {error.status} {reason}", ambiguous=False, retryable=False
-            )
-        case aiohttp.ClientResponseError():
-            translated = ConnectionFailedError(f"{request}: the reply is not HTTP: {reason}")
-        case aiohttp.ClientError() | ConnectionError() if reading:
-            translated = IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
-        case aiohttp.ClientError() | ConnectionError():
-            translated = ConnectionFailedError(f"{request}: the connection was lost: {reason}")
-    return translated

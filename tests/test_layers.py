@@ -15,7 +15,7 @@ PACKAGE = Path(convai_async.__file__).parent
 
 LAYERS: list[set[str]] = [
     {"errors", "models", "_text", "_version"},
-    {"calls", "retry", "limits", "_tasks", "_error_replies", "_atomic_file"},
+    {"calls", "retry", "limits", "_tasks", "_error_replies", "_transport_errors", "_atomic_file"},
     {"_session", "pagination", "webhooks"},
     {"_engine", "audio"},
     {"resources"},
@@ -82,14 +82,17 @@ def test_the_fake_service_is_independent_of_the_client() -> None:
             assert own_parts(imports_of(module)) <= {"testing"}
 
 
-def test_one_module_talks_to_aiohttp() -> None:
+def test_one_module_talks_to_aiohttp_and_one_knows_its_errors() -> None:
     runtime = "import aiohttp"
     talkers = {
         module.as_posix()
         for module in MODULES
         if any(line.startswith(runtime) for line in (PACKAGE.parent / module).read_text().splitlines())
     }
-    assert {talker for talker in talkers if "/testing/" not in talker} == {"convai_async/_session.py"}
+    assert {talker for talker in talkers if "/testing/" not in talker} == {
+        "convai_async/_session.py",
+        "convai_async/_transport_errors.py",
+    }
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)

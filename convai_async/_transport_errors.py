@@ -1,0 +1,82 @@
+"""What aiohttp raises, said by an exception of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from convai_async._text import one_line
+from convai_async.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    ConvAIError,
+    IncompleteBodyError,
+    RequestTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _DroppedError(Exception):
+    """Hides a dropped connection from aiohttp, which would repeat the request unseen."""
+
+
+async def forbid_silent_repeat(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request (a middleware of aiohttp's), and let aiohttp not repeat it by itself when its connection drops."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _DroppedError from error
+
+
+def unhidden(error: BaseException) -> BaseException:
+    """Return what `forbid_silent_repeat` hid from aiohttp, or the error itself."""
+    return error.__cause__ if isinstance(error, _DroppedError) and error.__cause__ is not None else error
+
+
+def transport_error(
+    error: BaseException, request: str, *, reading: bool, clean: Callable[[str], str]
+) -> ConvAIError | None:
+    """Return the exception of ours that says what one of aiohttp's says, or None when it is no failure of a request.
+
+    Args:
+        error: What aiohttp raised.
+        request: The request's method and path, for the text.
+        reading: Whether the reply had begun.
+        clean: Takes out of the text what must not stand in it.
+    """
+    words = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    reason = one_line(clean(words)) or type(error).__name__
+    translated: ConvAIError | None = None
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            translated = RequestTimeoutError(f"{request}: no connection within the timeout: {reason}", ambiguous=False)
+        case TimeoutError():
+            translated = RequestTimeoutError(f"{request}: no whole reply within the timeout: {reason}")
+        case aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
+            translated = ConnectionFailedError(
+                f"{request}: no trusted connection: {reason} (pass ssl=<an ssl.SSLContext> to trust a private CA)",
+                ambiguous=False,
+                retryable=False,
+            )
+        case aiohttp.ClientConnectorError():
+            translated = ConnectionFailedError(f"{request}: no connection: {reason}", ambiguous=False)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            translated = ConfigurationError(f"{request}: base_url makes no address: {reason}")
+        case aiohttp.ClientHttpProxyError():
+            translated = ConnectionFailedError(
+                f"{request}: the proxy refuses: {error.status} {reason}", ambiguous=False, retryable=False
+            )
+        case aiohttp.ClientResponseError():
+            translated = ConnectionFailedError(f"{request}: the reply is not HTTP: {reason}")
+        case aiohttp.ClientError() | ConnectionError() if reading:
+            translated = IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
+        case aiohttp.ClientError() | ConnectionError():
+            translated = ConnectionFailedError(f"{request}: the connection was lost: {reason}")
+    return translated
