@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
-import ssl
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -251,17 +250,6 @@ def test_without_asyncio_the_error_says_so() -> None:
                 await client.conversations.list()
 
     anyio.run(use, backend="trio")
-
-
-async def test_a_certificate_that_is_not_trusted_is_named_and_not_retried(
-    fake: FakeConvAI, unused_tcp_port_factory: Callable[[], int]
-) -> None:
-    # TLS to a server that speaks none: the handshake fails.
-    address = fake.url.replace("http:", "https:")
-    async with ConvAIClient("key", base_url=address, ssl=ssl.create_default_context()) as client:
-        with pytest.raises(Exception, match="no trusted connection") as caught:
-            await client.conversations.list()
-    assert getattr(caught.value, "attempts", None) == 1
 
 
 async def test_nothing_listens(unused_tcp_port_factory: Callable[[], int]) -> None:
