@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
-CONTRACT: Schema = msgspec.json.decode((Path(__file__).parents[1] / "data/openapi.json").read_bytes())
+CONTRACT: Schema = msgspec.json.decode((Path(__file__).parent / "data/openapi.json").read_bytes())
 SCHEMAS: dict[str, Schema] = CONTRACT["components"]["schemas"]
 
 _DEEPEST = 14
