@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # benchmarks are no part of the package
+sys.path.append(
+    str(Path(__file__).parent.parent)
+)  # last: the package is the installed one
 
 from benchmarks import documents, report, suite
 from benchmarks.clients import OURS

@@ -100,7 +100,7 @@ def test_each_module_imports_alone_and_without_warnings(module: Path) -> None:
     if module.name == "__main__.py":
         return
     name = ".".join(module.with_suffix("").parts).removesuffix(".__init__")
-    subprocess.run([sys.executable, "-W", "error", "-c", f"import {name}"], check=True)
+    subprocess.run([sys.executable, "-P", "-W", "error", "-c", f"import {name}"], check=True)
 
 
 def test_importing_the_package_loads_no_extras_and_nothing_of_the_fake_service() -> None:
@@ -120,5 +120,5 @@ def test_importing_the_package_loads_no_extras_and_nothing_of_the_fake_service()
 def _printed(script: str) -> list[str]:
     measuring = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")  # would load modules of its own
     env = {name: value for name, value in os.environ.items() if name not in measuring}
-    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=env)
+    result = subprocess.run([sys.executable, "-P", "-c", script], check=True, capture_output=True, text=True, env=env)
     return result.stdout.split()

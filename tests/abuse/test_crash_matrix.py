@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
 STRIDE = int(os.environ.get("CRASH_STRIDE", "17"))
+pytestmark = pytest.mark.timeout(300 if STRIDE > 1 else 3600)
 OLD_SCHEMA = Path(__file__).parent.parent / "data" / "archive-schema-1.sql"
 EVERYTHING = timedelta(days=10_000)
 """A lookback that reads the whole list again."""

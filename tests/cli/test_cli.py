@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-COMMAND = [sys.executable, "-m", "convai_async"]
+COMMAND = [sys.executable, "-P", "-m", "convai_async"]
 
 
 @pytest.fixture
@@ -442,7 +442,7 @@ def test_help_and_version_are_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_without_the_extra_the_command_says_what_to_install() -> None:
     script = "import sys; sys.modules['click'] = None; from convai_async.cli import main; main()"
-    result = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-P", "-c", script], check=False, capture_output=True, text=True)
     assert result.returncode == 2
     assert "pip install 'convai-async[cli]'" in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,0 +1,75 @@
+"""What is tested is what users install: the distribution has the package, all of it, and nothing else.
+
+An editable installation has no files of its own: there the tests of its files are skipped, and the rest holds too.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+import convai_async
+
+TREE = Path(__file__).parents[2]
+DISTRIBUTION = distribution("convai-async")
+ORIGIN: dict[str, Any] = json.loads(DISTRIBUTION.read_text("direct_url.json") or "{}")
+EDITABLE = bool(ORIGIN.get("dir_info", {}).get("editable", False))
+REQUIREMENTS = [Requirement(line) for line in DISTRIBUTION.requires or ()]
+CORE = [each for each in REQUIREMENTS if each.marker is None]
+OF_EXTRAS = [each for each in REQUIREMENTS if each.marker is not None and each.name != "convai-async"]
+
+built = pytest.mark.skipif(EDITABLE, reason="an editable installation is the working tree")
+
+
+def files() -> list[Path]:
+    """What was installed, less what Python and pip add."""
+    return [Path(path) for path in DISTRIBUTION.files or () if path.suffix != ".pyc"]
+
+
+def test_what_is_imported_is_what_is_installed() -> None:
+    installed_in = TREE if EDITABLE else Path(str(DISTRIBUTION.locate_file("")))
+    assert Path(convai_async.__file__).parent.parent.samefile(installed_in)
+    assert DISTRIBUTION.version == convai_async.__version__
+
+
+@built
+def test_the_distribution_has_the_package_as_it_is_in_the_tree() -> None:
+    there = {path.as_posix() for path in files() if path.parts[0] == "convai_async"}
+    paths = [path for path in (TREE / "convai_async").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert there == {path.relative_to(TREE).as_posix() for path in paths}
+    for path in paths:
+        installed = Path(str(DISTRIBUTION.locate_file(path.relative_to(TREE))))
+        assert installed.read_bytes() == path.read_bytes(), "the tree has changed: install it again, or with -e"
+
+
+@built
+def test_the_distribution_has_python_its_types_and_one_command_and_nothing_else() -> None:
+    info = f"convai_async-{DISTRIBUTION.version}.dist-info"
+    beside = [path for path in files() if path.parts[0] not in {"convai_async", info}]
+    assert [path.stem for path in beside] == ["convai-async"]
+    assert {path.suffix for path in files() if path.parts[0] == "convai_async"} == {".py", ".typed"}
+    assert Path("convai_async/py.typed") in files()
+    assert "Tag: py3-none-any" in (DISTRIBUTION.read_text("WHEEL") or "").splitlines()
+
+
+def test_it_has_one_command_and_one_plugin() -> None:
+    assert {(each.group, each.name, each.value) for each in DISTRIBUTION.entry_points} == {
+        ("console_scripts", "convai-async", "convai_async.cli:main"),
+        ("pytest11", "convai_async", "convai_async.testing.pytest_plugin"),
+    }
+
+
+def test_the_core_needs_four_packages_of_a_least_version_or_any_newer_one() -> None:
+    assert {each.name for each in CORE} == {"aiohttp", "anyio", "msgspec", "tenacity"}
+    for each in CORE:
+        assert [bound.operator for bound in each.specifier] == [">="], each
+
+
+@pytest.mark.parametrize("requirement", OF_EXTRAS, ids=str)
+def test_a_package_that_an_extra_needs_has_a_bound(requirement: Requirement) -> None:
+    assert {bound.operator for bound in requirement.specifier} & {">=", "=="}
