@@ -10,9 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-sys.path.append(
-    str(Path(__file__).parent.parent)
-)  # last: the package is the installed one
+sys.path.append(str(Path(__file__).parent.parent))  # last: the package is the installed one
 
 from benchmarks import documents, report, suite
 from benchmarks.clients import OURS

@@ -23,6 +23,7 @@ from seeds import CONTRACT, documents
 
 from convai_async import models
 from convai_async._error_replies import error_from_reply, parse_retry_after
+from convai_async.calls import request_id
 from convai_async.errors import APIStatusError, DecodeError, InvalidArgumentError, WebhookSignatureError
 from convai_async.models import Model, decoder
 from convai_async.webhooks import construct_event
@@ -126,7 +127,8 @@ def test_an_error_reply_of_any_kind_is_an_error_that_fits_into_a_line() -> None:
     for _ in range(inputs):
         body, value = bodies.draw(), spoilt_text(headers, rng, RETRY_AFTER)
         status = rng.choice((400, 401, 402, 403, 404, 408, 409, 422, 425, 429, 500, 503, 599))
-        error = error_from_reply("GET /x", status, CIMultiDict({"Retry-After": value}), body, rng.choice((None, value)))
+        reply = CIMultiDict({"Retry-After": value, rng.choice(("request-id", "date")): value})
+        error = error_from_reply("GET /x", status, reply, body, request_id(reply))
         assert isinstance(error, APIStatusError)
         assert (error.status, error.body) == (status, body)
         assert error.retry_after is None or 0 <= error.retry_after < math.inf
