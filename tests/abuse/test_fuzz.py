@@ -195,14 +195,12 @@ def test_a_webhook_whose_body_or_signature_was_changed_does_not_get_through(seed
     assert 0 < through < inputs
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeEncodeError, reason="a signature with surrogates is not refused")
 def test_a_signature_that_is_no_utf_8_is_refused() -> None:
     signature = f"t={NOW},v0=".encode() + b"\xff"
     error = event_or_error(b"{}", signature.decode(errors="surrogateescape"))  # as aiohttp's server has it
     assert isinstance(error, WebhookSignatureError)
 
 
-@pytest.mark.xfail(strict=True, raises=OverflowError, reason="a signed timestamp that is no float is not refused")
 def test_a_signed_webhook_from_the_end_of_time_is_refused() -> None:
     timestamp = "9" * 400
     error = event_or_error(b"{}", f"t={timestamp},v0={digest(b'{}', timestamp)}")
