@@ -40,7 +40,7 @@ def unhidden(error: BaseException) -> BaseException:
     return error.__cause__ if isinstance(error, _DroppedError) and error.__cause__ is not None else error
 
 
-def transport_error(
+def transport_error(  # noqa: C901 - a list
     error: BaseException, request: str, *, reading: bool, clean: Callable[[str], str]
 ) -> ConvAIError | None:
     """Return the exception of ours that says what one of aiohttp's says, or None when it is no failure of a request.
@@ -59,9 +59,15 @@ def transport_error(
             translated = RequestTimeoutError(f"{request}: no connection within the timeout: {reason}", ambiguous=False)
         case TimeoutError():
             translated = RequestTimeoutError(f"{request}: no whole reply within the timeout: {reason}")
-        case aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
             translated = ConnectionFailedError(
                 f"{request}: no trusted connection: {reason} (pass ssl=<an ssl.SSLContext> to trust a private CA)",
+                ambiguous=False,
+                retryable=False,
+            )
+        case aiohttp.ClientSSLError():
+            translated = ConnectionFailedError(
+                f"{request}: no TLS connection: {reason} (does base_url's server speak https?)",
                 ambiguous=False,
                 retryable=False,
             )

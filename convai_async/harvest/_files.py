@@ -65,7 +65,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 def compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
     """Yield what compresses into a file, as its suffix says: ``.gz``, ``.zst``, or not at all."""
     if suffix == ".gz":
-        with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as stream:
+        with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as stream:
             yield stream  # type: ignore[misc]
     elif suffix == ".zst":
         with _zstd().open(file, "wb") as stream:

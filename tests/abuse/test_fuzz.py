@@ -79,19 +79,12 @@ def test_a_spoilt_document_decodes_as_json_does_or_is_a_decode_error(model: type
             assert made.path.startswith("$")
             continue
         decoded += 1
-        # Python bounds the digits of an integer, JSON does not. For what is no UTF-8 there is a test of its own.
+        # Python bounds the digits of an integer, JSON does not; what is no UTF-8 is not looked at in ignored fields.
         json.loads(body.decode(errors="replace"), parse_int=str)
         assert model.from_json(made.to_json()) == made, body
         assert repr(made).startswith(model.__name__)
     print(f"{inputs:,} inputs: {decoded:,} decoded, {inputs - decoded:,} refused")
     assert 0 < decoded < inputs
-
-
-@pytest.mark.xfail(strict=True, reason="msgspec does not look into fields that it ignores")
-@pytest.mark.parametrize("ignored", [b'"new":"\xff"', b'"\xff":1', b'"new":{"\xed\xa0\x80":[]}'])
-def test_what_is_no_utf_8_is_refused_in_ignored_fields_too(ignored: bytes) -> None:
-    with pytest.raises(DecodeError):
-        models.Conversation.from_json(b'{"conversation_id":"c",' + ignored + b"}")
 
 
 ERRORS = [
