@@ -257,6 +257,7 @@ def _write_csv(rows: Iterable[dict[str, Any]], stream: IO[bytes]) -> int:
 
 
 def _csv_line(values: Iterable[Any]) -> bytes:
+    # Not by Python's csv: before 3.12 it has nulls in quotes too, where all text is, and so makes text of them.
     return (",".join(map(_csv_cell, values)) + "\r\n").encode()
 
 
