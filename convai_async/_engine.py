@@ -14,6 +14,7 @@ from convai_async.errors import (
     APIStatusError,
     ConcurrencyLimitError,
     ConvAIError,
+    DecodeError,
     NotFoundError,
     RateLimitError,
     TransportError,
@@ -71,7 +72,12 @@ class Engine:
         Raises:
             ConvAIError: Any of them; after the attempts that the retry policy allows.
         """
-        return (await self.send_raw(call)).decode()
+        response = await self.send_raw(call)
+        try:
+            return response.decode()
+        except DecodeError as error:
+            error.request = f"{call.method} {call.path}"
+            raise
 
     async def send_raw(self, call: Call[T]) -> Response[T]:
         """Send a call and return the reply, not decoded yet.

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from types import TracebackType
 
+    from convai_async._text import Secret
+
 T = TypeVar("T")
 
 _SUCCESSES = range(200, 300)
@@ -45,15 +47,6 @@ _SOON = 0.001
 """Seconds; for aiohttp, none at all is no bound."""
 _LONGEST_ERROR_BODY = 1024 * 1024
 """Bytes of an error's body that are read: more is no explanation."""
-
-
-class _Secret(str):
-    """Text that whatever prints local variables does not show."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -142,7 +135,7 @@ class Session:
         self,
         base_url: str,
         headers: Mapping[str, str],
-        api_key: str,
+        api_key: Secret,
         *,
         borrowed: aiohttp.ClientSession | None = None,
         connector: aiohttp.BaseConnector | None = None,
@@ -153,7 +146,7 @@ class Session:
     ) -> None:
         self._base_url = base_url
         self._headers = CIMultiDict(headers)
-        self._headers["xi-api-key"] = _Secret(api_key)
+        self._headers["xi-api-key"] = api_key
         # What is compressed and cut short can look whole.
         self._headers_of_streams = CIMultiDict(self._headers)
         self._headers_of_streams["accept-encoding"] = "identity"

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from convai_async import calls
 from convai_async._engine import Engine
 from convai_async._session import Session
+from convai_async._text import Secret
 from convai_async._version import __version__
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.limits import ConcurrencyLimiter
@@ -98,6 +99,8 @@ class ConvAIClient:
         headers: Mapping[str, str] | None = None,
         max_response_bytes: int = _DEFAULT_MAX_RESPONSE_BYTES,
     ) -> None:
+        # Whoever prints the local variables of what is raised from here on shall not see it.
+        api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         if session is not None and (connector is not None or trust_env or trace_configs):
             raise ConfigurationError("session has its own connector, trust_env and trace_configs: set them there")
         if not isinstance(retry, RetryPolicy | None):
@@ -108,7 +111,7 @@ class ConvAIClient:
                 Session(
                     self._base_url,
                     {"user-agent": f"convai-async/{__version__}", **_checked_headers(headers or {})},
-                    _checked_key(os.environ.get(_API_KEY_VARIABLE, "") if api_key is None else api_key),
+                    _checked_key(Secret(os.environ.get(_API_KEY_VARIABLE, "")) if api_key is None else api_key),
                     borrowed=session,
                     connector=connector,
                     trust_env=trust_env,
@@ -260,8 +263,8 @@ def _checked_count(name: str, number: int) -> int:
     return number
 
 
-def _checked_key(key: str) -> str:
-    if not isinstance(key, str):
+def _checked_key(key: object) -> Secret:
+    if not isinstance(key, Secret):
         raise ConfigurationError(f"the API key must be a string, not {type(key).__name__}")
     if not key:
         raise ConfigurationError(f"there is no API key: set {_API_KEY_VARIABLE}, or pass api_key=")

@@ -227,12 +227,16 @@ class IncompleteBodyError(TransportError):
 class DecodeError(ConvAIError):
     """The reply is not the document that it should be.
 
+    It is ``retryable`` when it is no JSON at all, as a page of something that stands before the service.
+
     Attributes:
+        request: The request's method and path, where they are known.
         problem: What does not fit.
         path: Where the misfit is, such as ``"$.transcript[3].tool_calls"``; ``"$"`` when the whole is not JSON.
         body: The document, as it came; empty where it would be a secret.
     """
 
+    request: str = ""
     problem: str
     path: str
     body: bytes
@@ -244,8 +248,11 @@ class DecodeError(ConvAIError):
         self.path = path
         self.body = body
 
+    def __str__(self) -> str:
+        return f"{self.request}: {super().__str__()}" if self.request else super().__str__()
+
     @classmethod
-    def from_message(cls, message: str, body: bytes) -> Self:
+    def from_message(cls, message: str, body: bytes, *, retryable: bool = False) -> Self:
         """Make the error from a decoder's message.
 
         Messages of nested decoders end in several paths, the innermost first:
@@ -253,7 +260,9 @@ class DecodeError(ConvAIError):
         """
         problem, *paths = message.split(" - at ")
         steps = [path.strip("`").removeprefix("$") for path in reversed(paths)]
-        return cls(problem, path="$" + "".join(steps), body=body)
+        made = cls(problem, path="$" + "".join(steps), body=body)
+        made.retryable = retryable
+        return made
 
 
 class PaginationError(ConvAIError):

@@ -22,6 +22,7 @@ import uvicorn
 import convai_async.client
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.cli._app import app as command_line
+from convai_async.errors import PermissionDeniedError
 from convai_async.harvest import Archive, harvest
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.models import Conversation
@@ -85,15 +86,16 @@ async def test_the_worker_sorts_errors_into_drop_wait_and_retry(readme: Any, fak
         for fault, answer in (
             (faults.status(503), "retry in 60 s"),
             (faults.drop(), "retry in 60 s"),
-            (faults.status(403), "drop"),
             (faults.body(b"{}"), "drop"),
+            (faults.body(b"<html>"), "retry in 60 s"),
         ):
             fake.faults.add(fault, times=2)  # aiohttp heals one dropped GET by itself
             assert await handle(client, next(ids)) == answer
             fake.faults.clear()
-        fake.faults.add(faults.status(401))
-        with pytest.raises(convai_async.AuthenticationError):
-            await handle(client, next(ids))
+        for status, error in ((401, convai_async.AuthenticationError), (403, PermissionDeniedError)):
+            fake.faults.add(faults.status(status))
+            with pytest.raises(error):
+                await handle(client, next(ids))
         fake.faults.add(faults.rate_limited(retry_after=7))
         assert await handle(client, next(ids)) == "retry in 7 s"
 

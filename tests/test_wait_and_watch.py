@@ -253,7 +253,7 @@ async def test_waiting_ends_when_it_shall_though_the_service_hangs(fake: FakeCon
 
     fake.faults.add(hang, times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url) as client, asyncio.timeout(10):
-        with pytest.raises(ConversationNotReadyError, match="was 'not there yet' after 0 s"):
+        with pytest.raises(ConversationNotReadyError, match="was 'not there yet' after 1 s"):
             await client.conversations.wait(next(iter(fake.conversations)), timeout=0.1)
         hangs.set()
         assert (await client.conversations.wait(list(fake.conversations)[-1], timeout=0)).status == "done"

@@ -167,7 +167,9 @@ def hiding(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
         try:
             return decode(body)
         except DecodeError as error:
-            raise DecodeError(error.problem, path=error.path) from None
+            hidden = DecodeError(error.problem, path=error.path)
+            hidden.retryable = error.retryable
+            raise hidden from None
 
     return decode_secret
 
@@ -183,4 +185,4 @@ def any_json(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (ValueError, RecursionError) as error:
-        raise DecodeError.from_message(str(error), body) from None
+        raise DecodeError.from_message(str(error), body, retryable=True) from None

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from convai_async.cli._exit_codes import EXIT_SOME_FAILED
+from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._options import connection_options, open_client, source_name
 from convai_async.cli._terminal import one_line
 from convai_async.errors import NotFoundError
@@ -45,7 +45,9 @@ def delete_command(
         raise click.UsageError("name the conversations to delete: as arguments, or with --from FILE")
     if not yes:
         named = ", ".join(map(one_line, wanted[:_MOST_TO_NAME])) + (", …" if len(wanted) > _MOST_TO_NAME else "")
-        click.confirm(f"Delete {len(wanted):,} conversations for ever ({named})?", abort=True)
+        if not click.confirm(f"Delete {len(wanted):,} conversations for ever ({named})?"):
+            click.echo("nothing was deleted", err=True)
+            return EXIT_INTERRUPTED
     errors, count = asyncio.run(_delete(wanted, archive, connection))
     failed = _failed(errors)
     removed = "" if archive is None else f"; {count:,} removed from {archive}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from convai_async.models import ConversationSummary
 
+_TO_THE_MINUTE = len("2026-01-31 23:59")
 _COLUMNS = ("conversation", "started (UTC)", "length", "status", "success", "agent", "title")
 
 
@@ -49,10 +50,11 @@ def list_command(
     elif sys.stdout.isatty():
         table = Table(box=None, header_style="bold")
         for name in _COLUMNS:
-            # An id that is cut off can be shown to nobody.
-            table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=25 if name == "conversation" else None)
+            # Columns that may wrap are narrowed first: names, and not ids and facts.
+            table.add_column(name, no_wrap=name not in {"agent", "title"})
         for summary in summaries:
-            table.add_row(*map(Text, _cells(summary)))  # a title is no markup
+            # As texts, since a title is no markup.
+            table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in _cells(summary)))
         Console().print(table)
     else:
         for summary in summaries:
@@ -76,7 +78,7 @@ async def _fetch(
 def _cells(summary: ConversationSummary) -> tuple[str, ...]:
     return (
         one_line(summary.conversation_id),
-        utc(summary.start_time_unix_secs),
+        utc(summary.start_time_unix_secs)[:_TO_THE_MINUTE],
         clock_time(summary.call_duration_secs),
         one_line(summary.status),
         one_line(summary.call_successful),

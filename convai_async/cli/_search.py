@@ -38,12 +38,16 @@ def search_command(  # noqa: PLR0913, PLR0917 - the options, each by its name
 
     Case and accents do not matter. "in quotes" finds words next to each other, refund* whatever begins so.
     """
+    found = False
     with Archive.open(archive) as opened:
         for hit in opened.search(text, limit=limit, **archive_filters(agent_id, since, until)):
+            found = True
             if as_json:
                 click.echo(msgspec.json.encode(hit))
             else:
                 where = f"{utc(hit.start_time_unix_secs)}  {one_line(hit.conversation_id)}"
                 who = f"{clock_time(hit.time_in_call_secs):>6} {one_line(hit.role)}"
                 click.echo(f"{where} {who}: {one_line(hit.message)}")
+    if not found:
+        click.echo("no turn holds all of these words", err=True)
     return 0

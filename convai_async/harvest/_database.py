@@ -25,6 +25,12 @@ class ArchiveError(ConvAIError):
     """The archive cannot be opened or written, or the file is none of ours."""
 
 
+class ArchiveBusyError(ArchiveError):
+    """Another process is writing to the archive; passing."""
+
+    retryable = True
+
+
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connection]:
     """Open an archive that is there.
 
@@ -105,7 +111,9 @@ def _lock(file: Path) -> sqlite3.Connection:
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                     raise
-                raise ArchiveError(f"another process is writing to {str(file)!r}: wait for it, or stop it") from error
+                raise ArchiveBusyError(
+                    f"another process is writing to {str(file)!r}: wait for it, or stop it"
+                ) from error
     return lock
 
 

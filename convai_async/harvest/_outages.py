@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from convai_async.client import ConvAIClient
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("convai_async")
 
 _LONGEST_SECS = 15 * 60.0
 _PAUSE_SECS = 5.0
@@ -84,6 +87,8 @@ class Outages:
                 return True
             began = self._clock()
             while not await self._reachable():
+                if self._clock() == began:
+                    _logger.warning("the harvest waits up to %d min for the service: %s", _LONGEST_SECS // 60, error)
                 if self._stop.is_set() or self._clock() - began > _LONGEST_SECS:
                     raise error
                 await self._sleep(_PAUSE_SECS)

@@ -101,6 +101,18 @@ def listed(summary: ConversationSummary | None) -> bytes | None:
     return None if summary is None else msgspec.json.encode(summary)
 
 
+class _Named(msgspec.Struct):
+    conversation_id: str
+
+
+def is_of(conversation_id: str, raw: bytes) -> bool:
+    """Tell whether bytes are a JSON object of this conversation, whatever else is in it."""
+    try:
+        return msgspec.json.decode(raw, type=_Named).conversation_id == conversation_id
+    except (ValueError, RecursionError):
+        return False
+
+
 def decoded(summary: ConversationSummary, raw: bytes, unix_secs: int | None = None) -> Fetched | Failure:
     """Return a conversation of these bytes, also when they do not decode; a failure when it is another one.
 

@@ -17,7 +17,7 @@ from convai_async.harvest import _recordings
 from convai_async.harvest._jobs import Job, Outcome, Progress, completed
 from convai_async.harvest._listing import Board, ListedWindow, Stretch, read_stretch
 from convai_async.harvest._outages import Outages
-from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded, decoded
+from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded, decoded, is_of
 from convai_async.harvest._writer import Scope
 from convai_async.harvest.report import HarvestReport
 from convai_async.harvest.windows import BEGINNING, Window, credible_start, latest_start, without
@@ -217,7 +217,14 @@ class Run:
             raise  # every other request would fail the same way; or it is a matter of waiting
         except ConvAIError as error:
             return self._failed(job, error)
-        return None if job.kind == "presence" else decoded(job.summary, response.body)
+        if job.kind == "presence":
+            return None
+        finding = decoded(job.summary, response.body)
+        if isinstance(finding, Fetched) and finding.undecodable and not is_of(conversation_id, response.body):
+            # No document of a newer shape, to be kept as it is, but something else in its place.
+            problem = f"the reply is no conversation: {finding.row['decode_error']}"
+            return Failure(conversation_id, problem, 1, summary=job.summary)
+        return finding
 
     def _failed(self, job: Job, error: ConvAIError) -> Finding | None:
         if isinstance(error, NotFoundError) and (job.kind == "presence" or not job.listed):

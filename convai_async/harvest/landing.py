@@ -25,8 +25,8 @@ def store_conversation(path: str | os.PathLike[str], conversation: Conversation,
         source: The address of the service that it is of: the client's ``base_url``.
 
     Raises:
-        ArchiveError: The archive cannot be written; while a harvest writes to it, nobody else can. The harvest
-            fetches the conversation itself then.
+        ArchiveBusyError: A harvest writes to the archive; it fetches the conversation itself.
+        ArchiveError: The archive cannot be written, or is of another service.
     """
     summary = ConversationSummary(conversation_id=conversation.conversation_id)
     with ArchiveWriter(path, source) as writer:

@@ -40,6 +40,7 @@ def _new_decoder(model: type[T]) -> Callable[[bytes], T]:
             except msgspec.ValidationError:
                 return parse(msgspec.json.encode(straightened(msgspec.json.decode(body), model)))
         except (ValueError, TypeError, RecursionError) as error:  # msgspec's own, bad UTF-8, too deep
-            raise DecodeError.from_message(str(error), body) from None
+            no_json = not isinstance(error, msgspec.ValidationError)
+            raise DecodeError.from_message(str(error), body, retryable=no_json) from None
 
     return decode

@@ -18,6 +18,7 @@ _FIRST_PAUSE_SECS = 1.0
 _PAUSE_GROWTH = 1.5
 _LONGEST_PAUSE_SECS = 15.0
 _MAY_BE_MISSING_SECS = 30.0
+_LAST_LOOK_SECS = 1.0
 
 
 async def wait(engine: Engine, conversation_id: str, *, until: str, timeout: float | None) -> Conversation:
@@ -37,7 +38,7 @@ async def wait(engine: Engine, conversation_id: str, *, until: str, timeout: flo
     while True:
         waited = engine.clock() - started
         try:
-            async with asyncio.timeout(timeout - waited if timeout else None):
+            async with asyncio.timeout(max(timeout - waited, _LAST_LOOK_SECS) if timeout else None):
                 conversation = await engine.send(call)
         except NotFoundError:
             # Right after a call ends, it can be missing for a moment.
@@ -56,9 +57,9 @@ async def wait(engine: Engine, conversation_id: str, *, until: str, timeout: flo
                     status=status,
                 )
         waited = engine.clock() - started
-        if timeout is not None and waited + pause > timeout:
+        if timeout is not None and waited >= timeout:
             raise _not_ready(conversation_id, until, status, waited)
-        await engine.sleep(pause)
+        await engine.sleep(pause if timeout is None else min(pause, timeout - waited))
         pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECS)
 
 

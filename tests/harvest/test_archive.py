@@ -10,7 +10,7 @@ import pytest
 
 from convai_async.audio import SavedAudio
 from convai_async.errors import InvalidArgumentError
-from convai_async.harvest import Archive, ArchiveError, Failure, Window
+from convai_async.harvest import Archive, ArchiveBusyError, ArchiveError, Failure, Window
 from convai_async.harvest._rows import Fetched, Gone, Recorded, decoded
 from convai_async.harvest._schema import SCHEMA_VERSION
 from convai_async.harvest._writer import ArchiveWriter, Scope
@@ -181,7 +181,7 @@ def test_a_reader_cannot_write_and_is_not_stopped_by_a_writer(writer: ArchiveWri
 def test_a_second_writer_is_refused_until_the_first_is_done(path: Path) -> None:
     with (
         ArchiveWriter(path, SOURCE),
-        pytest.raises(ArchiveError, match=r"another process is writing to .*: wait for it, or stop it"),
+        pytest.raises(ArchiveBusyError, match=r"another process is writing to .*: wait for it, or stop it"),
     ):
         ArchiveWriter(path, SOURCE)
     ArchiveWriter(path, SOURCE).close()

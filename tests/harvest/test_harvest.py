@@ -167,6 +167,24 @@ async def test_a_document_that_does_not_fit_is_kept_as_it_is(
     assert msgspec.json.decode(raw)["transcript"] == "all lost"
 
 
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"", b'{"a":', b'{"error": "x"}', b"[]", b'{"conversation_id": "another"}']
+)
+async def test_what_is_no_conversation_is_a_failure_and_fetched_again(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, body: bytes
+) -> None:
+    spoilt = next(iter(fake.conversations))
+    fake.faults.add(faults.body(body), path=spoilt, times=None)
+    report = await harvest(client, archive, limit=3)
+    assert (report.fetched, report.failed, report.complete) == (2, 1, False)
+    fake.faults.clear()
+    report = await harvest(client, archive, limit=3)
+    assert (report.fetched, report.complete) == (1, True)
+    assert query(archive, "SELECT raw FROM conversations WHERE conversation_id = ?", spoilt) == [
+        (fake.conversations.document(spoilt),)
+    ]
+
+
 async def test_passing_failures_lose_nothing(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
     fake.faults.add_random(0.1)
     patient = client.with_options(retry=RetryPolicy(attempts=8, wait_initial=0, wait_max=0))

@@ -75,11 +75,17 @@ async def test_a_service_that_comes_back_in_time_is_waited_for(watchman: Watchma
     assert QUARTER - 10 <= watchman.night.now < QUARTER
 
 
-async def test_a_service_that_stays_away_is_given_up_after_a_quarter_of_an_hour(watchman: Watchman) -> None:
+async def test_a_service_that_stays_away_is_given_up_after_a_quarter_of_an_hour_and_said_to_be_away_at_once(
+    watchman: Watchman, caplog: pytest.LogCaptureFixture
+) -> None:
     await watchman.go()
     with pytest.raises(TransportError):
         await watchman.outages.keep_trying(watchman.ask, failed)
     assert QUARTER < watchman.night.now < QUARTER + 10
+    (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said.startswith(
+        "the harvest waits up to 15 min for the service: GET /v1/convai/conversations: no connection"
+    )
 
 
 async def test_nobody_waits_who_was_asked_to_stop(watchman: Watchman) -> None:
