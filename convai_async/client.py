@@ -82,6 +82,8 @@ class ConvAIClient:
         agents: Its agents.
     """
 
+    _base_url = "an unknown address"  # for the repr of one that could not be made
+
     def __init__(  # noqa: PLR0913 - a client has many settings, each by its name
         self,
         api_key: str | None = None,

@@ -58,6 +58,13 @@ async def test_waiting_gives_the_conversation_when_it_is_done(
     assert time.pauses == [1.0, 1.5, 2.25]
 
 
+async def test_the_last_look_is_when_the_time_is_over(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+    conversation_id = next(iter(fake.conversations))
+    time.events = [lambda: None, lambda: None, lambda: fake.finish(conversation_id)]
+    assert (await client.conversations.wait(conversation_id, timeout=3)).status == "done"
+    assert time.pauses == [1.0, 1.5, 0.5]
+
+
 async def test_pauses_grow_to_a_quarter_of_a_minute(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
     conversation_id = next(iter(fake.conversations))
     with pytest.raises(ConversationNotReadyError, match="'in-progress' after") as caught:

@@ -85,8 +85,9 @@ async def test_a_reply_that_nobody_asked_for_is_never_taken_for_the_next_one() -
 async def test_another_conversation_than_was_asked_for_is_an_error(fake: FakeConvAI, client: ConvAIClient) -> None:
     wanted, other = list(fake.conversations)[:2]
     fake.faults.add(faults.change(lambda document: document.update(conversation_id=other)), times=None)
-    with pytest.raises(DecodeError, match=r"is of another conversation - at `\$\.conversation_id`"):
+    with pytest.raises(DecodeError, match=r"is of another conversation - at `\$\.conversation_id`") as caught:
         await client.conversations.get(wanted)
+    assert str(caught.value).startswith(f"GET /v1/convai/conversations/{wanted}: ")
     async with client.conversations.get_many([wanted]) as results:
         assert [type(result.error) async for result in results] == [DecodeError]
 

@@ -119,6 +119,16 @@ async def test_secrets_are_there_to_be_used_and_not_to_be_printed() -> None:
         check([repr(raw), str(raw), pretty_repr(raw)], raw.decode().signed_url)
 
 
+@pytest.mark.parametrize("settings", [{}, {"region": "euu"}, {"timeout": -1}, {"base_url": "ftp://x"}])
+def test_a_client_that_cannot_be_made_shows_no_key(settings: dict[str, Any]) -> None:
+    key = KEY + ("\n" if not settings else "")
+    with pytest.raises(ConvAIError) as caught:
+        ConvAIClient(key, **settings)
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    del trace.stack[0]  # this function's own
+    check(["".join(trace.format())])
+
+
 @pytest.mark.parametrize("what", ["signed URL", "token", "link"])
 async def test_a_secret_that_does_not_decode_is_not_kept_by_the_error(what: str) -> None:
     async with FakeConvAI(conversations=1, api_key=KEY) as fake, ConvAIClient(KEY, base_url=fake.url) as client:

@@ -134,7 +134,10 @@ def test_list_gives_json_lines(service: FakeConvAI, capsys: pytest.CaptureFixtur
 def test_list_gives_a_table_to_a_terminal(service: FakeConvAI) -> None:
     shown = on_a_terminal([*COMMAND, "list", "--base-url", service.url, "--limit", "3"])
     assert "conversation" in shown.splitlines()[0]
-    assert all(conversation_id in shown for conversation_id in list(service.conversations)[:3])
+    for conversation_id in list(service.conversations)[:3]:
+        details = service.conversations.details(conversation_id)
+        (line,) = [line for line in shown.splitlines() if conversation_id in line]
+        assert f"  {details['status']} " in line, "what is cut off on 80 columns are names, and no facts"
 
 
 def test_show_gives_the_whole_transcript(service: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,6 +361,12 @@ def test_search_says_who_said_it_and_when(harvested: Path, capsys: pytest.Captur
     assert run(["search", str(harvested), "-"]) == 2
 
 
+def test_search_that_finds_nothing_says_so(harvested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["search", str(harvested), "xylophone"]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "no turn holds all of these words\n")
+
+
 def test_show_reads_from_an_archive(harvested: Path, capsys: pytest.CaptureFixture[str]) -> None:
     conversation_id = next(iter(FakeConvAI(conversations=30).conversations))
     capsys.readouterr()
@@ -386,6 +395,7 @@ def test_delete_asks_first(
     conversation_id = next(iter(service.conversations))
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert run(["delete", conversation_id, "--base-url", service.url]) == 130
+    assert capsys.readouterr().err == "nothing was deleted\n"
     assert conversation_id in service.conversations
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert run(["delete", conversation_id, "--base-url", service.url]) == 0
