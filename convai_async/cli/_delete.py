@@ -11,7 +11,7 @@ import click
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._options import connection_options, open_client, source_name
 from convai_async.cli._terminal import one_line
-from convai_async.errors import NotFoundError
+from convai_async.errors import AuthenticationError, NotFoundError
 from convai_async.harvest._writer import ArchiveWriter
 
 if TYPE_CHECKING:
@@ -76,8 +76,14 @@ async def _delete(
 
 
 async def _delete_at_service(client: ConvAIClient, ids: list[str]) -> dict[str, ConvAIError]:
+    errors: dict[str, ConvAIError] = {}
     async with client.conversations.delete_many(ids) as results:
-        return {result.conversation_id: result.error async for result in results if result.error is not None}
+        async for result in results:
+            if isinstance(result.error, AuthenticationError):
+                raise result.error  # and so would all the others end
+            if result.error is not None:
+                errors[result.conversation_id] = result.error
+    return errors
 
 
 def _failed(errors: dict[str, ConvAIError]) -> set[str]:

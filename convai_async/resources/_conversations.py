@@ -130,7 +130,7 @@ class Conversations:
         Args:
             conversation_id: Which one.
             until: For which status.
-            timeout: Seconds to wait in all; None is no bound, and 0 asks once.
+            timeout: Seconds to wait in all, and a second for the last look; None is no bound, and 0 asks once.
 
         Raises:
             InvalidArgumentError: The id is empty or odd, or ``timeout`` is no time.

@@ -403,6 +403,16 @@ def test_delete_asks_first(
     assert "1 deleted" in capsys.readouterr().out
 
 
+def test_delete_with_a_wrong_key_stops_at_once(
+    service: FakeConvAI, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ELEVENLABS_API_KEY", "wrong")
+    assert run(["delete", *service.conversations, "--yes", "--base-url", service.url]) == 2
+    assert "Set the right key" in capsys.readouterr().err
+    assert len(service.conversations) == 40
+    assert len(service.requests) <= 2 * 16, "no more than were under way"
+
+
 def test_delete_removes_from_an_archive_too_but_not_what_the_service_keeps(
     service: FakeConvAI, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
