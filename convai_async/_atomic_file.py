@@ -8,6 +8,14 @@ import tempfile
 from pathlib import Path
 from threading import Lock
 
+PART_SUFFIX = ".part"
+"""How the name of a file ends that is being made."""
+
+
+def part_prefix(name: str) -> str:
+    """Return how the name of a file begins that is being made, and shall have this name."""
+    return f".{name[:100]}."
+
 
 class AtomicFile:
     """A temporary file beside a destination, which takes the destination's name when it is complete.
@@ -47,7 +55,7 @@ class AtomicFile:
                 return
             if self._fd is None:
                 self._fd, name = tempfile.mkstemp(
-                    prefix=f".{self._destination.name[:100]}.", suffix=".part", dir=self._destination.parent
+                    prefix=part_prefix(self._destination.name), suffix=PART_SUFFIX, dir=self._destination.parent
                 )
                 self._temporary = Path(name)
             rest = memoryview(data)

@@ -175,23 +175,26 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
         headers: The reply's headers; names in any case.
         now: The time of day in unix seconds; the clock's by default.
     """
+    seconds = _requested_wait(headers, time.time() if now is None else now)
+    return None if seconds is None else min(max(0.0, seconds), _LONGEST_RETRY_AFTER_SECS)
+
+
+def _requested_wait(headers: Mapping[str, str], now: float) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
-        return min(milliseconds / 1000, _LONGEST_RETRY_AFTER_SECS)
+        return milliseconds / 1000
     value = headers.get("retry-after")
     seconds = _number(value)
-    if seconds is not None:
-        return min(seconds, _LONGEST_RETRY_AFTER_SECS)
-    if value is None:
-        return None
+    if seconds is not None or value is None:
+        return seconds
     try:
         date = parsedate_to_datetime(value)
         # HTTP's oldest form of dates names no zone, and means GMT.
         moment = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return min(max(0.0, moment - (time.time() if now is None else now)), _LONGEST_RETRY_AFTER_SECS)
+    return moment - now
 
 
 def _number(text: str | None) -> float | None:
-    return max(0.0, float(text)) if text is not None and _PLAIN_NUMBER.fullmatch(text) else None
+    return float(text) if text is not None and _PLAIN_NUMBER.fullmatch(text) else None

@@ -57,16 +57,18 @@ class _Connector(aiohttp.TCPConnector):
     """
 
     async def _get(self, key: Any, traces: Any) -> Any:
-        for protocol, _ in self._conns.get(key, ()):
-            if protocol.should_close:
-                protocol.close()
-        return await super()._get(key, traces)
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 class StreamedReply:
     """A reply whose body is still to come; what is left of it is given up when the block ends.
 
     Attributes:
+        request: The request's method and path.
         status: The HTTP status.
         headers: The headers; names in any case.
         timeout: Seconds that a part of the body may take, or None.
@@ -75,7 +77,7 @@ class StreamedReply:
     def __init__(self, session: Session, reply: aiohttp.ClientResponse, request: str) -> None:
         self._session = session
         self._reply = reply
-        self._request = request
+        self.request = request
         self.timeout: float | None = None
         self.status = reply.status
         self.headers: Mapping[str, str] = reply.headers
@@ -109,7 +111,7 @@ class StreamedReply:
             async with asyncio.timeout(self.timeout):
                 return await self._reply.content.readany()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
-            self._session._raise_translated(error, self._request, reading=True)  # noqa: SLF001 - its other half
+            self._session._raise_translated(error, self.request, reading=True)  # noqa: SLF001 - its other half
 
     def break_off(self) -> None:
         """Wake whoever reads: nothing more will come."""
@@ -182,11 +184,10 @@ class Session:
             ClientClosedError: The client was closed.
             ConfigurationError: There is no asyncio loop, or another one than before.
         """
-        request = _name(call)
         async with await self._open(call, self._headers, timeout) as arriving:
             if arriving.status not in _SUCCESSES:
-                raise await self._status_error(arriving, request, timeout)
-            body = await self._read_body(arriving, request)
+                raise await self._status_error(arriving, timeout)
+            body = await self._read_body(arriving)
         return Response(arriving.status, arriving.headers, body, call.decode)
 
     @asynccontextmanager
@@ -201,16 +202,15 @@ class Session:
         Raises:
             The same as `send`, before anything is yielded.
         """
-        request = _name(call)
         try:
             async with asyncio.timeout(timeout):
                 opened = await self._open(call, self._headers_of_streams, None)
         except TimeoutError as error:
-            self._raise_translated(error, request, reading=False)
+            self._raise_translated(error, _name(call), reading=False)
         opened.timeout = timeout
         async with opened as arriving:
             if arriving.status not in _SUCCESSES:
-                raise await self._status_error(arriving, request, timeout)
+                raise await self._status_error(arriving, timeout)
             yield arriving
 
     async def _open(self, call: Call[Any], headers: CIMultiDict[str], timeout: float | None) -> StreamedReply:
@@ -275,14 +275,14 @@ class Session:
             raise ClientClosedError("the aiohttp session that the client was given is closed")
         return self._session
 
-    async def _read_body(self, arriving: StreamedReply, request: str) -> bytes:
+    async def _read_body(self, arriving: StreamedReply) -> bytes:
         chunks: list[bytes] = []
         room = self._max_response_bytes
         while chunk := await arriving.read_chunk():
             room -= len(chunk)
             if room < 0:
                 raise ResponseTooLargeError(
-                    f"{request}: the reply is larger than max_response_bytes, {self._max_response_bytes:,}"
+                    f"{arriving.request}: the reply is larger than max_response_bytes, {self._max_response_bytes:,}"
                 )
             chunks.append(chunk)
         return b"".join(chunks)
@@ -318,15 +318,15 @@ class Session:
         finally:
             translated.__context__ = cause
 
-    async def _status_error(self, arriving: StreamedReply, request: str, timeout: float | None) -> APIStatusError:
+    async def _status_error(self, arriving: StreamedReply, timeout: float | None) -> APIStatusError:
         # A service or a proxy may quote the key in its complaint.
         headers = CIMultiDict((name, self._without_key(value)) for name, value in arriving.headers.items())
         body = without(self._headers["xi-api-key"].encode(), await self._read_error_body(arriving, timeout))
         if arriving.status not in _REDIRECTS:
-            return error_from_reply(request, arriving.status, headers, body, request_id(headers))
+            return error_from_reply(arriving.request, arriving.status, headers, body, request_id(headers))
         return APIStatusError(
-            f"{request} was answered {arriving.status}, a redirect that is not followed: it leads in circles, or"
-            " elsewhere, where the key would go with it (check base_url and region)",
+            f"{arriving.request} was answered {arriving.status}, a redirect that is not followed: it leads in circles,"
+            " or elsewhere, where the key would go with it (check base_url and region)",
             status=arriving.status,
             headers=headers,
             body=body,

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import ast
 import graphlib
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from unmeasured import unmeasured
 
 import convai_async
 
@@ -118,7 +118,6 @@ def test_importing_the_package_loads_no_extras_and_nothing_of_the_fake_service()
 
 
 def _printed(script: str) -> list[str]:
-    measuring = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")  # would load modules of its own
-    env = {name: value for name, value in os.environ.items() if name not in measuring}
-    result = subprocess.run([sys.executable, "-P", "-c", script], check=True, capture_output=True, text=True, env=env)
+    command = [sys.executable, "-P", "-c", script]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, env=unmeasured())
     return result.stdout.split()

@@ -27,9 +27,6 @@ def encode_query(values: Mapping[str, Any]) -> Query:
     for name, value in values.items():
         if value is None:
             continue
-        if not isinstance(name, str):
-            raise InvalidArgumentError("query", f"{name!r} is no name of a parameter")
-        _check_encodable("query", name)
         if isinstance(value, Sequence) and not isinstance(value, str | bytes):
             pairs.extend((name, _encode(name, item)) for item in value)
         else:
@@ -42,7 +39,7 @@ def _encode(name: str, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         if not value.isascii():
-            _check_encodable(name, value)
+            check_encodable(name, value)
         return value
     if isinstance(value, int) and abs(value) < _TOO_LARGE:
         return str(value)
@@ -55,7 +52,12 @@ def _described(value: object) -> str:
     return "a number that no service counts with" if isinstance(value, int) else f"a {type(value).__name__}"
 
 
-def _check_encodable(name: str, value: str) -> None:
+def check_encodable(name: str, value: str) -> None:
+    """Refuse text that has no form on the wire.
+
+    Raises:
+        InvalidArgumentError: It holds half a surrogate pair; the error has this name.
+    """
     try:
         value.encode()
     except UnicodeEncodeError:

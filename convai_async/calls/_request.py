@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from convai_async.calls._call import Call, any_json, json_body
-from convai_async.calls._query import encode_query
+from convai_async.calls._query import check_encodable, encode_query
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ def request(
         raise InvalidArgumentError("path", f"{path!r} holds a query or a fragment: pass query={{...}} instead")
     if not (method.isascii() and method.isalpha()):
         raise InvalidArgumentError("method", f"must be an HTTP method, such as 'GET', got {method!r}")
+    for name in query or {}:
+        if not isinstance(name, str):
+            raise InvalidArgumentError("query", f"{name!r} is no name of a parameter")
+        check_encodable("query", name)
     method = method.upper()
     return Call(
         method,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from convai_async._atomic_file import put_in_place
+from convai_async._atomic_file import PART_SUFFIX, part_prefix, put_in_place
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.harvest._database import ArchiveError
 
@@ -36,7 +36,7 @@ def check_free(parameter: str, path: Path) -> None:
 def new_file(path: Path) -> Iterator[IO[bytes]]:
     """Yield a temporary file that takes its name when the block ends without an error; readable by its owner only."""
     with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part", delete=False
+        dir=path.parent, prefix=part_prefix(path.name), suffix=PART_SUFFIX, delete=False
     ) as file:
         temporary = Path(file.name)
         try:
@@ -52,7 +52,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that takes its name when the block ends without an error; its owner's only."""
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part"))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=part_prefix(path.name), suffix=PART_SUFFIX))
     try:
         yield temporary
         put_in_place(temporary, path, overwrite=False)

@@ -18,8 +18,9 @@ import anyio
 import msgspec
 
 from convai_async.calls import MAX_PAGE_SIZE
-from convai_async.harvest.windows import Window, credible_start, latest_start, may_lie_in
+from convai_async.harvest.windows import Window, may_lie_in
 from convai_async.models import ConversationSummary
+from convai_async.models._time import credible_start, latest_start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable

@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from convai_async._atomic_file import PART_SUFFIX, part_prefix
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
@@ -17,11 +19,9 @@ FOLDER = "audio"
 
 _LONGEST_QUOTED = 251
 _KEPT_OF_LONGER = 100
-_NAMED_IN_PARTS = 100
-"""Characters of a file's name that stand in the names of its parts: see `AtomicFile`."""
 
 _PLAIN = re.compile(rf"{FOLDER}/(?!\.\.?\Z)[\w.~%+-]{{1,255}}", re.ASCII)
-_PART = re.compile(r"\.(?P<name>.+)\.[^.]+\.part")
+_PART = re.compile(rf"(?P<prefix>\..+\.)[^.]+{re.escape(PART_SUFFIX)}")
 _OLD_SECS = 86_400
 
 
@@ -54,7 +54,7 @@ def make_folder(archive: Path, ids: Collection[str]) -> None:
     folder = archive.parent / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     own = set(_parts_of(folder, ids))
-    for part in folder.glob(".*.part"):
+    for part in folder.glob(f".*{PART_SUFFIX}"):
         if part in own or _is_old(part):
             _remove_file(part)
 
@@ -81,10 +81,10 @@ def remove(archive: Path, ids: Collection[str], paths: Iterable[str]) -> None:
 
 
 def _parts_of(folder: Path, ids: Collection[str]) -> Iterator[Path]:
-    names = {file_name(conversation_id)[:_NAMED_IN_PARTS] for conversation_id in ids}
-    for path in folder.glob(".*.part") if names else ():
+    prefixes = {part_prefix(file_name(conversation_id)) for conversation_id in ids}
+    for path in folder.glob(f".*{PART_SUFFIX}") if prefixes else ():
         found = _PART.fullmatch(path.name)
-        if found is not None and found["name"] in names:
+        if found is not None and found["prefix"] in prefixes:
             yield path
 
 

@@ -20,8 +20,9 @@ from convai_async.harvest._outages import Outages
 from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded, decoded, is_of
 from convai_async.harvest._writer import Scope
 from convai_async.harvest.report import HarvestReport
-from convai_async.harvest.windows import BEGINNING, Window, credible_start, latest_start, without
+from convai_async.harvest.windows import BEGINNING, Window, without
 from convai_async.models import ConversationSummary
+from convai_async.models._time import credible_start, latest_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable

@@ -30,8 +30,9 @@ from convai_async.harvest._rows import (
     Row,
     listed,
 )
-from convai_async.harvest.windows import BEGINNING, Window, latest_start, may_lie_in, merged
+from convai_async.harvest.windows import BEGINNING, Window, may_lie_in, merged
 from convai_async.models import ConversationSummary
+from convai_async.models._time import latest_start
 from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from convai_async.models._time import credible_start
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BEGINNING = 0
 """The start of a window that reaches back as far as there are conversations, in unix seconds."""
-
-_WRONG_CLOCK_SECS = 86_400
-"""By how much a clock may be fast."""
 
 
 class Window(msgspec.Struct, frozen=True, order=True):
@@ -35,20 +34,6 @@ class Window(msgspec.Struct, frozen=True, order=True):
     def __contains__(self, moment: int) -> bool:
         """Tell whether a moment, in unix seconds, lies in it."""
         return self.start <= moment and (self.end is None or moment < self.end)
-
-
-def latest_start(now: float) -> int:
-    """Return the latest moment at which a conversation can have started, both in unix seconds."""
-    return int(now) + _WRONG_CLOCK_SECS
-
-
-def credible_start(start: int | None, latest: int) -> int | None:
-    """Return when a conversation started, in unix seconds; None when that is not known, or cannot be.
-
-    One start that is in milliseconds would be the newest for ever, and whatever starts before it would pass for
-    read.
-    """
-    return start if start is not None and BEGINNING <= start <= latest else None
 
 
 def may_lie_in(window: Window, start: int | None, latest: int) -> bool:

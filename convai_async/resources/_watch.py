@@ -14,6 +14,7 @@ import msgspec
 from convai_async import calls
 from convai_async._text import one_line
 from convai_async.errors import AuthenticationError, ConvAIError, InvalidArgumentError, NotFoundError
+from convai_async.models._time import credible_start, latest_start
 from convai_async.models.enums import FINAL_STATUSES
 from convai_async.pagination import Paginator
 
@@ -132,10 +133,11 @@ class Watch:
     def _raise_floor(self, summaries: list[ConversationSummary]) -> None:
         """Forget what lies so far back that nothing of it can become final any more."""
         # A start that cannot be, in the future, would put the floor above all that is to come.
+        latest = latest_start(time.time())
         starts = {
-            each.conversation_id: each.start_time_unix_secs
+            each.conversation_id: start
             for each in summaries
-            if each.start_time_unix_secs is not None and each.start_time_unix_secs < time.time() + _LONGEST_CALL_SECS
+            if (start := credible_start(each.start_time_unix_secs, latest)) is not None
         }
         if not starts:
             return

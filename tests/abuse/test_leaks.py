@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from service_process import service_process
+from unmeasured import unmeasured
 
 REQUESTS = 50_000
 ROUNDS = 10
@@ -23,9 +23,7 @@ def test_fifty_thousand_requests_leave_nothing_behind() -> None:
         recorded = next(filter(service.conversations.has_audio, service.conversations))
         settings = [str(ROUNDS), str(REQUESTS // ROUNDS), service.url, service.api_key, recorded]
         command = [sys.executable, str(SCRIPT), *settings, *service.conversations]
-        # Measuring coverage would have a memory of its own.
-        env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-        fresh = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=env)
+        fresh = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=unmeasured())
     first, *_, last = rounds = json.loads(fresh.stdout)[WARM_UP_ROUNDS:]
     print(rounds)
     assert sum(each["requests"] for each in json.loads(fresh.stdout)) >= REQUESTS
