@@ -31,7 +31,6 @@ from convai_async.models import (
 )
 
 
-
 def list_conversations(**filters: Unpack[ConversationFilters]) -> Call[Page[ConversationSummary]]:
     """GET /v1/convai/conversations: one page of conversations, newest first."""
     values = check_filters({"page_size": MAX_PAGE_SIZE, **filters}, ConversationFilters)

@@ -10,7 +10,6 @@ import msgspec
 
 from convai_async.errors import DecodeError
 from convai_async.models import ListItem, Model
-from convai_async.models._decoding import item_decoder
 from convai_async.models._lenient_json import REFUSALS, decode_json, split_list, split_object
 from convai_async.models._list_item import set_raw_json
 
@@ -121,7 +120,7 @@ def decode_page(model: type[ItemT], list_field: str, body: bytes) -> Page[ItemT]
 
 
 @cache
-def _whole_page_decoder(model: type[ItemT], list_field: str) -> Callable[[bytes], Any]:
+def _whole_page_decoder(model: Any, list_field: str) -> Callable[[bytes], Any]:
     """Return the decoder of pages in which everything fits, and nothing is for `Page.extra`."""
     page = msgspec.defstruct(
         "WholePage", [(list_field, tuple[model, ...])], bases=(_Cursor,), kw_only=True, forbid_unknown_fields=True

@@ -17,15 +17,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-@cache
+
 def decoder(model: type[T]) -> Callable[[bytes], T]:
     """Return the function that decodes a model, or a member of an open union, from JSON; there is one for each.
 
     It raises `DecodeError`, with the path of the misfit and the bytes, and nothing else.
     """
+    return _decoder_of(model)
+
+
+def item_decoder(model: type[T]) -> Callable[[bytes], T]:
+    """Return the function that decodes an item of a list: as `decoder`, but a field that does not fit has its default.
+
+    It raises `DecodeError` when the item is not an object, or its id does not fit.
+    """
+    return _item_decoder_of(model)
+
+
+def _new_decoder(model: Any) -> Callable[[bytes], Any]:
     parse = _parser(model)
 
-    def decode(body: bytes) -> T:
+    def decode(body: bytes) -> Any:
         try:
             return parse(body)
         except REFUSALS as error:
@@ -38,16 +50,11 @@ def decoder(model: type[T]) -> Callable[[bytes], T]:
     return decode
 
 
-@cache
-def item_decoder(model: type[T]) -> Callable[[bytes], T]:
-    """Return the function that decodes an item of a list: as `decoder`, but a field that does not fit has its default.
-
-    It raises `DecodeError` when the item is not an object, or its id does not fit.
-    """
-    parse, decode_whole = _parser(model), decoder(model)
+def _new_item_decoder(model: Any) -> Callable[[bytes], Any]:
+    parse, decode_whole = _parser(model), _decoder_of(model)
     required = {field.encode_name for field in msgspec.structs.fields(model) if field.required}
 
-    def decode(body: bytes) -> T:
+    def decode(body: bytes) -> Any:
         try:
             return decode_whole(body)
         except DecodeError as error:
@@ -68,9 +75,13 @@ def item_decoder(model: type[T]) -> Callable[[bytes], T]:
     return decode
 
 
-def _parser(model: type[T]) -> Callable[[bytes], T]:
+def _parser(model: Any) -> Callable[[bytes], Any]:
     union = open_unions.get(model)
     return msgspec.json.Decoder(model, strict=False).decode if union is None else union.decode
+
+
+_decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_new_decoder)
+_item_decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_new_item_decoder)
 
 
 def _normalized(body: bytes, model: Any, refusal: Exception) -> Any:

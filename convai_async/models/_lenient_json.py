@@ -50,7 +50,7 @@ def decode_lenient(body: bytes) -> Any:
 
 
 def split_object(body: bytes) -> dict[str, bytes]:
-    """Return the fields of a JSON object, each as it came; what is inside may be as broken as `decode_lenient` takes it.
+    """Return the fields of a JSON object, each as it came: what is inside may be as broken as `decode_lenient` takes.
 
     Raises:
         ValueError: It is not JSON, or not an object.
@@ -59,7 +59,7 @@ def split_object(body: bytes) -> dict[str, bytes]:
     try:
         return {name: bytes(value) for name, value in _read_object(body).items()}
     except REFUSALS:
-        return {json.loads(name, strict=False): value for name, value in _pieces(body, "{}")}
+        return {json.loads(name, strict=False): value for name, value in _pieces(body, "{", "}")}
 
 
 def split_list(body: bytes) -> list[bytes]:
@@ -72,17 +72,17 @@ def split_list(body: bytes) -> list[bytes]:
     try:
         return [bytes(item) for item in _read_list(body)]
     except REFUSALS:
-        return [item for _, item in _pieces(body, "[]")]
+        return [item for _, item in _pieces(body, "[", "]")]
 
 
-def _pieces(body: bytes, brackets: str) -> Iterator[tuple[str, bytes]]:
+def _pieces(body: bytes, opening: str, closing: str) -> Iterator[tuple[str, bytes]]:
     """Yield the names, as JSON, and the values of an object; or the values of a list."""
     text = body.removeprefix(_BYTE_ORDER_MARK).decode(errors="surrogateescape")
-    opening, closing = brackets
     name = ""
-    at = _after(opening, text, 0)
+    at = _after(opening, text, _after("", text, 0))
     while not (name == "" and text.startswith(closing, at)):
         if opening == "{":
+            _after('"', text, at)
             name, at = _piece(text, at)
             at = _after(":", text, at)
         value, at = _piece(text, at)

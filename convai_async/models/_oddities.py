@@ -41,10 +41,8 @@ def straightened(value: Any, annotation: Any) -> Any:
 
 def _straightener(annotation: Any) -> Straighten | None:
     """Return what straightens, or None where nothing can be odd."""
-    if annotation is int:
-        return _without_fraction
-    if annotation is str:
-        return _as_text
+    if annotation in _OF_SCALARS:
+        return _OF_SCALARS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         annotation = annotation.__metadata__[0]
@@ -52,11 +50,8 @@ def _straightener(annotation: Any) -> Straighten | None:
         return _of_union(open_unions[annotation])
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return _of_struct(annotation)
-    if origin is tuple:
-        straighten = _straightener(arguments[0])
-        return straighten and _of_list(straighten)
-    if origin is dict:
-        return _of_dict(_straightener(arguments[1]), nullable=_takes_null(arguments[1]))
+    if origin in _OF_COLLECTIONS:
+        return _OF_COLLECTIONS[origin](*arguments)
     if any(get_origin(argument) is Literal for argument in arguments):
         return _as_enum
     inner = [straighten for argument in arguments if (straighten := _straightener(argument)) is not None]
@@ -79,11 +74,18 @@ def _as_text(value: Any) -> Any:
     return msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
 
 
-def _of_list(straighten: Straighten) -> Straighten:
+_OF_SCALARS: dict[Any, Straighten] = {int: _without_fraction, str: _as_text}
+
+
+def _of_tuple(item: Any, *_: Any) -> Straighten | None:
+    straighten = _straightener(item)
+    if straighten is None:
+        return None
     return lambda value: [straighten(item) for item in value] if isinstance(value, list) else value
 
 
-def _of_dict(straighten: Straighten | None, *, nullable: bool) -> Straighten | None:
+def _of_dict(_: Any, item: Any) -> Straighten | None:
+    straighten, nullable = _straightener(item), _takes_null(item)
     if straighten is None and nullable:
         return None
     inner = straighten or _as_it_is
@@ -94,6 +96,9 @@ def _of_dict(straighten: Straighten | None, *, nullable: bool) -> Straighten | N
         return {name: inner(item) for name, item in value.items() if nullable or item is not None}
 
     return straighten_dict
+
+
+_OF_COLLECTIONS: dict[Any, Callable[..., Straighten | None]] = {tuple: _of_tuple, dict: _of_dict}
 
 
 def _of_any(*members: Straighten) -> Straighten:
@@ -131,15 +136,12 @@ def _of_struct(model: type[msgspec.Struct]) -> Straighten:
         if not isinstance(value, dict):
             return value
         value = from_older_shape(value)
-        for name in never_null:
-            if name in value and value[name] is None:
-                del value[name]
-        for name in required_lists:
-            if name in value and value[name] is None:
-                value[name] = []
-        for name in ids:
-            if REPLACEMENT in str(value.get(name)):
-                del value[name]
+        for name in [name for name in never_null if value.get(name, name) is None]:
+            del value[name]
+        for name in [name for name in required_lists if value.get(name, name) is None]:
+            value[name] = []
+        for name in [name for name in ids if REPLACEMENT in str(value.get(name))]:
+            del value[name]
         for name, straighten_field in inner:
             if name in value:
                 value[name] = straighten_field(value[name])
