@@ -132,7 +132,7 @@ def _decode_in_parts(model: type[ItemT], list_field: str, body: bytes) -> Page[I
     try:
         fields = split_object(body)
     except REFUSALS as error:
-        raise DecodeError.from_message(str(error), body) from None
+        raise DecodeError.from_message(f"Not a JSON object: {error}", body) from None
     lines = fields.pop(list_field, None)
     if lines is None:
         raise DecodeError.from_message(f"Object missing required field `{list_field}`", body)
