@@ -4,8 +4,8 @@ The rules of the fields:
 
 - The id that names a document is required, and so are the items of a page: without them it is no page, and to read
   it as an empty one would end a list early. Everything else has a default, which missing and null read as.
-- Text, numbers and objects that may be absent are None by default. A boolean is False, a collection empty, a
-  count 0, and an object that the contract promises is an empty one of its kind, so that
+- Text, numbers and objects that may be absent are None by default: an unknown number is not 0. A flag is False, a
+  collection empty, and an object that the contract promises is an empty one of its kind, so that
   ``conversation.metadata.cost`` never fails on the way.
 - Nulls that the contract allows, or that were seen, are marked `OrNull` where the default is another, and a
   ``__post_init__`` replaces them. Any other null costs a document a second try (`_oddities`).
