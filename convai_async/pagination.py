@@ -110,7 +110,7 @@ class Paginator(Generic[T]):
     async def _fetch(self, call: Call[Page[T]]) -> Page[T]:
         page = await self._send(call)
         if page.undecodable:
-            _logger.warning("%s: %d items of a page do not decode", call.path, len(page.undecodable))
+            _logger.warning("%s: items of a page that do not decode: %d", call.path, len(page.undecodable))
         return page
 
     def _checked_cursor(self, page: Page[T]) -> str:

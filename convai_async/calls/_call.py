@@ -152,7 +152,7 @@ def json_body(parameter: str, value: Any) -> JSONBody:
     """
     try:
         return JSONBody(msgspec.json.encode(value))
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidArgumentError(parameter, f"cannot be encoded as JSON: {error}") from None
 
 
@@ -184,5 +184,5 @@ def any_json(body: bytes) -> Any:
         return None
     try:
         return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DecodeError.from_message(str(error), body) from None

@@ -21,6 +21,9 @@ import msgspec
 
 from convai_async.models._decoding import decoder
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 T = TypeVar("T")
 
 if TYPE_CHECKING:
@@ -64,6 +67,17 @@ class Model(msgspec.Struct, kw_only=True, gc=False):
     def to_json(self) -> bytes:
         """Return the same as JSON; `from_json` reads it back."""
         return msgspec.json.encode(self)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over the items of `to_builtins`, so that ``dict(model)`` is the same."""
+        return iter(self.to_builtins().items())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        """Let pydantic, and so FastAPI, take the model as it takes its own."""
+        from convai_async.models._pydantic import pydantic_schema  # noqa: PLC0415 - needs pydantic
+
+        return pydantic_schema(cls)
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())

@@ -19,8 +19,8 @@ _DECODER = json.JSONDecoder(strict=False)
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
-REFUSALS = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
-"""What decoding raises: msgspec's own, which were no ValueErrors before 0.21, those of bad UTF-8, and of depth."""
+REFUSALS = (ValueError, TypeError, RecursionError)
+"""What decoding raises: msgspec's own and those of bad UTF-8, of open unions, and of depth."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands for bytes that are not UTF-8, and for halves of surrogate pairs."""
