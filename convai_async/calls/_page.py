@@ -138,7 +138,8 @@ def _decode_in_parts(model: type[ItemT], list_field: str, body: bytes) -> Page[I
         raise DecodeError.from_message(f"Object missing required field `{list_field}`", body)
     extra = {name: decode_json(value) for name, value in fields.items()}
     try:
-        cursor = msgspec.convert({name: extra.pop(name, None) for name in _Cursor.__struct_fields__}, _Cursor)
+        stated = {name: extra.pop(name, None) for name in _Cursor.__struct_fields__}
+        cursor = msgspec.convert(stated, _Cursor, strict=False)
         items, undecodable = _decode_items(model, [] if lines == b"null" else split_list(lines))
     except msgspec.ValidationError as error:
         raise DecodeError.from_message(str(error), body) from None

@@ -40,6 +40,17 @@ else:
 _HIDDEN = "***"
 
 
+class _PydanticSerializer:
+    """What pydantic writes a model with where it was not told of its type, as in ``dict[str, Any]``."""
+
+    def __get__(self, _: object, model: type[Model]) -> Any:
+        try:
+            from convai_async.models._pydantic import serializer_of  # noqa: PLC0415 - needs pydantic
+        except ModuleNotFoundError as error:
+            raise AttributeError(str(error)) from error
+        return serializer_of(model)
+
+
 class Model(msgspec.Struct, kw_only=True, gc=False):
     """A document of the service, or a part of one.
 
@@ -62,7 +73,7 @@ class Model(msgspec.Struct, kw_only=True, gc=False):
 
     def to_builtins(self) -> Any:
         """Return the same as dicts, lists, strings and numbers."""
-        return msgspec.json.decode(self.to_json())
+        return msgspec.json.decode(msgspec.json.encode(self))
 
     def to_json(self) -> bytes:
         """Return the same as JSON; `from_json` reads it back."""
@@ -78,6 +89,8 @@ class Model(msgspec.Struct, kw_only=True, gc=False):
         from convai_async.models._pydantic import pydantic_schema  # noqa: PLC0415 - needs pydantic
 
         return pydantic_schema(cls)
+
+    __pydantic_serializer__ = _PydanticSerializer()
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())

@@ -47,7 +47,7 @@ class ListItem(Model, dict=True, gc=True):
 
     def to_builtins(self) -> Any:
         """Return the fields as dicts, lists, strings and numbers, and whatever else the service's objects had."""
-        fields = msgspec.to_builtins(self)
+        fields = super().to_builtins()
         return _with_unknown(fields, decode_json(self.raw_json)) if self.raw_json else fields
 
     def __copy__(self) -> Self:

@@ -6,11 +6,12 @@ Only pydantic calls this: nothing here is imported by anyone else, and pydantic 
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
-from pydantic_core import core_schema
+from pydantic_core import SchemaSerializer, core_schema
 
 from convai_async.errors import DecodeError
 
@@ -37,6 +38,16 @@ def pydantic_schema(model: type[Any]) -> CoreSchema:
     return core_schema.definitions_schema(reference, list(definitions.values()))
 
 
+@cache
+def serializer_of(model: type[Any]) -> SchemaSerializer:
+    """Return what writes a model as pydantic writes its own."""
+    return SchemaSerializer(core_schema.any_schema(serialization=_as_builtins(model)))
+
+
+def _as_builtins(model: type[Any]) -> core_schema.SerSchema:
+    return core_schema.plain_serializer_function_ser_schema(model.to_builtins)
+
+
 def _of_model(model: type[Any], definitions: dict[str, CoreSchema]) -> CoreSchema:
     name = f"{model.__module__}.{model.__qualname__}:{id(model)}"
     reference = core_schema.definition_reference_schema(name)
@@ -53,7 +64,7 @@ def _of_model(model: type[Any], definitions: dict[str, CoreSchema]) -> CoreSchem
             _validator(model),
             core_schema.typed_dict_schema(fields),  # for the JSON schema only
             ref=name,
-            serialization=core_schema.plain_serializer_function_ser_schema(model.to_builtins),
+            serialization=_as_builtins(model),
             metadata={"pydantic_js_functions": [_describer(model)]},
         )
     return reference
