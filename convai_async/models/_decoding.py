@@ -13,7 +13,7 @@ from convai_async.models._oddities import straightened
 from convai_async.models._open_union import open_unions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 T = TypeVar("T")
 
@@ -34,64 +34,52 @@ def item_decoder(model: type[T]) -> Callable[[bytes], T]:
     return _item_decoder_of(model)
 
 
-def _new_decoder(model: Any) -> Callable[[bytes], Any]:
-    parse = _parser(model)
+def _new_decoder(model: Any, droppable: Collection[str] = ()) -> Callable[[bytes], Any]:
+    """Return a decoder that leaves out fields which do not fit, if they are among the droppable ones."""
+    union = open_unions.get(model)
+    parse = msgspec.json.Decoder(model, strict=False).decode if union is None else union.decode
 
     def decode(body: bytes) -> Any:
+        # Messages, not the errors: their tracebacks would hold on to this frame, and so to the body.
         try:
             return parse(body)
         except REFUSALS as error:
-            refusal = error
-        try:
-            return parse(msgspec.json.encode(_normalized(body, model, refusal)))
-        except REFUSALS as error:
-            raise DecodeError.from_message(str(error), body) from None
+            message = str(error)
+        value = _normalized(body, model, message)
+        while True:
+            try:
+                return parse(msgspec.json.encode(value))
+            except REFUSALS as error:
+                message = str(error)
+            field = _field_of(message)
+            if field not in droppable or not isinstance(value, dict) or field not in value:
+                raise DecodeError.from_message(message, body)
+            del value[field]
 
     return decode
 
 
 def _new_item_decoder(model: Any) -> Callable[[bytes], Any]:
-    parse, decode_whole = _parser(model), _decoder_of(model)
-    required = {field.encode_name for field in msgspec.structs.fields(model) if field.required}
-
-    def decode(body: bytes) -> Any:
-        try:
-            return decode_whole(body)
-        except DecodeError as error:
-            if error.retryable:  # nothing of it is what it should be
-                raise
-            misfit = error
-        value = _normalized(body, model, misfit)
-        while True:
-            name = misfit.path.removeprefix("$.").partition(".")[0].partition("[")[0]
-            if name in required or name not in value:
-                raise misfit
-            del value[name]
-            try:
-                return parse(msgspec.json.encode(value))
-            except REFUSALS as error:
-                misfit = DecodeError.from_message(str(error), body)
-
-    return decode
-
-
-def _parser(model: Any) -> Callable[[bytes], Any]:
-    union = open_unions.get(model)
-    return msgspec.json.Decoder(model, strict=False).decode if union is None else union.decode
+    return _new_decoder(model, {field.encode_name for field in msgspec.structs.fields(model) if not field.required})
 
 
 _decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_new_decoder)
 _item_decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_new_item_decoder)
 
 
-def _normalized(body: bytes, model: Any, refusal: Exception) -> Any:
+def _normalized(body: bytes, model: Any, message: str) -> Any:
     """Return decoded JSON in the contract's form.
 
     Raises:
-        Exception: It is not JSON: the refusal, which says so better.
+        DecodeError: It is not JSON, as the message says.
     """
     try:
         value = decode_json(body)
     except REFUSALS:
-        raise refusal from None
+        raise DecodeError.from_message(message, body) from None
     return straightened(value, model)
+
+
+def _field_of(message: str) -> str:
+    """Return the field of a document in which a decoder met something that does not fit."""
+    return DecodeError.from_message(message, b"").path.removeprefix("$.").partition(".")[0].partition("[")[0]
