@@ -40,7 +40,7 @@ TIMEOUT_SECS = 240.0
 def measure_coverage(module: str, folder: Path) -> tuple[dict[int, list[str]], dict[str, float]]:
     """Return which tests run each line of a module, and how many seconds each test takes."""
     results = folder / "coverage.json"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "coverage_by_test", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "coverage_plugin", "-p", "no:cacheprovider"]
     environment = _environment(ROOT) | {"COVERED_MODULE": str(_path(ROOT, module)), "COVERED_RESULTS": str(results)}
     subprocess.run([*command, *TESTS_OF[module]], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
     document = json.loads(results.read_text())
