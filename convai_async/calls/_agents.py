@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from convai_async.calls._call import Call, hiding, quoted_id
-from convai_async.calls._page import Page
+from convai_async.calls._page import Page, decode_page
 from convai_async.calls._query import check_page_size, encode_query, unix_seconds
-from convai_async.models import AgentLink, AgentTopicsPage
+from convai_async.models import AgentLink, AgentTopic
 
 if TYPE_CHECKING:
     from convai_async.calls._filters import Moment
-    from convai_async.models import AgentTopic
 
 
 def get_agent_link(agent_id: str) -> Call[AgentLink]:
@@ -47,8 +46,7 @@ def get_agent_topics(  # noqa: PLR0913 - each by its name
 
 
 def _decode_topics(body: bytes) -> Page[AgentTopic]:
-    page = AgentTopicsPage.from_json(body)
-    return Page.of(page.topics, page.next_cursor, page.has_more)
+    return decode_page(AgentTopic, "topics", body)
 
 
 def _seconds(name: str, moment: Moment | None, *, up: bool) -> int | None:

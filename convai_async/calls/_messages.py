@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from convai_async.calls._call import Call, checked_id
 from convai_async.calls._filters import MessageFilters, check_filters
-from convai_async.calls._page import Page
+from convai_async.calls._page import Page, decode_page
 from convai_async.calls._query import MAX_SEARCH_PAGE_SIZE, check_page_size, encode_query
-from convai_async.models import MessageHitsPage
-
-if TYPE_CHECKING:
-    from convai_async.models import MessageHit
+from convai_async.models import MessageHit
 
 _MESSAGES = "/v1/convai/conversations/messages"
 
@@ -46,5 +43,4 @@ def search_messages(
 
 
 def _decode_hits(body: bytes) -> Page[MessageHit]:
-    page = MessageHitsPage.from_json(body)
-    return Page.of(page.results, page.next_cursor, page.has_more)
+    return decode_page(MessageHit, "results", body)

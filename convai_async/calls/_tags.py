@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from convai_async.calls._call import Call, checked_id, conversation_path, json_body, nothing, quoted_id
-from convai_async.calls._page import Page
+from convai_async.calls._page import Page, decode_page
 from convai_async.calls._query import check_page_size, encode_query
 from convai_async.errors import InvalidArgumentError
-from convai_async.models import ConversationTag, ConversationTagsPage
+from convai_async.models import ConversationTag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,7 @@ def list_tags(*, page_size: int | None = None, cursor: str | None = None) -> Cal
 
 
 def _decode_tags(body: bytes) -> Page[ConversationTag]:
-    page = ConversationTagsPage.from_json(body)
-    return Page.of(page.conversation_tags, page.next_cursor, page.has_more)
+    return decode_page(ConversationTag, "conversation_tags", body)
 
 
 def create_tag(title: str, description: str | None = None) -> Call[ConversationTag]:
