@@ -201,7 +201,7 @@ class ConcurrencyLimiter:
                 # More is not needed, and not tried: the share is one of what is known to fit.
                 self._ceiling = max(self._ceiling, len(self._held))
                 self._settle()
-        elif self._clock() >= self._next_growth():
+        elif self._growing or self._clock() >= self._next_growth():
             self._grow()
 
     def refused(self, slot: Slot, maximum: int | None = None) -> None:
@@ -260,7 +260,7 @@ class ConcurrencyLimiter:
         return self._growing and self._limit >= self._ceiling
 
     def _next_growth(self) -> float:
-        if self._growing or len(self._waiting["interactive"]) <= self._queued:
+        if len(self._waiting["interactive"]) <= self._queued:
             return self._grow_at
         return min(self._grow_at, self._settled_at + _PROBE_SECS_WHILE_QUEUE_GROWS)
 
