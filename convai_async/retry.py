@@ -38,7 +38,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds from when the request was asked for in which the last attempt may start, or None for no
             bound. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests. Time
             in which the process was stopped or its event loop blocked does not count, and an attempt that timed out
-            because of it is repeated once without counting.
+            because of it is repeated without counting.
         wait_initial: Seconds that the first wait lasts at most.
         wait_max: Seconds that any wait lasts at most, unless the service asks for more.
         repeat_unsafe: Whether a request that is not idempotent (a POST) is repeated too when it is unknown
