@@ -289,6 +289,9 @@ class Engine:
         error: ConvAIError
         try:
             slot = await self.limiter.acquire(self.priority, timeout=None if bulk else left, max_pause=left)
+            if not bulk and left is not None and waiting.elapsed() >= left:
+                self.limiter.release(slot)
+                raise TimeoutError  # noqa: TRY301 - as when no slot came
         except LongPauseError as pause:
             error = RateLimitError(
                 f"{call.method} {call.path} was not sent: the service asked for a pause that lasts another"
