@@ -280,6 +280,8 @@ class PaginationError(ConvAIError):
 class ResponseTooLargeError(ConvAIError):
     """The reply's body, decompressed, is larger than the client's ``max_response_bytes``."""
 
+    attempts = 1
+
 
 class ConversationNotReadyError(ConvAIError):
     """A conversation did not get the status that was waited for.

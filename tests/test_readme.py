@@ -129,6 +129,14 @@ async def test_the_settings_are_what_they_say(readme: Any) -> None:
     assert (patient._engine.timeout, patient._engine.retry) == (120, None)
 
 
+@pytest.mark.usefixtures("in_tmp_path")
+async def test_bulk_requests_and_a_harvest_with_a_share(readme: Any, client: ConvAIClient, at_home: FakeConvAI) -> None:
+    assert [each for each, _ in await readme["export_ratings"](client)] == list(at_home.conversations)
+    await readme["harvest_beside_a_backend"]()
+    with Archive.open("calls.db") as archive:
+        assert archive.status().conversations == 250
+
+
 @pytest.fixture
 def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -188,15 +188,17 @@ class Conversations:
 
         Args:
             ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
-            max_concurrency: How many to fetch at the same time; the client's own limit holds as well.
+            max_concurrency: How many to fetch at the same time; the client's own limit holds as well, and
+                interactive requests go first.
 
         Raises:
             InvalidArgumentError: On entering: ``max_concurrency`` is less than 1, or ``ids`` is a string.
         """
+        bulk = Conversations(self._engine.with_options(priority="bulk"))
 
         async def fetch(conversation_id: str) -> FetchResult:
             try:
-                return FetchResult(conversation_id, await self.get(conversation_id))
+                return FetchResult(conversation_id, await bulk.get(conversation_id))
             except ConvAIError as error:
                 return FetchResult(conversation_id, error=error)
 
@@ -233,15 +235,17 @@ class Conversations:
 
         Args:
             ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
-            max_concurrency: How many to delete at the same time; the client's own limit holds as well.
+            max_concurrency: How many to delete at the same time; the client's own limit holds as well, and
+                interactive requests go first.
 
         Raises:
             InvalidArgumentError: On entering: ``max_concurrency`` is less than 1, or ``ids`` is a string.
         """
+        bulk = Conversations(self._engine.with_options(priority="bulk"))
 
         async def delete(conversation_id: str) -> DeleteResult:
             try:
-                await self.delete(conversation_id)
+                await bulk.delete(conversation_id)
             except ConvAIError as error:
                 return DeleteResult(conversation_id, error)
             return DeleteResult(conversation_id)
