@@ -71,6 +71,23 @@ def test_object_or_list_in_the_place_of_text_is_json_text() -> None:
     assert made.metadata.warnings == ("x", '{"code":5}')
 
 
+@pytest.mark.parametrize("piece", [5, 1.5, "text", [1], [], {"type": ["a"]}, {"type": 5}, {"type": "of_tomorrow"}])
+def test_unknown_member_of_a_union_is_kept_also_in_a_document_that_needs_mending(piece: Any) -> None:
+    turn = {"tool_results": [piece], "time_in_call_secs": 1.5}
+    made = Conversation.from_json(conversation(transcript=[turn], metadata={"phone_call": piece})).transcript[0]
+    (result,) = made.tool_results
+    assert isinstance(result, models.UnknownToolResult)
+    assert result.raw == piece
+    again = Conversation.from_json(Conversation.from_json(conversation(transcript=[turn])).to_json())
+    assert again.transcript[0].tool_results == (result,)
+
+
+def test_numbers_as_text_inside_a_member_of_a_union_are_numbers() -> None:
+    turn = {"tool_results": [{"type": "mcp", "tool_latency_secs": "0.5", "is_error": "true"}]}
+    (result,) = Conversation.from_json(conversation(transcript=[turn])).transcript[0].tool_results
+    assert result == models.OtherToolResult(type="mcp", tool_latency_secs=0.5, is_error=True)
+
+
 def test_object_in_the_place_of_an_enum_s_value_is_left_out() -> None:
     made = Conversation.from_json(conversation(status={"name": "done"}, transcript=[{"role": {}}]))
     assert made.status is None
