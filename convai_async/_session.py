@@ -361,10 +361,10 @@ def _body_arguments(call: Call[Any]) -> dict[str, Any]:
     match call.body:
         case JSONBody(content):
             return {"data": aiohttp.BytesPayload(content, content_type="application/json")}
-        case FileBody(field, content, filename, content_type):
-            form = aiohttp.FormData()
+        case FileBody(field, content, _, content_type) as file:
+            form = aiohttp.FormData(quote_fields=False)  # which would percent-encode the name
             # As a file, which aiohttp sends in pieces: it warns of large bytes, which would hold up the loop.
-            form.add_field(field, io.BytesIO(content), filename=filename, content_type=content_type)
+            form.add_field(field, io.BytesIO(content), filename=file.escaped_filename, content_type=content_type)
             return {"data": form}
         case None:
             return {}

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from convai_async.calls._call import Call, any_json, json_body
-from convai_async.calls._query import check_encodable, encode_query
+from convai_async.calls._query import encode_query
+from convai_async.calls._validate import validate_encodable
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def request(
     for name in query or {}:
         if not isinstance(name, str):
             raise InvalidArgumentError("query", f"{name!r} is no name of a parameter")
-        check_encodable("query", name)
+        validate_encodable("query", name)
     method = method.upper()
     return Call(
         method,

@@ -13,6 +13,7 @@ import msgspec
 
 from convai_async import calls
 from convai_async._text import one_line
+from convai_async.calls._validate import validate_seconds
 from convai_async.errors import AuthenticationError, ConvAIError, InvalidArgumentError, NotFoundError
 from convai_async.models._time import credible_start, latest_start
 from convai_async.models.enums import FINAL_STATUSES
@@ -53,8 +54,7 @@ class Watch:
     def __init__(
         self, engine: Engine, *, agent_id: str | None, since: Moment | None, token: str | None, interval: float
     ) -> None:
-        if not interval > 0:
-            raise InvalidArgumentError("interval", f"must be more than 0 seconds, got {interval!r}")
+        validate_seconds("interval", interval, positive=True)
         if since is not None and token is not None:
             raise InvalidArgumentError("token", "and since both say where to begin: pass one of them")
         self._engine = engine
