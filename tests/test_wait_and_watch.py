@@ -195,9 +195,32 @@ async def test_a_watch_forgets_what_lies_far_back(client: ConvAIClient, fake: Fa
 
 
 @pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"until": "dnoe"}, r"until: must be 'initiated', .* or 'failed', got 'dnoe'"),
+        ({"until": None}, "until: "),
+        ({"until": ["done"]}, "until: "),
+        ({"timeout": "5"}, "timeout: must be a number of seconds, 0 or more, got '5'"),
+        ({"timeout": True}, "timeout: "),
+        ({"timeout": -1}, "timeout: "),
+        ({"timeout": float("nan")}, "timeout: "),
+    ],
+)
+async def test_wait_refuses_a_status_that_does_not_exist_and_a_timeout_that_is_not_seconds(
+    client: ConvAIClient, fake: FakeConvAI, options: Any, problem: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{problem}"):
+        await client.conversations.wait(next(iter(fake.conversations)), **options)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
     ("options", "parameter"),
     [
         ({"interval": 0}, "interval"),
+        ({"interval": "30"}, "interval"),
+        ({"interval": True}, "interval"),
+        ({"interval": float("nan")}, "interval"),
         ({"token": "nonsense"}, "token"),
         ({"token": "bm9uc2Vuc2U="}, "token"),
         ({"token": "x", "since": 5}, "token"),
