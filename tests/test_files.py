@@ -58,10 +58,9 @@ async def test_a_type_that_the_service_refuses_is_a_validation_error(client: Con
     ("arguments", "parameter", "problem"),
     [
         ({"file": b"x"}, "filename", "name the file"),
-        ({"file": b"x", "filename": "noextension"}, "content_type", "does not tell it"),
+        ({"file": b"\0", "filename": "noextension"}, "content_type", "does not tell it"),
         ({"file": io.StringIO("x"), "filename": "a.png"}, "file", "gives text: open it"),
         ({"file": "missing.png"}, "file", "does not exist"),
-        ({"file": b"x", "filename": 'a"\r\nx.png'}, "filename", ""),
     ],
 )
 async def test_an_odd_file_is_refused_by_name_before_anything_is_sent(

@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 AGENT = AGENTS[0][0]
 
 
-async def test_a_conversation_is_found_by_what_it_is_called_elsewhere(client: ConvAIClient, fake: FakeConvAI) -> None:
-    details = next(
-        details for details in map(fake.conversations.details, fake.conversations) if details["metadata"]["phone_call"]
-    )
-    sid = details["metadata"]["phone_call"]["call_sid"]
-    conversation = await client.conversations.resolve(details["agent_id"], sid)
-    assert conversation.conversation_id == details["conversation_id"]
+async def test_resolve_asks_for_the_conversation_of_a_ticket(client: ConvAIClient, fake: FakeConvAI) -> None:
+    url = "https://acme.zendesk.com/agent/tickets/1?a=b"
     with pytest.raises(NotFoundError):
-        await client.conversations.resolve(AGENT, "none")
+        await client.conversations.resolve(AGENT, url)
+    assert fake.requests[-1].query == (("agent_id", AGENT), ("reference", url))
     with pytest.raises(InvalidArgumentError, match=r"^reference: "):
         await client.conversations.resolve(AGENT, "")
 
@@ -38,13 +34,14 @@ async def test_a_conversation_comes_in_the_format_that_was_asked_for(client: Con
     assert fake.requests[-1].query == (("format", "opentelemetry"),)
 
 
-async def test_a_summary_has_the_first_messages(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_a_summary_has_all_messages_of_a_short_conversation(client: ConvAIClient, fake: FakeConvAI) -> None:
     conversation_id = next(iter(fake.conversations))
-    digest = await client.conversations.get_summary(conversation_id, max_messages=3)
+    said = [turn["message"] for turn in fake.conversations.details(conversation_id)["transcript"] if turn["message"]]
+    digest = await client.conversations.get_summary(conversation_id, max_messages=len(said))
     assert digest.conversation_id == conversation_id
-    assert len(digest.messages) == 3
-    assert digest.messages_omitted
-    assert {message.role for message in digest.messages} == {"agent", "user"}
+    assert [message.message for message in digest.messages] == said
+    assert not digest.messages_omitted
+    assert (await client.conversations.get_summary(conversation_id, max_messages=len(said) - 1)).messages_omitted
 
 
 async def test_messages_are_found_by_their_words_page_by_page(client: ConvAIClient, fake: FakeConvAI) -> None:

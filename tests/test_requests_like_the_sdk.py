@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import uvicorn
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
-from convai_async import ConvAIClient, ConvAIError
+from convai_async import ConvAIClient, ConvAIError, InvalidArgumentError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the SDK's own, on import
@@ -142,6 +145,14 @@ SAME: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda c: c.conversations.feedback.create(CONV, feedback=None),
         lambda c: c.conversations.feedback.create(CONV, feedback=None),
     ),
+    "files.create": (
+        lambda c: c.conversations.files.create(CONV, PNG, filename="a b ü.png"),
+        lambda c: c.conversations.files.create(CONV, file=("a b ü.png", PNG)),
+    ),
+    "files.create, of a type": (
+        lambda c: c.conversations.files.create(CONV, b"a,b", filename="a", content_type="text/csv"),
+        lambda c: c.conversations.files.create(CONV, file=("a", b"a,b", "text/csv")),
+    ),
     "files.get": (lambda c: c.conversations.files.get(CONV, FILE), lambda c: c.conversations.files.get(CONV, FILE)),
     "files.delete": (
         lambda c: c.conversations.files.delete(CONV, FILE),
@@ -210,6 +221,8 @@ SAME: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 class Recorder:
     """A server that notes what it receives and answers 404."""
 
+    url: str
+
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
 
@@ -242,7 +255,7 @@ async def recorder() -> AsyncIterator[Recorder]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", recording.note)
     async with TestServer(app) as server:
-        recording.url = str(server.make_url("")).rstrip("/")  # type: ignore[attr-defined]
+        recording.url = str(server.make_url("")).rstrip("/")
         yield recording
 
 
@@ -261,17 +274,114 @@ async def sent(recorder: Recorder, started: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def ours(recorder: Any) -> AsyncIterator[ConvAIClient]:
+async def ours(recorder: Recorder) -> AsyncIterator[ConvAIClient]:
     async with ConvAIClient("xi-key", base_url=recorder.url) as client:
         yield client
 
 
 @pytest.fixture
-async def theirs(recorder: Any) -> AsyncIterator[Any]:
+async def theirs(recorder: Recorder) -> AsyncIterator[Any]:
     async with httpx.AsyncClient() as http:
         yield AsyncElevenLabs(base_url=recorder.url, api_key="xi-key", httpx_client=http).conversational_ai
+
+
+def test_every_operation_of_the_sdk_is_compared() -> None:
+    assert len({name.partition(",")[0] for name in SAME} - {"get traces"}) == 26
 
 
 async def test_every_operation_sends_what_the_sdk_sends(recorder: Recorder, ours: ConvAIClient, theirs: Any) -> None:
     for name, (our, their) in SAME.items():
         assert await sent(recorder, our(ours)) == await sent(recorder, their(theirs)), name
+
+
+FILE_NAMES = [
+    "my receipt (1).pdf",
+    "Rechnung März.pdf",
+    "日本語.png",
+    "Screenshot at 10.15\u202fPM.png",  # as macOS names them
+    "100% of %22.txt",
+    "a;b='c'.pdf",
+    "back\\slash.pdf",
+    "../a.pdf",
+    "..",
+]
+ESCAPED = {
+    'a".pdf': "a%22.pdf",
+    'a"\r\nx-header: b\r\n\r\n.pdf': "a%22%0D%0Ax-header: b%0D%0A%0D%0A.pdf",
+    "\x00\x1f.pdf": "%00%1F.pdf",
+}
+
+
+async def read_by_starlette(scope: Any, receive: Any, send: Any) -> None:
+    async with Request(scope, receive).form() as form:
+        upload: Any = form["file"]
+        reply = JSONResponse({"file_id": json.dumps([len(form), upload.filename, (await upload.read()).decode()])})
+    await reply(scope, receive, send)
+
+
+async def read_by_aiohttp(request: web.Request) -> web.Response:
+    form = await request.post()
+    upload: Any = form["file"]
+    with upload.file as file:
+        return web.json_response({"file_id": json.dumps([len(form), upload.filename, file.read().decode()])})
+
+
+@pytest.fixture
+async def starlette_url() -> AsyncIterator[str]:
+    config = uvicorn.Config(read_by_starlette, port=0, log_config=None, lifespan="off")
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    host, port = server.servers[0].sockets[0].getsockname()
+    yield f"http://{host}:{port}"
+    await server.shutdown()
+
+
+@pytest.fixture
+async def aiohttp_url() -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_post("/{path:.*}", read_by_aiohttp)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")
+
+
+async def test_a_file_name_arrives_as_it_is_and_as_the_sdk_sends_it(starlette_url: str, aiohttp_url: str) -> None:
+    names = {**{name: name for name in FILE_NAMES}, **ESCAPED}
+    async with httpx.AsyncClient() as http:
+        for url in (starlette_url, aiohttp_url):
+            sdk = AsyncElevenLabs(base_url=url, api_key="xi-key", httpx_client=http).conversational_ai
+            async with ConvAIClient("xi-key", base_url=url, retry=None) as client:
+                for name, arriving in names.items():
+                    ours = await client.conversations.files.create(CONV, b"x", filename=name, content_type="text/plain")
+                    assert json.loads(ours.file_id) == [1, arriving, "x"], url
+                    theirs = await sdk.conversations.files.create(CONV, file=(name, b"x", "text/plain"))
+                    assert theirs.file_id == ours.file_id, url
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "content_type"),
+    [
+        ("a.pdf", b"", "application/pdf"),
+        ("a.JPG", b"", "image/jpeg"),
+        ("a.webp", b"", "image/webp"),
+        ("a.txt", b"", "text/plain"),
+        ("a.csv", b"", "text/csv"),
+        ("a.log", "naïve".encode(), "text/plain"),
+        ("README", b"", "text/plain"),
+        ("notes.unheard-of", ("a" * 4095 + "ü").encode(), "text/plain"),
+        ("a.csv.gz", b"\x1f\x8b", None),
+        ("a.unheard-of", b"\x00\x01", None),
+        ("a.unheard-of", "naïve".encode("latin-1"), None),
+    ],
+)
+async def test_the_media_type_follows_from_the_name_or_from_text(
+    recorder: Recorder, ours: ConvAIClient, name: str, content: bytes, content_type: str | None
+) -> None:
+    upload = ours.conversations.files.create(CONV, content, filename=name)
+    if content_type is None:
+        with pytest.raises(InvalidArgumentError, match=r"^content_type: .*does not tell it: pass it"):
+            await upload
+    else:
+        ((_, sent_type, _),) = (await sent(recorder, upload))["body"]
+        assert sent_type == content_type

@@ -166,7 +166,8 @@ async def test_an_odd_filter_and_an_odd_cursor_arrive_as_they_are(
 
 
 @pytest.mark.parametrize(
-    "name", ['a".pdf', "a;b.pdf", "../a.pdf", "ä.pdf", "a\u202efdp.exe.pdf", 'a"\r\nx-header: b\r\n\r\n.pdf', "\x00\x7f.pdf"]
+    "name",
+    ['a".pdf', "a;b.pdf", "../a.pdf", "ä.pdf", "a\u202efdp.exe.pdf", 'a"\r\nx-header: b\r\n\r\n.pdf', "\x00\x7f.pdf"],
 )
 async def test_an_odd_file_name_adds_no_header_to_the_form(name: str, fake: FakeConvAI, client: ConvAIClient) -> None:
     conversation_id = next(iter(fake.conversations))
