@@ -254,7 +254,7 @@ def test_a_filter_of_another_type_is_refused_by_name(make: Callable[..., Call[An
 def test_numbers_at_the_ends_of_their_ranges_are_sent() -> None:
     ends: dict[str, Any] = {
         "page_size": (1, 100), "rating_min": (1, 5), "rating_max": (1, 5), "call_duration_min_secs": (0, 10**6),
-        "call_duration_max_secs": (0, 10**6), "call_start_after_unix": (1 - 2**63, 2**62),
+        "call_duration_max_secs": (0, 10**6), "call_start_after_unix": (1 - 2**63, 2**63 - 1),
     }  # fmt: skip
     for name, values in ends.items():
         for value in values:
@@ -266,6 +266,59 @@ def test_numbers_at_the_ends_of_their_ranges_are_sent() -> None:
     for make in (calls.text_search_messages, calls.search_messages):
         with pytest.raises(InvalidArgumentError, match=r"^page_size: must be from 1 to 50, got 51"):
             make("a", page_size=51)
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ({"a": 1.5}, "a: cannot be sent in a query: its type is float"),
+        ({"a": 2**63}, r"a: must be -\d+ or more, got a huge number"),
+        ({"a": -(2**63)}, r"a: must be -\d+ or more, got a huge number"),
+        ({"a": [b"x"]}, "a: cannot be sent in a query: its type is bytes"),
+        ({"a": HALF}, "a: holds half a surrogate pair, which UTF-8 cannot encode"),
+        ({"a": datetime(2026, 1, 1)}, r"a: 2026-01-01T00:00:00 has no time zone: add one"),  # noqa: DTZ001
+    ],
+)
+def test_a_query_that_has_no_form_on_the_wire_is_refused(query: Any, problem: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{problem}"):
+        calls.request("GET", "/x", query=query)
+
+
+def test_a_query_holds_numbers_booleans_moments_and_lists() -> None:
+    moment = datetime(2026, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC)
+    query = {"a": [2**63 - 1, 1 - 2**63], "b": True, "c": False, "d": moment, "e": (), "f": None, "g": "ü"}
+    assert calls.request("GET", "/x", query=query).query == (
+        ("a", str(2**63 - 1)),
+        ("a", str(1 - 2**63)),
+        ("b", "true"),
+        ("c", "false"),
+        ("d", "1767225600"),
+        ("g", "ü"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("filters", "problem"),
+    [
+        ({"rating_min": 10**5000}, "rating_min: must be from 1 to 5, got a huge number$"),
+        ({"call_duration_min_secs": -1}, "call_duration_min_secs: must be 0 or more, got -1$"),
+        ({"tool_names": b"a"}, "tool_names: must be a string or a list of strings, not bytes$"),
+        ({"tool_names": ["a", 5]}, "tool_names: must be a string, not int$"),
+        ({"visited_agent_ids": ["a"] * 51}, "visited_agent_ids: must have at most 50 values, got 51$"),
+        ({"text_only": 1}, "text_only: must be True or False, got 1$"),
+        ({"agent_id": ".."}, "agent_id: '..' is a step in a path, not an id$"),
+        ({"call_start_after_unix": "now"}, "call_start_after_unix: must be a datetime or unix seconds, got 'now'$"),
+        ({"rating_min": 4, "rating_max": 3}, "rating_min: 4 is more than rating_max, 3: nothing can match$"),
+    ],
+)
+def test_an_error_says_what_a_filter_must_be(filters: Any, problem: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{problem}"):
+        calls.list_conversations(**filters)
+
+
+def test_free_text_that_is_blank_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^text_query: must not be empty$"):
+        calls.search_messages(" \n")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip))

@@ -22,6 +22,7 @@ from typing import (
 
 from convai_async.calls._query import unix_seconds
 from convai_async.calls._validate import (
+    LARGEST_INTEGER,
     MAX_PAGE_SIZE,
     MAX_SEARCH_PAGE_SIZE,
     validate_flag,
@@ -46,7 +47,7 @@ class _Bounds(NamedTuple):
     """The smallest and the largest number, or number of values."""
 
     smallest: int
-    largest: int | None
+    largest: int = LARGEST_INTEGER
 
 
 Moment: TypeAlias = datetime | float
@@ -57,7 +58,7 @@ Strings: TypeAlias = str | Sequence[str]
 
 UpTo50Strings: TypeAlias = Annotated[str | Sequence[str], _Bounds(1, 50)]
 Rating: TypeAlias = Annotated[int, _Bounds(1, 5)]
-Seconds: TypeAlias = Annotated[int, _Bounds(0, None)]
+Seconds: TypeAlias = Annotated[int, _Bounds(0)]
 PageSize: TypeAlias = Annotated[int, _Bounds(1, MAX_PAGE_SIZE)]
 SearchPageSize: TypeAlias = Annotated[int, _Bounds(1, MAX_SEARCH_PAGE_SIZE)]
 
@@ -315,7 +316,7 @@ def _validator(name: str, kinds: Sequence[Any]) -> Callable[[str, Any], Any]:
         if get_origin(kind) is Annotated:
             inner, bounds = get_args(kind)
             if inner is int:
-                return partial(validate_number, smallest=bounds.smallest, largest=bounds.largest)
+                return partial(validate_number, **bounds._asdict())
             return partial(validate_texts, most=bounds.largest)
         if kind is bool:
             return validate_flag

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from convai_async.calls._validate import validate_encodable
+from convai_async.calls._validate import LARGEST_INTEGER, shown, validate_encodable, validate_number
 from convai_async.errors import InvalidArgumentError
 
 Query = tuple[tuple[str, str], ...]
-_TOO_LARGE = 2**63
 
 
 def encode_query(values: Mapping[str, Any]) -> Query:
@@ -38,15 +37,11 @@ def _encode(name: str, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return validate_encodable(name, value)
-    if isinstance(value, int) and abs(value) < _TOO_LARGE:
-        return str(value)
+    if isinstance(value, int):
+        return str(validate_number(name, value, -LARGEST_INTEGER))
     if isinstance(value, datetime):
         return str(unix_seconds(name, value))
-    raise InvalidArgumentError(name, f"cannot be sent: it is {_described(value)}")
-
-
-def _described(value: object) -> str:
-    return "a number that no service counts with" if isinstance(value, int) else f"a {type(value).__name__}"
+    raise InvalidArgumentError(name, f"cannot be sent in a query: its type is {type(value).__name__}")
 
 
 def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
@@ -61,6 +56,6 @@ def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int
                 name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
             )
         value = value.timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_LARGE:  # nan is not
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER:  # nan is not
         return math.ceil(value) if up else math.floor(value)
-    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, and is {_described(value)}")
+    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, got {shown(value)}")

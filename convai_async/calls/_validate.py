@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LARGEST_INTEGER = 2**63 - 1
+"""Larger ones fit into no database, and Python refuses to write out those of thousands of digits."""
 MAX_PAGE_SIZE = 100
 MAX_SEARCH_PAGE_SIZE = 50
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)
@@ -77,16 +79,16 @@ def validate_texts(parameter: str, value: str | Sequence[str], most: int | None 
     return tuple(validate_text(parameter, text) for text in texts)
 
 
-def validate_number(parameter: str, value: int, smallest: int, largest: int | None = None) -> int:
+def validate_number(parameter: str, value: int, smallest: int, largest: int = LARGEST_INTEGER) -> int:
     """Return a whole number within these bounds.
 
     Raises:
         InvalidArgumentError: It is not a whole number, or out of bounds.
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < smallest or (largest is not None and value > largest):
-        bounds = f"{smallest} or more" if largest is None else f"from {smallest} to {largest}"
-        raise InvalidArgumentError(parameter, f"must be {bounds}, got {_shown(value)}")
+    if not whole or not smallest <= value <= largest:
+        bounds = f"{smallest} or more" if largest == LARGEST_INTEGER else f"from {smallest} to {largest}"
+        raise InvalidArgumentError(parameter, f"must be {bounds}, got {shown(value)}")
     return value
 
 
@@ -99,8 +101,8 @@ def validate_page_size(page_size: int | None, largest: int = MAX_PAGE_SIZE) -> i
     return None if page_size is None else validate_number("page_size", page_size, 1, largest)
 
 
-def validate_seconds(parameter: str, value: float, *, positive: bool = False) -> float:
-    """Return a time in seconds: 0 or more, or more than 0.
+def validate_seconds(parameter: str, value: float, *, positive: bool = False) -> None:
+    """Refuse what is not a time in seconds: 0 or more, or more than 0.
 
     Raises:
         InvalidArgumentError: It is not a number, or below that.
@@ -108,8 +110,7 @@ def validate_seconds(parameter: str, value: float, *, positive: bool = False) ->
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not value >= 0 or (positive and value == 0):
         bounds = "more than 0" if positive else "0 or more"
-        raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {_shown(value)}")
-    return value
+        raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {shown(value)}")
 
 
 def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the value that is checked
@@ -119,7 +120,7 @@ def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the va
         InvalidArgumentError: It is something else.
     """
     if not isinstance(value, bool):
-        raise InvalidArgumentError(parameter, f"must be True or False, got {_shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be True or False, got {shown(value)}")
     return value
 
 
@@ -131,7 +132,7 @@ def validate_choice(parameter: str, value: T, choices: Collection[T]) -> T:
     """
     if value not in choices:
         *others, last = map(repr, choices)
-        raise InvalidArgumentError(parameter, f"must be {', '.join(others)} or {last}, got {_shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be {', '.join(others)} or {last}, got {shown(value)}")
     return value
 
 
@@ -142,7 +143,7 @@ def validate_media_type(parameter: str, value: str) -> str:
         InvalidArgumentError: It is something else.
     """
     if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
-        raise InvalidArgumentError(parameter, f"must be a media type, such as 'image/png', got {_shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be a media type, such as 'image/png', got {shown(value)}")
     return value
 
 
@@ -156,6 +157,6 @@ def validate_order(low_name: str, low: int | None, high_name: str, high: int | N
         raise InvalidArgumentError(low_name, f"{low} is more than {high_name}, {high}: nothing can match")
 
 
-def _shown(value: object) -> str:
-    # The text of a huge number cannot be made.
-    return "a huge number" if isinstance(value, int) and abs(value) >= 2**63 else repr(value)
+def shown(value: object) -> str:
+    """Return how a value stands in an error message."""
+    return "a huge number" if isinstance(value, int) and abs(value) > LARGEST_INTEGER else repr(value)
