@@ -367,4 +367,4 @@ def _body_arguments(call: Call[Any]) -> dict[str, Any]:
             form.add_field(field, io.BytesIO(content), filename=file.escaped_filename, content_type=content_type)
             return {"data": form}
         case None:
-            return {}
+            return {"skip_auto_headers": ("Content-Type",)}  # aiohttp names a type for a POST even if it has no body

@@ -234,6 +234,7 @@ class Recorder:
                 "method": request.method,
                 "path": request.path,
                 "query": sorted(request.query.items()),
+                "media type": request.headers.get("content-type", "").partition(";")[0],
                 "body": read(content_type, body) if body else None,
             }
         )

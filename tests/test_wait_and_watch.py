@@ -225,7 +225,10 @@ async def test_wait_refuses_a_status_that_does_not_exist_and_a_timeout_that_is_n
         ({"token": "bm9uc2Vuc2U="}, "token"),
         ({"token": "x", "since": 5}, "token"),
         ({"since": "yesterday"}, "since"),
+        ({"token": 5}, "token"),
         ({"agent_id": "\n"}, "agent_id"),
+        ({"agent_id": ""}, "agent_id"),
+        ({"agent_id": 5}, "agent_id"),
     ],
 )
 async def test_an_odd_watch_is_refused_by_name(client: ConvAIClient, options: Any, parameter: str) -> None:

@@ -14,6 +14,7 @@ from anyio.to_thread import run_sync
 
 from convai_async import calls
 from convai_async.audio import AudioStream, open_stream
+from convai_async.calls._validate import validate_text
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class ConversationFiles:
             filename = filename or Path(file).name
         if not filename:
             raise InvalidArgumentError("filename", "name the file, such as filename='receipt.pdf'")
+        validate_text("filename", filename)
         content = await _read(file)
         content_type = content_type or _guess_content_type(filename, content)
         if content_type is None:

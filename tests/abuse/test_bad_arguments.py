@@ -100,6 +100,10 @@ CALLS: dict[str, Callable[[ConvAIClient], Any]] = {
     "method with a space": lambda client: client.request("G T", "/v1"),
     "method with a line break": lambda client: client.request("GET\r\nx: y", "/v1"),
     "method of another alphabet": lambda client: client.request("GÉT", "/v1"),
+    "a method that is not text": lambda client: client.request(5, "/v1"),  # type: ignore[arg-type]
+    "a path that is not text": lambda client: client.request("GET", b"/v1"),  # type: ignore[arg-type]
+    "a query that is not a dict": lambda client: client.request("GET", "/v1", query="a=b"),  # type: ignore[arg-type]
+    "a file name that is not text": lambda client: client.conversations.files.create("c", b"", filename=5),  # type: ignore[arg-type]
     "half a character in a query": lambda client: client.request("GET", "/v1", query={HALF: "x"}),
     "no name in a query": lambda client: client.request("GET", "/v1", query={5: "x"}),  # type: ignore[dict-item]
     "half a character in JSON": lambda client: client.request("POST", "/v1", json=HALF),
