@@ -62,11 +62,18 @@ Seconds: TypeAlias = Annotated[int, _Bounds(0)]
 PageSize: TypeAlias = Annotated[int, _Bounds(1, MAX_PAGE_SIZE)]
 SearchPageSize: TypeAlias = Annotated[int, _Bounds(1, MAX_SEARCH_PAGE_SIZE)]
 
+_RANGES = (
+    ("call_start_after_unix", "call_start_before_unix"),
+    ("call_duration_min_secs", "call_duration_max_secs"),
+    ("rating_min", "rating_max"),
+)
+
 
 class ConversationFilters(TypedDict, total=False):
     """Which conversations `Conversations.list` lists, and how; each parameter is optional, and None leaves it out.
 
-    Parameters that take several values match conversations with any of them.
+    Several values of one parameter are alternatives where it says "one of these"; of tools, tags, topics and
+    conditions it is undocumented whether one or all of them must match.
 
     Attributes:
         agent_id: Only conversations that this agent (``agent_…``) or speech engine (``seng_…``) had.
@@ -101,7 +108,8 @@ class ConversationFilters(TypedDict, total=False):
             result is success, failure or unknown.
         exclude_statuses: Leave out conversations with one of these statuses, such as ``"in-progress"``.
         guardrail_types: Only conversations in which a guardrail of one of these types triggered.
-        has_feedback_comment: Only conversations with (True) or without (False) a comment by the user.
+        has_feedback_comment: True: only conversations with a comment by the user. Whether False selects those without
+            one is undocumented.
         include_invalid_tool_calls: Whether the filters on tools also match tool calls that never ran.
         main_languages: Only conversations whose detected main language is one of these codes, such as ``"en"``.
         page_size: The most conversations in a page, 1 to 100. 100 by default here, for the fewest requests; 30 if the
@@ -114,17 +122,17 @@ class ConversationFilters(TypedDict, total=False):
         search: Only conversations in whose messages this text is found, by full-text or fuzzy search.
         sort_direction: The order by start: ``"desc"``, the newest first, by default; or ``"asc"``.
         summary_mode: ``"include"`` fills in ``transcript_summary`` of each summary; ``"exclude"`` by default.
-        tag_ids: Only conversations with one of these tags.
+        tag_ids: Only conversations with these tags.
         termination_reasons: Only conversations that ended for one of these reasons (``metadata.termination_reason``).
         text_only: Only conversations that were (True) or were not (False) without audio.
-        tool_ids: Only conversations that used one of these tools. A system tool has the id
+        tool_ids: Only conversations that used these tools. A system tool has the id
             ``"__system_<tool_name>"``. Unlike ``tool_names``, it tells apart tools that share a name.
-        tool_ids_errored: Only conversations in which a call of one of these tools failed.
-        tool_ids_successful: Only conversations in which a call of one of these tools succeeded.
-        tool_names: Only conversations that used a tool with one of these names.
-        tool_names_errored: Only conversations in which a call of a tool with one of these names failed.
-        tool_names_successful: Only conversations in which a call of a tool with one of these names succeeded.
-        topic_ids: Only conversations to which topic discovery assigned one of these topics.
+        tool_ids_errored: Only conversations in which a call of these tools failed.
+        tool_ids_successful: Only conversations in which a call of these tools succeeded.
+        tool_names: Only conversations that used tools with these names.
+        tool_names_errored: Only conversations in which a call of tools with these names failed.
+        tool_names_successful: Only conversations in which a call of tools with these names succeeded.
+        topic_ids: Only conversations to which topic discovery assigned these topics.
         triggered_procedure_ids: Only conversations in which one of these procedures was triggered; 50 at most.
         user_id: Only conversations that this user started: the id that your application gave to the user.
         version_id: Only conversations with this version of an agent.
@@ -295,13 +303,6 @@ def check_filters(filters: Mapping[str, Any], known: type) -> dict[str, Any]:
     for low, high in _RANGES:
         validate_order(low, values.get(low), high, values.get(high))
     return values
-
-
-_RANGES = (
-    ("call_start_after_unix", "call_start_before_unix"),
-    ("call_duration_min_secs", "call_duration_max_secs"),
-    ("rating_min", "rating_max"),
-)
 
 
 @cache
