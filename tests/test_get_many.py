@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +115,33 @@ async def test_a_result_is_either_fetched_or_not(client: ConvAIClient, fake: Fak
                 case NotFetched(conversation=None, error=error):
                     kinds["not fetched"] = type(error).__name__
     assert kinds == {"fetched": next(iter(fake.conversations)), "not fetched": "NotFoundError"}
+
+
+async def test_several_tasks_can_share_the_results_and_all_of_them_end(client: ConvAIClient, fake: FakeConvAI) -> None:
+    ids = list(fake.conversations)[:40]
+    async with client.conversations.get_many(ids, max_concurrency=4) as results, asyncio.timeout(60):
+
+        async def read() -> list[str]:
+            return [result.conversation_id async for result in results]
+
+        shares = await asyncio.gather(*(read() for _ in range(3)))
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+    assert sorted(chain(*shares)) == sorted(ids)
+
+
+async def test_a_task_that_waits_when_the_block_ends_is_told(client: ConvAIClient, fake: FakeConvAI) -> None:
+    async def never() -> AsyncIterator[str]:
+        await asyncio.Event().wait()
+        yield ""
+
+    async with client.conversations.get_many(never()) as results:
+        waiting = [asyncio.ensure_future(anext(results)) for _ in range(2)]
+        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        for task in waiting:
+            with pytest.raises(RuntimeError, match="iterate inside the `async with` block"):
+                await task
 
 
 async def hand_over(results: int, max_concurrency: int) -> float:
