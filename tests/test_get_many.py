@@ -136,7 +136,7 @@ async def test_a_task_that_waits_when_the_block_ends_is_told(client: ConvAIClien
         yield ""
 
     async with client.conversations.get_many(never()) as results:
-        waiting = [asyncio.ensure_future(anext(results)) for _ in range(2)]
+        waiting = [asyncio.ensure_future(anext(results)) for _ in range(5)]
         await asyncio.sleep(0)
     async with asyncio.timeout(60):
         for task in waiting:
