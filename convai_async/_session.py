@@ -362,7 +362,7 @@ def _body_arguments(call: Call[Any]) -> dict[str, Any]:
         case JSONBody(content):
             return {"data": aiohttp.BytesPayload(content, content_type="application/json")}
         case FileBody(field, content, _, content_type) as file:
-            form = aiohttp.FormData(quote_fields=False)  # which would percent-encode the name
+            form = aiohttp.FormData(quote_fields=False)  # quoting would percent-encode the name
             # As a file, which aiohttp sends in pieces: it warns of large bytes, which would hold up the loop.
             form.add_field(field, io.BytesIO(content), filename=file.escaped_filename, content_type=content_type)
             return {"data": form}
