@@ -63,6 +63,10 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
         return None
 
+    def forget(self) -> None:
+        """Drop the connections of an event loop that is closed."""
+        self._close()
+
 
 class StreamedReply:
     """A reply whose body is still to come; what is left of it is given up when the block ends.
@@ -246,7 +250,13 @@ class Session:
             if timeout is not None:
                 left = max(timeout - (time.monotonic() - began), _SOON)
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def bind(self) -> bool:
+        """Belong to the running event loop; return whether the loop of before is closed, and its connections with it.
+
+        Raises:
+            ClientClosedError: The client was closed.
+            ConfigurationError: There is no asyncio loop, or the loop of before is another one and still open.
+        """
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -255,13 +265,32 @@ class Session:
             ) from None
         if self._closed:
             raise _closed()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
+        if self._loop is loop:
+            return False
+        before, self._loop = self._loop, self._loop or loop
+        if before is None:
+            return False
+        if not before.is_closed():
             raise ConfigurationError(
                 "the client was first used in another event loop, to which its connections belong:"
                 " make one client in each loop"
             )
+        if not self._owned or self._connector is not None:
+            raise ConfigurationError(
+                "the client's aiohttp session or connector was given to it, and belongs to an event loop that is"
+                " closed: make a new client with a new one"
+            )
+        if self._session is not None and isinstance(self._session.connector, _Connector):
+            self._session.connector.forget()
+            self._session.detach()
+        self._session = None
+        self._arriving.clear()
+        self._loop = loop
+        return True
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise _closed()
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # The limiter bounds the requests in flight: a second bound here would only hide a queue.

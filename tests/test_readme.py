@@ -147,6 +147,14 @@ async def test_the_settings_are_what_they_say(readme: Any) -> None:
     assert (patient._engine.timeout, patient._engine.retry) == (120, None)
 
 
+@pytest.mark.usefixtures("in_tmp_path")
+async def test_bulk_requests_and_a_harvest_with_a_share(readme: Any, client: ConvAIClient, at_home: FakeConvAI) -> None:
+    assert [each for each, _ in await readme["export_ratings"](client)] == list(at_home.conversations)
+    await readme["harvest_beside_a_backend"]()
+    with Archive.open("calls.db") as archive:
+        assert archive.status().conversations == 250
+
+
 @pytest.fixture
 def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -278,7 +286,11 @@ async def test_models_go_through_other_frameworks(readme: Any, at_home: FakeConv
         assert (await web.get("/calls/conv_none")).status_code == 404
     conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
     assert Conversation.from_json(reply.content) == conversation
-    assert readme["in_fastapi"](conversation).body == conversation.to_json()
+    async with ConvAIClient() as readme["app"].state.convai:
+        transport = httpx.ASGITransport(readme["app"])
+        async with httpx.AsyncClient(transport=transport, base_url="http://calls") as web:
+            reply = await web.get(f"/calls/{conversation_id}/details")
+    assert reply.json() == conversation.to_builtins()
     assert conversation.to_builtins()["conversation_id"] == conversation_id
 
 

@@ -25,7 +25,7 @@ from convai_async.calls._conversations import (
 )
 from convai_async.calls._filters import ConversationFilters, MessageFilters, Moment
 from convai_async.calls._messages import search_messages, text_search_messages
-from convai_async.calls._page import Page
+from convai_async.calls._page import Page, UndecodableItem
 from convai_async.calls._query import unix_seconds
 from convai_async.calls._request import request
 from convai_async.calls._tags import (
@@ -49,6 +49,7 @@ __all__ = [
     "Moment",
     "Page",
     "Response",
+    "UndecodableItem",
     "assign_tags",
     "create_feedback",
     "create_file",

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from convai_async.calls._call import Call, hiding, quoted_id
-from convai_async.calls._page import Page
+from convai_async.calls._page import Page, decode_page
 from convai_async.calls._query import encode_query, unix_seconds
 from convai_async.calls._validate import (
     optional,
@@ -16,11 +16,10 @@ from convai_async.calls._validate import (
     validate_page_size,
     validate_text,
 )
-from convai_async.models import AgentLink, AgentTopicsPage
+from convai_async.models import AgentLink, AgentTopic
 
 if TYPE_CHECKING:
     from convai_async.calls._filters import Moment
-    from convai_async.models import AgentTopic
 
 TopicOrder: TypeAlias = Literal["conversations", "sentiment", "success_rate", "frustration"]
 SortDirection: TypeAlias = Literal["asc", "desc"]
@@ -63,8 +62,7 @@ def get_agent_topics(  # noqa: PLR0913 - each by its name
 
 
 def _decode_topics(body: bytes) -> Page[AgentTopic]:
-    page = AgentTopicsPage.from_json(body)
-    return Page.of(page.topics, page.next_cursor, page.has_more)
+    return decode_page(AgentTopic, "topics", body)
 
 
 def _agent(agent_id: str) -> str:

@@ -178,4 +178,4 @@ def any_json(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (ValueError, RecursionError) as error:
-        raise DecodeError.from_message(str(error), body, retryable=True) from None
+        raise DecodeError.from_message(str(error), body) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import Literal, Unpack
 
 from convai_async.calls._call import (
     CONVERSATIONS,
@@ -16,7 +16,7 @@ from convai_async.calls._call import (
     quoted_id,
 )
 from convai_async.calls._filters import ConversationFilters, check_filters, describe_filters
-from convai_async.calls._page import Page
+from convai_async.calls._page import Page, decode_page
 from convai_async.calls._query import encode_query
 from convai_async.calls._validate import (
     MAX_PAGE_SIZE,
@@ -33,16 +33,12 @@ from convai_async.errors import DecodeError, InvalidArgumentError
 from convai_async.models import (
     Conversation,
     ConversationDigest,
-    ConversationsPage,
+    ConversationSummary,
     SignedUrl,
     SipMessage,
-    SipMessagesPage,
     UploadedFile,
     WebRTCToken,
 )
-
-if TYPE_CHECKING:
-    from convai_async.models import ConversationSummary
 
 
 @describe_filters(ConversationFilters)
@@ -53,8 +49,7 @@ def list_conversations(**filters: Unpack[ConversationFilters]) -> Call[Page[Conv
 
 
 def _decode_summaries(body: bytes) -> Page[ConversationSummary]:
-    page = ConversationsPage.from_json(body)
-    return Page.of(page.conversations, page.next_cursor, page.has_more)
+    return decode_page(ConversationSummary, "conversations", body)
 
 
 def get_conversation(
@@ -165,8 +160,7 @@ def get_sip_messages(
 
 
 def _decode_sip_messages(body: bytes) -> Page[SipMessage]:
-    page = SipMessagesPage.from_json(body)
-    return Page.of(page.sip_messages, page.next_cursor, page.has_more)
+    return decode_page(SipMessage, "sip_messages", body)
 
 
 def get_signed_url(  # noqa: PLR0913 - each by its name

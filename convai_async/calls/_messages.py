@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from convai_async.calls._call import Call
 from convai_async.calls._filters import MessageFilters, check_filters, describe_filters
-from convai_async.calls._page import Page
+from convai_async.calls._page import Page, decode_page
 from convai_async.calls._query import encode_query
 from convai_async.calls._validate import (
     MAX_SEARCH_PAGE_SIZE,
@@ -15,10 +15,7 @@ from convai_async.calls._validate import (
     validate_page_size,
     validate_text,
 )
-from convai_async.models import MessageHitsPage
-
-if TYPE_CHECKING:
-    from convai_async.models import MessageHit
+from convai_async.models import MessageHit
 
 _MESSAGES = "/v1/convai/conversations/messages"
 
@@ -52,5 +49,4 @@ def search_messages(
 
 
 def _decode_hits(body: bytes) -> Page[MessageHit]:
-    page = MessageHitsPage.from_json(body)
-    return Page.of(page.results, page.next_cursor, page.has_more)
+    return decode_page(MessageHit, "results", body)

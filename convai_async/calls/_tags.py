@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, UnsetType
 
 from convai_async.calls._call import Call, conversation_path, json_body, nothing, quoted_id
-from convai_async.calls._page import Page
+from convai_async.calls._page import Page, decode_page
 from convai_async.calls._query import encode_query
 from convai_async.calls._validate import optional, validate_id, validate_page_size, validate_text
 from convai_async.errors import InvalidArgumentError
-from convai_async.models import ConversationTag, ConversationTagsPage
+from convai_async.models import ConversationTag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,7 @@ def list_tags(*, page_size: int | None = None, cursor: str | None = None) -> Cal
 
 
 def _decode_tags(body: bytes) -> Page[ConversationTag]:
-    page = ConversationTagsPage.from_json(body)
-    return Page.of(page.conversation_tags, page.next_cursor, page.has_more)
+    return decode_page(ConversationTag, "conversation_tags", body)
 
 
 def create_tag(title: str, description: str | None = None) -> Call[ConversationTag]:

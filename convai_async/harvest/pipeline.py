@@ -56,7 +56,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     on from there. When the service cannot be reached, the harvest waits for it for a quarter of an hour.
 
     Args:
-        client: Whom to ask. Its own limits and retry policy hold.
+        client: Whom to ask. Its own limits and retry policy hold, and its other requests go first.
         path: The archive; made when it is not there.
         agent_id: Only conversations with this agent.
         since: Only conversations that started then or later: a datetime with a time zone, or a date (UTC).
@@ -93,7 +93,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     if agent_id is not None:
         calls.list_conversations(agent_id=agent_id)  # refuses an odd one before there is a file
     async with _opened(path, source or client.base_url) as archive:
-        run = Run(client, archive, Scope(window, agent_id or ""), prune=prune, progress=progress, stop=stop)
+        bulk = client.with_options(priority="bulk")
+        run = Run(bulk, archive, Scope(window, agent_id or ""), prune=prune, progress=progress, stop=stop)
         return await run.harvest(lookback, max_concurrency, limit, audio=audio)
 
 

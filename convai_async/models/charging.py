@@ -13,10 +13,11 @@ class TokenUsage(Model):
     Schema: LLMTokensCategoryUsage.
 
     Attributes:
+        tokens: None when the service does not say.
         price: US dollars.
     """
 
-    tokens: int = 0
+    tokens: int | None = None
     price: float | None = None
 
 

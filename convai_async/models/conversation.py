@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import field
 
 from convai_async.models._base import Model
+from convai_async.models._list_item import ListItem
 from convai_async.models._time import utc_datetime
 from convai_async.models.analysis import ConversationAnalysis
 from convai_async.models.enums import (
@@ -48,7 +49,7 @@ class CriterionSummary(Model):
     max_score: int | None = None
 
 
-class ConversationSummary(Model):
+class ConversationSummary(ListItem, gc=True, dict=True):
     """A conversation as a list shows it.
 
     Schema: ConversationSummaryResponseModel.

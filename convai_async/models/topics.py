@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from convai_async.models._base import Model
+from convai_async.models._list_item import ListItem
 
 
 class Distribution(Model):
@@ -56,7 +57,7 @@ class TopicMetrics(Model):
     evaluation_criteria: tuple[TopicCriterion, ...] = ()
 
 
-class AgentTopic(Model):
+class AgentTopic(ListItem, gc=True, dict=True):
     """Something that an agent's conversations are about.
 
     Schema: AgentTopicResponseModel.

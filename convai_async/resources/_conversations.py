@@ -204,16 +204,18 @@ class Conversations:
 
         Args:
             ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
-            max_concurrency: How many to fetch at the same time; the client's own limit holds as well.
+            max_concurrency: How many to fetch at the same time; the client's own limit holds as well, and
+                interactive requests go first.
 
         Raises:
             InvalidArgumentError: On entering: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an
                 iterable of ids.
         """
+        bulk = Conversations(self._engine.with_options(priority="bulk"))
 
         async def fetch(conversation_id: str) -> FetchResult:
             try:
-                return Fetched(conversation_id, await self.get(conversation_id))
+                return Fetched(conversation_id, await bulk.get(conversation_id))
             except ConvAIError as error:
                 return NotFetched(conversation_id, error)
 
@@ -250,16 +252,18 @@ class Conversations:
 
         Args:
             ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
-            max_concurrency: How many to delete at the same time; the client's own limit holds as well.
+            max_concurrency: How many to delete at the same time; the client's own limit holds as well, and
+                interactive requests go first.
 
         Raises:
             InvalidArgumentError: On entering: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an
                 iterable of ids.
         """
+        bulk = Conversations(self._engine.with_options(priority="bulk"))
 
         async def delete(conversation_id: str) -> DeleteResult:
             try:
-                await self.delete(conversation_id)
+                await bulk.delete(conversation_id)
             except ConvAIError as error:
                 return DeleteResult(conversation_id, error)
             return DeleteResult(conversation_id)
