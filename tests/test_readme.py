@@ -104,7 +104,7 @@ async def test_the_worker_sorts_errors_into_drop_wait_and_retry(readme: Any, fak
         for fault, answer in (
             (faults.status(503), "retry in 60 s"),
             (faults.drop(), "retry in 60 s"),
-            (faults.body(b"{}"), "drop"),
+            (faults.body(b"{}"), "retry in 60 s"),
             (faults.body(b"<html>"), "retry in 60 s"),
         ):
             fake.faults.add(fault, times=2)  # aiohttp heals one dropped GET by itself

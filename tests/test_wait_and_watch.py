@@ -155,8 +155,8 @@ async def test_a_watch_survives_what_passes_and_ends_with_what_does_not(
     oldest = list(reversed(list(fake.conversations)))
     async with client.conversations.watch(since=0, interval=7) as watch:
         first = await anext(watch)
-        assert first.conversation_id == oldest[3], "one has to wait, one was deleted, one does not fit"
-        assert time.pauses == [7.0] * 4
+        assert first.conversation_id == oldest[3], "two have to wait, one was deleted"
+        assert time.pauses == [7.0] * 5
         fake.faults.add(faults.status(401))
         with pytest.raises(AuthenticationError):
             await anext(watch)
