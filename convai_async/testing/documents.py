@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from convai_async.testing.added import complete, summarize
 from convai_async.testing.scenarios import FILLERS, GREETINGS, SCENARIOS, Scenario
-from convai_async.testing.tool_variants import SYSTEM_RESULTS, VARIANTS, call_of, system_result
+from convai_async.testing.tool_variants import SYSTEM_RESULTS, VARIANTS, call_of, system_result, with_tool_id
 
 JSON = dict[str, Any]
 
@@ -21,6 +22,23 @@ AGENTS = (
 _LLMS = ("gpt-4o-mini", "gemini-2.5-flash", "claude-haiku-4-5")
 _OUTCOMES = ("success", "success", "success", "success", "failure", "unknown")
 _SOURCES = ("widget", "twilio", "sip_trunk", "react_sdk", "python_sdk", "whatsapp")
+_TERMINATIONS = ("end_call tool was called", "Client disconnected: 1000", "Call ended by remote party")
+_GUARDRAILS: tuple[JSON, ...] = (
+    {
+        "guardrail_type": "custom",
+        "guardrail_name": "No promises about refunds",
+        "execution_mode": "blocking",
+        "guardrail_details": {"type": "llm", "rationale": "The agent promised a refund before it found the order."},
+    },
+    {
+        "guardrail_type": "profanity",
+        "guardrail_name": None,
+        "execution_mode": "streaming",
+        "guardrail_details": {"type": "classifier", "score": 0.91, "threshold": 0.8},
+    },
+)
+TOPICS = tuple(sorted({scenario.topic for scenario in SCENARIOS}))
+"""What the conversations are about; ``topic_0`` is the first of them."""
 _SECONDS_PER_TURN = 6
 
 
@@ -36,6 +54,10 @@ class Record(msgspec.Struct):
         revision: How often it was analysed anew.
         feedback: The rating that was sent: ``"like"``, ``"dislike"`` or None.
         tag_ids: Its tags.
+        parent_id: The conversation that began it, or None.
+        done_after: After how many requests for it it is done; None for one that stays as it is.
+        given: What a user of the service gave for its documents; None for a made-up one.
+        topic_ids: Its topics, if a user gave them.
     """
 
     number: int
@@ -46,6 +68,10 @@ class Record(msgspec.Struct):
     revision: int = 0
     feedback: str | None = None
     tag_ids: list[str] = msgspec.field(default_factory=list)
+    parent_id: str | None = None
+    done_after: int | None = None
+    given: JSON | None = None
+    topic_ids: tuple[str, ...] | None = None
 
 
 class _Plan(msgspec.Struct):
@@ -58,6 +84,15 @@ class _Plan(msgspec.Struct):
     outcome: str
     source: str
     rating: int | None
+    termination_reason: str
+    branch_id: str
+    version_id: str
+    text_only: bool = False
+    product: str = "agents"
+    transferred_to: int | None = None
+    with_workflow: bool = False
+    guardrail: JSON | None = None
+    procedure_ids: tuple[str, ...] = ()
 
     @property
     def direction(self) -> str | None:
@@ -69,50 +104,72 @@ class Documents:
 
     Args:
         seed: Decides every word.
-        oddities: Whether documents have the oddities that the real service's have: nulls for lists, integers as
+        quirks: Whether documents have the quirks that the real service's have: nulls for lists, integers as
             ``1.0``, an older shape of metrics.
     """
 
-    def __init__(self, seed: int, *, oddities: bool) -> None:
+    def __init__(self, seed: int, *, quirks: bool) -> None:
         self._seed = seed
-        self._oddities = oddities
+        self._quirks = quirks
 
     def _plan(self, record: Record) -> _Plan:
         rng = random.Random(f"{self._seed}/{record.number}")  # noqa: S311 - made-up data
         scenario = rng.choice(SCENARIOS)
         turns = 2 * rng.randint(5, 30) if record.status != "failed" else 2
         outcome = rng.choice(_OUTCOMES) if record.status == "done" else "unknown"
-        if record.revision:
+        if record.given is not None and record.status == "done":
+            outcome = "success"
+        if record.revision and record.status == "done":
             outcome = "success" if outcome != "success" else "failure"
-        return _Plan(
-            rng=rng,
-            scenario=scenario,
-            turns=turns,
-            duration=turns * _SECONDS_PER_TURN + rng.randint(0, 20),
-            outcome=outcome,
-            source=rng.choice(_SOURCES),
-            rating=rng.choice((None, None, 1, 3, 4, 5)),
-        )
+        traits = _traits(record) if record.given is None else {"rating": None, "source": "widget"}
+        made = {
+            "rng": rng,
+            "scenario": scenario,
+            "turns": turns,
+            "duration": turns * _SECONDS_PER_TURN + rng.randint(0, 20),
+            "outcome": outcome,
+            "source": rng.choice(_SOURCES),
+            "rating": rng.choice((None, None, 1, 3, 4, 5)),
+            "termination_reason": _TERMINATIONS[record.number % 3] if record.status == "done" else "",
+            "branch_id": f"agtbrch_{record.agent}_main",
+            "version_id": f"agtvrsn_{record.agent}_1",
+        }
+        return _Plan(**(made | traits))
+
+    def topic_ids(self, record: Record) -> set[str]:
+        """Return the topics that were discovered in a conversation."""
+        if record.topic_ids is not None:
+            return set(record.topic_ids)
+        return {f"topic_{TOPICS.index(self._plan(record).scenario.topic)}"}
 
     def summary(self, record: Record, *, with_text: bool) -> JSON:
         """Return a conversation's line in the list."""
+        if record.given is not None:
+            return summarize(self.details(record), with_text=with_text)
         plan = self._plan(record)
         agent_id, agent_name = AGENTS[record.agent]
+        messages = plan.turns - 1  # the last turn only calls a tool
         return {
             "agent_id": agent_id,
-            "branch_id": None,
+            "branch_id": plan.branch_id,
+            "version_id": plan.version_id,
             "agent_name": agent_name,
             "conversation_id": record.conversation_id,
             "start_time_unix_secs": record.start,
             "call_duration_secs": plan.duration,
-            "message_count": plan.turns,
+            "cost": plan.duration * 3,
+            "message_count": messages,
+            "user_message_count": messages // 2,
+            "agent_message_count": messages - messages // 2,
             "status": record.status,
+            "termination_reason": plan.termination_reason,
             "call_successful": plan.outcome,
-            "transcript_summary": plan.scenario.summary if with_text else None,
-            "call_summary_title": plan.scenario.title,
+            "transcript_summary": _transcript_summary(plan, record) if with_text else None,
+            "call_summary_title": plan.scenario.title if record.status == "done" else None,
+            "main_language": plan.scenario.language,
+            "conversation_initiation_source": plan.source,
             "direction": plan.direction,
             "rating": plan.rating,
-            "main_language": plan.scenario.language,
             "tag_ids": record.tag_ids,
         }
 
@@ -121,21 +178,33 @@ class Documents:
         plan = self._plan(record)
         done = record.status == "done"
         user_id = f"user_{plan.rng.randrange(50)}"
-        return {
-            "agent_id": AGENTS[record.agent][0],
+        audible = has_audio(record)
+        transcript = self._transcript(record, plan)
+        agent_id, agent_name = AGENTS[record.agent]
+        document = {
+            "agent_id": agent_id,
+            "agent_name": agent_name,
+            "conversation_product": plan.product,
             "conversation_id": record.conversation_id,
             "status": record.status,
             "user_id": user_id,
-            "branch_id": None,
-            "transcript": self._transcript(record, plan),
+            "branch_id": plan.branch_id,
+            "version_id": plan.version_id,
+            "environment": "production",
+            "user_message_count": (plan.turns - 1) // 2,
+            "agent_message_count": plan.turns // 2,
+            "visited_agents": _visited_agents(transcript),
+            "transcript": transcript,
             "metadata": self._metadata(record, plan),
-            "analysis": _analysis(plan, record.revision) if done else None,
+            "analysis": _analysis(plan, record) if done else None,
             "conversation_initiation_client_data": _initiation(plan, user_id),
-            "has_audio": has_audio(record),
-            "has_user_audio": has_audio(record),
-            "has_response_audio": has_audio(record),
+            "has_audio": audible,
+            "has_user_audio": audible,
+            "has_response_audio": audible,
+            "has_auxiliary_audio": False,
             "tag_ids": record.tag_ids,
         }
+        return document if record.given is None else complete(document, record.given)
 
     def _transcript(self, record: Record, plan: _Plan) -> list[JSON]:
         turns = [_turn("agent", GREETINGS[plan.scenario.language], 0, plan)]
@@ -152,8 +221,11 @@ class Documents:
         turns = turns[: plan.turns - 1]
         self._use_tools(turns, record, plan)
         turns.append(_goodbye(record, plan))
-        if self._oddities:
-            _make_odd(turns, plan.rng)
+        _name_agents(turns, record, plan)
+        if plan.guardrail is not None:
+            turns[2]["triggered_guardrails"] = [plan.guardrail]
+        if self._quirks:
+            _add_quirks(turns, plan.rng)
         return turns
 
     def _use_tools(self, turns: list[JSON], record: Record, plan: _Plan) -> None:
@@ -162,12 +234,17 @@ class Documents:
             request_id = f"req_{record.number}_{number}"
             make = VARIANTS[(record.number + number) % len(VARIANTS)]
             kind, result, details = make(request_id, plan.scenario.tool, plan.rng)
-            turn["tool_calls"] = [call_of(request_id, plan.scenario.tool, kind, details)]
+            call = call_of(request_id, plan.scenario.tool, kind, details)
+            if number == 0 and record.number % 9 == 4:  # noqa: PLR2004 - some calls never ran
+                call["tool_has_been_called"] = result["tool_has_been_called"] = False
+                result["is_error"] = True
+            with_tool_id(call, result)
+            turn["tool_calls"] = [call]
             turn["tool_results"] = [result]
 
     def _metadata(self, record: Record, plan: _Plan) -> JSON:
         rng = plan.rng
-        duration: int | float = float(plan.duration) if self._oddities and record.number % 9 == 0 else plan.duration
+        duration: int | float = float(plan.duration) if self._quirks and record.number % 9 == 0 else plan.duration
         return {
             "start_time_unix_secs": record.start,
             "accepted_time_unix_secs": record.start + 1,
@@ -208,12 +285,12 @@ class Documents:
             "batch_call": {"batch_call_id": "batch_1", "batch_call_recipient_id": f"recipient_{record.number}"}
             if plan.direction == "outbound"
             else None,
-            "termination_reason": "end_call tool was called" if record.status == "done" else "",
+            "termination_reason": plan.termination_reason,
             "error": {"code": 1008, "reason": "The line dropped."} if record.status == "failed" else None,
             "warnings": [],
             "main_language": plan.scenario.language,
             "rag_usage": {"usage_count": 2, "embedding_model": "e5_mistral_7b_instruct"},
-            "text_only": False,
+            "text_only": plan.text_only,
             "features_usage": _features(),
             "eleven_assistant": {"is_eleven_assistant": False},
             "initiator_id": None,
@@ -223,20 +300,11 @@ class Documents:
             "initiation_trigger": {"trigger_type": "zendesk", "ticket_id": record.number}
             if record.number % 10 == 0
             else {"trigger_type": "default"},
-            "async_metadata": {
-                "delivery_status": "success",
-                "delivery_timestamp": record.start + plan.duration,
-                "delivery_error": None,
-                "external_system": "tickets",
-                "external_id": str(record.number),
-                "retry_count": 0,
-                "last_retry_timestamp": None,
-            }
-            if record.number % 10 == 0
-            else None,
+            "async_metadata": _async_metadata(plan, record) if record.number % 10 == 0 else None,
             "whatsapp": {
                 "direction": "inbound",
                 "whatsapp_business_account_id": "wa_1",
+                "whatsapp_phone_number_id": f"wapn_{1 + record.number % 2}",
                 "whatsapp_user_id": "wa_user_1",
             }
             if plan.source == "whatsapp"
@@ -248,7 +316,68 @@ class Documents:
 
 def has_audio(record: Record) -> bool:
     """Tell whether a conversation has a recording: all but a few of those that are over."""
+    if record.given is not None:
+        return bool(record.given.get("has_audio", record.status == "done"))
     return record.status == "done" and record.number % 8 != 0
+
+
+def _traits(record: Record) -> JSON:
+    """Return what some conversations have and others do not, so that each filter of the list finds some."""
+    number = record.number
+    return {
+        "branch_id": f"agtbrch_{record.agent}_{'beta' if number % 4 == 3 else 'main'}",  # noqa: PLR2004
+        "version_id": f"agtvrsn_{record.agent}_{1 + number % 2}",
+        "text_only": number % 16 == 0,
+        "product": "speech_engine" if number % 11 == 5 else "agents",  # noqa: PLR2004
+        "transferred_to": (record.agent + 1) % len(AGENTS) if number % 5 == 2 else None,  # noqa: PLR2004
+        "with_workflow": number % 3 == 0,
+        "guardrail": _GUARDRAILS[number // 6 % 2] if number % 6 == 1 and record.status != "failed" else None,
+        "procedure_ids": ("proc_verify_identity",) if number % 7 == 3 else (),  # noqa: PLR2004
+    }
+
+
+def _name_agents(turns: list[JSON], record: Record, plan: _Plan) -> None:
+    """Say in each of the agent's turns which agent spoke, and where in its workflow it was."""
+    for number, turn in enumerate(turns):
+        if turn["role"] != "agent":
+            continue
+        transferred = plan.transferred_to is not None and number > len(turns) // 2
+        agent = plan.transferred_to if transferred else record.agent
+        node = "node_greeting" if number == 0 else "node_help"
+        turn["agent_metadata"] = {
+            "agent_id": AGENTS[agent or 0][0],
+            "branch_id": f"agtbrch_{agent}_main" if transferred else plan.branch_id,
+            "workflow_node_id": node if plan.with_workflow else None,
+            "version_id": f"agtvrsn_{agent}_1" if transferred else plan.version_id,
+        }
+
+
+def _visited_agents(transcript: list[JSON]) -> list[JSON]:
+    visited = [
+        {"agent_id": turn["agent_metadata"]["agent_id"], "branch_id": turn["agent_metadata"]["branch_id"]}
+        for turn in transcript
+        if turn["agent_metadata"]
+    ]
+    return [each for number, each in enumerate(visited) if each not in visited[:number]]
+
+
+def _async_metadata(plan: _Plan, record: Record) -> JSON:
+    number = record.number
+    system, link = (
+        ("slack", f"https://example.slack.com/archives/C{number:08}/p{record.start}")
+        if number % 20 == 0
+        else ("zendesk", f"https://example.zendesk.com/agent/tickets/{number}")
+    )
+    return {
+        "delivery_status": "success",
+        "delivery_timestamp": record.start + plan.duration,
+        "delivery_error": None,
+        "external_system": system,
+        "external_id": str(number),
+        "external_link": link,
+        "retry_count": 0,
+        "last_retry_timestamp": None,
+    }
 
 
 def _turn(role: str, message: str, at: int, plan: _Plan) -> JSON:
@@ -256,7 +385,7 @@ def _turn(role: str, message: str, at: int, plan: _Plan) -> JSON:
     rng = plan.rng
     return {
         "role": role,
-        "agent_metadata": {"agent_id": AGENTS[0][0], "branch_id": None, "workflow_node_id": None} if agent else None,
+        "agent_metadata": None,
         "message": message,
         "multivoice_message": {"parts": [{"text": message, "voice_label": "calm", "time_in_call_secs": at}]}
         if agent and at == 0
@@ -271,7 +400,7 @@ def _turn(role: str, message: str, at: int, plan: _Plan) -> JSON:
         "llm_usage": _llm_usage(rng) if agent else None,
         "interrupted": agent and rng.random() < 0.1,  # noqa: PLR2004
         "original_message": None,
-        "source_medium": None if agent else "audio",
+        "source_medium": None if agent else "text" if plan.text_only else "audio",
     }
 
 
@@ -283,10 +412,11 @@ def _goodbye(record: Record, plan: _Plan) -> JSON:
     turn["message"] = None
     turn["tool_calls"] = [call_of(request_id, name, {"type": "system"}, None)]
     turn["tool_results"] = [system_result(request_id, name, result)]
+    with_tool_id(turn["tool_calls"][0], turn["tool_results"][0])
     return turn
 
 
-def _make_odd(turns: list[JSON], rng: random.Random) -> None:
+def _add_quirks(turns: list[JSON], rng: random.Random) -> None:
     older = rng.random() < 0.05  # noqa: PLR2004
     for turn in turns:
         if not turn["tool_calls"] and rng.random() < 0.5:  # noqa: PLR2004
@@ -335,7 +465,7 @@ def _phone_call(plan: _Plan, record: Record) -> JSON | None:
         return None
     call = {
         "direction": plan.direction,
-        "phone_number_id": "phnum_1",
+        "phone_number_id": f"phnum_{1 + record.number % 2}",
         "agent_number": "+15550199",
         "external_number": f"+1555{record.number % 10_000:04}",
         "call_sid": f"CA{record.number:08}",
@@ -371,7 +501,14 @@ def _features() -> JSON:
     }
 
 
-def _analysis(plan: _Plan, revision: int) -> JSON:
+def _transcript_summary(plan: _Plan, record: Record) -> str | None:
+    if record.status != "done":
+        return None
+    return plan.scenario.summary + (f" (analysed again, {record.revision})" if record.revision else "")
+
+
+def _analysis(plan: _Plan, record: Record) -> JSON:
+    party_size = 2 + record.number % 7 if plan.scenario.topic == "booking" else None
     return {
         "evaluation_criteria_results": {
             "was_polite": {
@@ -394,10 +531,15 @@ def _analysis(plan: _Plan, revision: int) -> JSON:
                 },
                 "rationale": "The caller said so.",
             },
-            "party_size": {"data_collection_id": "party_size", "value": None, "json_schema": None, "rationale": ""},
+            "party_size": {
+                "data_collection_id": "party_size",
+                "value": party_size,
+                "json_schema": None,
+                "rationale": "",
+            },
         },
         "call_successful": plan.outcome,
-        "transcript_summary": plan.scenario.summary + (f" (analysed again, {revision})" if revision else ""),
+        "transcript_summary": _transcript_summary(plan, record),
         "call_summary_title": plan.scenario.title,
     }
 
@@ -407,7 +549,7 @@ def _initiation(plan: _Plan, user_id: str) -> JSON:
         "conversation_config_override": {
             "turn": None,
             "tts": {"voice_id": "voice_1", "stability": 0.5, "speed": 1, "similarity_boost": None},
-            "conversation": {"text_only": False},
+            "conversation": {"text_only": plan.text_only},
             "agent": {
                 "first_message": GREETINGS[plan.scenario.language],
                 "language": plan.scenario.language,
@@ -416,6 +558,7 @@ def _initiation(plan: _Plan, user_id: str) -> JSON:
         },
         "custom_llm_extra_body": {},
         "user_id": user_id,
+        "start_procedure_ids": list(plan.procedure_ids),
         "source_info": {"source": plan.source, "version": "1.4.2"},
         "dynamic_variables": {
             "customer": user_id,

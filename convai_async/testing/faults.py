@@ -1,17 +1,20 @@
 """What can go wrong with a service, on demand.
 
-A fault is a function that answers a request, perhaps by letting the service answer first::
+A fault is a function that answers a request, perhaps by letting the service answer first. `FakeConvAI.faults` decides
+which requests it hits, by default the next one::
 
     fake.faults.add(faults.status(503), operation="get_conversation", times=2)
-    fake.faults.add(faults.drop(), rate=0.1)
+    fake.faults.add(faults.drop(), times=None, rate=0.1)
+
+In the examples below, ``client`` is a `ConvAIClient` of the service and ``once`` one that does not retry.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 import struct
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
@@ -20,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from aiohttp import web
 
+from convai_async.testing import mp3
+from convai_async.testing.cursors import DETOUR
 from convai_async.testing.replies import error_reply, headers_of_every_reply, json_reply
 
 if TYPE_CHECKING:
@@ -34,137 +39,6 @@ End = Literal["close", "reset", "half-close"]
 
 JSON = dict[str, Any]
 
-OPERATIONS = frozenset(
-    {
-        "list_conversations",
-        "get_conversation",
-        "delete_conversation",
-        "get_audio",
-        "create_feedback",
-        "create_file",
-        "delete_file",
-        "get_sip_messages",
-        "get_signed_url",
-        "get_webrtc_token",
-        "get_agent_link",
-        "resolve_conversation",
-        "get_conversation_summary",
-        "text_search_messages",
-        "search_messages",
-        "run_analysis",
-        "run_evaluation",
-        "get_file",
-        "assign_tags",
-        "unassign_tag",
-        "list_tags",
-        "create_tag",
-        "get_tag",
-        "update_tag",
-        "delete_tag",
-        "get_agent_topics",
-    }
-)
-"""The names of the operations."""
-
-DETOUR = "~"
-"""Added to a cursor, leads to the same page as without it."""
-
-
-def check_operation(operation: str) -> None:
-    """Refuse a misspelt operation: a test of it would test nothing.
-
-    Raises:
-        ValueError: There is no such operation.
-    """
-    if operation not in OPERATIONS:
-        raise ValueError(f"there is no operation {operation!r}: there are {', '.join(sorted(OPERATIONS))}")
-
-
-class Rule(msgspec.Struct, kw_only=True, eq=False):
-    """Which requests a fault hits.
-
-    Attributes:
-        fault: What happens to them.
-        operation: Only requests of this operation, such as ``"get_conversation"``; None is any.
-        path: Only requests whose path holds this text; None is any.
-        times: How many more requests it hits; None is all of them.
-        rate: The share of the requests that it hits, 0 to 1.
-        hits: How many requests it has hit.
-    """
-
-    fault: Fault
-    operation: str | None = None
-    path: str | None = None
-    times: int | None = 1
-    rate: float = 1.0
-    hits: int = 0
-
-
-class Faults:
-    """The faults of a fake service; the first rule that matches a request has it.
-
-    Args:
-        seed: Decides which requests a rate hits.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)  # noqa: S311 - a test's dice
-        self._rules: list[Rule] = []
-
-    def add(
-        self,
-        fault: Fault,
-        *,
-        operation: str | None = None,
-        path: str | None = None,
-        times: int | None = 1,
-        rate: float = 1.0,
-    ) -> Rule:
-        """Add a fault and return its rule, which counts the hits.
-
-        Args:
-            fault: What happens.
-            operation: Only to requests of this operation; None is any.
-            path: Only to requests whose path holds this text; None is any.
-            times: To how many requests; None is all of them.
-            rate: To which share of them, 0 to 1.
-
-        Raises:
-            ValueError: There is no such operation.
-        """
-        if operation is not None:
-            check_operation(operation)
-        rule = Rule(fault=fault, operation=operation, path=path, times=times, rate=rate)
-        self._rules.append(rule)
-        return rule
-
-    def add_random(self, rate: float) -> Rule:
-        """Add passing faults of every kind, mixed, for this share of all requests."""
-
-        async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-            return await self._rng.choice(PASSING)(request, proceed)
-
-        return self.add(answer, times=None, rate=rate)
-
-    def clear(self) -> None:
-        """Remove every fault."""
-        self._rules.clear()
-
-    def pick(self, operation: str, path: str) -> Fault | None:
-        """Return the fault that hits a request, or None."""
-        for rule in self._rules:
-            if (
-                rule.times != 0
-                and rule.operation in {None, operation}
-                and (rule.path is None or rule.path in path)
-                and (rule.rate >= 1 or self._rng.random() < rule.rate)
-            ):
-                rule.hits += 1
-                if rule.times is not None:
-                    rule.times -= 1
-                return rule.fault
-        return None
-
 
 def status(
     code: int,
@@ -175,6 +49,11 @@ def status(
     headers: Mapping[str, str] | None = None,
 ) -> Fault:
     """Answer with an error status.
+
+    ::
+
+        fake.faults.add(faults.status(500), times=2)
+        await client.conversations.get(conversation_id)  # the third attempt succeeds
 
     Args:
         code: The status.
@@ -197,6 +76,11 @@ def rate_limited(
 ) -> Fault:
     """Answer 429.
 
+    ::
+
+        fake.faults.add(faults.rate_limited(retry_after=0.01))
+        await client.conversations.get(conversation_id)  # waits as long as it was asked to
+
     Args:
         error: ``rate_limit_exceeded``, ``system_busy``, ``concurrent_limit_exceeded`` or
             ``too_many_concurrent_requests``.
@@ -218,7 +102,13 @@ def rate_limited(
 
 
 def html(code: int = 502) -> Fault:
-    """Answer with an error page of the front end."""
+    """Answer with an error page of the front end.
+
+    ::
+
+        fake.faults.add(faults.html(502))
+        await client.conversations.get(conversation_id)
+    """
 
     async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
         page = f"<html><head><title>{code}</title></head><body>try later</body></html>"
@@ -228,7 +118,14 @@ def html(code: int = 502) -> Fault:
 
 
 def body(content: bytes, *, code: int = 200, content_type: str = "application/json") -> Fault:
-    """Answer with this body, whatever it is."""
+    """Answer with this body, whatever it is.
+
+    ::
+
+        fake.faults.add(faults.body(b"[1, 2"))
+        with pytest.raises(DecodeError):
+            await once.conversations.get(conversation_id)
+    """
 
     async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
         return web.Response(body=content, status=code, content_type=content_type, headers=headers_of_every_reply())
@@ -237,7 +134,14 @@ def body(content: bytes, *, code: int = 200, content_type: str = "application/js
 
 
 def mislabelled(content_type: str) -> Fault:
-    """Call the reply something else than it is."""
+    """Send the reply with another Content-Type.
+
+    ::
+
+        fake.faults.add(faults.mislabelled("text/html"), operation="get_audio")
+        with pytest.raises(ConvAIError):
+            await once.conversations.audio.stream(recorded_id).__aenter__()
+    """
 
     async def answer(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
         reply = await proceed()
@@ -248,7 +152,14 @@ def mislabelled(content_type: str) -> Fault:
 
 
 def redirect(location: str, *, code: int = 302) -> Fault:
-    """Send the client elsewhere: a path of the same origin, or an address."""
+    """Redirect the client to a path of the same origin, or to a URL.
+
+    ::
+
+        fake.faults.add(faults.redirect("https://other.example/"))
+        with pytest.raises(ConvAIError):
+            await client.conversations.get(conversation_id)  # does not send its key to another host
+    """
 
     async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
         return web.Response(status=code, headers={"location": location})
@@ -258,6 +169,11 @@ def redirect(location: str, *, code: int = 302) -> Fault:
 
 def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
     """End the connection without a reply.
+
+    ::
+
+        fake.faults.add(faults.drop(end="reset"), operation="get_conversation")
+        await client.conversations.get(conversation_id)
 
     Args:
         after_acting: Whether the service does what it was asked to before.
@@ -275,6 +191,11 @@ def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
 
 def truncate(*, share: float = 0.5, chunked: bool = False, end: End = "close") -> Fault:
     """End the connection within the body.
+
+    ::
+
+        fake.faults.add(faults.truncate(share=0.9))
+        await client.conversations.get(conversation_id)  # notices that the first reply was not whole
 
     Args:
         share: How much of the body arrives, 0 to 1.
@@ -299,7 +220,12 @@ def truncate(*, share: float = 0.5, chunked: bool = False, end: End = "close") -
 
 
 def slow_body(*, chunk: int = 1024, pause: float = 0.01) -> Fault:
-    """Let the body trickle.
+    """Send the body slowly, also that of a recording.
+
+    ::
+
+        fake.faults.add(faults.slow_body(chunk=8192, pause=0.001))
+        await client.conversations.get(conversation_id)
 
     Args:
         chunk: Bytes at a time.
@@ -321,7 +247,17 @@ def slow_body(*, chunk: int = 1024, pause: float = 0.01) -> Fault:
 
 
 def latency(seconds: float) -> Fault:
-    """Answer later."""
+    """Answer later.
+
+    ::
+
+        fake.faults.add(faults.latency(0.5))
+        with pytest.raises(RequestTimeoutError):
+            await once.with_options(timeout=0.05).conversations.get(conversation_id)
+
+    Args:
+        seconds: How much later.
+    """
 
     async def answer(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
         await asyncio.sleep(seconds)
@@ -332,6 +268,11 @@ def latency(seconds: float) -> Fault:
 
 def change(edit: Callable[[JSON], object]) -> Fault:
     """Change the JSON of the reply.
+
+    ::
+
+        fake.faults.add(faults.change(lambda document: document.update(user_id="user_1")))
+        assert (await client.conversations.get(conversation_id)).user_id == "user_1"
 
     Args:
         edit: Changes the decoded document in place.
@@ -346,17 +287,38 @@ def change(edit: Callable[[JSON], object]) -> Fault:
 
 
 def repeat_cursor(cursor: str) -> Fault:
-    """Let a page point to the same page for ever."""
+    """Let a page point to the same page again and again.
+
+    ::
+
+        fake.faults.add(faults.repeat_cursor("a_cursor"), operation="list_conversations", times=None)
+        with pytest.raises(ConvAIError):
+            await once.conversations.list().collect()
+    """
     return change(lambda page: page.update(next_cursor=cursor, has_more=True))
 
 
 def more_without_cursor() -> Fault:
-    """Let a page say that more follows, but not where."""
+    """Let a page say that more follows, but not where.
+
+    ::
+
+        fake.faults.add(faults.more_without_cursor(), operation="list_conversations")
+        with pytest.raises(PaginationError):
+            await client.conversations.list().collect()
+    """
     return change(lambda page: page.update(next_cursor=None, has_more=True))
 
 
 def empty_page() -> Fault:
-    """Put a page without items before the page that was asked for."""
+    """Put a page without items before the page that was asked for.
+
+    ::
+
+        fake.faults.add(faults.empty_page(), operation="list_conversations")
+        summaries = await client.conversations.list().collect()
+        assert len(summaries) == len(fake.conversations)  # none is missing
+    """
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         document = msgspec.json.decode(_whole(await proceed()))
@@ -368,7 +330,13 @@ def empty_page() -> Fault:
 
 
 def unknown_values() -> Fault:
-    """Add fields, enum values and union tags that no contract knows to a conversation."""
+    """Add fields, enum values and union tags to a conversation that no version of the service has had.
+
+    ::
+
+        fake.faults.add(faults.unknown_values())
+        assert (await client.conversations.get(conversation_id)).status == "archived"
+    """
 
     def edit(document: JSON) -> None:
         document["status"] = "archived"
@@ -378,6 +346,114 @@ def unknown_values() -> Fault:
             turn["tool_results"] = [{"type": "telepathy", "strength": 3}, {"type": None}, {}]
 
     return change(edit)
+
+
+def bad_item(index: int = 0, *, item: Any = None) -> Fault:
+    """Put something else in the place of an item of a page.
+
+    ::
+
+        fake.faults.add(faults.bad_item(2, item={"agent_id": 7}), operation="list_conversations")
+        with pytest.raises(DecodeError):
+            await once.conversations.list()
+
+    Args:
+        index: Which item of the page.
+        item: What stands in its place.
+    """
+
+    def edit(page: JSON) -> None:
+        items = next(value for value in page.values() if isinstance(value, list))
+        items[index] = item
+
+    return change(edit)
+
+
+def expiring_cursors(
+    *, after: int | None = None, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
+) -> Fault:
+    """Refuse a cursor with a 422 some requests or seconds after the page that gave it. Add it with ``times=None``.
+
+    ::
+
+        fake.faults.add(faults.expiring_cursors(after=1), operation="list_conversations", times=None)
+        page = await client.conversations.list(page_size=2)
+        await client.conversations.list(page_size=2)
+        with pytest.raises(ValidationError):
+            await client.conversations.list(page_size=2, cursor=page.next_cursor)
+
+    Args:
+        after: How many requests a cursor lives; None is any number.
+        seconds: How long it lives; None is for as long as you like.
+        clock: Tells the time in seconds.
+    """
+    issued: dict[str, tuple[int, float]] = {}
+    count = 0
+
+    async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        nonlocal count
+        count += 1
+        number, moment = issued.get(request.query.get("cursor", ""), (count, clock()))
+        if (after is not None and count - number > after) or (seconds is not None and clock() - moment > seconds):
+            return error_reply(422, "invalid_cursor", "The cursor has expired.")
+        reply = await proceed()
+        cursor = msgspec.json.decode(_whole(reply)).get("next_cursor")
+        if cursor is not None:
+            issued[cursor] = count, clock()
+        return reply
+
+    return answer
+
+
+def close_delimited(*, share: float = 1.0) -> Fault:
+    """Send the body without a length, so that only the end of the connection says where it ends.
+
+    ::
+
+        fake.faults.add(faults.close_delimited(), operation="get_conversation")
+        await client.conversations.get(conversation_id)
+
+    Args:
+        share: How much of the body arrives, 0 to 1; a client cannot tell that the rest is missing.
+    """
+
+    async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        proper = await proceed()
+        whole = _whole(proper)
+        head = f"HTTP/1.1 {proper.status} OK\r\ncontent-type: {proper.content_type}\r\nconnection: close\r\n\r\n"
+        if request.transport is not None:
+            request.transport.write(head.encode() + whole[: int(len(whole) * share)])
+            request.transport.close()
+        return proper
+
+    return answer
+
+
+def endless(*, chunk: int = 4096, pause: float = 0.01) -> Fault:
+    """Send bytes that never end, as a recording.
+
+    ::
+
+        fake.faults.add(faults.endless(), operation="get_audio")
+        async with client.conversations.audio.stream(recorded_id) as audio:
+            async for part in audio:
+                break  # leaving early closes the connection
+
+    Args:
+        chunk: Bytes at a time.
+        pause: Seconds between them.
+    """
+
+    async def answer(request: web.Request, _proceed: Proceed) -> web.StreamResponse:
+        reply = web.StreamResponse(headers=headers_of_every_reply() | {"content-type": "audio/mpeg"})
+        await reply.prepare(request)
+        for block in mp3.blocks(sys.maxsize):
+            for start in range(0, len(block), chunk):
+                await reply.write(block[start : start + chunk])
+                await asyncio.sleep(pause)
+        return reply
+
+    return answer
 
 
 def _cut(request: web.Request, end: End) -> None:

@@ -41,13 +41,13 @@ def validate(document: Any, schema: str) -> None:
 
 
 def test_every_conversation_is_as_the_contract_says() -> None:
-    fake = FakeConvAI(conversations=120, unfinished=2, oddities=False)
+    fake = FakeConvAI(conversations=120, unfinished=2, quirks=False)
     for conversation_id in fake.conversations:
         validate(fake.conversations.details(conversation_id), "GetConversationResponseModel")
 
 
 async def test_the_other_replies_are_as_the_contract_says() -> None:
-    async with FakeConvAI(conversations=30, oddities=False) as fake:
+    async with FakeConvAI(conversations=30, quirks=False) as fake:
         conversation_id = next(iter(fake.conversations))
         agent = AGENTS[0][0]
         replies = {
@@ -102,7 +102,7 @@ def test_asking_in_another_order_changes_nothing() -> None:
 
 
 def test_a_summary_says_what_the_details_say() -> None:
-    corpus = FakeConvAI(conversations=100, oddities=False).conversations
+    corpus = FakeConvAI(conversations=100, quirks=False).conversations
     summaries, _ = corpus.page(MultiDict(), 100, None)
     for summary in summaries:
         details = corpus.details(summary["conversation_id"])

@@ -24,7 +24,7 @@ AGENT = AGENTS[0][0]
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeConvAI]:
     # The SDK's models are strict: the oddities of the real service break them.
-    async with FakeConvAI(conversations=60, seed=5, oddities=False, audio_bytes=50_000) as service:
+    async with FakeConvAI(conversations=60, seed=5, quirks=False, audio_bytes=50_000) as service:
         yield service
 
 
