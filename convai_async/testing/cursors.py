@@ -15,9 +15,9 @@ DETOUR = "~"
 
 
 def _read_position(cursor: str) -> Position | None:
+    text = cursor.rstrip(DETOUR)
     try:
-        encoded = base64.urlsafe_b64decode(cursor.rstrip(DETOUR))
-        return msgspec.json.decode(encoded, type=Position) if encoded else None
+        return msgspec.json.decode(base64.urlsafe_b64decode(text), type=Position) if text else None
     except (binascii.Error, ValueError):
         raise ValueError("Invalid cursor") from None
 

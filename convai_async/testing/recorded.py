@@ -43,7 +43,7 @@ class RecordedRequests(list[RecordedRequest]):
     ::
 
         await client.conversations.list(agent_id="agent_billing")
-        await client.conversations.feedback.create(conversation_id, "like")
+        await client.conversations.feedback.create(conversation_id, feedback="like")
         assert len(fake.requests) == 2
         (request,) = fake.requests("create_feedback")
         assert request.method == "POST"

@@ -59,7 +59,15 @@ async def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "contract.json")
             path.write_text(json.dumps(contract()))
-            command = [str(Path(sys.executable).with_name("schemathesis")), "run", str(path), "--url", fake.url, "-H", f"xi-api-key: {fake.api_key}"]
+            command = [
+                str(Path(sys.executable).with_name("schemathesis")),
+                "run",
+                str(path),
+                "--url",
+                fake.url,
+                "-H",
+                f"xi-api-key: {fake.api_key}",
+            ]
             process = await asyncio.create_subprocess_exec(*command, *arguments, cwd=folder)
             return await process.wait()
 
