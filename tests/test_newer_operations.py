@@ -120,9 +120,7 @@ async def test_tags_are_made_changed_assigned_listed_and_deleted(client: ConvAIC
     tags = client.conversations.tags
     made = [await tags.create(f"tag {number}", description="d" if number else None) for number in range(5)]
     assert all(isinstance(tag, ConversationTag) for tag in made)
-    assert [tag.title async for tag in tags.list(page_size=2)] == [
-        f"tag {number}" for number in range(4, -1, -1)
-    ]
+    assert [tag.title async for tag in tags.list(page_size=2)] == [f"tag {number}" for number in range(4, -1, -1)]
     assert await tags.get(made[0].tag_id) == made[0]
     assert made[0].created_at is not None
 

@@ -188,8 +188,8 @@ class FakeConvAI:
             found = await client.conversations.list(search="parcel", rating_min=5)
             assert [summary.conversation_id for summary in found] == ["conv_1"]
 
-            fake.add("conv_2", status="processing", done_after=3)  # done in the fourth reply with its details
-            assert (await client.conversations.wait("conv_2", interval=0)).status == "done"
+            fake.add("conv_2", status="processing", done_after=1)  # done in the second reply with its details
+            assert (await client.conversations.wait("conv_2")).status == "done"
 
         It is a success over the widget, without a rating and, when done, with a recording, unless you say otherwise.
 

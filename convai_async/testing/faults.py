@@ -378,7 +378,7 @@ def expiring_cursors(
 
         fake.faults.add(faults.expiring_cursors(after=1), operation="list_conversations", times=None)
         page = await client.conversations.list(page_size=2)
-        await client.conversations.list(page_size=2)
+        await client.conversations.list(page_size=3)
         with pytest.raises(ValidationError):
             await client.conversations.list(page_size=2, cursor=page.next_cursor)
 

@@ -131,6 +131,7 @@ def integration(request_id: str, tool_name: str, rng: random.Random) -> tuple[JS
     ids = {"integration_id": "int_1", "credential_id": "cred_1", "integration_connection_id": "conn_1"}
     details = {"type": "api_integration_webhook", **ids, "webhook_details": _webhook_details(tool_name)}
     result = _result(request_id, tool_name, {"event": "created"}, _latency(rng))
+    result |= {"error_type": "", "raw_error_message": ""}
     return {"type": "api_integration_webhook"}, result | {"type": "api_integration_webhook", **ids}, details
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
-from convai_async import ConvAIClient
 from convai_async.errors import ConvAIError, NotFoundError
 from convai_async.testing import FakeConvAI
+
+if TYPE_CHECKING:
+    from convai_async import ConvAIClient
 
 HELLO = [("agent", "Hello!"), ("user", "Where is my parcel?"), ("agent", None)]
 
@@ -149,7 +151,7 @@ async def test_tags_are_newest_first_and_leave_conversations_when_deleted(
     made.append((await tags.create("3")).tag_id)
     listed = [tag async for tag in tags.list(page_size=1)]
     assert [tag.tag_id for tag in listed] == made[::-1]
-    created = [tag.created_at_unix_secs for tag in listed]
+    created = [tag.created_at_unix_secs or 0 for tag in listed]
     assert created == sorted(set(created), reverse=True)
     conversation_id = fake.add()
     await tags.assign(conversation_id, tag_ids=[made[0]])

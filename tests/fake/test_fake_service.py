@@ -170,9 +170,9 @@ async def test_a_wrong_parameter_is_a_422_that_names_it(
         pairs.setdefault(name, []).append(value)
     with pytest.raises(ValidationError) as caught:
         await client.request("GET", f"/v1/convai{target}", query=pairs)
-    where, name = caught.value.errors[0].location
-    assert where == "query"
-    assert name in {*pairs, "agent_id", "text_query"}
+    location = caught.value.errors[0].location
+    assert location[0] == "query"
+    assert location[1] in {*pairs, "agent_id", "text_query"}
 
 
 async def test_an_unknown_parameter_can_be_ignored_as_by_the_real_service() -> None:

@@ -258,7 +258,7 @@ async def test_the_topics_of_an_agent_count_the_conversations_that_their_ids_fin
 
 
 async def test_topics_are_sorted_and_narrowed_as_asked(client: ConvAIClient) -> None:
-    async def sorted_by(column: str, **options: Any) -> list[Any]:
+    async def sorted_by(column: Any, **options: Any) -> list[Any]:
         return await client.agents.topics.get("agent_billing", from_unix_secs=1, sort_by=column, **options).collect()
 
     counts = [topic.conversation_count or 0 for topic in await sorted_by("conversations")]

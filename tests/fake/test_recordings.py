@@ -35,9 +35,11 @@ def test_a_part_of_a_recording_is_that_of_the_whole(one: int, other: int) -> Non
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with FakeConvAI(conversations=30, audio_bytes=SIZE) as fake:
-        async with aiohttp.ClientSession(headers={"xi-api-key": fake.api_key}, base_url=audio_url(fake)) as opened:
-            yield opened
+    async with (
+        FakeConvAI(conversations=30, audio_bytes=SIZE) as fake,
+        aiohttp.ClientSession(headers={"xi-api-key": fake.api_key}, base_url=audio_url(fake)) as opened,
+    ):
+        yield opened
 
 
 def audio_url(fake: FakeConvAI) -> str:
