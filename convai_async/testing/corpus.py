@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from convai_async.testing.added import Transcript, read_transcript
-from convai_async.testing.documents import AGENTS, Documents, Record, has_audio
+from convai_async.testing.documents import Documents
 from convai_async.testing.filters import LIST_FILTERS, Candidate
+from convai_async.testing.records import AGENTS, Record, has_audio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -236,10 +237,10 @@ def _included_results(candidate: Candidate, query: Mapping[str, Any]) -> JSON:
     included: JSON = {}
     if (ids := query.get("data_collection_ids")) is not None:
         results = candidate.analysed("data_collection")
-        included["data_collection_results"] = {each: results[each]["value"] for each in ids if each in results}
+        included["data_collection_results"] = {each: results[each].get("value") for each in ids if each in results}
     if (ids := query.get("evaluation_criteria_ids")) is not None:
         results = candidate.analysed("evaluation_criteria")
         included["evaluation_criteria_results"] = {
-            each: {"result": results[each]["result"]} for each in ids if each in results
+            each: {"result": results[each].get("result", "unknown")} for each in ids if each in results
         }
     return included

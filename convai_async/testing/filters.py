@@ -10,7 +10,8 @@ from convai_async.testing.parameters import Parameter, boolean, integer, one_of,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from convai_async.testing.documents import Documents, Record
+    from convai_async.testing.documents import Documents
+    from convai_async.testing.records import Record
 
 JSON = dict[str, Any]
 
@@ -122,7 +123,7 @@ class Candidate:
         return {
             tool
             for call, result in self._tool_calls()
-            if (call["tool_has_been_called"] or self._include_invalid_tool_calls)
+            if (call.get("tool_has_been_called", True) or self._include_invalid_tool_calls)
             and errored in {None, result.get("is_error", False)}
             and (tool := call.get(name) or result.get(name)) is not None
         }
@@ -131,12 +132,12 @@ class Candidate:
         for turn in self.details["transcript"]:
             results = {result.get("request_id"): result for result in turn["tool_results"] or ()}
             for call in turn["tool_calls"] or ():
-                yield call, results.get(call["request_id"], {})
+                yield call, results.get(call.get("request_id"), {})
 
     def guardrails(self, name: str) -> set[str]:
         """Return the ``guardrail_type`` or ``guardrail_name`` of the guardrails that were triggered."""
         return {
-            guardrail[name]
+            guardrail.get(name)
             for turn in self.details["transcript"]
             for guardrail in turn.get("triggered_guardrails") or ()
         }
@@ -247,6 +248,10 @@ def _evaluated(candidate: Candidate, evaluations: list[tuple[str, str]]) -> bool
     return all(results.get(criterion, {}).get("result") == result for criterion, result in evaluations)
 
 
+def _has_comment(candidate: Candidate) -> bool:
+    return bool((candidate.metadata["feedback"] or {}).get("comment"))
+
+
 def _number_id(candidate: Candidate, kind: str, name: str) -> set[str]:
     number = (candidate.metadata.get(kind) or {}).get(name)
     return {number} if number else set()
@@ -277,7 +282,9 @@ SHARED_FILTERS: dict[str, Filter] = {
     "dynamic_variable_params": Filter(_CONDITIONS, _variables),
     "evaluation_params": Filter(several(read=_read_evaluation), _evaluated),
     "exclude_statuses": Filter(several(*STATUSES), lambda candidate, values: candidate.summary["status"] not in values),
-    "has_feedback_comment": _equal(lambda candidate: bool(candidate.metadata["feedback"]["comment"]), boolean()),
+    "has_feedback_comment": _equal(
+        lambda candidate: bool((candidate.metadata["feedback"] or {}).get("comment")), boolean()
+    ),
     "main_languages": _any_of(lambda candidate: {candidate.summary["main_language"]}, several()),
     "phone_number_ids": _any_of(lambda candidate: _number_id(candidate, "phone_call", "phone_number_id"), several()),
     "rating_max": Filter(integer(1, 5), lambda candidate, value: (candidate.summary["rating"] or 6) <= value),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Self
 
-from convai_async.testing.documents import AGENTS
+from convai_async.testing.records import AGENTS
 from convai_async.testing.replies import not_found
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from convai_async.testing.corpus import Corpus
-    from convai_async.testing.documents import Record
+    from convai_async.testing.records import Record
 
 JSON = dict[str, Any]
 

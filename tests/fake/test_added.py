@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
+from test_filters import EXPECTED
 
+from convai_async import ConvAIClient
 from convai_async.errors import ConvAIError, NotFoundError
 from convai_async.testing import FakeConvAI
-
-if TYPE_CHECKING:
-    from convai_async import ConvAIClient
 
 HELLO = [("agent", "Hello!"), ("user", "Where is my parcel?"), ("agent", None)]
 
@@ -176,3 +175,23 @@ async def test_requests_are_selected_and_have_no_key(client: ConvAIClient, fake:
     assert all(request.authorized for request in fake.requests)
     with pytest.raises(ValueError, match="there is no operation 'rate'"):
         fake.requests("rate")
+
+
+async def test_every_filter_reads_a_conversation_of_which_little_was_given() -> None:
+    async with FakeConvAI(conversations=0) as fake:
+        fake.add(
+            "conv_1",
+            transcript=[{"role": "agent", "tool_calls": [{"tool_name": "look_up"}], "triggered_guardrails": [{}]}],
+            metadata={"feedback": None, "phone_call": None},
+            analysis={"data_collection_results": {"city": {}}, "evaluation_criteria_results": {"solved": {}}},
+            conversation_initiation_client_data=None,
+        )
+        asked = {"data_collection_ids": ["city"], "evaluation_criteria_ids": ["solved"]}
+        async with ConvAIClient(fake.api_key, base_url=fake.url) as own:
+            for name in EXPECTED:
+                filters: Any = {name: EXPECTED[name][0], **asked}
+                found = [each.conversation_id async for each in own.conversations.list(**filters)]
+                assert set(found) <= {"conv_1"}, name
+            assert len(await own.conversations.list(tool_names=["look_up"])) == 1
+            traced = await own.conversations.get("conv_1", format="opentelemetry")
+            assert traced.otlp_traces

@@ -16,11 +16,7 @@ from convai_async.testing import FakeConvAI, Faults, RecordedRequests, faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-FAULTS = {
-    name: member
-    for name, member in inspect.getmembers(faults, inspect.isfunction)
-    if member.__module__ == faults.__name__ and not name.startswith("_")
-}
+FAULTS = {name: member for name, member in inspect.getmembers(faults, inspect.isfunction) if name in faults.__all__}
 
 
 def examples() -> Iterator[tuple[str, str]]:

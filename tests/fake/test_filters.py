@@ -9,9 +9,9 @@ import pytest
 
 from convai_async import ConvAIClient, calls
 from convai_async.testing import FakeConvAI
-from convai_async.testing.documents import TOPICS
 from convai_async.testing.filters import LIST_FILTERS
 from convai_async.testing.operations import OPERATIONS
+from convai_async.testing.records import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

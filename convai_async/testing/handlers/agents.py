@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from convai_async.testing.cursors import NUMBER
-from convai_async.testing.documents import TOPICS
 from convai_async.testing.operations import operation
 from convai_async.testing.parameters import boolean, integer, one_of
+from convai_async.testing.records import TOPICS
 from convai_async.testing.replies import invalid, json_reply, page_reply
 
 if TYPE_CHECKING:
