@@ -52,9 +52,17 @@ def complete(document: JSON, given: JSON) -> JSON:
         if document["analysis"] is not None:
             document["analysis"] |= {"evaluation_criteria_results": {}, "data_collection_results": {}}
             document["analysis"] |= _gist(given["transcript"])
+    elif "agent_id" in given:
+        _rename_agent(document, given["agent_id"])
     if document["status"] != "done":
         given = given | {"analysis": None}
     return _merged(document, given)
+
+
+def _rename_agent(document: JSON, agent_id: str) -> None:
+    for agent in [turn["agent_metadata"] for turn in document["transcript"]] + document["visited_agents"]:
+        if agent is not None:
+            agent["agent_id"] = agent_id
 
 
 def _told_by(transcript: list[JSON]) -> JSON:

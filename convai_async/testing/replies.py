@@ -71,7 +71,7 @@ def compress(request: web.Request, reply: web.StreamResponse) -> None:
         and reply.content_type == "application/json"
         and "content-encoding" not in reply.headers
     ):
-        reply.body = gzip.compress(reply.body, compresslevel=1)
+        reply.body = gzip.compress(reply.body, compresslevel=1, mtime=0)
         reply.headers.update({"content-encoding": "gzip", "vary": "accept-encoding"})
 
 

@@ -103,12 +103,17 @@ async def test_an_unfinished_conversation_becomes_done_on_command_or_after_reque
     assert (await client.conversations.get("conv_3")).status == "failed"
 
 
-async def test_a_conversation_without_a_transcript_is_made_up(client: ConvAIClient) -> None:
-    async with FakeConvAI(conversations=0) as fake, client.with_options() as _:
-        first, second = fake.add(), fake.add()
-        assert list(fake.conversations) == [second, first]
-        assert fake.conversations[second].start == fake.conversations[first].start + 60
-        assert len(fake.conversations.details(first)["transcript"]) >= 10
+def test_a_conversation_without_a_transcript_is_made_up() -> None:
+    fake = FakeConvAI(conversations=0)
+    first, second = fake.add(), fake.add()
+    assert list(fake.conversations) == [second, first]
+    assert fake.conversations[second].start == fake.conversations[first].start + 60
+    assert len(fake.conversations.details(first)["transcript"]) >= 10
+    third = fake.conversations.details(fake.add(agent_id="agent_mine"))
+    assert [agent["agent_id"] for agent in third["visited_agents"]] == ["agent_mine"]
+    assert {turn["agent_metadata"]["agent_id"] for turn in third["transcript"] if turn["agent_metadata"]} == {
+        "agent_mine"
+    }
 
 
 def test_what_cannot_be_added_is_refused_and_leaves_nothing_behind() -> None:
