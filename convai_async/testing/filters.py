@@ -118,13 +118,13 @@ class Candidate:
 
         Args:
             name: ``"tool_name"`` or ``"tool_id"``.
-            errored: Only of calls that failed, or that succeeded; None is either.
+            errored: Only of calls whose result is an error, or is not; None is either, also without a result.
         """
         return {
             tool
             for call, result in self._tool_calls()
             if (call.get("tool_has_been_called", True) or self._include_invalid_tool_calls)
-            and errored in {None, result.get("is_error", False)}
+            and (errored is None or (bool(result) and bool(result.get("is_error")) is errored))
             and (tool := call.get(name) or result.get(name)) is not None
         }
 

@@ -198,5 +198,6 @@ async def test_every_filter_reads_a_conversation_of_which_little_was_given() -> 
                 found = [each.conversation_id async for each in own.conversations.list(**filters)]
                 assert set(found) <= {"conv_1"}, name
             assert len(await own.conversations.list(tool_names=["look_up"])) == 1
+            assert len(await own.conversations.list(tool_names_successful=["look_up"])) == 0, "it has no result"
             traced = await own.conversations.get("conv_1", format="opentelemetry")
             assert traced.otlp_traces

@@ -148,6 +148,7 @@ def test_a_summary_says_what_the_details_say() -> None:
         ("/conversations/messages/text-search", "text_query=the&cursor=abc"),
         ("/conversations/messages/text-search", "text_query=the&sort_by=luck"),
         ("/conversations/messages/smart-search", ""),
+        ("/conversations/messages/smart-search", "text_query= "),
         ("/conversations/resolve", "agent_id=agent_front_desk&reference=CA00000001"),
         ("/conversation/token", ""),
         ("/conversation/get-signed-url", "agent_id="),

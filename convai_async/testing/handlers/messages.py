@@ -8,7 +8,7 @@ from convai_async.testing.cursors import NUMBER
 from convai_async.testing.filters import SHARED_FILTERS, has_words, parameters_of
 from convai_async.testing.operations import operation
 from convai_async.testing.parameters import integer, one_of, text
-from convai_async.testing.replies import page_reply
+from convai_async.testing.replies import invalid, page_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,8 @@ async def search_messages(state: State, _request: web.Request, query: JSON) -> w
 
 
 def _reply(state: State, query: JSON, words: list[str]) -> web.StreamResponse:
+    if not words:
+        raise invalid(("query", "text_query"), "Input should have a word")
     hits = list(_hits(state, query, words))
     if query.get("sort_by") != "created_at":
         hits.sort(key=lambda hit: -hit["score"])
