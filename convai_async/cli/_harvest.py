@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     help="How many to fetch at the same time at most; fewer where the service allows fewer.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Look at so many conversations at most, the newest.")
+@click.option(
+    "--same-workspace",
+    is_flag=True,
+    help="Accept another API key than the one that the archive was filled with, as after the key was replaced.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Progress and report as JSON lines.")
 @connection_options
 def harvest_command(archive: Path, *, lookback: int, as_json: bool, **options: Any) -> int:

@@ -176,7 +176,7 @@ async def test_a_harvest_removes_no_recording_that_another_archive_s_is_saving(
     assert not left_behind.exists()
 
 
-def test_what_lies_beside_an_archive_is_its_owner_s_only_and_goes_with_the_writer(archive: Path) -> None:
+def test_what_lies_beside_an_archive_is_its_owner_s_only_and_all_but_the_lock_goes_with_the_writer(archive: Path) -> None:
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c")])
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in archive.parent.glob("calls.db*")}
@@ -184,7 +184,7 @@ def test_what_lies_beside_an_archive_is_its_owner_s_only_and_goes_with_the_write
     assert set(modes.values()) == {0o600}
     with pytest.raises(ArchiveError, match="not of https://other"):
         ArchiveWriter(archive, "https://other")
-    assert sorted(path.name for path in archive.parent.iterdir()) == ["audio", "calls.db"]
+    assert sorted(path.name for path in archive.parent.iterdir()) == ["audio", "calls.db", "calls.db.lock"]
 
 
 def test_a_device_is_no_archive() -> None:

@@ -11,9 +11,10 @@ import pytest
 from convai_async.audio import SavedAudio
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import Archive, ArchiveBusyError, ArchiveError, Failure, Window
+from convai_async.harvest._queries import Scope
 from convai_async.harvest._rows import Fetched, Gone, Recorded, decoded
 from convai_async.harvest._schema import SCHEMA_VERSION
-from convai_async.harvest._writer import ArchiveWriter, Scope
+from convai_async.harvest._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
         assert again.windows("") == [Window(5, 9)]
     with Archive.open(path) as reader:
         assert reader.status().turns == 1
-    assert [each.name for each in path.parent.iterdir()] == ["calls.db"]
+    assert {each.name for each in path.parent.iterdir()} == {"calls.db", "calls.db.lock"}
 
 
 def test_windows_are_kept_for_each_agent_and_those_of_all_count_for_each(
