@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from convai_async.harvest import _recordings
+from convai_async.harvest._binding import bind, check_key
 from convai_async.harvest._database import (
     ArchiveBusyError,
     FileIdentity,
@@ -34,7 +35,6 @@ from convai_async.harvest._rows import (
     Row,
     listed,
 )
-from convai_async.harvest._workspace import bind, check_key
 from convai_async.harvest.windows import Window, merged
 
 if TYPE_CHECKING:

@@ -176,7 +176,9 @@ async def test_a_harvest_removes_no_recording_that_another_archive_s_is_saving(
     assert not left_behind.exists()
 
 
-def test_what_lies_beside_an_archive_is_its_owner_s_only_and_all_but_the_lock_goes_with_the_writer(archive: Path) -> None:
+def test_what_lies_beside_an_archive_is_its_owner_s_only_and_all_but_the_lock_goes_with_the_writer(
+    archive: Path,
+) -> None:
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c")])
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in archive.parent.glob("calls.db*")}
