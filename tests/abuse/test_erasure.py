@@ -176,7 +176,7 @@ async def test_a_harvest_removes_no_recording_that_another_archive_s_is_saving(
     assert not left_behind.exists()
 
 
-def test_what_lies_beside_an_archive_is_its_owner_s_only_and_all_but_the_lock_goes_with_the_writer(
+def test_what_lies_beside_an_archive_is_its_owner_s_only_and_the_rest_goes_with_the_writer(
     archive: Path,
 ) -> None:
     with ArchiveWriter(archive, SOURCE) as writer:
