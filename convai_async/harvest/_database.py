@@ -363,9 +363,7 @@ def _check_links(file: Path) -> None:
         )
 
 
-def _connect(
-    file: Path, how: str, *, writable: bool = False, timeout: float = _BUSY_TIMEOUT_SECS
-) -> sqlite3.Connection:
+def _connect(file: Path, how: str, *, writable: bool = False, timeout: float | None = None) -> sqlite3.Connection:
     # When any descriptor of a file is closed, a process loses its POSIX locks on it, SQLite's too
     # (https://www.sqlite.org/howtocorrupt.html, 2.2): never open a file that a connection may be open to.
     with errors_named(file), _opening:
@@ -374,7 +372,7 @@ def _connect(
         return sqlite3.connect(
             f"{file.absolute().as_uri()}?{how}",
             uri=True,
-            timeout=timeout,
+            timeout=_BUSY_TIMEOUT_SECS if timeout is None else timeout,
             isolation_level=None,  # transactions are begun by hand
             check_same_thread=False,  # worker threads take turns with it
         )

@@ -3,8 +3,8 @@
     python writers.py store NAME ARCHIVE SECONDS SOURCE
     python writers.py open NAME ARCHIVE SECONDS SOURCE
 
-``store`` stores conversations as webhooks bring them, and prints how many. ``open`` opens the archive for itself, and
-prints how often, and how often somebody else had it open then. An error is not caught, but for a busy archive in ``open``.
+``store`` stores conversations as webhooks bring them, and prints how many. ``open`` opens the archive for itself,
+again when it is busy, and prints how often, and how often somebody else had it open then.
 """
 
 from __future__ import annotations
