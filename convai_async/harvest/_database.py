@@ -256,8 +256,7 @@ def _prepare(connection: sqlite3.Connection, file: Path, source: str) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # what is removed is removed from the file, too
     connection.execute("PRAGMA cache_size = -32768")  # KiB; indexing what was said goes through many pages
-    if _is_new(connection):
-        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA journal_mode = WAL")
     if _is_new(connection) or _checked_version(connection, file) < SCHEMA_VERSION:
         with transaction(connection):
             _bring_up_to_date(connection, file, source)
