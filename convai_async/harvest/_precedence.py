@@ -77,8 +77,5 @@ class Document(msgspec.Struct, frozen=True):
         if not self.is_as_complete_as(stored):
             return False
         settled = stored.final and not stored.from_webhook
-        if self.unix_secs is None or stored.unix_secs is None:
-            is_newer = not settled
-        else:
-            is_newer = self.unix_secs > stored.unix_secs
+        is_newer = not settled if self.unix_secs is None else self.unix_secs > (stored.unix_secs or 0)
         return is_newer or not (settled or stored.is_as_complete_as(self))

@@ -23,9 +23,9 @@ def store_conversation(
     archive is replaced only by a document that lacks nothing of it: its status is final if that one's is, it has at
     least as many turns, and an analysis if that one has. Such a document replaces
 
-    - one that a harvest read and that is final, if the event is known to be later (``event_timestamp``);
-    - one that a harvest read and that is not final, and one that a webhook brought, if the event is later, if the time
-      of one of them is not known, or if it has more: a final status, more turns, an analysis.
+    - one that a harvest read and whose status is final, only if ``event_timestamp`` says that the event is later;
+    - any other, if it has more (a final status, more turns, an analysis), if its event is later, or if it is not known
+      when its event was.
 
     Otherwise nothing changes. A harvest's document replaces any other, except that one whose status is not final
     leaves a webhook's alone that is final and lacks nothing of it: it was fetched before.

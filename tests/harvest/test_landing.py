@@ -110,7 +110,7 @@ def lacks_nothing_of(new: Step, old: Step) -> bool:
     return final >= was_final and new.turns >= old.turns and new.analysed >= old.analysed
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(st.lists(steps, min_size=1, max_size=6))
 @example(
     [  # the transcript comes, and then the same event without it
