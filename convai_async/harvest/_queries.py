@@ -94,8 +94,8 @@ class ArchiveQueries:
         """Return the ids of the newest conversations that the service is not known to have deleted."""
         with self._turn, contents_of(self.path):
             rows = self._connection.execute(
-                f"SELECT conversation_id FROM conversations WHERE {_CREDIBLE_START} IS NOT FALSE"  # noqa: S608
-                " AND deleted_unix_secs IS NULL ORDER BY start_time_unix_secs DESC LIMIT ?",
+                "SELECT conversation_id FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
+                f" ORDER BY {_CREDIBLE_START} IS TRUE DESC, start_time_unix_secs DESC LIMIT ?",
                 (self._latest, count),
             )
             return msgspec.convert([each for (each,) in rows], list[str])

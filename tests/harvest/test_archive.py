@@ -191,6 +191,14 @@ def test_what_does_not_name_the_conversation_is_not_its_document(raw: bytes) -> 
     assert not is_of("conv_1", raw)
 
 
+def test_newest_are_those_that_started_last_and_are_not_deleted(writer: ArchiveWriter) -> None:
+    starts = {"old": 10, "new": 900, "in milliseconds": 900_000_000, "deleted": 950, "before time": -5}
+    writer.store([fetched(each, start=start) for each, start in starts.items()])
+    writer.store([Gone("deleted")])
+    assert writer.newest(2) == ["new", "old"]
+    assert writer.newest(10) == ["new", "old", "in milliseconds", "before time"]
+
+
 READS: list[Callable[[ArchiveWriter], object]] = [
     lambda writer: writer.windows(""),
     lambda writer: writer.newest_start(),

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SOURCE = "https://api.elevenlabs.io"
 ALL = Scope(Window(0, None))
 NOW = 1_000
+HARVESTED = NOW - 15
+EVENTS = [None, NOW - 20, NOW - 10, NOW * 1000]
+"""Before the harvest, after it, and in milliseconds."""
 NUMBERS = iter(range(10**9))
 
 
@@ -50,7 +53,7 @@ class Step(msgspec.Struct, frozen=True):
 steps = st.builds(
     Step,
     by=st.sampled_from(["webhook", "webhook", "harvest", "undecodable"]),
-    event=st.sampled_from([None, NOW - 20, NOW - 10, NOW + 10, NOW * 1000]),
+    event=st.sampled_from(EVENTS),
     status=st.sampled_from(["done", "failed", "processing"]),
     turns=st.integers(0, 2),
     analysed=st.booleans(),
@@ -58,12 +61,15 @@ steps = st.builds(
 
 
 def document_of(conversation_id: str, step: Step, mark: int) -> dict[str, Any]:
-    analysis = {"call_successful": "success", "transcript_summary": f"summary {mark}"} if step.analysed else None
+    analysis = {"call_successful": "success", "transcript_summary": f"summary {mark}"}
+    if mark % 3:  # an analysis can be in part
+        del analysis["call_successful" if mark % 3 == 1 else "transcript_summary"]
     return {
         "conversation_id": conversation_id,
         "status": step.status,
+        "user_id": f"user {mark}",
         "transcript": [{"role": "user", "message": f"{mark}: {number}"} for number in range(step.turns)],
-        "analysis": analysis,
+        "analysis": analysis if step.analysed else None,
     }
 
 
@@ -101,13 +107,27 @@ def take(writer: ArchiveWriter, conversation_id: str, step: Step, mark: int) -> 
         return conversation.to_json()
     if step.by == "undecodable":
         raw = raw[:-1] + b', "x": NaN}'
-    writer.store([decoded(line_of(conversation_id, step), raw)])
+    writer.store([decoded(line_of(conversation_id, step), raw, HARVESTED)])
     return raw
 
 
 def lacks_nothing_of(new: Step, old: Step) -> bool:
     final, was_final = new.status in FINAL_STATUSES, old.status in FINAL_STATUSES
     return final >= was_final and new.turns >= old.turns and new.analysed >= old.analysed
+
+
+def is_taken(step: Step, kept: Step, kept_at: int) -> bool:
+    """The rule of `store_conversation`, in the words of its docstring."""
+    if step.by != "webhook":
+        was_fetched_before = (
+            kept.by == "webhook" and kept.status in FINAL_STATUSES and step.status not in FINAL_STATUSES
+        )
+        return not (was_fetched_before and lacks_nothing_of(kept, step))
+    if not lacks_nothing_of(step, kept):
+        return False
+    if kept.by != "webhook" and kept.status in FINAL_STATUSES:
+        return step.event is not None and min(step.event, NOW) > kept_at
+    return not lacks_nothing_of(kept, step) or step.event is None or min(step.event, NOW) > kept_at
 
 
 @settings(max_examples=250)
@@ -117,9 +137,12 @@ def lacks_nothing_of(new: Step, old: Step) -> bool:
         Step("webhook", NOW, "done", 2, True),
         Step("webhook", NOW, "done", 0, True),
         Step("harvest", None, "done", 2, True),
-        Step("webhook", NOW - 10, "done", 0, True),
+        Step("webhook", NOW - 20, "done", 0, True),
     ]
 )
+@example([Step("webhook", event, "done", 2, True) for event in (NOW - 20, NOW - 10, NOW - 20, None, NOW - 10)])
+@example([Step("harvest", None, "done", 2, True), *(Step("webhook", event, "done", 2, True) for event in EVENTS)])
+@example([Step("webhook", None, "done", 2, True), Step("harvest", None, "processing", 2, True)])
 def test_nothing_is_replaced_by_something_older_or_less_complete(writer: ArchiveWriter, happened: list[Step]) -> None:
     conversation_id = f"conv_{next(NUMBERS)}"
     kept: Step | None = None
@@ -129,24 +152,11 @@ def test_nothing_is_replaced_by_something_older_or_less_complete(writer: Archive
         readable = step if step.by != "undecodable" else msgspec.structs.replace(step, turns=0, analysed=False)
         row = row_of(writer, conversation_id)
         assert row is not None
-        if row == before:
-            assert kept is not None
-            is_settled = kept.by != "webhook" and kept.status in FINAL_STATUSES
-            if step.by == "webhook" and lacks_nothing_of(step, kept):
-                assert is_settled or lacks_nothing_of(kept, step), "what has more is taken"
-                assert step.event is None or min(step.event, NOW) <= before["fetched_unix_secs"], (
-                    "what is newer is taken"
-                )
-            if step.by != "webhook":
-                assert raw == row["raw"] or (kept.by == "webhook" and lacks_nothing_of(kept, readable))
-        else:
+        if kept is None or before is None or is_taken(readable, kept, before["fetched_unix_secs"]):
             assert row["raw"] == raw
-            if step.by == "webhook" and kept is not None and before is not None:
-                assert lacks_nothing_of(step, kept)
-                if kept.by != "webhook" and kept.status in FINAL_STATUSES:
-                    assert step.event is not None
-                    assert min(step.event, NOW) > before["fetched_unix_secs"]
             kept = readable
+        else:
+            assert row == before
         if step.by == "webhook":
             assert row["listed"] == (before["listed"] if before else None), "no line of the list is made up"
         check_row(writer, conversation_id, kept, row)
@@ -183,13 +193,13 @@ def test_conversation_that_the_list_shows_otherwise_than_the_webhook_is_fetched(
 def test_webhook_keeps_what_only_the_archive_knows(writer: ArchiveWriter) -> None:
     conversation_id = f"conv_{next(NUMBERS)}"
     step = Step("harvest", None, "processing", 1, False)
-    raw = json.dumps(document_of(conversation_id, step, 0) | {"has_audio": True, "user_id": "ann"}).encode()
+    raw = json.dumps(document_of(conversation_id, step, 0) | {"has_audio": True, "agent_id": "agent_1"}).encode()
     writer.store([decoded(line_of(conversation_id, step), raw), Gone(conversation_id, 7)])
     writer.store([Failure(conversation_id, "down", 1)])
     take(writer, conversation_id, Step("webhook", None, "done", 2, True), 1)
     row = row_of(writer, conversation_id)
     assert row is not None
-    assert (row["status"], row["user_id"], row["agent_name"]) == ("done", "ann", "Ann")
+    assert (row["status"], row["agent_id"], row["agent_name"]) == ("done", "agent_1", "Ann")
     assert (row["has_audio"], row["deleted_unix_secs"]) == (1, 7)
     assert conversation_id not in {summary.conversation_id for summary in writer.unfinished(ALL)}
 
