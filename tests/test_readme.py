@@ -259,7 +259,7 @@ async def test_waiting_and_watching(readme: Any, client: ConvAIClient, fake: Fak
 
 
 @pytest.mark.usefixtures("in_tmp_path")
-async def test_a_webhook_lands_in_the_archive_and_the_harvest_makes_it_whole(
+async def test_a_webhook_lands_in_the_archive_and_the_harvest_adds_the_others(
     readme: Any, at_home: FakeConvAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ELEVENLABS_WEBHOOK_SECRET", "wsec_1")
@@ -278,7 +278,7 @@ async def test_a_webhook_lands_in_the_archive_and_the_harvest_makes_it_whole(
     monkeypatch.setattr("convai_async.client.ConvAIClient.base_url", "https://api.elevenlabs.io")
     await readme["catch_what_webhooks_drop"]()
     with Archive.open("calls.db") as archive:
-        assert archive.get_raw(conversation_id) == at_home.conversations.document(conversation_id)
+        assert archive.get(conversation_id) == Conversation.from_json(at_home.conversations.document(conversation_id))
         assert archive.status().conversations == 250
 
 

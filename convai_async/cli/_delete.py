@@ -69,7 +69,8 @@ async def _delete(
         if archive is None:
             return await _delete_at_service(client, ids), 0
         # Opened first: where the archive is another one, or busy, nothing is to be deleted anywhere.
-        with ArchiveWriter(archive, source_name(client, connection["sandbox"]), create=False) as writer:
+        source = source_name(client, connection["sandbox"])
+        with ArchiveWriter(archive, source, create=False, key_fingerprint=client.key_fingerprint) as writer:
             errors = await _delete_at_service(client, ids)
             failed = _failed(errors)
             return errors, writer.forget([each for each in ids if each not in failed])

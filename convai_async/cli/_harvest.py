@@ -55,6 +55,11 @@ if TYPE_CHECKING:
     help="The share of the service's limit to use: less leaves room for other processes with the same key.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Look at so many conversations at most, the newest.")
+@click.option(
+    "--same-workspace",
+    is_flag=True,
+    help="Accept another API key than the one that the archive was filled with, as after the key was replaced.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Progress and report as JSON lines.")
 @connection_options
 def harvest_command(archive: Path, *, lookback: int, as_json: bool, **options: Any) -> int:

@@ -54,6 +54,7 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
         deleted_unix_secs: When the service was found to have it no more.
         no_audio_unix_secs: When the service was found to have no recording.
         audio: Its recording's path (from the archive's folder), size, SHA-256 and media type.
+        from_webhook: Whether a webhook brought it.
         listed: Its line in the list.
         conversation: The service's JSON, byte for byte.
         raw_base64: The same, when it does not fit into a line: with line breaks in it, or when it is no JSON.
@@ -65,6 +66,7 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
     deleted_unix_secs: _Integer | None = None
     no_audio_unix_secs: _Integer | None = None
     audio: tuple[str, _Integer, str, str] | None = None
+    from_webhook: bool = False
     listed: msgspec.Raw = msgspec.Raw()
     conversation: msgspec.Raw = msgspec.Raw()
     raw_base64: bytes | None = None
@@ -184,8 +186,10 @@ def _line(source: str, record: Record) -> Line:
         deleted_unix_secs=record.deleted_unix_secs,
         no_audio_unix_secs=record.no_audio_unix_secs,
         audio=record.audio,
-        listed=msgspec.Raw(_listed(record)),
+        from_webhook=record.from_webhook,
     )
+    if record.listed is not None:
+        line.listed = msgspec.Raw(_fitting_into_a_line(record.listed))
     if _fits_into_a_line(record.raw):
         line.conversation = msgspec.Raw(record.raw)
     else:
@@ -193,13 +197,9 @@ def _line(source: str, record: Record) -> Line:
     return line
 
 
-def _listed(record: Record) -> bytes:
-    """Return the line of the list as the service sent it; what JSON cannot hold is replaced."""
-    if record.listed is None:
-        return b""
-    if _fits_into_a_line(record.listed):
-        return record.listed
-    return ConversationSummary.from_json(record.listed).to_json()
+def _fitting_into_a_line(listed: bytes) -> bytes:
+    """Return a line of the list as the service sent it; what JSON cannot hold is replaced."""
+    return listed if _fits_into_a_line(listed) else ConversationSummary.from_json(listed).to_json()
 
 
 def _fits_into_a_line(raw: bytes) -> bool:
@@ -242,7 +242,7 @@ def _findings(line: Line, file: Path, folder: Path) -> Iterator[Finding]:
         except DecodeError as error:
             raise ArchiveError(f"{str(file)!r}: `listed` of {line.conversation_id!r} is no line of the list") from error
     raw = bytes(line.conversation) if line.raw_base64 is None else line.raw_base64
-    conversation = decoded(summary, raw, line.fetched_unix_secs)
+    conversation = decoded(summary, raw, line.fetched_unix_secs, from_webhook=line.from_webhook)
     if isinstance(conversation, Failure) or summary.conversation_id != line.conversation_id:
         raise ArchiveError(f"{str(file)!r}: the line of {line.conversation_id!r} holds another conversation")
     yield conversation
