@@ -50,8 +50,8 @@ async def test_a_path_is_read_and_names_the_file(
 
 
 async def test_a_type_that_the_service_refuses_is_a_validation_error(client: ConvAIClient, fake: FakeConvAI) -> None:
-    with pytest.raises(ValidationError, match="Only images and PDFs"):
-        await client.conversations.files.create(next(iter(fake.conversations)), b"text", filename="a.txt")
+    with pytest.raises(ValidationError, match="Images, PDFs and text files"):
+        await client.conversations.files.create(next(iter(fake.conversations)), b"PK", filename="a.zip")
 
 
 @pytest.mark.parametrize(
