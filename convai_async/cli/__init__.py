@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and exit: 0 all went well, 1 some failed, 2 usage, 130 interrupted."""
+    """Run the command line and exit; `convai_async.cli._exit_codes` says with which codes."""
     try:
         import click  # noqa: F401, PLC0415
         import rich  # noqa: F401, PLC0415
@@ -15,6 +15,8 @@ def main() -> None:
         sys.exit(2)
     try:
         from convai_async.cli._app import run  # noqa: PLC0415
+        from convai_async.cli._output import accept_any_text  # noqa: PLC0415
     except KeyboardInterrupt:
         sys.exit(130)
+    accept_any_text()
     sys.exit(run())

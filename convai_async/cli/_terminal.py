@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from convai_async.models._time import utc_datetime
-
 _SECONDS_PER_MINUTE = 60
 _KIB = 1024
+
+RESULT_STYLES = {"success": "green", "failure": "red", "failed": "red"}
+"""Colours of how a conversation went."""
 
 
 def plain(text: str | None) -> str:
@@ -21,12 +22,6 @@ def one_line(text: str | None) -> str:
 def clock_time(seconds: int | None) -> str:
     """Return seconds as minutes and seconds: ``3:07``."""
     return "" if seconds is None else f"{seconds // _SECONDS_PER_MINUTE}:{seconds % _SECONDS_PER_MINUTE:02}"
-
-
-def utc(unix_secs: int | None) -> str:
-    """Return a moment in UTC, to the second; nothing for None, and for what no calendar has."""
-    moment = utc_datetime(unix_secs)
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def byte_count(count: float) -> str:
