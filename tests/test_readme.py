@@ -23,6 +23,7 @@ import uvicorn
 import convai_async.client
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.cli._app import app as command_line
+from convai_async.cli._exit_codes import EXIT_CODES
 from convai_async.errors import PermissionDeniedError
 from convai_async.harvest import Archive, harvest
 from convai_async.harvest._writer import ArchiveWriter
@@ -289,6 +290,11 @@ def test_every_option_of_the_harvest_is_in_the_readme() -> None:
     assert [option for option in options if option.startswith("-") and not re.search(rf"{option}\b", README)] == []
     for name in command_line.list_commands(click.Context(command_line)):
         assert f"convai-async {name}" in README
+
+
+def test_exit_codes_in_the_readme_are_those_of_the_help() -> None:
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {code} | {meaning} |\n" in README
 
 
 def test_the_tables_are_as_the_readme_says(tmp_path: Path) -> None:

@@ -74,7 +74,8 @@ def _confirmed(ids: list[str]) -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("cannot ask whether to delete, as there is no terminal: add --yes")
     named = ", ".join(map(one_line, ids[:_MOST_TO_NAME])) + (", ..." if len(ids) > _MOST_TO_NAME else "")
-    return click.confirm(f"Delete {len(ids):,} conversations forever ({named})?", err=True)
+    what = "1 conversation" if len(ids) == 1 else f"{len(ids):,} conversations"
+    return click.confirm(f"Delete {what} forever ({named})?", err=True)
 
 
 def _ids_in(file: BinaryIO | None) -> list[str]:

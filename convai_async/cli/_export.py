@@ -64,6 +64,8 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
         raise click.UsageError("--partition and --force are for files, not for standard output")
     if format is not None and not to_stdout:
         raise click.UsageError("--format is for standard output: the name of a file says its format")
+    if not force and not to_stdout and Path(destination).is_file():
+        raise click.UsageError(f"{destination!r} exists already: name another file, or add --force")
     with Archive.open(archive) as opened:
         if to_stdout:
             export_to_stream(opened, BinaryOutput(), format=format or "jsonl", table=table, **filters)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convai_async.cli._output import stderr_console
-from convai_async.cli._progress import duration
+from convai_async.cli._terminal import duration
 from convai_async.harvest import HarvestReport
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ class _StderrHandler(logging.Handler):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message; with time, level, logger and traceback where that was asked for."""
-        message = one_line(record.getMessage())
+        message = _request_line(record) or one_line(record.getMessage())
         if self.detailed:
             clock = time.strftime("%H:%M:%S", time.localtime(record.created))
             message = f"{clock}.{record.msecs:03.0f} {record.levelname} {record.name}: {message}"
@@ -41,6 +41,18 @@ class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
         note(self.format(record), _STYLES.get(record.levelno, "dim"))
+
+
+def _request_line(record: logging.LogRecord) -> str:
+    """Return the line of a request; empty for any other record."""
+    facts = vars(record)
+    if "duration_secs" not in facts:
+        return ""
+    request, seconds = one_line(f"{facts['method']} {facts['path']}"), f"{facts['duration_secs']:.3f} s"
+    if facts["status"] is None:
+        return f"{request}: no reply, {seconds}"
+    request_id = f" ({one_line(facts['request_id'])})" if facts["request_id"] else ""
+    return f"{request}: {facts['status']}, {seconds}{request_id}"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from convai_async.cli._output import OutputError, note, write
+from convai_async.cli._terminal import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from convai_async.harvest import HarvestReport
 
 _SECONDS_BETWEEN_LINES = 10.0
-_SECONDS_PER_MINUTE = 60
-_SECONDS_PER_HOUR = 3600
 
 
 class Display(Protocol):
@@ -72,15 +71,6 @@ def outlook(report: HarvestReport) -> str:
     """Return for how long it will go on, and with how many requests at once."""
     left = "" if report.seconds_left is None else f"about {duration(report.seconds_left)} left, "
     return f"{left}{report.concurrency} at once"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people say them: ``40 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 2 * _SECONDS_PER_MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * _SECONDS_PER_HOUR:
-        return f"{seconds / _SECONDS_PER_MINUTE:.0f} min"
-    return f"{seconds / _SECONDS_PER_HOUR:.1f} h"
 
 
 class Lines:

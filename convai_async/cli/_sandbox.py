@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+from typing import TYPE_CHECKING
 
 import anyio
 import click
@@ -10,6 +13,9 @@ import click
 from convai_async.cli._options import examples
 from convai_async.cli._output import write
 from convai_async.cli._signals import orderly_end
+
+if TYPE_CHECKING:
+    from convai_async.testing import FakeConvAI
 
 
 @click.command(
@@ -33,13 +39,22 @@ def sandbox_command(port: int, conversations: int) -> int:
     return 0
 
 
+async def _start(fake: FakeConvAI, port: int) -> None:
+    try:
+        await fake.start(port)
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+        raise click.UsageError(f"port {port} cannot be used: {os.strerror(error.errno)}") from None
+
+
 async def _serve(port: int, conversations: int) -> None:
     from convai_async.testing import FakeConvAI  # noqa: PLC0415 - only this pays for it
 
     fake, stop = FakeConvAI(conversations=conversations), anyio.Event()
     try:
-        await fake.start(port)
-        with orderly_end(stop):
+        await _start(fake, port)
+        with orderly_end(stop, "stopping"):
             write(
                 f"URL  {fake.url}\n"
                 f"key  {fake.api_key}\n"

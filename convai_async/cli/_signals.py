@@ -18,21 +18,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def orderly_end(stop: anyio.Event, message: str = "") -> Iterator[None]:
+def orderly_end(stop: anyio.Event, message: str) -> Iterator[None]:
     """Set ``stop`` at the first Ctrl-C or SIGTERM, and cancel the running task at the second.
 
     Where the event loop takes no signals (Windows), the first one already ends the command.
 
     Args:
         stop: What to set.
-        message: What to say on standard error at the first.
+        message: What to say on standard error then.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def interrupt() -> None:
         if not stop.is_set():
-            if message:
-                note(f"\n{message}")
+            note(f"\n{message}")
             stop.set()
         elif task is not None:
             task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _SECONDS_PER_MINUTE = 60
+_SECONDS_PER_HOUR = 3600
 _KIB = 1024
 
 RESULT_STYLES = {"success": "green", "failure": "red", "failed": "red"}
@@ -22,6 +23,15 @@ def one_line(text: str | None) -> str:
 def clock_time(seconds: int | None) -> str:
     """Return seconds as minutes and seconds: ``3:07``."""
     return "" if seconds is None else f"{seconds // _SECONDS_PER_MINUTE}:{seconds % _SECONDS_PER_MINUTE:02}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 2 * _SECONDS_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * _SECONDS_PER_HOUR:
+        return f"{seconds / _SECONDS_PER_MINUTE:.0f} min"
+    return f"{seconds / _SECONDS_PER_HOUR:.1f} h"
 
 
 def byte_count(count: float) -> str:

@@ -39,7 +39,7 @@ _ID_VARIABLE = "CONVAI_CONVERSATION_ID"
     epilog=examples(
         "convai-async watch --json >> calls.jsonl",
         "convai-async watch --exec 'python on_call.py'",
-        "convai-async watch --exec 'sh -c \"jq .analysis > $CONVAI_CONVERSATION_ID.json\"'",
+        "convai-async watch --exec 'sh -c \"cat > $CONVAI_CONVERSATION_ID.json\"'",
     ),
 )
 @agent_option
@@ -107,7 +107,7 @@ async def _watch(words: list[str], settings: dict[str, Any], connection: dict[st
     """Print conversations, or run the command for each, until Ctrl-C; return how many commands failed."""
     stop, failed = anyio.Event(), 0
     async with open_client(**connection) as client, client.conversations.watch(**settings) as watch:
-        with orderly_end(stop):
+        with orderly_end(stop, "stopping"):
             async for conversation in _until(stop, watch):
                 if words:
                     failed += not await _run(words, conversation)

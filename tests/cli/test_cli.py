@@ -26,6 +26,8 @@ from convai_async.testing import FakeConvAI, faults
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytest_plugins = ["cli_fixtures"]
+
 
 UTC_CLOCK = Clock(utc=True)
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"

@@ -20,6 +20,8 @@ from convai_async.testing import FakeConvAI, faults
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytest_plugins = ["cli_fixtures"]
+
 UTC_CLOCK = Clock(utc=True)
 
 
