@@ -11,13 +11,22 @@ RESULT_STYLES = {"success": "green", "failure": "red", "failed": "red"}
 
 
 def plain(text: str | None) -> str:
-    """Return text without escape sequences and control characters: the service's words must not steer a terminal."""
-    return "".join(char for char in text or "" if char.isprintable() or char == "\n")
+    """Return text without escape sequences and control characters: the service's words must not steer a terminal.
+
+    Spaces of other kinds (tabs, no-break spaces) become spaces.
+    """
+    return "".join(map(_plain_char, text or ""))
+
+
+def _plain_char(char: str) -> str:
+    if char.isprintable() or char == "\n":
+        return char
+    return " " if char == "\t" or (char.isspace() and char > " ") else ""
 
 
 def one_line(text: str | None) -> str:
     """Return `plain` text in one line."""
-    return " ".join(plain((text or "").replace("\t", " ")).split())
+    return " ".join(plain(text).split())
 
 
 def clock_time(seconds: int | None) -> str:

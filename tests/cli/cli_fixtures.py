@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +29,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def harvested(archive: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    assert run(["harvest", str(archive), "--sandbox", "30"]) == 0
-    capsys.readouterr()
+def harvested(archive: Path) -> Path:
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        assert run(["harvest", str(archive), "--sandbox", "30"]) == 0
     return archive

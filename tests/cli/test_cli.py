@@ -406,6 +406,7 @@ def test_without_the_extra_the_command_says_what_to_install() -> None:
 def test_the_service_s_words_do_not_steer_the_terminal() -> None:
     assert plain("a\x1b[2Jb\nc\x07") == "a[2Jb\nc"
     assert one_line("a\n\tb\r\x1b[31m") == "a b[31m"
+    assert plain("1\u00a0000\u202f€\t\x85") == "1 000 €  "
     conversation = Conversation.from_json(
         b'{"conversation_id": "conv_\\u001b[2J", "transcript": [{"role": "user\\u001b[2J", "message": "\\u001b]0;x"}],'
         b' "analysis": {"transcript_summary": "\\u001b[1m", "call_summary_title": "[bold]t"}}'
