@@ -15,8 +15,10 @@ def main() -> None:
         sys.exit(2)
     try:
         from convai_async.cli._app import run  # noqa: PLC0415
-        from convai_async.cli._output import accept_any_text  # noqa: PLC0415
+        from convai_async.cli._exit_codes import EXIT_OUTPUT  # noqa: PLC0415
+        from convai_async.cli._output import accept_any_text, flush_at_exit  # noqa: PLC0415
     except KeyboardInterrupt:
         sys.exit(130)
     accept_any_text()
-    sys.exit(run())
+    code = run()
+    sys.exit(code if flush_at_exit() else code or EXIT_OUTPUT)

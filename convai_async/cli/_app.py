@@ -127,7 +127,6 @@ def _explained(error: BaseException) -> tuple[int, str]:
         case click.Abort() | KeyboardInterrupt() | asyncio.CancelledError():
             return EXIT_INTERRUPTED, "interrupted"
         case _output.OutputError():
-            _output.discard_the_rest()
             return EXIT_OUTPUT, "" if error.reader_gone else f"convai-async: {error}"
         case MemoryError():
             return EXIT_SOME_FAILED, "convai-async: there is not enough memory for this"

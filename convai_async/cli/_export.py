@@ -68,7 +68,9 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
         raise click.UsageError(f"{destination!r} exists already: name another file, or add --force")
     with Archive.open(archive) as opened:
         if to_stdout:
-            export_to_stream(opened, BinaryOutput(), format=format or "jsonl", table=table, **filters)
+            output = BinaryOutput()
+            export_to_stream(opened, output, format=format or "jsonl", table=table, **filters)
+            output.flush()
             return 0
         count = export(opened, destination, table=table, partition=partition, overwrite=force, **filters)
     write(f"{destination}: {count:,} rows")

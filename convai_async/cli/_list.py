@@ -114,12 +114,10 @@ def _table(summaries: list[ConversationSummary], clock: Clock, width: int) -> Ta
     table = Table(box=None, header_style="bold", padding=(0, _GAP, 0, 0), pad_edge=False)
     for name in columns:
         header = f"started ({clock.zone})" if name == "started" and clock.zone == "UTC" else name
-        elastic = name in {"title", "agent"}  # rich narrows columns that may wrap; ids and facts are never cut
         table.add_column(
             header,
-            no_wrap=not elastic,
+            no_wrap=name not in {"title", "agent"},  # rich narrows columns that may wrap: ids and facts are never cut
             justify="right" if name == "length" else "left",
-            min_width=None if elastic else max(len(header), *(len(row[name]) for row in rows)),
             max_width=_AGENT_WIDTH if name == "agent" else None,
         )
     for row in rows:

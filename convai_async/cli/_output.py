@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
@@ -124,12 +124,28 @@ class BinaryOutput:
             sys.stdout.buffer.flush()
 
 
-def discard_the_rest() -> None:
-    """Drop what standard output still buffers: the interpreter would try again at exit, and complain."""
-    with suppress(OSError, ValueError, AttributeError):
-        descriptor = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(descriptor, sys.stdout.fileno())
-        os.close(descriptor)
+def flush_at_exit() -> bool:
+    """Flush both outputs and drop what cannot be written: the interpreter would try again, and complain.
+
+    Returns:
+        Whether standard output was written.
+    """
+    _flushed(sys.stderr)
+    return _flushed(sys.stdout)
+
+
+def _flushed(stream: TextIO | None) -> bool:
+    if stream is None:
+        return True
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            descriptor = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(descriptor, stream.fileno())
+            os.close(descriptor)
+        return False
+    return True
 
 
 @contextmanager

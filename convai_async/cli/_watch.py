@@ -6,6 +6,7 @@ import asyncio
 import os
 import shlex
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -137,7 +138,8 @@ async def _run(words: list[str], conversation: Conversation) -> bool:
     try:
         await process.communicate(service_json(conversation) + b"\n")
     except asyncio.CancelledError:
-        process.terminate()
+        with suppress(ProcessLookupError):  # it has just ended
+            process.terminate()
         await process.wait()
         raise
     if process.returncode:

@@ -31,14 +31,14 @@ needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="need
 
 
 def in_a_shell(command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run ``convai-async`` and what follows in bash, with its redirections."""
+    """Run ``convai-async`` and what follows in bash, with its redirections, and with buffered output."""
     quoted = " ".join(COMMAND)
     return subprocess.run(
         ["bash", "-c", command.replace("convai-async", quoted)],
         check=False,
         capture_output=True,
         text=True,
-        env={**os.environ, **env},
+        env={**os.environ, "PYTHONUNBUFFERED": "", **env},
     )
 
 
@@ -71,6 +71,12 @@ def test_harvest_is_kept_when_its_report_cannot_be_written(service: FakeConvAI, 
 def test_harvest_goes_on_when_standard_error_is_full(service: FakeConvAI, archive: Path) -> None:
     result = in_a_shell(f"convai-async harvest {archive} -v --base-url {service.url} 2>/dev/full")
     assert (result.returncode, count(archive)) == (0, 40)
+
+
+@needs_dev_full
+def test_help_that_cannot_be_written_is_one_line() -> None:
+    result = in_a_shell("convai-async --help >/dev/full")
+    assert (result.returncode, result.stderr) == (1, "convai-async: [Errno 28] No space left on device\n")
 
 
 def test_harvest_goes_on_when_standard_error_is_closed(
