@@ -82,7 +82,14 @@ class LiveProgress:
         bar.add_column(no_wrap=True, justify="right")
         bar.add_row(
             self._spinner,
-            ProgressBar(total=total, completed=done if total is None else min(done, total), pulse=total is None),
+            ProgressBar(
+                total=total,
+                completed=done if total is None else min(done, total),
+                pulse=total is None,
+                complete_style="cyan",
+                finished_style="green",
+                pulse_style="cyan",
+            ),
             _amount(report, total),
         )
         return Group(bar, _fitted(self._facts(total), self._console.width))
@@ -99,8 +106,8 @@ class LiveProgress:
         facts = [Text(f"{fetched_per_sec:.0f}/s")]
         if report.failed:
             facts.append(Text(f"{report.failed:,} failed", "red"))
-        if total is not None and done_per_sec:
-            facts.append(Text(f"about {duration(max(total - report.handled, 0) / done_per_sec)} left"))
+        if total is not None and total > report.handled and done_per_sec:  # recordings, which come last, have no total
+            facts.append(Text(f"about {duration((total - report.handled) / done_per_sec)} left"))
         if report.recordings:
             facts.append(Text(f"{report.recordings:,} recordings"))
         if report.unchanged:

@@ -114,8 +114,10 @@ def test_progress_fits_80_columns_and_says_what_matters() -> None:
     assert bar.endswith(" 25%  1,500 of about 6,000")
     assert facts == "90/s, 100 failed, about 30 s left, 500 unchanged, 128 at once"
     assert lines_of(progress, 120)[1].endswith(", back to 2026-01-01")
-    report.found, report.to_list, report.fetched = 6000, 0, 5400
-    assert lines_of(progress, 80)[0].endswith("100%  6,000 of 6,000")
+    report.found, report.to_list, report.fetched, report.recordings = 6000, 0, 5400, 7
+    bar, facts = lines_of(progress, 80)
+    assert bar.endswith("100%  6,000 of 6,000")
+    assert "100 failed, 7 recordings, " in facts, "how long the recordings will take is not known"
 
 
 @given(
