@@ -130,8 +130,8 @@ class LiveProgress:
 def _amount(report: HarvestReport, total: int | None) -> Text:
     if total is None:
         return Text(f"{report.handled:,} so far")
-    about = "about " if report.to_list else ""
-    return Text(f"{min(report.handled, total) / total:4.0%}  {report.handled:,} of {about}{total:,}")
+    whole = f"about {total:,}" if report.to_list else f"{total:,} found"
+    return Text(f"{min(report.handled, total) / total:4.0%}  {report.handled:,} of {whole}")
 
 
 def _fitted(facts: list[Text], width: int) -> Text:

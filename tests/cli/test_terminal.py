@@ -116,7 +116,7 @@ def test_progress_fits_80_columns_and_says_what_matters() -> None:
     assert lines_of(progress, 120)[1].endswith(", back to 2026-01-01")
     report.found, report.to_list, report.fetched, report.recordings = 6000, 0, 5400, 7
     bar, facts = lines_of(progress, 80)
-    assert bar.endswith("100%  6,000 of 6,000")
+    assert bar.endswith("100%  6,000 of 6,000 found")
     assert "100 failed, 7 recordings, " in facts, "how long the recordings will take is not known"
 
 
@@ -137,7 +137,7 @@ def test_progress_cuts_nothing_on_any_width(report: HarvestReport, width: int) -
     bar, facts = lines_of(progress, width)
     assert max(len(bar), len(facts)) <= width
     assert bar.endswith(
-        (f" {report.handled:,} so far", f" of {report.found:,}", f" of about {report.found + report.to_list:,}")
+        (f" {report.handled:,} so far", f" of {report.found:,} found", f" of about {report.found + report.to_list:,}")
     )
     assert set(facts.split(", ")) <= {fact.plain for fact in progress._facts(progress._total())}
 
