@@ -316,6 +316,19 @@ class Archive:
             ):
                 yield typed(SearchHit, row)
 
+    def count_hits(
+        self, text: str, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
+    ) -> int:
+        """Return how many turns `search` finds; the arguments are the same."""
+        condition, parameters = _filter(agent_id, since, until)
+        filtered = " JOIN turns ON turn_id = turns_search.rowid JOIN conversations USING (conversation_id)"
+        query = (
+            f"SELECT count(*) FROM turns_search{filtered if parameters else ''}"  # noqa: S608
+            f" WHERE turns_search MATCH ? AND {condition}"
+        )
+        with contents_of(self.path):
+            return int(value(self._connection, query, _match_expression(text), *parameters))
+
     def _windows(self) -> list[Window]:
         rows = self._connection.execute("SELECT start_unix_secs, end_unix_secs FROM windows WHERE agent_id = ''")
         return merged(typed(Window, row) for row in rows)
