@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+from anyio.to_thread import run_sync
 
+from convai_async._memory import FREE_BYTES
 from convai_async.calls import Call, Response
 from convai_async.errors import (
     APIStatusError,
@@ -25,7 +27,9 @@ from convai_async.retry import RetryPolicy, ambiguous, repeat
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from convai_async._session import Session, StreamedReply
+    from convai_async._memory import Reservation
+    from convai_async._session import Session
+    from convai_async._streamed_reply import StreamedReply
     from convai_async.limits import ConcurrencyLimiter, Slot
 
 T = TypeVar("T")
@@ -72,15 +76,25 @@ class Engine:
         Raises:
             ConvAIError: Any of them; after the attempts that the retry policy allows.
         """
-        response = await self.send_raw(call)
+        with self.session.memory.reserve() as memory:
+            response = await self.send_raw(call, memory)
+            return await self._decode(call, response)
+
+    async def _decode(self, call: Call[T], response: Response[T]) -> T:
         try:
+            if len(response.body) > FREE_BYTES:
+                return await run_sync(response.decode)
             return response.decode()
         except DecodeError as error:
             error.request = f"{call.method} {call.path}"
             raise
 
-    async def send_raw(self, call: Call[T]) -> Response[T]:
+    async def send_raw(self, call: Call[T], memory: Reservation | None = None) -> Response[T]:
         """Send a call and return the reply, not decoded yet.
+
+        Args:
+            call: What to send.
+            memory: Counts the memory of a large body until the caller releases it; by default until this returns.
 
         Raises:
             ConvAIError: As `send`, less `DecodeError`.
@@ -90,7 +104,7 @@ class Engine:
         async def attempt() -> Response[T]:
             nonlocal perhaps_done
             try:
-                return await self._send_once(call)
+                return await self._send_once(call, memory)
             except NotFoundError as error:
                 # An attempt before may have deleted it, and only its reply was lost.
                 if call.method == "DELETE" and perhaps_done:
@@ -158,10 +172,10 @@ class Engine:
             sleep=self.sleep,
         )
 
-    async def _send_once(self, call: Call[T]) -> Response[T]:
+    async def _send_once(self, call: Call[T], memory: Reservation | None) -> Response[T]:
         slot = await self._acquire(call)
         try:
-            return await self._observe(call, slot, self.session.send(call, self.timeout))
+            return await self._observe(call, slot, self.session.send(call, self.timeout, memory))
         finally:
             self.limiter.release(slot)
 

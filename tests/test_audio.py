@@ -222,15 +222,6 @@ async def test_a_cancelled_download_leaves_nothing(fake: FakeConvAI, recorded: s
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_empty_recording_is_an_empty_file(
-    client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path
-) -> None:
-    fake.faults.add(faults.body(b"", content_type="audio/mpeg"))
-    saved = await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
-    assert saved.size == 0
-    assert saved.path.read_bytes() == b""
-
-
 @pytest.mark.parametrize(
     ("destination", "problem"),
     [("", "is a folder"), ("missing/call.mp3", "does not exist: make it first")],

@@ -144,7 +144,8 @@ async def test_retries_go_through_the_replies_in_order(mocked: aioresponses) -> 
 
 async def test_a_recording_that_ends_early_raises_while_it_is_read(mocked: aioresponses, once: ConvAIClient) -> None:
     url = f"{BASE}/v1/convai/conversations/conv_1/audio"
-    mocked.get(url, body=b"abc", headers={"content-type": "audio/mpeg"}, response_class=MockedClientResponse)
+    headers = {"content-type": "audio/mpeg", "content-length": "3"}
+    mocked.get(url, body=b"abc", headers=headers, response_class=MockedClientResponse)
     async with once.conversations.audio.stream("conv_1") as audio:
         reply = audio._reply._reply
         reply.content.set_exception(aiohttp.ClientPayloadError("short"))

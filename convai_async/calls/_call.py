@@ -49,6 +49,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
         query: The query's pairs, not encoded; a name may stand several times.
         body: What to send, or None.
         idempotent: Whether sending it twice has the effect of sending it once.
+        headers: Headers of a streamed request, beside those of every request.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
     query: Query = ()
     body: JSONBody | FileBody | None = None
     idempotent: bool = True
+    headers: tuple[tuple[str, str], ...] = ()
 
     def with_query(self, **values: str) -> Call[T]:
         """Return the same call with these query parameters set anew.
