@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import field
 
@@ -124,6 +124,8 @@ class Conversation(Model):
         status: ``"done"`` and ``"failed"`` are final.
         analysis: How the service judged it; None until it did.
     """
+
+    decoded_in_parts: ClassVar[tuple[str, type]] = ("transcript", TranscriptTurn)
 
     conversation_id: str
     agent_id: str | None = None
