@@ -38,15 +38,14 @@ class Redactor:
         """Return a reply's body without the key; JSON stays JSON."""
         if self._api_key is None:
             return body
+        key = self._api_key.encode()
         try:
             # JSON can spell the key in many ways, so look at what it decodes to.
             document = msgspec.json.decode(body)
             redacted = self._document(document)
-            if redacted != document:
-                body = msgspec.json.encode(redacted)
-        except (ValueError, RecursionError):
-            pass  # not JSON
-        return body.replace(self._api_key.encode(), _MASK.encode())
+        except (ValueError, RecursionError):  # not JSON
+            return body.replace(key, _MASK.encode())
+        return msgspec.json.encode(redacted) if redacted != document or key in body else body
 
     def decoder(self, decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
         """Return a decoder whose errors hold no key."""
@@ -55,7 +54,9 @@ class Redactor:
             try:
                 return decode(body)
             except DecodeError as error:
-                raise self.decode_error(error) from None
+                redacted = self.decode_error(error)
+            del body  # error reports print local variables
+            raise redacted
 
         return decode_redacted
 
@@ -69,6 +70,8 @@ class Redactor:
         match value:
             case str():
                 return self.text(value)
+            case int() if str(value) == self._api_key:
+                return _MASK
             case list():
                 return [self._document(item) for item in value]
             case dict():

@@ -45,7 +45,7 @@ _HOSTS: dict[str, str] = {
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _DEFAULT_TIMEOUT = 60.0
 _DEFAULT_CONCURRENCY = 64
-_DEFAULT_MAX_RESPONSE_BYTES = 256 * 1024 * 1024
+_DEFAULT_MAX_RESPONSE_BYTES = 128 * 1024 * 1024
 _DEFAULT_MAX_MEMORY_BYTES = 512 * 1024 * 1024
 _DEFAULT_MAX_STREAM_BYTES = 1024 * 1024 * 1024
 _DEFAULT_MIN_STREAM_RATE = 1024
@@ -75,7 +75,7 @@ class ConvAIClient:
         ssl: An `ssl.SSLContext` to trust a private CA; False trusts anybody.
         trace_configs: aiohttp's hooks for tracing.
         headers: More headers for every request.
-        max_response_bytes: The largest reply that is read into memory, decompressed; 256 MiB by default.
+        max_response_bytes: The largest reply that is read into memory, decompressed; 128 MiB by default.
         max_memory_bytes: Memory that replies larger than 1 MiB may take together while they are read and decoded,
             and in a harvest until they are written; 512 MiB by default. A body counts four times its size. What does
             not fit waits; a single reply that is larger is read alone.
