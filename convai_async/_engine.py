@@ -117,18 +117,6 @@ class Engine:
         return await self.retrying(attempt, idempotent=call.idempotent)
 
     @asynccontextmanager
-    async def stream(self, call: Call[Any]) -> AsyncIterator[StreamedReply]:
-        """Send a call and yield the reply when its headers are there; up to then, attempts are repeated.
-
-        The slot of the limiter is held until the block ends.
-
-        Raises:
-            ConvAIError: As `send_raw`, before anything is yielded.
-        """
-        async with AsyncExitStack() as stack:
-            yield await self.retrying(lambda: stack.enter_async_context(self.stream_once(call)))
-
-    @asynccontextmanager
     async def stream_once(self, call: Call[Any]) -> AsyncIterator[StreamedReply]:
         """Send a call once and yield the reply when its headers are there.
 

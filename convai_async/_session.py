@@ -175,13 +175,9 @@ class Session:
         Raises:
             The same as `send`, before anything is yielded.
         """
-        headers = self._headers_of_streams
-        if call.headers:
-            headers = headers.copy()
-            headers.update(call.headers)
         try:
             async with asyncio.timeout(timeout):
-                opened = await self._open(call, headers)
+                opened = await self._open(call, self._headers_of_streams)
         except TimeoutError as error:
             self._raise_translated(error, _name(call), reading=False)
         opened.timeout = timeout
@@ -192,6 +188,9 @@ class Session:
 
     async def _open(self, call: Call[Any], headers: CIMultiDict[str]) -> StreamedReply:
         session = self._opened()
+        if call.headers:
+            headers = headers.copy()
+            headers.update(call.headers)
         url = URL(self._base_url + call.path + ("?" + urlencode(call.query) if call.query else ""), encoded=True)
         redirects = 0
         while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,9 +26,11 @@ from convai_async.errors import (
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from convai_async._engine import Engine
     from convai_async._streamed_reply import StreamedReply
+    from convai_async.calls import Call
 
 _WRITE_SIZE = 256 * 1024
 """Bytes gathered for one write: a trip to the writing thread costs as much as writing 64 KiB."""
@@ -141,7 +143,7 @@ async def open_recording(
     """
     byte_range = None if byte_range is None else normalize_range(byte_range)
     call = calls.get_audio(conversation_id, byte_range=byte_range)
-    async with engine.stream(call) as reply, _reading(engine, reply, _check_recording, byte_range) as audio:
+    async with _open(engine, partial(_open_once, engine, call, byte_range)) as audio:
         yield audio
 
 
@@ -153,44 +155,51 @@ async def open_file(engine: Engine, conversation_id: str, file_id: str) -> Async
         ConvAIError: As `open_recording`.
     """
     call = calls.get_file(conversation_id, file_id)
-    async with engine.stream(call) as reply, _reading(engine, reply, _check_whole, None) as stream:
+    async with _open(engine, partial(_open_once, engine, call, is_file=True)) as stream:
         yield stream
 
 
 @asynccontextmanager
-async def _reading(
-    engine: Engine,
-    reply: StreamedReply,
-    check: Callable[[StreamedReply, str | None], str | None],
-    byte_range: str | None,
+async def _open(
+    engine: Engine, open_once: Callable[[], AbstractAsyncContextManager[AudioStream]]
 ) -> AsyncIterator[AudioStream]:
-    problem = check(reply, byte_range)
-    if problem is not None:
-        raise _not_a_recording(reply, problem, await reply.read_chunk())
-    if not reply.end_is_marked:
-        raise IncompleteBodyError(
-            f"{reply.request}: the reply has neither a Content-Length nor chunked encoding, so that one that was cut"
-            " short cannot be told from a whole one (is there a proxy in between that speaks HTTP/1.0?)",
-            retryable=False,
-        )
-    stream = AudioStream(reply, may_be_empty=check is _check_whole, clock=engine.clock)
-    if (stream.content_length or 0) > reply.limits.max_bytes:
-        raise _too_large(reply)
-    try:
-        yield stream
-    finally:
-        stream.close()
+    """Open a stream, trying again until it begins; the slot of the limiter is held until the block ends."""
+    async with AsyncExitStack() as stack:
+        yield await engine.retrying(lambda: stack.enter_async_context(open_once()))
 
 
-def _check_recording(reply: StreamedReply, byte_range: str | None) -> str | None:
-    """Return why a reply is not a recording, or not the part that was asked for; None if it is."""
+@asynccontextmanager
+async def _open_once(
+    engine: Engine, call: Call[None], byte_range: str | None = None, *, is_file: bool = False
+) -> AsyncIterator[AudioStream]:
+    async with engine.stream_once(call) as reply:
+        problem = (None if is_file else _check_media(reply)) or _check_whole(reply, byte_range)
+        if problem is not None:
+            raise _not_a_recording(reply, problem, await reply.read_chunk())
+        if not reply.end_is_marked:
+            raise IncompleteBodyError(
+                f"{reply.request}: the reply has neither a Content-Length nor chunked encoding, so that one that was"
+                " cut short cannot be told from a whole one (is there a proxy in between that speaks HTTP/1.0?)",
+                retryable=False,
+            )
+        stream = AudioStream(reply, may_be_empty=is_file, clock=engine.clock)
+        if (stream.content_length or 0) > reply.limits.max_bytes:
+            raise _too_large(reply)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+
+def _check_media(reply: StreamedReply) -> str | None:
+    """Return why a reply is not a recording; None if it is."""
     content_type = reply.headers.get("content-type", "application/octet-stream")
     media_type = content_type.partition(";")[0].strip().lower()
     if not media_type.startswith("audio/") and media_type not in _BINARY_TYPES:
         return f"it is {one_line(content_type)}, not a recording"
     if reply.headers.get("content-length") == "0":
         return "it is empty"
-    return _check_whole(reply, byte_range)
+    return None
 
 
 def _check_whole(reply: StreamedReply, byte_range: str | None) -> str | None:
@@ -271,7 +280,7 @@ async def save(
     await run_sync(_check_destination, path, overwrite)
 
     async def attempt() -> SavedAudio:
-        async with engine.stream_once(call) as reply, _reading(engine, reply, _check_recording, None) as audio:
+        async with _open_once(engine, call) as audio:
             return await _write(audio, path, overwrite, progress)
 
     return await engine.retrying(attempt)

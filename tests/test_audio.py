@@ -430,3 +430,17 @@ async def test_incomplete_recording_is_said_without_the_words_of_aiohttp(
             await client.with_options(retry=None).conversations.audio.download(recorded, tmp_path / "call.mp3")
         assert "400" not in str(caught.value)
         assert "<" not in str(caught.value)
+
+
+@pytest.mark.parametrize("what", ["stream", "download"])
+async def test_recording_is_asked_for_again_when_something_else_came(
+    fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path, what: str
+) -> None:
+    fake.faults.add(faults.body(b"<html>wait</html>", content_type="text/html"), times=1)
+    fake.faults.add(faults.body(b"", content_type="audio/mpeg"), times=1)
+    if what == "download":
+        assert (await client.conversations.audio.download(recorded, tmp_path / "call.mp3")).size == SIZE
+    else:
+        async with client.conversations.audio.stream(recorded) as audio:
+            assert sum([len(chunk) async for chunk in audio]) == SIZE
+    assert len(fake.requests) == 3

@@ -49,7 +49,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
         query: The query's pairs, not encoded; a name may stand several times.
         body: What to send, or None.
         idempotent: Whether sending it twice has the effect of sending it once.
-        headers: Headers of a streamed request, beside those of every request.
+        headers: Headers beside those that every request has.
     """
 
     method: str
