@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from convai_async._memory import Reservation
 from convai_async.harvest._rows import Finding
 from convai_async.harvest.windows import Window
 from convai_async.models import ConversationSummary
@@ -45,10 +46,12 @@ class Outcome(msgspec.Struct):
     Attributes:
         finding: What was found out; None when it is only that a window has been listed, or nothing.
         progress: The window that it belongs to, or None.
+        memory: What the finding takes, to be released when it is written, or None.
     """
 
     finding: Finding | None
     progress: Progress | None
+    memory: Reservation | None = None
 
 
 def completed(progress: Progress | None) -> Window | None:

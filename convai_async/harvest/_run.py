@@ -11,6 +11,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from convai_async import calls
+from convai_async._memory import FREE_BYTES
 from convai_async._tasks import task_group
 from convai_async.errors import AuthenticationError, ConvAIError, NotFoundError, RateLimitError, TransportError
 from convai_async.harvest import _recordings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+    from convai_async._memory import Reservation
     from convai_async.client import ConvAIClient
     from convai_async.harvest._writer import ArchiveWriter
 
@@ -54,6 +56,8 @@ class Run:
     ) -> None:
         self.report = HarvestReport()
         self._client = client
+        self._engine = client._engine  # noqa: SLF001 - of the same package
+        self._reserved: set[Reservation] = set()
         self._archive = archive
         self._scope = scope
         self._prune = prune
@@ -139,12 +143,15 @@ class Run:
         """Fetch what ``produce`` sends, and write what comes of it."""
         to_fetch, wanted = anyio.create_memory_object_stream[Job](2 * max_concurrency)
         to_write, outcomes = anyio.create_memory_object_stream[Outcome](_LARGEST_BATCH)
-        # A receiver outlives the tasks: closing it earlier would fail those that still send.
-        async with outcomes, wanted, task_group() as group, to_write, to_fetch:
-            group.start_soon(self._write, outcomes)
-            for _ in range(max_concurrency):
-                group.start_soon(self._fetch, wanted, to_write.clone())
-            group.start_soon(produce, to_fetch.clone(), to_write.clone())
+        try:
+            # A receiver outlives the tasks: closing it earlier would fail those that still send.
+            async with outcomes, wanted, task_group() as group, to_write, to_fetch:
+                group.start_soon(self._write, outcomes)
+                for _ in range(max_concurrency):
+                    group.start_soon(self._fetch, wanted, to_write.clone())
+                group.start_soon(produce, to_fetch.clone(), to_write.clone())
+        finally:
+            self._release(set(self._reserved))  # of what was cancelled
 
     async def _list(
         self, board: Board, jobs: MemoryObjectSendStream[Job], outcomes: MemoryObjectSendStream[Outcome]
@@ -204,22 +211,26 @@ class Run:
         async with to_write:
             async for job in wanted:
                 if not self._stop.is_set():
-                    finding = await self._outages.keep_trying(partial(self._find_out, job), partial(self._failed, job))
-                    await to_write.send(Outcome(finding, job.progress))
+                    memory = self._engine.session.memory.reserve()
+                    self._reserved.add(memory)
+                    find_out = partial(self._find_out, job, memory)
+                    finding = await self._outages.keep_trying(find_out, partial(self._failed, job))
+                    await to_write.send(Outcome(finding, job.progress, memory))
 
-    async def _find_out(self, job: Job) -> Finding | None:
+    async def _find_out(self, job: Job, memory: Reservation) -> Finding | None:
         conversation_id = job.summary.conversation_id
         try:
             if job.kind == "audio":
                 return await self._save_audio(conversation_id)
-            response = await self._client.send_raw(calls.get_conversation(conversation_id))
+            response = await self._engine.send_raw(calls.get_conversation(conversation_id), memory=memory)
         except (AuthenticationError, RateLimitError, TransportError):
             raise  # every other request would fail the same way; or it is a matter of waiting
         except ConvAIError as error:
             return self._failed(job, error)
         if job.kind == "presence":
             return None
-        finding = decoded(job.summary, response.body)
+        large = len(response.body) > FREE_BYTES  # decoding it takes long
+        finding = await run_sync(decoded, job.summary, response.body) if large else decoded(job.summary, response.body)
         if isinstance(finding, Fetched) and finding.undecodable and not is_of(conversation_id, response.body):
             # No document of a newer shape, to be kept as it is, but something else in its place.
             problem = f"the reply is no conversation: {finding.row['decode_error']}"
@@ -254,6 +265,13 @@ class Run:
                 store = partial(self._archive.store, agent_id=self._scope.agent_id, forget=self._prune == "remove")
                 await run_sync(store, findings, windows)
             self._note(findings)
+            self._release(outcome.memory for outcome in batch)
+
+    def _release(self, reservations: Iterable[Reservation | None]) -> None:
+        for reservation in reservations:
+            if reservation is not None:
+                reservation.release()
+                self._reserved.discard(reservation)
 
     def _note(self, findings: list[Finding]) -> None:
         fetched = [item for item in findings if isinstance(item, Fetched)]

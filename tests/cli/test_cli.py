@@ -88,7 +88,7 @@ def test_every_option_of_a_harvest_reaches_it(
     options += ["--audio", "--max-concurrency", "2", "--limit", "5"]
     assert run(["harvest", str(archive), "--base-url", service.url, *options]) == 0
     assert "1 found, 1 fetched" in capsys.readouterr().out
-    query = dict(service.requests_to("list_conversations")[0].query)
+    query = dict(service.requests("list_conversations")[0].query)
     assert query["agent_id"] == agent
     assert query["call_start_after_unix"] == str(newest.start - 1), "a second more, as the bounds may be exclusive"
     assert query["call_start_before_unix"] == "4102444800"
@@ -230,12 +230,12 @@ def test_ctrl_c_finishes_what_is_under_way_and_the_same_command_goes_on(archive:
         assert f"go on with: convai-async harvest {archive} --base-url {fake.url}" in out
         kept = count(archive)
         assert 0 < kept < 3000
-        fetched = len(fake.requests_to("get_conversation"))
+        fetched = len(fake.requests("get_conversation"))
         assert fetched == kept, "what was in flight was written"
         assert run(["status", str(archive)]) == 0
         subprocess.run(command, check=True, env=env, capture_output=True)
         assert count(archive) == 3000
-        assert len(fake.requests_to("get_conversation")) == 3000, "nothing was fetched twice"
+        assert len(fake.requests("get_conversation")) == 3000, "nothing was fetched twice"
 
 
 def test_a_second_ctrl_c_stops_at_once_and_loses_nothing_that_was_written(archive: Path) -> None:
@@ -267,7 +267,7 @@ def test_kill_9_costs_at_most_a_batch(archive: Path) -> None:
         assert 0 < kept < 3000
         subprocess.run(command, check=True, env=env, capture_output=True)
         assert count(archive) == 3000
-        repeated = len(fake.requests_to("get_conversation")) - 3000
+        repeated = len(fake.requests("get_conversation")) - 3000
         assert 0 <= repeated <= 100 + 100 + 128, "a batch that is written, one that waits, and what was in flight"
         raw = sqlite3.connect(archive)
         rows = raw.execute("SELECT conversation_id, raw FROM conversations").fetchall()

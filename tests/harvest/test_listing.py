@@ -66,7 +66,7 @@ def test_every_conversation_of_a_window_is_listed_once_in_the_window_it_belongs_
     async def run() -> None:
         async with FakeConvAI(conversations=0) as fake:
             for start in starts:
-                fake.add_conversation(start=start)
+                fake.add(start=start)
             check(fake, window, await read_all(fake, window, listers))
 
     if not window.empty:
@@ -86,7 +86,7 @@ async def test_a_dense_list_is_split_and_its_beginning_is_found_without_being_to
 async def test_many_calls_in_the_same_second_are_all_listed() -> None:
     async with FakeConvAI(conversations=0) as fake:
         for start in [50] * 250 + [51] * 130 + [10]:
-            fake.add_conversation(start=start)
+            fake.add(start=start)
         for listers in (1, 4):
             check(fake, Window(0, None), await read_all(fake, Window(0, None), listers))
             check(fake, Window(50, 51), await read_all(fake, Window(50, 51), listers))
