@@ -7,6 +7,7 @@ an exception of ours. It does not retry and does not limit.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import time
 from contextlib import asynccontextmanager, suppress
@@ -174,6 +175,10 @@ class Session:
             for reply in self._arriving:
                 reply.break_off()
             await self._session.close()
+
+    def key_fingerprint(self, salt: bytes) -> bytes:
+        """Return a slow hash of the API key."""
+        return hashlib.scrypt(self._headers["xi-api-key"].encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
 
     async def send(self, call: Call[T], timeout: float | None) -> Response[T]:
         """Send a call once and read the whole reply.
