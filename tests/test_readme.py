@@ -173,7 +173,7 @@ async def test_the_test_of_a_user_s_code(readme: Any, fake_convai: FakeConvAI) -
 
 
 async def test_the_test_of_a_user_s_code_with_conversations_of_their_own(readme: Any, fake_convai_factory: Any) -> None:
-    await readme["test_my_code_with_conversations_of_my_own"](fake_convai_factory)
+    await readme["test_my_own_conversations"](fake_convai_factory)
 
 
 class TestWebBackend:
