@@ -7,6 +7,7 @@ an exception of ours. It does not retry and does not limit.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import time
 from contextlib import asynccontextmanager, suppress
@@ -174,6 +175,10 @@ class Session:
             for reply in self._arriving:
                 reply.break_off()
             await self._session.close()
+
+    def key_fingerprint(self, salt: bytes) -> bytes:
+        """Return a slow hash of the API key."""
+        return hashlib.scrypt(self._headers["xi-api-key"].encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
 
     async def send(self, call: Call[T], timeout: float | None) -> Response[T]:
         """Send a call once and read the whole reply.
@@ -390,10 +395,10 @@ def _body_arguments(call: Call[Any]) -> dict[str, Any]:
     match call.body:
         case JSONBody(content):
             return {"data": aiohttp.BytesPayload(content, content_type="application/json")}
-        case FileBody(field, content, filename, content_type):
-            form = aiohttp.FormData()
+        case FileBody(field, content, _, content_type) as file:
+            form = aiohttp.FormData(quote_fields=False)  # quoting would percent-encode the name
             # As a file, which aiohttp sends in pieces: it warns of large bytes, which would hold up the loop.
-            form.add_field(field, io.BytesIO(content), filename=filename, content_type=content_type)
+            form.add_field(field, io.BytesIO(content), filename=file.escaped_filename, content_type=content_type)
             return {"data": form}
         case None:
-            return {}
+            return {"skip_auto_headers": ("Content-Type",)}  # aiohttp names a type for a POST even if it has no body

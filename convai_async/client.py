@@ -152,6 +152,14 @@ class ConvAIClient:
         """How many requests may be in flight now: what has been found of the service's own limit so far."""
         return self._engine.limiter.limit
 
+    def key_fingerprint(self, salt: bytes) -> bytes:
+        """Return a slow hash (scrypt) of the API key, to recognise it without keeping it. Blocks for about 50 ms.
+
+        Args:
+            salt: Random bytes, kept beside the hash.
+        """
+        return self._engine.session.key_fingerprint(salt)
+
     async def __aenter__(self) -> Self:
         return self
 

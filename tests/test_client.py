@@ -123,8 +123,8 @@ async def test_the_key_from_the_environment_is_the_one_that_is_sent(
 async def test_every_request_carries_the_key_the_agent_and_the_user_s_headers(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, headers={"x-team": "blue"}) as client:
         await client.conversations.list()
+    assert fake.requests[0].authorized
     headers = fake.requests[0].headers
-    assert headers["xi-api-key"] == fake.api_key
     assert headers["user-agent"].startswith("convai-async/")
     assert headers["x-team"] == "blue"
 
@@ -132,7 +132,7 @@ async def test_every_request_carries_the_key_the_agent_and_the_user_s_headers(fa
 async def test_the_user_s_headers_do_not_replace_the_key(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, headers={"XI-API-KEY": "other"}) as client:
         await client.conversations.list()
-    assert fake.requests[0].headers.getall("xi-api-key") == [fake.api_key]  # type: ignore[attr-defined]
+    assert fake.requests[0].authorized
 
 
 async def test_a_wrong_key_says_so_and_is_not_repeated(fake: FakeConvAI) -> None:

@@ -440,7 +440,7 @@ async def test_a_wait_that_is_too_long_is_not_begun(fake: FakeConvAI) -> None:
 
 async def test_a_redirect_within_the_origin_is_followed(client: ConvAIClient, fake: FakeConvAI) -> None:
     wanted = next(iter(fake.conversations))
-    fake.faults.add(faults.redirect(f"/v1/convai/conversations/{wanted}?again", code=307))
+    fake.faults.add(faults.redirect(f"/v1/convai/conversations/{wanted}?format=json", code=307))
     assert (await client.conversations.get(wanted)).conversation_id == wanted
     assert len(fake.requests) == 2
 

@@ -17,8 +17,8 @@ from convai_async.harvest import _recordings
 from convai_async.harvest._jobs import Job, Outcome, Progress, completed
 from convai_async.harvest._listing import Board, ListedWindow, Stretch, read_stretch
 from convai_async.harvest._outages import Outages
+from convai_async.harvest._queries import Scope
 from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded, decoded, is_of
-from convai_async.harvest._writer import Scope
 from convai_async.harvest.report import HarvestReport
 from convai_async.harvest.windows import BEGINNING, Window, without
 from convai_async.models import ConversationSummary
@@ -89,8 +89,7 @@ class Run:
         self.report.interrupted = self._stop.is_set()
         self._count()
         await run_sync(self._archive.end_run, run_id, self.report)
-        if self._prune == "remove" and self.report.deleted:
-            await run_sync(self._archive.scrub)
+        await run_sync(self._archive.scrub)
         return self.report
 
     @property

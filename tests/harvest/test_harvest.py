@@ -653,3 +653,22 @@ async def test_asked_to_stop_before_it_begins_it_does_nothing(
     stop.set()
     report = await harvest(client, archive, stop=stop, audio=True)
     assert (report.fetched, report.interrupted) == (0, True)
+
+
+async def test_documents_that_are_not_json_are_kept_as_they_came_and_not_fetched_again(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    bom, not_a_number, surrogate, *_ = fake.conversations
+    spoilt = {
+        bom: b"\xef\xbb\xbf" + fake.conversations.document(bom),
+        not_a_number: fake.conversations.document(not_a_number)[:-1] + b', "x": NaN}',
+        surrogate: fake.conversations.document(surrogate)[:-1] + b', "agent_name": "\xed\xa0\xbd"}',
+    }
+    for each, document in spoilt.items():
+        fake.faults.add(faults.body(document), operation="get_conversation", path=each, times=None)
+    report = await harvest(client, archive)
+    assert (report.complete, report.failed) == (True, 0)
+    assert spoilt.items() <= dict(query(archive, "SELECT conversation_id, raw FROM conversations")).items()
+    fake.requests.clear()
+    assert (await harvest(client, archive)).complete
+    assert fake.requests_to("get_conversation") == []
