@@ -71,30 +71,25 @@ class Engine:
         retry: When to try again; None is never.
         timeout: Seconds for one attempt; of a stream, seconds without a byte. None is no bound. Without retry, waiting
             for a slot counts.
+
+    Attributes:
         priority: Whether to wait for a slot behind interactive requests, and without a bound: ``"bulk"``.
-        clock: Returns seconds; by default those in which the process was running.
+        running: Counts the seconds in which the process was running.
+        clock: Returns seconds.
         sleep: Waits for seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - the clock and the sleep are here for the tests
-        self,
-        session: Session,
-        limiter: ConcurrencyLimiter,
-        retry: RetryPolicy | None,
-        timeout: float | None,
-        *,
-        priority: Priority = "interactive",
-        clock: Callable[[], float] | None = None,
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    def __init__(
+        self, session: Session, limiter: ConcurrencyLimiter, retry: RetryPolicy | None, timeout: float | None
     ) -> None:
         self.session = session
         self.limiter = limiter
         self.retry = retry
         self.timeout = timeout
-        self.priority: Priority = priority
+        self.priority: Priority = "interactive"
         self.running = RunningClock()
-        self.clock = clock or self.running
-        self.sleep = sleep
+        self.clock: Callable[[], float] = self.running
+        self.sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
     def with_options(self, **options: Any) -> Engine:
         """Return an engine with other ``retry``, ``timeout`` or ``priority`` that shares everything else."""

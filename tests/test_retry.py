@@ -129,7 +129,9 @@ def test_waits_differ_from_task_to_task() -> None:
         (lambda: ConnectionFailedError("refused", ambiguous=False), True),
         (lambda: ConnectionFailedError("lost"), False),
         (lambda: RequestTimeoutError("slow"), False),
+        (lambda: status_error(500), False),
         (lambda: status_error(503), False),
+        (lambda: status_error(599), False),
         (lambda: status_error(408), False),
     ],
 )
