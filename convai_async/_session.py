@@ -154,22 +154,20 @@ class Session:
             ClientClosedError: The client was closed.
             ConfigurationError: There is no asyncio loop, or another one than before.
         """
-        with self.memory.reserve() as own_memory:
-            try:
-                async with asyncio.timeout(timeout) as deadline:
-                    return await self._receive(call, memory or own_memory, deadline)
-            except TimeoutError as error:
-                self._raise_translated(error, _name(call), reading=False)
-
-    async def _receive(self, call: Call[T], memory: Reservation, deadline: asyncio.Timeout) -> Response[T]:
-        async with await self._open(call, self._headers) as arriving:
-            if arriving.status not in _SUCCESSES:
-                raise await self._status_error(arriving, _put_off(deadline))
-            try:
-                body = await self._read_body(arriving, memory, deadline)
-            except BaseException:
-                memory.release()
-                raise
+        session = self._opened()
+        reservation = self.memory.reserve() if memory is None else memory
+        kept = False
+        try:
+            async with asyncio.timeout(timeout) as deadline, await self._open(session, call, self._headers) as arriving:
+                if arriving.status not in _SUCCESSES:
+                    raise await self._status_error(arriving, _put_off(deadline))
+                body = await self._read_body(arriving, reservation, deadline)
+            kept = memory is not None
+        except TimeoutError as error:
+            self._raise_translated(error, _name(call), reading=False)
+        finally:
+            if not kept:
+                reservation.release()
         return Response(arriving.status, arriving.headers, body, self._redactor.decoder(call.decode))
 
     @asynccontextmanager
@@ -184,9 +182,10 @@ class Session:
         Raises:
             The same as `send`, before anything is yielded.
         """
+        session = self._opened()
         try:
             async with asyncio.timeout(timeout):
-                opened = await self._open(call, self._headers_of_streams)
+                opened = await self._open(session, call, self._headers_of_streams)
         except TimeoutError as error:
             self._raise_translated(error, _name(call), reading=False)
         opened.timeout = timeout
@@ -195,8 +194,7 @@ class Session:
                 raise await self._status_error(arriving, timeout)
             yield arriving
 
-    async def _open(self, call: Call[Any], headers: CIMultiDict[str]) -> StreamedReply:
-        session = self._opened()
+    async def _open(self, session: aiohttp.ClientSession, call: Call[Any], headers: CIMultiDict[str]) -> StreamedReply:
         if call.headers:
             headers = headers.copy()
             headers.update(call.headers)

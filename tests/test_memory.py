@@ -92,9 +92,9 @@ async def test_cancelled_wait_for_memory_leaves_nothing_behind() -> None:
     task = asyncio.create_task(other.grow(2 * MIB))
     await asyncio.sleep(0)
     task.cancel()
+    oldest.release()
     await asyncio.wait([task])
     assert budget._waiters == set()
-    oldest.release()
     other.release()
     assert budget.used == 0
 
