@@ -72,33 +72,44 @@ class Engine:
         Raises:
             ConvAIError: Any of them; after the attempts that the retry policy allows.
         """
-        response = await self.send_raw(call)
-        try:
-            return response.decode()
-        except DecodeError as error:
-            error.request = f"{call.method} {call.path}"
-            raise
+        results: list[T] = []
 
-    async def send_raw(self, call: Call[T]) -> Response[T]:
+        def decode(response: Response[T]) -> None:
+            results.append(response.decode())
+
+        await self.send_raw(call, validate=decode)
+        return results[-1]
+
+    async def send_raw(self, call: Call[T], *, validate: Callable[[Response[T]], object] | None = None) -> Response[T]:
         """Send a call and return the reply, not decoded yet.
 
+        Args:
+            call: What to send.
+            validate: Called with each reply, as part of the attempt: a retryable error that it raises is retried.
+
         Raises:
-            ConvAIError: As `send`, less `DecodeError`.
+            ConvAIError: As `send`, less `DecodeError`; and what ``validate`` raises.
         """
         perhaps_done = False
 
         async def attempt() -> Response[T]:
             nonlocal perhaps_done
             try:
-                return await self._send_once(call)
+                response = await self._send_once(call)
+                if validate is not None:
+                    validate(response)
             except NotFoundError as error:
                 # An attempt before may have deleted it, and only its reply was lost.
                 if call.method == "DELETE" and perhaps_done:
                     return Response(error.status, error.headers, b"", call.decode)
                 raise
+            except DecodeError as error:
+                error.request = error.request or f"{call.method} {call.path}"
+                raise
             except ConvAIError as error:
                 perhaps_done = perhaps_done or ambiguous(error)
                 raise
+            return response
 
         return await self.retrying(attempt, idempotent=call.idempotent)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
@@ -22,11 +22,13 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         items: What the page holds; can be empty although more pages follow.
         next_cursor: Where the next page begins, or None.
         has_more: Whether the service says that more follows.
+        undecodable: Items that could not be decoded; each has ``raw``, its bytes, and ``error``.
     """
 
     items: Sequence[T]
     next_cursor: str | None = None
     has_more: bool = False
+    undecodable: Sequence[Any] = ()
 
     @classmethod
     def of(cls, items: Sequence[T], next_cursor: str | None, has_more: bool | None) -> Page[T]:  # noqa: FBT001 - the wire's

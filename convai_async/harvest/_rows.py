@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -81,14 +82,15 @@ class Failure(msgspec.Struct, frozen=True):
         conversation_id: Of which conversation.
         error: Why, in one sentence.
         attempts: Requests that were sent for it.
-        part: What of it: ``"conversation"`` or ``"audio"``.
+        part: What of it: ``"conversation"`` or ``"audio"``; ``"list"`` is a part of the list that could not be read,
+            whose id is ``line:…`` or ``range:…``.
         summary: Its line in the list, where that is known.
     """
 
     conversation_id: str
     error: str
     attempts: int
-    part: Literal["conversation", "audio"] = "conversation"
+    part: Literal["conversation", "audio", "list"] = "conversation"
     summary: ConversationSummary | None = None
 
 
@@ -106,11 +108,19 @@ class _Named(msgspec.Struct):
 
 
 def is_of(conversation_id: str, raw: bytes) -> bool:
-    """Tell whether bytes are a JSON object of this conversation, whatever else is in it."""
+    """Tell whether bytes are a JSON object of this conversation, whatever else is in it.
+
+    What is not quite JSON (NaN, half of a surrogate pair, a byte order mark, broken UTF-8) is an object, too.
+    """
     try:
         return msgspec.json.decode(raw, type=_Named).conversation_id == conversation_id
     except (ValueError, RecursionError):
+        pass
+    try:
+        document = json.loads(raw.decode("utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError):
         return False
+    return isinstance(document, dict) and document.get("conversation_id") == conversation_id
 
 
 def decoded(summary: ConversationSummary, raw: bytes, unix_secs: int | None = None) -> Fetched | Failure:

@@ -36,7 +36,7 @@ END;
 _FAILURES = """
 CREATE TABLE failures (                -- what could not be fetched, to be tried again by the next run
     conversation_id    TEXT NOT NULL,
-    part               TEXT NOT NULL,  -- 'conversation' or 'audio'
+    part               TEXT NOT NULL,  -- 'conversation', 'audio' or 'list'
     error              TEXT NOT NULL,
     attempts           INTEGER NOT NULL,  -- requests sent, over all runs
     failed_unix_secs   INTEGER NOT NULL,

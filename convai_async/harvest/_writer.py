@@ -196,6 +196,11 @@ class ArchiveWriter:
         with self._turn, contents_of(self.path):
             return self._windows({agent_id, ""})
 
+    def count_conversations(self) -> int:
+        """Return how many conversations are here that the service has, as far as is known."""
+        with self._turn, contents_of(self.path):
+            return int(value(self._connection, "SELECT count(*) FROM conversations WHERE deleted_unix_secs IS NULL"))
+
     def newest_start(self) -> int | None:
         """Return when the newest conversation started, in unix seconds, or None; starts that cannot be do not count."""
         with self._turn, contents_of(self.path):
@@ -260,8 +265,9 @@ class ArchiveWriter:
             return msgspec.convert([each for (each,) in rows if each not in ids], list[str])
 
     def begin_run(self) -> int:
-        """Note that a run begins, and return its number."""
+        """Note that a run begins, and return its number. Parts of the list that could not be read are read again."""
         with self._turn, errors_named(self.path), self._connection:
+            self._connection.execute("DELETE FROM failures WHERE part = 'list'")
             cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
             return int(cursor.lastrowid or 0)
 

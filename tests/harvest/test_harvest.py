@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async.errors import AuthenticationError, ConnectionFailedError, InvalidArgumentError, ServerError
+from convai_async.errors import AuthenticationError, ConnectionFailedError, InvalidArgumentError
 from convai_async.harvest import Archive, ArchiveError, HarvestReport, harvest
-from convai_async.harvest._outages import Outages
+from convai_async.harvest._outages import OutageGuard
 from convai_async.testing import FakeConvAI, faults, mp3
 from convai_async.testing.documents import AGENTS
 
@@ -212,10 +212,22 @@ async def test_a_key_that_is_revoked_midway_stops_the_run_and_keeps_what_there_i
     assert ids[200] not in kept
 
 
-async def test_a_list_that_cannot_be_read_is_an_error(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+async def test_unreadable_list_is_recorded_and_read_again_by_the_next_run(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
     fake.faults.add(faults.status(500), operation="list_conversations", times=None)
-    with pytest.raises(ServerError):
-        await harvest(client, archive)
+    report = await harvest(client, archive)
+    assert (report.listed, report.failed, report.complete) == (False, 1, False)
+    with Archive.open(archive) as opened:
+        (failure,) = opened.failures()
+        assert (failure.conversation_id, failure.part) == ("range:0-", "list")
+        assert "answered 500" in failure.error
+        assert opened.status().windows == []
+    fake.faults.clear()
+    report = await harvest(client, archive)
+    assert (report.fetched, report.complete) == (250, True)
+    with Archive.open(archive) as opened:
+        assert opened.failures() == []
 
 
 async def test_recordings_are_saved_beside_the_archive(archive: Path) -> None:
@@ -553,8 +565,8 @@ async def test_a_network_that_is_gone_for_a_while_costs_nothing(archive: Path, m
             if len(waits) == 2:
                 await fake.start(port)
 
-        real = Outages.__init__
-        monkeypatch.setattr(Outages, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
+        real = OutageGuard.__init__
+        monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
         cut = False
 
         async def cut_off() -> None:
@@ -583,8 +595,8 @@ async def test_a_network_that_stays_away_ends_the_harvest_with_its_error(
         nonlocal now
         now += seconds
 
-    real = Outages.__init__
-    monkeypatch.setattr(Outages, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: now))
+    real = OutageGuard.__init__
+    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: now))
     async with ConvAIClient("key", base_url=f"http://127.0.0.1:{unused_tcp_port}", retry=None) as client:
         with pytest.raises(ConnectionFailedError):
             await harvest(client, archive)
@@ -612,8 +624,8 @@ async def test_a_long_pause_that_the_service_asks_for_is_waited_out(
         clock += seconds
         client._engine.limiter._paused_until = None
 
-    real = Outages.__init__
-    monkeypatch.setattr(Outages, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: clock))
+    real = OutageGuard.__init__
+    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: clock))
     fake.faults.add(faults.rate_limited(retry_after=300), operation="get_conversation")
     report = await harvest(client, archive)
     assert report.complete
