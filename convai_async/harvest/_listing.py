@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
@@ -42,10 +42,11 @@ if TYPE_CHECKING:
     from convai_async.harvest._writer import Scope
     from convai_async.models import ConversationSummary
 
-_PAGES_A_PART = 12
+_PAGES_A_PART = 8
 _MOST_PAGES = 20
 """A range that probably has more pages, or turns out to have more, is split; so many may wait to be handed on."""
-_MOST_PARTS = 64
+_MOST_EQUAL_PAGES = 64 * _PAGES_A_PART
+"""A range that probably has more is not split into equal parts: the guess reaches too far."""
 _FEWEST_PARTS_OF_UNKNOWN = 8
 _MOST_ATTEMPTS = 3
 
@@ -125,9 +126,6 @@ class ListReader:
         self._guard = guard
         self._intake = intake
         self._stop = stop
-        self._oldest: int | None = None
-        self._asked_for_oldest = False
-        self._asking = anyio.Lock()
         self._any_page_came = False
 
     async def run(self) -> None:
@@ -152,7 +150,11 @@ class ListReader:
     async def _read(self, taken: Range) -> None:
         window = taken.window
         # Whether the service takes its bounds as inclusive is undocumented: it is asked for a second more.
-        call = self._call(call_start_after_unix=window.start - 1 if window.start > 0 else None, window=window)
+        call = calls.list_conversations(
+            agent_id=self._scope.agent_id or None,
+            call_start_after_unix=window.start - 1 if window.start > 0 else None,
+            call_start_before_unix=window.end,
+        )
         reading = _Reading(window, time.time())
         paginator = Paginator(partial(self._send, reading), call)
         try:
@@ -161,22 +163,17 @@ class ListReader:
                     await self._hand_on(reading, wait=self._intake.limited or len(reading.listings) >= _MOST_PAGES)
                     if self._ended:
                         return
-                    taken.expected = max(reading.expected(self._low(window)) - reading.count, 0)
-                    if page.has_more and (parts := await self._parts(reading)):
+                    taken.expected = reading.expected_conversations - reading.count if page.has_more else 0
+                    if page.has_more and reading.is_too_long and (parts := reading.split()):
                         await self._give_up(reading)
                         self._scheduler.split(taken, parts)
                         return
         except (_UnreadablePageError, PaginationError) as error:
             await self._give_up(reading)
-            await self._take_care(taken, reading, error)
+            await self._handle_failure(taken, reading, error)
             return
         await self._hand_on(reading, wait=True)
         await self._intake.finish(reading.progress, reading.read)
-
-    def _call(self, *, window: Window, **query: Any) -> Call[Page[ConversationSummary]]:
-        return calls.list_conversations(
-            agent_id=self._scope.agent_id or None, call_start_before_unix=window.end, **query
-        )
 
     async def _send(self, reading: _Reading, call: Call[Page[ConversationSummary]]) -> Page[ConversationSummary]:
         page = await self._guard.run(partial(_request, call), lambda error: error)
@@ -197,52 +194,9 @@ class ListReader:
         await self._hand_on(reading, wait=True)
         self._intake.abandon(reading.progress)
 
-    async def _parts(self, reading: _Reading) -> list[Window]:
-        """Return the parts to split a reading's range into; none if it is read on."""
-        pages, window = reading.pages, reading.window
-        if pages != 1 and pages % _MOST_PAGES:
-            return []
-        if reading.expected_pages(self._low(window)) > _MOST_PAGES:
-            await self._ask_for_oldest()
-        expected = reading.expected_pages(self._low(window))
-        if pages == 1 and expected <= _MOST_PAGES:
-            return []
-        fewest = 2 if pages == 1 else _FEWEST_PARTS_OF_UNKNOWN
-        return self._split(reading, max(fewest, math.ceil(expected / _PAGES_A_PART)))
-
-    def _split(self, reading: _Reading, count: int) -> list[Window]:
-        window = reading.window
-        low, high = self._low(window), reading.newest + 1 if reading.count else reading.latest
-        return split(window, low, high, min(count, _MOST_PARTS))
-
-    def _low(self, window: Window) -> int:
-        """Return where a range's conversations probably begin."""
-        return window.start if self._oldest is None or self._oldest not in window else self._oldest
-
-    async def _ask_for_oldest(self) -> None:
-        """Ask for the oldest conversation, once; what comes is a hint, as a service may ignore the direction."""
-        async with self._asking:
-            if self._asked_for_oldest:
-                return
-            reading = _Reading(self._scope.window, time.time())
-            reading.progress.window = Window(0, 0)  # the range of what comes is read by another reading
-            start = self._scope.window.start
-            call = self._call(
-                call_start_after_unix=start or None, window=reading.window, sort_direction="asc", page_size=1
-            )
-            with suppress(_UnreadablePageError):
-                await self._send(reading, call)
-            self._asked_for_oldest = True
-            if reading.count:
-                self._oldest = reading.oldest
-            await self._give_up(reading)
-
-    async def _take_care(self, taken: Range, reading: _Reading, error: ConvAIError) -> None:
+    async def _handle_failure(self, taken: Range, reading: _Reading, error: ConvAIError) -> None:
         """Split a range that cannot be read to its end, or read it again later, or record that it could not be read."""
-        parts: list[Window] = []
-        if reading.pages:
-            expected = reading.expected_pages(self._low(taken.window))
-            parts = self._split(reading, max(2, math.ceil(expected / _PAGES_A_PART)))
+        parts = reading.split() if reading.pages else []
         if parts:
             self._scheduler.split(taken, parts)
         elif taken.attempts + 1 < _MOST_ATTEMPTS:
@@ -295,35 +249,51 @@ class _Reading:
                 self.oldest = min(self.oldest, start)
                 self.newest = max(self.newest, start)
 
-    def expected_pages(self, low: int) -> float:
-        """Return how many pages there probably are in all, if the range's conversations begin at ``low``."""
-        if not self.count:
-            return 0.0
+    @property
+    def expected_pages(self) -> float:
+        """How many pages there probably are in all, if the conversations are as close to each other as those listed."""
+        return max((self.newest + 1 - self.window.start) / self._seconds_a_page, self.pages) if self.count else 0.0
+
+    @property
+    def expected_conversations(self) -> float:
+        """How many conversations there probably are in all; nobody can tell of a range that is far too long."""
+        return self.expected_pages * self.count / self.pages if self.expected_pages <= _MOST_EQUAL_PAGES else self.count
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether to split the range rather than to read on."""
+        return self.pages % _MOST_PAGES == 0 or (self.pages == 1 and self.expected_pages > _MOST_PAGES)
+
+    @property
+    def _seconds_a_page(self) -> float:
         high = self.newest + 1 if self.window.end is None else self.window.end
         # Of few conversations, their distance from the range's end says more than their distance from each other.
-        span = max(self.newest - self.oldest, (high - self.oldest) / self.count, 1)
-        return self.pages * max((self.newest + 1 - low) / span, 1)
+        return max(self.newest - self.oldest, (high - self.oldest) / self.count, 1) / self.pages
 
-    def expected(self, low: int) -> float:
-        """Return how many conversations there probably are in all."""
-        return self.expected_pages(low) * self.count / max(self.pages, 1)
+    def split(self) -> list[Window]:
+        """Return the parts to split the range into: two or more, which together are the range; none if none can be.
 
-
-def split(window: Window, low: int, high: int, count: int) -> list[Window]:
-    """Split a window, at ``low`` and into equal parts from there to ``high``; its last part goes on to its end.
-
-    Returns:
-        Two parts or more, which together are the window; none if it is a single second.
-    """
-    end = high if window.end is None else min(high, window.end)
-    if end <= window.start:
-        return []
-    starts = {window.start, *(low + (end - low) * number // count for number in range(count))}
-    if len(starts) == 1 and end != window.end:
-        starts.add(end)
-    ordered = sorted(starts)
-    ends: list[int | None] = [*ordered[1:], window.end]
-    return [Window(*bounds) for bounds in zip(ordered, ends, strict=True)] if len(ordered) > 1 else []
+        They are equal, unless the range is so long that how many conversations it holds is anybody's guess, as of one
+        that begins in 1970. Then they double in length towards the past.
+        """
+        window = self.window
+        high = self.newest + 1 if self.count else self.latest
+        high = high if window.end is None else min(high, window.end)
+        length = high - window.start
+        if length <= 0:
+            return []
+        if self.count and self.expected_pages > _MOST_EQUAL_PAGES:
+            first = self._seconds_a_page * _PAGES_A_PART
+            starts = {high - int(first * 2**number) for number in range(math.ceil(math.log2(length / first)))}
+        else:
+            fewest = 2 if self.pages < _MOST_PAGES else _FEWEST_PARTS_OF_UNKNOWN
+            count = max(fewest, math.ceil(self.expected_pages / _PAGES_A_PART))
+            starts = {window.start + length * number // count for number in range(count)}
+        if not starts - {window.start} and high != window.end:
+            starts.add(high)
+        ordered = sorted(starts | {window.start})
+        ends: list[int | None] = [*ordered[1:], window.end]
+        return [Window(*bounds) for bounds in zip(ordered, ends, strict=True)] if len(ordered) > 1 else []
 
 
 async def _request(
