@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shlex
 import sys
 from datetime import timedelta
@@ -21,6 +22,8 @@ from convai_async.harvest import HarvestReport, harvest
 
 if TYPE_CHECKING:
     from convai_async.cli._progress import Display
+
+_NO_OUTPUT = logging.NullHandler()
 
 
 @click.command("harvest", short_help="Read conversations into a database; again to bring it up to date.")
@@ -41,6 +44,14 @@ if TYPE_CHECKING:
     help="What to do with conversations that the service has no more, in what is read of the list. Kept by default.",
 )
 @click.option(
+    "--prune-limit",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="The largest share of the archive that --prune may mark or remove; none is if there are more. Ten may always.",
+)
+@click.option(
     "--max-concurrency",
     type=click.IntRange(min=1),
     default=128,
@@ -57,8 +68,10 @@ def harvest_command(archive: Path, *, lookback: int, as_json: bool, **options: A
     that were not done or failed, whatever could not be fetched, and within the lookback those whose line in
     the list has changed, as after a new analysis or a rating.
 
-    Ctrl-C finishes what is under way; a second one stops at once. Nothing that was written is lost either way.
+    Ctrl-C finishes what is under way, within 30 s; a second one stops at once. Nothing that was written is lost
+    either way.
     """
+    logging.getLogger("convai_async").addHandler(_NO_OUTPUT)  # the display says what its warnings say
     with display(as_json=as_json) as progress:
         report = asyncio.run(_harvest(archive, progress, lookback=timedelta(days=lookback), **options))
     if as_json:
@@ -103,6 +116,11 @@ def _summary(archive: Path, report: HarvestReport) -> str:
     if report.failed:
         lines.append(
             f"{report.failed:,} failed: see `convai-async status {archive}`; the same command tries them again"
+        )
+    if report.not_pruned:
+        lines.append(
+            f"nothing was pruned: more conversations than --prune-limit allows ({report.not_pruned:,} or more) are gone"
+            " from the service. Is the API key of the same workspace? If they were deleted, run it with a higher limit"
         )
     if report.interrupted:
         left = max(report.found - report.handled, 0)

@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from convai_async.cli._terminal import utc
+from convai_async.cli._terminal import one_line, utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +74,8 @@ def counts(report: HarvestReport) -> str:
 
 def _short(report: HarvestReport) -> str:
     """Return what matters most in what a narrow terminal shows of a line."""
+    if report.waiting_for is not None:
+        return f"waiting until {utc(report.waiting_until_unix_secs)[11:]} UTC"
     parts = [f"{report.handled:,} of {report.found:,}", _rate(report), outlook(report)]
     if report.failed:
         parts.insert(1, f"{report.failed:,} failed")
@@ -83,7 +85,9 @@ def _short(report: HarvestReport) -> str:
 
 
 def outlook(report: HarvestReport) -> str:
-    """Return how fast it goes, and for how long it will go on."""
+    """Return how fast it goes, and for how long it will go on; or what it waits for, and until when."""
+    if report.waiting_for is not None:
+        return f"waiting until {utc(report.waiting_until_unix_secs)} UTC at the latest: {one_line(report.waiting_for)}"
     left = report.seconds_left
     return f"{report.concurrency} at once" + ("" if left is None else f", about {_duration(left)} left")
 
@@ -107,6 +111,7 @@ class _Lines:
         self._show = show
         self._clock = clock
         self._next = clock()
+        self._waiting_for: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -117,8 +122,9 @@ class _Lines:
         """Leave the last word to the report."""
 
     def update(self, report: HarvestReport) -> None:
-        """Show the counts if the last line is old enough."""
-        if self._clock() >= self._next:
+        """Show the counts if the last line is old enough, or if the run begins or ends to wait."""
+        if self._clock() >= self._next or report.waiting_for != self._waiting_for:
+            self._waiting_for = report.waiting_for
             self._next = self._clock() + _SECONDS_BETWEEN_LINES
             self._show(report)
 
@@ -136,6 +142,7 @@ class _Bar:
             transient=True,
         )
         self._task = self._bar.add_task("listing", total=None)
+        self._waiting_for: str | None = None
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -147,6 +154,9 @@ class _Bar:
         self._bar.stop()
 
     def update(self, report: HarvestReport) -> None:
-        """Show the counts; rich redraws a few times a second."""
+        """Show the counts; rich redraws a few times a second. What the run waits for stays on the screen."""
+        if report.waiting_for != self._waiting_for:
+            self._waiting_for = report.waiting_for
+            self._bar.console.print("going on" if report.waiting_for is None else outlook(report), markup=False)
         total = report.found + report.to_list if report.handled else None
         self._bar.update(self._task, description=_short(report), total=total, completed=report.handled)

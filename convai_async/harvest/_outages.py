@@ -31,8 +31,8 @@ T = TypeVar("T")
 _logger = logging.getLogger("convai_async")
 
 _LONGEST_SECS = 15 * 60.0
-_LONGEST_FIRST_SECS = 20.0
-"""How long to wait when a run's first request finds nobody: an attempt that is under way then may take ten more."""
+_LONGEST_FIRST_SECS = 10.0
+"""How long to wait when a run's first request cannot connect; the last attempt may take another ten."""
 _PAUSE_SECS = 5.0
 _PROBE_TIMEOUT = 10.0
 _LONGEST_LOOK_SECS = _PAUSE_SECS + _PROBE_TIMEOUT
@@ -95,7 +95,7 @@ class OutageGuard:
             on_isolated_failure: Makes the result when the request fails although the service can be reached.
 
         Raises:
-            ConnectionFailedError: The first request of all could not connect for 20 s.
+            ConnectionFailedError: The first request of all could not connect for 10 s.
             TransportError, ServerError: The outage lasted for a quarter of an hour.
             StopRequested: It would have to wait, and was asked to stop.
             ConvAIError: Any other error of the attempt.

@@ -90,7 +90,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         PermissionDeniedError: The key may not read the list.
         APIStatusError: The service refused the first request, as a parameter is not valid; or gateways answered in its
             place for a quarter of an hour.
-        ConnectionFailedError: No connection was to be had for the first request, for 20 s.
+        ConnectionFailedError: The first request could not connect for 10 s.
         TransportError: The service could not be reached for a quarter of an hour.
     """
     for name, number in (("max_concurrency", max_concurrency), ("limit", limit)):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async.errors import AuthenticationError, ConnectionFailedError, InvalidArgumentError
+from convai_async.errors import AuthenticationError, InvalidArgumentError, ServerError
 from convai_async.harvest import Archive, ArchiveError, HarvestReport, harvest
 from convai_async.harvest._outages import OutageGuard
 from convai_async.testing import FakeConvAI, faults, mp3
@@ -369,6 +370,8 @@ async def test_an_error_of_progress_comes_out_and_leaves_no_task(
         ({"since": datetime(2026, 1, 1)}, "since"),  # noqa: DTZ001 - naive on purpose
         ({"until": datetime(2026, 1, 1)}, "until"),  # noqa: DTZ001 - naive on purpose
         ({"lookback": timedelta(-1)}, "lookback"),
+        ({"prune_limit": -0.1}, "prune_limit"),
+        ({"prune_limit": 1.1}, "prune_limit"),
         ({"agent_id": "\n"}, "agent_id"),
         ({"since": date(2026, 1, 2), "until": date(2026, 1, 1)}, "since"),
         ({"since": date(2026, 1, 1), "until": date(2026, 1, 1)}, "since"),
@@ -499,6 +502,66 @@ async def test_pruning_trusts_no_list_alone(client: ConvAIClient, fake: FakeConv
     assert len(ids_in(archive)) == 250
 
 
+@pytest.mark.parametrize("prune", ["mark", "remove"])
+async def test_pruning_more_than_the_limit_is_refused_and_prunes_nothing(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, prune: Any
+) -> None:
+    await harvest(client, archive)
+    for conversation_id in list(fake.conversations)[5:31]:
+        fake.conversations.remove(conversation_id)
+    options: Any = {"prune": prune, "lookback": timedelta(days=400)}
+    report = await harvest(client, archive, **options)
+    assert (report.not_pruned, report.deleted, report.complete) == (26, 0, False)
+    assert query(archive, "SELECT count(*), count(deleted_unix_secs) FROM conversations") == [(250, 0)]
+    report = await harvest(client, archive, prune_limit=0, **options)
+    assert (report.not_pruned, report.deleted) == (1, 0)
+    report = await harvest(client, archive, prune_limit=0.104, **options)
+    assert (report.not_pruned, report.deleted, report.complete) == (0, 26, True)
+    left = 250 if prune == "mark" else 224
+    assert query(archive, "SELECT count(*), count(deleted_unix_secs) FROM conversations") == [(left, left - 224)]
+
+
+async def test_refused_pruning_leaves_its_ranges_to_be_read_again(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=30, days=30) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive)
+        for conversation_id in list(fake.conversations)[5:20]:
+            fake.conversations.remove(conversation_id)
+        with closing(sqlite3.connect(archive)) as connection, connection:
+            connection.execute("DELETE FROM windows")
+        assert (await harvest(client, archive, prune="remove", lookback=timedelta(0))).not_pruned == 11
+        report = await harvest(client, archive, prune="remove", prune_limit=1, lookback=timedelta(0))
+        assert (report.deleted, report.complete) == (15, True)
+        assert len(ids_in(archive)) == 15
+
+
+async def test_ten_conversations_of_a_small_archive_may_be_pruned(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=12, days=1) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive)
+        for conversation_id in list(fake.conversations)[1:11]:
+            fake.conversations.remove(conversation_id)
+        assert (await harvest(client, archive, prune="remove")).deleted == 10
+
+
+async def test_every_pruned_conversation_was_answered_with_404(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    await harvest(client, archive)
+    gone = set(list(fake.conversations)[:4])
+    for conversation_id in gone:
+        fake.conversations.remove(conversation_id)
+    fake.requests.clear()
+    await harvest(client, archive, prune="remove")
+    asked = {request.path.rpartition("/")[2] for request in fake.requests_to("get_conversation")}
+    assert asked == gone
+    assert not gone & set(ids_in(archive))
+
+
 async def test_a_conversation_that_was_unfinished_and_is_gone_is_no_failure_for_ever(archive: Path) -> None:
     async with (
         FakeConvAI(conversations=5, unfinished=1) as fake,
@@ -554,7 +617,7 @@ async def test_a_recording_that_fails_keeps_its_transcript_and_is_tried_again(ar
         assert not list((archive.parent / "audio").glob(".*")), "what a killed process left behind is tidied up"
 
 
-async def test_a_network_that_is_gone_for_a_while_costs_nothing(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_outage_in_the_middle_costs_nothing(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with FakeConvAI(conversations=100, latency=0.001) as fake:
         port = int(fake.url.rpartition(":")[2])
         client = ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(attempts=2, wait_initial=0))
@@ -566,28 +629,30 @@ async def test_a_network_that_is_gone_for_a_while_costs_nothing(archive: Path, m
                 await fake.start(port)
 
         real = OutageGuard.__init__
-        monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
-        cut = False
-
-        async def cut_off() -> None:
-            await fake.close()
+        monkeypatch.setattr(
+            OutageGuard, "__init__", lambda *arguments, **options: real(*arguments, sleep=sleep, **options)
+        )
+        ending: list[asyncio.Task[None]] = []
+        waited_for: list[str | None] = []
 
         def progress(report: HarvestReport) -> None:
-            nonlocal cut
-            if report.fetched and not cut:
-                cut = True
-                tasks.append(asyncio.create_task(cut_off()))
+            if report.fetched and not ending:
+                ending.append(asyncio.create_task(fake.close()))
+            if report.waiting_for not in waited_for[-1:]:
+                waited_for.append(report.waiting_for)
 
-        tasks: list[asyncio.Task[None]] = []
         async with client:
             report = await harvest(client, archive, progress=progress, source="fake")
         assert report.complete
         assert len(waits) >= 2
+        first, wait, last = waited_for
+        assert (first, last) == (None, None)
+        assert wait is not None
         assert sorted(ids_in(archive)) == sorted(fake.conversations)
 
 
-async def test_a_network_that_stays_away_ends_the_harvest_with_its_error(
-    archive: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+async def test_outage_that_lasts_ends_the_harvest_with_its_error(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
 
@@ -597,9 +662,18 @@ async def test_a_network_that_stays_away_ends_the_harvest_with_its_error(
 
     real = OutageGuard.__init__
     monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: now))
-    async with ConvAIClient("key", base_url=f"http://127.0.0.1:{unused_tcp_port}", retry=None) as client:
-        with pytest.raises(ConnectionFailedError):
-            await harvest(client, archive)
+    async with FakeConvAI(conversations=100) as fake:
+        fake.faults.add(faults.html(503), operation="get_conversation", times=None)
+        rule = fake.faults.add(faults.html(503), operation="list_conversations", times=None)
+        rule.times = 0
+
+        def progress(report: HarvestReport) -> None:
+            if report.found:
+                rule.times = None
+
+        async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
+            with pytest.raises(ServerError, match="answered 503"):
+                await harvest(client, archive, progress=progress)
     assert 900 <= now < 920
 
 
