@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+import asyncio
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
@@ -26,6 +27,10 @@ class ListServer:
         pages: How many pages were asked for.
         cursors_work: Whether a request with a cursor is answered, by the number of pages that were asked for.
         on_page: Called with each request for a page; may return another reply.
+        change: Changes each page.
+        oldest_cursor: Cursors that were given before so many pages have expired.
+        expired: How many expired cursors were sent.
+        before_document: Waited for before a conversation is sent.
     """
 
     def __init__(self, starts: Mapping[str, int], *, order: Sequence[str] | None = None, page_size: int = 100) -> None:
@@ -36,6 +41,11 @@ class ListServer:
         self.pages = 0
         self.cursors_work: Callable[[int], bool] = lambda _: True
         self.on_page: Callable[[web.Request], web.Response | None] = lambda _: None
+        self.change: Callable[[dict[str, Any]], object] = lambda _: None
+        self.oldest_cursor = 0
+        self.expired = 0
+        self.before_document = asyncio.Event()
+        self.before_document.set()
 
     async def __aenter__(self) -> Self:
         application = web.Application()
@@ -60,8 +70,10 @@ class ListServer:
         self.pages += 1
         if (reply := self.on_page(request)) is not None:
             return reply
-        first = int(request.query.get("cursor", "0"))
-        if first and not self.cursors_work(self.pages):
+        first, given = map(int, request.query.get("cursor", "0.0").split("."))
+        expired = first > 0 and given < self.oldest_cursor
+        self.expired += expired
+        if expired or (first and not self.cursors_work(self.pages)):
             return web.json_response({"detail": {"message": "the cursor has expired"}}, status=400)
         after = int(request.query.get("call_start_after_unix", "0"))
         before = int(request.query.get("call_start_before_unix", str(2**40)))
@@ -70,13 +82,13 @@ class ListServer:
         page = found[first : first + size]
         self.listed.update(page)
         more = first + size < len(found)
-        return web.json_response(
-            {
-                "conversations": [self._line(each) for each in page],
-                "next_cursor": str(first + size) if more else None,
-                "has_more": more,
-            }
-        )
+        listing: dict[str, Any] = {
+            "conversations": [self._line(each) for each in page],
+            "next_cursor": f"{first + size}.{self.pages}" if more else None,
+            "has_more": more,
+        }
+        self.change(listing)
+        return web.json_response(listing)
 
     def _line(self, conversation_id: str) -> dict[str, object]:
         return {
@@ -91,6 +103,7 @@ class ListServer:
 
     async def _get(self, request: web.Request) -> web.Response:
         conversation_id = request.match_info["id"]
+        await self.before_document.wait()
         if conversation_id not in self.starts:
             return web.json_response({"detail": "Not Found"}, status=404)
         metadata = {"start_time_unix_secs": self.starts[conversation_id], "call_duration_secs": 1}

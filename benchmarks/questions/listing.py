@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
@@ -20,6 +20,7 @@ from convai_async.harvest.windows import BEGINNING, Window
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from convai_async.harvest._intake import Intake
     from convai_async.harvest._jobs import Listing, RangeProgress
     from convai_async.models import ConversationSummary
 
@@ -63,10 +64,13 @@ class _Everything:
     """Takes what is listed, in the place of an archive."""
 
     limited = satisfied = False
-    has_room = True
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
+
+    def has_room_for(self, _: Listing) -> bool:
+        """Have room."""
+        return True
 
     async def take(self, listing: Listing) -> None:
         """Keep the ids."""
@@ -88,7 +92,7 @@ async def in_ranges(setting: Setting) -> float:
     async with ConvAIClient(KEY, base_url=setting.url) as client:
         stop, intake, window = anyio.Event(), _Everything(), Window(BEGINNING, None)
         guard = OutageGuard(client, stop, lambda _problem, _until: None)
-        reader = ListReader(RangeScheduler([window]), Scope(window), guard, intake, stop)
+        reader = ListReader(RangeScheduler([window]), Scope(window), guard, cast("Intake", intake), stop)
         began = time.perf_counter()
         await asyncio.gather(*(reader.run() for _ in range(LISTERS)))
         _check(len(intake.ids))

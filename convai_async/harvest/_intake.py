@@ -82,11 +82,11 @@ class Intake:
         """Whether as many conversations were taken as are wanted."""
         return self._room is not None and self._room <= 0
 
-    @property
-    def has_room(self) -> bool:
-        """Whether a page would probably be taken without waiting."""
+    def has_room_for(self, listing: Listing) -> bool:
+        """Return whether a page can be taken without waiting for others to be fetched."""
         queue = self._jobs.statistics()
-        return not self._one_page.locked() and queue.current_buffer_used < queue.max_buffer_size
+        room = queue.max_buffer_size - queue.current_buffer_used
+        return not self._one_page.locked() and room >= len(listing.summaries)
 
     async def take(self, listing: Listing) -> None:
         """Queue what is new or has changed on a page."""

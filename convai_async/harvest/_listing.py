@@ -187,7 +187,7 @@ class ListReader:
 
     async def _hand_on(self, reading: _Reading, *, wait: bool) -> None:
         """Hand on what was listed; without waiting, as much as fits into the queue."""
-        while reading.listings and (wait or self._intake.has_room):
+        while reading.listings and (wait or self._intake.has_room_for(reading.listings[0])):
             await self._intake.take(reading.listings.popleft())
 
     async def _give_up(self, reading: _Reading) -> None:

@@ -11,6 +11,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from convai_async._tasks import task_group
+from convai_async.calls import MAX_PAGE_SIZE
 from convai_async.harvest import _recordings
 from convai_async.harvest._fetching import Fetcher
 from convai_async.harvest._intake import Intake
@@ -138,8 +139,6 @@ class Run:
     async def _work_off(self, every: Iterable[Job]) -> None:
         async def produce(jobs: MemoryObjectSendStream[Job], _: MemoryObjectSendStream[Outcome]) -> None:
             for job in every:
-                if self._stop.is_set():
-                    return
                 await jobs.send(job)
 
         await self._work(produce)
@@ -156,7 +155,7 @@ class Run:
 
     async def _work(self, produce: Produce) -> None:
         """Fetch what ``produce`` sends, and write what comes of it."""
-        to_fetch, wanted = anyio.create_memory_object_stream[Job](2 * self._max_concurrency)
+        to_fetch, wanted = anyio.create_memory_object_stream[Job](2 * max(self._max_concurrency, MAX_PAGE_SIZE))
         to_write, outcomes = anyio.create_memory_object_stream[Outcome](_LARGEST_BATCH)
         # A receiver outlives the tasks: closing it earlier would fail those that still send.
         async with outcomes, wanted, task_group() as group, to_write:

@@ -10,21 +10,26 @@ import os
 import random
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import anyio
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_server import ListServer
 
-from convai_async.harvest import Archive, _listing, harvest
+from convai_async.calls import Page
+from convai_async.errors import APIStatusError, AuthenticationError, PermissionDeniedError
+from convai_async.harvest import Archive, Window, _listing, harvest
+from convai_async.harvest._listing import RangeScheduler
+from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from collections.abc import Callable, Iterator
 
     from convai_async import ConvAIClient
 
@@ -57,9 +62,10 @@ async def killed_after_pages(pages: int, server: ListServer, client: ConvAIClien
     reached = asyncio.Event()
     before = server.pages
 
-    def on_page(_: web.Request) -> None:
+    def on_page(_: web.Request) -> web.Response | None:
         if server.pages - before >= pages:
             reached.set()
+        return None
 
     server.on_page = on_page
     task = asyncio.create_task(harvest(client, path))
@@ -76,13 +82,25 @@ async def stopped_after_pages(pages: int, server: ListServer, client: ConvAIClie
     stop = anyio.Event()
     before = server.pages
 
-    def on_page(_: web.Request) -> None:
+    def on_page(_: web.Request) -> web.Response | None:
         if server.pages - before >= pages:
             stop.set()
+        return None
 
     server.on_page = on_page
     await harvest(client, path, stop=stop)
     server.on_page = lambda _: None
+
+
+@contextmanager
+def constants(values: tuple[int, int, int]) -> Iterator[None]:
+    """Split lists of a few pages, too."""
+    with (
+        patch.object(_listing, "_PAGES_A_PART", values[0]),
+        patch.object(_listing, "_MOST_PAGES", values[1]),
+        patch.object(_listing, "_MOST_EQUAL_PAGES", values[2]),
+    ):
+        yield
 
 
 @settings(max_examples=CASES)
@@ -124,14 +142,11 @@ def test_any_list_in_any_order_is_stored_whole(
                 for how, pages in ends:
                     end = killed_after_pages if how == "killed" else stopped_after_pages
                     await end(pages, server, client, path)
-                    listed = set(server.listed)
                 report = await harvest(client, path, max_concurrency=max_concurrency)
                 with Archive.open(path) as archive:
                     failed = {failure.conversation_id for failure in archive.failures()}
                     windows = archive.status().windows
                 assert server.listed <= stored(path), "what was listed is stored"
-                if ends:
-                    assert listed <= stored(path)
                 assert report.complete or cursors < 1
                 if not report.complete:
                     assert failed
@@ -146,12 +161,7 @@ def test_any_list_in_any_order_is_stored_whole(
                     )
                 assert (await harvest(client, path)).fetched == 0
 
-    pages_a_part, most_pages, most_equal = parts
-    with (
-        patch.object(_listing, "_PAGES_A_PART", pages_a_part),
-        patch.object(_listing, "_MOST_PAGES", most_pages),
-        patch.object(_listing, "_MOST_EQUAL_PAGES", most_equal),
-    ):
+    with constants(parts):
         anyio.run(run)
 
 
@@ -167,3 +177,169 @@ async def test_displaced_conversations_are_stored(
         assert report.complete
         assert (report.found, report.fetched, report.unchanged) == (count, count, 0)
         assert stored(tmp_path / "calls.db") == set(conversations)
+
+
+async def test_list_whose_cursors_always_expire_is_read_in_one_run(tmp_path: Path) -> None:
+    conversations = spread(1_500)
+    async with ListServer(conversations) as server, server.client() as client:
+        server.cursors_work = lambda _: False
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert (report.found, report.fetched) == (1_500, 1_500)
+        assert server.pages < 150
+
+
+def repeated_cursor(page: dict[str, Any]) -> None:
+    page.update(next_cursor="100.0" if page["has_more"] else None)
+
+
+def no_cursor(page: dict[str, Any]) -> None:
+    page.update(next_cursor=None)
+
+
+@pytest.mark.parametrize("change", [repeated_cursor, no_cursor])
+async def test_contradictory_cursors_are_read_around(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    conversations = spread(900)
+    async with ListServer(conversations) as server, server.client() as client:
+        server.change = change
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert stored(tmp_path / "calls.db") == set(conversations)
+
+
+async def test_second_that_cannot_be_read_is_a_failure_and_the_rest_is_stored(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    crowded = {f"same_{number:03}": NEWEST - 7_000 for number in range(150)}
+    conversations = spread(300) | crowded
+    async with ListServer(conversations) as server, server.client() as client:
+        server.cursors_work = lambda _: False
+        report = await harvest(client, path)
+        assert (report.listed, report.complete, report.failed) == (False, False, 3)
+        assert stored(path) == server.listed
+        assert stored(path) >= set(spread(300))
+        with Archive.open(path) as archive:
+            # The seconds beside it, too: bounds are asked for with a second more.
+            around = [f"range:{NEWEST - 7_000 + each}-{NEWEST - 6_999 + each}" for each in (-1, 0, 1)]
+            assert [(each.conversation_id, each.part) for each in archive.failures()] == [(e, "list") for e in around]
+            assert "the cursor has expired" in archive.failures()[1].error
+            assert not any(NEWEST - 7_000 in window for window in archive.status().windows)
+        server.cursors_work = lambda _: True
+        report = await harvest(client, path)
+        assert report.complete
+        assert stored(path) == set(conversations)
+        with Archive.open(path) as archive:
+            assert archive.failures() == []
+
+
+@pytest.mark.parametrize(
+    "garbage", [b'{"conversations": [{"conversa', b"<html>log in</html>", b"", b"{}", b"null", b'{"error": "x"}']
+)
+async def test_garbage_in_the_place_of_pages_is_asked_for_again(tmp_path: Path, garbage: bytes) -> None:
+    conversations = spread(350)
+    async with ListServer(conversations) as server, server.client() as client:
+        server.on_page = lambda _: web.Response(body=garbage) if server.pages in {1, 2, 4} else None
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert stored(tmp_path / "calls.db") == set(conversations)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_key_that_is_refused_in_the_middle_of_the_list_ends_the_run(tmp_path: Path, status: int) -> None:
+    async with ListServer(spread(350)) as server, server.client() as client:
+        server.on_page = lambda _: web.Response(status=status) if server.pages == 3 else None
+        with pytest.raises((AuthenticationError, PermissionDeniedError)):
+            await harvest(client, tmp_path / "calls.db", max_concurrency=1)
+        assert server.pages == 3
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+async def test_refusal_ends_the_run_only_as_the_first_reply(tmp_path: Path, status: int) -> None:
+    conversations = spread(350)
+    async with ListServer(conversations) as server, server.client() as client:
+        server.on_page = lambda _: web.Response(status=status)
+        with pytest.raises(APIStatusError, match=f"answered {status}"):
+            await harvest(client, tmp_path / "calls.db")
+        server.pages = 0
+        server.on_page = lambda _: web.Response(status=status) if server.pages == 2 else None
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert stored(tmp_path / "calls.db") == set(conversations)
+
+
+async def test_listers_wait_without_a_cursor_while_nothing_can_be_fetched(tmp_path: Path) -> None:
+    conversations = spread(1_200)
+    async with ListServer(conversations, page_size=4) as server, server.client() as client:
+        server.before_document.clear()
+        task = asyncio.create_task(harvest(client, tmp_path / "calls.db", max_concurrency=2))
+        pages = -1
+        while pages != server.pages:
+            pages = server.pages
+            await asyncio.sleep(0.2)
+        assert pages < 2 * (_listing._MOST_PAGES + 3), "memory does not grow with the list"
+        server.oldest_cursor = pages + 1
+        server.before_document.set()
+        assert (await task).complete
+        assert server.expired == 0
+
+
+async def test_limit_notes_nothing_as_read_that_was_not_read_to_its_end(tmp_path: Path) -> None:
+    conversations = spread(4_000)
+    async with ListServer(conversations) as server, server.client() as client:
+        report = await harvest(client, tmp_path / "calls.db", limit=2_500)
+        assert report.complete
+        assert stored(tmp_path / "calls.db") == set(list(conversations)[:2_500])
+        with Archive.open(tmp_path / "calls.db") as archive:
+            (window,) = archive.status().windows
+        assert window.end == NEWEST + 1
+        assert window.start > NEWEST - 60 * 2_500
+        assert server.pages < 60
+
+
+@given(
+    start=st.integers(0, 500),
+    length=st.one_of(st.none(), st.integers(1, 500)),
+    listed=st.lists(st.integers(0, 1_000), max_size=8),
+    pages=st.integers(1, 30),
+    parts=st.tuples(st.integers(1, 4), st.integers(1, 8), st.integers(1, 40)),
+)
+def test_parts_of_a_range_are_the_range(
+    start: int, length: int | None, listed: list[int], pages: int, parts: tuple[int, int, int]
+) -> None:
+    window = Window(start, None if length is None else start + length)
+    reading = _listing._Reading(window, 1_000)
+    for _ in range(pages):
+        reading.add(Page([ConversationSummary("c", start_time_unix_secs=each) for each in listed]))
+    with constants(parts):
+        split = reading.split()
+    if split:
+        assert len(split) > 1
+        assert split[0].start == window.start
+        assert split[-1].end == window.end
+        assert [each.end for each in split[:-1]] == [each.start for each in split[1:]]
+        assert not any(each.empty for each in split)
+    else:
+        assert length == 1 or start >= reading.latest or (length is None and reading.newest < start)
+
+
+async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newest() -> None:
+    scheduler = RangeScheduler([Window(0, 5), Window(7, 9)])
+    newest = await scheduler.take()
+    assert newest is not None
+    assert newest.window == Window(7, 9)
+    scheduler.split(newest, [Window(7, 8), Window(8, 9)])
+    scheduler.done(newest)
+    taken = [await scheduler.take() for _ in range(3)]
+    assert [each.window for each in taken if each] == [Window(8, 9), Window(7, 8), Window(0, 5)]
+    ended: list[object] = []
+
+    async def take() -> None:
+        ended.append(await scheduler.take())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(take)
+        await anyio.wait_all_tasks_blocked()
+        assert ended == []
+        for each in taken:
+            assert each is not None
+            scheduler.done(each)
+    assert ended == [None]
