@@ -84,7 +84,7 @@ class _Everything:
 
     async def fail(self, window: Window, error: str, *, attempts: int) -> None:
         """Fail, too."""
-        raise ValueError(f"{window}: {error}")
+        raise ValueError(f"{window}, {attempts} times: {error}")
 
 
 async def in_ranges(setting: Setting) -> float:
