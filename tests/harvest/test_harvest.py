@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
 import pytest
+from aiohttp import web
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.errors import AuthenticationError, InvalidArgumentError, ServerError
-from convai_async.harvest import Archive, ArchiveError, HarvestReport, harvest
+from convai_async.harvest import Archive, ArchiveError, HarvestReport, _run, harvest
 from convai_async.harvest._outages import OutageGuard
 from convai_async.testing import FakeConvAI, faults, mp3
 from convai_async.testing.documents import AGENTS
@@ -184,6 +185,40 @@ async def test_what_is_no_conversation_is_a_failure_and_fetched_again(
     assert query(archive, "SELECT raw FROM conversations WHERE conversation_id = ?", spoilt) == [
         (fake.conversations.document(spoilt),)
     ]
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"conversation_id": "conv', b"<html>log in</html>", b"", b"{}", b"null", b'{"detail": {"message": "x"}}']
+)
+async def test_garbage_in_the_place_of_a_conversation_is_retried(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, body: bytes
+) -> None:
+    newest = next(iter(fake.conversations))
+    fake.faults.add(faults.body(body), path=newest, times=4)
+    report = await harvest(client, archive, limit=3)
+    assert (report.fetched, report.failed, report.undecodable) == (3, 0, 0)
+    assert len([request for request in fake.requests if request.path.endswith(newest)]) == 5
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'"metadata":{', b'"metadata":{"score":NaN,'),
+        (b'"metadata":{', b'"metadata":{"title":"\\ud83d",'),
+        (b'"metadata":{', b'"metadata":{"title":"\xff",'),
+        (b'{"agent_id"', b'\xef\xbb\xbf{"agent_id"'),
+    ],
+)
+async def test_conversation_that_is_not_quite_json_is_kept_as_it_is(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, before: bytes, after: bytes
+) -> None:
+    newest = next(iter(fake.conversations))
+    document = fake.conversations.document(newest).replace(before, after, 1)
+    assert after in document
+    fake.faults.add(faults.body(document), path=newest)
+    report = await harvest(client, archive, limit=1)
+    assert (report.fetched, report.failed) == (1, 0)
+    assert query(archive, "SELECT raw FROM conversations") == [(document,)]
 
 
 async def test_passing_failures_lose_nothing(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
@@ -739,3 +774,60 @@ async def test_asked_to_stop_before_it_begins_it_does_nothing(
     stop.set()
     report = await harvest(client, archive, stop=stop, audio=True)
     assert (report.fetched, report.interrupted) == (0, True)
+
+
+async def test_what_does_not_end_soon_after_a_stop_is_cancelled(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_run, "_GRACE_SECS", 0.2)
+    async with (
+        FakeConvAI(conversations=20, audio_bytes=2_000_000, audio_content_length=False) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        stop = anyio.Event()
+
+        async def trickle(request: web.Request, _: Any) -> web.StreamResponse:
+            stop.set()
+            reply = web.StreamResponse(headers={"content-type": "audio/mpeg"})
+            await reply.prepare(request)
+            with suppress(ConnectionError):
+                while True:
+                    await reply.write(b"\xff")
+                    await asyncio.sleep(0.02)
+            return reply
+
+        fake.faults.add(trickle, operation="get_audio", times=None)
+        with anyio.fail_after(20):
+            report = await harvest(client, archive, audio=True, stop=stop)
+        assert report.interrupted
+        assert (report.fetched, report.recordings) == (20, 0)
+        assert list((archive.parent / "audio").iterdir()) == []
+        fake.faults.clear()
+        report = await harvest(client, archive, audio=True)
+        assert report.complete
+        assert report.recordings > 0
+
+
+async def test_outage_during_which_it_is_asked_to_stop_ends_in_order(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = anyio.Event()
+
+    async def sleep(_: float) -> None:
+        stop.set()
+
+    real = OutageGuard.__init__
+    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
+    async with (
+        FakeConvAI(conversations=30) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client,
+    ):
+        fake.faults.add(faults.html(502), operation="get_conversation", times=None)
+        rule = fake.faults.add(faults.html(502), operation="list_conversations", times=0)
+
+        def progress(report: HarvestReport) -> None:
+            if report.found:
+                rule.times = None
+
+        report = await harvest(client, archive, progress=progress, stop=stop)
+        assert (report.interrupted, report.listed, report.failed, report.waiting_for) == (True, False, 0, None)
+        fake.faults.clear()
+        assert (await harvest(client, archive)).fetched == 30

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_server import ListServer
 
+from convai_async import calls
 from convai_async.calls import MAX_PAGE_SIZE, Page
 from convai_async.errors import APIStatusError, AuthenticationError, PermissionDeniedError
 from convai_async.harvest import Archive, Window, _listing, harvest
@@ -343,3 +344,34 @@ async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newes
             assert each is not None
             scheduler.done(each)
     assert ended == [None]
+
+
+@pytest.mark.skipif(not hasattr(calls, "UndecodableItem"), reason="pages do not decode line by line yet")
+async def test_lines_without_an_id_are_failures_of_the_list_until_they_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    conversations = spread(350)
+
+    def spoil(page: dict[str, Any]) -> None:
+        for position, line in enumerate(page["conversations"]):
+            if line["conversation_id"] == "conv_00120":
+                page["conversations"][position] = None
+            if line["conversation_id"] == "conv_00121":
+                del line["conversation_id"]
+
+    async with ListServer(conversations) as server, server.client() as client:
+        server.change = spoil
+        for _ in range(2):
+            report = await harvest(client, path)
+            assert (report.found % 350, report.failed, report.listed, report.complete) == (0, 2, True, False)
+            assert len(stored(path)) == 348
+            with Archive.open(path) as archive:
+                failures = archive.failures()
+                windows = archive.status().windows
+            assert [failure.part for failure in failures] == ["list", "list"]
+            assert all(failure.conversation_id.startswith("line:") for failure in failures)
+            assert not any(conversations["conv_00120"] in window for window in windows)
+        server.change = lambda _: None
+        report = await harvest(client, path)
+        assert (report.fetched, report.complete) == (2, True)
+        with Archive.open(path) as archive:
+            assert archive.failures() == []
