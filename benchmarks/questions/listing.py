@@ -92,9 +92,10 @@ async def in_ranges(setting: Setting) -> float:
     async with ConvAIClient(KEY, base_url=setting.url) as client:
         stop, intake, window = anyio.Event(), _Everything(), Window(BEGINNING, None)
         guard = OutageGuard(client, stop, lambda _problem, _until: None)
-        reader = ListReader(RangeScheduler([window]), Scope(window), guard, cast("Intake", intake), stop)
+        reader = ListReader(Scope(window), guard, cast("Intake", intake), stop)
+        scheduler = RangeScheduler([window])
         began = time.perf_counter()
-        await asyncio.gather(*(reader.run() for _ in range(LISTERS)))
+        await asyncio.gather(*(reader.run(scheduler) for _ in range(LISTERS)))
         _check(len(intake.ids))
         return time.perf_counter() - began
 

@@ -108,28 +108,24 @@ class RangeScheduler:
 
 
 class ListReader:
-    """Reads the ranges of a scheduler, and hands on whatever is listed. Several tasks can `run` it.
+    """Reads ranges of the list, and hands on whatever is listed. Several tasks can `run` it.
 
     Args:
-        scheduler: What is to be read.
         scope: Of which conversations.
         guard: Sends the requests.
         intake: Takes what is listed.
         stop: Set when no more pages are to be read.
     """
 
-    def __init__(
-        self, scheduler: RangeScheduler, scope: Scope, guard: OutageGuard, intake: Intake, stop: anyio.Event
-    ) -> None:
-        self._scheduler = scheduler
+    def __init__(self, scope: Scope, guard: OutageGuard, intake: Intake, stop: anyio.Event) -> None:
         self._scope = scope
         self._guard = guard
         self._intake = intake
         self._stop = stop
         self._any_page_came = False
 
-    async def run(self) -> None:
-        """Read until nothing is left, or nothing more is wanted.
+    async def run(self, scheduler: RangeScheduler) -> None:
+        """Read until a scheduler has nothing left, or nothing more is wanted.
 
         Raises:
             AuthenticationError, PermissionDeniedError: The key may not read the list.
@@ -137,17 +133,17 @@ class ListReader:
             TransportError, ServerError: An outage lasted too long.
             StopRequested: As `OutageGuard.run`.
         """
-        while not self._ended and (taken := await self._scheduler.take()) is not None:
+        while not self._ended and (taken := await scheduler.take()) is not None:
             try:
-                await self._read(taken)
+                await self._read(taken, scheduler)
             finally:
-                self._scheduler.done(taken)
+                scheduler.done(taken)
 
     @property
     def _ended(self) -> bool:
         return self._stop.is_set() or self._intake.satisfied
 
-    async def _read(self, taken: Range) -> None:
+    async def _read(self, taken: Range, scheduler: RangeScheduler) -> None:
         window = taken.window
         # Whether the service takes its bounds as inclusive is undocumented: it is asked for a second more.
         call = calls.list_conversations(
@@ -166,11 +162,16 @@ class ListReader:
                     taken.expected = reading.expected_conversations - reading.count if page.has_more else 0
                     if page.has_more and reading.is_too_long and (parts := reading.split()):
                         await self._give_up(reading)
-                        self._scheduler.split(taken, parts)
+                        scheduler.split(taken, parts)
                         return
         except (_UnreadablePageError, PaginationError) as error:
             await self._give_up(reading)
-            await self._handle_failure(taken, reading, error)
+            if parts := reading.split():
+                scheduler.split(taken, parts)
+            elif taken.attempts + 1 < _MOST_ATTEMPTS:
+                scheduler.put_back(taken)
+            else:
+                await self._intake.fail(window, str(error), attempts=_MOST_ATTEMPTS)
             return
         await self._hand_on(reading, wait=True)
         await self._intake.finish(reading.progress, reading.read)
@@ -194,16 +195,6 @@ class ListReader:
         await self._hand_on(reading, wait=True)
         self._intake.abandon(reading.progress)
 
-    async def _handle_failure(self, taken: Range, reading: _Reading, error: ConvAIError) -> None:
-        """Split a range that cannot be read to its end, or read it again later, or record that it could not be read."""
-        parts = reading.split() if reading.pages else []
-        if parts:
-            self._scheduler.split(taken, parts)
-        elif taken.attempts + 1 < _MOST_ATTEMPTS:
-            self._scheduler.put_back(taken)
-        else:
-            await self._intake.fail(taken.window, str(error), attempts=_MOST_ATTEMPTS)
-
 
 class _UnreadablePageError(ConvAIError):
     """A page of the list could not be read although the service can be reached."""
@@ -217,7 +208,9 @@ class _Reading:
         progress: What the archive's side knows of it.
         listings: Pages that are still to be handed on.
         pages: How many came.
-        count: Conversations in the range with a credible start.
+        lines: How many conversations they had.
+        within: How many of these started within the bounds that the service was asked for.
+        count: How many of these are in the range.
         oldest: When the oldest of them started.
         newest: When the newest of them started.
         latest: The latest credible start.
@@ -228,10 +221,13 @@ class _Reading:
         self.progress = RangeProgress(window)
         self.listings: deque[Listing] = deque()
         self.pages = 0
+        self.lines = 0
+        self.within = 0
         self.count = 0
         self.latest = self.oldest = latest_start(now)
         self.newest = window.start - 1
         self.open_end = window.end is None or window.end > now
+        self._asked = Window(window.start - 1, None if window.end is None else window.end + 1)
 
     @property
     def read(self) -> Window:
@@ -241,10 +237,14 @@ class _Reading:
     def add(self, page: Page[ConversationSummary]) -> None:
         """Note a page."""
         self.pages += 1
+        self.lines += len(page)
         self.listings.append(Listing(self.progress, page.items, page.undecodable))
         for summary in page:
             start = credible_start(summary.start_time_unix_secs, self.latest)
-            if start is not None and start in self.window:
+            if start is None:
+                continue
+            self.within += start in self._asked
+            if start in self.window:
                 self.count += 1
                 self.oldest = min(self.oldest, start)
                 self.newest = max(self.newest, start)
@@ -276,6 +276,8 @@ class _Reading:
         They are equal, unless the range is so long that how many conversations it holds is anybody's guess, as of one
         that begins in 1970. Then they double in length towards the past.
         """
+        if 2 * self.within < max(self.lines, 1):
+            return []  # a service that lists what it was not asked for would do so for each part
         window = self.window
         high = self.newest + 1 if self.count else self.latest
         high = high if window.end is None else min(high, window.end)

@@ -73,6 +73,7 @@ class Run:
         self._guard = OutageGuard(client, self._stop, self._note_wait)
         self._fetcher = Fetcher(self._guard, archive.path)
         self._intake = Intake(archive, scope, self.report, self._count, limit=limit, find_absent=prune is not None)
+        self._reader = ListReader(scope, self._guard, self._intake, self._stop)
         self._pruning: Pruning | None = None
         self._scheduler = RangeScheduler([])
 
@@ -109,7 +110,6 @@ class Run:
 
     async def _list_and_fetch(self, windows: Iterable[Window]) -> None:
         self._scheduler = RangeScheduler(windows)
-        reader = ListReader(self._scheduler, self._scope, self._guard, self._intake, self._stop)
 
         async def produce(jobs: MemoryObjectSendStream[Job], outcomes: MemoryObjectSendStream[Outcome]) -> None:
             self._intake.send_to(jobs, outcomes)
@@ -121,7 +121,7 @@ class Run:
 
         async def read() -> None:
             with suppress(StopRequested):
-                await reader.run()
+                await self._reader.run(self._scheduler)
 
         await self._work(produce)
 

@@ -296,6 +296,26 @@ async def test_limit_notes_nothing_as_read_that_was_not_read_to_its_end(tmp_path
         assert server.pages < 60
 
 
+@pytest.mark.parametrize("known_starts", [True, False])
+async def test_list_that_ignores_its_bounds_is_read_and_not_split_without_end(
+    tmp_path: Path, known_starts: bool
+) -> None:
+    conversations = spread(60)
+
+    def forget_starts(page: dict[str, Any]) -> None:
+        for line in page["conversations"]:
+            del line["start_time_unix_secs"]
+
+    async with ListServer(conversations, page_size=2) as server, server.client() as client:
+        server.bounds_work = False
+        if not known_starts:
+            server.change = forget_starts
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert (report.found, report.fetched) == (60, 60)
+        assert server.pages < 40 * 30
+
+
 @given(
     start=st.integers(0, 500),
     length=st.one_of(st.none(), st.integers(1, 500)),
@@ -319,7 +339,7 @@ def test_parts_of_a_range_are_the_range(
         assert [each.end for each in split[:-1]] == [each.start for each in split[1:]]
         assert not any(each.empty for each in split)
     else:
-        assert length == 1 or start >= reading.latest or (length is None and reading.newest < start)
+        assert length == 1 or start >= reading.latest or 2 * reading.within < max(reading.lines, 1)
 
 
 async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newest() -> None:
