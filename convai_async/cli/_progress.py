@@ -157,6 +157,7 @@ class _Bar:
         """Show the counts; rich redraws a few times a second. What the run waits for stays on the screen."""
         if report.waiting_for != self._waiting_for:
             self._waiting_for = report.waiting_for
-            self._bar.console.print("going on" if report.waiting_for is None else outlook(report), markup=False)
+            words = "going on" if report.waiting_for is None else outlook(report)
+            self._bar.console.print(words, markup=False, highlight=False)
         total = report.found + report.to_list if report.handled else None
         self._bar.update(self._task, description=_short(report), total=total, completed=report.handled)

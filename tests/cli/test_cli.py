@@ -18,7 +18,7 @@ from threaded_service import ThreadedService
 from convai_async import __version__
 from convai_async.cli._app import app, run
 from convai_async.cli._options import moment
-from convai_async.cli._progress import _Lines, display
+from convai_async.cli._progress import _Bar, _Lines, display
 from convai_async.cli._terminal import byte_count, clock_time, one_line, plain, utc
 from convai_async.cli._transcript import render
 from convai_async.harvest import HarvestReport
@@ -74,6 +74,17 @@ def test_a_harvest_with_failures_exits_with_1_and_says_what_to_do(
     out = capsys.readouterr().out
     assert "39 conversations" in out
     assert f"{bad}, conversation: GET /v1/convai/conversations/{bad} was answered 403 no_access" in out
+
+
+def test_terminal_keeps_what_a_harvest_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    report = HarvestReport(waiting_for="GET /x: no connection", waiting_until_unix_secs=1_780_000_000)
+    with _Bar() as bar:
+        bar.update(report)
+        bar.update(report)
+        bar.update(HarvestReport())
+    shown = " ".join(capsys.readouterr().err.split())
+    assert shown.count("waiting until 2026-05-28 20:26:40 UTC at the latest: GET /x: no connection") == 1
+    assert "going on" in shown
 
 
 def test_harvest_that_refuses_to_prune_exits_with_1_and_says_why(
