@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
+from convai_async._clock import RunningClock
+from convai_async._error_replies import parse_concurrency_limit
 from convai_async.calls import Call, Response
 from convai_async.errors import (
     APIStatusError,
@@ -17,24 +21,41 @@ from convai_async.errors import (
     DecodeError,
     NotFoundError,
     RateLimitError,
+    RequestTimeoutError,
     TransportError,
 )
 from convai_async.limits import LongPauseError
 from convai_async.retry import RetryPolicy, ambiguous, repeat
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from convai_async._session import Session, StreamedReply
-    from convai_async.limits import ConcurrencyLimiter, Slot
+    from convai_async.limits import ConcurrencyLimiter, Priority, Slot
 
 T = TypeVar("T")
-R = TypeVar("R", bound="Response[Any] | StreamedReply")
+R = TypeVar("R")
+Reply = TypeVar("Reply", bound="Response[Any] | StreamedReply")
 
 _logger = logging.getLogger("convai_async")
 
 _STATUSES_OF_LOAD = frozenset({429, 503})
 """Whose Retry-After is meant for everybody."""
+_SOON = 0.001
+"""Seconds; aiohttp takes 0 for no timeout."""
+
+
+class _Stopwatch:
+    """Measure how long ago something was asked for."""
+
+    __slots__ = ("_clock", "started")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.started = clock()
+
+    def elapsed(self) -> float:
+        return self._clock() - self.started
 
 
 class Engine:
@@ -44,8 +65,10 @@ class Engine:
         session: Sends a call once.
         limiter: Bounds the requests in flight.
         retry: When to try again; None is never.
-        timeout: Seconds for one attempt; of a stream, seconds without a byte. None is no bound.
-        clock: Tells seconds.
+        timeout: Seconds for one attempt; of a stream, seconds without a byte. None is no bound. Without retry, waiting
+            for a slot counts.
+        priority: Whether to wait for a slot behind interactive requests, and without a bound: ``"bulk"``.
+        clock: Returns seconds; by default those in which the process was running.
         sleep: Waits for seconds.
     """
 
@@ -56,62 +79,77 @@ class Engine:
         retry: RetryPolicy | None,
         timeout: float | None,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        priority: Priority = "interactive",
+        clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.session = session
         self.limiter = limiter
         self.retry = retry
         self.timeout = timeout
-        self.clock = clock
+        self.priority: Priority = priority
+        self.running = RunningClock()
+        self.clock = clock or self.running
         self.sleep = sleep
+
+    def with_options(self, **options: Any) -> Engine:
+        """Return an engine with other ``retry``, ``timeout`` or ``priority`` that shares everything else."""
+        engine = copy.copy(self)
+        for name, value in options.items():
+            setattr(engine, name, value)
+        return engine
 
     async def send(self, call: Call[T]) -> T:
         """Send a call and return its typed result.
 
+        A reply that does not decode is a failed attempt, if the call is idempotent and the error retryable.
+
         Raises:
             ConvAIError: Any of them; after the attempts that the retry policy allows.
         """
-        results: list[T] = []
+        return await self._send(call, Response.decode)
 
-        def decode(response: Response[T]) -> None:
-            results.append(response.decode())
-
-        await self.send_raw(call, validate=decode)
-        return results[-1]
-
-    async def send_raw(self, call: Call[T], *, validate: Callable[[Response[T]], object] | None = None) -> Response[T]:
+    def send_raw(
+        self, call: Call[T], *, validate: Callable[[Response[T]], object] | None = None
+    ) -> Coroutine[Any, Any, Response[T]]:
         """Send a call and return the reply, not decoded yet.
 
         Args:
             call: What to send.
-            validate: Called with each reply, as part of the attempt: a retryable error that it raises is retried.
+            validate: Called with a reply; what it raises is the failure of an attempt, if the call is idempotent.
 
         Raises:
-            ConvAIError: As `send`, less `DecodeError`; and what ``validate`` raises.
+            ConvAIError: As `send`, less `DecodeError`, and what ``validate`` raises.
         """
+
+        def validated(response: Response[T]) -> Response[T]:
+            if validate is not None:
+                validate(response)
+            return response
+
+        return self._send(call, validated)
+
+    async def _send(self, call: Call[T], read: Callable[[Response[T]], R]) -> R:
+        asked = _Stopwatch(self.clock)
         perhaps_done = False
 
-        async def attempt() -> Response[T]:
+        async def attempt() -> Any:
             nonlocal perhaps_done
             try:
-                response = await self._send_once(call)
-                if validate is not None:
-                    validate(response)
+                response = await self._send_once(call, asked)
             except NotFoundError as error:
                 # An attempt before may have deleted it, and only its reply was lost.
-                if call.method == "DELETE" and perhaps_done:
-                    return Response(error.status, error.headers, b"", call.decode)
-                raise
-            except DecodeError as error:
-                error.request = error.request or f"{call.method} {call.path}"
-                raise
+                if not (call.method == "DELETE" and perhaps_done):
+                    raise
+                response = Response(error.status, error.headers, b"", call.decode)
             except ConvAIError as error:
                 perhaps_done = perhaps_done or ambiguous(error)
                 raise
-            return response
+            # What is not idempotent is not sent again because its reply cannot be read.
+            return _read(call, read, response) if call.idempotent else response
 
-        return await self.retrying(attempt, idempotent=call.idempotent)
+        result = await self.retrying(attempt, idempotent=call.idempotent, asked=asked)
+        return result if call.idempotent else _read(call, read, result)
 
     @asynccontextmanager
     async def stream(self, call: Call[Any]) -> AsyncIterator[StreamedReply]:
@@ -122,17 +160,23 @@ class Engine:
         Raises:
             ConvAIError: As `send_raw`, before anything is yielded.
         """
+        asked = _Stopwatch(self.clock)
         async with AsyncExitStack() as stack:
-            yield await self.retrying(lambda: stack.enter_async_context(self.stream_once(call)))
+            yield await self.retrying(lambda: stack.enter_async_context(self.stream_once(call, asked)), asked=asked)
 
     @asynccontextmanager
-    async def stream_once(self, call: Call[Any]) -> AsyncIterator[StreamedReply]:
+    async def stream_once(self, call: Call[Any], asked: _Stopwatch | None = None) -> AsyncIterator[StreamedReply]:
         """Send a call once and yield the reply when its headers are there.
+
+        Args:
+            call: What to send.
+            asked: Started when it was asked for; now by default.
 
         Raises:
             ConvAIError: As `send_raw`, before anything is yielded.
         """
-        slot = await self._acquire(call)
+        asked = asked or _Stopwatch(self.clock)
+        slot = self.limiter.acquire_nowait(self.priority) or await self._wait_for_slot(call, asked)
         try:
             async with AsyncExitStack() as stack:
                 yield await self._observe(
@@ -141,44 +185,69 @@ class Engine:
         finally:
             self.limiter.release(slot)
 
-    async def retrying(self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True) -> T:
+    async def retrying(
+        self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True, asked: _Stopwatch | None = None
+    ) -> T:
         """Return the result of the first attempt that succeeds.
 
         Args:
             attempt: Does the work once, from the beginning.
             idempotent: Whether doing it twice is safe.
+            asked: Started when the work was asked for; now by default.
 
         Raises:
             ConvAIError: What the last attempt raised, with ``attempts`` and ``gave_up`` filled in.
         """
-        started = self.clock()
+        if self.session.bind():
+            self.limiter.reset()
+            self.running.reset()
+        if self.retry is None:
+            return await attempt()
+        asked = asked or _Stopwatch(self.clock)
+        lost = self.running.lost
+        with self.running:
+            try:
+                return await attempt()
+            except ConvAIError as error:
+                if not self.retry.repeats(error, idempotent=idempotent):
+                    raise
+                first_error = None if self._stalled(error, lost) else error
+            # Outside the except block: a later error is no error in the handling of the first.
+            return await repeat(
+                partial(self._outlast_stall, attempt, self.retry, idempotent=idempotent),
+                first_error,
+                self.retry,
+                idempotent=idempotent,
+                elapsed=asked.elapsed,
+                sleep=self.sleep,
+            )
+
+    async def _outlast_stall(self, attempt: Callable[[], Awaitable[T]], retry: RetryPolicy, *, idempotent: bool) -> T:
+        """Make an attempt, and another one if the process stood still until its time was over."""
+        lost = self.running.lost
         try:
             return await attempt()
-        except ConvAIError as error:
-            if self.retry is None or not self.retry.repeats(error, idempotent=idempotent):
+        except RequestTimeoutError as error:
+            if not self._stalled(error, lost) or not retry.repeats(error, idempotent=idempotent):
                 raise
-            first_error = error
-        # Outside the except block: a later error is no error in the handling of the first.
-        return await repeat(
-            attempt,
-            first_error,
-            self.retry,
-            idempotent=idempotent,
-            started=started,
-            clock=self.clock,
-            sleep=self.sleep,
-        )
+        return await attempt()
 
-    async def _send_once(self, call: Call[T]) -> Response[T]:
-        slot = await self._acquire(call)
+    def _stalled(self, error: ConvAIError, lost: float) -> bool:
+        return isinstance(error, RequestTimeoutError) and self.running.lost > lost
+
+    async def _send_once(self, call: Call[T], asked: _Stopwatch) -> Response[T]:
+        slot = self.limiter.acquire_nowait(self.priority) or await self._wait_for_slot(call, asked)
         try:
-            return await self._observe(call, slot, self.session.send(call, self.timeout))
+            timeout = self.timeout
+            if timeout is not None and self.retry is None:
+                timeout = max(timeout - asked.elapsed(), _SOON)
+            return await self._observe(call, slot, self.session.send(call, timeout))
         finally:
             self.limiter.release(slot)
 
-    async def _observe(self, call: Call[Any], slot: Slot, reply: Awaitable[R]) -> R:
+    async def _observe(self, call: Call[Any], slot: Slot, reply: Awaitable[Reply]) -> Reply:
         """Wait for a reply, log what became of the request, and let the limiter learn from it."""
-        started = self.clock()
+        started = time.monotonic()
         try:
             received = await reply
         except APIStatusError as error:
@@ -202,24 +271,54 @@ class Engine:
             "path": call.path,
             "status": None if reply is None else reply.status,
             "request_id": None if reply is None else reply.request_id,
-            "duration_secs": round(self.clock() - started, 6),
+            "duration_secs": round(time.monotonic() - started, 6),
         }
         _logger.debug("%(method)s %(path)s: %(status)s in %(duration_secs)s s (%(request_id)s)", facts, extra=facts)
 
     def _learn(self, error: APIStatusError, slot: Slot) -> None:
         if isinstance(error, ConcurrencyLimitError):
-            self.limiter.refused(slot)
+            self.limiter.refused(slot, parse_concurrency_limit(error.headers))
         if error.retry_after is not None and error.status in _STATUSES_OF_LOAD:
             self.limiter.pause(error.retry_after)
 
-    async def _acquire(self, call: Call[Any]) -> Slot:
-        patience = self.timeout if self.retry is None else self.retry.timeout
+    async def _wait_for_slot(self, call: Call[Any], asked: _Stopwatch) -> Slot:
+        may_take = self.timeout if self.retry is None else self.retry.timeout
+        left = None if may_take is None else max(0.0, may_take - asked.elapsed())
+        bulk = self.priority == "bulk"
+        waiting = _Stopwatch(self.clock)
+        error: ConvAIError
         try:
-            return await self.limiter.acquire(patience)
+            slot = await self.limiter.acquire(self.priority, timeout=None if bulk else left, max_pause=left)
+            if not bulk and left is not None and waiting.elapsed() >= left:
+                self.limiter.release(slot)
+                raise TimeoutError  # noqa: TRY301 - as when no slot came
         except LongPauseError as pause:
-            raise RateLimitError(
+            error = RateLimitError(
                 f"{call.method} {call.path} was not sent: the service asked for a pause that lasts another"
-                f" {pause.seconds:.0f} s, and this request may take {patience:g} s",
+                f" {pause.seconds:.0f} s, and this request may take {may_take:g} s",
                 status=429,
                 retry_after=pause.seconds,
-            ) from None
+            )
+        except TimeoutError:
+            error = RequestTimeoutError(
+                f"{call.method} {call.path} was not sent: it waited {waiting.elapsed():.1f} s for one of"
+                f" {self.limiter.limit} slots, which other requests hold (send fewer at the same time, or give them"
+                " more time)",
+                ambiguous=False,
+            )
+        else:
+            if bulk:
+                asked.started += waiting.elapsed()
+            return slot
+        error.attempts = 0
+        raise error
+
+
+def _read(call: Call[T], read: Callable[[Response[T]], R], response: Response[T]) -> R:
+    try:
+        return read(response)
+    except ConvAIError as error:
+        error.attempts = 1
+        if isinstance(error, DecodeError):
+            error.request = f"{call.method} {call.path}"
+        raise

@@ -52,6 +52,8 @@ _CODE_ADVICE = {
     "missing_permissions": "give the key the permission named here in the workspace's settings",
 }
 _LONGEST_RETRY_AFTER_SECS = 24 * 60 * 60.0
+_LONGEST_RESET_SECS = 1e9
+"""A larger number is a time of day."""
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
@@ -81,13 +83,16 @@ def error_from_reply(
     if cls is RateLimitError and detail.code in _CONCURRENCY_CODES:
         cls = ConcurrencyLimitError
     request_id = detail.request_id or request_id
+    retry_after = parse_retry_after(headers)
+    if retry_after is None and cls is RateLimitError:
+        retry_after = parse_rate_limit_reset(headers)
     error = cls(
         _sentence(request, status, detail, request_id),
         status=status,
         code=detail.code,
         message=detail.message,
         request_id=request_id,
-        retry_after=parse_retry_after(headers),
+        retry_after=retry_after,
         headers=headers,
         body=body,
     )
@@ -194,6 +199,30 @@ def _requested_wait(headers: Mapping[str, str], now: float) -> float | None:
     except (ValueError, OverflowError):
         return None
     return moment - now
+
+
+def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds until a used-up rate limit is renewed, or None when ``x-ratelimit-reset`` does not say so.
+
+    Its number is seconds from now, or unix seconds. While ``x-ratelimit-remaining`` is more than 0, something else
+    was the reason.
+
+    Args:
+        headers: The reply's headers; names in any case.
+        now: The time of day in unix seconds; the clock's by default.
+    """
+    reset = _number(headers.get("x-ratelimit-reset"))
+    if reset is None or (_number(headers.get("x-ratelimit-remaining")) or 0) > 0:
+        return None
+    if reset > _LONGEST_RESET_SECS:
+        reset -= time.time() if now is None else now
+    return min(max(0.0, reset), _LONGEST_RETRY_AFTER_SECS)
+
+
+def parse_concurrency_limit(headers: Mapping[str, str]) -> int | None:
+    """Return the limit on requests in flight that ``maximum-concurrent-requests`` states, or None."""
+    limit = _number(headers.get("maximum-concurrent-requests"))
+    return None if limit is None or limit < 1 else int(limit)
 
 
 def _number(text: str | None) -> float | None:

@@ -63,6 +63,10 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
         return None
 
+    def forget(self) -> None:
+        """Drop the connections of an event loop that is closed."""
+        self._close()
+
 
 class StreamedReply:
     """A reply whose body is still to come; what is left of it is given up when the block ends.
@@ -246,7 +250,13 @@ class Session:
             if timeout is not None:
                 left = max(timeout - (time.monotonic() - began), _SOON)
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def bind(self) -> bool:
+        """Belong to the running event loop; return whether the loop of before is closed, and its connections with it.
+
+        Raises:
+            ClientClosedError: The client was closed.
+            ConfigurationError: There is no asyncio loop, or the loop of before is another one and still open.
+        """
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -255,13 +265,32 @@ class Session:
             ) from None
         if self._closed:
             raise _closed()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
+        if self._loop is loop:
+            return False
+        before, self._loop = self._loop, self._loop or loop
+        if before is None:
+            return False
+        if not before.is_closed():
             raise ConfigurationError(
                 "the client was first used in another event loop, to which its connections belong:"
                 " make one client in each loop"
             )
+        if not self._owned or self._connector is not None:
+            raise ConfigurationError(
+                "the client's aiohttp session or connector was given to it, and belongs to an event loop that is"
+                " closed: make a new client with a new one"
+            )
+        if self._session is not None and isinstance(self._session.connector, _Connector):
+            self._session.connector.forget()
+            self._session.detach()
+        self._session = None
+        self._arriving.clear()
+        self._loop = loop
+        return True
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise _closed()
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # The limiter bounds the requests in flight: a second bound here would only hide a queue.
@@ -361,10 +390,10 @@ def _body_arguments(call: Call[Any]) -> dict[str, Any]:
     match call.body:
         case JSONBody(content):
             return {"data": aiohttp.BytesPayload(content, content_type="application/json")}
-        case FileBody(field, content, filename, content_type):
-            form = aiohttp.FormData()
+        case FileBody(field, content, _, content_type) as file:
+            form = aiohttp.FormData(quote_fields=False)  # quoting would percent-encode the name
             # As a file, which aiohttp sends in pieces: it warns of large bytes, which would hold up the loop.
-            form.add_field(field, io.BytesIO(content), filename=filename, content_type=content_type)
+            form.add_field(field, io.BytesIO(content), filename=file.escaped_filename, content_type=content_type)
             return {"data": form}
         case None:
-            return {}
+            return {"skip_auto_headers": ("Content-Type",)}  # aiohttp names a type for a POST even if it has no body

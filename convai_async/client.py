@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from msgspec import UNSET, UnsetType
@@ -16,7 +16,7 @@ from convai_async._session import Session
 from convai_async._text import Secret
 from convai_async._version import __version__
 from convai_async.errors import ConfigurationError, InvalidArgumentError
-from convai_async.limits import ConcurrencyLimiter
+from convai_async.limits import ConcurrencyLimiter, Priority
 from convai_async.resources import Agents, Conversations
 from convai_async.retry import RetryPolicy
 
@@ -52,7 +52,8 @@ class ConvAIClient:
 
     Make one for each event loop and keep it: connections, the limit on requests in flight and a pause that
     the service asked for are shared by everything that uses it. Nothing is opened before the first request.
-    Close it with ``async with``, or with `close`.
+    Close it with ``async with``, or with `close`. When its event loop is closed, as by each `asyncio.run` of a
+    task queue, the next loop that uses it gets new connections; another loop while the first is open is refused.
 
     Args:
         api_key: The key; by default what ``ELEVENLABS_API_KEY`` holds at this moment.
@@ -60,10 +61,15 @@ class ConvAIClient:
             A workspace with data residency has keys of its own, which work in its region only.
         base_url: Another address of the service, instead of a region.
         timeout: Seconds for one attempt of a request, 60 by default; for a stream, seconds to connect and
-            seconds without a byte. None is no bound.
-        retry: When to try again; None is never.
+            seconds without a byte. None is no bound. With ``retry=None``, seconds from when the request was asked
+            for: waiting for one of the ``max_concurrency`` slots counts.
+        retry: When to try again, and in which time in all (``retry.timeout``, which waiting for a slot counts to);
+            by default 5 attempts that start within 60 seconds. None is never.
         max_concurrency: The most requests that may be in flight at once, 64 by default. Fewer are when the
-            service refuses so many: the limit finds the service's own.
+            service refuses so many: the limit finds the service's own. A request that gets no slot in its time
+            fails with a `RequestTimeoutError`, and was not sent.
+        share: The share of the limit to use, more than 0 and at most 1 (default). Less leaves room for other
+            processes with the same key: the whole limit is tried now and then, for a moment, to know it.
         session: An aiohttp session of yours to use. It is not closed, and its own connector, proxies and
             trace configs hold.
         connector: An aiohttp connector of yours to use. It is not closed.
@@ -76,6 +82,7 @@ class ConvAIClient:
 
     Raises:
         ConfigurationError: There is no key, or what is given contradicts itself.
+        InvalidArgumentError: A value has the wrong type or is out of range.
 
     Attributes:
         conversations: The conversations of the workspace.
@@ -93,6 +100,7 @@ class ConvAIClient:
         timeout: float | None = _DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - frozen
         max_concurrency: int = _DEFAULT_CONCURRENCY,
+        share: float = 1.0,
         session: aiohttp.ClientSession | None = None,
         connector: aiohttp.BaseConnector | None = None,
         trust_env: bool = False,
@@ -105,8 +113,6 @@ class ConvAIClient:
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         if session is not None and (connector is not None or trust_env or trace_configs):
             raise ConfigurationError("session has its own connector, trust_env and trace_configs: set them there")
-        if not isinstance(retry, RetryPolicy | None):
-            raise InvalidArgumentError("retry", f"must be a RetryPolicy, or None for never; got {retry!r}")
         self._base_url = _address(region, base_url)
         self._set_up(
             Engine(
@@ -121,8 +127,8 @@ class ConvAIClient:
                     trace_configs=trace_configs,
                     max_response_bytes=_checked_count("max_response_bytes", max_response_bytes),
                 ),
-                ConcurrencyLimiter(_checked_count("max_concurrency", max_concurrency)),
-                retry,
+                ConcurrencyLimiter(_checked_count("max_concurrency", max_concurrency), _checked_share(share)),
+                _checked_retry(retry),
                 _checked_timeout(timeout),
             )
         )
@@ -167,25 +173,31 @@ class ConvAIClient:
         *,
         timeout: float | UnsetType | None = UNSET,
         retry: RetryPolicy | UnsetType | None = UNSET,
+        priority: Priority | UnsetType = UNSET,
     ) -> ConvAIClient:
         """Return a client that differs in these options and shares everything else, connections too.
 
         Args:
             timeout: As in the constructor; None is no bound.
             retry: As in the constructor; None is never.
+            priority: ``"bulk"`` requests get a slot when no ``"interactive"`` one (default) is waiting for it, and
+                wait as long as it takes; their time counts from when they got it. `get_many`, `delete_many` and a
+                harvest are bulk.
+
+        Raises:
+            InvalidArgumentError: A value has the wrong type or is out of range.
         """
-        engine = self._engine
+        options: dict[str, Any] = {}
+        if not isinstance(timeout, UnsetType):
+            options["timeout"] = _checked_timeout(timeout)
+        if not isinstance(retry, UnsetType):
+            options["retry"] = _checked_retry(retry)
+        if not isinstance(priority, UnsetType):
+            options["priority"] = _checked_priority(priority)
         derived = object.__new__(type(self))
         derived._base_url = self._base_url
         derived._owns_session = False
-        derived._set_up(
-            Engine(
-                engine.session,
-                engine.limiter,
-                engine.retry if isinstance(retry, UnsetType) else retry,
-                engine.timeout if isinstance(timeout, UnsetType) else _checked_timeout(timeout),
-            )
-        )
+        derived._set_up(self._engine.with_options(**options))
         return derived
 
     async def send_raw(self, call: Call[T]) -> Response[T]:
@@ -260,9 +272,27 @@ def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _checked_count(name: str, number: int) -> int:
-    if not isinstance(number, int) or number < 1:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise InvalidArgumentError(name, f"must be a whole number, at least 1, got {number!r}")
     return number
+
+
+def _checked_share(share: float) -> float:
+    if not _is_number(share) or not 0 < share <= 1:
+        raise InvalidArgumentError("share", f"must be a number, more than 0 and at most 1, got {share!r}")
+    return share
+
+
+def _checked_retry(retry: RetryPolicy | None) -> RetryPolicy | None:
+    if not isinstance(retry, RetryPolicy | None):
+        raise InvalidArgumentError("retry", f"must be a RetryPolicy, or None for never; got {retry!r}")
+    return retry
+
+
+def _checked_priority(priority: Priority) -> Priority:
+    if priority not in get_args(Priority):
+        raise InvalidArgumentError("priority", f'must be "interactive" or "bulk", got {priority!r}')
+    return priority
 
 
 def _checked_key(key: object) -> Secret:
@@ -276,6 +306,10 @@ def _checked_key(key: object) -> Secret:
 
 
 def _checked_timeout(timeout: float | None) -> float | None:
-    if timeout is not None and not 0 < timeout < math.inf:
-        raise InvalidArgumentError("timeout", f"must be more than 0 seconds, or None for no bound; got {timeout}")
+    if timeout is not None and (not _is_number(timeout) or not 0 < timeout < math.inf):
+        raise InvalidArgumentError("timeout", f"must be more than 0 seconds, or None for no bound; got {timeout!r}")
     return timeout
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -227,7 +227,9 @@ class IncompleteBodyError(TransportError):
 class DecodeError(ConvAIError):
     """The reply is not the document that it should be.
 
-    It is ``retryable`` when it is no JSON at all, as a page of something that stands before the service.
+    It is ``retryable`` when the reply as a whole is something else: not JSON, as a page of a proxy, not an object,
+    or without a field that every such document has, as an error with status 200. A value deep inside that does not
+    fit would come back the same.
 
     Attributes:
         request: The request's method and path, where they are known.
@@ -241,9 +243,11 @@ class DecodeError(ConvAIError):
     path: str
     body: bytes
 
-    def __init__(self, problem: str, *, path: str = "$", body: bytes = b"") -> None:
+    def __init__(
+        self, problem: str, *, path: str = "$", body: bytes = b"", source: str = "the service's reply"
+    ) -> None:
         where = "; its bytes are in .body" if body else ""
-        super().__init__(f"the service's reply does not decode: {problem} - at `{path}`{where}")
+        super().__init__(f"{source} does not decode: {problem} - at `{path}`{where}")
         self.problem = problem
         self.path = path
         self.body = body
@@ -252,16 +256,17 @@ class DecodeError(ConvAIError):
         return f"{self.request}: {super().__str__()}" if self.request else super().__str__()
 
     @classmethod
-    def from_message(cls, message: str, body: bytes, *, retryable: bool = False) -> Self:
+    def from_message(cls, message: str, body: bytes) -> Self:
         """Make the error from a decoder's message.
 
         Messages of nested decoders end in several paths, the innermost first:
-        ``Expected `int`, got `str` - at `$.x` - at `$.results[1]```.
+        ``Expected `int`, got `str` - at `$.x` - at `$.results[1]```. Without a path it is about the whole, and
+        retryable.
         """
         problem, *paths = message.split(" - at ")
         steps = [path.strip("`").removeprefix("$") for path in reversed(paths)]
         made = cls(problem, path="$" + "".join(steps), body=body)
-        made.retryable = retryable
+        made.retryable = made.path == "$"
         return made
 
 
@@ -274,6 +279,8 @@ class PaginationError(ConvAIError):
 
 class ResponseTooLargeError(ConvAIError):
     """The reply's body, decompressed, is larger than the client's ``max_response_bytes``."""
+
+    attempts = 1
 
 
 class ConversationNotReadyError(ConvAIError):

@@ -5,10 +5,14 @@ A paginator is a value: nothing is sent until it is awaited or iterated, and eac
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+import msgspec
 
 from convai_async._tasks import Handover, background
 from convai_async.calls import Page
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from convai_async.calls import Call
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("convai_async")
 
 _MOST_PAGES = 1_000_000
 _MOST_EMPTY_PAGES = 1_000
@@ -38,7 +44,8 @@ class Paginator(Generic[T]):
     - ``async with paginator.prefetch(pages=2) as items``: as ``async for``, while the next pages load.
 
     All of them raise `PaginationError` when the service's cursors contradict each other, and whatever
-    fetching a page raises; a failed page was already tried again as the retry policy says.
+    fetching a page raises; a failed page was already tried again as the retry policy says. Items that do not decode
+    are left out, logged as a WARNING with the endpoint and their number, and are `Page.undecodable`.
     """
 
     def __init__(self, send: Send[T], call: Call[Page[T]], *, max_items: int | None = None) -> None:
@@ -53,7 +60,7 @@ class Paginator(Generic[T]):
         return self._first_page().__await__()
 
     async def _first_page(self) -> Page[T]:
-        return _cut(await self._send(self._call), self._max_items)
+        return _cut(await self._fetch(self._call), _unlimited(self._max_items))
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async with aclosing(self.pages()) as pages:
@@ -74,31 +81,49 @@ class Paginator(Generic[T]):
             InvalidArgumentError: No URL can hold ``cursor``.
         """
         call = self._call if cursor is None else self._call.with_query(cursor=cursor)
-        # Their hashes: a million long cursors would fill the memory.
-        seen = {hash(dict(call.query).get("cursor"))}
+        # The hash of each cursor, with that of the first item of the page that led to it; a million long cursors
+        # would fill the memory. Which page led to a saved cursor is not known.
+        seen: dict[int, int | None] = {hash(dict(call.query).get("cursor")): None}
         empty_pages = 0
-        remaining = self._max_items
-        while remaining is None or remaining > 0:
-            page = await self._send(call)
-            following = _following(page)
-            yield _cut(page, remaining)
-            if following is None:
-                return
-            empty_pages = 0 if page.items else empty_pages + 1
-            if len(seen) == _MOST_PAGES or empty_pages == _MOST_EMPTY_PAGES:
-                raise PaginationError(
-                    f"{self._call.path}: there is no end of it: {len(seen):,} pages, the last {empty_pages:,} of them"
-                    " without an item; start the list anew"
-                )
-            if hash(following) in seen:
-                raise PaginationError(
-                    f"{self._call.path}: the service sent the cursor of an earlier page again;"
-                    " the rest of the list cannot be read: start the list anew"
-                )
-            seen.add(hash(following))
-            call = self._call.with_query(cursor=following)
-            if remaining is not None:
+        remaining = _unlimited(self._max_items)
+        while remaining > 0:
+            page = await self._fetch(call)
+            following = hash(page.next_cursor)
+            first_item = hash(msgspec.json.encode(page.items[:1]))
+            leads_back = page.has_more and page.next_cursor is not None and following in seen
+            # The reply to an earlier request once more is not handed out again.
+            if not leads_back or seen[following] not in {first_item, None}:
+                yield _cut(page, remaining)
                 remaining -= len(page)
+            if not page.has_more or remaining <= 0:
+                return
+            if leads_back:
+                raise self._error("the service sent the cursor of an earlier page again")
+            empty_pages = 0 if page.items or page.undecodable else empty_pages + 1
+            if len(seen) == _MOST_PAGES or empty_pages == _MOST_EMPTY_PAGES:
+                raise self._error(
+                    f"there is no end of it: {len(seen):,} pages, the last {empty_pages:,} of them without an item"
+                )
+            seen[following] = first_item
+            call = self._call.with_query(cursor=self._checked_cursor(page))
+
+    async def _fetch(self, call: Call[Page[T]]) -> Page[T]:
+        page = await self._send(call)
+        if page.undecodable:
+            _logger.warning("%s: items of a page that do not decode: %d", call.path, len(page.undecodable))
+        return page
+
+    def _checked_cursor(self, page: Page[T]) -> str:
+        if not page.next_cursor:
+            raise self._error("the service says that more items follow but gave no cursor to them")
+        if len(page.next_cursor) > _LONGEST_CURSOR:
+            raise self._error(f"the service gave a cursor of more than {_LONGEST_CURSOR:,} characters")
+        return page.next_cursor
+
+    def _error(self, problem: str) -> PaginationError:
+        return PaginationError(
+            f"{self._call.path}: {problem}; the rest of the list cannot be read: start the list anew"
+        )
 
     async def collect(self, *, max_items: int | None = None) -> list[T]:
         """Return the items in a list: all of them, or the first ``max_items``."""
@@ -163,24 +188,12 @@ class _Items(Generic[T]):
             self._items = iter(page.items)
 
 
-def _following(page: Page[T]) -> str | None:
-    """Return the cursor of the next page, or None at the end."""
-    if not page.has_more:
-        return None
-    if len(page.next_cursor or "") > _LONGEST_CURSOR:
-        raise PaginationError(
-            f"the service gave a cursor of more than {_LONGEST_CURSOR:,} characters;"
-            " the rest of the list cannot be read: start the list anew"
-        )
-    if not page.next_cursor:
-        raise PaginationError(
-            "the service says that more items follow but gave no cursor to them;"
-            " the rest of the list cannot be read: start the list anew"
-        )
-    return page.next_cursor
+def _unlimited(max_items: int | None) -> float:
+    return math.inf if max_items is None else max_items
 
 
-def _cut(page: Page[T], max_items: int | None) -> Page[T]:
-    if max_items is None or max_items >= len(page):
+def _cut(page: Page[T], max_items: float) -> Page[T]:
+    if max_items >= len(page):
         return page
-    return Page(page.items[:max_items], None, page.has_more)  # the cursor would skip what was cut off
+    # The cursor would skip what was cut off.
+    return msgspec.structs.replace(page, items=page.items[: int(max_items)], next_cursor=None)

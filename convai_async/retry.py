@@ -27,14 +27,18 @@ _AMBIGUOUS_STATUSES = frozenset({408, *range(500, 600)})
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How often, how long and when to try a request again.
 
-    Tried again are 408, 409, 425, 429 and 5xx replies, refused and dropped connections, timeouts and bodies
-    that end early. Waits grow exponentially with full jitter: the n-th is drawn evenly between 0 and
+    Tried again are 408, 409, 425, 429 and 5xx replies, refused and dropped connections, timeouts, bodies that end
+    early, and, when the request is idempotent, replies that are not the document that they should be at all, such as
+    a login page with status 200. Waits grow exponentially with full jitter: the n-th is drawn evenly between 0 and
     ``wait_initial * 2**(n - 1)`` seconds, ``wait_max`` at most. A longer ``Retry-After`` of the service is
     obeyed. A wait that does not fit into ``timeout`` any more is not begun: the error is raised at once.
 
     Attributes:
         attempts: Requests in all, the first included; 1 is no retry.
-        timeout: Seconds from the first attempt's start in which the last may start, or None for no bound.
+        timeout: Seconds from when the request was asked for in which the last attempt may start, or None for no
+            bound. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests. Time
+            in which the process was stopped or its event loop blocked does not count, and an attempt that timed out
+            because of it is repeated without counting.
         wait_initial: Seconds that the first wait lasts at most.
         wait_max: Seconds that any wait lasts at most, unless the service asks for more.
         repeat_unsafe: Whether a request that is not idempotent (a POST) is repeated too when it is unknown
@@ -82,58 +86,58 @@ def ambiguous(error: ConvAIError) -> bool:
 
 async def repeat(  # noqa: PLR0913 - the clock and the sleep are here for the tests
     attempt: Callable[[], Awaitable[T]],
-    first_error: ConvAIError,
+    first_error: ConvAIError | None,
     policy: RetryPolicy,
     *,
     idempotent: bool,
-    started: float,
-    clock: Callable[[], float],
+    elapsed: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]],
 ) -> T:
-    """Go on with a request whose first attempt failed, and return the result of the attempt that succeeds.
+    """Repeat a request whose first attempt failed, and return the result of the attempt that succeeds.
 
     The first attempt is made outside: what never fails should not pay for the machinery of retrying.
 
     Args:
         attempt: Sends the request once more.
-        first_error: What the first attempt raised.
+        first_error: What the first attempt raised; None when it does not count.
         policy: How often, how long and when.
         idempotent: Whether repeating the request is safe.
-        started: The clock's time at which the first attempt began.
-        clock: Tells seconds.
+        elapsed: Returns the seconds since the request was asked for.
         sleep: Waits for seconds.
 
     Raises:
         ConvAIError: The last attempt's error, with ``attempts`` and ``gave_up`` filled in.
     """
-    attempts = 0
+    sent = 0
+    first = first_error
 
     async def next_attempt() -> T:
-        nonlocal attempts
-        attempts += 1
-        if attempts == 1:
-            raise first_error
+        nonlocal sent, first
         try:
+            if first is not None:
+                raise first
             return await attempt()
         except ConvAIError as error:
-            error.attempts = attempts
+            first = None
+            sent += error.attempts > 0  # 0 is an attempt that got no slot
+            error.attempts = sent
             raise
 
     def wait(state: tenacity.RetryCallState) -> float:
         return policy.draw_wait(_error_of(state), state.attempt_number)
 
     def out_of_time(state: tenacity.RetryCallState) -> bool:
-        return policy.timeout is not None and clock() - started + state.upcoming_sleep > policy.timeout
+        return policy.timeout is not None and elapsed() + state.upcoming_sleep > policy.timeout
 
     def stop(state: tenacity.RetryCallState) -> bool:
         return state.attempt_number >= policy.attempts or out_of_time(state)
 
     def give_up(state: tenacity.RetryCallState) -> Any:
         error = _error_of(state)
-        error.gave_up = f"gave up after {attempts} of {policy.attempts} attempts"
-        if attempts < policy.attempts:
+        error.gave_up = f"gave up after {sent} of {policy.attempts} attempts"
+        if state.attempt_number < policy.attempts:
             error.gave_up += (
-                f": {clock() - started:.1f} s have passed and the next wait of {state.upcoming_sleep:.1f} s"
+                f": {elapsed():.1f} s have passed and the next wait of {state.upcoming_sleep:.1f} s"
                 f" does not fit the retry timeout of {policy.timeout} s"
             )
         raise error

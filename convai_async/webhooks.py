@@ -12,14 +12,16 @@ import hashlib
 import hmac
 import re
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import field
 
-from convai_async.errors import WebhookSignatureError
+from convai_async.errors import DecodeError, WebhookSignatureError
 from convai_async.models import Conversation  # noqa: TC001 - msgspec reads the annotations at run time
 from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._decoding import decoder
+from convai_async.models._lenient_json import REFUSALS, decode_json
 from convai_async.models._open_union import OpenUnion
 
 if TYPE_CHECKING:
@@ -30,7 +32,18 @@ _LONGEST_HEADER = 4096
 _TIMESTAMP = re.compile(r"[0-9]{1,18}")
 
 
-class PostCallTranscription(Model):
+class _Event(Model):
+    event_timestamp: int | None = None
+
+    @classmethod
+    def from_older_shape(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Return an event with its time as a number; None when it is neither a number nor an ISO 8601 date."""
+        if isinstance(value.get("event_timestamp"), str | list | dict):
+            value["event_timestamp"] = _unix_secs(value.get("event_timestamp"))
+        return value
+
+
+class PostCallTranscription(_Event, kw_only=True):
     """A conversation has been analysed; its data is what `Conversations.get` returns.
 
     Attributes:
@@ -39,7 +52,6 @@ class PostCallTranscription(Model):
 
     data: Conversation
     type: str = "post_call_transcription"
-    event_timestamp: int | None = None
 
 
 class CallAudio(Model):
@@ -54,7 +66,7 @@ class CallAudio(Model):
     full_audio: bytes | None = None
 
 
-class PostCallAudio(Model):
+class PostCallAudio(_Event):
     """The recording of a conversation is ready.
 
     Attributes:
@@ -62,7 +74,6 @@ class PostCallAudio(Model):
     """
 
     type: str = "post_call_audio"
-    event_timestamp: int | None = None
     data: CallAudio = field(default_factory=CallAudio)
 
 
@@ -80,7 +91,7 @@ class InitiationFailure(Model):
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-class CallInitiationFailure(Model):
+class CallInitiationFailure(_Event):
     """A call could not be begun.
 
     Attributes:
@@ -88,12 +99,11 @@ class CallInitiationFailure(Model):
     """
 
     type: str = "call_initiation_failure"
-    event_timestamp: int | None = None
     data: InitiationFailure = field(default_factory=InitiationFailure)
 
 
 class UnknownEvent(UnknownVariant):
-    """An event that this version does not know: ``tag`` is its type, ``raw`` all of it."""
+    """An event that this version does not know, or whose data has no id: ``tag`` is its type, ``raw`` all of it."""
 
 
 Event = PostCallTranscription | PostCallAudio | CallInitiationFailure | UnknownEvent
@@ -131,11 +141,17 @@ def construct_event(
     Raises:
         WebhookSignatureError: It is forged, too old or from the future, or its signature is missing: answer
             401, and do nothing.
-        DecodeError: It is genuine, but does not fit.
+        DecodeError: It is genuine, but does not fit. It would not fit either if it were sent again.
         TypeError: The body is not bytes.
     """
     verify(body, signature, secret, tolerance=tolerance, clock=clock)
-    return _decode(body)
+    try:
+        return _decode(body)
+    except DecodeError as error:
+        event = _without_id(body)
+        if event is None:  # not retryable: it is signed, and would come again as it is
+            raise DecodeError(error.problem, path=error.path, body=body, source="the webhook") from None
+        return event
 
 
 def verify(
@@ -159,7 +175,7 @@ def verify(
     if not secret:
         raise WebhookSignatureError("there is no secret to verify a webhook with")
     timestamp, digests = _read_signature(signature or "")
-    expected = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    expected = _digest(timestamp, body, secret)
     if not any(hmac.compare_digest(digest.encode(), expected.encode()) for digest in digests):
         raise WebhookSignatureError("the signature of the webhook does not fit its body and the secret")
     if not abs(clock() - int(timestamp)) <= tolerance:  # also when the tolerance is no number
@@ -169,6 +185,28 @@ def verify(
         )
 
 
+def sign(body: bytes, secret: str, *, timestamp: float | None = None) -> str:
+    """Return the signature header of a webhook, to test your own handler with.
+
+    ::
+
+        body = b'{"type": "post_call_transcription", "data": {"conversation_id": "conv_1", "agent_id": "agent_1"}}'
+        headers = {"elevenlabs-signature": sign(body, secret)}
+        response = await client.post("/webhooks", content=body, headers=headers)
+
+    Args:
+        body: The request's body, byte for byte as it will be sent.
+        secret: The secret that the handler verifies with.
+        timestamp: When it is signed, in unix seconds; now by default.
+    """
+    signed_at = str(int(time.time() if timestamp is None else timestamp))
+    return f"t={signed_at},v0={_digest(signed_at, body, secret)}"
+
+
+def _digest(timestamp: str, body: bytes, secret: str) -> str:
+    return hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
 def _read_signature(signature: str) -> tuple[str, list[str]]:
     pairs = [part.strip().partition("=") for part in signature[:_LONGEST_HEADER].split(",")]
     timestamps = [value for name, _, value in pairs if name == "t"]
@@ -176,6 +214,29 @@ def _read_signature(signature: str) -> tuple[str, list[str]]:
     if len(timestamps) != 1 or not _TIMESTAMP.fullmatch(timestamps[0]) or not digests:
         raise WebhookSignatureError("the header ElevenLabs-Signature is missing, or not like 't=1700000000,v0=…'")
     return timestamps[0], digests
+
+
+def _without_id(body: bytes) -> UnknownEvent | None:
+    """Return the event that a body is when its data has no conversation's id; None when it has."""
+    try:
+        event = decode_json(body)
+        tag, data = event["type"], event.get("data")
+    except (*REFUSALS, KeyError):
+        return None
+    has_id = isinstance(data, dict) and data.get("conversation_id") is not None
+    return None if has_id else UnknownEvent(tag=tag, raw=event)
+
+
+def _unix_secs(time_of_day: Any) -> int | None:
+    try:
+        return int(time_of_day)
+    except (TypeError, ValueError):
+        pass
+    try:
+        moment = datetime.fromisoformat(time_of_day)
+    except (TypeError, ValueError):
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 _decode: Callable[[bytes], Event] = decoder(cast("Any", Event))

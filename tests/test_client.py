@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import anyio
 import pytest
+from threaded_service import ThreadedService
 
 from convai_async import ClientClosedError, ConfigurationError, ConvAIClient, InvalidArgumentError, RetryPolicy
 from convai_async.errors import AuthenticationError, ServerError
@@ -57,12 +59,49 @@ def test_a_senseless_setting_is_refused_with_what_to_do(make: Callable[[], objec
     assert "secret" not in str(caught.value)
 
 
+REFUSED_OPTIONS: list[dict[str, Any]] = [
+    {"timeout": 0},
+    {"timeout": -1},
+    {"timeout": math.inf},
+    {"timeout": math.nan},
+    {"timeout": "5"},
+    {"timeout": True},
+    {"retry": 3},
+    {"retry": True},
+]
+
+
 @pytest.mark.parametrize(
-    "settings", [{"timeout": 0}, {"timeout": -1}, {"timeout": math.inf}, {"max_concurrency": 0}, {"retry": 3}]
+    "settings",
+    [
+        *REFUSED_OPTIONS,
+        {"max_concurrency": 0},
+        {"max_concurrency": True},
+        {"max_concurrency": 8.0},
+        {"max_response_bytes": 0},
+        {"share": 0},
+        {"share": -0.1},
+        {"share": 1.01},
+        {"share": "0.5"},
+        {"share": True},
+    ],
 )
-def test_a_number_out_of_range_is_refused_by_its_name(settings: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"^{next(iter(settings))}: "):
+def test_client_refuses_a_wrong_value_by_its_name(settings: dict[str, Any]) -> None:
+    name, value = next(iter(settings.items()))
+    with pytest.raises(InvalidArgumentError, match=f"^{name}: must be .*got {re.escape(repr(value))}"):
         ConvAIClient("key", **settings)
+
+
+@pytest.mark.parametrize("settings", [*REFUSED_OPTIONS, {"priority": "urgent"}, {"priority": None}])
+def test_with_options_refuses_a_wrong_value_by_its_name(settings: dict[str, Any]) -> None:
+    name, value = next(iter(settings.items()))
+    with pytest.raises(InvalidArgumentError, match=f"^{name}: must be .*got {re.escape(repr(value))}"):
+        ConvAIClient("key").with_options(**settings)
+
+
+def test_numbers_at_the_ends_of_their_ranges_are_accepted() -> None:
+    ConvAIClient("key", timeout=0.001, max_concurrency=1, max_response_bytes=1, share=1).with_options(timeout=None)
+    assert ConvAIClient("key", timeout=None, retry=None, share=0.01).concurrency == 8
 
 
 def test_the_key_comes_from_the_environment_when_it_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,8 +123,8 @@ async def test_the_key_from_the_environment_is_the_one_that_is_sent(
 async def test_every_request_carries_the_key_the_agent_and_the_user_s_headers(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, headers={"x-team": "blue"}) as client:
         await client.conversations.list()
+    assert fake.requests[0].authorized
     headers = fake.requests[0].headers
-    assert headers["xi-api-key"] == fake.api_key
     assert headers["user-agent"].startswith("convai-async/")
     assert headers["x-team"] == "blue"
 
@@ -93,7 +132,7 @@ async def test_every_request_carries_the_key_the_agent_and_the_user_s_headers(fa
 async def test_the_user_s_headers_do_not_replace_the_key(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, headers={"XI-API-KEY": "other"}) as client:
         await client.conversations.list()
-    assert fake.requests[0].headers.getall("xi-api-key") == [fake.api_key]  # type: ignore[attr-defined]
+    assert fake.requests[0].authorized
 
 
 async def test_a_wrong_key_says_so_and_is_not_repeated(fake: FakeConvAI) -> None:
@@ -217,21 +256,77 @@ async def test_options_differ_and_connections_are_shared(fake: FakeConvAI) -> No
         assert len(await client.conversations.list(page_size=1)) == 1
 
 
-def test_a_client_belongs_to_one_event_loop() -> None:
-    async def serve_and_use(client: ConvAIClient | None) -> ConvAIClient:
+@pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning"
+)  # what a loop leaves behind that is closed with tasks in it
+def test_client_goes_on_in_a_new_loop_when_the_one_before_is_closed() -> None:
+    with ThreadedService(conversations=20) as fake:
+        ids = list(fake.conversations)
+        client = ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=3)
+        patient = client.with_options(timeout=30)
+
+        async def use() -> None:
+            async with asyncio.TaskGroup() as group:
+                for conversation_id in ids:
+                    group.create_task(patient.conversations.get(conversation_id))
+
+        async def break_off() -> None:
+            leftovers.extend(asyncio.create_task(client.conversations.get(each)) for each in ids)
+            await asyncio.sleep(0.01)
+
+        leftovers: list[asyncio.Task[Any]] = []
+        for run in (use, use, break_off, use):
+            asyncio.run(run())
+            assert client._engine.limiter.in_flight == 0
+        loop = asyncio.new_event_loop()  # one that cancels nothing before it is closed
+        loop.run_until_complete(break_off())
+        loop.close()
+        assert client._engine.limiter.in_flight == 3
+        asyncio.run(use())
+        assert client._engine.limiter.in_flight == 0
+        assert len(fake.requests) >= 4 * len(ids)
+        asyncio.run(client.close())
+    for task in leftovers:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    leftovers.clear()
+    gc.collect()
+
+
+async def test_client_is_refused_in_a_second_loop_while_the_first_is_open(fake: FakeConvAI) -> None:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
+        await client.conversations.list(page_size=1)
+
+        def use_elsewhere() -> None:
+            with pytest.raises(ConfigurationError, match="make one client in each loop"):
+                asyncio.run(client.conversations.get("conv_1"))
+
+        slot = await client._engine.limiter.acquire()
+        await asyncio.to_thread(use_elsewhere)
+        client._engine.limiter.release(slot)
+        assert len(await client.conversations.list(page_size=1)) == 1
+
+
+@pytest.mark.parametrize("borrowed", ["session", "connector"])
+def test_borrowed_session_cannot_follow_to_a_new_loop(borrowed: str) -> None:
+    made: list[ConvAIClient] = []
+
+    async def use() -> None:
         async with FakeConvAI(conversations=1) as fake:
-            client = client or ConvAIClient(fake.api_key, base_url=fake.url)
-            await client.conversations.list()
-            await client.close()
-        return client
+            connector = aiohttp.TCPConnector()
+            session = aiohttp.ClientSession(connector=connector)
+            given: dict[str, Any] = {"session": session} if borrowed == "session" else {"connector": connector}
+            made.append(ConvAIClient(fake.api_key, base_url=fake.url, **given))
+            await made[0].conversations.list()
+            await made[0].close()
+            made[0]._engine.session._closed = False
+            await session.close()
 
-    async def use_again(client: ConvAIClient) -> None:
-        client._engine.session._closed = False
-        with pytest.raises(ConfigurationError, match="make one client in each loop"):
-            await client.conversations.list()
+    async def use_again() -> None:
+        with pytest.raises(ConfigurationError, match="belongs to an event loop that is closed: make a new client"):
+            await made[0].conversations.list()
 
-    client = asyncio.run(serve_and_use(None))
-    asyncio.run(use_again(client))
+    asyncio.run(use())
+    asyncio.run(use_again())
 
 
 def test_a_client_can_be_made_before_there_is_a_loop() -> None:

@@ -55,14 +55,28 @@ def test_every_filter_of_the_contract_is_tried_here() -> None:
     assert len(EVERY_FILTER) == 17
 
 
+VALUES_OF_TODAY: dict[str, Any] = {
+    "conversation_initiation_source": "widget",
+    "conversation_product_type": "agents",
+    "data_collection_filter": "city:eq:Rome",
+    "dynamic_variable_filter": "vip:eq:true",
+    "dynamic_variable_params": ["vip:eq:true", "visits:gt:3"],
+    "exclude_statuses": ["failed", "processing"],
+    "guardrail_types": ["custom", "profanity"],
+    "include_invalid_tool_calls": True,
+    "sort_direction": "asc",
+    "text_only": True,
+}
+
+
 @pytest.mark.parametrize("name", sorted(set(calls.ConversationFilters.__annotations__) - set(EVERY_FILTER)))
 async def test_a_filter_of_today_is_sent_under_its_name(client: ConvAIClient, fake: FakeConvAI, name: str) -> None:
-    flags = {"text_only", "include_invalid_tool_calls"}
     several = "Strings" in str(calls.ConversationFilters.__annotations__[name])
-    value: Any = True if name in flags else ["a", "b"] if several else "a"
+    value = VALUES_OF_TODAY.get(name, ["a", "b"] if several else "a")
     await client.conversations.list(**{name: value})
     sent = [pair for pair in fake.requests[-1].query if pair[0] == name]
-    assert sent == ([(name, "true")] if name in flags else [(name, "a"), (name, "b")] if several else [(name, "a")])
+    texts = value if isinstance(value, list) else ["true" if value is True else value]
+    assert sent == [(name, text) for text in texts]
 
 
 @pytest.mark.parametrize("name", EVERY_FILTER)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async import Page, Paginator
-from convai_async.calls import Call
+from convai_async.calls import Call, UndecodableItem
 from convai_async.errors import InvalidArgumentError, PaginationError, ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
 CALL: Call[Page[int]] = Call("GET", "/numbers", lambda _: Page([]))
 
@@ -91,12 +92,120 @@ async def test_nothing_is_sent_before_it_is_asked_for() -> None:
     assert source.asked == [None]
 
 
-async def test_more_without_a_cursor_is_an_error_and_no_short_list() -> None:
-    async def send(_: Call[Page[int]]) -> Page[int]:
-        return Page([1], None, has_more=True)
+async def handed_out(paginator: Paginator[int], cursor: str | None = None) -> tuple[list[int], str]:
+    """The items up to the error of a list, and its message."""
+    items: list[int] = []
+    try:
+        async for page in paginator.pages(cursor=cursor):
+            items += page.items
+    except PaginationError as error:
+        return items, str(error)
+    pytest.fail(f"no error after {items}")
 
-    with pytest.raises(PaginationError, match="gave no cursor"):
-        await Paginator(send, CALL).collect()
+
+def replies(*pages: Page[int]) -> Paginator[int]:
+    """A list whose requests are answered with these pages, one after the other."""
+    left = list(pages)
+
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        return left.pop(0)
+
+    return Paginator(send, CALL)
+
+
+@pytest.mark.parametrize("cursor", [None, ""])
+async def test_page_without_a_cursor_to_more_is_an_error_after_its_items(cursor: str | None) -> None:
+    items, error = await handed_out(replies(Page([1], "a", has_more=True), Page([2, 3], cursor, has_more=True)))
+    assert items == [1, 2, 3]
+    assert error == (
+        "/numbers: the service says that more items follow but gave no cursor to them;"
+        " the rest of the list cannot be read: start the list anew"
+    )
+    items, error = await handed_out(replies(Page([1], cursor, has_more=True)))
+    assert items == [1]
+    assert "gave no cursor" in error
+
+
+async def test_cursor_that_is_too_long_is_an_error_after_the_items_of_its_page() -> None:
+    longest, too_long = "c" * 8_192, "c" * 8_193
+    items, error = await handed_out(replies(Page([1], longest, has_more=True), Page([2], too_long, has_more=True)))
+    assert items == [1, 2]
+    assert error.startswith("/numbers: the service gave a cursor of more than 8,192 characters; ")
+
+
+@given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=6), st.data())
+def test_page_answered_with_the_reply_to_an_earlier_request_hands_nothing_out_twice(
+    pages: list[list[int]], data: st.DataObject
+) -> None:
+    sent = [Page(items, f"c{number}", has_more=True) for number, items in enumerate(pages)]
+    repeated = data.draw(st.sampled_from(sent))
+    items, error = asyncio.run(handed_out(replies(*sent, repeated)))
+    assert items == [item for page in pages for item in page]
+    assert error.startswith("/numbers: the service sent the cursor of an earlier page again; ")
+
+
+async def test_page_of_new_items_whose_cursor_leads_back_loses_none_of_them() -> None:
+    items, error = await handed_out(
+        replies(Page([1], "a", has_more=True), Page([2], "b", has_more=True), Page([3], "a", has_more=True))
+    )
+    assert items == [1, 2, 3]
+    assert "again" in error
+
+
+async def test_page_that_leads_back_to_a_saved_cursor_is_not_handed_out_since_it_may_have_been() -> None:
+    assert (await handed_out(replies(Page([1], "saved", has_more=True)), "saved"))[0] == []
+
+
+async def test_last_page_may_repeat_its_own_cursor() -> None:
+    last = Page([2], "a", has_more=False)
+    assert await replies(Page([1], "a", has_more=True), last).collect() == [1, 2]
+
+
+@pytest.mark.parametrize("cursor", [None, "a"])
+async def test_limit_that_is_reached_ends_a_list_also_where_it_could_not_go_on(cursor: str | None) -> None:
+    pages = [Page([1], "a", has_more=True), Page([2, 3], cursor, has_more=True)]
+    assert await replies(*pages).collect(max_items=3) == [1, 2, 3]
+    assert await replies(*pages).collect(max_items=2) == [1, 2]
+    with pytest.raises(PaginationError):
+        await replies(*pages).collect(max_items=4)
+
+
+def endless(pages_with_items: int) -> Callable[[Call[Page[int]]], Awaitable[Page[int]]]:
+    """Answers with as many pages with an item as said, and then with empty ones, without end."""
+    numbers = itertools.count()
+
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        number = next(numbers)
+        return Page([number] if number < pages_with_items else [], f"c{number}", has_more=True)
+
+    return send
+
+
+@pytest.mark.parametrize("pages_with_items", [0, 3])
+async def test_a_thousand_empty_pages_one_after_the_other_are_an_error(pages_with_items: int) -> None:
+    items, error = await handed_out(Paginator(endless(pages_with_items), CALL))
+    assert items == list(range(pages_with_items))
+    assert error.startswith(
+        f"/numbers: there is no end of it: {pages_with_items + 1_000:,} pages, the last 1,000 of them without an item; "
+    )
+
+
+async def test_page_with_nothing_but_undecodable_items_is_not_an_empty_one() -> None:
+    numbers = itertools.count()
+
+    async def send(_: Call[Page[int]]) -> Page[int]:
+        number = next(numbers)
+        undecodable = (UndecodableItem(b"null", "Expected `object`"),) if number == 500 else ()
+        return Page([], f"c{number}", number < 1_400, undecodable)
+
+    assert await Paginator(send, CALL).collect() == []
+
+
+async def test_list_of_too_many_pages_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convai_async.pagination._MOST_PAGES", 7)
+    items, error = await handed_out(Paginator(endless(100), CALL))
+    assert items == list(range(7))
+    assert "no end of it: 7 pages, the last 0 of them" in error
 
 
 @pytest.mark.parametrize("cycle", [1, 2, 5])

@@ -8,6 +8,7 @@ import hmac
 import re
 import shlex
 import sqlite3
+import subprocess
 import sys
 import time
 import types
@@ -18,6 +19,7 @@ import aiohttp
 import httpx
 import pytest
 import uvicorn
+from unmeasured import unmeasured
 
 import convai_async.client
 from convai_async import ConvAIClient, RetryPolicy
@@ -32,7 +34,8 @@ from convai_async.testing.documents import AGENTS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
@@ -56,6 +59,21 @@ def at_home(fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch) -> FakeConvAI:
     """The fake service where the README's code expects the real one."""
     monkeypatch.setitem(convai_async.client._HOSTS, "global", fake.url)
     return fake
+
+
+def test_type_checkers_accept_every_block(tmp_path: Path) -> None:
+    source = tmp_path / "readme.py"
+    # The examples name results that they do not go on to use.
+    source.write_text("# pyright: strict, reportUnusedVariable=false\n" + "\n\n".join(blocks("python")))
+    checks = [
+        [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", str(source)],
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(source)],
+    ]
+    running = [
+        subprocess.Popen(check, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=unmeasured()) for check in checks
+    ]
+    printed = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], "\n".join(printed)
 
 
 async def test_the_library_in_ten_lines(readme: Any, at_home: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +104,7 @@ async def test_the_worker_sorts_errors_into_drop_wait_and_retry(readme: Any, fak
         for fault, answer in (
             (faults.status(503), "retry in 60 s"),
             (faults.drop(), "retry in 60 s"),
-            (faults.body(b"{}"), "drop"),
+            (faults.body(b"{}"), "retry in 60 s"),
             (faults.body(b"<html>"), "retry in 60 s"),
         ):
             fake.faults.add(fault, times=2)  # aiohttp heals one dropped GET by itself
@@ -129,6 +147,14 @@ async def test_the_settings_are_what_they_say(readme: Any) -> None:
     assert (patient._engine.timeout, patient._engine.retry) == (120, None)
 
 
+@pytest.mark.usefixtures("in_tmp_path")
+async def test_bulk_requests_and_a_harvest_with_a_share(readme: Any, client: ConvAIClient, at_home: FakeConvAI) -> None:
+    assert [each for each, _ in await readme["export_ratings"](client)] == list(at_home.conversations)
+    await readme["harvest_beside_a_backend"]()
+    with Archive.open("calls.db") as archive:
+        assert archive.status().conversations == 250
+
+
 @pytest.fixture
 def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -142,6 +168,10 @@ async def test_the_nightly_harvest(readme: Any, at_home: FakeConvAI, capsys: pyt
 
 async def test_the_test_of_a_user_s_code(readme: Any, fake_convai: FakeConvAI) -> None:
     await readme["test_my_code"](fake_convai)
+
+
+async def test_the_test_of_a_user_s_code_with_conversations_of_their_own(readme: Any, fake_convai_factory: Any) -> None:
+    await readme["test_my_code_with_conversations_of_my_own"](fake_convai_factory)
 
 
 class TestWebBackend:
@@ -254,12 +284,17 @@ async def test_a_webhook_lands_in_the_archive_and_the_harvest_makes_it_whole(
 
 async def test_models_go_through_other_frameworks(readme: Any, at_home: FakeConvAI) -> None:
     conversation_id = next(iter(at_home.conversations))
-    transport = httpx.ASGITransport(readme["litestar_app"])
-    async with httpx.AsyncClient(transport=transport, base_url="http://calls") as web:
+    app = readme["litestar_app"]
+    async with app.lifespan(), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://calls") as web:
         reply = await web.get(f"/calls/{conversation_id}")
+        assert (await web.get("/calls/conv_none")).status_code == 404
     conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
     assert Conversation.from_json(reply.content) == conversation
-    assert readme["in_fastapi"](conversation).body == conversation.to_json()
+    async with ConvAIClient() as readme["app"].state.convai:
+        transport = httpx.ASGITransport(readme["app"])
+        async with httpx.AsyncClient(transport=transport, base_url="http://calls") as web:
+            reply = await web.get(f"/calls/{conversation_id}/details")
+    assert reply.json() == conversation.to_builtins()
     assert conversation.to_builtins()["conversation_id"] == conversation_id
 
 

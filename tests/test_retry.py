@@ -57,7 +57,7 @@ async def run(
             raise outcome
         return outcome
 
-    return await repeat(attempt, first, policy, idempotent=idempotent, started=0.0, clock=time, sleep=time.sleep)
+    return await repeat(attempt, first, policy, idempotent=idempotent, elapsed=time, sleep=time.sleep)
 
 
 async def test_the_first_success_is_returned() -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import logging
 import pickle
+import re
 import traceback
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from conftest import AT_ONCE
 
 from convai_async import ConvAIClient, RetryPolicy, calls
 from convai_async._engine import Engine
+from convai_async._error_replies import error_from_reply, parse_concurrency_limit, parse_rate_limit_reset
 from convai_async.errors import (
     APIStatusError,
     ClientClosedError,
@@ -24,6 +28,7 @@ from convai_async.errors import (
     DecodeError,
     IncompleteBodyError,
     NotFoundError,
+    PaginationError,
     RateLimitError,
     RequestTimeoutError,
     ResponseTooLargeError,
@@ -33,6 +38,8 @@ from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from convai_async.calls import Response
 
 ONCE = RetryPolicy(attempts=1)
 PASSING = {
@@ -49,6 +56,16 @@ PASSING = {
     "truncated": faults.truncate(),
     "truncated chunks": faults.truncate(chunked=True),
 }
+SOMETHING_ELSE = {
+    "half of the JSON": faults.body(b'{"conversations": [{"conversation_id": "conv_1", "agent'),
+    "login page": faults.html(200),
+    "empty": faults.body(b""),
+    "empty object": faults.body(b"{}"),
+    "null": faults.body(b"null"),
+    "list": faults.body(b"[]"),
+    "error with status 200": faults.status(200, shape=1),
+}
+"""Replies with status 200 that are not the document which was asked for."""
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
@@ -73,7 +90,7 @@ async def test_what_passes_is_waited_out(client: ConvAIClient, fake: FakeConvAI,
         (faults.truncate(), IncompleteBodyError, True),
         (faults.body(b"<html>"), DecodeError, True),
         (faults.body(b""), DecodeError, True),
-        (faults.body(b"[]"), DecodeError, False),
+        (faults.body(b"[]"), DecodeError, True),
         (faults.status(418), APIStatusError, False),
         (faults.status(404), NotFoundError, False),
     ],
@@ -88,6 +105,268 @@ async def test_each_failure_has_its_class(
     assert type(caught.value) is error
     assert caught.value.retryable is retryable
     assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
+
+
+@pytest.mark.parametrize("fault", SOMETHING_ELSE.values(), ids=SOMETHING_ELSE)
+async def test_reply_that_is_something_else_is_retried(
+    client: ConvAIClient, fake: FakeConvAI, fault: faults.Fault
+) -> None:
+    conversation_id = next(iter(fake.conversations))
+    fake.faults.add(fault, times=2)
+    assert (await client.conversations.get(conversation_id)).conversation_id == conversation_id
+    fake.faults.add(fault, times=2)
+    assert len(await client.conversations.list(page_size=1)) == 1
+    assert len(fake.requests) == 6
+
+
+async def test_document_with_a_value_that_does_not_fit_is_not_retried(client: ConvAIClient, fake: FakeConvAI) -> None:
+    fake.faults.add(faults.change(lambda document: document.update(transcript=[{"role": "user", "tool_calls": 7}])))
+    with pytest.raises(DecodeError, match=r"GET /v1/convai/conversations/.*transcript") as caught:
+        await client.conversations.get(next(iter(fake.conversations)))
+    assert caught.value.attempts == 1
+    assert len(fake.requests) == 1
+
+
+async def test_reply_that_never_is_the_document_says_how_often_it_was_tried(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    fake.faults.add(faults.html(200), times=None)
+    with pytest.raises(DecodeError, match=r"^GET /v1/convai/conversations: .* after 5 of 5 attempts") as caught:
+        await client.conversations.list()
+    assert caught.value.attempts == 5
+    assert len(fake.requests) == 5
+
+
+@pytest.mark.parametrize("repeat_unsafe", [False, True])
+async def test_post_is_not_repeated_because_its_reply_does_not_decode(fake: FakeConvAI, repeat_unsafe: bool) -> None:
+    retry = RetryPolicy(wait_initial=0, repeat_unsafe=repeat_unsafe)
+    fake.faults.add(faults.html(200), times=None)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=retry) as client:
+        with pytest.raises(DecodeError, match=r"^POST ") as caught:
+            await client.conversations.tags.create("urgent")
+    assert caught.value.attempts == 1
+    assert len(fake.requests) == 1
+
+
+async def test_validate_is_part_of_an_attempt(client: ConvAIClient, fake: FakeConvAI) -> None:
+    conversation_id = next(iter(fake.conversations))
+    seen: list[int] = []
+
+    def validate(response: Response[Any]) -> None:
+        seen.append(response.status)
+        if len(seen) < 3:
+            error = DecodeError("it is another conversation")
+            error.retryable = True
+            raise error
+
+    response = await client._engine.send_raw(calls.get_conversation(conversation_id), validate=validate)
+    assert response.body == fake.conversations.document(conversation_id)
+    assert seen == [200, 200, 200]
+    assert len(fake.requests) == 3
+
+
+@pytest.mark.parametrize(("retryable", "idempotent", "sent"), [(False, True, 1), (True, False, 1), (True, True, 5)])
+async def test_what_validate_raises_is_retried_where_that_helps_and_is_safe(
+    client: ConvAIClient, fake: FakeConvAI, retryable: bool, idempotent: bool, sent: int
+) -> None:
+    def refuse(_response: object) -> None:
+        error = PaginationError("the same page again")
+        error.retryable = retryable
+        raise error
+
+    call = calls.request("GET", "/v1/convai/conversations", idempotent=idempotent)
+    with pytest.raises(PaginationError) as caught:
+        await client._engine.send_raw(call, validate=refuse)
+    assert len(fake.requests) == caught.value.attempts == sent
+
+
+async def test_requests_that_get_no_slot_fail_in_their_time(fake: FakeConvAI) -> None:
+    fake.faults.add(faults.latency(600), times=None)
+    loop = asyncio.get_running_loop()
+    durations: list[float] = []
+
+    async def ask() -> ConvAIError:
+        asked = loop.time()
+        with pytest.raises(RequestTimeoutError) as caught:
+            await client.conversations.list()
+        durations.append(loop.time() - asked)
+        return caught.value
+
+    async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=0.5, retry=None) as client:
+        errors = await asyncio.gather(*(ask() for _ in range(400)))
+    assert min(durations) >= 0.49
+    assert max(durations) < 3
+    unsent = [error for error in errors if "was not sent" in str(error)]
+    assert len(unsent) >= 300
+    assert re.search(
+        r"GET /v1/convai/conversations was not sent: it waited 0\.[5-9] s for one of 8 slots", str(unsent[-1])
+    )
+    assert not unsent[-1].ambiguous  # type: ignore[attr-defined]
+    assert {error.attempts for error in unsent} == {0}
+    assert len(fake.requests) <= len(errors) - len(unsent)
+
+
+async def test_wait_for_a_slot_takes_from_the_time_of_an_attempt_without_retry(client: ConvAIClient) -> None:
+    engine = client.with_options(retry=None, timeout=30)._engine
+    timeouts: list[float | None] = []
+    send = engine.session.send
+
+    async def noted(call: Any, timeout: float | None) -> Any:
+        timeouts.append(timeout)
+        return await send(call, 30)
+
+    engine.session.send = noted  # type: ignore[method-assign]
+    time = 0.0
+    engine.clock = lambda: time
+    for options in ({}, {"priority": "bulk"}, {"retry": RetryPolicy()}, {"timeout": None}):
+        slots = [await engine.limiter.acquire() for _ in range(engine.limiter.limit)]
+        task = asyncio.create_task(engine.with_options(**options).send(calls.list_conversations(page_size=1)))
+        await asyncio.sleep(0)
+        time += 12.0
+        for slot in slots:
+            engine.limiter.release(slot)
+        await task
+    assert timeouts == [18.0, 30.0, 30, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "ends"),
+    [
+        ({"timeout": 0.01, "retry": None}, True),
+        ({"timeout": None, "retry": None}, False),
+        ({"timeout": 60, "retry": RetryPolicy(timeout=0.01)}, True),
+        ({"timeout": 0.01, "retry": RetryPolicy(timeout=60)}, False),
+        ({"timeout": 0.01, "retry": RetryPolicy(timeout=None)}, False),
+        ({"timeout": 0.01, "retry": None, "priority": "bulk"}, False),
+        ({"timeout": 60, "retry": RetryPolicy(timeout=0.01), "priority": "bulk"}, False),
+    ],
+)
+async def test_wait_for_a_slot_is_bounded_by_the_retry_timeout_or_the_timeout(
+    client: ConvAIClient, options: dict[str, Any], ends: bool
+) -> None:
+    limiter = client._engine.limiter
+    slots = [await limiter.acquire() for _ in range(limiter.limit)]
+    task = asyncio.create_task(client.with_options(**options).conversations.audio.stream("conv_1").__aenter__())
+    await asyncio.wait([task], timeout=5 if ends else 0.05)
+    assert task.done() is ends
+    task.cancel()
+    with pytest.raises(RequestTimeoutError if ends else asyncio.CancelledError):
+        await task
+    for slot in slots:
+        limiter.release(slot)
+    assert limiter.in_flight == 0
+
+
+async def test_time_in_which_a_bulk_request_waits_for_a_slot_is_not_taken_from_its_retries(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    engine = client._engine.with_options(priority="bulk", retry=RetryPolicy(timeout=10, wait_initial=0))
+    time = 0.0
+    engine.clock = lambda: time
+    slots = [await engine.limiter.acquire() for _ in range(engine.limiter.limit)]
+    fake.faults.add(faults.status(503))
+    task = asyncio.create_task(engine.send(calls.list_conversations(page_size=1)))
+    await asyncio.sleep(0)
+    time += 1000.0
+    for slot in slots:
+        engine.limiter.release(slot)
+    assert len(await task) == 1
+
+
+async def test_interactive_requests_are_sent_before_those_of_get_many(fake: FakeConvAI) -> None:
+    ids = list(fake.conversations)[:40]
+    async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
+        slot = await client._engine.limiter.acquire()
+        async with client.conversations.get_many(ids, max_concurrency=20) as results:
+            await asyncio.sleep(0.01)
+            interactive = asyncio.create_task(client.conversations.list(page_size=1).collect(max_items=1))
+            await asyncio.sleep(0.01)
+            client._engine.limiter.release(slot)
+            await interactive
+            assert fake.requests[0].operation == "list_conversations"
+            assert [result.error async for result in results] == [None] * 40
+
+
+async def test_delete_many_is_bulk_too(fake: FakeConvAI) -> None:
+    ids = list(fake.conversations)[:5]
+    async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
+        slot = await client._engine.limiter.acquire()
+        async with client.conversations.delete_many(ids) as results:
+            await asyncio.sleep(0.01)
+            interactive = asyncio.create_task(client.conversations.list(page_size=1).collect(max_items=1))
+            await asyncio.sleep(0.01)
+            client._engine.limiter.release(slot)
+            await interactive
+            assert fake.requests[0].operation == "list_conversations"
+            assert [result.error async for result in results] == [None] * 5
+
+
+async def test_limit_grows_with_what_succeeds(fake: FakeConvAI) -> None:
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        await asyncio.gather(*(client.conversations.list(page_size=1).collect() for _ in range(1)))
+        async with client.conversations.get_many(fake.conversations, max_concurrency=100) as results:
+            assert [result.error async for result in results] == [None] * 250
+        assert client.concurrency == 64
+
+
+async def test_limit_that_the_service_states_is_used(fake: FakeConvAI) -> None:
+    refusal = faults.status(429, "concurrent_limit_exceeded", headers={"maximum-concurrent-requests": "5"})
+    fake.faults.add(refusal)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=AT_ONCE) as client:
+        await client.conversations.list(page_size=1)
+        assert client.concurrency == 5
+
+
+@pytest.mark.parametrize("text", ["", "0", "many", "-3", "1e3"])
+def test_limit_that_makes_no_sense_is_not_read(text: str) -> None:
+    assert parse_concurrency_limit({"maximum-concurrent-requests": text}) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-reset": "30"}, 30.0),
+        ({"x-ratelimit-reset": "1700000007", "x-ratelimit-remaining": "0"}, 7.0),
+        ({"x-ratelimit-reset": "1600000000"}, 0.0),
+        ({"x-ratelimit-reset": "1800000000"}, 24 * 60 * 60.0),
+        ({"x-ratelimit-reset": "30", "x-ratelimit-remaining": "2"}, None),
+        ({"x-ratelimit-reset": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_reset_of_a_rate_limit_is_read(headers: dict[str, str], seconds: float | None) -> None:
+    assert parse_rate_limit_reset(headers, now=1_700_000_000.0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retry_after", "expected"),
+    [
+        (429, "rate_limit_exceeded", None, 30),
+        (429, "rate_limit_exceeded", "7", 7),
+        (429, "concurrent_limit_exceeded", None, None),
+        (503, "internal_error", None, None),
+    ],
+)
+def test_reset_of_a_rate_limit_counts_for_rate_limits_only(
+    status: int, code: str, retry_after: str | None, expected: float | None
+) -> None:
+    headers = {"x-ratelimit-reset": "30"} | ({} if retry_after is None else {"retry-after": retry_after})
+    body = json.dumps({"detail": {"code": code}}).encode()
+    assert error_from_reply("GET /", status, headers, body, None).retry_after == expected
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_of_a_busy_service_holds_all_requests(
+    client: ConvAIClient, fake: FakeConvAI, status: int
+) -> None:
+    fake.faults.add(faults.status(status, headers={"retry-after": "0.2"}))
+    with pytest.raises(APIStatusError):
+        await client.with_options(retry=None).conversations.list()
+    assert 0 < client._engine.limiter.pause_left <= 0.2
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    await client.conversations.list(page_size=1)
+    assert loop.time() - before >= 0.1
 
 
 async def test_what_does_not_pass_says_how_often_it_was_tried(client: ConvAIClient, fake: FakeConvAI) -> None:
@@ -394,3 +673,14 @@ async def test_a_request_that_is_not_to_be_repeated_is_sent_once_on_a_dead_conne
     with pytest.raises(ConnectionFailedError):
         await client.request(method, f"/v1/convai/conversations{path}", idempotent=False)
     assert len(fake.requests) == 1
+
+
+async def test_each_deletion_that_is_sent_is_one_attempt_on_a_dead_connection_too(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    await client.conversations.list(page_size=1)
+    fake.requests.clear()
+    fake.faults.add(faults.drop(), times=None)
+    with pytest.raises(ConnectionFailedError) as caught:
+        await client.conversations.delete("conv_1")
+    assert caught.value.attempts == len(fake.requests) == 5

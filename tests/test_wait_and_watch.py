@@ -155,8 +155,8 @@ async def test_a_watch_survives_what_passes_and_ends_with_what_does_not(
     oldest = list(reversed(list(fake.conversations)))
     async with client.conversations.watch(since=0, interval=7) as watch:
         first = await anext(watch)
-        assert first.conversation_id == oldest[3], "one has to wait, one was deleted, one does not fit"
-        assert time.pauses == [7.0] * 4
+        assert first.conversation_id == oldest[3], "two have to wait, one was deleted"
+        assert time.pauses == [7.0] * 5
         fake.faults.add(faults.status(401))
         with pytest.raises(AuthenticationError):
             await anext(watch)
@@ -195,18 +195,44 @@ async def test_a_watch_forgets_what_lies_far_back(client: ConvAIClient, fake: Fa
 
 
 @pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"until": "dnoe"}, r"until: must be 'initiated', .* or 'failed', got 'dnoe'"),
+        ({"until": None}, "until: "),
+        ({"until": ["done"]}, "until: "),
+        ({"timeout": "5"}, "timeout: must be a number of seconds, 0 or more, got '5'"),
+        ({"timeout": True}, "timeout: "),
+        ({"timeout": -1}, "timeout: "),
+        ({"timeout": float("nan")}, "timeout: "),
+    ],
+)
+async def test_wait_refuses_a_status_that_does_not_exist_and_a_timeout_that_is_not_seconds(
+    client: ConvAIClient, fake: FakeConvAI, options: Any, problem: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{problem}"):
+        await client.conversations.wait(next(iter(fake.conversations)), **options)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
     ("options", "parameter"),
     [
-        ({"interval": 0}, "interval"),
+        ({"interval": 0}, "interval: must be a number of seconds, more than 0, got 0$"),
+        ({"interval": "30"}, "interval"),
+        ({"interval": True}, "interval"),
+        ({"interval": float("nan")}, "interval"),
         ({"token": "nonsense"}, "token"),
         ({"token": "bm9uc2Vuc2U="}, "token"),
         ({"token": "x", "since": 5}, "token"),
         ({"since": "yesterday"}, "since"),
+        ({"token": 5}, "token"),
         ({"agent_id": "\n"}, "agent_id"),
+        ({"agent_id": ""}, "agent_id"),
+        ({"agent_id": 5}, "agent_id"),
     ],
 )
 async def test_an_odd_watch_is_refused_by_name(client: ConvAIClient, options: Any, parameter: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
+    with pytest.raises(InvalidArgumentError, match=f"^{parameter}"):
         async with client.conversations.watch(**options):
             pass
 

@@ -19,6 +19,7 @@ from convai_async.webhooks import (
     PostCallTranscription,
     UnknownEvent,
     construct_event,
+    sign,
     verify,
 )
 
@@ -135,12 +136,61 @@ def test_only_raw_bytes_are_taken() -> None:
         construct_event(text, signed(BODY), SECRET)
 
 
-def test_a_genuine_webhook_that_does_not_fit_says_where() -> None:
-    body = b'{"type": "post_call_transcription", "data": {"conversation_id": 5}}'
-    with pytest.raises(DecodeError, match="conversation_id"):
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"type": "post_call_transcription", "data": {"conversation_id": 5}}', "$.data.conversation_id"),
+        (b'{"type": "post_call_transcription", "data": {"conversation_id": "c", "status": 5}}', "$.data.status"),
+        (b'{"type": "post_call_audio", "data": {"conversation_id": "c", "full_audio": "%"}}', "$.data.full_audio"),
+        (b"nonsense", "$"),
+        (b"", "$"),
+    ],
+)
+def test_genuine_webhook_that_does_not_fit_says_where_and_that_it_would_not_fit_again(body: bytes, path: str) -> None:
+    with pytest.raises(DecodeError, match=r"^the webhook does not decode: ") as caught:
         construct(body)
-    with pytest.raises(DecodeError):
-        construct(b"nonsense")
+    assert (caught.value.path, caught.value.body, caught.value.retryable) == (path, body, False)
+
+
+@pytest.mark.parametrize("kind", ["post_call_transcription", "post_call_audio", "call_initiation_failure"])
+@pytest.mark.parametrize(
+    ("timestamp", "expected"),
+    [
+        (NOW, NOW),
+        (NOW + 0.75, NOW),
+        (str(NOW), NOW),
+        ("2026-05-28T20:26:40Z", NOW),
+        ("2026-05-28T22:26:40.5+02:00", NOW),
+        ("2026-05-28T20:26:40", NOW),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+        ([], None),
+        ({"seconds": NOW}, None),
+    ],
+)
+def test_webhook_is_read_whatever_its_timestamp_looks_like(kind: str, timestamp: Any, expected: int | None) -> None:
+    document = {"type": kind, "event_timestamp": timestamp, "data": {"conversation_id": "c"}}
+    event = construct(msgspec.json.encode(document))
+    assert event.event_timestamp == expected
+    assert event.type == kind
+    assert event.data.conversation_id == "c"
+
+
+def test_number_as_text_is_a_timestamp_also_beside_a_field_that_needs_mending() -> None:
+    data = {"conversation_id": "c", "metadata": {"cost": 1.5}}
+    event = construct(
+        msgspec.json.encode({"type": "post_call_transcription", "event_timestamp": str(NOW), "data": data})
+    )
+    assert (event.event_timestamp, event.data.metadata.cost) == (NOW, 1)
+
+
+@pytest.mark.parametrize("data", [{"agent_id": "a"}, {"conversation_id": None}, {}, None, 5, []])
+def test_webhook_without_an_id_is_kept_as_an_unknown_event_of_its_type(data: Any) -> None:
+    document = {"type": "post_call_transcription", "event_timestamp": NOW, "data": data}
+    assert construct(msgspec.json.encode(document)) == UnknownEvent(tag="post_call_transcription", raw=document)
+    del document["data"]
+    assert construct(msgspec.json.encode(document)) == UnknownEvent(tag="post_call_transcription", raw=document)
 
 
 @given(st.text(), st.binary())
@@ -163,3 +213,18 @@ def test_a_timestamp_of_hundreds_of_digits_is_refused_also_when_it_is_signed() -
 def test_a_tolerance_that_is_no_number_accepts_nothing() -> None:
     with pytest.raises(WebhookSignatureError):
         construct(BODY, signed(BODY, 5), tolerance=float("nan"))
+
+
+@given(st.binary(), st.text(min_size=1), st.integers(0, 10**12))
+def test_a_signature_that_was_made_for_a_test_verifies_and_no_other(body: bytes, secret: str, timestamp: int) -> None:
+    signature = sign(body, secret, timestamp=timestamp + 0.9)
+    assert signature == signed(body, timestamp, secret)
+    verify(body, signature, secret, clock=lambda: timestamp)
+    for other in (body + b" ", b"x" + body):
+        with pytest.raises(WebhookSignatureError):
+            verify(other, signature, secret, clock=lambda: timestamp)
+
+
+def test_a_signature_is_of_now_by_default() -> None:
+    event = construct_event(BODY, sign(BODY, SECRET), SECRET, tolerance=60)
+    assert isinstance(event, PostCallTranscription)

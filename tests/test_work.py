@@ -51,7 +51,7 @@ def counted_calls() -> Iterator[list[str]]:
 
 def conversation(times: int) -> bytes:
     """Return a conversation with tools, whose transcript stands in it so many times."""
-    corpus = FakeConvAI(conversations=20, oddities=False).conversations
+    corpus = FakeConvAI(conversations=20, quirks=False).conversations
     every = (corpus.details(each) for each in corpus)
     details = next(each for each in every if any(turn["tool_results"] for turn in each["transcript"]))
     return msgspec.json.encode({**details, "transcript": details["transcript"] * times})

@@ -58,6 +58,13 @@ _NO_OUTPUT = logging.NullHandler()
     show_default=True,
     help="How many to fetch at the same time at most; fewer where the service allows fewer.",
 )
+@click.option(
+    "--share",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="The share of the service's limit to use: less leaves room for other processes with the same key.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Look at so many conversations at most, the newest.")
 @click.option("--json", "as_json", is_flag=True, help="Progress and report as JSON lines.")
 @connection_options
@@ -91,10 +98,11 @@ async def _harvest(  # noqa: PLR0913 - the options, each by its name
     base_url: str | None,
     sandbox: int | None,
     max_concurrency: int,
+    share: float,
     **options: Any,
 ) -> HarvestReport:
     stop = anyio.Event()
-    async with open_client(region, base_url, sandbox, max_concurrency=max_concurrency) as client:
+    async with open_client(region, base_url, sandbox, max_concurrency=max_concurrency, share=share) as client:
         with orderly_end(stop):
             return await harvest(
                 client,

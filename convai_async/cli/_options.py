@@ -98,7 +98,7 @@ async def open_client(
     from convai_async.testing import FakeConvAI  # noqa: PLC0415 - only the sandbox pays for it
 
     async with (
-        FakeConvAI(conversations=sandbox) as fake,
+        FakeConvAI(conversations=sandbox, gzip=False) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url, **settings) as client,
     ):
         yield client

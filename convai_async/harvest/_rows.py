@@ -100,7 +100,7 @@ Finding: TypeAlias = Fetched | Recorded | Gone | Failure
 
 def listed(summary: ConversationSummary | None) -> bytes | None:
     """Return a line of the list as the archive keeps it: when it differs, the conversation has changed."""
-    return None if summary is None else msgspec.json.encode(summary)
+    return None if summary is None else summary.raw_json or msgspec.json.encode(summary)
 
 
 class _Named(msgspec.Struct):

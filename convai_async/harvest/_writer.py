@@ -399,7 +399,7 @@ class ArchiveWriter:
 def _summary(conversation_id: str, line: bytes | None) -> ConversationSummary:
     if line is None:
         return typed(ConversationSummary, (conversation_id,))
-    return msgspec.json.decode(line, type=ConversationSummary)
+    return ConversationSummary.from_json(line)
 
 
 def _without_giants(row: Row) -> Row:

@@ -184,13 +184,22 @@ def _line(source: str, record: Record) -> Line:
         deleted_unix_secs=record.deleted_unix_secs,
         no_audio_unix_secs=record.no_audio_unix_secs,
         audio=record.audio,
-        listed=msgspec.Raw(record.listed or b""),
+        listed=msgspec.Raw(_listed(record)),
     )
     if _fits_into_a_line(record.raw):
         line.conversation = msgspec.Raw(record.raw)
     else:
         line.raw_base64 = record.raw
     return line
+
+
+def _listed(record: Record) -> bytes:
+    """Return the line of the list as the service sent it; what JSON cannot hold is replaced."""
+    if record.listed is None:
+        return b""
+    if _fits_into_a_line(record.listed):
+        return record.listed
+    return ConversationSummary.from_json(record.listed).to_json()
 
 
 def _fits_into_a_line(raw: bytes) -> bool:

@@ -60,7 +60,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     A part of the list that cannot be read is recorded like a conversation that cannot be fetched.
 
     Args:
-        client: Whom to ask. Its own limits and retry policy hold.
+        client: Whom to ask. Its own limits and retry policy hold, and its other requests go first.
         path: The archive; made when it is not there.
         agent_id: Only conversations with this agent.
         since: Only conversations that started then or later: a datetime with a time zone, or a date (UTC).
@@ -107,7 +107,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         calls.list_conversations(agent_id=agent_id)  # refuses an odd one before there is a file
     async with _opened(path, source or client.base_url) as archive:
         run = Run(
-            client,
+            client.with_options(priority="bulk"),
             archive,
             Scope(window, agent_id or ""),
             limit=limit,

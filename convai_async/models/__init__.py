@@ -8,6 +8,7 @@ from convai_async.models._base import (
     UnknownVariant,
 )
 from convai_async.models._decoding import decoder
+from convai_async.models._list_item import ListItem
 from convai_async.models.access import (
     AgentLink,
     ConversationToken,
@@ -324,6 +325,7 @@ __all__ = [
     "LLMUsage",
     "LLMUsageByCategory",
     "LanguageDetectionSuccess",
+    "ListItem",
     "ListMeta",
     "MCPCallDetails",
     "MainBranch",

@@ -4,8 +4,8 @@ The rules of the fields:
 
 - The id that names a document is required, and so are the items of a page: without them it is no page, and to read
   it as an empty one would end a list early. Everything else has a default, which missing and null read as.
-- Text, numbers and objects that may be absent are None by default. A boolean is False, a collection empty, a
-  count 0, and an object that the contract promises is an empty one of its kind, so that
+- Text, numbers and objects that may be absent are None by default: an unknown number is not 0. A flag is False, a
+  collection empty, and an object that the contract promises is an empty one of its kind, so that
   ``conversation.metadata.cost`` never fails on the way.
 - Nulls that the contract allows, or that were seen, are marked `OrNull` where the default is another, and a
   ``__post_init__`` replaces them. Any other null costs a document a second try (`_oddities`).
@@ -21,6 +21,9 @@ import msgspec
 
 from convai_async.models._decoding import decoder
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 T = TypeVar("T")
 
 if TYPE_CHECKING:
@@ -35,6 +38,17 @@ else:
 
 
 _HIDDEN = "***"
+
+
+class _PydanticSerializer:
+    """What pydantic writes a model with where it was not told of its type, as in ``dict[str, Any]``."""
+
+    def __get__(self, _: object, model: type[Model]) -> Any:
+        try:
+            from convai_async.models._pydantic import serializer_of  # noqa: PLC0415 - needs pydantic
+        except ModuleNotFoundError as error:
+            raise AttributeError(str(error)) from error
+        return serializer_of(model)
 
 
 class Model(msgspec.Struct, kw_only=True, gc=False):
@@ -59,11 +73,24 @@ class Model(msgspec.Struct, kw_only=True, gc=False):
 
     def to_builtins(self) -> Any:
         """Return the same as dicts, lists, strings and numbers."""
-        return msgspec.json.decode(self.to_json())
+        return msgspec.json.decode(msgspec.json.encode(self))
 
     def to_json(self) -> bytes:
         """Return the same as JSON; `from_json` reads it back."""
         return msgspec.json.encode(self)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over the items of `to_builtins`, so that ``dict(model)`` is the same."""
+        return iter(self.to_builtins().items())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        """Let pydantic, and so FastAPI, take the model as it takes its own."""
+        from convai_async.models._pydantic import pydantic_schema  # noqa: PLC0415 - needs pydantic
+
+        return pydantic_schema(cls)
+
+    __pydantic_serializer__ = _PydanticSerializer()
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())

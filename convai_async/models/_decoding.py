@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from convai_async.errors import DecodeError
+from convai_async.models._lenient_json import REFUSALS, decode_json
 from convai_async.models._oddities import straightened
 from convai_async.models._open_union import open_unions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 T = TypeVar("T")
-
-_decoders: dict[Any, Callable[[bytes], Any]] = {}
 
 
 def decoder(model: type[T]) -> Callable[[bytes], T]:
@@ -23,24 +23,63 @@ def decoder(model: type[T]) -> Callable[[bytes], T]:
 
     It raises `DecodeError`, with the path of the misfit and the bytes, and nothing else.
     """
-    decode: Callable[[bytes], T] | None = _decoders.get(model)
-    if decode is None:
-        decode = _decoders[model] = _new_decoder(model)
-    return decode
+    return _decoder_of(model)
 
 
-def _new_decoder(model: type[T]) -> Callable[[bytes], T]:
+def item_decoder(model: type[T]) -> Callable[[bytes], T]:
+    """Return the function that decodes an item of a list: as `decoder`, but a field that does not fit has its default.
+
+    It raises `DecodeError` when the item is not an object, or its id does not fit.
+    """
+    return _item_decoder_of(model)
+
+
+def _new_decoder(model: Any, droppable: Collection[str] = ()) -> Callable[[bytes], Any]:
+    """Return a decoder that leaves out fields which do not fit, if they are among the droppable ones."""
     union = open_unions.get(model)
     parse = msgspec.json.Decoder(model, strict=False).decode if union is None else union.decode
 
-    def decode(body: bytes) -> T:
+    def decode(body: bytes) -> Any:
+        # Messages, not the errors: their tracebacks would hold on to this frame, and so to the body.
         try:
+            return parse(body)
+        except REFUSALS as error:
+            message = str(error)
+        value = _normalized(body, model, message)
+        while True:
             try:
-                return parse(body)
-            except msgspec.ValidationError:
-                return parse(msgspec.json.encode(straightened(msgspec.json.decode(body), model)))
-        except (ValueError, TypeError, RecursionError) as error:  # msgspec's own, bad UTF-8, too deep
-            no_json = not isinstance(error, msgspec.ValidationError)
-            raise DecodeError.from_message(str(error), body, retryable=no_json) from None
+                return parse(msgspec.json.encode(value))
+            except REFUSALS as error:
+                message = str(error)
+            field = _field_of(message)
+            if field not in droppable or not isinstance(value, dict) or field not in value:
+                raise DecodeError.from_message(message, body)
+            del value[field]
 
     return decode
+
+
+def _new_item_decoder(model: Any) -> Callable[[bytes], Any]:
+    return _new_decoder(model, {field.encode_name for field in msgspec.structs.fields(model) if not field.required})
+
+
+_decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_new_decoder)
+_item_decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_new_item_decoder)
+
+
+def _normalized(body: bytes, model: Any, message: str) -> Any:
+    """Return decoded JSON in the contract's form.
+
+    Raises:
+        DecodeError: It is not JSON, as the message says.
+    """
+    try:
+        value = decode_json(body)
+    except REFUSALS:
+        raise DecodeError.from_message(message, body) from None
+    return straightened(value, model)
+
+
+def _field_of(message: str) -> str:
+    """Return the field of a document in which a decoder met something that does not fit."""
+    return DecodeError.from_message(message, b"").path.removeprefix("$.").partition(".")[0].partition("[")[0]

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from convai_async.models._lenient_json import REPLACEMENT
 from convai_async.models._open_union import OpenUnion, open_unions
 
 Straighten = Callable[[Any], Any]
+
+_INT64 = 2**63
 
 
 def straightened(value: Any, annotation: Any) -> Any:
     """Return decoded JSON without its oddities; the value itself may change.
 
-    - Null in a field that has another default is left out; null in the place of a required list is an empty one.
+    - Null in a field that has another default is left out, as is null as a value of a map; null in the place of a
+      required list is an empty one.
+    - An integer's fraction is cut off. An object or list in the place of text becomes JSON text,
+      an object in the place of an enum's value is left out.
     - What an older version of the service wrote takes today's shape, by the model's ``from_older_shape``.
+    - A required text, which is an id, is left out when a part of it could not be decoded.
 
     What is not what the annotation says comes back as it is.
 
@@ -34,6 +41,8 @@ def straightened(value: Any, annotation: Any) -> Any:
 
 def _straightener(annotation: Any) -> Straighten | None:
     """Return what straightens, or None where nothing can be odd."""
+    if annotation in _OF_SCALARS:
+        return _OF_SCALARS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         annotation = annotation.__metadata__[0]
@@ -41,18 +50,55 @@ def _straightener(annotation: Any) -> Straighten | None:
         return _of_union(open_unions[annotation])
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return _of_struct(annotation)
+    if origin in _OF_COLLECTIONS:
+        return _OF_COLLECTIONS[origin](*arguments)
+    if any(get_origin(argument) is Literal for argument in arguments):
+        return _as_enum
     inner = [straighten for argument in arguments if (straighten := _straightener(argument)) is not None]
-    if not inner:
+    return _of_any(*inner) if inner else None
+
+
+def _takes_null(annotation: Any) -> bool:
+    return annotation is Any or type(None) in get_args(annotation)
+
+
+def _without_fraction(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and abs(value) < _INT64 else value
+
+
+def _as_enum(value: Any) -> Any:
+    return None if isinstance(value, dict) else value
+
+
+def _as_text(value: Any) -> Any:
+    return msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
+
+
+_OF_SCALARS: dict[Any, Straighten] = {int: _without_fraction, str: _as_text}
+
+
+def _of_tuple(item: Any, *_: Any) -> Straighten | None:
+    straighten = _straightener(item)
+    if straighten is None:
         return None
-    return {tuple: _of_list, dict: _of_dict}.get(origin, _of_any)(*inner)
-
-
-def _of_list(straighten: Straighten) -> Straighten:
     return lambda value: [straighten(item) for item in value] if isinstance(value, list) else value
 
 
-def _of_dict(straighten: Straighten) -> Straighten:
-    return lambda value: {name: straighten(item) for name, item in value.items()} if isinstance(value, dict) else value
+def _of_dict(_: Any, item: Any) -> Straighten | None:
+    straighten, nullable = _straightener(item), _takes_null(item)
+    if straighten is None and nullable:
+        return None
+    inner = straighten or _as_it_is
+
+    def straighten_dict(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: inner(item) for name, item in value.items() if nullable or item is not None}
+
+    return straighten_dict
+
+
+_OF_COLLECTIONS: dict[Any, Callable[..., Straighten | None]] = {tuple: _of_tuple, dict: _of_dict}
 
 
 def _of_any(*members: Straighten) -> Straighten:
@@ -78,22 +124,24 @@ def _of_struct(model: type[msgspec.Struct]) -> Straighten:
     hints = get_type_hints(model, include_extras=True)
     fields = msgspec.structs.fields(model)
     never_null = [field.encode_name for field in fields if not field.required and field.default is not None]
-    required_lists = [
-        field.encode_name for field in fields if field.required and get_origin(hints[field.name]) is tuple
-    ]
-    straighteners = {field.encode_name: _straightener(hints[field.name]) for field in fields}
+    required = [field for field in fields if field.required]
+    required_lists = [field.encode_name for field in required if get_origin(hints[field.name]) is tuple]
+    ids = [field.encode_name for field in required if hints[field.name] is str]
+    straighteners = {
+        field.encode_name: _straightener(hints[field.name]) for field in fields if field.encode_name not in ids
+    }
     inner = [(name, straighten_field) for name, straighten_field in straighteners.items() if straighten_field]
 
     def straighten(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         value = from_older_shape(value)
-        for name in never_null:
-            if name in value and value[name] is None:
-                del value[name]
-        for name in required_lists:
-            if name in value and value[name] is None:
-                value[name] = []
+        for name in [name for name in never_null if value.get(name, name) is None]:
+            del value[name]
+        for name in [name for name in required_lists if value.get(name, name) is None]:
+            value[name] = []
+        for name in [name for name in ids if REPLACEMENT in str(value.get(name))]:
+            del value[name]
         for name, straighten_field in inner:
             if name in value:
                 value[name] = straighten_field(value[name])

@@ -65,7 +65,7 @@ class AgentLink(Model):
         token: None when there is no link.
     """
 
-    agent_id: str | None = None
+    agent_id: str
     token: ConversationToken | None = None
 
 

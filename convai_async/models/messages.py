@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from convai_async.models._base import Model
+from convai_async.models._list_item import ListItem
 from convai_async.models._time import utc_datetime
 
 
@@ -22,7 +23,7 @@ class SearchHighlight(Model):
     is_hit: bool = False
 
 
-class MessageHit(Model):
+class MessageHit(ListItem, gc=True, dict=True):
     """A piece of a transcript in which something was found.
 
     Schema: MessagesSearchResult.

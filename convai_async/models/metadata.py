@@ -47,13 +47,15 @@ class ConversationFeedback(Model):
     Schema: ConversationHistoryFeedbackCommonModel.
 
     Attributes:
+        likes: None when the service does not say.
+        dislikes: None when the service does not say.
         rating: 1 to 5.
     """
 
     type: FeedbackType | None = None
     overall_score: FeedbackScore | None = None
-    likes: int = 0
-    dislikes: int = 0
+    likes: int | None = None
+    dislikes: int | None = None
     rating: int | None = None
     comment: str | None = None
 
@@ -97,7 +99,7 @@ class RagUsage(Model):
     Schema: ConversationHistoryRagUsageCommonModel.
     """
 
-    usage_count: int = 0
+    usage_count: int | None = None
     embedding_model: str | None = None
 
 
@@ -157,7 +159,7 @@ class AsyncConversation(Model):
     delivery_error: str | None = None
     external_system: str | None = None
     external_id: str | None = None
-    retry_count: int = 0
+    retry_count: int | None = None
     last_retry_timestamp: int | None = None
     external_link: str | None = None
     last_processed_external_message_id: str | None = None
@@ -294,8 +296,12 @@ class ConversationMetadata(Model):
     Attributes:
         start_time_unix_secs: Unix seconds; `start_time` is the same as a datetime.
         accepted_time_unix_secs: Unix seconds.
-        call_duration_secs: Seconds.
+        call_duration_secs: Seconds, without those in the queue.
         cost: Credits.
+        queue_wait_secs: Seconds that the caller waited because too many conversations were going on, which are not
+            billed; None if the conversation was not queued.
+        cost_fiat: US dollars: the language models and the platform. None for conversations from before the service
+            recorded it.
     """
 
     start_time_unix_secs: int | None = None

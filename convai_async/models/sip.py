@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from convai_async.models._base import Model
+from convai_async.models._list_item import ListItem
 from convai_async.models._time import utc_datetime
 from convai_async.models.enums import SipDirection
 
 _MICROSECONDS = 1_000_000
 
 
-class SipMessage(Model):
+class SipMessage(ListItem, gc=True, dict=True):
     """A SIP message.
 
     Schema: SipLogMessage.

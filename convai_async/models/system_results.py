@@ -92,7 +92,7 @@ class TransferToAgentSuccess(Model):
     Schema: TransferToAgentToolResultSuccessModel.
 
     Attributes:
-        delay_ms: Milliseconds before the transfer.
+        delay_ms: Milliseconds before the transfer, or None when the service does not say.
     """
 
     result_type: str = "transfer_to_agent_success"
@@ -100,7 +100,7 @@ class TransferToAgentSuccess(Model):
     from_agent: str | None = None
     to_agent: str | None = None
     condition: str | None = None
-    delay_ms: int = 0
+    delay_ms: int | None = None
     transfer_message: str | None = None
     enable_transferred_agent_first_message: bool = False
     to_node: str | None = None

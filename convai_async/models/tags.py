@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from convai_async.models._base import Model
+from convai_async.models._list_item import ListItem
 from convai_async.models._time import utc_datetime
 
 
-class ConversationTag(Model):
+class ConversationTag(ListItem, gc=True, dict=True):
     """A tag that conversations can have.
 
     Schema: ConversationTagResponseModel.

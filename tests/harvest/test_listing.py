@@ -22,7 +22,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_server import ListServer
 
-from convai_async import calls
 from convai_async.calls import MAX_PAGE_SIZE, Page
 from convai_async.errors import APIStatusError, AuthenticationError, PermissionDeniedError
 from convai_async.harvest import Archive, Window, _listing, harvest
@@ -366,7 +365,6 @@ async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newes
     assert ended == [None]
 
 
-@pytest.mark.skipif(not hasattr(calls, "UndecodableItem"), reason="pages do not decode line by line yet")
 async def test_lines_without_an_id_are_failures_of_the_list_until_they_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     conversations = spread(350)

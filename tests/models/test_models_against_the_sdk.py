@@ -180,7 +180,8 @@ def test_documents_of_today_s_service_decode_and_lose_nothing(name: str) -> None
     for seed in range(60):
         document = SdkDocuments(seed).make(getattr(sdk, name))
         decoded = PAIRS[name].from_json(msgspec.json.encode(document))
-        assert list(lost(document, decoded.to_builtins())) == []
+        # Not by its own method, which for an item of a list would take what is lost from its raw JSON.
+        assert list(lost(document, Model.to_builtins(decoded))) == []
         for model in everything_in(decoded):
             unexpected = isinstance(model, UnknownVariant) and not isinstance(model, models.UnknownGuardrailDetails)
             assert not unexpected, f"{model} is known to the SDK"

@@ -137,6 +137,7 @@ JSON_VALUES = {
 REQUIRED: dict[str, dict[str, Any]] = {
     "ConversationSignedUrlResponseModel": {"signed_url": "wss://x"},
     "TokenResponseModel": {"token": "t"},
+    "GetAgentLinkResponseModel": {"agent_id": "agent_1"},
     "GetConversationResponseModel": {"conversation_id": "conv_1"},
     "ConversationSummaryResponseModel": {"conversation_id": "conv_1"},
     "GetConversationsPageResponseModel": {"conversations": []},

@@ -1,0 +1,112 @@
+"""Models in pydantic, and so in FastAPI: validated by their own decoders, described in its JSON schemas.
+
+Only pydantic calls this: nothing here is imported by anyone else, and pydantic is no dependency.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from pydantic_core import SchemaSerializer, core_schema
+
+from convai_async.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
+
+_SCALARS: dict[Any, Callable[[], CoreSchema]] = {
+    str: core_schema.str_schema,
+    bytes: core_schema.str_schema,  # base64 in JSON
+    int: core_schema.int_schema,
+    float: core_schema.float_schema,
+    bool: core_schema.bool_schema,
+    NoneType: core_schema.none_schema,
+}
+
+
+def pydantic_schema(model: type[Any]) -> CoreSchema:
+    """Return pydantic's schema of a model, with those of all models inside: they can hold one another."""
+    definitions: dict[str, CoreSchema] = {}
+    reference = _of_model(model, definitions)
+    return core_schema.definitions_schema(reference, list(definitions.values()))
+
+
+@cache
+def serializer_of(model: type[Any]) -> SchemaSerializer:
+    """Return what writes a model as pydantic writes its own."""
+    return SchemaSerializer(core_schema.any_schema(serialization=_as_builtins(model)))
+
+
+def _as_builtins(model: type[Any]) -> core_schema.SerSchema:
+    return core_schema.plain_serializer_function_ser_schema(model.to_builtins)
+
+
+def _of_model(model: type[Any], definitions: dict[str, CoreSchema]) -> CoreSchema:
+    name = f"{model.__module__}.{model.__qualname__}:{id(model)}"
+    reference = core_schema.definition_reference_schema(name)
+    if name not in definitions:
+        definitions[name] = reference  # until it is done, for models that hold themselves
+        hints = get_type_hints(model, include_extras=True)
+        fields = {
+            field.encode_name: core_schema.typed_dict_field(
+                _of_hint(hints[field.name], definitions), required=field.required
+            )
+            for field in msgspec.structs.fields(model)
+        }
+        definitions[name] = core_schema.no_info_wrap_validator_function(
+            _validator(model),
+            core_schema.typed_dict_schema(fields),  # for the JSON schema only
+            ref=name,
+            serialization=_as_builtins(model),
+            metadata={"pydantic_js_functions": [_describer(model)]},
+        )
+    return reference
+
+
+def _of_hint(hint: Any, definitions: dict[str, CoreSchema]) -> CoreSchema:
+    origin, arguments = get_origin(hint), get_args(hint)
+    schema: CoreSchema = core_schema.any_schema()
+    if hint in _SCALARS:
+        schema = _SCALARS[hint]()
+    elif origin is Annotated:  # a member of an open union, or null
+        schema = core_schema.nullable_schema(_of_hint(hint.__metadata__[0], definitions))
+    elif origin is Literal:
+        schema = core_schema.literal_schema(list(arguments))
+    elif origin in {Union, UnionType}:
+        schema = core_schema.union_schema([_of_hint(argument, definitions) for argument in arguments])
+    elif origin is tuple:
+        schema = core_schema.list_schema(_of_hint(arguments[0], definitions))
+    elif origin is dict:
+        schema = core_schema.dict_schema(core_schema.str_schema(), _of_hint(arguments[1], definitions))
+    elif isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        schema = _of_model(hint, definitions)
+    return schema
+
+
+def _validator(model: type[Any]) -> Callable[[Any, Any], Any]:
+    def validate(value: Any, _: Any) -> Any:
+        if isinstance(value, model):
+            return value
+        try:
+            return model.from_json(msgspec.json.encode(value))
+        except DecodeError as error:  # which is no ValueError, as pydantic wants it
+            raise ValueError(f"{error.problem} - at `{error.path}`") from None
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+    return validate
+
+
+def _describer(model: type[Any]) -> Callable[[Any, GetJsonSchemaHandler], dict[str, Any]]:
+    def describe(schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        description = inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0]
+        return {**handler(schema["schema"]), "title": model.__name__, "description": description}
+
+    return describe

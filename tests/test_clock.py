@@ -1,0 +1,220 @@
+"""Time in which the process was stopped, or its event loop blocked, does not count against a request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from service_process import service_process
+from virtual_time import VirtualTimeLoop, in_virtual_time, now
+
+from convai_async import ConvAIClient, RetryPolicy
+from convai_async._clock import RunningClock
+from convai_async.errors import RequestTimeoutError
+
+if TYPE_CHECKING:
+    from convai_async._engine import Engine
+
+
+def stall(after: float, seconds: float) -> None:
+    """Let the loop stand still for so long, from then."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+
+    def stand_still() -> None:
+        loop.now += seconds
+
+    loop.call_later(after, stand_still)
+
+
+@in_virtual_time
+async def test_time_of_a_stall_is_not_counted_while_the_clock_is_used() -> None:
+    clock = RunningClock(now)
+    with clock:
+        stall(after=3, seconds=60)
+        await asyncio.sleep(10)
+        assert clock() == pytest.approx(now() - 60, abs=0.51)
+        assert clock.lost == pytest.approx(60, abs=0.51)
+    await asyncio.sleep(1)
+    before = clock.lost
+    stall(after=1, seconds=60)
+    await asyncio.sleep(2)
+    assert clock.lost == before
+    with clock:
+        await asyncio.sleep(10)
+    assert clock.lost == before
+
+
+@in_virtual_time
+async def test_short_delays_of_the_loop_count_as_running() -> None:
+    clock = RunningClock(now)
+    with clock:
+        for seconds in range(1, 20):
+            stall(after=seconds, seconds=0.9)
+        await asyncio.sleep(60)
+    assert clock.lost == 0
+
+
+@in_virtual_time
+async def test_the_clock_is_watched_until_its_last_user_ends() -> None:
+    clock = RunningClock(now)
+    with clock:
+        with clock:
+            await asyncio.sleep(2)
+        stall(after=1, seconds=30)
+        await asyncio.sleep(2)
+        assert clock.lost > 29
+
+
+def test_the_clock_goes_on_in_another_loop() -> None:
+    clock = RunningClock(now)
+
+    @in_virtual_time
+    async def use() -> None:
+        with clock:
+            stall(after=1, seconds=30)
+            await asyncio.sleep(2)
+
+    use()
+    before = clock.lost
+    clock.reset()
+    use()
+    assert clock.lost > before + 29
+
+
+def engine_with(retry: RetryPolicy | None) -> Engine:
+    engine = ConvAIClient("key", retry=retry)._engine
+    engine.running = engine.clock = RunningClock(now)
+    engine.sleep = asyncio.sleep
+    return engine
+
+
+class Attempts:
+    """Each takes 5 seconds, and times out after 10."""
+
+    def __init__(self, *, ambiguous: bool = True, seconds: float = 5.0) -> None:
+        self.started = 0
+        self._ambiguous = ambiguous
+        self._seconds = seconds
+
+    async def __call__(self) -> str:
+        self.started += 1
+        try:
+            async with asyncio.timeout(10):
+                await asyncio.sleep(self._seconds)
+        except TimeoutError:
+            raise RequestTimeoutError("too slow", ambiguous=self._ambiguous) from None
+        return "done"
+
+
+class SlowOnce(Attempts):
+    """The first one would never end."""
+
+    async def __call__(self) -> str:
+        self._seconds = 5.0 if self.started else 1000.0
+        return await super().__call__()
+
+
+@pytest.mark.parametrize("attempts", [1, 5])
+@in_virtual_time
+async def test_attempt_that_timed_out_in_a_stall_is_repeated_without_counting(attempts: int) -> None:
+    attempt = SlowOnce()
+    stall(after=2, seconds=60)
+    assert await engine_with(RetryPolicy(attempts=attempts, timeout=20)).retrying(attempt) == "done"
+    assert attempt.started == 2
+
+
+@in_virtual_time
+async def test_retry_timeout_does_not_count_a_stall() -> None:
+    attempt = SlowOnce()
+    policy = RetryPolicy(attempts=2, timeout=20, wait_initial=0)
+    stall(after=2, seconds=60)
+    engine = engine_with(policy)
+    with pytest.raises(RequestTimeoutError) as caught:
+        await engine.retrying(Attempts(seconds=1000))
+    assert caught.value.attempts == 2
+    assert now() == pytest.approx(62 + 20, abs=1)
+    assert await engine.retrying(attempt) == "done"
+
+
+@in_virtual_time
+async def test_attempts_end_also_when_there_is_a_stall_in_each() -> None:
+    attempt = Attempts(seconds=1000)
+    loop = asyncio.get_running_loop()
+
+    def stall_again() -> None:
+        stall(after=0, seconds=30)
+        loop.call_later(5, stall_again)
+
+    loop.call_later(2, stall_again)
+    with pytest.raises(RequestTimeoutError):
+        await engine_with(RetryPolicy(attempts=3, timeout=None, wait_initial=0)).retrying(attempt)
+    assert attempt.started == 7
+
+
+@pytest.mark.parametrize(("ambiguous", "unsafe", "started"), [(True, False, 1), (False, False, 2), (True, True, 2)])
+@in_virtual_time
+async def test_after_a_stall_a_post_is_repeated_only_where_that_is_safe(
+    ambiguous: bool, unsafe: bool, started: int
+) -> None:
+    attempt = Attempts(ambiguous=ambiguous, seconds=1000)
+    stall(after=2, seconds=60)
+    with pytest.raises(RequestTimeoutError):
+        await engine_with(RetryPolicy(attempts=1, repeat_unsafe=unsafe)).retrying(attempt, idempotent=False)
+    assert attempt.started == started
+
+
+@in_virtual_time
+async def test_timeout_without_a_stall_is_one_attempt() -> None:
+    attempt = Attempts(seconds=1000)
+    engine = engine_with(RetryPolicy(attempts=1))
+    stall(after=100, seconds=60)
+    for expected in (1, 2):
+        with pytest.raises(RequestTimeoutError) as caught:
+            await engine.retrying(attempt)
+        assert (attempt.started, caught.value.attempts) == (expected, 1)
+
+
+@in_virtual_time
+async def test_without_retry_a_stall_is_not_repeated_either() -> None:
+    attempt = Attempts(seconds=1000)
+    stall(after=2, seconds=60)
+    with pytest.raises(RequestTimeoutError):
+        await engine_with(None).retrying(attempt)
+    assert attempt.started == 1
+
+
+CHILD = """
+import asyncio, sys
+from convai_async import ConvAIClient, RetryPolicy, calls
+
+async def main(url, key, ids):
+    retry = RetryPolicy(attempts=1, timeout=3)
+    async with ConvAIClient(key, base_url=url, timeout=3, retry=retry, max_concurrency=8) as client:
+        client._engine.limiter._maximum = client._engine.limiter._allowed = 50
+        requests = [client.send_raw(calls.get_conversation(each)) for each in ids]
+        asyncio.get_running_loop().call_later(0.1, lambda: print("stop me", flush=True))
+        results = await asyncio.gather(*requests, return_exceptions=True)
+        print([repr(result) for result in results if isinstance(result, Exception)])
+
+asyncio.run(main(*sys.argv[1:3], sys.argv[3:]))
+"""
+
+
+def test_a_stopped_process_loses_none_of_its_requests_in_flight() -> None:
+    with service_process(conversations=50, latency=0.5) as service:
+        command = [sys.executable, "-c", CHILD, service.url, service.api_key, *service.conversations]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "stop me\n"
+            os.kill(child.pid, signal.SIGSTOP)
+            try:
+                child.wait(timeout=4)
+            except subprocess.TimeoutExpired:
+                os.kill(child.pid, signal.SIGCONT)
+            assert child.stdout.readline() == "[]\n"
