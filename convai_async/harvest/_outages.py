@@ -34,8 +34,8 @@ _LONGEST_SECS = 15 * 60.0
 _LONGEST_FIRST_SECS = 10.0
 """How long to wait when a run's first request cannot connect; the last attempt may take another ten."""
 _PAUSE_SECS = 5.0
-_PROBE_TIMEOUT = 10.0
-_LONGEST_LOOK_SECS = _PAUSE_SECS + _PROBE_TIMEOUT
+_FIRST_TIMEOUT = 10.0
+_LONGEST_LOOK_SECS = 65.0
 """A longer time between two probes is time in which the process was stopped or the machine suspended."""
 _WORTH_SAYING_SECS = 10.0
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
@@ -73,7 +73,9 @@ class OutageGuard:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._client = client
-        self._probe = client.with_options(retry=None, timeout=_PROBE_TIMEOUT)
+        self._first = client.with_options(retry=None, timeout=_FIRST_TIMEOUT)
+        # Ahead of what the harvest itself asks for: waiting for that must not look like an outage.
+        self._probe = client.with_options(retry=None, priority="interactive")
         self._stop = stop
         self._notify = notify
         self._clock = clock
@@ -131,7 +133,7 @@ class OutageGuard:
             while True:
                 began = self._clock()
                 try:
-                    result = await attempt(self._probe)
+                    result = await attempt(self._first)
                 except ConnectionFailedError as error:
                     if error.ambiguous:
                         break

@@ -221,7 +221,7 @@ async def test_time_without_the_process_does_not_count(outage: OutageFixture) ->
     async def suspend() -> None:
         outage.clock.now += 10 * QUARTER
 
-    outage.clock.events = [(100, suspend), (QUARTER - 20, outage.come_back)]
+    outage.clock.events = [(100, suspend), (QUARTER - 80, outage.come_back)]
     assert await outage.ask() == 1
     assert len(outage.said) == 3, "the new end of the wait is said, too"
 
