@@ -64,6 +64,19 @@ def test_a_harvest_with_failures_exits_with_1_and_says_what_to_do(
     assert f"{bad}, conversation: GET /v1/convai/conversations/{bad} was answered 403 no_access" in out
 
 
+def test_harvest_that_refuses_to_prune_exits_with_1_and_says_why(
+    service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["harvest", str(archive), "--base-url", service.url, "--prune", "remove", "--lookback", "400"]
+    assert run(command) == 0
+    for conversation_id in list(service.conversations)[1:15]:
+        service.conversations.remove(conversation_id)
+    assert run(command) == 1
+    assert "nothing was pruned: more conversations than --prune-limit allows" in capsys.readouterr().out
+    assert run([*command, "--prune-limit", "0.4"]) == 0
+    assert "14 gone from the service" in capsys.readouterr().out
+
+
 def test_a_harvest_in_json_is_lines_of_json(
     service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
