@@ -57,7 +57,7 @@ def number_at(unix_secs: int) -> int:
 
 def render(path: Path) -> None:
     """Render the documents into a file."""
-    typical = FakeConvAI(conversations=TEMPLATES, oddities=False).conversations
+    typical = FakeConvAI(conversations=TEMPLATES, quirks=False).conversations
     odd = FakeConvAI(conversations=TEMPLATES).conversations
     summaries, _ = typical.page(MultiDict(), PAGE_SIZE, None)
     page = {"conversations": summaries, "next_cursor": "a_cursor", "has_more": True}

@@ -35,7 +35,7 @@ from convai_async.errors import (
 )
 from convai_async.models import Conversation, ConversationSummary, TranscriptTurn
 from convai_async.pagination import Paginator
-from convai_async.resources import DeleteResult, FetchResult, Watch
+from convai_async.resources import DeleteResult, Fetched, FetchResult, NotFetched, Watch
 from convai_async.retry import RetryPolicy
 
 __all__ = [
@@ -58,8 +58,10 @@ __all__ = [
     "DecodeError",
     "DeleteResult",
     "FetchResult",
+    "Fetched",
     "IncompleteBodyError",
     "InvalidArgumentError",
+    "NotFetched",
     "NotFoundError",
     "Page",
     "PaginationError",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -61,42 +60,38 @@ async def _outlast(futures: Collection[asyncio.Future[Any]]) -> None:
 
 
 class Handover(Generic[T]):
-    """What background tasks hand over to the block that they work for: an async iterator.
+    """A queue from background tasks to the block that they work for: an async iterator.
 
-    A result stays here until it is taken: cancelling whoever waits for it loses nothing. The tasks wait while
-    ``room`` results wait.
+    A result stays in the queue until it is taken: cancelling the task that waits for it loses nothing. The background
+    tasks wait while ``room`` results are in the queue.
 
     Args:
-        room: How many results may wait.
+        room: The most results in the queue.
     """
 
     def __init__(self, room: int) -> None:
-        self._room = room
-        self._waiting: deque[T | Exception] = deque()
-        self._changed = asyncio.Event()
-        self._ended = False
+        self._queue: asyncio.Queue[T | Exception | None] = asyncio.Queue()  # None is the end
+        self._room = asyncio.Semaphore(room)
         self._left = False
 
     async def wait_for_room(self) -> None:
         """Wait until a result can be put without waiting."""
-        while len(self._waiting) >= self._room:
-            await self._changed.wait()
+        async with self._room:
+            pass
 
     async def put(self, result: T | Exception) -> None:
         """Hand over a result, or the error to raise in its place, when there is room."""
-        await self.wait_for_room()
-        self._waiting.append(result)
-        self._wake()
+        await self._room.acquire()
+        self._queue.put_nowait(result)
 
     def end(self) -> None:
-        """Note that no more comes."""
-        self._ended = True
-        self._wake()
+        """Note that nothing more comes."""
+        self._queue.put_nowait(None)
 
     def leave(self) -> None:
         """Note that the block has ended."""
         self._left = True
-        self._wake()
+        self.end()
 
     def __aiter__(self) -> Self:
         return self
@@ -107,21 +102,17 @@ class Handover(Generic[T]):
         Raises:
             RuntimeError: The block has ended, and its tasks with it.
         """
-        while not self._waiting and not self._ended and not self._left:
-            await self._changed.wait()
+        result = None if self._left else await self._queue.get()
         if self._left:
+            self.end()  # another task may wait too
             raise RuntimeError("iterate inside the `async with` block: it has ended, and loading with it")
-        if not self._waiting:
+        if result is None:
+            self.end()
             raise StopAsyncIteration
-        result = self._waiting.popleft()
-        self._wake()
+        self._room.release()
         if isinstance(result, Exception):
             raise result
         return result
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
 
 
 @asynccontextmanager

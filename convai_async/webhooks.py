@@ -175,7 +175,7 @@ def verify(
     if not secret:
         raise WebhookSignatureError("there is no secret to verify a webhook with")
     timestamp, digests = _read_signature(signature or "")
-    expected = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    expected = _digest(timestamp, body, secret)
     if not any(hmac.compare_digest(digest.encode(), expected.encode()) for digest in digests):
         raise WebhookSignatureError("the signature of the webhook does not fit its body and the secret")
     if not abs(clock() - int(timestamp)) <= tolerance:  # also when the tolerance is no number
@@ -183,6 +183,28 @@ def verify(
             f"the webhook was signed at {timestamp}, more than {tolerance:g} s from now:"
             " an old one sent again, or a wrong clock"
         )
+
+
+def sign(body: bytes, secret: str, *, timestamp: float | None = None) -> str:
+    """Return the signature header of a webhook, to test your own handler with.
+
+    ::
+
+        body = b'{"type": "post_call_transcription", "data": {"conversation_id": "conv_1", "agent_id": "agent_1"}}'
+        headers = {"elevenlabs-signature": sign(body, secret)}
+        response = await client.post("/webhooks", content=body, headers=headers)
+
+    Args:
+        body: The request's body, byte for byte as it will be sent.
+        secret: The secret that the handler verifies with.
+        timestamp: When it is signed, in unix seconds; now by default.
+    """
+    signed_at = str(int(time.time() if timestamp is None else timestamp))
+    return f"t={signed_at},v0={_digest(signed_at, body, secret)}"
+
+
+def _digest(timestamp: str, body: bytes, secret: str) -> str:
+    return hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
 
 
 def _read_signature(signature: str) -> tuple[str, list[str]]:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
 
+from convai_async import Fetched, FetchResult, NotFetched
 from convai_async.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, ServerError
+from convai_async.resources._many import many
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
@@ -100,16 +104,77 @@ async def test_an_exception_of_the_block_is_not_wrapped(client: ConvAIClient, fa
             raise KeyError("mine")
 
 
+async def test_a_result_is_either_fetched_or_not(client: ConvAIClient, fake: FakeConvAI) -> None:
+    async with client.conversations.get_many([next(iter(fake.conversations)), "conv_none"]) as results:
+        kinds = {}
+        async for result in results:
+            assert isinstance(result, FetchResult)
+            match result:
+                case Fetched(conversation=conversation, error=None):
+                    kinds["fetched"] = conversation.conversation_id
+                case NotFetched(conversation=None, error=error):
+                    kinds["not fetched"] = type(error).__name__
+    assert kinds == {"fetched": next(iter(fake.conversations)), "not fetched": "NotFoundError"}
+
+
+async def test_several_tasks_can_share_the_results_and_all_of_them_end(client: ConvAIClient, fake: FakeConvAI) -> None:
+    ids = list(fake.conversations)[:40]
+    async with client.conversations.get_many(ids, max_concurrency=4) as results, asyncio.timeout(60):
+
+        async def read() -> list[str]:
+            return [result.conversation_id async for result in results]
+
+        shares = await asyncio.gather(*(read() for _ in range(3)))
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+    assert sorted(chain(*shares)) == sorted(ids)
+
+
+async def test_a_task_that_waits_when_the_block_ends_is_told(client: ConvAIClient, fake: FakeConvAI) -> None:
+    async def never() -> AsyncIterator[str]:
+        await asyncio.Event().wait()
+        yield ""
+
+    async with client.conversations.get_many(never()) as results:
+        waiting = [asyncio.ensure_future(anext(results)) for _ in range(5)]
+        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        for task in waiting:
+            with pytest.raises(RuntimeError, match="iterate inside the `async with` block"):
+                await task
+
+
+async def hand_over(results: int, max_concurrency: int) -> float:
+    """Return the CPU seconds that handing over takes, to a consumer that is slower than the tasks."""
+
+    async def act(conversation_id: str) -> str:
+        return conversation_id
+
+    began = time.process_time()
+    async with many(map(str, range(results)), act, max_concurrency) as handed:
+        async for _ in handed:
+            await asyncio.sleep(0)
+    return time.process_time() - began
+
+
+async def test_handing_over_costs_the_same_however_many_tasks_there_are() -> None:
+    few = await hand_over(4_000, 16)
+    assert await hand_over(4_000, 512) < 4 * few + 0.1  # 30 times as much if a result woke every task
+
+
 async def test_no_ids_is_no_result(client: ConvAIClient) -> None:
     async with client.conversations.get_many([]) as results:
         assert [result async for result in results] == []
 
 
 async def test_senseless_arguments_are_refused_by_name(client: ConvAIClient) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"^max_concurrency: "):
-        await client.conversations.get_many([], max_concurrency=0).__aenter__()
-    with pytest.raises(InvalidArgumentError, match=r"^ids: is one string"):
-        await client.conversations.get_many("conv_1").__aenter__()
+    for get_or_delete in (client.conversations.get_many, client.conversations.delete_many):
+        for max_concurrency in (0, -1, True, 1.5, "4", None):
+            with pytest.raises(InvalidArgumentError, match=r"^max_concurrency: must be 1 or more, got "):
+                await get_or_delete([], max_concurrency=max_concurrency).__aenter__()  # type: ignore[arg-type]
+        for ids in ("conv_1", b"conv_1", 5, None):
+            with pytest.raises(InvalidArgumentError, match=r"^ids: must be an iterable of ids, not one "):
+                await get_or_delete(ids).__aenter__()  # type: ignore[arg-type]
 
 
 async def test_a_network_that_fails_all_the_time_still_gives_every_result(

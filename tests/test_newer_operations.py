@@ -21,14 +21,13 @@ AGENT = AGENTS[0][0]
 
 
 async def test_a_conversation_is_found_by_what_it_is_called_elsewhere(client: ConvAIClient, fake: FakeConvAI) -> None:
-    details = next(
-        details for details in map(fake.conversations.details, fake.conversations) if details["metadata"]["phone_call"]
-    )
-    sid = details["metadata"]["phone_call"]["call_sid"]
-    conversation = await client.conversations.resolve(details["agent_id"], sid)
+    everything = map(fake.conversations.details, fake.conversations)
+    details = next(each for each in everything if each["metadata"]["async_metadata"])
+    url = details["metadata"]["async_metadata"]["external_link"]
+    conversation = await client.conversations.resolve(details["agent_id"], url)
     assert conversation.conversation_id == details["conversation_id"]
     with pytest.raises(NotFoundError):
-        await client.conversations.resolve(AGENT, "none")
+        await client.conversations.resolve(details["agent_id"], "https://example.zendesk.com/agent/tickets/none")
     with pytest.raises(InvalidArgumentError, match=r"^reference: "):
         await client.conversations.resolve(AGENT, "")
 
@@ -38,13 +37,14 @@ async def test_a_conversation_comes_in_the_format_that_was_asked_for(client: Con
     assert fake.requests[-1].query == (("format", "opentelemetry"),)
 
 
-async def test_a_summary_has_the_first_messages(client: ConvAIClient, fake: FakeConvAI) -> None:
-    conversation_id = next(iter(fake.conversations))
+async def test_a_summary_has_its_messages_only_when_they_are_few(client: ConvAIClient, fake: FakeConvAI) -> None:
+    conversation_id = fake.add(transcript=[("agent", "Hello!"), ("user", "Hi."), ("agent", "Bye!")])
     digest = await client.conversations.get_summary(conversation_id, max_messages=3)
     assert digest.conversation_id == conversation_id
-    assert len(digest.messages) == 3
-    assert digest.messages_omitted
-    assert {message.role for message in digest.messages} == {"agent", "user"}
+    assert [message.role for message in digest.messages] == ["agent", "user", "agent"]
+    assert not digest.messages_omitted
+    longer = await client.conversations.get_summary(conversation_id, max_messages=2)
+    assert (len(longer.messages), longer.messages_omitted, longer.message_count) == (0, True, 3)
 
 
 async def test_messages_are_found_by_their_words_page_by_page(client: ConvAIClient, fake: FakeConvAI) -> None:
@@ -120,7 +120,7 @@ async def test_tags_are_made_changed_assigned_listed_and_deleted(client: ConvAIC
     tags = client.conversations.tags
     made = [await tags.create(f"tag {number}", description="d" if number else None) for number in range(5)]
     assert all(isinstance(tag, ConversationTag) for tag in made)
-    assert [tag.title async for tag in tags.list(page_size=2)] == [f"tag {number}" for number in range(5)]
+    assert [tag.title async for tag in tags.list(page_size=2)] == [f"tag {number}" for number in range(4, -1, -1)]
     assert await tags.get(made[0].tag_id) == made[0]
     assert made[0].created_at is not None
 
@@ -164,9 +164,10 @@ async def test_topics_are_listed_under_both_names(client: ConvAIClient, fake: Fa
         ).collect()
         assert all(isinstance(topic, AgentTopic) for topic in found)
         assert len(found) == 6
-        assert found[1].x_2d == 0.1
-        assert found[1].metrics is not None
-        assert found[1].metrics.evaluation_criteria[0].success_count == 7
+        first = next(topic for topic in found if topic.topic_id == "topic_1")
+        assert first.x_2d == 0.1
+        assert first.metrics is not None
+        assert first.metrics.evaluation_criteria[0].success_count == 6
     assert ("from_unix_secs", "1767225600") in fake.requests[0].query
 
 

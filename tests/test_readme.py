@@ -8,6 +8,7 @@ import hmac
 import re
 import shlex
 import sqlite3
+import subprocess
 import sys
 import time
 import types
@@ -15,13 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import click
 import httpx
 import pytest
 import uvicorn
+from unmeasured import unmeasured
 
 import convai_async.client
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.cli._app import app as command_line
+from convai_async.cli._exit_codes import EXIT_CODES
 from convai_async.errors import PermissionDeniedError
 from convai_async.harvest import Archive, harvest
 from convai_async.harvest._writer import ArchiveWriter
@@ -32,7 +36,8 @@ from convai_async.testing.documents import AGENTS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
@@ -58,8 +63,23 @@ def at_home(fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch) -> FakeConvAI:
     return fake
 
 
+def test_type_checkers_accept_every_block(tmp_path: Path) -> None:
+    source = tmp_path / "readme.py"
+    # The examples name results that they do not go on to use.
+    source.write_text("# pyright: strict, reportUnusedVariable=false\n" + "\n\n".join(blocks("python")))
+    checks = [
+        [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", str(source)],
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(source)],
+    ]
+    running = [
+        subprocess.Popen(check, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=unmeasured()) for check in checks
+    ]
+    printed = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], "\n".join(printed)
+
+
 async def test_the_library_in_ten_lines(readme: Any, at_home: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
-    at_home.add_conversation(start=4_000_000_000)
+    at_home.add(start=4_000_000_000)
     await readme["main"]()
     assert {request.operation for request in at_home.requests} >= {"list_conversations"}
 
@@ -82,7 +102,7 @@ async def test_the_worker_sorts_errors_into_drop_wait_and_retry(readme: Any, fak
         assert await handle(client, next(ids)) == "done"
         assert await handle(client, "conv_none") == "drop"
         assert await handle(client, "") == "drop"
-        assert await handle(client, fake.add_conversation(status="processing")) == "wait"
+        assert await handle(client, fake.add(status="processing")) == "wait"
         for fault, answer in (
             (faults.status(503), "retry in 60 s"),
             (faults.drop(), "retry in 60 s"),
@@ -151,6 +171,10 @@ async def test_the_nightly_harvest(readme: Any, at_home: FakeConvAI, capsys: pyt
 
 async def test_the_test_of_a_user_s_code(readme: Any, fake_convai: FakeConvAI) -> None:
     await readme["test_my_code"](fake_convai)
+
+
+async def test_the_test_of_a_user_s_code_with_conversations_of_their_own(readme: Any, fake_convai_factory: Any) -> None:
+    await readme["test_my_own_conversations"](fake_convai_factory)
 
 
 class TestWebBackend:
@@ -232,13 +256,13 @@ async def test_waiting_and_watching(readme: Any, client: ConvAIClient, fake: Fak
         saved = watch.token
     task = asyncio.create_task(readme["for_ever"](client, saved))
     async with asyncio.timeout(20):
-        while len(fake.requests_to("get_conversation")) < 10:
+        while len(fake.requests("get_conversation")) < 10:
             await asyncio.sleep(0)
     task.cancel()
 
 
 @pytest.mark.usefixtures("in_tmp_path")
-async def test_a_webhook_lands_in_the_archive_and_the_harvest_makes_it_whole(
+async def test_a_webhook_lands_in_the_archive_and_the_harvest_adds_the_others(
     readme: Any, at_home: FakeConvAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ELEVENLABS_WEBHOOK_SECRET", "wsec_1")
@@ -257,15 +281,16 @@ async def test_a_webhook_lands_in_the_archive_and_the_harvest_makes_it_whole(
     monkeypatch.setattr("convai_async.client.ConvAIClient.base_url", "https://api.elevenlabs.io")
     await readme["catch_what_webhooks_drop"]()
     with Archive.open("calls.db") as archive:
-        assert archive.get_raw(conversation_id) == at_home.conversations.document(conversation_id)
+        assert archive.get(conversation_id) == Conversation.from_json(at_home.conversations.document(conversation_id))
         assert archive.status().conversations == 250
 
 
 async def test_models_go_through_other_frameworks(readme: Any, at_home: FakeConvAI) -> None:
     conversation_id = next(iter(at_home.conversations))
-    transport = httpx.ASGITransport(readme["litestar_app"])
-    async with httpx.AsyncClient(transport=transport, base_url="http://calls") as web:
+    app = readme["litestar_app"]
+    async with app.lifespan(), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://calls") as web:
         reply = await web.get(f"/calls/{conversation_id}")
+        assert (await web.get("/calls/conv_none")).status_code == 404
     conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
     assert Conversation.from_json(reply.content) == conversation
     async with ConvAIClient() as readme["app"].state.convai:
@@ -274,6 +299,12 @@ async def test_models_go_through_other_frameworks(readme: Any, at_home: FakeConv
             reply = await web.get(f"/calls/{conversation_id}/details")
     assert reply.json() == conversation.to_builtins()
     assert conversation.to_builtins()["conversation_id"] == conversation_id
+
+
+def command(name: str) -> click.Command:
+    found = command_line.get_command(click.Context(command_line), name)
+    assert found is not None
+    return found
 
 
 def commands() -> list[list[str]]:
@@ -287,15 +318,19 @@ def commands() -> list[list[str]]:
 def test_every_command_of_the_readme_can_be_typed(arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "calls.jsonl.zst").touch()  # it must be there
     name, *rest = arguments
-    command = command_line.commands[name]
-    command.make_context(name, rest)
+    command(name).make_context(name, rest)
 
 
 def test_every_option_of_the_harvest_is_in_the_readme() -> None:
-    options = [option for parameter in command_line.commands["harvest"].params for option in parameter.opts]
+    options = [option for parameter in command("harvest").params for option in parameter.opts]
     assert [option for option in options if option.startswith("-") and not re.search(rf"{option}\b", README)] == []
-    for name in command_line.commands:
+    for name in command_line.list_commands(click.Context(command_line)):
         assert f"convai-async {name}" in README
+
+
+def test_exit_codes_in_the_readme_are_those_of_the_help() -> None:
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {code} | {meaning} |\n" in README
 
 
 def test_the_tables_are_as_the_readme_says(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ async def test_each_conversation_comes_once_when_it_becomes_final(
     new: list[str] = []
     time.events = [
         lambda: fake.finish(unfinished[1]),
-        lambda: new.append(fake.add_conversation()),
+        lambda: new.append(fake.add()),
         lambda: fake.finish(unfinished[0]),
         lambda: fake.finish(unfinished[2]),
     ]
@@ -155,8 +155,8 @@ async def test_a_watch_survives_what_passes_and_ends_with_what_does_not(
     oldest = list(reversed(list(fake.conversations)))
     async with client.conversations.watch(since=0, interval=7) as watch:
         first = await anext(watch)
-        assert first.conversation_id == oldest[3], "one has to wait, one was deleted, one does not fit"
-        assert time.pauses == [7.0] * 4
+        assert first.conversation_id == oldest[3], "two have to wait, one was deleted"
+        assert time.pauses == [7.0] * 5
         fake.faults.add(faults.status(401))
         with pytest.raises(AuthenticationError):
             await anext(watch)
@@ -185,28 +185,54 @@ async def test_a_watch_forgets_what_lies_far_back(client: ConvAIClient, fake: Fa
     async with client.conversations.watch(since=0) as watch:
         for _ in range(30):
             await anext(watch)
-        fake.add_conversation()
+        fake.add()
         await anext(watch)
         assert len(watch._position.given) < 5
         fake.requests.clear()
-        fake.add_conversation()
+        fake.add()
         await anext(watch)
         assert len(fake.requests) == 2, "a page of the list, and a conversation"
 
 
 @pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"until": "dnoe"}, r"until: must be 'initiated', .* or 'failed', got 'dnoe'"),
+        ({"until": None}, "until: "),
+        ({"until": ["done"]}, "until: "),
+        ({"timeout": "5"}, "timeout: must be a number of seconds, 0 or more, got '5'"),
+        ({"timeout": True}, "timeout: "),
+        ({"timeout": -1}, "timeout: "),
+        ({"timeout": float("nan")}, "timeout: "),
+    ],
+)
+async def test_wait_refuses_a_status_that_does_not_exist_and_a_timeout_that_is_not_seconds(
+    client: ConvAIClient, fake: FakeConvAI, options: Any, problem: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{problem}"):
+        await client.conversations.wait(next(iter(fake.conversations)), **options)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
     ("options", "parameter"),
     [
-        ({"interval": 0}, "interval"),
+        ({"interval": 0}, "interval: must be a number of seconds, more than 0, got 0$"),
+        ({"interval": "30"}, "interval"),
+        ({"interval": True}, "interval"),
+        ({"interval": float("nan")}, "interval"),
         ({"token": "nonsense"}, "token"),
         ({"token": "bm9uc2Vuc2U="}, "token"),
         ({"token": "x", "since": 5}, "token"),
         ({"since": "yesterday"}, "since"),
+        ({"token": 5}, "token"),
         ({"agent_id": "\n"}, "agent_id"),
+        ({"agent_id": ""}, "agent_id"),
+        ({"agent_id": 5}, "agent_id"),
     ],
 )
 async def test_an_odd_watch_is_refused_by_name(client: ConvAIClient, options: Any, parameter: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
+    with pytest.raises(InvalidArgumentError, match=f"^{parameter}"):
         async with client.conversations.watch(**options):
             pass
 
@@ -214,7 +240,7 @@ async def test_an_odd_watch_is_refused_by_name(client: ConvAIClient, options: An
 async def test_a_watch_begins_now_unless_it_is_told_otherwise(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
-    time.events = [lambda: None, lambda: fake.add_conversation(start=4_000_000_000)]
+    time.events = [lambda: None, lambda: fake.add(start=4_000_000_000)]
     async with client.conversations.watch() as watch:
         conversation = await anext(watch)
     assert conversation.metadata.start_time_unix_secs == 4_000_000_000
@@ -223,16 +249,16 @@ async def test_a_watch_begins_now_unless_it_is_told_otherwise(
 async def test_a_start_in_the_future_hides_nothing_that_comes_after_it(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
-    milliseconds = fake.add_conversation(start=1_780_000_000_000)
+    milliseconds = fake.add(start=1_780_000_000_000)
     for conversation_id in fake.conversations:
         fake.finish(conversation_id)
     async with client.conversations.watch(since=0) as watch, asyncio.timeout(10):
         given = {(await anext(watch)).conversation_id for _ in fake.conversations}
         assert milliseconds in given
-        new = fake.add_conversation(start=1_780_000_100)
+        new = fake.add(start=1_780_000_100)
         assert (await anext(watch)).conversation_id == new
         token = watch.token
-    newer = fake.add_conversation(start=1_780_000_200)
+    newer = fake.add(start=1_780_000_200)
     async with client.conversations.watch(token=token) as watch, asyncio.timeout(10):
         assert (await anext(watch)).conversation_id == newer
 
@@ -243,7 +269,7 @@ async def test_a_start_in_the_future_hides_nothing_that_comes_after_it(
 async def test_a_conversation_that_cannot_be_had_keeps_nobody_from_the_others(
     fault: faults.Fault, fake: FakeConvAI, time: Time
 ) -> None:
-    bad = fake.add_conversation(start=1)
+    bad = fake.add(start=1)
     fake.faults.add(fault, path=bad, times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None, max_response_bytes=200_000) as client:
         client._engine.clock, client._engine.sleep = (lambda: time.now), time.sleep

@@ -19,6 +19,7 @@ from convai_async.webhooks import (
     PostCallTranscription,
     UnknownEvent,
     construct_event,
+    sign,
     verify,
 )
 
@@ -213,3 +214,18 @@ def test_a_timestamp_of_hundreds_of_digits_is_refused_also_when_it_is_signed() -
 def test_a_tolerance_that_is_no_number_accepts_nothing() -> None:
     with pytest.raises(WebhookSignatureError):
         construct(BODY, signed(BODY, 5), tolerance=float("nan"))
+
+
+@given(st.binary(), st.text(min_size=1), st.integers(0, 10**12))
+def test_a_signature_that_was_made_for_a_test_verifies_and_no_other(body: bytes, secret: str, timestamp: int) -> None:
+    signature = sign(body, secret, timestamp=timestamp + 0.9)
+    assert signature == signed(body, timestamp, secret)
+    verify(body, signature, secret, clock=lambda: timestamp)
+    for other in (body + b" ", b"x" + body):
+        with pytest.raises(WebhookSignatureError):
+            verify(other, signature, secret, clock=lambda: timestamp)
+
+
+def test_a_signature_is_of_now_by_default() -> None:
+    event = construct_event(BODY, sign(BODY, SECRET), SECRET, tolerance=60)
+    assert isinstance(event, PostCallTranscription)

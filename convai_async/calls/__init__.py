@@ -26,7 +26,7 @@ from convai_async.calls._conversations import (
 from convai_async.calls._filters import ConversationFilters, MessageFilters, Moment
 from convai_async.calls._messages import search_messages, text_search_messages
 from convai_async.calls._page import Page, UndecodableItem
-from convai_async.calls._query import MAX_PAGE_SIZE, unix_seconds
+from convai_async.calls._query import unix_seconds
 from convai_async.calls._request import request
 from convai_async.calls._tags import (
     assign_tags,
@@ -37,6 +37,7 @@ from convai_async.calls._tags import (
     unassign_tag,
     update_tag,
 )
+from convai_async.calls._validate import MAX_PAGE_SIZE
 
 __all__ = [
     "MAX_PAGE_SIZE",

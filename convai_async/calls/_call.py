@@ -10,11 +10,16 @@ import msgspec
 
 from convai_async._text import one_line
 from convai_async.calls._query import Query, encode_query
+from convai_async.calls._validate import validate_id
 from convai_async.errors import DecodeError, InvalidArgumentError
 
 T = TypeVar("T")
 
 CONVERSATIONS = "/v1/convai/conversations"
+
+# https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data names the quote and the
+# line breaks; httpx escapes the other control characters too, which no header may hold.
+_FILENAME_ESCAPES = {code: f"%{code:02X}" for code in (*range(0x20), ord('"'), 0x7F)}
 
 
 class JSONBody(msgspec.Struct, frozen=True):
@@ -29,7 +34,7 @@ class FileBody(msgspec.Struct, frozen=True):
     Attributes:
         field: The form field's name.
         content: The file's bytes.
-        filename: The file's name, as the service shall see it.
+        filename: The file's name.
         content_type: Its media type.
     """
 
@@ -37,6 +42,11 @@ class FileBody(msgspec.Struct, frozen=True):
     content: bytes
     filename: str
     content_type: str
+
+    @property
+    def escaped_filename(self) -> str:
+        """The file's name as it stands in quotes in a part's header, escaped as browsers do."""
+        return self.filename.translate(_FILENAME_ESCAPES)
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True):
@@ -49,6 +59,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
         query: The query's pairs, not encoded; a name may stand several times.
         body: What to send, or None.
         idempotent: Whether sending it twice has the effect of sending it once.
+        headers: Headers beside those that every request has.
     """
 
     method: str
@@ -57,6 +68,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
     query: Query = ()
     body: JSONBody | FileBody | None = None
     idempotent: bool = True
+    headers: tuple[tuple[str, str], ...] = ()
 
     def with_query(self, **values: str) -> Call[T]:
         """Return the same call with these query parameters set anew.
@@ -109,37 +121,20 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return one_line(headers.get("request-id") or headers.get("x-trace-id") or "") or None
 
 
-def checked_id(parameter: str, value: str) -> str:
-    """Return an id as it is.
-
-    Raises:
-        InvalidArgumentError: It is no string, empty, ``.`` or ``..``, or holds characters that no id has.
-    """
-    if not isinstance(value, str):
-        raise InvalidArgumentError(parameter, f"must be a string, not {type(value).__name__}")
-    if not value.strip():
-        raise InvalidArgumentError(parameter, "must not be empty")
-    if value in {".", ".."}:
-        raise InvalidArgumentError(parameter, f"{value!r} is a step in a path, not an id")
-    if not value.isprintable():
-        raise InvalidArgumentError(parameter, f"{value!r} holds a control character or a line break: strip it")
-    return value
-
-
 def quoted_id(parameter: str, value: str) -> str:
     """Return an id as one percent-encoded path segment.
 
     Raises:
-        InvalidArgumentError: As `checked_id`.
+        InvalidArgumentError: As `validate_id`.
     """
-    return quote(checked_id(parameter, value), safe="")
+    return quote(validate_id(parameter, value), safe="")
 
 
 def conversation_path(conversation_id: str) -> str:
     """Return the path of a conversation.
 
     Raises:
-        InvalidArgumentError: As `checked_id`.
+        InvalidArgumentError: As `validate_id`.
     """
     return f"{CONVERSATIONS}/{quoted_id('conversation_id', conversation_id)}"
 

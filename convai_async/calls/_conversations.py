@@ -9,16 +9,26 @@ from convai_async.calls._call import (
     CONVERSATIONS,
     Call,
     FileBody,
-    checked_id,
     conversation_path,
     hiding,
     json_body,
     nothing,
     quoted_id,
 )
-from convai_async.calls._filters import ConversationFilters, check_filters
+from convai_async.calls._filters import ConversationFilters, check_filters, describe_filters
 from convai_async.calls._page import Page, decode_page
-from convai_async.calls._query import MAX_PAGE_SIZE, check_page_size, encode_query
+from convai_async.calls._query import encode_query
+from convai_async.calls._validate import (
+    MAX_PAGE_SIZE,
+    optional,
+    validate_choice,
+    validate_flag,
+    validate_id,
+    validate_media_type,
+    validate_number,
+    validate_page_size,
+    validate_text,
+)
 from convai_async.errors import DecodeError, InvalidArgumentError
 from convai_async.models import (
     Conversation,
@@ -31,6 +41,7 @@ from convai_async.models import (
 )
 
 
+@describe_filters(ConversationFilters)
 def list_conversations(**filters: Unpack[ConversationFilters]) -> Call[Page[ConversationSummary]]:
     """GET /v1/convai/conversations: one page of conversations, newest first."""
     values = check_filters({"page_size": MAX_PAGE_SIZE, **filters}, ConversationFilters)
@@ -47,7 +58,7 @@ def get_conversation(
     format: Literal["json", "opentelemetry"] | None = None,  # noqa: A002 - the wire's name
 ) -> Call[Conversation]:
     """GET /v1/convai/conversations/{conversation_id}: details and transcript."""
-    query = encode_query({"format": format})
+    query = encode_query({"format": validate_choice("format", format, ("json", "opentelemetry", None))})
     return Call("GET", conversation_path(conversation_id), partial(_decode_conversation, conversation_id), query)
 
 
@@ -60,14 +71,15 @@ def _decode_conversation(conversation_id: str, body: bytes) -> Conversation:
 
 
 def resolve_conversation(agent_id: str, reference: str) -> Call[Conversation]:
-    """GET /v1/convai/conversations/resolve: the conversation that something else calls by this reference."""
-    query = {"agent_id": checked_id("agent_id", agent_id), "reference": checked_id("reference", reference)}
+    """GET /v1/convai/conversations/resolve: the conversation of a Slack message or a Zendesk ticket."""
+    query = {"agent_id": validate_id("agent_id", agent_id), "reference": validate_text("reference", reference)}
     return Call("GET", f"{CONVERSATIONS}/resolve", Conversation.from_json, encode_query(query))
 
 
 def get_conversation_summary(conversation_id: str, *, max_messages: int | None = None) -> Call[ConversationDigest]:
     """GET /v1/convai/conversations/{conversation_id}/summary."""
-    query = encode_query({"max_messages": max_messages})
+    most = optional(partial(validate_number, smallest=0), "max_messages", max_messages)
+    query = encode_query({"max_messages": most})
     return Call("GET", f"{conversation_path(conversation_id)}/summary", ConversationDigest.from_json, query)
 
 
@@ -77,9 +89,22 @@ def run_analysis(conversation_id: str) -> Call[Conversation]:
     return Call("POST", path, partial(_decode_conversation, conversation_id), idempotent=False)
 
 
-def run_evaluation(conversation_id: str, evaluation_id: str, **scope: str | None) -> Call[Conversation]:
+def run_evaluation(
+    conversation_id: str,
+    evaluation_id: str,
+    *,
+    scope: Literal["conversation", "agent"] | None = None,
+    evaluated_agent_id: str | None = None,
+    evaluated_branch_id: str | None = None,
+) -> Call[Conversation]:
     """POST /v1/convai/conversations/{conversation_id}/analysis/evaluations/run."""
-    body = json_body("scope", {"evaluation_id": checked_id("evaluation_id", evaluation_id), **scope})
+    fields = {
+        "evaluation_id": validate_id("evaluation_id", evaluation_id),
+        "scope": validate_choice("scope", scope, ("conversation", "agent", None)),
+        "evaluated_agent_id": optional(validate_id, "evaluated_agent_id", evaluated_agent_id),
+        "evaluated_branch_id": optional(validate_id, "evaluated_branch_id", evaluated_branch_id),
+    }
+    body = json_body("scope", {name: value for name, value in fields.items() if value is not None})
     path = f"{conversation_path(conversation_id)}/analysis/evaluations/run"
     return Call("POST", path, partial(_decode_conversation, conversation_id), body=body, idempotent=False)
 
@@ -89,31 +114,28 @@ def delete_conversation(conversation_id: str) -> Call[None]:
     return Call("DELETE", conversation_path(conversation_id), nothing)
 
 
-def get_audio(conversation_id: str) -> Call[None]:
+def get_audio(conversation_id: str, *, byte_range: str | None = None) -> Call[None]:
     """GET /v1/convai/conversations/{conversation_id}/audio: a stream, to be read as it comes."""
-    return Call("GET", f"{conversation_path(conversation_id)}/audio", nothing)
+    headers = () if byte_range is None else (("range", byte_range),)
+    return Call("GET", f"{conversation_path(conversation_id)}/audio", nothing, headers=headers)
 
 
 def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] | None) -> Call[None]:
     """POST /v1/convai/conversations/{conversation_id}/feedback."""
-    if feedback not in {"like", "dislike", None}:
-        raise InvalidArgumentError("feedback", f"must be 'like', 'dislike' or None, got {feedback!r}")
-    return Call(
-        "POST",
-        f"{conversation_path(conversation_id)}/feedback",
-        nothing,
-        body=json_body("feedback", {"feedback": feedback}),
-        idempotent=False,
-    )
+    body = json_body("feedback", {"feedback": validate_choice("feedback", feedback, ("like", "dislike", None))})
+    return Call("POST", f"{conversation_path(conversation_id)}/feedback", nothing, body=body, idempotent=False)
 
 
 def create_file(conversation_id: str, content: bytes, *, filename: str, content_type: str) -> Call[UploadedFile]:
-    """POST /v1/convai/conversations/{conversation_id}/files: one image or PDF."""
+    """POST /v1/convai/conversations/{conversation_id}/files: one image, PDF or text file."""
+    if not isinstance(content, bytes):
+        raise InvalidArgumentError("content", f"must be bytes, not {type(content).__name__}")
+    name = validate_text("filename", filename)
     return Call(
         "POST",
         f"{conversation_path(conversation_id)}/files",
         UploadedFile.from_json,
-        body=FileBody("file", content, checked_id("filename", filename), checked_id("content_type", content_type)),
+        body=FileBody("file", content, name, validate_media_type("content_type", content_type)),
         idempotent=False,
     )
 
@@ -132,8 +154,9 @@ def get_sip_messages(
     conversation_id: str, *, page_size: int | None = None, cursor: str | None = None
 ) -> Call[Page[SipMessage]]:
     """GET /v1/convai/conversations/{conversation_id}/sip-messages: one page of SIP messages."""
-    check_page_size(page_size)
-    query = encode_query({"page_size": page_size, "cursor": cursor})
+    query = encode_query(
+        {"page_size": validate_page_size(page_size), "cursor": optional(validate_text, "cursor", cursor)}
+    )
     return Call("GET", f"{conversation_path(conversation_id)}/sip-messages", _decode_sip_messages, query)
 
 
@@ -153,12 +176,9 @@ def get_signed_url(  # noqa: PLR0913 - each by its name
     """GET /v1/convai/conversation/get-signed-url."""
     query = encode_query(
         {
-            "agent_id": checked_id("agent_id", agent_id),
-            "include_conversation_id": include_conversation_id,
-            "branch_id": branch_id,
-            "version_id": version_id,
-            "environment": environment,
-            "debug_events_request": debug_events_request,
+            "agent_id": validate_id("agent_id", agent_id),
+            "include_conversation_id": optional(validate_flag, "include_conversation_id", include_conversation_id),
+            **_start_options(branch_id, version_id, environment, debug_events_request),
         }
     )
     return Call("GET", "/v1/convai/conversation/get-signed-url", hiding(SignedUrl.from_json), query)
@@ -176,12 +196,24 @@ def get_webrtc_token(  # noqa: PLR0913 - each by its name
     """GET /v1/convai/conversation/token."""
     query = encode_query(
         {
-            "agent_id": checked_id("agent_id", agent_id),
-            "participant_name": participant_name,
-            "branch_id": branch_id,
-            "version_id": version_id,
-            "environment": environment,
-            "debug_events_request": debug_events_request,
+            "agent_id": validate_id("agent_id", agent_id),
+            "participant_name": optional(validate_text, "participant_name", participant_name),
+            **_start_options(branch_id, version_id, environment, debug_events_request),
         }
     )
     return Call("GET", "/v1/convai/conversation/token", hiding(WebRTCToken.from_json), query)
+
+
+def _start_options(
+    branch_id: str | None,
+    version_id: str | None,
+    environment: str | None,
+    debug_events_request: bool | None,  # noqa: FBT001 - passed on
+) -> dict[str, str | bool | None]:
+    """Return what a signed URL and a token have in common: with what a conversation starts."""
+    return {
+        "branch_id": optional(validate_id, "branch_id", branch_id),
+        "version_id": optional(validate_id, "version_id", version_id),
+        "environment": optional(validate_text, "environment", environment),
+        "debug_events_request": optional(validate_flag, "debug_events_request", debug_events_request),
+    }

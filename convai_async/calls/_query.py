@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from convai_async.calls._validate import LARGEST_INTEGER, shown, validate_encodable, validate_number
 from convai_async.errors import InvalidArgumentError
 
 Query = tuple[tuple[str, str], ...]
-MAX_PAGE_SIZE = 100
-MAX_SEARCH_PAGE_SIZE = 50
-_TOO_LARGE = 2**63
 
 
 def encode_query(values: Mapping[str, Any]) -> Query:
@@ -38,30 +36,12 @@ def _encode(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        if not value.isascii():
-            check_encodable(name, value)
-        return value
-    if isinstance(value, int) and abs(value) < _TOO_LARGE:
-        return str(value)
+        return validate_encodable(name, value)
+    if isinstance(value, int):
+        return str(validate_number(name, value, -LARGEST_INTEGER))
     if isinstance(value, datetime):
         return str(unix_seconds(name, value))
-    raise InvalidArgumentError(name, f"cannot be sent: it is {_described(value)}")
-
-
-def _described(value: object) -> str:
-    return "a number that no service counts with" if isinstance(value, int) else f"a {type(value).__name__}"
-
-
-def check_encodable(name: str, value: str) -> None:
-    """Refuse text that has no form on the wire.
-
-    Raises:
-        InvalidArgumentError: It holds half a surrogate pair; the error has this name.
-    """
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidArgumentError(name, "holds half a surrogate pair, which no UTF-8 text can") from None
+    raise InvalidArgumentError(name, f"cannot be sent in a query: its type is {type(value).__name__}")
 
 
 def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
@@ -76,19 +56,6 @@ def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int
                 name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
             )
         value = value.timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_LARGE:  # nan is not
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER:  # nan is not
         return math.ceil(value) if up else math.floor(value)
-    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, and is {_described(value)}")
-
-
-def check_page_size(page_size: int | None, largest: int = MAX_PAGE_SIZE) -> None:
-    """Refuse a page size that the service would refuse.
-
-    Raises:
-        InvalidArgumentError: It is not a whole number from 1 to the largest.
-    """
-    if page_size is None:
-        return
-    whole = isinstance(page_size, int) and not isinstance(page_size, bool)
-    if not whole or not 1 <= page_size <= largest:
-        raise InvalidArgumentError("page_size", f"must be from 1 to {largest}, got {page_size!r}")
+    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, got {shown(value)}")

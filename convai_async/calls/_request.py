@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from convai_async.calls._call import Call, any_json, json_body
-from convai_async.calls._query import check_encodable, encode_query
+from convai_async.calls._query import encode_query
+from convai_async.calls._validate import validate_encodable
 from convai_async.errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _IDEMPOTENT_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT"})  # RFC 9110, 9.2.2
 
@@ -36,16 +35,18 @@ def request(
         InvalidArgumentError: The path does not begin with ``/``, or holds a query; the method is none; a value cannot
             be sent.
     """
-    if not path.startswith("/") or not path.isprintable():
+    if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():
         raise InvalidArgumentError("path", f"must be a path from the root, such as '/v1/convai/agents', got {path!r}")
     if "?" in path or "#" in path:
         raise InvalidArgumentError("path", f"{path!r} holds a query or a fragment: pass query={{...}} instead")
-    if not (method.isascii() and method.isalpha()):
+    if not (isinstance(method, str) and method.isascii() and method.isalpha()):
         raise InvalidArgumentError("method", f"must be an HTTP method, such as 'GET', got {method!r}")
+    if query is not None and not isinstance(query, Mapping):
+        raise InvalidArgumentError("query", f"must be a dict of parameters, not {type(query).__name__}")
     for name in query or {}:
         if not isinstance(name, str):
             raise InvalidArgumentError("query", f"{name!r} is no name of a parameter")
-        check_encodable("query", name)
+        validate_encodable("query", name)
     method = method.upper()
     return Call(
         method,

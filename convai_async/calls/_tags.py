@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from convai_async.calls._call import Call, checked_id, conversation_path, json_body, nothing, quoted_id
+from msgspec import UNSET, UnsetType
+
+from convai_async.calls._call import Call, conversation_path, json_body, nothing, quoted_id
 from convai_async.calls._page import Page, decode_page
-from convai_async.calls._query import check_page_size, encode_query
+from convai_async.calls._query import encode_query
+from convai_async.calls._validate import optional, validate_id, validate_page_size, validate_text
 from convai_async.errors import InvalidArgumentError
 from convai_async.models import ConversationTag
 
@@ -17,9 +21,9 @@ _TAGS = "/v1/convai/tags"
 
 
 def list_tags(*, page_size: int | None = None, cursor: str | None = None) -> Call[Page[ConversationTag]]:
-    """GET /v1/convai/tags: one page of tags."""
-    check_page_size(page_size)
-    return Call("GET", _TAGS, _decode_tags, encode_query({"page_size": page_size, "cursor": cursor}))
+    """GET /v1/convai/tags: one page of tags, the newest first."""
+    query = {"page_size": validate_page_size(page_size), "cursor": optional(validate_text, "cursor", cursor)}
+    return Call("GET", _TAGS, _decode_tags, encode_query(query))
 
 
 def _decode_tags(body: bytes) -> Page[ConversationTag]:
@@ -28,10 +32,10 @@ def _decode_tags(body: bytes) -> Page[ConversationTag]:
 
 def create_tag(title: str, description: str | None = None) -> Call[ConversationTag]:
     """POST /v1/convai/tags."""
-    fields: dict[str, Any] = {"title": checked_id("title", title)}
+    fields: dict[str, Any] = {"title": validate_text("title", title)}
     if description is not None:
-        fields["description"] = description
-    return Call("POST", _TAGS, ConversationTag.from_json, body=json_body("description", fields), idempotent=False)
+        fields["description"] = validate_text("description", description, blank=True)
+    return Call("POST", _TAGS, ConversationTag.from_json, body=json_body("title", fields), idempotent=False)
 
 
 def get_tag(tag_id: str) -> Call[ConversationTag]:
@@ -39,11 +43,18 @@ def get_tag(tag_id: str) -> Call[ConversationTag]:
     return Call("GET", _tag(tag_id), ConversationTag.from_json)
 
 
-def update_tag(tag_id: str, **fields: str | None) -> Call[ConversationTag]:
-    """PATCH /v1/convai/tags/{tag_id}: change the title or the description; what is not named stays."""
+def update_tag(
+    tag_id: str, *, title: str | UnsetType = UNSET, description: str | UnsetType | None = UNSET
+) -> Call[ConversationTag]:
+    """PATCH /v1/convai/tags/{tag_id}: change the title or the description; what is not given stays."""
+    fields: dict[str, Any] = {}
+    if title is not UNSET:
+        fields["title"] = validate_text("title", title)
+    if description is not UNSET:
+        fields["description"] = None if description is None else validate_text("description", description, blank=True)
     if not fields:
         raise InvalidArgumentError("title", "name what to change: title=, description=, or both")
-    return Call("PATCH", _tag(tag_id), ConversationTag.from_json, body=json_body(" and ".join(fields), fields))
+    return Call("PATCH", _tag(tag_id), ConversationTag.from_json, body=json_body("title", fields))
 
 
 def delete_tag(tag_id: str) -> Call[None]:
@@ -53,9 +64,9 @@ def delete_tag(tag_id: str) -> Call[None]:
 
 def assign_tags(conversation_id: str, tag_ids: Sequence[str]) -> Call[None]:
     """POST /v1/convai/conversations/{conversation_id}/tags."""
-    if isinstance(tag_ids, str) or not tag_ids:
+    if isinstance(tag_ids, str) or not isinstance(tag_ids, Collection) or not tag_ids:
         raise InvalidArgumentError("tag_ids", f"must be a list of ids with at least one in it, got {tag_ids!r}")
-    ids = [checked_id("tag_ids", tag_id) for tag_id in tag_ids]
+    ids = [validate_id("tag_ids", tag_id) for tag_id in tag_ids]
     # A set of tags: assigning one twice leaves it assigned.
     body = json_body("tag_ids", {"tag_ids": ids})
     return Call("POST", f"{conversation_path(conversation_id)}/tags", nothing, body=body)

@@ -1,8 +1,8 @@
 """Read every conversation of a service into an archive.
 
-Listers read windows of the list, many tasks fetch what is new in them, one writes; queues between them are
-bounded, so memory does not grow with the number of conversations. Whatever was fetched while a batch was being
-written is the next batch. A window is written as done together with the last of its conversations.
+Listers read ranges of the list, many tasks fetch what is new in them, one writes; queues between them are bounded, so
+memory does not grow with the number of conversations. What was fetched while a batch was being written is the next
+batch. A range is noted as read together with the last of its conversations.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from convai_async import calls
 from convai_async._tasks import finish
 from convai_async.errors import InvalidArgumentError
+from convai_async.harvest._queries import Scope
 from convai_async.harvest._run import Run
-from convai_async.harvest._writer import ArchiveWriter, Scope
+from convai_async.harvest._workspace import confirm_workspace
+from convai_async.harvest._writer import ArchiveWriter
 from convai_async.harvest.windows import BEGINNING, Window
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_CONCURRENCY = 128
 _DEFAULT_LOOKBACK = timedelta(days=3)
+_DEFAULT_PRUNE_LIMIT = 0.1
 
 
 async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its name
@@ -42,9 +46,11 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     lookback: timedelta = _DEFAULT_LOOKBACK,
     audio: bool = False,
     prune: Literal["mark", "remove"] | None = None,
+    prune_limit: float = _DEFAULT_PRUNE_LIMIT,
     max_concurrency: int = _DEFAULT_CONCURRENCY,
     limit: int | None = None,
     source: str | None = None,
+    same_workspace: bool = False,
     progress: Callable[[HarvestReport], None] | None = None,
     stop: anyio.Event | None = None,
 ) -> HarvestReport:
@@ -53,7 +59,9 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     Fetched are conversations that are new, that were not final (done or failed), that failed, and those within
     the ``lookback`` whose line in the list has changed. One that cannot be fetched is recorded, and does not
     stop the others. Cancelling, or killing the process, is safe: what was written stays, and the next run goes
-    on from there. When the service cannot be reached, the harvest waits for it for a quarter of an hour.
+    on from there. When the service cannot be reached, or gateways answer in its place (502, 503, 504), the harvest
+    waits for it for a quarter of an hour, and says so: in the report, and as a warning of the logger ``convai_async``.
+    A part of the list that cannot be read is recorded like a conversation that cannot be fetched.
 
     Args:
         client: Whom to ask. Its own limits and retry policy hold, and its other requests go first.
@@ -65,26 +73,41 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
             conversation; 3 days by default.
         audio: Whether to save recordings too, as ``audio/<id>.mp3`` beside the archive.
         prune: What to do with conversations that the service has no more, within what is read of the list:
-            mark them (``deleted_unix_secs``), or remove them and their recordings; None keeps them.
+            mark them (``deleted_unix_secs``), or remove them and their recordings; None keeps them. Each is asked
+            for before, and only those that the service answers with 404 are pruned.
+        prune_limit: The largest share of the archive's conversations that may be pruned in one run, 0 to 1; 0.1 by
+            default. Ten always may, unless it is 0. When there are more, none is pruned, and the report says how many
+            were found (``not_pruned``): the key may be of another workspace.
         max_concurrency: The most conversations to fetch at the same time.
         limit: Look at so many conversations at most, the newest; None is no bound.
         source: What to note as the archive's origin; the client's ``base_url`` by default.
+        same_workspace: Whether to accept another API key than the one that the archive was filled with, once, as
+            when the key was replaced. An archive is bound to the first key; one that was filled without a key (by
+            webhooks, by an import, by an older version) is bound when the service has one of its newest ten
+            conversations.
         progress: Called in the event loop whenever the counts have changed.
-        stop: Set it to end early: what is in flight is still fetched and written.
+        stop: Set it to end early: what is in flight is still fetched and written, if it takes no more than 30 s.
 
     Returns:
         What came of it.
 
     Raises:
         InvalidArgumentError: A time has no zone, or ``since`` is later than ``until``, or a number is too small.
-        ArchiveError: The archive cannot be written, the file is something else, or another process writes to it.
+        ArchiveBusyError: Another harvest writes to the archive.
+        ArchiveError: The archive cannot be written, is of another workspace, was moved or removed meanwhile, or the
+            file is something else.
         AuthenticationError: The service does not accept the key: everything would fail.
+        PermissionDeniedError: The key may not read the list.
+        APIStatusError: The service refused the first request, as a parameter is not valid; or gateways answered in its
+            place for a quarter of an hour.
+        ConnectionFailedError: The first request could not connect for 10 s.
         TransportError: The service could not be reached for a quarter of an hour.
-        ConvAIError: The list cannot be read.
     """
     for name, number in (("max_concurrency", max_concurrency), ("limit", limit)):
         if number is not None and number < 1:
             raise InvalidArgumentError(name, f"must be at least 1, got {number}")
+    if not 0 <= prune_limit <= 1:
+        raise InvalidArgumentError("prune_limit", f"must be a share from 0 to 1, got {prune_limit}")
     if lookback < timedelta(0):
         raise InvalidArgumentError("lookback", f"must not be less than nothing, got {lookback}")
     window = Window(_unix_seconds("since", since) or BEGINNING, _unix_seconds("until", until))
@@ -92,17 +115,34 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         raise InvalidArgumentError("since", f"{since} is not before until, {until}: nothing lies between")
     if agent_id is not None:
         calls.list_conversations(agent_id=agent_id)  # refuses an odd one before there is a file
-    async with _opened(path, source or client.base_url) as archive:
-        bulk = client.with_options(priority="bulk")
-        run = Run(bulk, archive, Scope(window, agent_id or ""), prune=prune, progress=progress, stop=stop)
-        return await run.harvest(lookback, max_concurrency, limit, audio=audio)
+    open_archive = partial(
+        ArchiveWriter,
+        path,
+        source or client.base_url,
+        key_fingerprint=client.key_fingerprint,
+        same_workspace=same_workspace,
+    )
+    async with _opened(open_archive) as archive:
+        await confirm_workspace(client, archive, same_workspace=same_workspace)
+        run = Run(
+            client.with_options(priority="bulk"),
+            archive,
+            Scope(window, agent_id or ""),
+            limit=limit,
+            prune=prune,
+            prune_limit=prune_limit,
+            max_concurrency=max_concurrency,
+            progress=progress,
+            stop=stop,
+        )
+        return await run.harvest(lookback, audio=audio)
 
 
 @asynccontextmanager
-async def _opened(path: str | os.PathLike[str], source: str) -> AsyncIterator[ArchiveWriter]:
+async def _opened(open_archive: Callable[[], ArchiveWriter]) -> AsyncIterator[ArchiveWriter]:
     opened: list[ArchiveWriter] = []
     try:
-        await finish(lambda: opened.append(ArchiveWriter(path, source)))
+        await finish(lambda: opened.append(open_archive()))
         yield opened[0]
     finally:
         for archive in opened:

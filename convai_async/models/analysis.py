@@ -25,9 +25,12 @@ class CriterionResult(Model):
 
 
 class AllowedValues(Model):
-    """Where the values that data may have come from.
+    """Which values a language model may give; the service refuses any other.
 
     Schema: AllowedValues.
+
+    Attributes:
+        dynamic_variable: The dynamic variable that holds the list of these values, a JSON array.
     """
 
     dynamic_variable: str | None = None
@@ -40,6 +43,11 @@ class CollectedDataSchema(Model):
 
     Attributes:
         type: A JSON type; can be a list of them.
+        description: Tells the language model what value to give.
+        is_system_provided: Whether the service fills in the value.
+        dynamic_variable: The dynamic variable that holds the value.
+        allowed_values_dynamic_variable: Deprecated: see ``allowed_values``.
+        is_omitted: Whether the parameter is left out of the request.
         constant_value: Text, a number or a boolean (schema: LiteralJsonSchemaPropertyConstantValue).
     """
 
@@ -79,6 +87,10 @@ class ScopedAnalysis(Model):
     """The analysis of one agent's part, or of the whole conversation.
 
     Schema: ScopedAnalysisResult.
+
+    Attributes:
+        scope: ``"conversation"`` for the full transcript, ``"agent"`` for the part in which the agent was active.
+        source_branch_id: The branch of the agent, which tells apart results of one agent.
     """
 
     scope: AnalysisScope | None = None

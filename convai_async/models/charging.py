@@ -25,6 +25,12 @@ class ModelTokenUsage(Model):
     """The tokens that went into and came out of a language model.
 
     Schema: LLMInputOutputTokensUsage.
+
+    Attributes:
+        input: Tokens of the prompt that did not come from the prompt cache.
+        input_cache_read: Tokens of the prompt that came from the prompt cache.
+        input_cache_write: Tokens of the prompt that went into the prompt cache.
+        output_total: Tokens that were generated.
     """
 
     input: TokenUsage = field(default_factory=TokenUsage)
@@ -43,9 +49,15 @@ class LLMUsage(Model):
 
 
 class LLMUsageByCategory(Model):
-    """The use of language models, by what became of their words.
+    """The use of language models: all of it, and the part that was heard.
 
     Schema: LLMCategoryUsage.
+
+    Attributes:
+        irreversible_generation: The part of ``initiated_generation`` whose audio had begun to play. What was cut off
+            early can be missing. It is for information: charges do not depend on it.
+        initiated_generation: All use, also for turns that were interrupted, or dropped before they were heard.
+            Charges depend on it, and its prices add up to ``llm_price``.
     """
 
     irreversible_generation: LLMUsage = field(default_factory=LLMUsage)
@@ -149,6 +161,7 @@ class ConversationCharging(Model):
         llm_price: US dollars.
         llm_charge: Credits.
         call_charge: Credits.
+        voice_surcharge_charge: Credits for voices of the voice library, which ``cost`` does not include.
     """
 
     dev_discount: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import field
 
@@ -57,8 +57,18 @@ class ConversationSummary(ListItem, gc=True, dict=True):
     Attributes:
         start_time_unix_secs: Unix seconds; `start_time` is the same as a datetime.
         call_duration_secs: Seconds.
+        message_count: The number of turns with text; turns that only call tools do not count.
         transcript_summary: Filled in when the list was asked for with ``summary_mode="include"``.
         rating: 1 to 5.
+        cost: Credits.
+        cost_fiat: US dollars; None for conversations from before the service recorded it.
+        user_message_count: The number of the user's turns with text; None for old conversations whose transcript
+            was deleted.
+        agent_message_count: The same for the agent.
+        data_collection_results: The collected data of the fields that the list was asked for with
+            ``data_collection_ids``; empty otherwise.
+        evaluation_criteria_results: The results of the criteria that the list was asked for with
+            ``evaluation_criteria_ids``; empty otherwise.
     """
 
     conversation_id: str
@@ -124,7 +134,14 @@ class Conversation(Model):
     Attributes:
         status: ``"done"`` and ``"failed"`` are final.
         analysis: How the service judged it; None until it did.
+        version_id: The version of the agent.
+        user_message_count: The number of the user's turns with text; turns that only call tools do not count. None
+            for old conversations whose transcript was deleted.
+        agent_message_count: The same for the agent.
+        otlp_traces: OpenTelemetry traces, if it was asked for with ``format="opentelemetry"``.
     """
+
+    decoded_in_parts: ClassVar[tuple[str, type]] = ("transcript", TranscriptTurn)
 
     conversation_id: str
     agent_id: str | None = None

@@ -28,6 +28,8 @@ CallResult: TypeAlias = Literal["answered", "voicemail", "busy", "no_answer", "f
 CampaignConversationType: TypeAlias = Literal["initial", "retry", "callback", "redirect"] | str
 ConversationProduct: TypeAlias = Literal["agents", "speech_engine"] | str
 ConversationStatus: TypeAlias = Literal["initiated", "in-progress", "processing", "done", "failed"] | str
+STATUSES = ("initiated", "in-progress", "processing", "done", "failed")
+"""The statuses of a conversation, in their order."""
 FINAL_STATUSES = ("done", "failed")
 """The statuses after which a conversation changes no more, but for re-analysis, ratings and retention."""
 ConversationTokenPurpose: TypeAlias = Literal["signed_url", "shareable_link"] | str

@@ -11,7 +11,7 @@ class UploadedFile(Model):
     Schema: ConvAiFileUploadResponseModel.
 
     Attributes:
-        file_id: What it is deleted by.
+        file_id: The id by which a message in the conversation refers to the file, and by which it is read and deleted.
     """
 
     file_id: str

@@ -22,6 +22,10 @@ class SoftTimeoutOverride(Model):
     """What the agent says while the user waits.
 
     Schema: SoftTimeoutConfigOverride.
+
+    Attributes:
+        message: What the agent says the first time that the language model takes long.
+        additional_soft_timeout_messages: What it says the next times; the last one is repeated.
     """
 
     message: str | None = None
@@ -177,6 +181,11 @@ class InitiationData(Model):
         custom_llm_extra_body: Any JSON (schema: ConversationInitiationClientDataRequestOutputCustomLlmExtraBody).
         dynamic_variables: Text, numbers, booleans or None, by name (schema:
             ConversationInitiationClientDataRequestOutputDynamicVariables).
+        user_id: The id that your application gave to the user.
+        environment: The environment whose variables the agent uses.
+        starting_workflow_node_id: The workflow node to start with, in place of the default one.
+        procedure_ids: The only procedures that the starting agent may use; empty too if the client did not choose.
+        start_procedure_ids: The procedures that start with the conversation.
     """
 
     conversation_config_override: ConfigOverride = field(default_factory=ConfigOverride)

@@ -296,8 +296,12 @@ class ConversationMetadata(Model):
     Attributes:
         start_time_unix_secs: Unix seconds; `start_time` is the same as a datetime.
         accepted_time_unix_secs: Unix seconds.
-        call_duration_secs: Seconds.
+        call_duration_secs: Seconds, without those in the queue.
         cost: Credits.
+        queue_wait_secs: Seconds that the caller waited because too many conversations were going on, which are not
+            billed; None if the conversation was not queued.
+        cost_fiat: US dollars: the language models and the platform. None for conversations from before the service
+            recorded it.
     """
 
     start_time_unix_secs: int | None = None

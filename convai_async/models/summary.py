@@ -17,15 +17,17 @@ class SummaryMessage(Model):
 
 
 class ConversationDigest(Model):
-    """A conversation's outcome and its first messages.
+    """A conversation's outcome, and its messages if there are few.
 
     Schema: GetConversationSummaryResponseModel.
 
     Attributes:
-        message_count: How many messages there are in all.
-        messages: As many of them as were asked for.
-        messages_omitted: Whether there are more.
-        note: What the service has to say about this view.
+        call_summary_title: A short title that was generated.
+        transcript_summary: A summary that was generated.
+        message_count: The number of messages in the conversation.
+        messages: All messages, without tool calls; empty if there are more than ``max_messages``.
+        messages_omitted: Whether the messages were left out because there are more than ``max_messages``.
+        note: A hint by the service on how to get the whole transcript.
     """
 
     conversation_id: str

@@ -104,6 +104,7 @@ class ToolCall(Model):
     Attributes:
         request_id: What the result refers to.
         params_as_json: The parameters, JSON as text.
+        tool_id: The id of the tool; None for tools without one, such as system tools.
     """
 
     type: ToolType | None = None

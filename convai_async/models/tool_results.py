@@ -33,6 +33,8 @@ class ToolResultBase(Model):
         request_id: Which call it answers.
         result_value: The answer, as text; often JSON.
         tool_latency_secs: Seconds that the tool took.
+        tool_id: The id of the tool: of the workspace, ``"mcp:<server_id>:<tool_name>"`` or ``"__system_<tool_name>"``;
+            None for conversations from before the service recorded it.
     """
 
     request_id: str | None = None

@@ -47,6 +47,9 @@ class TopicMetrics(Model):
     """What was measured of the conversations about a topic.
 
     Schema: TopicMetricsAggregate.
+
+    Attributes:
+        evaluation_criteria: Left out if asked for with ``include_evaluation_criteria=False``.
     """
 
     conversation_count: int | None = None
@@ -62,6 +65,7 @@ class AgentTopic(ListItem, gc=True, dict=True):
     Attributes:
         x_2d: Where it lies on a map of the topics, across.
         y_2d: Where it lies on a map of the topics, upwards.
+        success_rate: The success rate over all evaluation criteria, weighted by the conversations that were scored.
     """
 
     topic_id: str
@@ -76,9 +80,14 @@ class AgentTopic(ListItem, gc=True, dict=True):
 
 
 class AgentTopicsPage(Model):
-    """A page of an agent's topics. The bounds of the time that they are of are unix seconds.
+    """A page of an agent's topics.
 
     Schema: GetAgentTopicsResponseModel.
+
+    Attributes:
+        window_start_unix_secs: The start of the window, in unix seconds.
+        window_end_unix_secs: The end of the window, in unix seconds.
+        aggregated_run_count: The number of daily runs whose results were added up.
     """
 
     topics: tuple[AgentTopic, ...]

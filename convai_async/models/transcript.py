@@ -175,9 +175,15 @@ _GUARDRAIL_DETAILS: OpenUnion[GuardrailDetails] = OpenUnion(
 
 
 class TriggeredGuardrail(Model):
-    """A guardrail that a turn ran into.
+    """A guardrail that triggered in a turn.
 
     Schema: TriggeredGuardrailCommonModel.
+
+    Attributes:
+        guardrail_name: The name of a custom guardrail; others have none.
+        execution_mode: ``"blocking"`` if the agent's response waited for the guardrail, ``"streaming"`` if it was sent
+            meanwhile.
+        guardrail_details: Why it triggered: the language model's reason, or the score and its threshold.
     """
 
     guardrail_type: GuardrailType | None = None
@@ -208,6 +214,10 @@ class ContextualUpdate(Model):
     """A contextual update that a turn stands for.
 
     Schema: ContextualUpdateInfo.
+
+    Attributes:
+        context_id: The client's name for updates that replace each other.
+        is_superseded: Whether a newer update with the same ``context_id`` replaced it.
     """
 
     context_id: str | None = None
@@ -224,6 +234,8 @@ class TranscriptTurn(Model):
         message: What was said; None for a turn of tools only.
         time_in_call_secs: Seconds since the call began.
         original_message: What the agent was about to say when it was interrupted.
+        file_input: Deprecated: the first of ``file_inputs``.
+        file_inputs: The files that the user attached to the turn, in that order.
     """
 
     role: TurnRole | None = None

@@ -5,7 +5,7 @@ from convai_async.resources._audio import ConversationAudio
 from convai_async.resources._conversations import Conversations
 from convai_async.resources._feedback import ConversationFeedback
 from convai_async.resources._files import ConversationFiles
-from convai_async.resources._many import DeleteResult, FetchResult
+from convai_async.resources._many import DeleteResult, Fetched, FetchResult, NotFetched
 from convai_async.resources._watch import Watch
 
 __all__ = [
@@ -17,5 +17,7 @@ __all__ = [
     "Conversations",
     "DeleteResult",
     "FetchResult",
+    "Fetched",
+    "NotFetched",
     "Watch",
 ]

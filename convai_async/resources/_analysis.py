@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from convai_async import calls
 
@@ -19,6 +19,9 @@ class ConversationAnalyses:
 
     async def run(self, conversation_id: str) -> Conversation:
         """Analyse a conversation again (POST /v1/convai/conversations/{conversation_id}/analysis/run).
+
+        The evaluation criteria and the data collection are those that the agent has now, not those that it had
+        during the conversation.
 
         It costs credits: a request that the service may have acted on is not repeated, unless the retry
         policy has ``repeat_unsafe``.
@@ -47,19 +50,24 @@ class ConversationAnalyses:
 
         Args:
             conversation_id: Which conversation.
-            evaluation_id: By which criterion.
-            scope: Whether the whole conversation is judged, or an agent's part.
-            evaluated_agent_id: Which agent's part.
-            evaluated_branch_id: Which branch of it.
+            evaluation_id: The id of the evaluation criterion.
+            scope: ``"conversation"`` judges the whole transcript, ``"agent"`` the part in which the agent that
+                defines the criterion was active; the service's choice by default.
+            evaluated_agent_id: The agent whose result is made anew, where the conversation was transferred between
+                agents. By default, with the scope ``"conversation"``, the agent that started the conversation.
+            evaluated_branch_id: The branch of ``evaluated_agent_id`` whose result is made anew, where the conversation
+                visited several of its branches; all of them by default.
 
         Raises:
-            InvalidArgumentError: An id is empty or odd.
+            InvalidArgumentError: An id is empty or odd, or the scope is unknown.
             ConvAIError: As for any request.
         """
-        chosen: dict[str, Any] = {
-            "scope": scope,
-            "evaluated_agent_id": evaluated_agent_id,
-            "evaluated_branch_id": evaluated_branch_id,
-        }
-        given = {name: value for name, value in chosen.items() if value is not None}
-        return await self._engine.send(calls.run_evaluation(conversation_id, evaluation_id, **given))
+        return await self._engine.send(
+            calls.run_evaluation(
+                conversation_id,
+                evaluation_id,
+                scope=scope,
+                evaluated_agent_id=evaluated_agent_id,
+                evaluated_branch_id=evaluated_branch_id,
+            )
+        )

@@ -6,13 +6,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from convai_async import calls
+from convai_async.calls._filters import ConversationFilters, describe_filters
 from convai_async.errors import ConvAIError
 from convai_async.pagination import Paginator
 from convai_async.resources._analysis import ConversationAnalyses
 from convai_async.resources._audio import ConversationAudio
 from convai_async.resources._feedback import ConversationFeedback
 from convai_async.resources._files import ConversationFiles
-from convai_async.resources._many import DEFAULT_CONCURRENCY, DeleteResult, FetchResult, many
+from convai_async.resources._many import DEFAULT_CONCURRENCY, DeleteResult, Fetched, FetchResult, NotFetched, many
 from convai_async.resources._messages import Messages
 from convai_async.resources._tags import ConversationTags
 from convai_async.resources._topics import AgentTopics
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable
 
     from convai_async._engine import Engine
-    from convai_async.calls import ConversationFilters, Moment
+    from convai_async.calls import Moment
     from convai_async.models import (
         Conversation,
         ConversationDigest,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         SipMessage,
         WebRTCToken,
     )
+    from convai_async.models.enums import ConversationStatus
 
 
 class Conversations:
@@ -57,6 +59,7 @@ class Conversations:
         self.tags = ConversationTags(engine)
         self.topics = AgentTopics(engine)
 
+    @describe_filters(ConversationFilters)
     def list(self, **filters: Unpack[ConversationFilters]) -> Paginator[ConversationSummary]:
         """List conversations, newest first (GET /v1/convai/conversations).
 
@@ -66,11 +69,11 @@ class Conversations:
                 ...
 
         Args:
-            **filters: What to list: see `ConversationFilters`. Datetimes must have a time zone.
+            **filters: What to list, and what to include: see `ConversationFilters`. Datetimes must have a time zone.
 
         Raises:
             TypeError: There is no such filter. (The service would ignore it and return everything.)
-            InvalidArgumentError: A value is out of range, or the time range is turned around.
+            InvalidArgumentError: A value is empty, out of range or of another type, or a range ends before it begins.
         """
         return Paginator(self._engine.send, calls.list_conversations(**filters))
 
@@ -84,25 +87,26 @@ class Conversations:
 
         Args:
             conversation_id: Which one.
-            format: ``"opentelemetry"`` fills in ``otlp_traces``.
+            format: ``"opentelemetry"`` fills in ``otlp_traces``: OTLP traces of the form that post-call webhooks
+                send; ``"json"`` by default.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or odd, or the format is unknown.
             NotFoundError: It was deleted, or never there; right after a call ends, it may not be there yet.
             ConvAIError: As for any request.
         """
         return await self._engine.send(calls.get_conversation(conversation_id, format=format))
 
     async def resolve(self, agent_id: str, reference: str) -> Conversation:
-        """Get the conversation that something else calls by this reference (GET /v1/convai/conversations/resolve).
+        """Get the conversation of a Slack message or a Zendesk ticket (GET /v1/convai/conversations/resolve).
 
         Args:
-            agent_id: With which agent.
-            reference: What it is called elsewhere, such as a call's sid.
+            agent_id: The agent (``agent_…`` or ``seng_…``) that had the conversation.
+            reference: The URL of the Slack message, or of the Zendesk ticket.
 
         Raises:
-            InvalidArgumentError: The id or the reference is empty or odd.
-            NotFoundError: There is none.
+            InvalidArgumentError: The id or the URL is empty.
+            NotFoundError: The agent had no such conversation.
             ConvAIError: As for any request.
         """
         return await self._engine.send(calls.resolve_conversation(agent_id, reference))
@@ -110,18 +114,25 @@ class Conversations:
     async def get_summary(self, conversation_id: str, *, max_messages: int | None = None) -> ConversationDigest:
         """Get a short view of a conversation (GET /v1/convai/conversations/{conversation_id}/summary).
 
+        It has the title, the summary and the result of the success evaluation. The messages come with it only if
+        there are few: all of them, or none, and then ``messages_omitted`` is True. Tool calls, their results and
+        contextual updates are never part of it: `get` has them.
+
         Args:
             conversation_id: Which one.
-            max_messages: How many messages at most; the service's choice by default.
+            max_messages: The most messages that a conversation may have for them to be included, 0 or more; the
+                service's choice by default. The first few of a longer conversation are not to be had.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or odd, or ``max_messages`` is negative.
             NotFoundError: There is none.
             ConvAIError: As for any request.
         """
         return await self._engine.send(calls.get_conversation_summary(conversation_id, max_messages=max_messages))
 
-    async def wait(self, conversation_id: str, *, until: str = "done", timeout: float | None = 120.0) -> Conversation:
+    async def wait(
+        self, conversation_id: str, *, until: ConversationStatus = "done", timeout: float | None = 120.0
+    ) -> Conversation:
         """Wait for a conversation to get a status, and return it then.
 
         It is asked for with pauses that grow from 1 to 15 seconds. That it is missing is tolerated for half a
@@ -129,11 +140,13 @@ class Conversations:
 
         Args:
             conversation_id: Which one.
-            until: For which status.
+            until: The status to wait for: ``"initiated"``, ``"in-progress"``, ``"processing"``, ``"done"`` or
+                ``"failed"``.
             timeout: Seconds to wait in all, and a second for the last look; None is no bound, and 0 asks once.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd, or ``timeout`` is no time.
+            InvalidArgumentError: The id is empty or odd, there is no such status, or ``timeout`` is not a number of
+                seconds.
             ConversationNotReadyError: The time is over, or it has ended with another status; ``.status`` is
                 the last one.
             NotFoundError: It is still not there after half a minute.
@@ -182,7 +195,10 @@ class Conversations:
 
             async with client.conversations.get_many(ids) as results:
                 async for result in results:
-                    if result.error is None: ...
+                    if result.error is None:
+                        print(result.conversation.analysis)
+                    else:
+                        print(result.conversation_id, result.error)
 
         Leaving the block cancels what is still under way. An error of ``ids`` itself is raised.
 
@@ -192,15 +208,16 @@ class Conversations:
                 interactive requests go first.
 
         Raises:
-            InvalidArgumentError: On entering: ``max_concurrency`` is less than 1, or ``ids`` is a string.
+            InvalidArgumentError: On entering: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an
+                iterable of ids.
         """
         bulk = Conversations(self._engine.with_options(priority="bulk"))
 
         async def fetch(conversation_id: str) -> FetchResult:
             try:
-                return FetchResult(conversation_id, await bulk.get(conversation_id))
+                return Fetched(conversation_id, await bulk.get(conversation_id))
             except ConvAIError as error:
-                return FetchResult(conversation_id, error=error)
+                return NotFetched(conversation_id, error)
 
         return many(ids, fetch, max_concurrency)
 
@@ -239,7 +256,8 @@ class Conversations:
                 interactive requests go first.
 
         Raises:
-            InvalidArgumentError: On entering: ``max_concurrency`` is less than 1, or ``ids`` is a string.
+            InvalidArgumentError: On entering: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an
+                iterable of ids.
         """
         bulk = Conversations(self._engine.with_options(priority="bulk"))
 
@@ -267,16 +285,17 @@ class Conversations:
         The URL is a secret, opens a conversation within 15 minutes, and is left out of the result's repr.
 
         Args:
-            agent_id: The agent (``agent_…`` or ``seng_…``).
+            agent_id: The agent (``agent_…``), or the speech engine (``seng_…``).
             include_conversation_id: Whether the URL carries the conversation's id (then it works once, and
                 ``.conversation_id`` of the result is filled in); False by default.
             branch_id: The branch of the agent.
             version_id: The version of the agent.
             environment: Whose variables the agent uses, such as ``"staging"``; ``"production"`` by default.
-            debug_events_request: Whether the conversation sends events for debugging.
+            debug_events_request: Whether the conversation sends events for debugging; only for users who may edit
+                the agent.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id or a text is empty, or a flag is not a boolean.
             ConvAIError: As for any request.
         """
         call = calls.get_signed_url(
@@ -304,15 +323,16 @@ class Conversations:
         The token is a secret, and is left out of the result's repr.
 
         Args:
-            agent_id: The agent (``agent_…`` or ``seng_…``).
-            participant_name: The participant's name; the user id by default.
+            agent_id: The agent (``agent_…``), or the speech engine (``seng_…``).
+            participant_name: The name of the participant in the session; the user's id by default.
             branch_id: The branch of the agent.
             version_id: The version of the agent.
             environment: Whose variables the agent uses, such as ``"staging"``; ``"production"`` by default.
-            debug_events_request: Whether the conversation sends events for debugging.
+            debug_events_request: Whether the conversation sends events for debugging; only for users who may edit
+                the agent.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id or a text is empty, or a flag is not a boolean.
             ConvAIError: As for any request.
         """
         call = calls.get_webrtc_token(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from convai_async._tasks import Handover, background
+from convai_async.calls._validate import validate_number
 from convai_async.errors import ConvAIError, InvalidArgumentError
 from convai_async.models import Conversation
 
@@ -18,18 +19,36 @@ T = TypeVar("T")
 DEFAULT_CONCURRENCY = 16
 
 
-class FetchResult(msgspec.Struct, frozen=True):
-    """What became of one conversation of many: it, or why it could not be had.
+class Fetched(msgspec.Struct, frozen=True):
+    """A conversation that `get_many` fetched.
 
     Attributes:
-        conversation_id: Which one.
-        conversation: The conversation, or None.
-        error: What getting it raised, or None.
+        conversation_id: The id that was asked for.
+        conversation: The conversation.
+        error: None.
     """
 
     conversation_id: str
-    conversation: Conversation | None = None
-    error: ConvAIError | None = None
+    conversation: Conversation
+    error: None = None
+
+
+class NotFetched(msgspec.Struct, frozen=True):
+    """A conversation that `get_many` could not fetch.
+
+    Attributes:
+        conversation_id: The id that was asked for.
+        error: The exception that fetching it raised.
+        conversation: None.
+    """
+
+    conversation_id: str
+    error: ConvAIError
+    conversation: None = None
+
+
+FetchResult: TypeAlias = Fetched | NotFetched
+"""The result for one of many conversations: ``if result.error is None`` tells type checkers which of the two it is."""
 
 
 class DeleteResult(msgspec.Struct, frozen=True):
@@ -53,12 +72,11 @@ async def many(
     At most ``2 * max_concurrency`` results wait for the consumer, so memory does not grow with the ids.
 
     Raises:
-        InvalidArgumentError: ``max_concurrency`` is less than 1, or ``ids`` is a string.
+        InvalidArgumentError: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an iterable of ids.
     """
-    if max_concurrency < 1:
-        raise InvalidArgumentError("max_concurrency", f"must be at least 1, got {max_concurrency}")
-    if isinstance(ids, str):
-        raise InvalidArgumentError("ids", "is one string: pass a list of ids")
+    validate_number("max_concurrency", max_concurrency, 1)
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable | AsyncIterable):
+        raise InvalidArgumentError("ids", f"must be an iterable of ids, not one {type(ids).__name__}")
     handover = Handover[T](max_concurrency)
     turn = asyncio.Lock()
     async with aclosing(_one_by_one(ids)) as source:

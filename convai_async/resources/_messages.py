@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from convai_async import calls
+from convai_async.calls._filters import MessageFilters, describe_filters
 from convai_async.pagination import Paginator
 
 if TYPE_CHECKING:
     from convai_async._engine import Engine
-    from convai_async.calls import MessageFilters
     from convai_async.models import MessageHit
 
 
@@ -19,12 +19,13 @@ class Messages:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @describe_filters(MessageFilters)
     def text_search(self, text_query: str, **filters: Unpack[MessageFilters]) -> Paginator[MessageHit]:
-        """Find messages by their words (GET /v1/convai/conversations/messages/text-search).
+        """Find messages by their words, exactly or nearly (GET /v1/convai/conversations/messages/text-search).
 
         Args:
-            text_query: The words.
-            **filters: In which conversations: see `MessageFilters`. A page has 50 results at most.
+            text_query: The words to find: free text.
+            **filters: The conversations to search in: see `MessageFilters`.
 
         Raises:
             TypeError: There is no such filter. (The service would ignore it.)
@@ -44,14 +45,15 @@ class Messages:
         """Find messages by their meaning (GET /v1/convai/conversations/messages/smart-search).
 
         Args:
-            text_query: What to look for, in words.
-            agent_id: Only conversations with this agent.
-            branch_id: Only conversations with this branch of it.
-            page_size: Results in a page, 1 to 50; the service's choice by default.
-            cursor: Where to begin: a page's ``next_cursor``.
+            text_query: A description of the messages to find: free text. Messages that mean something similar are
+                found, whatever words they use.
+            agent_id: Only conversations that this agent (``agent_…``) or speech engine (``seng_…``) had.
+            branch_id: Only conversations with this branch of an agent.
+            page_size: The most results in a page, 1 to 50; the service's choice by default.
+            cursor: The page to begin with: the ``next_cursor`` of the page before it.
 
         Raises:
-            InvalidArgumentError: The words are missing, or the page size is out of range.
+            InvalidArgumentError: The text is missing, an id or the cursor is empty, or the page size is out of range.
         """
         call = calls.search_messages(
             text_query, agent_id=agent_id, branch_id=branch_id, page_size=page_size, cursor=cursor

@@ -23,7 +23,7 @@ class ConversationTags:
         self._engine = engine
 
     def list(self, *, page_size: int | None = None, cursor: str | None = None) -> Paginator[ConversationTag]:
-        """List the tags (GET /v1/convai/tags).
+        """List the tags, the newest first (GET /v1/convai/tags).
 
         Args:
             page_size: Tags in a page, 1 to 100; the service's choice by default.
@@ -41,11 +41,11 @@ class ConversationTags:
         the retry policy has ``repeat_unsafe``.
 
         Args:
-            title: Its name.
-            description: What it means.
+            title: Its name: free text.
+            description: What it means: free text.
 
         Raises:
-            InvalidArgumentError: The title is empty or odd.
+            InvalidArgumentError: The title is empty.
             ConvAIError: As for any request.
         """
         return await self._engine.send(calls.create_tag(title, description))
@@ -61,29 +61,34 @@ class ConversationTags:
         return await self._engine.send(calls.get_tag(tag_id))
 
     async def update(
-        self, tag_id: str, *, title: str | UnsetType | None = UNSET, description: str | UnsetType | None = UNSET
+        self, tag_id: str, *, title: str | UnsetType = UNSET, description: str | UnsetType | None = UNSET
     ) -> ConversationTag:
         """Change a tag (PATCH /v1/convai/tags/{tag_id}); what is not given stays as it is.
 
+        Only the owner of the tag and the admins of the workspace may do this.
+
         Args:
             tag_id: Which one.
-            title: Its new name.
-            description: Its new meaning; None takes it away.
+            title: Its new name: free text.
+            description: Its new meaning: free text, which may be empty. None is sent as null; whether the service
+                then removes the description is undocumented.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd, or nothing is to be changed.
+            InvalidArgumentError: The id or the title is empty, or nothing is to be changed.
+            PermissionDeniedError: The tag belongs to somebody else.
             ConvAIError: As for any request.
         """
-        fields = {"title": title, "description": description}
-        given = {name: value for name, value in fields.items() if not isinstance(value, UnsetType)}
-        return await self._engine.send(calls.update_tag(tag_id, **given))
+        return await self._engine.send(calls.update_tag(tag_id, title=title, description=description))
 
     async def delete(self, tag_id: str) -> None:
         """Delete a tag (DELETE /v1/convai/tags/{tag_id}).
 
+        Only the owner of the tag and the admins of the workspace may do this.
+
         Raises:
             InvalidArgumentError: The id is empty or odd.
             NotFoundError: There was none at the first attempt.
+            PermissionDeniedError: The tag belongs to somebody else.
             ConvAIError: As for any request.
         """
         await self._engine.send(calls.delete_tag(tag_id))
@@ -93,7 +98,7 @@ class ConversationTags:
 
         Args:
             conversation_id: Which one.
-            tag_ids: Which tags, besides those that it has.
+            tag_ids: The tags to add, of the same workspace; those that it already has are ignored.
 
         Raises:
             InvalidArgumentError: An id is empty or odd, or there is none.

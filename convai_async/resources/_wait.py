@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from convai_async import calls
 from convai_async._text import one_line
-from convai_async.errors import ConversationNotReadyError, InvalidArgumentError, NotFoundError
-from convai_async.models.enums import FINAL_STATUSES
+from convai_async.calls._validate import optional, validate_choice, validate_seconds
+from convai_async.errors import ConversationNotReadyError, NotFoundError
+from convai_async.models.enums import FINAL_STATUSES, STATUSES
 
 if TYPE_CHECKING:
     from convai_async._engine import Engine
     from convai_async.models import Conversation
+    from convai_async.models.enums import ConversationStatus
 
 _FIRST_PAUSE_SECS = 1.0
 _PAUSE_GROWTH = 1.5
@@ -21,16 +23,18 @@ _MAY_BE_MISSING_SECS = 30.0
 _LAST_LOOK_SECS = 1.0
 
 
-async def wait(engine: Engine, conversation_id: str, *, until: str, timeout: float | None) -> Conversation:
+async def wait(
+    engine: Engine, conversation_id: str, *, until: ConversationStatus, timeout: float | None
+) -> Conversation:
     """Ask for a conversation, with growing pauses, until it has a status.
 
     Raises:
-        InvalidArgumentError: ``timeout`` is no time.
+        InvalidArgumentError: There is no such status, or ``timeout`` is not a number of seconds.
         ConversationNotReadyError: It has ended with another status, or the time is over.
         NotFoundError: It is still not there half a minute after the first question.
     """
-    if timeout is not None and not timeout >= 0:
-        raise InvalidArgumentError("timeout", f"must be a number of seconds, 0 or more, or None, got {timeout!r}")
+    validate_choice("until", until, STATUSES)
+    optional(validate_seconds, "timeout", timeout)
     call = calls.get_conversation(conversation_id)
     started = engine.clock()
     pause = _FIRST_PAUSE_SECS

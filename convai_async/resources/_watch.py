@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import logging
 import time
 from collections import deque
@@ -13,6 +12,7 @@ import msgspec
 
 from convai_async import calls
 from convai_async._text import one_line
+from convai_async.calls._validate import optional, validate_id, validate_seconds
 from convai_async.errors import AuthenticationError, ConvAIError, InvalidArgumentError, NotFoundError
 from convai_async.models._time import credible_start, latest_start
 from convai_async.models.enums import FINAL_STATUSES
@@ -53,10 +53,10 @@ class Watch:
     def __init__(
         self, engine: Engine, *, agent_id: str | None, since: Moment | None, token: str | None, interval: float
     ) -> None:
-        if not interval > 0:
-            raise InvalidArgumentError("interval", f"must be more than 0 seconds, got {interval!r}")
+        validate_seconds("interval", interval, positive=True)
         if since is not None and token is not None:
             raise InvalidArgumentError("token", "and since both say where to begin: pass one of them")
+        optional(validate_id, "agent_id", agent_id)  # an empty one would stand for all agents
         self._engine = engine
         self._interval = interval
         self._ready: deque[ConversationSummary] = deque()
@@ -66,7 +66,6 @@ class Watch:
         else:
             start = int(time.time()) if since is None else calls.unix_seconds("since", since)
             self._position = _Position(agent_id or "", start, {})
-        self._list()  # refuses an odd agent id now
 
     @property
     def token(self) -> str:
@@ -152,7 +151,7 @@ class Watch:
 def _read_token(token: str, agent_id: str) -> _Position:
     try:
         position = msgspec.json.decode(base64.urlsafe_b64decode(token), type=_Position)
-    except (ValueError, binascii.Error):
+    except (TypeError, ValueError):
         raise InvalidArgumentError("token", "is none that a watch gave") from None
     if agent_id != position.agent_id:
         raise InvalidArgumentError("token", f"belongs to a watch with agent_id={position.agent_id or None!r}")

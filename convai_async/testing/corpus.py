@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import bisect
 import random
-from typing import TYPE_CHECKING, Any
+import zlib
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from convai_async.testing.documents import AGENTS, Documents, Record, has_audio
+from convai_async.testing.added import Transcript, read_transcript
+from convai_async.testing.documents import Documents
+from convai_async.testing.filters import LIST_FILTERS, Candidate
+from convai_async.testing.records import AGENTS, Record, has_audio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from multidict import MultiMapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 JSON = dict[str, Any]
+
+Order = Literal["newest", "oldest", "random"]
+"""What comes first in a list; "random" is an order that stays the same."""
+
+Position = tuple[int, str]
+"""Where a conversation is in the list: the negative of its start, and its id."""
 
 NEWEST_START = 1_780_000_000
 """When the newest conversation started, in unix seconds: 2026-05-28 20:26:40 UTC."""
@@ -33,40 +41,59 @@ class Corpus:
         newest_start: When the newest one started, in unix seconds.
         days: Over how many days they are spread.
         unfinished: How many of the newest are still in progress or processing.
-        oddities: Whether documents have the oddities that the real service's have.
+        quirks: Whether documents have the quirks that the real service's have.
+        order: What comes first in a list that asks for no direction.
+
+    Attributes:
+        added_agents: The agents of conversations that were added.
     """
 
     def __init__(  # noqa: PLR0913 - each by its name
-        self, size: int, *, seed: int, newest_start: int, days: float, unfinished: int, oddities: bool
+        self,
+        size: int,
+        *,
+        seed: int,
+        newest_start: int,
+        days: float,
+        unfinished: int,
+        quirks: bool,
+        order: Order = "newest",
     ) -> None:
-        self._documents = Documents(seed, oddities=oddities)
+        self.added_agents: set[str] = set()
+        self._documents = Documents(seed, quirks=quirks)
         self._rng = random.Random(seed)  # noqa: S311 - made-up data
         self._records: dict[str, Record] = {}
-        self._order: list[tuple[int, str]] = []  # (-start, id): ascending is newest first
+        self._positions: list[Position] = []  # ascending is newest first
         self._numbers = iter(range(1, 1 << 40))
+        self._order = order
+        self._newest_start = newest_start
         gap = days * _SECONDS_PER_DAY / max(size, 1)
         start = float(newest_start)
         for index in range(size):
             status = "done" if self._rng.random() >= _FAILED_SHARE else "failed"
             if index < unfinished:
                 status = "in-progress" if index == 0 else "processing"
-            self._append(int(start), status)
+            record = self._append(self._new_id(), int(start), status)
+            if record.number % 12 == 0:
+                record.parent_id = self._positions[-2][1]
             start -= self._rng.expovariate(1 / gap)
-        self._order.sort()
+        self._positions.sort()
 
-    def _append(self, start: int, status: str) -> Record:
-        conversation_id = f"conv_{self._rng.getrandbits(80):020x}"
+    def _new_id(self) -> str:
+        return f"conv_{self._rng.getrandbits(80):020x}"
+
+    def _append(self, conversation_id: str, start: int, status: str) -> Record:
         record = Record(next(self._numbers), conversation_id, start, status, self._rng.randrange(len(AGENTS)))
         self._records[conversation_id] = record
-        self._order.append((-start, conversation_id))
+        self._positions.append((-start, conversation_id))
         return record
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._positions)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the ids, newest first."""
-        return (conversation_id for _, conversation_id in self._order)
+        return (conversation_id for _, conversation_id in self._positions)
 
     def __contains__(self, conversation_id: object) -> bool:
         return conversation_id in self._records
@@ -74,10 +101,49 @@ class Corpus:
     def __getitem__(self, conversation_id: str) -> Record:
         return self._records[conversation_id]
 
-    def add(self, start: int, status: str) -> str:
-        """Add a conversation and return its id."""
-        record = self._append(start, status)
-        bisect.insort(self._order, self._order.pop())
+    def add(  # noqa: PLR0913 - each by its name
+        self,
+        conversation_id: str | None,
+        *,
+        agent_id: str | None,
+        transcript: Transcript | None,
+        start: int | None,
+        status: str,
+        done_after: int | None,
+        parent_conversation_id: str | None,
+        topic_ids: Sequence[str] | None,
+        tag_ids: Sequence[str],
+        fields: Mapping[str, Any],
+    ) -> str:
+        """Add a conversation and return its id; `FakeConvAI.add` describes the arguments.
+
+        Raises:
+            ValueError: There is one of this id, or a turn has no role.
+            TypeError: No conversation has such a field.
+        """
+        if conversation_id in self._records:
+            raise ValueError(f"there is a conversation {conversation_id!r} already")
+        if start is None:
+            start = 60 - self._positions[0][0] if self._positions else self._newest_start
+        given = dict(fields)
+        if agent_id is not None:
+            given |= {"agent_id": agent_id, "agent_name": dict(AGENTS).get(agent_id)}
+        if transcript is not None:
+            given["transcript"] = read_transcript(transcript, agent_id or AGENTS[0][0])
+        record = self._append(conversation_id or self._new_id(), start, status)
+        known = self._documents.details(record)
+        if unknown := fields.keys() - known.keys():
+            self._records.pop(record.conversation_id)
+            self._positions.pop()
+            raise TypeError(f"a conversation has no field {min(unknown)!r}: there are {', '.join(sorted(known))}")
+        record.agent, record.given = 0, given
+        record.done_after = done_after
+        record.parent_id = parent_conversation_id
+        record.topic_ids = None if topic_ids is None else tuple(topic_ids)
+        record.tag_ids = list(tag_ids)
+        bisect.insort(self._positions, self._positions.pop())
+        if agent_id is not None:
+            self.added_agents.add(agent_id)
         return record.conversation_id
 
     def remove(self, conversation_id: str) -> None:
@@ -87,7 +153,7 @@ class Corpus:
             KeyError: There is none of this id.
         """
         record = self._records.pop(conversation_id)
-        del self._order[bisect.bisect_left(self._order, (-record.start, conversation_id))]
+        del self._positions[bisect.bisect_left(self._positions, (-record.start, conversation_id))]
 
     def details(self, conversation_id: str) -> JSON:
         """Return a conversation in full."""
@@ -110,113 +176,71 @@ class Corpus:
         """Tell whether there is a recording of a conversation."""
         return conversation_id in self._records and has_audio(self._records[conversation_id])
 
-    def page(
-        self, query: MultiMapping[str], size: int, after: tuple[int, str] | None
-    ) -> tuple[list[JSON], tuple[int, str] | None]:
-        """Return the summaries that a query asks for, and the position of the last one if more follow.
+    def candidates(self, query: Mapping[str, Any]) -> Iterator[Candidate]:
+        """Yield the conversations that a query asks for, in its order; both bounds of time are inclusive.
 
-        Both bounds of time are inclusive.
+        Args:
+            query: The list's parameters, as `parameters.read_query` gives them; those that are missing are None.
+        """
+        filters = [
+            (LIST_FILTERS[name].admits, value)
+            for name, value in query.items()
+            if value is not None and name in LIST_FILTERS
+        ]
+        include = bool(query.get("include_invalid_tool_calls"))
+        for _, conversation_id in self._ordered(query):
+            record = self._records[conversation_id]
+            candidate = Candidate(record, self._documents, include_invalid_tool_calls=include)
+            if all(admits(candidate, value) for admits, value in filters):
+                yield candidate
+
+    def page(self, query: Mapping[str, Any], size: int, after: Position | None) -> tuple[list[JSON], Position | None]:
+        """Return the summaries that a query asks for, and the position of the last one if more follow.
 
         Args:
             query: The list's parameters.
             size: How many summaries at most.
             after: The position after which to begin, or None.
         """
-        first = 0 if after is None else bisect.bisect_right(self._order, after)
-        if newest := query.get("call_start_before_unix"):
-            first = max(first, bisect.bisect_left(self._order, (-int(newest), "")))
-        oldest = query.get("call_start_after_unix")
-        last = len(self._order) if not oldest else bisect.bisect_left(self._order, (1 - int(oldest), ""))
         with_text = query.get("summary_mode") == "include"
         found: list[JSON] = []
-        for position in range(first, last):
-            record = self._records[self._order[position][1]]
-            if self._matches(record, query):
-                if len(found) == size:
-                    return found, (-found[-1]["start_time_unix_secs"], found[-1]["conversation_id"])
-                found.append(self._documents.summary(record, with_text=with_text))
+        for candidate in self.candidates({**query, "after": after}):
+            if len(found) == size:
+                return found, (-found[-1]["start_time_unix_secs"], found[-1]["conversation_id"])
+            summary = self._documents.summary(candidate.record, with_text=with_text)
+            found.append(summary | _included_results(candidate, query))
         return found, None
 
-    def _matches(self, record: Record, query: MultiMapping[str]) -> bool:
-        asked = [name for name in _FILTERS if name in query]
-        if not asked:
-            return True
-        summary = self._documents.summary(record, with_text=False)
-        details: JSON = {}
-        if not _SUMMARY_FILTERS.issuperset(asked):
-            details = self._documents.details(record)
-        return all(_FILTERS[name](query.getall(name), summary, details) for name in asked)
+    def _ordered(self, query: Mapping[str, Any]) -> Iterable[Position]:
+        newest, oldest = query.get("call_start_before_unix"), query.get("call_start_after_unix")
+        first = 0 if newest is None else bisect.bisect_left(self._positions, (-newest, ""))
+        last = len(self._positions) if oldest is None else bisect.bisect_left(self._positions, (1 - oldest, ""))
+        after: Position | None = query.get("after")
+        direction = query.get("sort_direction")
+        order = self._order if direction is None else "newest" if direction == "desc" else "oldest"
+        if order == "newest":
+            first = first if after is None else max(first, bisect.bisect_right(self._positions, after))
+            return map(self._positions.__getitem__, range(first, last))
+        if order == "oldest":
+            last = last if after is None else min(last, bisect.bisect_left(self._positions, after))
+            return map(self._positions.__getitem__, range(last - 1, first - 1, -1))
+        window = sorted(self._positions[first:last], key=_shuffled)
+        return window if after is None else [each for each in window if _shuffled(each) > _shuffled(after)]
 
 
-def _tools(details: JSON) -> set[str]:
-    return {call["tool_name"] for turn in details["transcript"] for call in turn["tool_calls"] or ()}
+def _shuffled(position: Position) -> tuple[int, Position]:
+    return zlib.crc32(position[1].encode()), position
 
 
-def _evaluates(parameters: list[str], details: JSON) -> bool:
-    results = (details["analysis"] or {}).get("evaluation_criteria_results", {})
-    wanted = [parameter.partition(":") for parameter in parameters]
-    return all(results.get(criterion, {}).get("result") == result for criterion, _, result in wanted)
-
-
-def _collected(parameters: list[str], details: JSON) -> bool:
-    results = (details["analysis"] or {}).get("data_collection_results", {})
-    return all(_compares(results, *f"{parameter}::".split(":")[:3]) for parameter in parameters)
-
-
-def _compares(results: Mapping[str, JSON], name: str, operator: str, operand: str) -> bool:
-    value = results.get(name, {}).get("value")
-    text = "" if value is None else str(value)
-    operations: dict[str, Callable[[], bool]] = {
-        "exists": lambda: value is not None,
-        "missing": lambda: value is None,
-        "eq": lambda: text == operand,
-        "neq": lambda: text != operand,
-        "in": lambda: text in operand.split("|"),
-        "gt": lambda: text > operand,
-        "gte": lambda: text >= operand,
-        "lt": lambda: text < operand,
-        "lte": lambda: text <= operand,
-    }
-    return operator in operations and operations[operator]()
-
-
-def _says(words: str, details: JSON) -> bool:
-    return any(words.casefold() in (turn["message"] or "").casefold() for turn in details["transcript"])
-
-
-_FILTERS: dict[str, Callable[[list[str], JSON, JSON], bool]] = {
-    "agent_id": lambda values, summary, _: summary["agent_id"] == values[0],
-    "call_successful": lambda values, summary, _: summary["call_successful"] == values[0],
-    "call_duration_min_secs": lambda values, summary, _: summary["call_duration_secs"] >= int(values[0]),
-    "call_duration_max_secs": lambda values, summary, _: summary["call_duration_secs"] <= int(values[0]),
-    "rating_min": lambda values, summary, _: (summary["rating"] or 0) >= int(values[0]),
-    "rating_max": lambda values, summary, _: summary["rating"] is not None and summary["rating"] <= int(values[0]),
-    "has_feedback_comment": lambda values, _, details: (
-        (details["metadata"]["feedback"]["comment"] is not None) is (values[0] == "true")
-    ),
-    "user_id": lambda values, _, details: details["user_id"] == values[0],
-    "evaluation_params": lambda values, _, details: _evaluates(values, details),
-    "data_collection_params": lambda values, _, details: _collected(values, details),
-    "exclude_statuses": lambda values, summary, _: summary["status"] not in values,
-    "main_languages": lambda values, summary, _: summary["main_language"] in values,
-    "tag_ids": lambda values, summary, _: not set(values).isdisjoint(summary["tag_ids"]),
-    "termination_reasons": lambda values, _, details: details["metadata"]["termination_reason"] in values,
-    "conversation_initiation_source": lambda values, _, details: (
-        details["metadata"]["conversation_initiation_source"] == values[0]
-    ),
-    "tool_names": lambda values, _, details: not _tools(details).isdisjoint(values),
-    "search": lambda values, _, details: _says(values[0], details),
-}
-_SUMMARY_FILTERS = frozenset(
-    {
-        "agent_id",
-        "exclude_statuses",
-        "main_languages",
-        "tag_ids",
-        "call_successful",
-        "call_duration_min_secs",
-        "call_duration_max_secs",
-        "rating_min",
-        "rating_max",
-    }
-)
+def _included_results(candidate: Candidate, query: Mapping[str, Any]) -> JSON:
+    """Return the results that a list is asked to include in each summary."""
+    included: JSON = {}
+    if (ids := query.get("data_collection_ids")) is not None:
+        results = candidate.analysed("data_collection")
+        included["data_collection_results"] = {each: results[each].get("value") for each in ids if each in results}
+    if (ids := query.get("evaluation_criteria_ids")) is not None:
+        results = candidate.analysed("evaluation_criteria")
+        included["evaluation_criteria_results"] = {
+            each: {"result": results[each].get("result", "unknown")} for each in ids if each in results
+        }
+    return included

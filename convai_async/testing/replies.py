@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _request_numbers = itertools.count(1)
+_SMALLEST_COMPRESSED = 1024
+
+
+class RefusedError(Exception):
+    """Raised by a handler to answer with an error.
+
+    Args:
+        reply: The error.
+    """
+
+    def __init__(self, reply: web.Response) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
 
 
 def headers_of_every_reply() -> dict[str, str]:
@@ -25,18 +39,17 @@ def json_reply(document: Any, status: int = 200) -> web.Response:
     return raw_reply(msgspec.json.encode(document), status)
 
 
-def page_reply(request: web.Request, name: str, items: Sequence[Any], size: int, **more: Any) -> web.Response:
-    """Return the page of a list that a request's cursor, the number of its first item, points to.
+def page_reply(name: str, items: Sequence[Any], query: Mapping[str, Any], **more: Any) -> web.Response:
+    """Return the page of a list that a request asks for; its cursor is the number of the page's first item.
 
     Args:
-        request: The request.
         name: What the service calls the items.
         items: All of them.
-        size: How many fit into a page.
+        query: The request's parameters, with ``page_size`` and ``cursor``.
         **more: What else the reply says.
     """
-    first = int(request.query.get("cursor") or 0)
-    after = first + size
+    first = query["cursor"]
+    after = first + query["page_size"]
     has_more = after < len(items)
     page = {name: items[first:after], "next_cursor": str(after) if has_more else None, "has_more": has_more}
     return json_reply(page | more)
@@ -45,6 +58,21 @@ def page_reply(request: web.Request, name: str, items: Sequence[Any], size: int,
 def raw_reply(body: bytes, status: int = 200) -> web.Response:
     """Return bytes that are JSON already."""
     return web.Response(body=body, status=status, content_type="application/json", headers=headers_of_every_reply())
+
+
+def compress(request: web.Request, reply: web.StreamResponse) -> None:
+    """Compress a JSON reply with gzip if the client accepts it."""
+    if (
+        "gzip" in request.headers.get("accept-encoding", "")
+        and isinstance(reply, web.Response)
+        and not reply.prepared
+        and isinstance(reply.body, bytes)
+        and len(reply.body) >= _SMALLEST_COMPRESSED
+        and reply.content_type == "application/json"
+        and "content-encoding" not in reply.headers
+    ):
+        reply.body = gzip.compress(reply.body, compresslevel=1, mtime=0)
+        reply.headers.update({"content-encoding": "gzip", "vary": "accept-encoding"})
 
 
 def error_body(shape: int, status: int, code: str, message: str) -> Any:
@@ -76,12 +104,12 @@ def error_reply(status: int, code: str, message: str, *, shape: int = 1) -> web.
     return json_reply(error_body(shape, status, code, message), status)
 
 
-def not_found(what: str) -> web.Response:
-    """Return the service's 404."""
-    return error_reply(404, f"{what}_not_found", f"There is no such {what}.")
+def not_found(what: str) -> RefusedError:
+    """Return the service's 404, to be raised."""
+    return RefusedError(error_reply(404, f"{what}_not_found", f"There is no such {what}."))
 
 
-def invalid(parameter: str, message: str) -> web.Response:
-    """Return the service's 422."""
-    problem = {"loc": ["query", parameter], "msg": message, "type": "value_error"}
-    return json_reply({"detail": [problem]}, 422)
+def invalid(location: Sequence[str], message: str) -> RefusedError:
+    """Return the service's 422 for a parameter such as ``("query", "page_size")``, to be raised."""
+    problem = {"loc": location, "msg": message, "type": "value_error"}
+    return RefusedError(json_reply({"detail": [problem]}, 422))

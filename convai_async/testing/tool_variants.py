@@ -67,8 +67,11 @@ def _result(request_id: str, tool_name: str, value: Any, seconds: float) -> JSON
         "tool_name": tool_name,
         "result_value": json.dumps(value, ensure_ascii=False),
         "is_error": False,
+        "is_blocked": False,
         "tool_has_been_called": True,
         "tool_latency_secs": seconds,
+        "error_type": None,
+        "raw_error_message": None,
         "dynamic_variable_updates": [],
     }
 
@@ -128,6 +131,7 @@ def integration(request_id: str, tool_name: str, rng: random.Random) -> tuple[JS
     ids = {"integration_id": "int_1", "credential_id": "cred_1", "integration_connection_id": "conn_1"}
     details = {"type": "api_integration_webhook", **ids, "webhook_details": _webhook_details(tool_name)}
     result = _result(request_id, tool_name, {"event": "created"}, _latency(rng))
+    result |= {"error_type": "", "raw_error_message": ""}
     return {"type": "api_integration_webhook"}, result | {"type": "api_integration_webhook", **ids}, details
 
 
@@ -146,7 +150,8 @@ def system(request_id: str, _tool_name: str, rng: random.Random) -> tuple[JSON, 
 
 def system_result(request_id: str, tool_name: str, result: JSON) -> JSON:
     """Return a system tool's result."""
-    return _result(request_id, tool_name, result, 0.0) | {"type": "system", "result": result}
+    failed = result.get("status") == "error"
+    return _result(request_id, tool_name, result, 0.0) | {"type": "system", "result": result, "is_error": failed}
 
 
 def workflow(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
@@ -190,6 +195,15 @@ def call_of(request_id: str, tool_name: str, kind: JSON, details: JSON | None) -
         "tool_details": details,
         **kind,
     }
+
+
+def with_tool_id(call: JSON, result: JSON) -> None:
+    """Add the tool's id to a call and its result; calls of the service's own tools have none."""
+    name = call["tool_name"]
+    if call.get("type") == "system":
+        call["tool_id"], result["tool_id"] = None, f"__system_{name}"
+    else:
+        call["tool_id"] = result["tool_id"] = f"mcp:mcp_1:{name}" if call.get("type") == "mcp" else f"tool_{name}"
 
 
 def _latency(rng: random.Random) -> float:

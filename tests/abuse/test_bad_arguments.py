@@ -73,6 +73,10 @@ def test_what_is_an_address_is_taken(base_url: str) -> None:
         {"max_concurrency": 1.5},
         {"max_concurrency": math.nan},
         {"max_response_bytes": "1"},
+        {"max_memory_bytes": 0},
+        {"max_stream_bytes": None},
+        {"min_stream_rate": -1},
+        {"min_stream_rate": 0.5},
         {"timeout": math.nan},
         {"api_key": 5},
         {"api_key": b"key"},
@@ -100,6 +104,10 @@ CALLS: dict[str, Callable[[ConvAIClient], Any]] = {
     "method with a space": lambda client: client.request("G T", "/v1"),
     "method with a line break": lambda client: client.request("GET\r\nx: y", "/v1"),
     "method of another alphabet": lambda client: client.request("GÉT", "/v1"),
+    "a method that is not text": lambda client: client.request(5, "/v1"),  # type: ignore[arg-type]
+    "a path that is not text": lambda client: client.request("GET", b"/v1"),  # type: ignore[arg-type]
+    "a query that is not a dict": lambda client: client.request("GET", "/v1", query="a=b"),  # type: ignore[arg-type]
+    "a file name that is not text": lambda client: client.conversations.files.create("c", b"", filename=5),  # type: ignore[arg-type]
     "half a character in a query": lambda client: client.request("GET", "/v1", query={HALF: "x"}),
     "no name in a query": lambda client: client.request("GET", "/v1", query={5: "x"}),  # type: ignore[dict-item]
     "half a character in JSON": lambda client: client.request("POST", "/v1", json=HALF),
@@ -120,7 +128,14 @@ CALLS: dict[str, Callable[[ConvAIClient], Any]] = {
     "half a title": lambda client: client.conversations.tags.update("tag_1", title=HALF),
     "no file": lambda client: client.conversations.files.create("c", None, filename="a.pdf"),  # type: ignore[arg-type]
     "a file in pieces of text": lambda client: client.conversations.files.create("c", pieces(), filename="a.pdf"),  # type: ignore[arg-type]
-    "a file name with a line break": lambda client: client.conversations.files.create("c", b"", filename="a\r\n.pdf"),
+    "a blank file name": lambda client: client.conversations.files.create("c", b"", filename=" "),
+    "half a character in a file name": lambda client: client.conversations.files.create("c", b"", filename=HALF),
+    "a media type with a line break": lambda client: client.conversations.files.create(
+        "c", b"", filename="a", content_type="text/plain\r\nx: y"
+    ),
+    "a media type that is none": lambda client: client.conversations.files.create(
+        "c", b"", filename="a", content_type="pdf"
+    ),
     "no time to wait": lambda client: client.conversations.wait("c", timeout=math.nan),
     "less than no time": lambda client: client.conversations.wait("c", timeout=-1),
 }
@@ -158,7 +173,10 @@ async def test_an_odd_filter_and_an_odd_cursor_arrive_as_they_are(
     assert dict(fake.requests[1].query)["cursor"] == odd
 
 
-@pytest.mark.parametrize("name", ['a".pdf', "a;b.pdf", "../a.pdf", "ä.pdf", "a\u202efdp.exe.pdf"[:1] + ".pdf"])
+@pytest.mark.parametrize(
+    "name",
+    ['a".pdf', "a;b.pdf", "../a.pdf", "ä.pdf", "a\u202efdp.exe.pdf", 'a"\r\nx-header: b\r\n\r\n.pdf', "\x00\x7f.pdf"],
+)
 async def test_an_odd_file_name_adds_no_header_to_the_form(name: str, fake: FakeConvAI, client: ConvAIClient) -> None:
     conversation_id = next(iter(fake.conversations))
     await client.conversations.files.create(conversation_id, b"%PDF-1.7", filename=name)

@@ -19,6 +19,8 @@ TREE = Path(__file__).parents[2]
 DISTRIBUTION = distribution("convai-async")
 ORIGIN: dict[str, Any] = json.loads(DISTRIBUTION.read_text("direct_url.json") or "{}")
 EDITABLE = bool(ORIGIN.get("dir_info", {}).get("editable", False))
+PLUGIN = "pytest_convai_async.py"
+CODE = {"convai_async", PLUGIN}
 REQUIREMENTS = [Requirement(line) for line in DISTRIBUTION.requires or ()]
 CORE = [each for each in REQUIREMENTS if each.marker is None]
 OF_EXTRAS = [each for each in REQUIREMENTS if each.marker is not None and each.name != "convai-async"]
@@ -39,8 +41,9 @@ def test_what_is_imported_is_what_is_installed() -> None:
 
 @built
 def test_the_distribution_has_the_package_as_it_is_in_the_tree() -> None:
-    there = {path.as_posix() for path in files() if path.parts[0] == "convai_async"}
-    paths = [path for path in (TREE / "convai_async").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    there = {path.as_posix() for path in files() if path.parts[0] in CODE}
+    tree = [*(TREE / "convai_async").rglob("*"), TREE / PLUGIN]
+    paths = [path for path in tree if path.is_file() and path.suffix != ".pyc"]
     assert there == {path.relative_to(TREE).as_posix() for path in paths}
     for path in paths:
         installed = Path(str(DISTRIBUTION.locate_file(path.relative_to(TREE))))
@@ -50,9 +53,9 @@ def test_the_distribution_has_the_package_as_it_is_in_the_tree() -> None:
 @built
 def test_the_distribution_has_python_its_types_and_one_command_and_nothing_else() -> None:
     info = f"convai_async-{DISTRIBUTION.version}.dist-info"
-    beside = [path for path in files() if path.parts[0] not in {"convai_async", info}]
+    beside = [path for path in files() if path.parts[0] not in CODE | {info}]
     assert [path.stem for path in beside] == ["convai-async"]
-    assert {path.suffix for path in files() if path.parts[0] == "convai_async"} == {".py", ".typed"}
+    assert {path.suffix for path in files() if path.parts[0] in CODE} == {".py", ".typed"}
     assert Path("convai_async/py.typed") in files()
     assert "Tag: py3-none-any" in (DISTRIBUTION.read_text("WHEEL") or "").splitlines()
 
@@ -60,7 +63,7 @@ def test_the_distribution_has_python_its_types_and_one_command_and_nothing_else(
 def test_it_has_one_command_and_one_plugin() -> None:
     assert {(each.group, each.name, each.value) for each in DISTRIBUTION.entry_points} == {
         ("console_scripts", "convai-async", "convai_async.cli:main"),
-        ("pytest11", "convai_async", "convai_async.testing.pytest_plugin"),
+        ("pytest11", "convai_async", "pytest_convai_async"),
     }
 
 

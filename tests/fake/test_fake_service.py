@@ -5,22 +5,21 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import parse_qsl
 
 import aiohttp
 import jsonschema
 import msgspec
 import pytest
-from multidict import MultiDict
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async.errors import ConvAIError
+from convai_async.errors import ConvAIError, ValidationError
 from convai_async.models import Conversation, ConversationsPage, decoder
-from convai_async.testing import FakeConvAI, faults, mp3
+from convai_async.testing import FakeConvAI, faults
+from convai_async.testing.added import summarize
 from convai_async.testing.documents import AGENTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from convai_async.testing.operations import OPERATIONS, Operation
 
 CONTRACT = json.loads((Path(__file__).parents[1] / "data/openapi.json").read_text())
 
@@ -41,13 +40,13 @@ def validate(document: Any, schema: str) -> None:
 
 
 def test_every_conversation_is_as_the_contract_says() -> None:
-    fake = FakeConvAI(conversations=120, unfinished=2, oddities=False)
+    fake = FakeConvAI(conversations=66, unfinished=2, quirks=False)
     for conversation_id in fake.conversations:
         validate(fake.conversations.details(conversation_id), "GetConversationResponseModel")
 
 
 async def test_the_other_replies_are_as_the_contract_says() -> None:
-    async with FakeConvAI(conversations=30, oddities=False) as fake:
+    async with FakeConvAI(conversations=30, quirks=False) as fake:
         conversation_id = next(iter(fake.conversations))
         agent = AGENTS[0][0]
         replies = {
@@ -102,142 +101,149 @@ def test_asking_in_another_order_changes_nothing() -> None:
 
 
 def test_a_summary_says_what_the_details_say() -> None:
-    corpus = FakeConvAI(conversations=100, oddities=False).conversations
-    summaries, _ = corpus.page(MultiDict(), 100, None)
+    corpus = FakeConvAI(conversations=100, quirks=False).conversations
+    summaries, _ = corpus.page({}, 100, None)
     for summary in summaries:
         details = corpus.details(summary["conversation_id"])
+        assert summary == summarize(details, with_text=False)
         assert summary["status"] == details["status"]
         assert summary["agent_id"] == details["agent_id"]
-        assert summary["message_count"] == len(details["transcript"])
+        assert summary["message_count"] == sum(bool(turn["message"]) for turn in details["transcript"])
         assert summary["start_time_unix_secs"] == details["metadata"]["start_time_unix_secs"]
         assert summary["call_duration_secs"] == details["metadata"]["call_duration_secs"]
 
 
-def said(details: dict[str, Any]) -> str:
-    return " ".join(turn["message"] or "" for turn in details["transcript"]).casefold()
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/conversations", "page_size=abc"),
+        ("/conversations", "page_size=101"),
+        ("/conversations", "page_size="),
+        ("/conversations", "summary_mode=all"),
+        ("/conversations", "cursor=nonsense"),
+        ("/conversations", "cursor=!"),
+        ("/conversations", "cursor=W10="),
+        ("/conversations", "call_start_after_unix=yesterday"),
+        ("/conversations", "rating_min=9"),
+        ("/conversations", "rating_max=0"),
+        ("/conversations", "has_feedback_comment=perhaps"),
+        ("/conversations", "exclude_statuses=done&exclude_statuses=over"),
+        ("/conversations", "guardrail_types=rude"),
+        ("/conversations", "sort_direction=up"),
+        ("/conversations", "agent_id=a&agent_id=b"),
+        ("/conversations", "evaluation_params=solved"),
+        ("/conversations", "evaluation_params=solved:perhaps"),
+        ("/conversations", "data_collection_params=party_size:over:4"),
+        ("/conversations", "data_collection_params=party_size:eq"),
+        ("/conversations", "data_collection_filter=party_size:gt:many"),
+        ("/conversations", "visited_agent_ids=a&" * 50 + "visited_agent_ids=a"),
+        ("/conversations", "agent_ids=agent_front_desk"),
+        ("/conversations/{id}", "format=bogus"),
+        ("/conversations/{id}/summary", "max_messages=-1"),
+        ("/conversations/{id}/summary", "max_messages=abc"),
+        ("/conversations/{id}/sip-messages", "page_size=0"),
+        ("/conversations/{id}/sip-messages", "cursor=abc"),
+        ("/conversations/messages/text-search", "text_query=the&page_size=51"),
+        ("/conversations/messages/text-search", "text_query=the&page_size=abc"),
+        ("/conversations/messages/text-search", "text_query=the&cursor=abc"),
+        ("/conversations/messages/text-search", "text_query=the&sort_by=luck"),
+        ("/conversations/messages/smart-search", ""),
+        ("/conversations/messages/smart-search", "text_query= "),
+        ("/conversations/resolve", "agent_id=agent_front_desk&reference=CA00000001"),
+        ("/conversation/token", ""),
+        ("/conversation/get-signed-url", "agent_id="),
+        ("/conversation/get-signed-url", "agent_id=agent_front_desk&include_conversation_id=x"),
+        ("/tags", "page_size=0"),
+        ("/tags", "page_size=abc"),
+        ("/tags", "cursor=abc"),
+        ("/agents/agent_front_desk/topics", "page_size=abc"),
+        ("/agents/agent_front_desk/topics", "cursor=abc"),
+        ("/agents/agent_front_desk/topics", "from_unix_secs=x"),
+        ("/agents/agent_front_desk/topics", "from_unix_secs=20&to_unix_secs=10"),
+    ],
+)
+async def test_a_wrong_parameter_is_a_422_that_names_it(
+    client: ConvAIClient, fake: FakeConvAI, path: str, query: str
+) -> None:
+    target = path.format(id=next(iter(fake.conversations)))
+    pairs: dict[str, Any] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        pairs.setdefault(name, []).append(value)
+    with pytest.raises(ValidationError) as caught:
+        await client.request("GET", f"/v1/convai{target}", query=pairs)
+    location = caught.value.errors[0].location
+    assert location[0] == "query"
+    assert location[1] in {*pairs, "agent_id", "text_query"}
 
 
-def tools(details: dict[str, Any]) -> set[str]:
-    return {call["tool_name"] for turn in details["transcript"] for call in turn["tool_calls"] or ()}
-
-
-def result_of(details: dict[str, Any], criterion: str) -> str | None:
-    analysis = details["analysis"] or {}
-    result = analysis.get("evaluation_criteria_results", {}).get(criterion, {}).get("result")
-    return result if isinstance(result, str) else None
-
-
-FILTERS: dict[str, tuple[Any, Callable[[dict[str, Any]], bool]]] = {
-    "agent_id": (AGENTS[0][0], lambda details: details["agent_id"] == AGENTS[0][0]),
-    "call_successful": (
-        "failure",
-        lambda details: (details["analysis"] or {}).get("call_successful") == "failure",
-    ),
-    "call_duration_min_secs": (60, lambda details: details["metadata"]["call_duration_secs"] >= 60),
-    "call_duration_max_secs": (60, lambda details: details["metadata"]["call_duration_secs"] <= 60),
-    "call_start_after_unix": (
-        1_779_000_000,
-        lambda details: details["metadata"]["start_time_unix_secs"] >= 1_779_000_000,
-    ),
-    "call_start_before_unix": (
-        1_779_000_000,
-        lambda details: details["metadata"]["start_time_unix_secs"] <= 1_779_000_000,
-    ),
-    "search": ("order", lambda details: "order" in said(details)),
-}
-
-
-@pytest.mark.parametrize("name", FILTERS)
-async def test_a_filter_gives_what_it_names_and_nothing_else(client: ConvAIClient, fake: FakeConvAI, name: str) -> None:
-    value, matches = FILTERS[name]
-    details = map(fake.conversations.details, fake.conversations)
-    expected = [item["conversation_id"] for item in details if matches(item)]
-    found = await client.conversations.list(**{name: value}).collect()
-    assert [summary.conversation_id for summary in found] == expected
-    assert 0 < len(expected) < 250
-
-
-async def test_tools_and_criteria_filter_too(client: ConvAIClient, fake: FakeConvAI) -> None:
-    details = [fake.conversations.details(conversation_id) for conversation_id in fake.conversations]
-    used = min(name for item in details for name in tools(item))
-    found = await client.conversations.list(tool_names=[used]).collect()
-    assert [summary.conversation_id for summary in found] == [
-        item["conversation_id"] for item in details if used in tools(item)
-    ]
-    criterion = next(
-        name for item in details for name in (item["analysis"] or {}).get("evaluation_criteria_results", {})
-    )
-    found = await client.conversations.list(evaluation_params=[f"{criterion}:success"]).collect()
-    assert [summary.conversation_id for summary in found] == [
-        item["conversation_id"] for item in details if result_of(item, criterion) == "success"
-    ]
-    assert found
-
-
-async def ids_of(client: ConvAIClient, **filters: Any) -> list[str]:
-    return [summary.conversation_id async for summary in client.conversations.list(**filters)]
-
-
-async def test_collected_data_filters_too(client: ConvAIClient, fake: FakeConvAI) -> None:
-    values: dict[str, dict[str, Any]] = {}
-    for conversation_id in fake.conversations:
-        analysis = fake.conversations.details(conversation_id)["analysis"] or {}
-        for name, result in analysis.get("data_collection_results", {}).items():
-            values.setdefault(name, {})[conversation_id] = result["value"]
-    name, by_id = next(iter(values.items()))
-    known = {conversation_id: str(value) for conversation_id, value in by_id.items() if value is not None}
-    one = min(known.values())
-
-    async def matching(condition: str) -> set[str]:
-        return set(await ids_of(client, data_collection_params=[f"{name}:{condition}"]))
-
-    everyone = set(fake.conversations)
-    assert await matching("exists") == set(known)
-    assert await matching("missing") == everyone - set(known)
-    assert await matching(f"eq:{one}") == {key for key, value in known.items() if value == one}
-    assert await matching(f"neq:{one}") == {key for key in everyone if known.get(key, "") != one}
-    assert await matching(f"in:{one}|nothing") == {key for key, value in known.items() if value == one}
-    assert await matching(f"gt:{one}") == {key for key, value in known.items() if value > one}
-    assert await matching(f"gte:{one}") == set(known)
-    assert await matching(f"lt:{one}") == everyone - set(known)
-    assert await matching(f"lte:{one}") == {key for key in everyone if known.get(key, "") <= one}
-    assert await matching("nonsense:1") == set()
-
-
-async def test_ratings_comments_and_users_filter_too(client: ConvAIClient, fake: FakeConvAI) -> None:
-    details = {conversation_id: fake.conversations.details(conversation_id) for conversation_id in fake.conversations}
-    high = {summary.rating for summary in await client.conversations.list(rating_min=4).collect()}
-    low = {summary.rating for summary in await client.conversations.list(rating_max=3).collect()}
-    assert high == {4, 5}
-    assert low
-    assert low <= {1, 2, 3}
-    commented = {key for key, item in details.items() if item["metadata"]["feedback"]["comment"] is not None}
-    assert set(await ids_of(client, has_feedback_comment=True)) == commented
-    assert set(await ids_of(client, has_feedback_comment=False)) == set(details) - commented
-    user = next(item["user_id"] for item in details.values() if item["user_id"] is not None)
-    assert set(await ids_of(client, user_id=user)) == {key for key, item in details.items() if item["user_id"] == user}
-
-
-async def test_a_summary_s_text_comes_only_when_it_is_asked_for(client: ConvAIClient) -> None:
-    without = await client.conversations.list()
-    with_text = await client.conversations.list(summary_mode="include")
-    assert not any(summary.transcript_summary for summary in without)
-    assert any(summary.transcript_summary for summary in with_text)
+async def test_an_unknown_parameter_can_be_ignored_as_by_the_real_service() -> None:
+    async with (
+        FakeConvAI(conversations=3, ignore_unknown_parameters=True) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        page = await client.request("GET", "/v1/convai/conversations", query={"agents": "none"})
+        assert len(page["conversations"]) == 3
+        tag = await client.request("POST", "/v1/convai/tags", json={"title": "a", "colour": "red"})
+        assert "colour" not in tag
 
 
 @pytest.mark.parametrize(
-    "query", [{"page_size": "x"}, {"summary_mode": "all"}, {"cursor": "nonsense"}, {"cursor": "!"}, {"cursor": "W10="}]
+    ("method", "path", "body"),
+    [
+        ("POST", "/conversations/{id}/feedback", b""),
+        ("POST", "/conversations/{id}/feedback", b'{"feedback": "meh"}'),
+        ("POST", "/conversations/{id}/feedback", b'{"feedbak": "like"}'),
+        ("POST", "/conversations/{id}/analysis/evaluations/run", b""),
+        ("POST", "/conversations/{id}/analysis/evaluations/run", b"{}"),
+        ("POST", "/conversations/{id}/analysis/evaluations/run", b'{"evaluation_id": "solved", "scope": "world"}'),
+        ("POST", "/conversations/{id}/tags", b""),
+        ("POST", "/conversations/{id}/tags", b'{"tag_ids": "tag_1"}'),
+        ("POST", "/tags", b""),
+        ("POST", "/tags", b"[]"),
+        ("POST", "/tags", b'{"title": ""}'),
+        ("POST", "/tags", b"\xff"),
+        ("PATCH", "/tags/{tag}", b'{"descripton": "x"}'),
+        ("PATCH", "/tags/{tag}", b'{"title": null}'),
+        ("POST", "/conversations/{id}/files", b"--x--"),
+    ],
 )
-async def test_what_the_service_cannot_read_is_a_422(client: ConvAIClient, query: dict[str, str]) -> None:
-    with pytest.raises(ConvAIError, match="422"):
-        await client.request("GET", "/v1/convai/conversations", query=query)
+async def test_a_wrong_body_is_a_422(
+    client: ConvAIClient, fake: FakeConvAI, method: str, path: str, body: bytes
+) -> None:
+    tag = await client.conversations.tags.create("urgent")
+    target = path.format(id=next(iter(fake.conversations)), tag=tag.tag_id)
+    headers = {"xi-api-key": fake.api_key, "content-type": "application/json"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.request(method, f"{fake.url}/v1/convai{target}", data=body) as reply,
+    ):
+        assert reply.status == 422
+        assert (await reply.json())["detail"][0]["loc"][0] == "body"
+
+
+async def test_a_malformed_upload_is_a_400(fake: FakeConvAI) -> None:
+    url = f"{fake.url}/v1/convai/conversations/{next(iter(fake.conversations))}/files"
+    headers = {"xi-api-key": fake.api_key, "content-type": "multipart/form-data"}
+    async with aiohttp.ClientSession() as session, session.post(url, data=b"x", headers=headers) as reply:
+        assert reply.status == 400
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+async def test_another_method_is_a_405_that_names_the_right_ones(fake: FakeConvAI, operation: Operation) -> None:
+    path = operation.path.format(conversation_id="conv_1", agent_id="agent_1", file_id="file_1", tag_id="tag_1")
+    allowed = {method for each in OPERATIONS.values() if each.path == operation.path for method in each.methods}
+    async with aiohttp.ClientSession(headers={"xi-api-key": fake.api_key}) as session:
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - allowed:
+            async with session.request(method, fake.url + path) as reply:
+                if reply.status == 404 and operation.path.count("/") == 4:
+                    continue  # a fixed path that is also a conversation's
+                assert (method, reply.status) == (method, 405)
+                assert set(reply.headers["allow"].split(", ")) >= allowed
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/v1/convai/conversation/token", 422),
-        ("GET", "/v1/convai/conversation/get-signed-url", 422),
         ("GET", "/v1/convai/conversation/token?agent_id=none", 404),
         ("GET", "/v1/convai/conversation/get-signed-url?agent_id=none", 404),
         ("GET", "/v1/convai/agents/none/link", 404),
@@ -249,7 +255,6 @@ async def test_what_the_service_cannot_read_is_a_422(client: ConvAIClient, query
         ("POST", "/v1/convai/conversations/none/feedback", 404),
         ("POST", "/v1/convai/conversations/none/files", 404),
         ("GET", "/v1/nothing", 404),
-        ("PUT", "/v1/convai/conversations", 404),
     ],
 )
 async def test_what_is_not_there_is_answered_as_the_service_does(
@@ -261,17 +266,6 @@ async def test_what_is_not_there_is_answered_as_the_service_does(
         assert "detail" in await reply.json()
 
 
-async def test_bodies_that_the_service_refuses(fake: FakeConvAI) -> None:
-    base = f"{fake.url}/v1/convai/conversations/{next(iter(fake.conversations))}"
-    async with aiohttp.ClientSession(headers={"xi-api-key": fake.api_key}) as session:
-        async with session.post(f"{base}/feedback", json={"feedback": "meh"}) as reply:
-            assert reply.status == 422
-        async with session.post(f"{base}/files", data={"other": "x"}) as reply:
-            assert reply.status == 422
-        async with session.get(f"{base}/sip-messages?page_size=0") as reply:
-            assert reply.status == 422
-
-
 async def test_a_page_by_page_list_is_whole_while_conversations_come_and_go(
     client: ConvAIClient, fake: FakeConvAI
 ) -> None:
@@ -279,7 +273,7 @@ async def test_a_page_by_page_list_is_whole_while_conversations_come_and_go(
     seen = []
     async for page in client.conversations.list(page_size=20).pages():
         seen += [summary.conversation_id for summary in page]
-        fake.add_conversation()
+        fake.add()
         if seen[-1] in fake.conversations:
             await client.conversations.delete(seen[-1])
     assert seen == there
@@ -302,7 +296,7 @@ async def test_a_service_that_is_not_running_has_no_url() -> None:
 
 
 async def test_what_happens_later_shows(client: ConvAIClient, fake: FakeConvAI) -> None:
-    new = fake.add_conversation(status="in-progress")
+    new = fake.add(status="in-progress")
     assert next(iter(fake.conversations)) == new
     assert (await client.conversations.get(new)).status == "in-progress"
     fake.finish(new)
@@ -355,13 +349,6 @@ async def test_a_fault_that_needs_a_whole_body_says_so_for_a_stream(caplog: pyte
             async for _ in audio:
                 pass
     assert "this fault needs a reply that the service does not stream" in caplog.text
-
-
-@pytest.mark.parametrize("size", [0, 1, 417, 418, 100_000, 5_000_000])
-def test_a_recording_has_exactly_the_size_that_was_asked_for(size: int) -> None:
-    blocks = list(mp3.blocks(size))
-    assert sum(map(len, blocks)) == size
-    assert size < 2 or b"".join(blocks)[:2] == b"\xff\xf3"
 
 
 def test_a_page_of_the_fake_decodes_as_a_page() -> None:

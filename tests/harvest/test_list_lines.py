@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from convai_async.calls import list_conversations
 from convai_async.harvest import Archive
+from convai_async.harvest._queries import Scope
 from convai_async.harvest._rows import decoded
-from convai_async.harvest._writer import ArchiveWriter, Scope
+from convai_async.harvest._writer import ArchiveWriter
 from convai_async.harvest.export import export, import_jsonl
 from convai_async.harvest.windows import Window
 

@@ -9,7 +9,10 @@ from typing import assert_type
 from convai_async import (
     AudioStream,
     ConvAIClient,
+    ConvAIError,
+    Fetched,
     FetchResult,
+    NotFetched,
     Page,
     Paginator,
     Response,
@@ -50,6 +53,7 @@ async def lists(client: ConvAIClient) -> None:
         assert_type(summaries, AsyncIterator[ConversationSummary])
     assert_type(client.conversations.get_sip_messages("conv_1"), Paginator[SipMessage])
 
+    client.conversations.list(rating_min=1, exclude_statuses=["in-progress"], visited_agent_ids=("a", "b"))
     client.conversations.list(agent="agent_1")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.conversations.list(page_size="ten")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.conversations.list(call_start_after_unix=date(2026, 1, 1))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
@@ -68,8 +72,23 @@ async def documents(client: ConvAIClient) -> None:
     assert_type(await client.conversations.files.create("conv_1", b"", filename="a.png"), UploadedFile)
     await client.conversations.feedback.create("conv_1", feedback="like")
     await client.conversations.feedback.create("conv_1", feedback="meh")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    await client.conversations.wait("conv_1", until="done")
     async with client.conversations.get_many(["conv_1"]) as results:
         assert_type(results, AsyncIterator[FetchResult])
+        async for result in results:
+            if result.error is None:
+                assert_type(result, Fetched)
+                assert_type(result.conversation, Conversation)
+            else:
+                assert_type(result, NotFetched)
+                assert_type(result.error, ConvAIError)
+            if result.conversation is not None:
+                assert_type(result.error, None)
+            match result:
+                case Fetched():
+                    assert_type(result.conversation, Conversation)
+                case NotFetched():
+                    assert_type(result.error, ConvAIError)
 
 
 async def waiting(client: ConvAIClient) -> None:
@@ -81,6 +100,9 @@ async def waiting(client: ConvAIClient) -> None:
     assert_type(client.conversations.messages.search("x"), Paginator[MessageHit])
     assert_type(client.conversations.tags.list(), Paginator[ConversationTag])
     assert_type(client.agents.topics.get("agent_1"), Paginator[AgentTopic])
+    await client.conversations.tags.update("tag_1", description=None)
+    await client.conversations.tags.update("tag_1", titel="x")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    calls.run_evaluation("conv_1", "polite", skope="agent")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     event = construct_event(b"", "", "")
     if isinstance(event, PostCallTranscription):
         assert_type(event.data, Conversation)

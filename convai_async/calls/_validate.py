@@ -1,0 +1,162 @@
+"""Check arguments before anything is sent. Each check raises `InvalidArgumentError`, which names the parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from convai_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+T = TypeVar("T")
+
+LARGEST_INTEGER = 2**63 - 1
+"""Larger ones fit into no database, and Python refuses to write out those of thousands of digits."""
+MAX_PAGE_SIZE = 100
+MAX_SEARCH_PAGE_SIZE = 50
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)
+
+
+def optional(validate: Callable[[str, Any], T], parameter: str, value: object) -> T | None:
+    """Return a value after this check, or None if it is None: it is not sent then."""
+    return None if value is None else validate(parameter, value)
+
+
+def validate_id(parameter: str, value: str) -> str:
+    """Return an id, which may become a segment of a path.
+
+    Raises:
+        InvalidArgumentError: It is not a string, is empty, ``.`` or ``..``, or holds characters that no id has.
+    """
+    validate_text(parameter, value)
+    if value in {".", ".."}:
+        raise InvalidArgumentError(parameter, f"{value!r} is a step in a path, not an id")
+    if not value.isprintable():
+        raise InvalidArgumentError(parameter, f"{value!r} holds a control character or a line break: strip it")
+    return value
+
+
+def validate_text(parameter: str, value: str, *, blank: bool = False) -> str:
+    """Return free text, in which everything that UTF-8 can encode is allowed.
+
+    Raises:
+        InvalidArgumentError: It is not a string, holds half a surrogate pair, or is blank and must not be.
+    """
+    if not isinstance(value, str):
+        raise InvalidArgumentError(parameter, f"must be a string, not {type(value).__name__}")
+    if not blank and not value.strip():
+        raise InvalidArgumentError(parameter, "must not be empty")
+    return validate_encodable(parameter, value)
+
+
+def validate_encodable(parameter: str, value: str) -> str:
+    """Return text that UTF-8 can encode.
+
+    Raises:
+        InvalidArgumentError: It holds half a surrogate pair.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(parameter, "holds half a surrogate pair, which UTF-8 cannot encode") from None
+    return value
+
+
+def validate_texts(parameter: str, value: str | Sequence[str], most: int | None = None) -> Sequence[str]:
+    """Return one or several texts, as a sequence.
+
+    Raises:
+        InvalidArgumentError: It is neither text nor a sequence of texts, or holds too many of them.
+    """
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, Sequence) or isinstance(texts, bytes):
+        raise InvalidArgumentError(parameter, f"must be a string or a list of strings, not {type(value).__name__}")
+    if most is not None and len(texts) > most:
+        raise InvalidArgumentError(parameter, f"must have at most {most} values, got {len(texts)}")
+    return tuple(validate_text(parameter, text) for text in texts)
+
+
+def validate_number(parameter: str, value: int, smallest: int, largest: int = LARGEST_INTEGER) -> int:
+    """Return a whole number within these bounds.
+
+    Raises:
+        InvalidArgumentError: It is not a whole number, or out of bounds.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not smallest <= value <= largest:
+        bounds = f"{smallest} or more" if largest == LARGEST_INTEGER else f"from {smallest} to {largest}"
+        raise InvalidArgumentError(parameter, f"must be {bounds}, got {shown(value)}")
+    return value
+
+
+def validate_page_size(page_size: int | None, largest: int = MAX_PAGE_SIZE) -> int | None:
+    """Return a page size that the service accepts, or None for the service's default.
+
+    Raises:
+        InvalidArgumentError: It is not a whole number from 1 to the largest.
+    """
+    return None if page_size is None else validate_number("page_size", page_size, 1, largest)
+
+
+def validate_seconds(parameter: str, value: float, *, positive: bool = False) -> None:
+    """Refuse what is not a time in seconds: 0 or more, or more than 0.
+
+    Raises:
+        InvalidArgumentError: It is not a number, or below that.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not value >= 0 or (positive and value == 0):
+        bounds = "more than 0" if positive else "0 or more"
+        raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {shown(value)}")
+
+
+def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the value that is checked
+    """Return a boolean.
+
+    Raises:
+        InvalidArgumentError: It is something else.
+    """
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(parameter, f"must be True or False, got {shown(value)}")
+    return value
+
+
+def validate_choice(parameter: str, value: T, choices: Collection[T]) -> T:
+    """Return one of the values that the service knows.
+
+    Raises:
+        InvalidArgumentError: It is something else.
+    """
+    if value not in choices:
+        *others, last = map(repr, choices)
+        raise InvalidArgumentError(parameter, f"must be {', '.join(others)} or {last}, got {shown(value)}")
+    return value
+
+
+def validate_media_type(parameter: str, value: str) -> str:
+    """Return a media type, such as ``"image/png"``.
+
+    Raises:
+        InvalidArgumentError: It is something else.
+    """
+    if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
+        raise InvalidArgumentError(parameter, f"must be a media type, such as 'image/png', got {shown(value)}")
+    return value
+
+
+def validate_order(low_name: str, low: int | None, high_name: str, high: int | None) -> None:
+    """Refuse a range that ends before it begins.
+
+    Raises:
+        InvalidArgumentError: The lower bound is above the upper one.
+    """
+    if low is not None and high is not None and low > high:
+        raise InvalidArgumentError(low_name, f"{low} is more than {high_name}, {high}: nothing can match")
+
+
+def shown(value: object) -> str:
+    """Return how a value stands in an error message."""
+    return "a huge number" if isinstance(value, int) and abs(value) > LARGEST_INTEGER else repr(value)

@@ -1,0 +1,143 @@
+"""Other replies than the service's own."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from convai_async.testing.replies import error_reply, headers_of_every_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from convai_async.testing.faults._kinds import Fault, Proceed
+
+
+def status(
+    code: int,
+    error: str = "internal_error",
+    message: str = "Something failed.",
+    *,
+    shape: int = 1,
+    headers: Mapping[str, str] | None = None,
+) -> Fault:
+    """Answer with an error status.
+
+    ::
+
+        fake.faults.add(faults.status(500), times=2)
+        await client.conversations.get(conversation_id)  # the third attempt succeeds
+
+    Args:
+        code: The status.
+        error: The service's code for it, such as ``"rate_limit_exceeded"``.
+        message: The service's words.
+        shape: The shape of the body, 1 to 5: see `replies.error_body`.
+        headers: More headers, such as ``{"retry-after": "2"}``.
+    """
+
+    async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
+        reply = error_reply(code, error, message, shape=shape)
+        reply.headers.update(headers or {})
+        return reply
+
+    return answer
+
+
+def rate_limited(
+    error: str = "rate_limit_exceeded", *, retry_after: float | None = None, form: str = "seconds"
+) -> Fault:
+    """Answer 429.
+
+    ::
+
+        fake.faults.add(faults.rate_limited(retry_after=0.01))
+        await client.conversations.get(conversation_id)  # waits as long as it was asked to
+
+    Args:
+        error: ``rate_limit_exceeded``, ``system_busy``, ``concurrent_limit_exceeded`` or
+            ``too_many_concurrent_requests``.
+        retry_after: Seconds to ask for; None asks for none.
+        form: How to ask: ``"seconds"``, ``"date"`` or ``"milliseconds"``.
+    """
+
+    async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        headers: dict[str, str] = {}
+        if retry_after is not None and form == "milliseconds":
+            headers["retry-after-ms"] = str(round(retry_after * 1000))
+        elif retry_after is not None and form == "date":
+            headers["retry-after"] = formatdate(time.time() + retry_after, usegmt=True)
+        elif retry_after is not None:
+            headers["retry-after"] = str(retry_after)
+        return await status(429, error, "Too many requests.", headers=headers)(request, proceed)
+
+    return answer
+
+
+def html(code: int = 502) -> Fault:
+    """Answer with an error page of the front end.
+
+    ::
+
+        fake.faults.add(faults.html(502))
+        await client.conversations.get(conversation_id)
+    """
+
+    async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
+        page = f"<html><head><title>{code}</title></head><body>try later</body></html>"
+        return web.Response(text=page, status=code, content_type="text/html")
+
+    return answer
+
+
+def body(content: bytes, *, code: int = 200, content_type: str = "application/json") -> Fault:
+    """Answer with this body, whatever it is.
+
+    ::
+
+        fake.faults.add(faults.body(b"[1, 2"))
+        with pytest.raises(DecodeError):
+            await once.conversations.get(conversation_id)
+    """
+
+    async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
+        return web.Response(body=content, status=code, content_type=content_type, headers=headers_of_every_reply())
+
+    return answer
+
+
+def mislabelled(content_type: str) -> Fault:
+    """Send the reply with another Content-Type.
+
+    ::
+
+        fake.faults.add(faults.mislabelled("text/html"), operation="get_audio")
+        with pytest.raises(ConvAIError):
+            await once.conversations.audio.stream(recorded_id).__aenter__()
+    """
+
+    async def answer(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        reply = await proceed()
+        reply.headers["content-type"] = content_type
+        return reply
+
+    return answer
+
+
+def redirect(location: str, *, code: int = 302) -> Fault:
+    """Redirect the client to a path of the same origin, or to a URL.
+
+    ::
+
+        fake.faults.add(faults.redirect("https://other.example/"))
+        with pytest.raises(ConvAIError):
+            await client.conversations.get(conversation_id)  # does not send its key to another host
+    """
+
+    async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
+        return web.Response(status=code, headers={"location": location})
+
+    return answer

@@ -1,0 +1,75 @@
+"""Recordings."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from convai_async.testing import mp3
+from convai_async.testing.operations import operation
+from convai_async.testing.replies import headers_of_every_reply, not_found
+
+if TYPE_CHECKING:
+    from convai_async.testing.state import State
+
+_LARGEST_WHOLE_RECORDING = 4 * 1024 * 1024
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+
+
+@operation("GET HEAD", "/conversations/{conversation_id}/audio")
+async def get_audio(state: State, request: web.Request, _query: dict[str, Any]) -> web.StreamResponse:
+    """Send a recording, or the part of it that a Range header asks for."""
+    conversation_id = request.match_info["conversation_id"]
+    if not state.corpus.has_audio(conversation_id):
+        raise not_found("audio")
+    size = state.audio_bytes
+    if size is None:
+        size = mp3.size_of(state.corpus.duration(conversation_id))
+    headers = headers_of_every_reply() | {"content-type": "audio/mpeg"}
+    if not state.audio_ranges:
+        return await _send(state, request, headers, 0, size)
+    headers["accept-ranges"] = "bytes"
+    wanted = _range(request, size)
+    if wanted is None:
+        return await _send(state, request, headers, 0, size)
+    if wanted.start >= wanted.stop:
+        return web.Response(status=416, headers=headers | {"content-range": f"bytes */{size}"})
+    headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+    return await _send(state, request, headers, wanted.start, wanted.stop, status=206)
+
+
+def _range(request: web.Request, size: int) -> range | None:
+    """Return the bytes that a request asks for; empty if there are none such, None for all of them.
+
+    Several ranges and malformed ones are answered in full, as RFC 9110 allows. So is If-Range: recordings have no
+    validator that it could match.
+    """
+    match = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    if match is None or "if-range" in request.headers or match.group(0) == "bytes=-":
+        return None
+    first, last = match.groups()
+    if not first:
+        return range(max(0, size - int(last)), size)
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(int(last) + 1, size) if last else size)
+
+
+async def _send(  # noqa: PLR0913, PLR0917 - a part of a reply
+    state: State, request: web.Request, headers: dict[str, str], start: int, stop: int, status: int = 200
+) -> web.StreamResponse:
+    length = stop - start
+    if request.method == "HEAD":
+        known = {"content-length": str(length)} if state.audio_content_length else {}
+        return web.Response(status=status, headers=headers | known)
+    if state.audio_content_length and length <= _LARGEST_WHOLE_RECORDING:
+        return web.Response(body=b"".join(mp3.blocks(stop, start)), status=status, headers=headers)
+    reply = web.StreamResponse(status=status, headers=headers)
+    if state.audio_content_length:
+        reply.content_length = length
+    await reply.prepare(request)
+    for block in mp3.blocks(stop, start):
+        await reply.write(block)
+    return reply

@@ -1,0 +1,145 @@
+"""Made-up metadata of conversations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from convai_async.testing.transcripts import llm_usage
+
+if TYPE_CHECKING:
+    from convai_async.testing.records import Plan, Record
+
+JSON = dict[str, Any]
+
+
+def metadata_of(record: Record, plan: Plan, *, quirks: bool) -> JSON:
+    """Return the metadata of a conversation."""
+    rng = plan.rng
+    duration: int | float = float(plan.duration) if quirks and record.number % 9 == 0 else plan.duration
+    return {
+        "start_time_unix_secs": record.start,
+        "accepted_time_unix_secs": record.start + 1,
+        "call_duration_secs": duration,
+        "cost": plan.duration * 3,
+        "deletion_settings": {
+            "deletion_time_unix_secs": record.start + 730 * 86_400,
+            "deleted_logs_at_time_unix_secs": None,
+            "deleted_audio_at_time_unix_secs": None,
+            "deleted_transcript_at_time_unix_secs": None,
+            "delete_transcript_and_pii": True,
+            "delete_audio": True,
+        },
+        "feedback": {
+            "type": "rating" if plan.rating else "thumbs" if record.feedback else None,
+            "overall_score": record.feedback,
+            "likes": int(record.feedback == "like"),
+            "dislikes": int(record.feedback == "dislike"),
+            "rating": plan.rating,
+            "comment": "Quick and friendly." if plan.rating == 5 else None,  # noqa: PLR2004 - five stars
+        },
+        "authorization_method": "signed_url",
+        "charging": {
+            "dev_discount": False,
+            "is_burst": False,
+            "tier": "pro",
+            "llm_usage": {
+                "irreversible_generation": llm_usage(rng),
+                "initiated_generation": llm_usage(rng),
+            },
+            "llm_price": 0.0123,
+            "llm_charge": 12,
+            "call_charge": plan.duration,
+            "free_minutes_consumed": 0,
+            "free_llm_dollars_consumed": 0,
+        },
+        "phone_call": _phone_call(plan, record),
+        "batch_call": {"batch_call_id": "batch_1", "batch_call_recipient_id": f"recipient_{record.number}"}
+        if plan.direction == "outbound"
+        else None,
+        "termination_reason": plan.termination_reason,
+        "error": {"code": 1008, "reason": "The line dropped."} if record.status == "failed" else None,
+        "warnings": [],
+        "main_language": plan.scenario.language,
+        "rag_usage": {"usage_count": 2, "embedding_model": "e5_mistral_7b_instruct"},
+        "text_only": plan.text_only,
+        "features_usage": _features(),
+        "eleven_assistant": {"is_eleven_assistant": False},
+        "initiator_id": None,
+        "conversation_initiation_source": plan.source,
+        "conversation_initiation_source_version": "1.4.2",
+        "timezone": None,
+        "initiation_trigger": {"trigger_type": "zendesk", "ticket_id": record.number}
+        if record.number % 10 == 0
+        else {"trigger_type": "default"},
+        "async_metadata": _async_metadata(plan, record) if record.number % 10 == 0 else None,
+        "whatsapp": {
+            "direction": "inbound",
+            "whatsapp_business_account_id": "wa_1",
+            "whatsapp_phone_number_id": f"wapn_{1 + record.number % 2}",
+            "whatsapp_user_id": "wa_user_1",
+        }
+        if plan.source == "whatsapp"
+        else None,
+        "agent_created_from": "ui",
+        "agent_last_updated_from": "api",
+    }
+
+
+def _async_metadata(plan: Plan, record: Record) -> JSON:
+    number = record.number
+    system, link = (
+        ("slack", f"https://example.slack.com/archives/C{number:08}/p{record.start}")
+        if number % 20 == 0
+        else ("zendesk", f"https://example.zendesk.com/agent/tickets/{number}")
+    )
+    return {
+        "delivery_status": "success",
+        "delivery_timestamp": record.start + plan.duration,
+        "delivery_error": None,
+        "external_system": system,
+        "external_id": str(number),
+        "external_link": link,
+        "retry_count": 0,
+        "last_retry_timestamp": None,
+    }
+
+
+def _phone_call(plan: Plan, record: Record) -> JSON | None:
+    if plan.direction is None:
+        return None
+    call = {
+        "direction": plan.direction,
+        "phone_number_id": f"phnum_{1 + record.number % 2}",
+        "agent_number": "+15550199",
+        "external_number": f"+1555{record.number % 10_000:04}",
+        "call_sid": f"CA{record.number:08}",
+    }
+    if plan.source == "twilio":
+        return call | {"type": "twilio", "stream_sid": f"MZ{record.number:08}"}
+    return call | {"type": "sip_trunking"}
+
+
+def _features() -> JSON:
+    off = {"enabled": False, "used": False}
+    names = (
+        "language_detection",
+        "transfer_to_agent",
+        "transfer_to_number",
+        "multivoice",
+        "dtmf_tones",
+        "external_mcp_servers",
+        "tool_dynamic_variable_updates",
+        "voicemail_detection",
+    )
+    nodes = ("tool_node", "standalone_agent_node", "phone_number_node", "end_node")
+    return dict.fromkeys(names, off) | {
+        "pii_zrm_workspace": False,
+        "pii_zrm_agent": False,
+        "is_livekit": True,
+        "workflow": {"enabled": True} | {node: {"enabled": True, "used": True} for node in nodes},
+        "agent_testing": {
+            "enabled": True,
+            "tests_ran_after_last_modification": True,
+            "tests_ran_in_last_7_days": False,
+        },
+    }

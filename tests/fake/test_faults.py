@@ -1,0 +1,62 @@
+"""Faults of the fake service, as a client sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from convai_async import ConvAIClient, RetryPolicy
+from convai_async.errors import ValidationError
+from convai_async.testing import FakeConvAI, faults
+
+if TYPE_CHECKING:
+    from convai_async.testing.faults import Fault
+
+
+async def test_cursors_expire_after_requests_or_seconds(client: ConvAIClient, fake: FakeConvAI) -> None:
+    now = 0.0
+    fault = faults.expiring_cursors(after=2, seconds=10, clock=lambda: now)
+    rule = fake.faults.add(fault, operation="list_conversations", times=None)
+    assert len(await client.conversations.list(page_size=50).collect()) == 250, "a walk that goes on is not hurt"
+    first = await client.conversations.list(page_size=50)
+    await client.conversations.list(page_size=50, cursor=first.next_cursor)
+    await client.conversations.list(page_size=50, cursor=first.next_cursor)
+    with pytest.raises(ValidationError, match="expired"):
+        await client.conversations.list(page_size=50, cursor=first.next_cursor)
+    second = await client.conversations.list(page_size=50)
+    now = 10.5
+    with pytest.raises(ValidationError, match="expired"):
+        await client.conversations.list(page_size=50, cursor=second.next_cursor)
+    assert rule.hits == len(fake.requests)
+
+
+@pytest.mark.parametrize(("share", "received"), [(1.0, 1.0), (0.5, 0.5)])
+async def test_a_body_ends_with_its_connection(fake: FakeConvAI, share: float, received: float) -> None:
+    conversation_id = next(iter(fake.conversations))
+    fake.faults.add(faults.close_delimited(share=share))
+    headers = {"xi-api-key": fake.api_key}
+    url = f"{fake.url}/v1/convai/conversations/{conversation_id}"
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as reply:
+        assert reply.status == 200
+        assert not {"content-length", "transfer-encoding"} & {name.lower() for name in reply.headers}
+        whole = fake.conversations.document(conversation_id)
+        assert await reply.read() == whole[: int(len(whole) * received)]
+
+
+@pytest.mark.parametrize("fault", [faults.endless(chunk=100, pause=0.001), faults.slow_body(chunk=100, pause=0.001)])
+async def test_a_recording_drips(fault: Fault) -> None:
+    async with (
+        FakeConvAI(conversations=30, audio_bytes=1_000_000) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(attempts=1)) as client,
+    ):
+        fake.faults.add(fault, operation="get_audio")
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        received = 0
+        async with client.conversations.audio.stream(recorded) as audio:
+            async for chunk in audio:
+                received += len(chunk)
+                if received > 2_000:
+                    break
+        assert 2_000 < received < 100_000
