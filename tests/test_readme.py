@@ -79,7 +79,7 @@ def test_type_checkers_accept_every_block(tmp_path: Path) -> None:
 
 
 async def test_the_library_in_ten_lines(readme: Any, at_home: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
-    at_home.add_conversation(start=4_000_000_000)
+    at_home.add(start=4_000_000_000)
     await readme["main"]()
     assert {request.operation for request in at_home.requests} >= {"list_conversations"}
 
@@ -102,7 +102,7 @@ async def test_the_worker_sorts_errors_into_drop_wait_and_retry(readme: Any, fak
         assert await handle(client, next(ids)) == "done"
         assert await handle(client, "conv_none") == "drop"
         assert await handle(client, "") == "drop"
-        assert await handle(client, fake.add_conversation(status="processing")) == "wait"
+        assert await handle(client, fake.add(status="processing")) == "wait"
         for fault, answer in (
             (faults.status(503), "retry in 60 s"),
             (faults.drop(), "retry in 60 s"),
@@ -173,7 +173,7 @@ async def test_the_test_of_a_user_s_code(readme: Any, fake_convai: FakeConvAI) -
 
 
 async def test_the_test_of_a_user_s_code_with_conversations_of_their_own(readme: Any, fake_convai_factory: Any) -> None:
-    await readme["test_my_code_with_conversations_of_my_own"](fake_convai_factory)
+    await readme["test_my_own_conversations"](fake_convai_factory)
 
 
 class TestWebBackend:
@@ -255,7 +255,7 @@ async def test_waiting_and_watching(readme: Any, client: ConvAIClient, fake: Fak
         saved = watch.token
     task = asyncio.create_task(readme["for_ever"](client, saved))
     async with asyncio.timeout(20):
-        while len(fake.requests_to("get_conversation")) < 10:
+        while len(fake.requests("get_conversation")) < 10:
             await asyncio.sleep(0)
     task.cancel()
 

@@ -211,11 +211,11 @@ async def test_wait_for_a_slot_takes_from_the_time_of_an_attempt_without_retry(c
     timeouts: list[float | None] = []
     send = engine.session.send
 
-    async def noted(call: Any, timeout: float | None) -> Any:
+    async def noted(call: Any, timeout: float | None, memory: Any) -> Any:
         timeouts.append(timeout)
-        return await send(call, 30)
+        return await send(call, 30, memory)
 
-    engine.session.send = noted  # type: ignore[method-assign]
+    engine.session.send = noted  # type: ignore[method-assign, assignment]
     time = 0.0
     engine.clock = lambda: time
     for options in ({}, {"priority": "bulk"}, {"retry": RetryPolicy()}, {"timeout": None}):

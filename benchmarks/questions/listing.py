@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+import anyio
 
 from benchmarks.clients import KEY
 from benchmarks.question import Question, Setting
 from convai_async import ConvAIClient
-from convai_async.harvest._listing import Board, read_stretch
+from convai_async.harvest._listing import ListReader, RangeScheduler
+from convai_async.harvest._outages import OutageGuard
+from convai_async.harvest._queries import Scope
 from convai_async.harvest._run import LISTERS
 from convai_async.harvest.windows import BEGINNING, Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from convai_async.harvest._intake import Intake
+    from convai_async.harvest._jobs import Listing, RangeProgress
     from convai_async.models import ConversationSummary
 
 _CONVERSATIONS = 100_000
@@ -54,22 +60,43 @@ async def prefetched(setting: Setting) -> float:
         return time.perf_counter() - began
 
 
-async def in_windows(setting: Setting) -> float:
+class _Everything:
+    """Takes what is listed, in the place of an archive."""
+
+    limited = satisfied = False
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+
+    def has_room_for(self, _: Listing) -> bool:
+        """Have room."""
+        return True
+
+    async def take(self, listing: Listing) -> None:
+        """Keep the ids."""
+        self.ids.update(summary.conversation_id for summary in listing.summaries)
+
+    async def finish(self, progress: RangeProgress, read: Window) -> None:
+        """Do nothing."""
+
+    def abandon(self, progress: RangeProgress) -> None:
+        """Do nothing."""
+
+    async def fail(self, window: Window, error: str, *, attempts: int) -> None:
+        """Fail, too."""
+        raise ValueError(f"{window}, {attempts} times: {error}")
+
+
+async def in_ranges(setting: Setting) -> float:
     """List as a harvest does."""
     async with ConvAIClient(KEY, base_url=setting.url) as client:
-        board = Board([Window(BEGINNING, None)])
-        seen: set[str] = set()
-
-        async def lister() -> None:
-            while (stretch := await board.take()) is not None:
-                async for listed in read_stretch(client, stretch, ""):
-                    seen.update(summary.conversation_id for summary in listed.summaries)
-                    board.wake()
-                board.done(stretch)
-
+        stop, intake, window = anyio.Event(), _Everything(), Window(BEGINNING, None)
+        guard = OutageGuard(client, stop, lambda _problem, _until: None)
+        reader = ListReader(Scope(window), guard, cast("Intake", intake), stop)
+        scheduler = RangeScheduler([window])
         began = time.perf_counter()
-        await asyncio.gather(*(lister() for _ in range(LISTERS)))
-        _check(len(seen))
+        await asyncio.gather(*(reader.run(scheduler) for _ in range(LISTERS)))
+        _check(len(intake.ids))
         return time.perf_counter() - began
 
 
@@ -77,7 +104,7 @@ WHOLE_LIST = Question(
     asks=f"Listing {_CONVERSATIONS:,} conversations at {_SECONDS_A_PAGE * 1000:.0f} ms a page",
     unit="s",
     contenders={
-        "in windows, as a harvest does": in_windows,
+        "in ranges, as a harvest does": in_ranges,
         "iterating": one_after_the_other,
         f"iterating with prefetch, and {_WORK_A_PAGE * 1000:.0f} ms of work a page": prefetched,
     },

@@ -49,6 +49,14 @@ if TYPE_CHECKING:
     help="What to do with conversations that the service has no more, in what is read of the list. Kept by default.",
 )
 @click.option(
+    "--prune-limit",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="The largest share of the archive that --prune may mark or remove; none is if there are more. Ten may always.",
+)
+@click.option(
     "--max-concurrency",
     type=click.IntRange(min=1),
     default=128,
@@ -77,7 +85,8 @@ def harvest_command(archive: Path, *, lookback: int, as_json: bool, utc: bool, *
     that were not done or failed, whatever could not be fetched, and within the lookback those whose line in
     the list has changed, as after a new analysis or a rating.
 
-    Ctrl-C finishes what is under way; a second one stops at once. Nothing that was written is lost either way.
+    Ctrl-C finishes what is under way, within 30 s; a second one stops at once. Nothing that was written is lost
+    either way.
     """
     clock = Clock(utc=utc)
     with display(clock, as_json=as_json) as progress:
@@ -133,6 +142,11 @@ def _summary(archive: Path, report: HarvestReport, clock: Clock) -> str:
     if report.failed:
         lines.append(
             f"{report.failed:,} failed: see `convai-async status {archive}`; the same command tries them again"
+        )
+    if report.not_pruned:
+        lines.append(
+            f"nothing was pruned: more conversations than --prune-limit allows ({report.not_pruned:,} or more) are gone"
+            " from the service. Is the API key of the same workspace? If they were deleted, run it with a higher limit"
         )
     if report.interrupted:
         left = max(report.found - report.handled, 0)

@@ -104,6 +104,8 @@ class LiveProgress:
         report = self._report
         done_per_sec, fetched_per_sec = self._speeds()
         facts = [Text(f"{fetched_per_sec:.0f}/s")]
+        if report.waiting_for is not None:
+            facts.append(Text(f"waiting until {self._clock.show(report.waiting_until_unix_secs)[11:]}", "yellow"))
         if report.failed:
             facts.append(Text(f"{report.failed:,} failed", "red"))
         if total is not None and total > report.handled and done_per_sec:  # recordings, which come last, have no total

@@ -43,7 +43,7 @@ def display(clock: Clock, *, as_json: bool) -> Display:
         from convai_async.cli._live_progress import LiveProgress  # noqa: PLC0415 - needs rich, and a terminal
 
         return LiveProgress(clock)
-    return Lines(lambda report: note(f"{counts(report)}; {outlook(report)}"))
+    return Lines(lambda report: note(f"{counts(report)}; {outlook(report, clock)}"))
 
 
 def report_json(event: str, report: HarvestReport) -> bytes:
@@ -67,8 +67,10 @@ def counts(report: HarvestReport) -> str:
     )
 
 
-def outlook(report: HarvestReport) -> str:
-    """Return for how long it will go on, and with how many requests at once."""
+def outlook(report: HarvestReport, clock: Clock) -> str:
+    """Return for how long it will go on, and with how many requests at once; or until when it waits for the service."""
+    if report.waiting_for is not None:  # why is in the log, which is shown too
+        return f"waiting until {clock.show(report.waiting_until_unix_secs)} at the latest"
     left = "" if report.seconds_left is None else f"about {duration(report.seconds_left)} left, "
     return f"{left}{report.concurrency} at once"
 
@@ -80,6 +82,7 @@ class Lines:
         self._show = show
         self._clock = clock
         self._next = clock()
+        self._waiting_for: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -90,11 +93,16 @@ class Lines:
         """Leave the last word to the report."""
 
     def update(self, report: HarvestReport) -> None:
-        """Show the counts if the last line is old enough."""
-        if self._clock() < self._next:
+        """Show the counts if the last line is old enough, or if the run begins or ends to wait."""
+        if self._clock() < self._next and report.waiting_for == self._waiting_for:
             return
+        self._waiting_for = report.waiting_for
         self._next = self._clock() + _SECONDS_BETWEEN_LINES
         try:
             self._show(report)
         except OutputError:  # the harvest goes on; its report at the end meets the same error
-            self._next = float("inf")
+            self._show = _show_nothing
+
+
+def _show_nothing(_: HarvestReport) -> None:
+    """Nobody can be shown anything."""

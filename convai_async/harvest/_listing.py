@@ -1,183 +1,310 @@
-"""Read the list in windows, several at once.
+"""Read the list in ranges of time, several at once.
 
-A cursor is no checkpoint: nobody knows how long it lives. A window of time is. Since a list runs from new to
-old, every page completes a window: from the page's last conversation up to the page before. What has been read
-is such windows, and what is still to be read is what lies between them.
-
-Several listers work side by side. One that has nothing to do takes the older half of what another has before
-it: so the list is split where it is dense, and its beginning is found by halving, without being told.
+A cursor is not a checkpoint: how long it lives is unknown. A range of time is. A range counts as read only when a
+query bounded to it was followed to its last page. In which order conversations come tells how many there probably are,
+and nothing else: a range that probably holds many pages is split, and its parts are read side by side.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 
-from convai_async.calls import MAX_PAGE_SIZE
-from convai_async.harvest.windows import Window, may_lie_in
-from convai_async.models import ConversationSummary
+from convai_async import calls
+from convai_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    ConvAIError,
+    PaginationError,
+    PermissionDeniedError,
+    ResponseTooLargeError,
+)
+from convai_async.harvest._jobs import Listing, RangeProgress
+from convai_async.harvest._outages import OUTAGE_ERRORS
+from convai_async.harvest.windows import Window
 from convai_async.models._time import credible_start, latest_start
+from convai_async.pagination import Paginator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import Iterable, Sequence
 
+    from convai_async.calls import Call, Page
     from convai_async.client import ConvAIClient
+    from convai_async.harvest._intake import Intake
+    from convai_async.harvest._outages import OutageGuard
+    from convai_async.harvest._queries import Scope
+    from convai_async.models import ConversationSummary
+
+_PAGES_A_PART = 8
+_MOST_PAGES = 20
+"""A range that probably has more pages, or turns out to have more, is split; so many may wait to be handed on."""
+_MOST_EQUAL_PAGES = 64 * _PAGES_A_PART
+"""A range that probably has more is not split into equal parts: the guess reaches too far."""
+_FEWEST_PARTS_OF_UNKNOWN = 8
+_MOST_ATTEMPTS = 3
 
 
-_WORTH_SPLITTING = 2 * MAX_PAGE_SIZE
-"""Conversations that are expected to be still to come."""
-
-
-class ListedWindow(msgspec.Struct, frozen=True):
-    """A window whose conversations are all known.
+class Range(msgspec.Struct, eq=False):
+    """A part of the list that is to be read.
 
     Attributes:
-        window: The window.
-        summaries: The conversations in it.
-        newest: Whether nothing newer was listed.
+        window: When its conversations started.
+        expected: How many there probably are.
+        attempts: How often it could not be read.
     """
 
     window: Window
-    summaries: list[ConversationSummary]
-    newest: bool = False
+    expected: float = 0.0
+    attempts: int = 0
 
 
-class Stretch(msgspec.Struct, eq=False):
-    """A window that somebody is reading, from its end to its start.
-
-    Attributes:
-        start: Its first second; rises when somebody else takes the older half.
-        end: Where what is still to be read ends, in unix seconds; falls with every page. None is open.
-        seen: Conversations that were listed.
-        newest: When the newest of them started.
-        ordered: Whether they came from new to old.
-    """
-
-    start: int
-    end: int | None
-    seen: int = 0
-    newest: int | None = None
-    ordered: bool = True
-
-    @property
-    def rest(self) -> Window:
-        """What is still to be read."""
-        return Window(self.start, self.end)
-
-    def expected(self) -> float:
-        """Return how many conversations are probably still to come, going by those that came."""
-        if self.newest is None or self.end is None or not self.ordered:
-            return 0.0
-        return self.seen * (self.end - self.start) / max(self.newest + 1 - self.end, 1)
-
-
-class Board:
-    """Which stretches are to be read, and who reads what.
+class RangeScheduler:
+    """Which ranges are to be read; the newest is read first.
 
     Args:
-        windows: What is to be read; the newest is begun first.
+        windows: What is to be read, from old to new.
     """
 
     def __init__(self, windows: Iterable[Window]) -> None:
-        self._waiting = [Stretch(window.start, window.end) for window in windows]
-        self._active: list[Stretch] = []
+        self._waiting = deque(Range(window) for window in windows)
+        self._reading: set[Range] = set()
         self._changed = anyio.Event()
 
-    async def take(self) -> Stretch | None:
-        """Return a stretch to read, when there is one; None when everything is read."""
-        while True:
-            stretch = self._waiting.pop() if self._waiting else self._split()
-            if stretch is not None:
-                self._active.append(stretch)
-                return stretch
-            if not self._active:
+    async def take(self) -> Range | None:
+        """Return the next range to read when there is one, or None when everything was read."""
+        while not self._waiting:
+            if not self._reading:
                 return None
             await self._changed.wait()
+        taken = self._waiting.pop()
+        self._reading.add(taken)
+        return taken
 
-    def done(self, stretch: Stretch) -> None:
-        """Note that a stretch has been read."""
-        self._active.remove(stretch)
-        self.wake()
-
-    def wake(self) -> None:
-        """Let those who wait for a stretch look again."""
+    def done(self, taken: Range) -> None:
+        """Note that nobody reads a range any more."""
+        self._reading.discard(taken)
         self._changed.set()
         self._changed = anyio.Event()
 
+    def split(self, taken: Range, windows: Sequence[Window]) -> None:
+        """Put the parts of a range in its place."""
+        self._waiting += [Range(window, taken.expected / len(windows)) for window in windows]
+
+    def put_back(self, taken: Range) -> None:
+        """Let a range be read again, after all the others."""
+        taken.attempts += 1
+        self._waiting.appendleft(taken)
+
     def expected(self) -> float:
-        """Return how many conversations are probably still to be listed, in the stretches that were begun."""
-        return sum(stretch.expected() for stretch in self._active)
-
-    def remaining(self) -> list[Window]:
-        """Return what has not been read yet."""
-        return [stretch.rest for stretch in (*self._waiting, *self._active)]
-
-    def _split(self) -> Stretch | None:
-        fullest = max(self._active, key=Stretch.expected, default=None)
-        if fullest is None or fullest.end is None or fullest.expected() < _WORTH_SPLITTING:
-            return None
-        middle = fullest.start + (fullest.end - fullest.start) // 2
-        if middle in {fullest.start, fullest.end}:
-            return None
-        older = Stretch(fullest.start, middle)
-        fullest.start = middle
-        return older
+        """Return how many conversations the ranges that are waiting or being read probably have."""
+        return sum(each.expected for each in (*self._waiting, *self._reading))
 
 
-async def read_stretch(client: ConvAIClient, stretch: Stretch, agent_id: str) -> AsyncGenerator[ListedWindow, None]:
-    """Yield the windows of a stretch as its pages complete them, from new to old.
+class ListReader:
+    """Reads ranges of the list, and hands on whatever is listed. Several tasks can `run` it.
 
-    The service does not say which of its two bounds are inclusive: it is asked for a second more, and what
-    lies outside is left out. A list that is not from new to old is read to its end before anything is yielded.
-    No window reaches beyond the newest conversation into the future: of that, nothing is known.
-
-    Raises:
-        ConvAIError: A page cannot be read. What was yielded is complete; ``stretch.rest`` is what remains.
+    Args:
+        scope: Of which conversations.
+        guard: Sends the requests.
+        intake: Takes what is listed.
+        stop: Set when no more pages are to be read.
     """
-    whole = stretch.rest
-    now = time.time()
-    latest = latest_start(now)
-    paginator = client.conversations.list(
-        agent_id=agent_id or None,
-        call_start_after_unix=whole.start - 1 if whole.start > 0 else None,
-        call_start_before_unix=whole.end,
-    )
-    # Conversations of the last second on a page can go on on the next one: they wait for it.
-    waiting: dict[str, ConversationSummary] = {}
-    oldest: int | None = None
-    async with aclosing(paginator.pages()) as pages:
-        async for page in pages:
-            for summary in page:
-                start = credible_start(summary.start_time_unix_secs, latest)
-                if start is None or start in whole:
-                    waiting[summary.conversation_id] = summary
-                    stretch.seen += 1
-                if start is not None and start in whole:
-                    stretch.ordered = stretch.ordered and (oldest is None or start <= oldest)
-                    oldest = start if oldest is None else min(start, oldest)
-                    stretch.newest = start if stretch.newest is None else max(start, stretch.newest)
-            if stretch.ordered and oldest is not None:
-                yield _cut_off(stretch, waiting, oldest + 1, now)
-                if stretch.end == stretch.start:
-                    return  # somebody else reads the rest
-    yield _cut_off(stretch, waiting, stretch.start, now)
+
+    def __init__(self, scope: Scope, guard: OutageGuard, intake: Intake, stop: anyio.Event) -> None:
+        self._scope = scope
+        self._guard = guard
+        self._intake = intake
+        self._stop = stop
+        self._any_page_came = False
+
+    async def run(self, scheduler: RangeScheduler) -> None:
+        """Read until a scheduler has nothing left, or nothing more is wanted.
+
+        Raises:
+            AuthenticationError, PermissionDeniedError: The key may not read the list.
+            APIStatusError: The first request was refused.
+            TransportError, ServerError: An outage lasted too long.
+            StopRequested: As `OutageGuard.run`.
+        """
+        while not self._ended and (taken := await scheduler.take()) is not None:
+            try:
+                await self._read(taken, scheduler)
+            finally:
+                scheduler.done(taken)
+
+    @property
+    def _ended(self) -> bool:
+        return self._stop.is_set() or self._intake.satisfied
+
+    async def _read(self, taken: Range, scheduler: RangeScheduler) -> None:
+        window = taken.window
+        # Whether the service takes its bounds as inclusive is undocumented: it is asked for a second more.
+        call = calls.list_conversations(
+            agent_id=self._scope.agent_id or None,
+            call_start_after_unix=window.start - 1 if window.start > 0 else None,
+            call_start_before_unix=window.end,
+        )
+        reading = _Reading(window, time.time())
+        paginator = Paginator(partial(self._send, reading), call)
+        try:
+            async with aclosing(paginator.pages()) as pages:
+                async for page in pages:
+                    await self._hand_on(reading, wait=self._intake.limited or len(reading.listings) >= _MOST_PAGES)
+                    if self._ended:
+                        return
+                    taken.expected = reading.expected_conversations - reading.count if page.has_more else 0
+                    if page.has_more and reading.is_too_long and (parts := reading.split()):
+                        await self._give_up(reading)
+                        scheduler.split(taken, parts)
+                        return
+        except (_UnreadablePageError, PaginationError) as error:
+            await self._give_up(reading)
+            if parts := reading.split():
+                scheduler.split(taken, parts)
+            elif taken.attempts + 1 < _MOST_ATTEMPTS:
+                scheduler.put_back(taken)
+            else:
+                await self._intake.fail(window, str(error), attempts=_MOST_ATTEMPTS)
+            return
+        await self._hand_on(reading, wait=True)
+        await self._intake.finish(reading.progress, reading.read)
+
+    async def _send(self, reading: _Reading, call: Call[Page[ConversationSummary]]) -> Page[ConversationSummary]:
+        page = await self._guard.run(partial(_request, call), lambda error: error)
+        if isinstance(page, ConvAIError):
+            if not self._any_page_came and isinstance(page, APIStatusError) and not page.retryable:
+                raise page
+            raise _UnreadablePageError(page)
+        self._any_page_came = True
+        reading.add(page)
+        return page
+
+    async def _hand_on(self, reading: _Reading, *, wait: bool) -> None:
+        """Hand on what was listed; without waiting, as much as fits into the queue."""
+        while reading.listings and (wait or self._intake.has_room_for(reading.listings[0])):
+            await self._intake.take(reading.listings.popleft())
+
+    async def _give_up(self, reading: _Reading) -> None:
+        await self._hand_on(reading, wait=True)
+        self._intake.abandon(reading.progress)
 
 
-def _cut_off(stretch: Stretch, waiting: dict[str, ConversationSummary], start: int, now: float) -> ListedWindow:
-    """Complete the window from ``start`` to the end of the stretch, and take its conversations out of the waiting."""
-    end = stretch.end
-    newest = end is None or end > now
-    if end is None or end > now:
-        end = stretch.start if stretch.newest is None else stretch.newest + 1
-    window = Window(max(start, stretch.start), end)
-    complete = [
-        summary for summary in waiting.values() if may_lie_in(window, summary.start_time_unix_secs, latest_start(now))
-    ]
-    for summary in complete:
-        del waiting[summary.conversation_id]
-    stretch.end = window.start
-    return ListedWindow(window, complete, newest)
+class _UnreadablePageError(ConvAIError):
+    """A page of the list could not be read although the service can be reached."""
+
+
+class _Reading:
+    """What one reading of a range has listed.
+
+    Attributes:
+        window: The range.
+        progress: What the archive's side knows of it.
+        listings: Pages that are still to be handed on.
+        pages: How many came.
+        lines: How many conversations they had.
+        within: How many of these started within the bounds that the service was asked for.
+        count: How many of these are in the range.
+        oldest: When the oldest of them started.
+        newest: When the newest of them started.
+        latest: The latest credible start.
+    """
+
+    def __init__(self, window: Window, now: float) -> None:
+        self.window = window
+        self.progress = RangeProgress(window)
+        self.listings: deque[Listing] = deque()
+        self.pages = 0
+        self.lines = 0
+        self.within = 0
+        self.count = 0
+        self.latest = self.oldest = latest_start(now)
+        self.newest = window.start - 1
+        self.open_end = window.end is None or window.end > now
+        self._asked = Window(window.start - 1, None if window.end is None else window.end + 1)
+
+    @property
+    def read(self) -> Window:
+        """What was read; with an open end up to the newest conversation: nothing is known of the time after it."""
+        return Window(self.window.start, self.newest + 1) if self.open_end else self.window
+
+    def add(self, page: Page[ConversationSummary]) -> None:
+        """Note a page."""
+        self.pages += 1
+        self.lines += len(page)
+        self.listings.append(Listing(self.progress, page.items, page.undecodable))
+        for summary in page:
+            start = credible_start(summary.start_time_unix_secs, self.latest)
+            if start is None:
+                continue
+            self.within += start in self._asked
+            if start in self.window:
+                self.count += 1
+                self.oldest = min(self.oldest, start)
+                self.newest = max(self.newest, start)
+
+    @property
+    def expected_pages(self) -> float:
+        """How many pages there probably are in all, if the conversations are as close to each other as those listed."""
+        return max((self.newest + 1 - self.window.start) / self._seconds_a_page, self.pages) if self.count else 0.0
+
+    @property
+    def expected_conversations(self) -> float:
+        """How many conversations there probably are in all; nobody can tell of a range that is far too long."""
+        return self.expected_pages * self.count / self.pages if self.expected_pages <= _MOST_EQUAL_PAGES else self.count
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether to split the range rather than to read on."""
+        return self.pages % _MOST_PAGES == 0 or (self.pages == 1 and self.expected_pages > _MOST_PAGES)
+
+    @property
+    def _seconds_a_page(self) -> float:
+        high = self.newest + 1 if self.window.end is None else self.window.end
+        # Of few conversations, their distance from the range's end says more than their distance from each other.
+        return max(self.newest - self.oldest, (high - self.oldest) / self.count, 1) / self.pages
+
+    def split(self) -> list[Window]:
+        """Return the parts to split the range into: two or more, which together are the range; none if none can be.
+
+        They are equal, unless the range is so long that how many conversations it holds is anybody's guess, as of one
+        that begins in 1970. Then they double in length towards the past.
+        """
+        if 2 * self.within < max(self.lines, 1):
+            return []  # a service that lists what it was not asked for would do so for each part
+        window = self.window
+        high = self.newest + 1 if self.count else self.latest
+        high = high if window.end is None else min(high, window.end)
+        length = high - window.start
+        if length <= 0:
+            return []
+        if self.count and self.expected_pages > _MOST_EQUAL_PAGES:
+            first = self._seconds_a_page * _PAGES_A_PART
+            starts = {high - int(first * 2**number) for number in range(math.ceil(math.log2(length / first)))}
+        else:
+            fewest = 2 if self.pages < _MOST_PAGES else _FEWEST_PARTS_OF_UNKNOWN
+            count = max(fewest, math.ceil(self.expected_pages / _PAGES_A_PART))
+            starts = {window.start + length * number // count for number in range(count)}
+        if not starts - {window.start} and high != window.end:
+            starts.add(high)
+        ordered = sorted(starts | {window.start})
+        ends: list[int | None] = [*ordered[1:], window.end]
+        return [Window(*bounds) for bounds in zip(ordered, ends, strict=True)] if len(ordered) > 1 else []
+
+
+async def _request(
+    call: Call[Page[ConversationSummary]], client: ConvAIClient
+) -> Page[ConversationSummary] | ConvAIError:
+    """Return a page, or the error if the service refuses to give this one."""
+    try:
+        return await client._engine.send(call)  # noqa: SLF001 - with the retries and the limit of this client
+    except (AuthenticationError, PermissionDeniedError, *OUTAGE_ERRORS):
+        raise
+    except (APIStatusError, ResponseTooLargeError) as error:
+        return error

@@ -1,17 +1,28 @@
-"""A harvest lasts through the night: when the service cannot be reached, it waits."""
+"""Wait for a service that cannot be reached, and say so."""
 
 from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
+from msgspec import UNSET, UnsetType
 
-from convai_async.errors import ConvAIError, RateLimitError, TransportError
+from convai_async.errors import (
+    APIStatusError,
+    ConnectionFailedError,
+    ConvAIError,
+    DecodeError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from convai_async.client import ConvAIClient
 
@@ -20,15 +31,34 @@ T = TypeVar("T")
 _logger = logging.getLogger("convai_async")
 
 _LONGEST_SECS = 15 * 60.0
+_LONGEST_FIRST_SECS = 10.0
+"""How long to wait when a run's first request cannot connect; the last attempt may take another ten."""
 _PAUSE_SECS = 5.0
+_FIRST_TIMEOUT = 10.0
+_LONGEST_LOOK_SECS = 65.0
+"""A longer time between two probes is time in which the process was stopped or the machine suspended."""
+_WORTH_SAYING_SECS = 10.0
+_GATEWAY_STATUSES = frozenset({502, 503, 504})
+
+OUTAGE_ERRORS = (RateLimitError, TransportError, ServerError, DecodeError)
+"""What `OutageGuard.run` handles."""
 
 
-class Outages:
-    """Tells a service that cannot be reached from a request that fails by itself, and sits out the former.
+class StopRequested(Exception):  # noqa: N818 - not an error
+    """The harvest was asked to stop while it waited for the service."""
+
+
+class OutageGuard:
+    """Retries requests through an outage of the service, and tells an outage from a request that fails by itself.
+
+    An outage is that the service cannot be reached, or that a gateway (502, 503, 504) or something that is not the
+    service answers in its place. Whether it is one, a probe decides.
 
     Args:
-        client: Whom to ask.
-        stop: Set when nobody wants to wait any longer.
+        client: The client to send requests with.
+        stop: Set when waiting must end.
+        notify: Called when a wait begins, with what is wrong and the unix time at which the wait ends at the latest,
+            when that time changes, and with ``(None, None)`` when the wait is over.
         clock: Tells seconds.
         sleep: Waits for seconds.
     """
@@ -37,69 +67,169 @@ class Outages:
         self,
         client: ConvAIClient,
         stop: anyio.Event,
+        notify: Callable[[str | None, int | None], None],
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        self._client = client.with_options(retry=None)
+        self._client = client
+        self._first = client.with_options(retry=None, timeout=_FIRST_TIMEOUT)
+        # Ahead of what the harvest itself asks for: waiting for that must not look like an outage.
+        self._probe = client.with_options(retry=None, priority="interactive")
         self._stop = stop
+        self._notify = notify
         self._clock = clock
         self._sleep = sleep
-        self._one_waits = anyio.Lock()
-        self._last_ended_at = 0.0
+        self._reached = False
+        self._one_probes = anyio.Lock()
+        self._ended_at = 0.0
+        self._gave_up = False
+        self._waiting = 0
+        self._waiting_since = 0.0
 
-    async def keep_trying(
-        self, attempt: Callable[[], Awaitable[T]], alone: Callable[[ConvAIError], T] | None = None
+    async def run(
+        self, attempt: Callable[[ConvAIClient], Awaitable[T]], on_isolated_failure: Callable[[ConvAIError], T]
     ) -> T:
-        """Try until it succeeds; sit out when the service cannot be reached, or asks for a long pause.
+        """Return the result of an attempt, made again after each outage and each pause that the service asks for.
 
         Args:
-            attempt: What to try.
-            alone: Makes the result when it fails although the service can be reached; None raises the error.
-        """
-        began = self._clock()
-        while True:
-            started = self._clock()
-            try:
-                return await attempt()
-            except RateLimitError as error:
-                pause = _PAUSE_SECS if error.retry_after is None else error.retry_after
-                if self._stop.is_set() or self._clock() - began + pause > _LONGEST_SECS:
-                    if alone is None:
-                        raise
-                    return alone(error)
-                await self._sleep(pause)
-            except TransportError as error:
-                if await self._sat_out(started, error):
-                    continue
-                if alone is None:
-                    raise
-                return alone(error)
-
-    async def _sat_out(self, since: float, error: TransportError) -> bool:
-        """Wait until the service can be reached; tell whether it could not be, at some time since then.
+            attempt: Sends the request with the client that it is given.
+            on_isolated_failure: Makes the result when the request fails although the service can be reached.
 
         Raises:
-            TransportError: ``error``, when that takes a quarter of an hour, or when it is asked to stop.
+            ConnectionFailedError: The first request of all could not connect for 10 s.
+            TransportError, ServerError: The outage lasted for a quarter of an hour.
+            StopRequested: It would have to wait, and was asked to stop.
+            ConvAIError: Any other error of the attempt.
         """
-        async with self._one_waits:
-            if self._last_ended_at > since:
-                return True
+        if not self._reached:
+            first = await self._reach(attempt)
+            if not isinstance(first, UnsetType):
+                return first
+        paused = 0.0
+        while True:
             began = self._clock()
-            while not await self._reachable():
-                if self._clock() == began:
-                    _logger.warning("the harvest waits up to %d min for the service: %s", _LONGEST_SECS // 60, error)
-                if self._stop.is_set() or self._clock() - began > _LONGEST_SECS:
-                    raise error
-                await self._sleep(_PAUSE_SECS)
-                self._last_ended_at = self._clock()
-            return self._last_ended_at > since
+            try:
+                return await attempt(self._client)
+            except RateLimitError as error:
+                pause = _PAUSE_SECS if error.retry_after is None else error.retry_after
+                paused += pause
+                if paused > _LONGEST_SECS:
+                    return on_isolated_failure(error)
+                await self._pause(pause, error)
+            except (TransportError, ServerError, DecodeError) as error:
+                if not _may_be_outage(error) or not await self._outage_ended(began, error):
+                    return on_isolated_failure(error)
 
-    async def _reachable(self) -> bool:
+    async def _reach(self, attempt: Callable[[ConvAIClient], Awaitable[T]]) -> T | UnsetType:
+        """Send the first request, without retries; UNSET if it failed, but not for want of a connection.
+
+        Raises:
+            ConnectionFailedError: No connection could be made, again and again.
+            StopRequested: As `run`.
+        """
+        waited = 0.0
+        with ExitStack() as announced:
+            while True:
+                began = self._clock()
+                try:
+                    result = await attempt(self._first)
+                except ConnectionFailedError as error:
+                    if error.ambiguous:
+                        break
+                    if not error.retryable or waited >= _LONGEST_FIRST_SECS:
+                        raise
+                    if self._stop.is_set():
+                        raise StopRequested from error
+                    if not waited:
+                        announced.enter_context(self._announced(error, _LONGEST_FIRST_SECS))
+                    await self._sleep(_PAUSE_SECS)
+                    waited += min(self._clock() - began, _LONGEST_LOOK_SECS)
+                except OUTAGE_ERRORS:
+                    break
+                else:
+                    self._reached = True
+                    return result
+        self._reached = True
+        return UNSET
+
+    async def _pause(self, seconds: float, error: ConvAIError) -> None:
+        if self._stop.is_set():
+            raise StopRequested from error
+        if seconds < _WORTH_SAYING_SECS:
+            await self._sleep(seconds)
+        else:
+            with self._announced(error, seconds):
+                await self._sleep(seconds)
+
+    async def _outage_ended(self, since: float, error: ConvAIError) -> bool:
+        """Wait until the service can be reached; return False if it could be all the time since then."""
+        async with self._one_probes:
+            if self._ended_at > since:
+                return True
+            if self._stop.is_set():
+                raise StopRequested from error
+            if await self._is_reachable():
+                self._gave_up = False
+                return False
+            if not self._gave_up and await self._wait(error):
+                return True
+            self._gave_up = True
+            if isinstance(error, DecodeError):
+                return False
+            raise error
+
+    async def _wait(self, error: ConvAIError) -> bool:
+        """Probe until the service can be reached; return False after a quarter of an hour."""
+        waited = 0.0
+        with self._announced(error, _LONGEST_SECS):
+            while waited < _LONGEST_SECS:
+                looked = self._clock()
+                await self._sleep(_PAUSE_SECS)
+                if self._stop.is_set():
+                    raise StopRequested from error
+                if await self._is_reachable():
+                    self._ended_at = self._clock()
+                    return True
+                passed = self._clock() - looked
+                waited += min(passed, _LONGEST_LOOK_SECS)
+                if passed > _LONGEST_LOOK_SECS:
+                    self._say(error, _LONGEST_SECS - waited)
+        return False
+
+    async def _is_reachable(self) -> bool:
         try:
-            await self._client.conversations.list(page_size=1)
-        except TransportError:
-            return False
-        except ConvAIError:
-            pass  # an answer, whatever it says
+            await self._probe.conversations.list(page_size=1)
+        except ConvAIError as error:
+            return not _may_be_outage(error)  # any other reply is one of the service's
         return True
+
+    @contextmanager
+    def _announced(self, error: ConvAIError, seconds: float) -> Iterator[None]:
+        """Say why the harvest waits, unless that has been said, and when no request waits any more."""
+        self._waiting += 1
+        if self._waiting == 1:
+            self._waiting_since = self._clock()
+            self._say(error, seconds)
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if self._waiting == 0:
+                _logger.warning("the harvest waited for %.0f s", self._clock() - self._waiting_since)
+                self._notify(None, None)
+
+    def _say(self, error: ConvAIError, seconds: float) -> None:
+        until = int(time.time() + seconds)
+        _logger.warning(
+            "the harvest waits for the service, until %s UTC at the latest: %s",
+            datetime.fromtimestamp(until, UTC).strftime("%H:%M:%S"),
+            error,
+        )
+        self._notify(str(error), until)
+
+
+def _may_be_outage(error: ConvAIError) -> bool:
+    if isinstance(error, APIStatusError):
+        return error.status in _GATEWAY_STATUSES
+    return isinstance(error, TransportError | DecodeError)

@@ -80,6 +80,11 @@ class ArchiveQueries:
         with self._turn, contents_of(self.path):
             return self._windows({agent_id, ""})
 
+    def count_conversations(self) -> int:
+        """Return how many conversations are here that the service has, as far as is known."""
+        with self._turn, contents_of(self.path):
+            return int(value(self._connection, "SELECT count(*) FROM conversations WHERE deleted_unix_secs IS NULL"))
+
     def newest_start(self) -> int | None:
         """Return when the newest conversation started, in unix seconds, or None; starts that cannot be do not count."""
         with self._turn, contents_of(self.path):

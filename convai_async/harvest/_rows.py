@@ -82,7 +82,8 @@ class Failure(msgspec.Struct, frozen=True):
         conversation_id: Of which conversation.
         error: Why, in one sentence.
         attempts: Requests that were sent for it.
-        part: What of it: ``"conversation"``, ``"audio"``, or ``"list"`` for a line of the list that could not be read.
+        part: What of it: ``"conversation"`` or ``"audio"``; ``"list"`` is a part of the list that could not be read,
+            whose id is ``line:…`` or ``range:…``.
         summary: Its line in the list, where that is known.
     """
 

@@ -1,46 +1,52 @@
-"""One run of the harvest: what its tasks do, and what they share."""
+"""One run of the harvest: its phases, and the tasks that they share."""
 
 from __future__ import annotations
 
 import time
-from contextlib import aclosing, suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 from anyio.to_thread import run_sync
 
-from convai_async import calls
 from convai_async._tasks import task_group
-from convai_async.errors import AuthenticationError, ConvAIError, NotFoundError, RateLimitError, TransportError
+from convai_async.calls import MAX_PAGE_SIZE
 from convai_async.harvest import _recordings
-from convai_async.harvest._jobs import Job, Outcome, Progress, completed
-from convai_async.harvest._listing import Board, ListedWindow, Stretch, read_stretch
-from convai_async.harvest._outages import Outages
+from convai_async.harvest._fetching import Fetcher
+from convai_async.harvest._intake import Intake
+from convai_async.harvest._jobs import Job, Outcome, completed
+from convai_async.harvest._listing import ListReader, RangeScheduler
+from convai_async.harvest._outages import OutageGuard, StopRequested
+from convai_async.harvest._pruning import Pruning
 from convai_async.harvest._queries import Scope
-from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded, decoded, is_of
+from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded
 from convai_async.harvest.report import HarvestReport
 from convai_async.harvest.windows import BEGINNING, Window, without
 from convai_async.models import ConversationSummary
-from convai_async.models._time import credible_start, latest_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
     from datetime import timedelta
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+    from convai_async._memory import Reservation
     from convai_async.client import ConvAIClient
     from convai_async.harvest._writer import ArchiveWriter
+
+    Produce = Callable[[MemoryObjectSendStream[Job], MemoryObjectSendStream[Outcome]], Coroutine[Any, Any, None]]
 
 _LARGEST_BATCH = 100
 _LONGEST_WAIT = 0.25
 """Seconds that an outcome waits for others to be written with it: a transaction for each would be twice the work."""
+_GRACE_SECS = 30.0
+"""How long what is in flight may take when the run is asked to stop."""
 LISTERS = 16
 
 
 class Run:
-    """One harvest: its tasks, and what they share."""
+    """One harvest: its phases, and what their tasks share."""
 
     def __init__(  # noqa: PLR0913 - what its tasks share
         self,
@@ -48,7 +54,10 @@ class Run:
         archive: ArchiveWriter,
         scope: Scope,
         *,
+        limit: int | None,
         prune: Literal["mark", "remove"] | None,
+        prune_limit: float,
+        max_concurrency: int,
         progress: Callable[[HarvestReport], None] | None,
         stop: anyio.Event | None,
     ) -> None:
@@ -57,190 +66,146 @@ class Run:
         self._archive = archive
         self._scope = scope
         self._prune = prune
+        self._prune_limit = prune_limit
+        self._max_concurrency = max_concurrency
         self._progress = progress
         self._stop = stop or anyio.Event()
         self._started = time.monotonic()
-        self._outages = Outages(client, self._stop)
-        self._looked_at: set[str] = set()
-        self._room: int | None = None
-        self._newest: int | None = None
-        self._board = Board([])
+        self._guard = OutageGuard(client, self._stop, self._note_wait)
+        self._fetcher = Fetcher(self._guard, archive.path)
+        self._intake = Intake(archive, scope, self.report, self._count, limit=limit, find_absent=prune is not None)
+        self._reader = ListReader(scope, self._guard, self._intake, self._stop)
+        self._pruning: Pruning | None = None
+        self._scheduler = RangeScheduler([])
+        self._memory = client._engine.session.memory  # noqa: SLF001 - what waits to be written counts too
+        self._reserved: set[Reservation] = set()
 
-    async def harvest(
-        self, lookback: timedelta, max_concurrency: int, limit: int | None, *, audio: bool
-    ) -> HarvestReport:
+    async def harvest(self, lookback: timedelta, *, audio: bool) -> HarvestReport:
         """List, fetch and write until everything is done, or until it is asked to stop."""
         run_id = await run_sync(self._archive.begin_run)
-        self._room = limit
-        done = await run_sync(self._archive.windows, self._scope.agent_id)
+        if self._prune is not None:
+            self._pruning = Pruning(self._prune_limit, await run_sync(self._archive.count_conversations))
         newest = await run_sync(self._archive.newest_start)
         again_from = BEGINNING if newest is None else newest - int(lookback.total_seconds())
-        done = [Window(window.start, min(window.end or again_from, again_from)) for window in done]
-        await self._list_and_fetch(without(self._scope.window, done), max_concurrency)
-        if self._scope.window.end is None and self._newest is not None and not self._satisfied:
-            # Calls that started since the list was begun.
-            await self._list_and_fetch([Window(self._newest + 1, None)], max_concurrency)
-        self.report.listed = not self._stop.is_set()
-        if self._satisfied and self.report.reached_unix_secs is not None:
-            self._scope = Scope(Window(self.report.reached_unix_secs, self._scope.window.end), self._scope.agent_id)
-        await self._fetch_unfinished(max_concurrency)
+        await self._read_list(again_from)
+        await self._fetch_unfinished()
+        await self._apply_pruning()
         if audio:
-            await self._fetch_audio(again_from, max_concurrency)
+            await self._fetch_audio(again_from)
         self.report.interrupted = self._stop.is_set()
         self._count()
         await run_sync(self._archive.end_run, run_id, self.report)
         await run_sync(self._archive.scrub)
         return self.report
 
-    @property
-    def _satisfied(self) -> bool:
-        """Whether as many conversations were looked at as were asked for."""
-        return self._room is not None and self._room <= 0
+    async def _read_list(self, again_from: int) -> None:
+        done = await run_sync(self._archive.windows, self._scope.agent_id)
+        done = [Window(window.start, min(window.end or again_from, again_from)) for window in done]
+        await self._list_and_fetch(without(self._scope.window, done))
+        newest = self._intake.newest
+        if self._scope.window.end is None and newest is not None and not self._intake.satisfied:
+            # Calls that started since the list was begun.
+            await self._list_and_fetch([Window(newest + 1, None)])
+        self.report.listed = not self._stop.is_set() and not self._intake.unreadable_ranges
+        if self._intake.satisfied and self.report.reached_unix_secs is not None:
+            self._scope = Scope(Window(self.report.reached_unix_secs, self._scope.window.end), self._scope.agent_id)
 
-    async def _list_and_fetch(self, windows: Iterable[Window], max_concurrency: int) -> None:
-        self._board = Board(windows)
+    async def _list_and_fetch(self, windows: Iterable[Window]) -> None:
+        self._scheduler = RangeScheduler(windows)
 
         async def produce(jobs: MemoryObjectSendStream[Job], outcomes: MemoryObjectSendStream[Outcome]) -> None:
-            # In order to find the newest conversations, the list is read by one, from its end.
-            listers = min(LISTERS, max_concurrency) if self._room is None else 1
-            async with jobs, outcomes, task_group() as group:
+            self._intake.send_to(jobs, outcomes)
+            # To find the newest conversations, the list is read by one.
+            listers = 1 if self._intake.limited else min(LISTERS, self._max_concurrency)
+            async with task_group() as group:
                 for _ in range(listers):
-                    group.start_soon(self._list, self._board, jobs, outcomes)
+                    group.start_soon(read)
 
-        await self._work(produce, max_concurrency)
+        async def read() -> None:
+            with suppress(StopRequested):
+                await self._reader.run(self._scheduler)
 
-    async def _fetch_unfinished(self, max_concurrency: int) -> None:
+        await self._work(produce)
+
+    async def _fetch_unfinished(self) -> None:
         unfinished = await run_sync(self._archive.unfinished, self._scope)
-        again = [summary for summary in unfinished if summary.conversation_id not in self._looked_at]
+        again = [summary for summary in unfinished if summary.conversation_id not in self._intake.settled]
         self._count(found=len(again))
-        await self._work_off([Job(summary, listed=False) for summary in again], max_concurrency)
+        await self._work_off(Job(summary, listed=False) for summary in again)
 
-    async def _fetch_audio(self, ask_again_since: int, max_concurrency: int) -> None:
+    async def _fetch_audio(self, ask_again_since: int) -> None:
         ids = await run_sync(lambda: self._archive.without_audio(self._scope, ask_again_since=ask_again_since))
         await run_sync(_recordings.make_folder, self._archive.path, ids)
-        jobs = (Job(ConversationSummary(conversation_id=each), kind="audio") for each in ids)
-        await self._work_off(jobs, max_concurrency)
+        await self._work_off(Job(ConversationSummary(conversation_id=each), "audio") for each in ids)
 
-    async def _work_off(self, every: Iterable[Job], max_concurrency: int) -> None:
-        async def produce(jobs: MemoryObjectSendStream[Job], outcomes: MemoryObjectSendStream[Outcome]) -> None:
-            async with jobs, outcomes:
-                for job in every:
-                    if self._stop.is_set():
-                        return
-                    await jobs.send(job)
+    async def _work_off(self, every: Iterable[Job]) -> None:
+        async def produce(jobs: MemoryObjectSendStream[Job], _: MemoryObjectSendStream[Outcome]) -> None:
+            for job in every:
+                await jobs.send(job)
 
-        await self._work(produce, max_concurrency)
+        await self._work(produce)
 
-    async def _work(
-        self,
-        produce: Callable[[MemoryObjectSendStream[Job], MemoryObjectSendStream[Outcome]], Coroutine[Any, Any, None]],
-        max_concurrency: int,
-    ) -> None:
+    async def _apply_pruning(self) -> None:
+        if self._pruning is None:
+            return
+        if self._pruning.refused:
+            self.report.not_pruned = len(self._pruning.ids)
+            return
+        outcomes = self._pruning.outcomes
+        for first in range(0, len(outcomes), _LARGEST_BATCH):
+            await self._store(outcomes[first : first + _LARGEST_BATCH])
+
+    async def _work(self, produce: Produce) -> None:
         """Fetch what ``produce`` sends, and write what comes of it."""
-        to_fetch, wanted = anyio.create_memory_object_stream[Job](2 * max_concurrency)
+        to_fetch, wanted = anyio.create_memory_object_stream[Job](2 * max(self._max_concurrency, MAX_PAGE_SIZE))
         to_write, outcomes = anyio.create_memory_object_stream[Outcome](_LARGEST_BATCH)
-        # A receiver outlives the tasks: closing it earlier would fail those that still send.
-        async with outcomes, wanted, task_group() as group, to_write, to_fetch:
-            group.start_soon(self._write, outcomes)
-            for _ in range(max_concurrency):
-                group.start_soon(self._fetch, wanted, to_write.clone())
-            group.start_soon(produce, to_fetch.clone(), to_write.clone())
-
-    async def _list(
-        self, board: Board, jobs: MemoryObjectSendStream[Job], outcomes: MemoryObjectSendStream[Outcome]
-    ) -> None:
-        while not self._stop.is_set() and not self._satisfied:
-            stretch = await board.take()
-            if stretch is None:
-                return
-            await self._outages.keep_trying(partial(self._list_stretch, stretch, jobs, outcomes))
-            board.done(stretch)
-
-    async def _list_stretch(
-        self, stretch: Stretch, jobs: MemoryObjectSendStream[Job], outcomes: MemoryObjectSendStream[Outcome]
-    ) -> None:
-        """Read what remains of a stretch."""
-        async with aclosing(read_stretch(self._client, stretch, self._scope.agent_id)) as windows:
-            async for window in windows:
-                self._board.wake()
-                await self._enqueue(window, jobs, outcomes)
-                if self._stop.is_set() or self._satisfied:
-                    return
-
-    async def _enqueue(
-        self,
-        listed: ListedWindow,
-        jobs: MemoryObjectSendStream[Job],
-        outcomes: MemoryObjectSendStream[Outcome],
-    ) -> None:
-        window, summaries = listed.window, listed.summaries
-        progress = Progress(window)
-        if self._room is not None:
-            if self._room < len(summaries):
-                progress.window = None
-                summaries = summaries[: self._room]
-            self._room -= len(summaries)
-        latest = latest_start(time.time())
-        credible = (credible_start(summary.start_time_unix_secs, latest) for summary in summaries)
-        starts = [start for start in credible if start is not None]
-        if starts:
-            self._newest = max(self._newest or 0, *starts)
-            self.report.reached_unix_secs = min(self.report.reached_unix_secs or starts[0], *starts)
-        unchanged = await run_sync(self._archive.unchanged, summaries)
-        wanted = [Job(summary, progress) for summary in summaries if summary.conversation_id not in unchanged]
-        if self._prune is not None and progress.window is not None:
-            # Whatever is here and newer than the newest that is listed is absent, too.
-            scope = Scope(Window(window.start, None) if listed.newest else window, self._scope.agent_id)
-            absent = await run_sync(self._archive.absent, scope, {summary.conversation_id for summary in summaries})
-            wanted += [Job(ConversationSummary(conversation_id=each), progress, "presence") for each in absent]
-        self.report.to_list = round(self._board.expected())
-        self._count(found=len(summaries), unchanged=len(unchanged))
-        progress.left += len(wanted)
-        for job in wanted:
-            await jobs.send(job)
-        await outcomes.send(Outcome(None, progress))
+        try:
+            # A receiver outlives the tasks: closing it earlier would fail those that still send.
+            async with outcomes, wanted, task_group() as group, to_write:
+                group.start_soon(self._write, outcomes)
+                async with self._bounded_after_stop(), to_fetch, task_group() as workers:
+                    for _ in range(self._max_concurrency):
+                        workers.start_soon(self._fetch, wanted, to_write)
+                    await produce(to_fetch, to_write)
+                    to_fetch.close()
+        finally:
+            self._release(list(self._reserved))  # of what was cancelled
 
     async def _fetch(self, wanted: MemoryObjectReceiveStream[Job], to_write: MemoryObjectSendStream[Outcome]) -> None:
-        async with to_write:
-            async for job in wanted:
-                if not self._stop.is_set():
-                    finding = await self._outages.keep_trying(partial(self._find_out, job), partial(self._failed, job))
-                    await to_write.send(Outcome(finding, job.progress))
+        async for job in wanted:
+            if self._stop.is_set() or (job.kind == "presence" and self._pruning_is_refused):
+                continue
+            memory = self._memory.reserve()
+            self._reserved.add(memory)
+            try:
+                finding = await self._fetcher.fetch(job, memory)
+            except StopRequested:
+                self._release([memory])
+                continue
+            if isinstance(finding, Gone) and self._pruning is not None:
+                self._pruning.add(finding, job.progress)
+                self._release([memory])
+            else:
+                await to_write.send(Outcome(finding, job.progress, memory))
 
-    async def _find_out(self, job: Job) -> Finding | None:
-        conversation_id = job.summary.conversation_id
-        try:
-            if job.kind == "audio":
-                return await self._save_audio(conversation_id)
-            response = await self._client.send_raw(calls.get_conversation(conversation_id))
-        except (AuthenticationError, RateLimitError, TransportError):
-            raise  # every other request would fail the same way; or it is a matter of waiting
-        except ConvAIError as error:
-            return self._failed(job, error)
-        if job.kind == "presence":
-            return None
-        finding = decoded(job.summary, response.body)
-        if isinstance(finding, Fetched) and finding.undecodable and not is_of(conversation_id, response.body):
-            # No document of a newer shape, to be kept as it is, but something else in its place.
-            problem = f"the reply is no conversation: {finding.row['decode_error']}"
-            return Failure(conversation_id, problem, 1, summary=job.summary)
-        return finding
+    @property
+    def _pruning_is_refused(self) -> bool:
+        return self._pruning is not None and self._pruning.refused
 
-    def _failed(self, job: Job, error: ConvAIError) -> Finding | None:
-        if isinstance(error, NotFoundError) and (job.kind == "presence" or not job.listed):
-            return Gone(job.summary.conversation_id)
-        if job.kind == "presence":
-            return None
-        summary = job.summary if job.kind == "conversation" else None
-        return Failure(job.summary.conversation_id, str(error), error.attempts, job.kind, summary)
+    @asynccontextmanager
+    async def _bounded_after_stop(self) -> AsyncIterator[None]:
+        """Cancel the block if it does not end soon after the run was asked to stop."""
+        async with task_group() as watching:
+            with anyio.CancelScope() as block:
 
-    async def _save_audio(self, conversation_id: str) -> Recorded:
-        destination = self._archive.path.parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
-        try:
-            audio = await self._client.conversations.audio.download(conversation_id, destination, overwrite=True)
-        except NotFoundError:
-            return Recorded(conversation_id, None)
-        return Recorded(conversation_id, audio)
+                async def cancel_block() -> None:
+                    await self._stop.wait()
+                    await anyio.sleep(_GRACE_SECS)
+                    block.cancel()
+
+                watching.start_soon(cancel_block)
+                yield
+            watching.cancel_scope.cancel()
 
     async def _write(self, outcomes: MemoryObjectReceiveStream[Outcome]) -> None:
         async for first in outcomes:
@@ -248,19 +213,35 @@ class Run:
             with anyio.move_on_after(_LONGEST_WAIT), suppress(anyio.EndOfStream):
                 while len(batch) < _LARGEST_BATCH:
                     batch.append(await outcomes.receive())
-            findings = [outcome.finding for outcome in batch if outcome.finding is not None]
-            windows = [window for outcome in batch if (window := completed(outcome.progress)) is not None]
-            if findings or windows:
-                store = partial(self._archive.store, agent_id=self._scope.agent_id, forget=self._prune == "remove")
-                await run_sync(store, findings, windows)
-            self._note(findings)
+            await self._store(batch)
+            self._release(outcome.memory for outcome in batch)
 
-    def _note(self, findings: list[Finding]) -> None:
+    def _release(self, reservations: Iterable[Reservation | None]) -> None:
+        for reservation in reservations:
+            if reservation is not None:
+                reservation.release()
+                self._reserved.discard(reservation)
+
+    async def _store(self, outcomes: Sequence[Outcome]) -> None:
+        findings = [outcome.finding for outcome in outcomes if outcome.finding is not None]
+        store = partial(self._archive.store, agent_id=self._scope.agent_id, forget=self._prune == "remove")
+        windows = _completed(outcomes)
+        if findings or windows:
+            await run_sync(store, findings, windows)
+        self._settle(findings)
+        # Readings that began to wait for one of these while it was being written.
+        if windows := _completed(outcomes):
+            await run_sync(store, [], windows)
+
+    def _settle(self, findings: list[Finding]) -> None:
+        """Note what was written."""
         fetched = [item for item in findings if isinstance(item, Fetched)]
         failures = [item for item in findings if isinstance(item, Failure)]
         recordings = [item.audio for item in findings if isinstance(item, Recorded) and item.audio is not None]
-        self._looked_at |= {item.conversation_id for item in fetched if not item.final}
-        self._looked_at |= {item.conversation_id for item in failures}
+        self._intake.settled |= {item.conversation_id for item in fetched if not item.final}
+        self._intake.settled |= {item.conversation_id for item in failures}
+        for item in findings:
+            self._intake.pending.pop(item.conversation_id, None)
         self._count(
             fetched=len(fetched),
             failed=len(failures),
@@ -270,10 +251,19 @@ class Run:
             bytes=sum(item.size for item in fetched) + sum(audio.size for audio in recordings),
         )
 
+    def _note_wait(self, problem: str | None, until_unix_secs: int | None) -> None:
+        self.report.waiting_for, self.report.waiting_until_unix_secs = problem, until_unix_secs
+        self._count()
+
     def _count(self, **more: int) -> None:
         for name, number in more.items():
             setattr(self.report, name, getattr(self.report, name) + number)
         self.report.seconds = time.monotonic() - self._started
         self.report.concurrency = self._client.concurrency
+        self.report.to_list = round(self._scheduler.expected())
         if self._progress is not None:
             self._progress(self.report)
+
+
+def _completed(outcomes: Iterable[Outcome]) -> list[Window]:
+    return [window for outcome in outcomes for window in completed(outcome.progress)]

@@ -257,8 +257,9 @@ class ArchiveWriter(ArchiveQueries):
         )
 
     def begin_run(self) -> int:
-        """Note that a run begins, and return its number."""
+        """Note that a run begins, and return its number. Parts of the list that could not be read are read again."""
         with self._transaction():
+            self._connection.execute("DELETE FROM failures WHERE part = 'list'")
             cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
             return int(cursor.lastrowid or 0)
 

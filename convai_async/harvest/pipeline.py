@@ -1,8 +1,8 @@
 """Read every conversation of a service into an archive.
 
-Listers read windows of the list, many tasks fetch what is new in them, one writes; queues between them are
-bounded, so memory does not grow with the number of conversations. Whatever was fetched while a batch was being
-written is the next batch. A window is written as done together with the last of its conversations.
+Listers read ranges of the list, many tasks fetch what is new in them, one writes; queues between them are bounded, so
+memory does not grow with the number of conversations. What was fetched while a batch was being written is the next
+batch. A range is noted as read together with the last of its conversations.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_CONCURRENCY = 128
 _DEFAULT_LOOKBACK = timedelta(days=3)
+_DEFAULT_PRUNE_LIMIT = 0.1
 
 
 async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its name
@@ -45,6 +46,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     lookback: timedelta = _DEFAULT_LOOKBACK,
     audio: bool = False,
     prune: Literal["mark", "remove"] | None = None,
+    prune_limit: float = _DEFAULT_PRUNE_LIMIT,
     max_concurrency: int = _DEFAULT_CONCURRENCY,
     limit: int | None = None,
     source: str | None = None,
@@ -57,7 +59,9 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     Fetched are conversations that are new, that were not final (done or failed), that failed, and those within
     the ``lookback`` whose line in the list has changed. One that cannot be fetched is recorded, and does not
     stop the others. Cancelling, or killing the process, is safe: what was written stays, and the next run goes
-    on from there. When the service cannot be reached, the harvest waits for it for a quarter of an hour.
+    on from there. When the service cannot be reached, or gateways answer in its place (502, 503, 504), the harvest
+    waits for it for a quarter of an hour, and says so: in the report, and as a warning of the logger ``convai_async``.
+    A part of the list that cannot be read is recorded like a conversation that cannot be fetched.
 
     Args:
         client: Whom to ask. Its own limits and retry policy hold, and its other requests go first.
@@ -69,7 +73,11 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
             conversation; 3 days by default.
         audio: Whether to save recordings too, as ``audio/<id>.mp3`` beside the archive.
         prune: What to do with conversations that the service has no more, within what is read of the list:
-            mark them (``deleted_unix_secs``), or remove them and their recordings; None keeps them.
+            mark them (``deleted_unix_secs``), or remove them and their recordings; None keeps them. Each is asked
+            for before, and only those that the service answers with 404 are pruned.
+        prune_limit: The largest share of the archive's conversations that may be pruned in one run, 0 to 1; 0.1 by
+            default. Ten always may, unless it is 0. When there are more, none is pruned, and the report says how many
+            were found (``not_pruned``): the key may be of another workspace.
         max_concurrency: The most conversations to fetch at the same time.
         limit: Look at so many conversations at most, the newest; None is no bound.
         source: What to note as the archive's origin; the client's ``base_url`` by default.
@@ -78,7 +86,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
             webhooks, by an import, by an older version) is bound when the service has one of its newest ten
             conversations.
         progress: Called in the event loop whenever the counts have changed.
-        stop: Set it to end early: what is in flight is still fetched and written.
+        stop: Set it to end early: what is in flight is still fetched and written, if it takes no more than 30 s.
 
     Returns:
         What came of it.
@@ -89,12 +97,17 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         ArchiveError: The archive cannot be written, is of another workspace, was moved or removed meanwhile, or the
             file is something else.
         AuthenticationError: The service does not accept the key: everything would fail.
+        PermissionDeniedError: The key may not read the list.
+        APIStatusError: The service refused the first request, as a parameter is not valid; or gateways answered in its
+            place for a quarter of an hour.
+        ConnectionFailedError: The first request could not connect for 10 s.
         TransportError: The service could not be reached for a quarter of an hour.
-        ConvAIError: The list cannot be read.
     """
     for name, number in (("max_concurrency", max_concurrency), ("limit", limit)):
         if number is not None and number < 1:
             raise InvalidArgumentError(name, f"must be at least 1, got {number}")
+    if not 0 <= prune_limit <= 1:
+        raise InvalidArgumentError("prune_limit", f"must be a share from 0 to 1, got {prune_limit}")
     if lookback < timedelta(0):
         raise InvalidArgumentError("lookback", f"must not be less than nothing, got {lookback}")
     window = Window(_unix_seconds("since", since) or BEGINNING, _unix_seconds("until", until))
@@ -111,9 +124,18 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     )
     async with _opened(open_archive) as archive:
         await confirm_workspace(client, archive, same_workspace=same_workspace)
-        bulk = client.with_options(priority="bulk")
-        run = Run(bulk, archive, Scope(window, agent_id or ""), prune=prune, progress=progress, stop=stop)
-        return await run.harvest(lookback, max_concurrency, limit, audio=audio)
+        run = Run(
+            client.with_options(priority="bulk"),
+            archive,
+            Scope(window, agent_id or ""),
+            limit=limit,
+            prune=prune,
+            prune_limit=prune_limit,
+            max_concurrency=max_concurrency,
+            progress=progress,
+            stop=stop,
+        )
+        return await run.harvest(lookback, audio=audio)
 
 
 @asynccontextmanager

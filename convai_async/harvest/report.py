@@ -12,10 +12,12 @@ class HarvestReport(msgspec.Struct, kw_only=True):
         found: Conversations that were listed, and such of earlier runs that were looked at again.
         fetched: Conversations fetched and written.
         unchanged: Conversations that were here, final, and looked in the list as before: not fetched.
-        failed: Conversations and recordings that could not be fetched; the next run tries them again.
+        failed: Conversations, recordings and parts of the list that could not be read; the next run tries them again.
         undecodable: Of those fetched, how many are kept as raw JSON only.
         recordings: Recordings saved.
         deleted: Conversations that the service was found to have no more.
+        not_pruned: Conversations that the service was found to have no more when pruning was refused, as there are more
+            of them than ``prune_limit`` allows; 0 when it was not refused.
         bytes: Bytes of JSON and audio that were fetched.
         seconds: How long the run has taken.
         concurrency: How many requests may be in flight now.
@@ -23,6 +25,8 @@ class HarvestReport(msgspec.Struct, kw_only=True):
         listed: Whether the list was read to its end (or to ``limit``).
         reached_unix_secs: When the oldest conversation that was listed started.
         interrupted: Whether it was asked to stop early.
+        waiting_for: What is wrong while the run waits for the service, else None.
+        waiting_until_unix_secs: When it stops waiting, in unix seconds, else None.
     """
 
     found: int = 0
@@ -32,6 +36,7 @@ class HarvestReport(msgspec.Struct, kw_only=True):
     undecodable: int = 0
     recordings: int = 0
     deleted: int = 0
+    not_pruned: int = 0
     bytes: int = 0
     seconds: float = 0.0
     concurrency: int = 0
@@ -39,11 +44,13 @@ class HarvestReport(msgspec.Struct, kw_only=True):
     listed: bool = False
     reached_unix_secs: int | None = None
     interrupted: bool = False
+    waiting_for: str | None = None
+    waiting_until_unix_secs: int | None = None
 
     @property
     def complete(self) -> bool:
         """Whether everything that was asked for is in the archive."""
-        return self.listed and self.failed == 0 and not self.interrupted
+        return self.listed and self.failed == 0 and not self.not_pruned and not self.interrupted
 
     @property
     def handled(self) -> int:

@@ -55,7 +55,7 @@ class Service:
     def change(self) -> None:
         newest, second, *_ = self.fake.conversations
         self.fake.analyse_again(newest)
-        self.fake.add_conversation()
+        self.fake.add()
         self.fake.conversations.remove(second)
         self.note()
 

@@ -36,10 +36,10 @@ async def test_one_impossible_start_hides_no_new_call(tmp_path: Path, start: int
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
         newest = fake.conversations[next(iter(fake.conversations))].start
-        odd = fake.add_conversation(start=start)
+        odd = fake.add(start=start)
         await harvest(client, path)
         assert odd in ids_in(path)
-        new = fake.add_conversation(start=newest + 60)
+        new = fake.add(start=newest + 60)
         report = await harvest(client, path)
         assert report.complete
         assert ids_in(path) == {*fake.conversations, odd, new}

@@ -64,6 +64,19 @@ def test_a_harvest_with_failures_exits_with_1_and_says_what_to_do(
     assert f"{bad}, conversation: GET /v1/convai/conversations/{bad} was answered 403 no_access" in out
 
 
+def test_harvest_that_refuses_to_prune_exits_with_1_and_says_why(
+    service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["harvest", str(archive), "--base-url", service.url, "--prune", "remove", "--lookback", "400"]
+    assert run(command) == 0
+    for conversation_id in list(service.conversations)[1:15]:
+        service.conversations.remove(conversation_id)
+    assert run(command) == 1
+    assert "nothing was pruned: more conversations than --prune-limit allows" in capsys.readouterr().out
+    assert run([*command, "--prune-limit", "0.4"]) == 0
+    assert "14 gone from the service" in capsys.readouterr().out
+
+
 def test_a_harvest_in_json_is_lines_of_json(
     service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,7 +101,7 @@ def test_every_option_of_a_harvest_reaches_it(
     options += ["--audio", "--max-concurrency", "2", "--limit", "5"]
     assert run(["harvest", str(archive), "--base-url", service.url, *options]) == 0
     assert "1 found, 1 fetched" in capsys.readouterr().out
-    query = dict(service.requests_to("list_conversations")[0].query)
+    query = dict(service.requests("list_conversations")[0].query)
     assert query["agent_id"] == agent
     assert query["call_start_after_unix"] == str(newest.start - 1), "a second more, as the bounds may be exclusive"
     assert query["call_start_before_unix"] == "4102444800"
@@ -230,12 +243,12 @@ def test_ctrl_c_finishes_what_is_under_way_and_the_same_command_goes_on(archive:
         assert f"go on with: convai-async harvest {archive} --base-url {fake.url}" in out
         kept = count(archive)
         assert 0 < kept < 3000
-        fetched = len(fake.requests_to("get_conversation"))
+        fetched = len(fake.requests("get_conversation"))
         assert fetched == kept, "what was in flight was written"
         assert run(["status", str(archive)]) == 0
         subprocess.run(command, check=True, env=env, capture_output=True)
         assert count(archive) == 3000
-        assert len(fake.requests_to("get_conversation")) == 3000, "nothing was fetched twice"
+        assert len(fake.requests("get_conversation")) == 3000, "nothing was fetched twice"
 
 
 def test_a_second_ctrl_c_stops_at_once_and_loses_nothing_that_was_written(archive: Path) -> None:
@@ -267,7 +280,7 @@ def test_kill_9_costs_at_most_a_batch(archive: Path) -> None:
         assert 0 < kept < 3000
         subprocess.run(command, check=True, env=env, capture_output=True)
         assert count(archive) == 3000
-        repeated = len(fake.requests_to("get_conversation")) - 3000
+        repeated = len(fake.requests("get_conversation")) - 3000
         assert 0 <= repeated <= 100 + 100 + 128, "a batch that is written, one that waits, and what was in flight"
         raw = sqlite3.connect(archive)
         rows = raw.execute("SELECT conversation_id, raw FROM conversations").fetchall()

@@ -34,7 +34,7 @@ def test_wait_ends_when_the_conversation_is_done(service: FakeConvAI, capsys: py
 def test_wait_has_an_exit_code_for_failed_and_one_for_not_done(
     service: FakeConvAI, status: str, code: int, problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    conversation_id = service.add_conversation(status=status)
+    conversation_id = service.add(status=status)
     assert run(["wait", conversation_id, "--base-url", service.url, "--max-wait", "0"]) == code
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -61,7 +61,7 @@ def end(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) 
 def test_watch_prints_each_conversation_as_it_becomes_final(service: FakeConvAI) -> None:
     process = watching(service)
     assert lines_of(process, 3) == list(service.conversations)[2::-1]
-    later = service.add_conversation(status="processing")
+    later = service.add(status="processing")
     service.finish(later)
     assert lines_of(process, 1) == [later]
     assert end(process) == (0, "\nstopping\n")

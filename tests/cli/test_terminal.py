@@ -14,7 +14,7 @@ from rich.console import Console
 from convai_async.cli._live_progress import LiveProgress
 from convai_async.cli._moments import Clock
 from convai_async.cli._output import OutputError
-from convai_async.cli._progress import Lines, display
+from convai_async.cli._progress import Lines, display, outlook
 from convai_async.harvest import HarvestReport
 from convai_async.testing import FakeConvAI, faults
 
@@ -100,6 +100,16 @@ def lines_of(progress: LiveProgress, width: int) -> list[str]:
     with progress._console.capture() as capture:
         progress._console.print(progress.render())
     return capture.get().splitlines()
+
+
+def test_progress_shows_until_when_a_harvest_waits() -> None:
+    report = HarvestReport(waiting_for="GET /x: no connection", waiting_until_unix_secs=1_780_000_000)
+    assert outlook(report, Clock(utc=True)) == "waiting until 2026-05-28 20:26:40 at the latest"
+    progress = LiveProgress(Clock(utc=True))
+    progress.update(report)
+    assert "waiting until 20:26:40" in lines_of(progress, 80)[1]
+    progress.update(HarvestReport())
+    assert "waiting" not in lines_of(progress, 80)[1]
 
 
 def test_progress_fits_80_columns_and_says_what_matters() -> None:

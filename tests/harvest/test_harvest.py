@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
 import pytest
+from aiohttp import web
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async.errors import AuthenticationError, ConnectionFailedError, InvalidArgumentError, ServerError
-from convai_async.harvest import Archive, ArchiveError, HarvestReport, harvest
-from convai_async.harvest._outages import Outages
+from convai_async.errors import AuthenticationError, InvalidArgumentError, ServerError
+from convai_async.harvest import Archive, ArchiveError, HarvestReport, _run, harvest
+from convai_async.harvest._outages import OutageGuard
 from convai_async.testing import FakeConvAI, faults, mp3
 from convai_async.testing.documents import AGENTS
 
@@ -46,7 +48,7 @@ async def test_every_conversation_is_in_the_archive_once_and_byte_for_byte(
     rows = query(archive, "SELECT conversation_id, raw FROM conversations")
     assert sorted(conversation_id for conversation_id, _ in rows) == sorted(fake.conversations)
     assert all(raw == fake.conversations.document(conversation_id) for conversation_id, raw in rows)
-    assert len(fake.requests_to("get_conversation")) == 250
+    assert len(fake.requests("get_conversation")) == 250
 
 
 async def test_the_columns_say_what_the_documents_say(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
@@ -106,8 +108,8 @@ async def test_a_second_run_fetches_nothing_again_and_lists_only_the_lookback(
     assert (report.found, report.fetched, report.unchanged) == (len(recent), 0, len(recent))
     assert 0 < len(recent) < 100
     assert report.complete
-    assert len(fake.requests_to("list_conversations")) <= 3
-    assert fake.requests_to("get_conversation") == []
+    assert len(fake.requests("list_conversations")) <= 3
+    assert fake.requests("get_conversation") == []
 
 
 async def test_what_is_not_final_is_fetched_again_until_it_is(archive: Path) -> None:
@@ -120,10 +122,10 @@ async def test_what_is_not_final_is_fetched_again_until_it_is(archive: Path) -> 
         assert query(archive, "SELECT count(*) FROM conversations WHERE status IN ('done', 'failed')") == [(17,)]
         for conversation_id in unfinished:
             fake.finish(conversation_id)
-        new = fake.add_conversation()
+        new = fake.add()
         fake.requests.clear()
         report = await harvest(client, archive)
-        fetched = {request.path.rsplit("/", 1)[1] for request in fake.requests_to("get_conversation")}
+        fetched = {request.path.rsplit("/", 1)[1] for request in fake.requests("get_conversation")}
         assert fetched == {*unfinished, new}
         assert report.fetched == 4
         assert sorted(ids_in(archive)) == sorted(fake.conversations)
@@ -185,6 +187,40 @@ async def test_what_is_no_conversation_is_a_failure_and_fetched_again(
     ]
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"conversation_id": "conv', b"<html>log in</html>", b"", b"{}", b"null", b'{"detail": {"message": "x"}}']
+)
+async def test_garbage_in_the_place_of_a_conversation_is_retried(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, body: bytes
+) -> None:
+    newest = next(iter(fake.conversations))
+    fake.faults.add(faults.body(body), path=newest, times=4)
+    report = await harvest(client, archive, limit=3)
+    assert (report.fetched, report.failed, report.undecodable) == (3, 0, 0)
+    assert len([request for request in fake.requests if request.path.endswith(newest)]) == 5
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'"metadata":{', b'"metadata":{"score":NaN,'),
+        (b'"metadata":{', b'"metadata":{"title":"\\ud83d",'),
+        (b'"metadata":{', b'"metadata":{"title":"\xff",'),
+        (b'{"agent_id"', b'\xef\xbb\xbf{"agent_id"'),
+    ],
+)
+async def test_conversation_that_is_not_quite_json_is_kept_as_it_is(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, before: bytes, after: bytes
+) -> None:
+    newest = next(iter(fake.conversations))
+    document = fake.conversations.document(newest).replace(before, after, 1)
+    assert after in document
+    fake.faults.add(faults.body(document), path=newest)
+    report = await harvest(client, archive, limit=1)
+    assert (report.fetched, report.failed) == (1, 0)
+    assert query(archive, "SELECT raw FROM conversations") == [(document,)]
+
+
 async def test_passing_failures_lose_nothing(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
     fake.faults.add_random(0.1)
     patient = client.with_options(retry=RetryPolicy(attempts=8, wait_initial=0, wait_max=0))
@@ -212,10 +248,22 @@ async def test_a_key_that_is_revoked_midway_stops_the_run_and_keeps_what_there_i
     assert ids[200] not in kept
 
 
-async def test_a_list_that_cannot_be_read_is_an_error(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+async def test_unreadable_list_is_recorded_and_read_again_by_the_next_run(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
     fake.faults.add(faults.status(500), operation="list_conversations", times=None)
-    with pytest.raises(ServerError):
-        await harvest(client, archive)
+    report = await harvest(client, archive)
+    assert (report.listed, report.failed, report.complete) == (False, 1, False)
+    with Archive.open(archive) as opened:
+        (failure,) = opened.failures()
+        assert (failure.conversation_id, failure.part) == ("range:0-", "list")
+        assert "answered 500" in failure.error
+        assert opened.status().windows == []
+    fake.faults.clear()
+    report = await harvest(client, archive)
+    assert (report.fetched, report.complete) == (250, True)
+    with Archive.open(archive) as opened:
+        assert opened.failures() == []
 
 
 async def test_recordings_are_saved_beside_the_archive(archive: Path) -> None:
@@ -233,7 +281,7 @@ async def test_recordings_are_saved_beside_the_archive(archive: Path) -> None:
         fake.requests.clear()
         report = await harvest(client, archive, audio=True)
         assert (report.fetched, report.recordings) == (0, 0)
-        assert fake.requests_to("get_audio") == []
+        assert fake.requests("get_audio") == []
 
 
 async def test_recordings_can_be_asked_for_later(archive: Path) -> None:
@@ -271,7 +319,7 @@ async def test_the_bounds_are_half_open(archive: Path) -> None:
         FakeConvAI(conversations=0) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
-        ids = {start: fake.add_conversation(start=start) for start in (1_000, 2_000, 3_000)}
+        ids = {start: fake.add(start=start) for start in (1_000, 2_000, 3_000)}
         zone = timezone(timedelta(hours=3))
         await harvest(
             client, archive, since=datetime.fromtimestamp(1_000, zone), until=datetime.fromtimestamp(3_000, zone)
@@ -333,7 +381,7 @@ async def test_cancelling_keeps_what_was_written_and_the_next_run_goes_on(archiv
         fake.requests.clear()
         report = await harvest(client, archive)
         assert report.complete
-        assert len(fake.requests_to("get_conversation")) == 300 - len(kept)
+        assert len(fake.requests("get_conversation")) == 300 - len(kept)
         assert sorted(ids_in(archive)) == sorted(fake.conversations)
 
 
@@ -357,6 +405,8 @@ async def test_an_error_of_progress_comes_out_and_leaves_no_task(
         ({"since": datetime(2026, 1, 1)}, "since"),  # noqa: DTZ001 - naive on purpose
         ({"until": datetime(2026, 1, 1)}, "until"),  # noqa: DTZ001 - naive on purpose
         ({"lookback": timedelta(-1)}, "lookback"),
+        ({"prune_limit": -0.1}, "prune_limit"),
+        ({"prune_limit": 1.1}, "prune_limit"),
         ({"agent_id": "\n"}, "agent_id"),
         ({"since": date(2026, 1, 2), "until": date(2026, 1, 1)}, "since"),
         ({"since": date(2026, 1, 1), "until": date(2026, 1, 1)}, "since"),
@@ -392,11 +442,11 @@ async def test_a_change_in_the_list_within_the_lookback_is_fetched_again_and_bef
         fake.conversations[conversation_id].status = "failed"
     fake.requests.clear()
     report = await harvest(client, archive)
-    assert [request.path.rsplit("/", 1)[1] for request in fake.requests_to("get_conversation")] == [recent]
+    assert [request.path.rsplit("/", 1)[1] for request in fake.requests("get_conversation")] == [recent]
     report = await harvest(client, archive, lookback=timedelta(days=400))
     assert report.found == 250
     assert report.fetched == 1
-    assert fake.requests_to("get_conversation")[-1].path.endswith(old)
+    assert fake.requests("get_conversation")[-1].path.endswith(old)
 
 
 async def test_a_call_that_starts_during_the_harvest_is_caught_by_its_end(archive: Path) -> None:
@@ -408,7 +458,7 @@ async def test_a_call_that_starts_during_the_harvest_is_caught_by_its_end(archiv
 
         def progress(report: HarvestReport) -> None:
             if report.fetched and not new:
-                new.append(fake.add_conversation())
+                new.append(fake.add())
 
         report = await harvest(client, archive, progress=progress)
         assert report.complete
@@ -426,7 +476,7 @@ async def test_a_range_that_grows_lists_only_what_is_new_in_it(
     assert report.complete
     expected = [each for each in fake.conversations if fake.conversations[each].start >= 1_778_371_200]
     assert sorted(ids_in(archive)) == sorted(expected)
-    assert len(fake.requests_to("get_conversation")) == len(expected) - before
+    assert len(fake.requests("get_conversation")) == len(expected) - before
 
 
 async def test_windows_of_one_agent_do_not_hide_those_of_another(
@@ -439,7 +489,7 @@ async def test_windows_of_one_agent_do_not_hide_those_of_another(
     assert sorted(ids_in(archive)) == sorted(fake.conversations)
     fake.requests.clear()
     await harvest(client, archive, agent_id=AGENTS[2][0], lookback=timedelta(0))
-    assert fake.requests_to("get_conversation") == []
+    assert fake.requests("get_conversation") == []
 
 
 @pytest.mark.parametrize("prune", ["mark", "remove", None])
@@ -485,6 +535,66 @@ async def test_pruning_trusts_no_list_alone(client: ConvAIClient, fake: FakeConv
     report = await harvest(client, archive, prune="remove", lookback=timedelta(days=400))
     assert report.deleted == 0
     assert len(ids_in(archive)) == 250
+
+
+@pytest.mark.parametrize("prune", ["mark", "remove"])
+async def test_pruning_more_than_the_limit_is_refused_and_prunes_nothing(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path, prune: Any
+) -> None:
+    await harvest(client, archive)
+    for conversation_id in list(fake.conversations)[5:31]:
+        fake.conversations.remove(conversation_id)
+    options: Any = {"prune": prune, "lookback": timedelta(days=400)}
+    report = await harvest(client, archive, **options)
+    assert (report.not_pruned, report.deleted, report.complete) == (26, 0, False)
+    assert query(archive, "SELECT count(*), count(deleted_unix_secs) FROM conversations") == [(250, 0)]
+    report = await harvest(client, archive, prune_limit=0, **options)
+    assert (report.not_pruned, report.deleted) == (1, 0)
+    report = await harvest(client, archive, prune_limit=0.104, **options)
+    assert (report.not_pruned, report.deleted, report.complete) == (0, 26, True)
+    left = 250 if prune == "mark" else 224
+    assert query(archive, "SELECT count(*), count(deleted_unix_secs) FROM conversations") == [(left, left - 224)]
+
+
+async def test_refused_pruning_leaves_its_ranges_to_be_read_again(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=30, days=30) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive)
+        for conversation_id in list(fake.conversations)[5:20]:
+            fake.conversations.remove(conversation_id)
+        with closing(sqlite3.connect(archive)) as connection, connection:
+            connection.execute("DELETE FROM windows")
+        assert (await harvest(client, archive, prune="remove", lookback=timedelta(0))).not_pruned == 11
+        report = await harvest(client, archive, prune="remove", prune_limit=1, lookback=timedelta(0))
+        assert (report.deleted, report.complete) == (15, True)
+        assert len(ids_in(archive)) == 15
+
+
+async def test_ten_conversations_of_a_small_archive_may_be_pruned(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=12, days=1) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive)
+        for conversation_id in list(fake.conversations)[1:11]:
+            fake.conversations.remove(conversation_id)
+        assert (await harvest(client, archive, prune="remove")).deleted == 10
+
+
+async def test_every_pruned_conversation_was_answered_with_404(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    await harvest(client, archive)
+    gone = set(list(fake.conversations)[:4])
+    for conversation_id in gone:
+        fake.conversations.remove(conversation_id)
+    fake.requests.clear()
+    await harvest(client, archive, prune="remove")
+    asked = {request.path.rpartition("/")[2] for request in fake.requests("get_conversation")}
+    assert asked == gone
+    assert not gone & set(ids_in(archive))
 
 
 async def test_a_conversation_that_was_unfinished_and_is_gone_is_no_failure_for_ever(archive: Path) -> None:
@@ -542,7 +652,7 @@ async def test_a_recording_that_fails_keeps_its_transcript_and_is_tried_again(ar
         assert not list((archive.parent / "audio").glob(".*")), "what a killed process left behind is tidied up"
 
 
-async def test_a_network_that_is_gone_for_a_while_costs_nothing(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_outage_in_the_middle_costs_nothing(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with FakeConvAI(conversations=100, latency=0.001) as fake:
         port = int(fake.url.rpartition(":")[2])
         client = ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(attempts=2, wait_initial=0))
@@ -553,29 +663,31 @@ async def test_a_network_that_is_gone_for_a_while_costs_nothing(archive: Path, m
             if len(waits) == 2:
                 await fake.start(port)
 
-        real = Outages.__init__
-        monkeypatch.setattr(Outages, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
-        cut = False
-
-        async def cut_off() -> None:
-            await fake.close()
+        real = OutageGuard.__init__
+        monkeypatch.setattr(
+            OutageGuard, "__init__", lambda *arguments, **options: real(*arguments, sleep=sleep, **options)
+        )
+        ending: list[asyncio.Task[None]] = []
+        waited_for: list[str | None] = []
 
         def progress(report: HarvestReport) -> None:
-            nonlocal cut
-            if report.fetched and not cut:
-                cut = True
-                tasks.append(asyncio.create_task(cut_off()))
+            if report.fetched and not ending:
+                ending.append(asyncio.create_task(fake.close()))
+            if report.waiting_for not in waited_for[-1:]:
+                waited_for.append(report.waiting_for)
 
-        tasks: list[asyncio.Task[None]] = []
         async with client:
             report = await harvest(client, archive, progress=progress, source="fake")
         assert report.complete
         assert len(waits) >= 2
+        first, wait, last = waited_for
+        assert (first, last) == (None, None)
+        assert wait is not None
         assert sorted(ids_in(archive)) == sorted(fake.conversations)
 
 
-async def test_a_network_that_stays_away_ends_the_harvest_with_its_error(
-    archive: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+async def test_outage_that_lasts_ends_the_harvest_with_its_error(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
 
@@ -583,11 +695,20 @@ async def test_a_network_that_stays_away_ends_the_harvest_with_its_error(
         nonlocal now
         now += seconds
 
-    real = Outages.__init__
-    monkeypatch.setattr(Outages, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: now))
-    async with ConvAIClient("key", base_url=f"http://127.0.0.1:{unused_tcp_port}", retry=None) as client:
-        with pytest.raises(ConnectionFailedError):
-            await harvest(client, archive)
+    real = OutageGuard.__init__
+    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: now))
+    async with FakeConvAI(conversations=100) as fake:
+        fake.faults.add(faults.html(503), operation="get_conversation", times=None)
+        rule = fake.faults.add(faults.html(503), operation="list_conversations", times=None)
+        rule.times = 0
+
+        def progress(report: HarvestReport) -> None:
+            if report.found:
+                rule.times = None
+
+        async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
+            with pytest.raises(ServerError, match="answered 503"):
+                await harvest(client, archive, progress=progress)
     assert 900 <= now < 920
 
 
@@ -612,8 +733,8 @@ async def test_a_long_pause_that_the_service_asks_for_is_waited_out(
         clock += seconds
         client._engine.limiter._paused_until = None
 
-    real = Outages.__init__
-    monkeypatch.setattr(Outages, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: clock))
+    real = OutageGuard.__init__
+    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: clock))
     fake.faults.add(faults.rate_limited(retry_after=300), operation="get_conversation")
     report = await harvest(client, archive)
     assert report.complete
@@ -634,11 +755,11 @@ async def test_asked_to_stop_it_finishes_what_is_under_way_and_fetches_nothing_t
         report = await harvest(client, archive, progress=progress, stop=stop)
         assert report.interrupted
         assert not report.complete
-        assert len(ids_in(archive)) == report.fetched == len(fake.requests_to("get_conversation"))
+        assert len(ids_in(archive)) == report.fetched == len(fake.requests("get_conversation"))
         assert report.fetched < 300
         report = await harvest(client, archive, audio=True)
         assert report.complete
-        assert len(fake.requests_to("get_conversation")) == 300
+        assert len(fake.requests("get_conversation")) == 300
         with Archive.open(archive) as opened:
             last = opened.status().last_run
             assert last is not None
@@ -671,4 +792,61 @@ async def test_documents_that_are_not_json_are_kept_as_they_came_and_not_fetched
     assert spoilt.items() <= dict(query(archive, "SELECT conversation_id, raw FROM conversations")).items()
     fake.requests.clear()
     assert (await harvest(client, archive)).complete
-    assert fake.requests_to("get_conversation") == []
+    assert fake.requests("get_conversation") == []
+
+
+async def test_what_does_not_end_soon_after_a_stop_is_cancelled(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_run, "_GRACE_SECS", 0.2)
+    async with (
+        FakeConvAI(conversations=20, audio_bytes=2_000_000, audio_content_length=False) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        stop = anyio.Event()
+
+        async def trickle(request: web.Request, _: Any) -> web.StreamResponse:
+            stop.set()
+            reply = web.StreamResponse(headers={"content-type": "audio/mpeg"})
+            await reply.prepare(request)
+            with suppress(ConnectionError):
+                while True:
+                    await reply.write(b"\xff")
+                    await asyncio.sleep(0.02)
+            return reply
+
+        fake.faults.add(trickle, operation="get_audio", times=None)
+        with anyio.fail_after(20):
+            report = await harvest(client, archive, audio=True, stop=stop)
+        assert report.interrupted
+        assert (report.fetched, report.recordings) == (20, 0)
+        assert list((archive.parent / "audio").iterdir()) == []
+        fake.faults.clear()
+        report = await harvest(client, archive, audio=True)
+        assert report.complete
+        assert report.recordings > 0
+
+
+async def test_outage_during_which_it_is_asked_to_stop_ends_in_order(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = anyio.Event()
+
+    async def sleep(_: float) -> None:
+        stop.set()
+
+    real = OutageGuard.__init__
+    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
+    async with (
+        FakeConvAI(conversations=30) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client,
+    ):
+        fake.faults.add(faults.html(502), operation="get_conversation", times=None)
+        rule = fake.faults.add(faults.html(502), operation="list_conversations", times=0)
+
+        def progress(report: HarvestReport) -> None:
+            if report.found:
+                rule.times = None
+
+        report = await harvest(client, archive, progress=progress, stop=stop)
+        assert (report.interrupted, report.listed, report.failed, report.waiting_for) == (True, False, 0, None)
+        fake.faults.clear()
+        assert (await harvest(client, archive)).fetched == 30

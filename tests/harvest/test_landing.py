@@ -238,7 +238,7 @@ async def test_columns_come_from_the_document_and_the_next_harvest_fetches_only_
         assert {each: counts[each] for each in others} == said
         fake.requests.clear()
         report = await harvest(client, path)
-        fetched_again = {each.path.rpartition("/")[2] for each in fake.requests_to("get_conversation")[1:]}
+        fetched_again = {each.path.rpartition("/")[2] for each in fake.requests("get_conversation")[1:]}
     empty = {each for each in documents if not documents[each]["transcript"]}
     assert report.complete
     assert report.fetched == len(empty)

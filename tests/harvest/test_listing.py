@@ -1,141 +1,395 @@
-"""Listing in windows: what is said to be read is read, whatever the service does."""
+"""The list is read whole, whatever its order, and whatever happens to its cursors.
+
+``LIST_CASES=2000 pytest tests/harvest/test_listing.py`` tries more orders than the ordinary run.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import random
-from typing import TYPE_CHECKING
+import sqlite3
+import tempfile
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import anyio
 import pytest
-from hypothesis import given
+from aiohttp import web
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from list_server import ListServer
 
-from convai_async import ConvAIClient
-from convai_async.harvest import Window
-from convai_async.harvest._listing import Board, ListedWindow, Stretch, read_stretch
-from convai_async.harvest.windows import merged
-from convai_async.testing import FakeConvAI, faults
+from convai_async.calls import MAX_PAGE_SIZE, Page
+from convai_async.errors import APIStatusError, AuthenticationError, PermissionDeniedError
+from convai_async.harvest import Archive, Window, _listing, harvest
+from convai_async.harvest._listing import RangeScheduler
+from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Iterator
+
+    from convai_async import ConvAIClient
+
+NEWEST = 1_780_000_000
+CASES = int(os.environ.get("LIST_CASES", "40"))
 
 
-async def read_all(fake: FakeConvAI, window: Window, listers: int = 1, agent_id: str = "") -> list[ListedWindow]:
-    """Read a window with so many listers, and return what they say is complete."""
-    board = Board([window])
-    complete: list[ListedWindow] = []
-
-    async def work(client: ConvAIClient) -> None:
-        while (stretch := await board.take()) is not None:
-            async for listed in read_stretch(client, stretch, agent_id):
-                complete.append(listed)
-                board.wake()
-            board.done(stretch)
-
-    async with ConvAIClient(fake.api_key, base_url=fake.url) as client, anyio.create_task_group() as group:
-        for _ in range(listers):
-            group.start_soon(work, client)
-    assert board.remaining() == []
-    return complete
+def stored(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[0] for row in connection.execute("SELECT conversation_id FROM conversations")}
 
 
-def check(fake: FakeConvAI, window: Window, complete: list[ListedWindow]) -> None:
-    expected = {
-        conversation_id: fake.conversations[conversation_id].start
-        for conversation_id in fake.conversations
-        if fake.conversations[conversation_id].start in window
-    }
-    listed = [(each.window, summary) for each in complete for summary in each.summaries]
-    assert sorted(summary.conversation_id for _, summary in listed) == sorted(expected)
-    for part, summary in listed:
-        assert summary.start_time_unix_secs is not None
-        assert summary.start_time_unix_secs in part, "a window has its own conversations only"
-    newest = max(expected.values(), default=window.start - 1)
-    end = newest + 1 if window.end is None else window.end
-    assert merged(each.window for each in complete) == merged([Window(window.start, end)])
+def spread(count: int, seconds: int = 60) -> dict[str, int]:
+    """So many conversations, the newest first."""
+    return {f"conv_{number:05}": NEWEST - seconds * number for number in range(count)}
 
 
+def displaced(ids: list[str], how_many: int, furthest: int, seed: int) -> list[str]:
+    """Put some ids further back in the list than they belong."""
+    rng = random.Random(seed)
+    order = list(ids)
+    for each in rng.sample(ids[: len(ids) - furthest], how_many):
+        position = order.index(each)
+        order.insert(position + rng.randint(100, furthest), order.pop(position))
+    return order
+
+
+async def killed_after_pages(pages: int, server: ListServer, client: ConvAIClient, path: Path) -> None:
+    """Harvest, and be cancelled when so many pages were asked for."""
+    reached = asyncio.Event()
+    before = server.pages
+
+    def on_page(_: web.Request) -> web.Response | None:
+        if server.pages - before >= pages:
+            reached.set()
+        return None
+
+    server.on_page = on_page
+    task = asyncio.create_task(harvest(client, path))
+    waiting = asyncio.create_task(reached.wait())
+    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    for each in (task, waiting):
+        each.cancel()
+    await asyncio.wait([task, waiting])
+    server.on_page = lambda _: None
+
+
+async def stopped_after_pages(pages: int, server: ListServer, client: ConvAIClient, path: Path) -> None:
+    """Harvest, and be asked to stop when so many pages were asked for."""
+    stop = anyio.Event()
+    before = server.pages
+
+    def on_page(_: web.Request) -> web.Response | None:
+        if server.pages - before >= pages:
+            stop.set()
+        return None
+
+    server.on_page = on_page
+    await harvest(client, path, stop=stop)
+    server.on_page = lambda _: None
+
+
+@contextmanager
+def constants(values: tuple[int, int, int]) -> Iterator[None]:
+    """Split lists of a few pages, too."""
+    with (
+        patch.object(_listing, "_PAGES_A_PART", values[0]),
+        patch.object(_listing, "_MOST_PAGES", values[1]),
+        patch.object(_listing, "_MOST_EQUAL_PAGES", values[2]),
+    ):
+        yield
+
+
+@settings(max_examples=CASES)
 @given(
-    starts=st.lists(st.integers(100, 160), max_size=40),
-    window=st.tuples(st.integers(0, 170), st.none() | st.integers(0, 170)).map(lambda pair: Window(*pair)),
-    listers=st.integers(1, 4),
+    starts=st.lists(st.one_of(st.integers(0, 40), st.integers(0, 4_000_000)), max_size=60),
+    shuffling=st.sampled_from(["newest first", "oldest first", "any", "some displaced"]),
+    seed=st.integers(0, 1_000),
+    page_size=st.integers(1, 9),
+    parts=st.tuples(st.integers(1, 4), st.integers(1, 8), st.integers(1, 40)),
+    max_concurrency=st.integers(1, 5),
+    ends=st.lists(st.tuples(st.sampled_from(["killed", "stopped"]), st.integers(1, 40)), max_size=2),
+    cursors=st.sampled_from([1, 1, 1, 0.7, 0]),
 )
-def test_every_conversation_of_a_window_is_listed_once_in_the_window_it_belongs_to(
-    starts: list[int], window: Window, listers: int
+def test_any_list_in_any_order_is_stored_whole(
+    starts: list[int],
+    shuffling: str,
+    seed: int,
+    page_size: int,
+    parts: tuple[int, int, int],
+    max_concurrency: int,
+    ends: list[tuple[str, int]],
+    cursors: float,
 ) -> None:
-    async def run() -> None:
-        async with FakeConvAI(conversations=0) as fake:
-            for start in starts:
-                fake.add_conversation(start=start)
-            check(fake, window, await read_all(fake, window, listers))
+    rng = random.Random(seed)
+    conversations = {f"conv_{number}": NEWEST - start for number, start in enumerate(starts)}
+    order = sorted(conversations, key=lambda each: (conversations[each], each), reverse=shuffling != "oldest first")
+    if shuffling == "any":
+        rng.shuffle(order)
+    elif shuffling == "some displaced" and order:
+        for each in rng.sample(order, len(order) // 5):
+            order.remove(each)
+            order.insert(rng.randrange(len(order) + 1), each)
 
-    if not window.empty:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "calls.db"
+            async with ListServer(conversations, order=order, page_size=page_size) as server, server.client() as client:
+                server.cursors_work = lambda _: rng.random() < cursors
+                for how, pages in ends:
+                    end = killed_after_pages if how == "killed" else stopped_after_pages
+                    await end(pages, server, client, path)
+                report = await harvest(client, path, max_concurrency=max_concurrency)
+                with Archive.open(path) as archive:
+                    failed = {failure.conversation_id for failure in archive.failures()}
+                    windows = archive.status().windows
+                assert server.listed <= stored(path), "what was listed is stored"
+                assert report.complete or cursors < 1
+                if not report.complete:
+                    assert failed
+                    unread = set(conversations) - stored(path)
+                    assert not any(conversations[each] in window for each in unread for window in windows)
+                    return
+                assert stored(path) == set(conversations)
+                assert all(any(start in window for window in windows) for start in conversations.values())
+                if not ends and cursors == 1:
+                    assert (report.found, report.fetched) == (len(conversations), len(conversations)), (
+                        "each counts once"
+                    )
+                assert (await harvest(client, path)).fetched == 0
+
+    with constants(parts):
         anyio.run(run)
 
 
-async def test_a_dense_list_is_split_and_its_beginning_is_found_without_being_told() -> None:
-    async with FakeConvAI(conversations=3000, days=400, latency=0.02) as fake:
-        complete = await read_all(fake, Window(0, None), listers=4)
-        check(fake, Window(0, None), complete)
-        assert fake.peak_in_flight in {3, 4}, "a slow machine rarely has all of them waiting at the same time"
-        assert len(fake.requests) < 3000 / 100 + 40
-        asked = {dict(request.query).get("call_start_before_unix") for request in fake.requests}
-        assert len(asked) > 4, "windows, and not one chain of cursors"
+@pytest.mark.parametrize(("count", "how_many", "furthest"), [(500, 1, 250), (2_000, 20, 1_000)])
+@pytest.mark.parametrize("seed", range(3))
+async def test_displaced_conversations_are_stored(
+    tmp_path: Path, count: int, how_many: int, furthest: int, seed: int
+) -> None:
+    conversations = spread(count)
+    order = displaced(list(conversations), how_many, furthest, seed)
+    async with ListServer(conversations, order=order) as server, server.client() as client:
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert (report.found, report.fetched, report.unchanged) == (count, count, 0)
+        assert stored(tmp_path / "calls.db") == set(conversations)
 
 
-async def test_many_calls_in_the_same_second_are_all_listed() -> None:
-    async with FakeConvAI(conversations=0) as fake:
-        for start in [50] * 250 + [51] * 130 + [10]:
-            fake.add_conversation(start=start)
-        for listers in (1, 4):
-            check(fake, Window(0, None), await read_all(fake, Window(0, None), listers))
-            check(fake, Window(50, 51), await read_all(fake, Window(50, 51), listers))
+async def test_list_whose_cursors_always_expire_is_read_in_one_run(tmp_path: Path) -> None:
+    conversations = spread(1_500)
+    async with ListServer(conversations) as server, server.client() as client:
+        server.cursors_work = lambda _: False
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert (report.found, report.fetched) == (1_500, 1_500)
+        assert server.pages < 150
 
 
-async def test_a_list_that_is_in_no_order_is_read_to_its_end_before_anything_is_said() -> None:
-    def shuffle(page: dict[str, Any]) -> None:
-        random.Random(3).shuffle(page["conversations"])
-
-    async with FakeConvAI(conversations=450) as fake:
-        fake.faults.add(faults.change(shuffle), times=None)
-        complete = await read_all(fake, Window(0, None), listers=3)
-        check(fake, Window(0, None), complete)
+def repeated_cursor(page: dict[str, Any]) -> None:
+    page.update(next_cursor="100.0" if page["has_more"] else None)
 
 
-async def test_empty_pages_and_unknown_starts_are_no_end() -> None:
-    def forget_a_start(page: dict[str, Any]) -> None:
-        if page["conversations"]:
-            page["conversations"][0]["start_time_unix_secs"] = None
-
-    async with FakeConvAI(conversations=250) as fake:
-        fake.faults.add(faults.empty_page(), times=3)
-        fake.faults.add(faults.change(forget_a_start), times=2)
-        complete = await read_all(fake, Window(0, None))
-        ids = [summary.conversation_id for each in complete for summary in each.summaries]
-        assert sorted(ids) == sorted(fake.conversations)
+def no_cursor(page: dict[str, Any]) -> None:
+    page.update(next_cursor=None)
 
 
-async def test_what_remains_of_a_stretch_can_be_read_after_an_error() -> None:
-    async with FakeConvAI(conversations=450) as fake:
-        async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
-            stretch = Stretch(0, None)
-            complete = []
-            fake.faults.add(faults.drop(), operation="list_conversations", times=0)
-            for _ in range(20):
-                try:
-                    async for listed in read_stretch(client, stretch, ""):
-                        complete.append(listed)
-                        if len(complete) in {1, 3}:
-                            fake.faults.add(faults.status(500))
-                    break
-                except Exception:  # noqa: BLE001 - as the harvest does
-                    continue
-        check(fake, Window(0, None), complete)
+@pytest.mark.parametrize("change", [repeated_cursor, no_cursor])
+async def test_contradictory_cursors_are_read_around(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    conversations = spread(900)
+    async with ListServer(conversations) as server, server.client() as client:
+        server.change = change
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert stored(tmp_path / "calls.db") == set(conversations)
 
 
-@pytest.mark.parametrize("window", [Window(0, None), Window(5, 9)])
-async def test_a_list_without_conversations_says_so(window: Window) -> None:
-    async with FakeConvAI(conversations=0) as fake:
-        complete = await read_all(fake, window, listers=3)
-        assert [summary for each in complete for summary in each.summaries] == []
-        assert merged(each.window for each in complete) == ([] if window.end is None else [window])
+async def test_second_that_cannot_be_read_is_a_failure_and_the_rest_is_stored(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    crowded = {f"same_{number:03}": NEWEST - 7_000 for number in range(150)}
+    conversations = spread(300) | crowded
+    async with ListServer(conversations) as server, server.client() as client:
+        server.cursors_work = lambda _: False
+        report = await harvest(client, path)
+        assert (report.listed, report.complete, report.failed) == (False, False, 3)
+        assert stored(path) == server.listed
+        assert stored(path) >= set(spread(300))
+        with Archive.open(path) as archive:
+            # The seconds beside it, too: bounds are asked for with a second more.
+            around = [f"range:{NEWEST - 7_000 + each}-{NEWEST - 6_999 + each}" for each in (-1, 0, 1)]
+            assert [(each.conversation_id, each.part) for each in archive.failures()] == [(e, "list") for e in around]
+            assert "the cursor has expired" in archive.failures()[1].error
+            assert not any(NEWEST - 7_000 in window for window in archive.status().windows)
+        server.cursors_work = lambda _: True
+        report = await harvest(client, path)
+        assert report.complete
+        assert stored(path) == set(conversations)
+        with Archive.open(path) as archive:
+            assert archive.failures() == []
+
+
+@pytest.mark.parametrize(
+    "garbage", [b'{"conversations": [{"conversa', b"<html>log in</html>", b"", b"{}", b"null", b'{"error": "x"}']
+)
+async def test_garbage_in_the_place_of_pages_is_asked_for_again(tmp_path: Path, garbage: bytes) -> None:
+    conversations = spread(350)
+    async with ListServer(conversations) as server, server.client() as client:
+        server.on_page = lambda _: web.Response(body=garbage) if server.pages in {1, 2, 4} else None
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert stored(tmp_path / "calls.db") == set(conversations)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_key_that_is_refused_in_the_middle_of_the_list_ends_the_run(tmp_path: Path, status: int) -> None:
+    async with ListServer(spread(350)) as server, server.client() as client:
+        server.on_page = lambda _: web.Response(status=status) if server.pages == 3 else None
+        with pytest.raises((AuthenticationError, PermissionDeniedError)):
+            await harvest(client, tmp_path / "calls.db", max_concurrency=1)
+        assert server.pages == 3
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+async def test_refusal_ends_the_run_only_as_the_first_reply(tmp_path: Path, status: int) -> None:
+    conversations = spread(350)
+    async with ListServer(conversations) as server, server.client() as client:
+        server.on_page = lambda _: web.Response(status=status)
+        with pytest.raises(APIStatusError, match=f"answered {status}"):
+            await harvest(client, tmp_path / "calls.db")
+        server.pages = 0
+        server.on_page = lambda _: web.Response(status=status) if server.pages == 2 else None
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert stored(tmp_path / "calls.db") == set(conversations)
+
+
+async def test_listers_wait_without_a_cursor_while_nothing_can_be_fetched(tmp_path: Path) -> None:
+    conversations = spread(1_200)
+    async with ListServer(conversations, page_size=4) as server, server.client() as client:
+        server.before_document.clear()
+        task = asyncio.create_task(harvest(client, tmp_path / "calls.db", max_concurrency=2))
+        pages = -1
+        while pages != server.pages:
+            pages = server.pages
+            await asyncio.sleep(0.2)
+        server.oldest_cursor = pages + 1
+        server.before_document.set()
+        assert (await task).complete
+        assert pages < 2 * MAX_PAGE_SIZE / 4 + 2 * (_listing._MOST_PAGES + 3), "memory does not grow with the list"
+        assert server.expired == 0
+
+
+async def test_limit_notes_nothing_as_read_that_was_not_read_to_its_end(tmp_path: Path) -> None:
+    conversations = spread(4_000)
+    async with ListServer(conversations) as server, server.client() as client:
+        report = await harvest(client, tmp_path / "calls.db", limit=2_500)
+        assert report.complete
+        assert stored(tmp_path / "calls.db") == set(list(conversations)[:2_500])
+        with Archive.open(tmp_path / "calls.db") as archive:
+            (window,) = archive.status().windows
+        assert window.end == NEWEST + 1
+        assert window.start > NEWEST - 60 * 2_500
+        assert server.pages < 60
+
+
+@pytest.mark.parametrize("known_starts", [True, False])
+async def test_list_that_ignores_its_bounds_is_read_and_not_split_without_end(
+    tmp_path: Path, known_starts: bool
+) -> None:
+    conversations = spread(60)
+
+    def forget_starts(page: dict[str, Any]) -> None:
+        for line in page["conversations"]:
+            del line["start_time_unix_secs"]
+
+    async with ListServer(conversations, page_size=2) as server, server.client() as client:
+        server.bounds_work = False
+        if not known_starts:
+            server.change = forget_starts
+        report = await harvest(client, tmp_path / "calls.db")
+        assert report.complete
+        assert (report.found, report.fetched) == (60, 60)
+        assert server.pages < 40 * 30
+
+
+@given(
+    start=st.integers(0, 500),
+    length=st.one_of(st.none(), st.integers(1, 500)),
+    listed=st.lists(st.integers(0, 1_000), max_size=8),
+    pages=st.integers(1, 30),
+    parts=st.tuples(st.integers(1, 4), st.integers(1, 8), st.integers(1, 40)),
+)
+def test_parts_of_a_range_are_the_range(
+    start: int, length: int | None, listed: list[int], pages: int, parts: tuple[int, int, int]
+) -> None:
+    window = Window(start, None if length is None else start + length)
+    reading = _listing._Reading(window, 1_000)
+    for _ in range(pages):
+        reading.add(Page([ConversationSummary("c", start_time_unix_secs=each) for each in listed]))
+    with constants(parts):
+        split = reading.split()
+    if split:
+        assert len(split) > 1
+        assert split[0].start == window.start
+        assert split[-1].end == window.end
+        assert [each.end for each in split[:-1]] == [each.start for each in split[1:]]
+        assert not any(each.empty for each in split)
+    else:
+        assert length == 1 or start >= reading.latest or 2 * reading.within < max(reading.lines, 1)
+
+
+async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newest() -> None:
+    scheduler = RangeScheduler([Window(0, 5), Window(7, 9)])
+    newest = await scheduler.take()
+    assert newest is not None
+    assert newest.window == Window(7, 9)
+    scheduler.split(newest, [Window(7, 8), Window(8, 9)])
+    scheduler.done(newest)
+    taken = [await scheduler.take() for _ in range(3)]
+    assert [each.window for each in taken if each] == [Window(8, 9), Window(7, 8), Window(0, 5)]
+    ended: list[object] = []
+
+    async def take() -> None:
+        ended.append(await scheduler.take())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(take)
+        await anyio.wait_all_tasks_blocked()
+        assert ended == []
+        for each in taken:
+            assert each is not None
+            scheduler.done(each)
+    assert ended == [None]
+
+
+async def test_lines_without_an_id_are_failures_of_the_list_until_they_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    conversations = spread(350)
+
+    def spoil(page: dict[str, Any]) -> None:
+        for position, line in enumerate(page["conversations"]):
+            if line["conversation_id"] == "conv_00120":
+                page["conversations"][position] = None
+            if line["conversation_id"] == "conv_00121":
+                del line["conversation_id"]
+
+    async with ListServer(conversations) as server, server.client() as client:
+        server.change = spoil
+        for _ in range(2):
+            report = await harvest(client, path)
+            assert (report.found % 350, report.failed, report.listed, report.complete) == (0, 2, True, False)
+            assert len(stored(path)) == 348
+            with Archive.open(path) as archive:
+                failures = archive.failures()
+                windows = archive.status().windows
+            assert [failure.part for failure in failures] == ["list", "list"]
+            assert all(failure.conversation_id.startswith("line:") for failure in failures)
+            assert not any(conversations["conv_00120"] in window for window in windows)
+        server.change = lambda _: None
+        report = await harvest(client, path)
+        assert (report.fetched, report.complete) == (2, True)
+        with Archive.open(path) as archive:
+            assert archive.failures() == []

@@ -1,136 +1,389 @@
-"""What a harvest sits out, and what it does not."""
+"""What a harvest waits for, how long, and what it says meanwhile."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from convai_async import ConvAIClient
-from convai_async.errors import ConvAIError, RateLimitError, TransportError
-from convai_async.harvest._outages import Outages
+from convai_async.errors import ConnectionFailedError, ConvAIError, DecodeError, ServerError, TransportError
+from convai_async.harvest._outages import OutageGuard, StopRequested
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from convai_async.testing.faults import Fault
 
 QUARTER = 15 * 60
+COMMAND = [sys.executable, "-m", "convai_async", "harvest"]
 
 
-class Night:
-    """A clock that moves when somebody sleeps, and what happens at which time."""
+class FakeClock:
+    """A clock that moves only when somebody sleeps, or is told to, and what happens at which time."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = 1000.0
+        self.slept: list[float] = []
         self.events: list[tuple[float, Callable[[], Awaitable[None]]]] = []
 
+    def __call__(self) -> float:
+        return self.now
+
     async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
         self.now += seconds
-        while self.events and self.events[0][0] <= self.now:
+        while self.events and self.events[0][0] <= sum(self.slept):
             await self.events.pop(0)[1]()
 
 
-@pytest.fixture
-async def service() -> AsyncIterator[FakeConvAI]:
-    async with FakeConvAI(conversations=1) as fake:
-        yield fake
-
-
-class Watchman:
-    """Outages of a service, through a night."""
+class OutageFixture:
+    """A service that can go away, and a guard that has talked to it."""
 
     def __init__(self, service: FakeConvAI, client: ConvAIClient) -> None:
         self.service = service
-        self.night = Night()
+        self.clock = FakeClock()
         self.stop = anyio.Event()
-        self.client = client
-        self.outages = Outages(client, self.stop, clock=lambda: self.night.now, sleep=self.night.sleep)
+        self.said: list[str | None] = []
+        self.until: list[int | None] = []
+        self.guard = OutageGuard(client, self.stop, self._note, clock=self.clock, sleep=self.clock.sleep)
+
+    def _note(self, problem: str | None, until: int | None) -> None:
+        self.said.append(problem)
+        self.until.append(until)
 
     async def ask(self) -> int:
-        return len(await self.client.conversations.list())
-
-    async def come_back(self) -> None:
-        await self.service.start(self.port)
+        return await self.guard.run(count_listed, isolated)
 
     async def go(self) -> None:
         self.port = int(self.service.url.rpartition(":")[2])
         await self.service.close()
 
-
-@pytest.fixture
-async def watchman(service: FakeConvAI) -> AsyncIterator[Watchman]:
-    async with ConvAIClient(service.api_key, base_url=service.url, retry=None) as client:
-        yield Watchman(service, client)
+    async def come_back(self) -> None:
+        await self.service.start(self.port)
 
 
-def failed(error: ConvAIError) -> int:
+async def count_listed(client: ConvAIClient) -> int:
+    return len(await client.conversations.list())
+
+
+def isolated(error: ConvAIError) -> int:
     return -1
 
 
-async def test_a_service_that_comes_back_in_time_is_waited_for(watchman: Watchman) -> None:
-    await watchman.go()
-    watchman.night.events = [(QUARTER - 10, watchman.come_back)]
-    assert await watchman.outages.keep_trying(watchman.ask, failed) == 1
-    assert QUARTER - 10 <= watchman.night.now < QUARTER
+@pytest.fixture
+async def outage() -> AsyncIterator[OutageFixture]:
+    async with (
+        FakeConvAI(conversations=1) as service,
+        ConvAIClient(service.api_key, base_url=service.url, retry=None) as client,
+    ):
+        made = OutageFixture(service, client)
+        assert await made.ask() == 1
+        yield made
 
 
-async def test_a_service_that_stays_away_is_given_up_after_a_quarter_of_an_hour_and_said_to_be_away_at_once(
-    watchman: Watchman, caplog: pytest.LogCaptureFixture
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+async def test_service_that_comes_back_in_time_is_waited_for(outage: OutageFixture) -> None:
+    await outage.go()
+    outage.clock.events = [(QUARTER - 10, outage.come_back)]
+    assert await outage.ask() == 1
+    assert QUARTER - 10 <= sum(outage.clock.slept) < QUARTER
+
+
+async def test_outage_is_announced_before_the_first_wait_and_its_end_after_the_last(
+    outage: OutageFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await watchman.go()
+    await outage.go()
+    seen: list[tuple[list[str], list[str | None]]] = []
+
+    async def look() -> None:
+        seen.append((warnings(caplog), list(outage.said)))
+        await outage.come_back()
+
+    outage.clock.events = [(1, look)]
+    before = time.time()
+    assert await outage.ask() == 1
+    ((logged, said),) = seen
+    assert len(logged) == len(said) == 1
+    assert said[0] is not None
+    assert said[0].startswith("GET /v1/convai/conversations: no connection")
+    assert logged[0].startswith("the harvest waits for the service, until ")
+    assert logged[0].endswith(f"UTC at the latest: {said[0]}")
+    assert outage.until[0] is not None
+    assert before + QUARTER - 1 <= outage.until[0] <= time.time() + QUARTER
+    assert warnings(caplog)[1:] == ["the harvest waited for 5 s"]
+    assert (outage.said[1:], outage.until[1:]) == ([None], [None])
+
+
+async def test_outage_of_a_quarter_of_an_hour_ends_with_its_error(outage: OutageFixture) -> None:
+    await outage.go()
     with pytest.raises(TransportError):
-        await watchman.outages.keep_trying(watchman.ask, failed)
-    assert QUARTER < watchman.night.now < QUARTER + 10
-    (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert said.startswith(
-        "the harvest waits up to 15 min for the service: GET /v1/convai/conversations: no connection"
-    )
-
-
-async def test_nobody_waits_who_was_asked_to_stop(watchman: Watchman) -> None:
-    await watchman.go()
-    watchman.stop.set()
+        await outage.ask()
+    assert sum(outage.clock.slept) == QUARTER
+    assert outage.said[-1] is None
     with pytest.raises(TransportError):
-        await watchman.outages.keep_trying(watchman.ask)
-    assert watchman.night.now == 0
+        await outage.ask()
+    assert sum(outage.clock.slept) == QUARTER, "nobody waits again for what did not come back"
+    await outage.come_back()
+    outage.service.faults.add(faults.truncate())
+    assert await outage.ask() == -1
+    await outage.go()
+    outage.clock.events = [(QUARTER + 20, outage.come_back)]
+    assert await outage.ask() == 1, "a later outage is waited for"
 
 
-@pytest.mark.parametrize("code", [401, 500])
-async def test_a_request_that_fails_alone_is_no_outage(watchman: Watchman, code: int) -> None:
-    watchman.service.faults.add(faults.truncate())
-    watchman.service.faults.add(faults.status(code))  # an answer, though it is none that helps
-    assert await watchman.outages.keep_trying(watchman.ask, failed) == -1
-    watchman.service.faults.add(faults.truncate())
-    with pytest.raises(TransportError):
-        await watchman.outages.keep_trying(watchman.ask)
-    assert watchman.night.now == 0
+@pytest.mark.parametrize("fault", [faults.status(502), faults.status(503), faults.html(504), faults.body(b"<html>")])
+async def test_gateway_that_answers_for_the_service_is_an_outage(outage: OutageFixture, fault: Fault) -> None:
+    outage.service.faults.add(fault, times=4)
+    assert await outage.ask() == 1
+    assert outage.clock.slept == [5, 5, 5], "the request, and two probes, and one that the service answers"
 
 
-async def test_several_that_fail_in_one_outage_wait_together(watchman: Watchman) -> None:
-    await watchman.go()
-    watchman.night.events = [(20, watchman.come_back)]
+async def test_outage_of_garbage_that_lasts_is_a_failure_of_the_request(outage: OutageFixture) -> None:
+    outage.service.faults.add(faults.body(b"<html>"), times=None)
+    assert await outage.ask() == -1
+    assert sum(outage.clock.slept) == QUARTER
+    outage.service.faults.clear()
+    outage.service.faults.add(faults.html(503), times=None)
+    with pytest.raises(ServerError):
+        await outage.ask()
+
+
+@pytest.mark.parametrize("fault", [faults.truncate(), faults.status(503), faults.body(b"{")])
+@pytest.mark.parametrize("probe", [faults.status(500), faults.status(401), faults.rate_limited()])
+async def test_request_that_fails_while_the_service_answers_others_is_isolated(
+    outage: OutageFixture, fault: Fault, probe: Fault
+) -> None:
+    outage.service.faults.add(fault)
+    outage.service.faults.add(probe)
+    assert await outage.ask() == -1
+    assert (outage.clock.slept, outage.said) == ([], [])
+
+
+async def test_server_error_is_isolated_without_a_probe(outage: OutageFixture) -> None:
+    outage.service.faults.add(faults.status(500))
+    before = len(outage.service.requests)
+    assert await outage.ask() == -1
+    assert len(outage.service.requests) == before + 1
+
+
+async def test_waiting_ends_when_asked_to_stop(outage: OutageFixture) -> None:
+    await outage.go()
+
+    async def stop() -> None:
+        outage.stop.set()
+
+    outage.clock.events = [(20, stop)]
+    with pytest.raises(StopRequested):
+        await outage.ask()
+    assert sum(outage.clock.slept) == 20
+    with pytest.raises(StopRequested):
+        await outage.ask()
+    assert sum(outage.clock.slept) == 20
+    await outage.come_back()
+    outage.service.faults.add(faults.rate_limited(retry_after=300))
+    with pytest.raises(StopRequested):
+        await outage.ask()
+    assert sum(outage.clock.slept) == 20
+
+
+async def test_requests_that_fail_in_one_outage_wait_together(outage: OutageFixture) -> None:
+    await outage.go()
+    outage.clock.events = [(20, outage.come_back)]
     answers: list[int] = []
 
     async def ask() -> None:
-        answers.append(await watchman.outages.keep_trying(watchman.ask))
+        answers.append(await outage.ask())
 
     async with anyio.create_task_group() as group:
         for _ in range(3):
             group.start_soon(ask)
     assert answers == [1, 1, 1]
-    assert watchman.night.now == 20
+    assert sum(outage.clock.slept) == 20
+    assert len(outage.said) == 2
 
 
-async def test_a_pause_that_the_service_asks_for_is_kept(watchman: Watchman) -> None:
-    watchman.service.faults.add(faults.status(429), times=2)
-    assert await watchman.outages.keep_trying(watchman.ask) == 1
-    assert watchman.night.now == 10, "five seconds each, as it did not say"
+async def test_time_without_the_process_does_not_count(outage: OutageFixture) -> None:
+    await outage.go()
+
+    async def suspend() -> None:
+        outage.clock.now += 10 * QUARTER
+
+    outage.clock.events = [(100, suspend), (QUARTER - 80, outage.come_back)]
+    assert await outage.ask() == 1
+    assert len(outage.said) == 3, "the new end of the wait is said, too"
 
 
-async def test_pauses_without_end_are_given_up_after_a_quarter_of_an_hour(watchman: Watchman) -> None:
-    watchman.service.faults.add(faults.status(429), times=None)
-    assert await watchman.outages.keep_trying(watchman.ask, failed) == -1
-    assert watchman.night.now == QUARTER
-    with pytest.raises(RateLimitError):
-        await watchman.outages.keep_trying(watchman.ask)
+async def test_slow_probes_count(outage: OutageFixture) -> None:
+    await outage.go()
+    sleep = outage.clock.sleep
+
+    async def slow(seconds: float) -> None:
+        outage.clock.now += 10
+        await sleep(seconds)
+
+    outage.guard._sleep = slow
+    with pytest.raises(TransportError):
+        await outage.ask()
+    assert sum(outage.clock.slept) == QUARTER / 3
+
+
+async def test_pause_that_the_service_asks_for_is_kept(outage: OutageFixture) -> None:
+    outage.service.faults.add(faults.status(429), times=2)
+    assert await outage.ask() == 1
+    assert outage.clock.slept == [5, 5], "as it did not say for how long"
+    assert outage.said == [], "short ones are not worth a word"
+
+
+async def test_long_pause_is_announced(outage: OutageFixture, caplog: pytest.LogCaptureFixture) -> None:
+    outage.service.faults.add(faults.status(429, headers={"retry-after": "0"}))
+    outage.service.faults.add(faults.status(429, headers={"retry-after": "60"}))
+    limiter = outage.guard._client._engine.limiter
+
+    async def end_pause() -> None:
+        limiter._paused_until = None
+
+    outage.clock.events = [(60, end_pause)]
+    assert await outage.ask() == 1
+    assert outage.clock.slept == [0, 60]
+    assert outage.said[0] is not None
+    assert "answered 429" in outage.said[0]
+    assert outage.said[1:] == [None]
+
+
+async def test_pauses_longer_than_a_quarter_of_an_hour_in_all_are_a_failure(outage: OutageFixture) -> None:
+    outage.service.faults.add(faults.status(429), times=None)
+    assert await outage.ask() == -1
+    assert sum(outage.clock.slept) == QUARTER
+
+
+async def test_first_request_that_cannot_connect_ends_the_run(unused_tcp_port: int) -> None:
+    clock = FakeClock()
+    said: list[str | None] = []
+    async with ConvAIClient("key", base_url=f"http://127.0.0.1:{unused_tcp_port}") as client:
+        guard = OutageGuard(
+            client, anyio.Event(), lambda problem, _: said.append(problem), clock=clock, sleep=clock.sleep
+        )
+        with pytest.raises(ConnectionFailedError):
+            await guard.run(count_listed, isolated)
+    assert clock.slept == [5, 5]
+    assert len(said) == 2
+
+
+async def test_first_request_waits_for_a_service_that_starts(outage: OutageFixture) -> None:
+    await outage.go()
+    outage.guard._reached = False
+    outage.clock.events = [(5, outage.come_back)]
+    assert await outage.ask() == 1
+    assert outage.clock.slept == [5]
+    assert outage.guard._reached
+
+
+async def test_first_request_that_cannot_connect_stops_when_asked_to(outage: OutageFixture) -> None:
+    await outage.go()
+    outage.guard._reached = False
+    outage.stop.set()
+    with pytest.raises(StopRequested):
+        await outage.ask()
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.status(500), faults.rate_limited(retry_after=0), faults.drop(), faults.body(b"")]
+)
+async def test_first_request_that_fails_otherwise_is_sent_again_with_retries(
+    outage: OutageFixture, fault: Fault
+) -> None:
+    outage.guard._reached = False
+    outage.service.faults.add(fault)
+    assert await outage.ask() == 1
+    assert outage.clock.slept == []
+
+
+async def test_certificate_that_is_not_trusted_ends_the_run_at_once(outage: OutageFixture) -> None:
+    error = ConnectionFailedError("no trusted connection", ambiguous=False, retryable=False)
+    outage.guard._reached = False
+
+    async def fail(_: ConvAIClient) -> int:
+        raise error
+
+    with pytest.raises(ConnectionFailedError):
+        await outage.guard.run(fail, isolated)
+    assert outage.clock.slept == []
+
+
+async def test_decode_error_of_a_readable_service_is_isolated(outage: OutageFixture) -> None:
+    async def fail(_: ConvAIClient) -> int:
+        raise DecodeError("not a conversation")
+
+    assert await outage.guard.run(fail, isolated) == -1
+
+
+async def next_line(stream: asyncio.StreamReader | None, words: str) -> str:
+    """Return the next line that has these words."""
+    assert stream is not None
+    while line := (await stream.readline()).decode():
+        if words in line:
+            return line
+    raise AssertionError(f"no line with {words!r}")
+
+
+async def test_process_without_a_service_says_so_within_seconds_and_ends(tmp_path: Path, unused_tcp_port: int) -> None:
+    began = time.monotonic()
+    address = f"http://127.0.0.1:{unused_tcp_port}"
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        str(tmp_path / "calls.db"),
+        "--base-url",
+        address,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"ELEVENLABS_API_KEY": "key-of-a-test"},
+    )
+    assert "no connection" in await next_line(process.stderr, "waiting until")
+    assert time.monotonic() - began < 8
+    assert "no connection" in await next_line(process.stderr, "convai-async: ")
+    assert await process.wait() == 1
+    assert time.monotonic() - began < 30
+
+
+async def test_process_says_that_the_service_is_gone_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    async with FakeConvAI(conversations=400, latency=0.05) as fake:
+        port = int(fake.url.rpartition(":")[2])
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            str(tmp_path / "calls.db"),
+            "--base-url",
+            fake.url,
+            "--json",
+            "--max-concurrency",
+            "4",
+            stdout=asyncio.subprocess.PIPE,
+            env=os.environ | {"ELEVENLABS_API_KEY": fake.api_key},
+        )
+        while len(fake.requests("get_conversation")) < 20:
+            await asyncio.sleep(0.02)
+        await fake.close()
+        began = time.monotonic()
+        said: dict[str, Any] = json.loads(await next_line(process.stdout, '"waiting_for":"'))
+        assert time.monotonic() - began < 20, "once a request has used up its attempts"
+        assert "no connection" in said["waiting_for"]
+        assert 0 < said["waiting_until_unix_secs"] - time.time() <= QUARTER
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(1)
+        await fake.start(port)
+        process.send_signal(signal.SIGCONT)
+        await next_line(process.stdout, '"waiting_for":null')
+        report = json.loads(await next_line(process.stdout, '"event":"report"'))
+        assert await process.wait() == 0
+        assert (report["fetched"], report["failed"], report["complete"]) == (400, 0, True)

@@ -76,7 +76,7 @@ async def test_second_workspace_is_refused_and_leaves_the_archive_as_it_was(
     assert ids_in(path) == set(first.conversations)
     first.requests.clear()
     assert await harvest_from(first, path) == 0
-    assert first.requests_to("get_conversation") == [], "a known key needs no evidence"
+    assert first.requests("get_conversation") == [], "a known key needs no evidence"
 
 
 async def test_replaced_key_is_accepted_once_with_same_workspace_and_then_known(first: FakeConvAI, path: Path) -> None:
