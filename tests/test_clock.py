@@ -47,7 +47,10 @@ async def test_time_of_a_stall_is_not_counted_while_the_clock_is_used() -> None:
     assert clock.lost == before
     with clock:
         await asyncio.sleep(10)
-    assert clock.lost == before
+        assert clock.lost == before
+        stall(after=1, seconds=60)
+        await asyncio.sleep(5)
+        assert clock.lost == pytest.approx(before + 60, abs=0.51)
 
 
 @in_virtual_time
