@@ -19,7 +19,7 @@ from convai_async.errors import (
     ServerError,
     TransportError,
 )
-from convai_async.testing import MockedClientResponse
+from convai_async.testing import FakeConvAI, MockedClientResponse, faults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -194,3 +194,21 @@ async def test_timeouts_are_the_sessions_own(mocked: aioresponses, timeout: floa
     mocked.get(LIST, callback=check)
     async with ConvAIClient("key", retry=None, timeout=timeout) as client:
         assert len(await client.conversations.list()) == 1
+
+
+async def test_delete_whose_reply_was_lost_on_a_pooled_connection_succeeds(
+    fake: FakeConvAI, client: ConvAIClient
+) -> None:
+    await client.conversations.list(page_size=1)
+    fake.faults.add(faults.drop(after_acting=True), operation="delete_conversation")
+    await client.conversations.delete(next(iter(fake.conversations)))  # the second answer is a 404
+    assert len(fake.requests_to("delete_conversation")) == 2
+
+
+async def test_get_on_a_pooled_connection_that_died_is_sent_again_without_a_retry(
+    fake: FakeConvAI, client: ConvAIClient
+) -> None:
+    await client.conversations.list(page_size=1)
+    fake.faults.add(faults.drop(), operation="get_conversation")
+    assert await client.with_options(retry=None).conversations.get(next(iter(fake.conversations)))
+    assert len(fake.requests_to("get_conversation")) == 2
