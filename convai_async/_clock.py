@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +38,10 @@ class RunningClock:
     def __call__(self) -> float:
         return self._clock() - self.lost
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> None:
         self._users += 1
         if self._timer is None:
             self._wait()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

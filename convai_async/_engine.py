@@ -10,9 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+from anyio.to_thread import run_sync
 
 from convai_async._clock import RunningClock
 from convai_async._error_replies import parse_concurrency_limit
+from convai_async._memory import FREE_BYTES
 from convai_async.calls import Call, Response
 from convai_async.errors import (
     APIStatusError,
@@ -30,7 +32,9 @@ from convai_async.retry import RetryPolicy, ambiguous, repeat
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
-    from convai_async._session import Session, StreamedReply
+    from convai_async._memory import Reservation
+    from convai_async._session import Session
+    from convai_async._streamed_reply import StreamedReply
     from convai_async.limits import ConcurrencyLimiter, Priority, Slot
 
 T = TypeVar("T")
@@ -45,7 +49,7 @@ _SOON = 0.001
 """Seconds; aiohttp takes 0 for no timeout."""
 
 
-class _Stopwatch:
+class Stopwatch:
     """Measure how long ago something was asked for."""
 
     __slots__ = ("_clock", "started")
@@ -67,30 +71,25 @@ class Engine:
         retry: When to try again; None is never.
         timeout: Seconds for one attempt; of a stream, seconds without a byte. None is no bound. Without retry, waiting
             for a slot counts.
+
+    Attributes:
         priority: Whether to wait for a slot behind interactive requests, and without a bound: ``"bulk"``.
-        clock: Returns seconds; by default those in which the process was running.
+        running: Counts the seconds in which the process was running.
+        clock: Returns seconds.
         sleep: Waits for seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - the clock and the sleep are here for the tests
-        self,
-        session: Session,
-        limiter: ConcurrencyLimiter,
-        retry: RetryPolicy | None,
-        timeout: float | None,
-        *,
-        priority: Priority = "interactive",
-        clock: Callable[[], float] | None = None,
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    def __init__(
+        self, session: Session, limiter: ConcurrencyLimiter, retry: RetryPolicy | None, timeout: float | None
     ) -> None:
         self.session = session
         self.limiter = limiter
         self.retry = retry
         self.timeout = timeout
-        self.priority: Priority = priority
+        self.priority: Priority = "interactive"
         self.running = RunningClock()
-        self.clock = clock or self.running
-        self.sleep = sleep
+        self.clock: Callable[[], float] = self.running
+        self.sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
     def with_options(self, **options: Any) -> Engine:
         """Return an engine with other ``retry``, ``timeout`` or ``priority`` that shares everything else."""
@@ -107,16 +106,23 @@ class Engine:
         Raises:
             ConvAIError: Any of them; after the attempts that the retry policy allows.
         """
-        return await self._send(call, Response.decode)
+        with self.session.memory.reserve() as memory:
+            return await self._send(call, Response.decode, memory)
 
     def send_raw(
-        self, call: Call[T], *, validate: Callable[[Response[T]], object] | None = None
+        self,
+        call: Call[T],
+        *,
+        validate: Callable[[Response[T]], object] | None = None,
+        memory: Reservation | None = None,
     ) -> Coroutine[Any, Any, Response[T]]:
         """Send a call and return the reply, not decoded yet.
 
         Args:
             call: What to send.
-            validate: Called with a reply; what it raises is the failure of an attempt, if the call is idempotent.
+            validate: Called with a reply, in a thread if that is large; what it raises is the failure of an attempt, if
+                the call is idempotent.
+            memory: Counts the memory of a large body until the caller releases it; by default until this returns.
 
         Raises:
             ConvAIError: As `send`, less `DecodeError`, and what ``validate`` raises.
@@ -127,16 +133,16 @@ class Engine:
                 validate(response)
             return response
 
-        return self._send(call, validated)
+        return self._send(call, validated, memory)
 
-    async def _send(self, call: Call[T], read: Callable[[Response[T]], R]) -> R:
-        asked = _Stopwatch(self.clock)
+    async def _send(self, call: Call[T], read: Callable[[Response[T]], R], memory: Reservation | None) -> R:
+        asked = Stopwatch(self.clock)
         perhaps_done = False
 
         async def attempt() -> Any:
             nonlocal perhaps_done
             try:
-                response = await self._send_once(call, asked)
+                response = await self._send_once(call, asked, memory)
             except NotFoundError as error:
                 # An attempt before may have deleted it, and only its reply was lost.
                 if not (call.method == "DELETE" and perhaps_done):
@@ -146,36 +152,22 @@ class Engine:
                 perhaps_done = perhaps_done or ambiguous(error)
                 raise
             # What is not idempotent is not sent again because its reply cannot be read.
-            return _read(call, read, response) if call.idempotent else response
+            return await _read(call, read, response) if call.idempotent else response
 
         result = await self.retrying(attempt, idempotent=call.idempotent, asked=asked)
-        return result if call.idempotent else _read(call, read, result)
+        return result if call.idempotent else await _read(call, read, result)
 
     @asynccontextmanager
-    async def stream(self, call: Call[Any]) -> AsyncIterator[StreamedReply]:
-        """Send a call and yield the reply when its headers are there; up to then, attempts are repeated.
-
-        The slot of the limiter is held until the block ends.
-
-        Raises:
-            ConvAIError: As `send_raw`, before anything is yielded.
-        """
-        asked = _Stopwatch(self.clock)
-        async with AsyncExitStack() as stack:
-            yield await self.retrying(lambda: stack.enter_async_context(self.stream_once(call, asked)), asked=asked)
-
-    @asynccontextmanager
-    async def stream_once(self, call: Call[Any], asked: _Stopwatch | None = None) -> AsyncIterator[StreamedReply]:
+    async def stream_once(self, call: Call[Any], asked: Stopwatch) -> AsyncIterator[StreamedReply]:
         """Send a call once and yield the reply when its headers are there.
 
         Args:
             call: What to send.
-            asked: Started when it was asked for; now by default.
+            asked: Started when it was asked for.
 
         Raises:
             ConvAIError: As `send_raw`, before anything is yielded.
         """
-        asked = asked or _Stopwatch(self.clock)
         slot = self.limiter.acquire_nowait(self.priority) or await self._wait_for_slot(call, asked)
         try:
             async with AsyncExitStack() as stack:
@@ -186,7 +178,7 @@ class Engine:
             self.limiter.release(slot)
 
     async def retrying(
-        self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True, asked: _Stopwatch | None = None
+        self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True, asked: Stopwatch | None = None
     ) -> T:
         """Return the result of the first attempt that succeeds.
 
@@ -203,7 +195,7 @@ class Engine:
             self.running.reset()
         if self.retry is None:
             return await attempt()
-        asked = asked or _Stopwatch(self.clock)
+        asked = asked or Stopwatch(self.clock)
         lost = self.running.lost
         with self.running:
             try:
@@ -235,13 +227,13 @@ class Engine:
     def _stalled(self, error: ConvAIError, lost: float) -> bool:
         return isinstance(error, RequestTimeoutError) and self.running.lost > lost
 
-    async def _send_once(self, call: Call[T], asked: _Stopwatch) -> Response[T]:
+    async def _send_once(self, call: Call[T], asked: Stopwatch, memory: Reservation | None) -> Response[T]:
         slot = self.limiter.acquire_nowait(self.priority) or await self._wait_for_slot(call, asked)
         try:
             timeout = self.timeout
             if timeout is not None and self.retry is None:
                 timeout = max(timeout - asked.elapsed(), _SOON)
-            return await self._observe(call, slot, self.session.send(call, timeout))
+            return await self._observe(call, slot, self.session.send(call, timeout, memory))
         finally:
             self.limiter.release(slot)
 
@@ -281,11 +273,11 @@ class Engine:
         if error.retry_after is not None and error.status in _STATUSES_OF_LOAD:
             self.limiter.pause(error.retry_after)
 
-    async def _wait_for_slot(self, call: Call[Any], asked: _Stopwatch) -> Slot:
+    async def _wait_for_slot(self, call: Call[Any], asked: Stopwatch) -> Slot:
         may_take = self.timeout if self.retry is None else self.retry.timeout
         left = None if may_take is None else max(0.0, may_take - asked.elapsed())
         bulk = self.priority == "bulk"
-        waiting = _Stopwatch(self.clock)
+        waiting = Stopwatch(self.clock)
         error: ConvAIError
         try:
             slot = await self.limiter.acquire(self.priority, timeout=None if bulk else left, max_pause=left)
@@ -314,9 +306,9 @@ class Engine:
         raise error
 
 
-def _read(call: Call[T], read: Callable[[Response[T]], R], response: Response[T]) -> R:
+async def _read(call: Call[T], read: Callable[[Response[T]], R], response: Response[T]) -> R:
     try:
-        return read(response)
+        return await run_sync(read, response) if len(response.body) > FREE_BYTES else read(response)
     except ConvAIError as error:
         error.attempts = 1
         if isinstance(error, DecodeError):

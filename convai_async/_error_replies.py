@@ -118,17 +118,6 @@ def _sentence(request: str, status: int, detail: _Detail, request_id: str | None
     return f"{text} ({'; '.join(asides)})" if asides else text
 
 
-def without(secret: bytes, body: bytes) -> bytes:
-    """Return a reply's body without a secret that it quotes."""
-    body = body.replace(secret, b"***")
-    try:
-        # JSON can spell it in many ways; written anew there is one.
-        written = msgspec.json.encode(msgspec.json.decode(body))
-    except (ValueError, RecursionError):
-        return body
-    return written.replace(secret, b"***") if secret in written else body
-
-
 def _read_detail(body: bytes) -> _Detail:
     try:
         document = msgspec.json.decode(body)

@@ -7,17 +7,20 @@ an exception of ours. It does not retry and does not limit.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
-import time
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from convai_async._error_replies import error_from_reply, without
+from convai_async._error_replies import error_from_reply
+from convai_async._memory import FREE_BYTES, MemoryBudget
+from convai_async._redaction import Redactor, drop_frames
+from convai_async._streamed_reply import StreamedReply, StreamLimits
 from convai_async._tasks import being_cancelled
 from convai_async._transport_errors import forbid_silent_repeat, transport_error, unhidden
 from convai_async.calls import Call, FileBody, JSONBody, Response, request_id
@@ -34,8 +37,8 @@ from convai_async.errors import (
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Mapping, Sequence
-    from types import TracebackType
 
+    from convai_async._memory import Reservation
     from convai_async._text import Secret
 
 T = TypeVar("T")
@@ -43,8 +46,11 @@ T = TypeVar("T")
 _SUCCESSES = range(200, 300)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
-_SOON = 0.001
-"""Seconds; for aiohttp, none at all is no bound."""
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
+"""`Session` has the timeouts: one of aiohttp's would count the time in which a reply waits for memory."""
+_LARGE_UNPACKED = 16 * 1024 * 1024
+_LARGEST_RATIO = 100
+"""How many times its compressed size a body larger than 16 MiB may have; JSON has 5 to 30 times."""
 _LONGEST_ERROR_BODY = 1024 * 1024
 """Bytes of an error's body that are read: more is no explanation."""
 
@@ -68,60 +74,6 @@ class _Connector(aiohttp.TCPConnector):
         self._close()
 
 
-class StreamedReply:
-    """A reply whose body is still to come; what is left of it is given up when the block ends.
-
-    Attributes:
-        request: The request's method and path.
-        status: The HTTP status.
-        headers: The headers; names in any case.
-        timeout: Seconds that a part of the body may take, or None.
-    """
-
-    def __init__(self, session: Session, reply: aiohttp.ClientResponse, request: str) -> None:
-        self._session = session
-        self._reply = reply
-        self.request = request
-        self.timeout: float | None = None
-        self.status = reply.status
-        self.headers: Mapping[str, str] = reply.headers
-
-    async def __aenter__(self) -> Self:
-        self._session._arriving.add(self)  # noqa: SLF001 - its other half
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._session._arriving.discard(self)  # noqa: SLF001 - its other half
-        await self._reply.__aexit__(kind, error, traceback)
-
-    @property
-    def request_id(self) -> str | None:
-        """The service's id of the request."""
-        return request_id(self.headers)
-
-    async def read_chunk(self) -> bytes:
-        """Return the bytes that have come since, at least one; empty at the end of the body.
-
-        Raises:
-            IncompleteBodyError: The body ended early.
-            RequestTimeoutError: Nothing came for too long.
-            ClientClosedError: The client was closed.
-        """
-        try:
-            if self.timeout is None:
-                return await self._reply.content.readany()
-            async with asyncio.timeout(self.timeout):
-                return await self._reply.content.readany()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
-            self._session._raise_translated(error, self.request, reading=True)  # noqa: SLF001 - its other half
-
-    def break_off(self) -> None:
-        """Wake whoever reads: nothing more will come."""
-        self._reply.content.set_exception(ConnectionError("the client was closed"))
-
-
 class Session:
     """An aiohttp session, opened in the running loop when it is first needed.
 
@@ -135,6 +87,8 @@ class Session:
         ssl: What aiohttp takes as ``ssl``.
         trace_configs: For an own session: aiohttp's hooks for tracing.
         max_response_bytes: The largest body that is read into memory, decompressed.
+        max_memory_bytes: How much memory large bodies may take together.
+        stream_limits: What the body of a stream may be.
     """
 
     def __init__(  # noqa: PLR0913 - what aiohttp takes, each by its name
@@ -149,7 +103,12 @@ class Session:
         ssl: ssl.SSLContext | aiohttp.Fingerprint | bool = True,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         max_response_bytes: int,
+        max_memory_bytes: int,
+        stream_limits: StreamLimits,
     ) -> None:
+        self.memory = MemoryBudget(max_memory_bytes)
+        self._redactor = Redactor(api_key)
+        self._stream_limits = stream_limits
         self._base_url = base_url
         self._headers = CIMultiDict(headers)
         self._headers["xi-api-key"] = api_key
@@ -175,24 +134,41 @@ class Session:
                 reply.break_off()
             await self._session.close()
 
-    async def send(self, call: Call[T], timeout: float | None) -> Response[T]:
+    def key_fingerprint(self, salt: bytes) -> bytes:
+        """Return a slow hash of the API key."""
+        return hashlib.scrypt(self._headers["xi-api-key"].encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
+
+    async def send(self, call: Call[T], timeout: float | None, memory: Reservation | None = None) -> Response[T]:
         """Send a call once and read the whole reply.
 
         Args:
             call: What to send.
-            timeout: Seconds for all of it, or None.
+            timeout: Seconds for all of it, or None. Waiting for memory does not count.
+            memory: Where to count the body's memory, when the caller holds the body on; by default it is counted until
+                this returns.
 
         Raises:
             APIStatusError: The reply's status is no success.
             TransportError: No whole reply arrived.
+            ResponseTooLargeError: The body is larger than it may be.
             ClientClosedError: The client was closed.
             ConfigurationError: There is no asyncio loop, or another one than before.
         """
-        async with await self._open(call, self._headers, timeout) as arriving:
-            if arriving.status not in _SUCCESSES:
-                raise await self._status_error(arriving, timeout)
-            body = await self._read_body(arriving)
-        return Response(arriving.status, arriving.headers, body, call.decode)
+        session = self._opened()
+        reservation = self.memory.reserve() if memory is None else memory
+        kept = False
+        try:
+            async with asyncio.timeout(timeout) as deadline, await self._open(session, call, self._headers) as arriving:
+                if arriving.status not in _SUCCESSES:
+                    raise await self._status_error(arriving, _put_off(deadline))
+                body = await self._read_body(arriving, reservation, deadline)
+            kept = memory is not None
+        except TimeoutError as error:
+            self._raise_translated(error, _name(call), reading=False)
+        finally:
+            if not kept:
+                reservation.release()
+        return Response(arriving.status, arriving.headers, body, self._redactor.decoder(call.decode))
 
     @asynccontextmanager
     async def stream(self, call: Call[Any], timeout: float | None) -> AsyncIterator[StreamedReply]:
@@ -206,9 +182,10 @@ class Session:
         Raises:
             The same as `send`, before anything is yielded.
         """
+        session = self._opened()
         try:
             async with asyncio.timeout(timeout):
-                opened = await self._open(call, self._headers_of_streams, None)
+                opened = await self._open(session, call, self._headers_of_streams)
         except TimeoutError as error:
             self._raise_translated(error, _name(call), reading=False)
         opened.timeout = timeout
@@ -217,11 +194,11 @@ class Session:
                 raise await self._status_error(arriving, timeout)
             yield arriving
 
-    async def _open(self, call: Call[Any], headers: CIMultiDict[str], timeout: float | None) -> StreamedReply:
-        session = self._opened()
+    async def _open(self, session: aiohttp.ClientSession, call: Call[Any], headers: CIMultiDict[str]) -> StreamedReply:
+        if call.headers:
+            headers = headers.copy()
+            headers.update(call.headers)
         url = URL(self._base_url + call.path + ("?" + urlencode(call.query) if call.query else ""), encoded=True)
-        began = time.monotonic()
-        left = timeout
         redirects = 0
         while True:
             try:
@@ -229,7 +206,7 @@ class Session:
                     call.method,
                     url,
                     headers=headers,
-                    timeout=aiohttp.ClientTimeout(total=left),
+                    timeout=_NO_TIMEOUT,
                     ssl=self._ssl,
                     allow_redirects=False,
                     raise_for_status=False,
@@ -243,12 +220,17 @@ class Session:
                 self._raise_translated(error, _name(call), reading=False)
             target = _redirect_target(call, reply)
             if target is None or redirects == _MAX_REDIRECTS:
-                return StreamedReply(self, reply, _name(call))
+                return StreamedReply(
+                    reply,
+                    _name(call),
+                    limits=self._stream_limits,
+                    redactor=self._redactor,
+                    open_replies=self._arriving,
+                    raise_translated=self._raise_translated,
+                )
             reply.release()
             url = target
             redirects += 1
-            if timeout is not None:
-                left = max(timeout - (time.monotonic() - began), _SOON)
 
     def bind(self) -> bool:
         """Belong to the running event loop; return whether the loop of before is closed, and its connections with it.
@@ -304,17 +286,24 @@ class Session:
             raise ClientClosedError("the aiohttp session that the client was given is closed")
         return self._session
 
-    async def _read_body(self, arriving: StreamedReply) -> bytes:
-        chunks: list[bytes] = []
-        room = self._max_response_bytes
+    async def _read_body(self, arriving: StreamedReply, memory: Reservation, deadline: asyncio.Timeout) -> bytes:
+        body = io.BytesIO()
+        size = 0
         while chunk := await arriving.read_chunk():
-            room -= len(chunk)
-            if room < 0:
+            size += len(chunk)
+            if size > self._max_response_bytes:
                 raise ResponseTooLargeError(
                     f"{arriving.request}: the reply is larger than max_response_bytes, {self._max_response_bytes:,}"
                 )
-            chunks.append(chunk)
-        return b"".join(chunks)
+            if size > _LARGE_UNPACKED and size > _LARGEST_RATIO * arriving.raw_bytes:
+                raise ResponseTooLargeError(
+                    f"{arriving.request}: the reply is a decompression bomb:"
+                    f" {arriving.raw_bytes:,} bytes unpack to more than {size:,}"
+                )
+            if size > FREE_BYTES and not memory.try_grow(size):
+                await _wait_for_memory(memory, size, deadline)
+            body.write(chunk)
+        return body.getvalue()
 
     async def _read_error_body(self, arriving: StreamedReply, timeout: float | None) -> bytes:
         """Return what can be read of an error's body: the status says more than a body that is broken or endless."""
@@ -335,13 +324,14 @@ class Session:
             # Nobody cancels this task: what aiohttp waited for was cancelled, as when the session is closed.
             translated = ConnectionFailedError(f"{request}: aiohttp was cancelled while it worked on it")
         else:
-            translated = transport_error(error, request, reading=reading, clean=self._without_key)
+            translated = transport_error(error, request, reading=reading, clean=self._redactor.text)
         if translated is None:
             raise error
         if self._closed and self._owned:
             translated = _closed()
         # aiohttp's ClientResponseError holds the request's headers, hence the key: it is not chained.
         cause = None if isinstance(error, aiohttp.ClientResponseError) else error
+        drop_frames(error)
         try:
             raise translated from cause
         finally:
@@ -349,8 +339,8 @@ class Session:
 
     async def _status_error(self, arriving: StreamedReply, timeout: float | None) -> APIStatusError:
         # A service or a proxy may quote the key in its complaint.
-        headers = CIMultiDict((name, self._without_key(value)) for name, value in arriving.headers.items())
-        body = without(self._headers["xi-api-key"].encode(), await self._read_error_body(arriving, timeout))
+        headers = CIMultiDict((name, self._redactor.text(value)) for name, value in arriving.headers.items())
+        body = self._redactor.body(await self._read_error_body(arriving, timeout))
         if arriving.status not in _REDIRECTS:
             return error_from_reply(arriving.request, arriving.status, headers, body, request_id(headers))
         return APIStatusError(
@@ -362,8 +352,20 @@ class Session:
             request_id=request_id(headers),
         )
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._headers["xi-api-key"], "***")
+
+async def _wait_for_memory(memory: Reservation, size: int, deadline: asyncio.Timeout) -> None:
+    """Wait until a body of ``size`` bytes may be held, and put the deadline off by as long."""
+    left = _put_off(deadline)
+    await memory.grow(size)
+    if left is not None:
+        deadline.reschedule(asyncio.get_running_loop().time() + left)
+
+
+def _put_off(deadline: asyncio.Timeout) -> float | None:
+    """Stop a deadline, and return the seconds that were left."""
+    ends = deadline.when()
+    deadline.reschedule(None)
+    return None if ends is None else ends - asyncio.get_running_loop().time()
 
 
 def _closed() -> ClientClosedError:

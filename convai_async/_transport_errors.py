@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError, ContentLengthError, TransferEncodingError
 
 from convai_async._text import one_line
 from convai_async.errors import (
@@ -51,14 +52,13 @@ def transport_error(  # noqa: C901 - a list
         reading: Whether the reply had begun.
         clean: Takes out of the text what must not stand in it.
     """
-    words = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
-    reason = one_line(clean(words)) or type(error).__name__
+    reason = one_line(clean(_words(error)))
     translated: ConvAIError | None = None
     match error:
         case aiohttp.ConnectionTimeoutError():
-            translated = RequestTimeoutError(f"{request}: no connection within the timeout: {reason}", ambiguous=False)
+            translated = RequestTimeoutError(f"{request}: no connection within the timeout", ambiguous=False)
         case TimeoutError():
-            translated = RequestTimeoutError(f"{request}: no whole reply within the timeout: {reason}")
+            translated = RequestTimeoutError(f"{request}: no whole reply within the timeout")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
             translated = ConnectionFailedError(
                 f"{request}: no trusted connection: {reason} (pass ssl=<an ssl.SSLContext> to trust a private CA)",
@@ -86,3 +86,28 @@ def transport_error(  # noqa: C901 - a list
         case aiohttp.ClientError() | ConnectionError():
             translated = ConnectionFailedError(f"{request}: the connection was lost: {reason}")
     return translated
+
+
+def _words(error: BaseException) -> str:
+    """Return what happened, in words that make sense without knowing aiohttp."""
+    match error:
+        case aiohttp.ClientPayloadError():
+            return _why_incomplete(error)
+        case aiohttp.ClientConnectorError():
+            return f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+        case aiohttp.ClientResponseError():
+            return error.message
+        case _:
+            return str(error) or type(error).__name__
+
+
+def _why_incomplete(error: aiohttp.ClientPayloadError) -> str:
+    match error.__cause__:
+        case ContentLengthError():
+            return "fewer bytes than its Content-Length says"
+        case TransferEncodingError():
+            return "its chunks break off or are malformed"
+        case ContentEncodingError():
+            return "it cannot be decompressed"
+        case _:
+            return "the connection was lost"

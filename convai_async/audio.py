@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,45 +10,78 @@ from typing import TYPE_CHECKING
 import msgspec
 from anyio.to_thread import run_sync
 
+from convai_async import calls
 from convai_async._atomic_file import AtomicFile
+from convai_async._byte_range import is_answer_to, normalize_range
+from convai_async._engine import Stopwatch
 from convai_async._tasks import Handover, background, finish
 from convai_async._text import one_line
-from convai_async.errors import DecodeError, InvalidArgumentError
+from convai_async.errors import (
+    DecodeError,
+    IncompleteBodyError,
+    InvalidArgumentError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
+)
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from convai_async._engine import Engine
-    from convai_async._session import StreamedReply
+    from convai_async._streamed_reply import StreamedReply
     from convai_async.calls import Call
 
 _WRITE_SIZE = 256 * 1024
 """Bytes gathered for one write: a trip to the writing thread costs as much as writing 64 KiB."""
 
-_NO_RECORDINGS = {"application/json", "text/html"}
-_WHOLE = 200
+_OK = 200
+_PARTIAL = 206
+_BINARY_TYPES = {"application/octet-stream", "binary/octet-stream"}
+_RATE_WINDOW = 60.0
+"""Seconds of waiting after which a stream's rate is looked at."""
 
 
 class AudioStream:
-    """A recording that is arriving; iterate to get its bytes, once.
+    """A recording or file that is arriving; iterate to get its bytes, once.
 
     Chunks come as the network delivers them, of any size; memory stays the same however long it is.
 
     Attributes:
+        status: 200 for the whole, 206 for the range that was asked for.
         content_type: The media type, usually ``"audio/mpeg"``.
-        content_length: Bytes in all, or None when the service does not say.
+        content_length: Bytes to come, or None when the service does not say.
+        content_range: Which bytes of the whole they are, such as ``"bytes 100-199/1000"``; None for the whole.
     """
 
-    def __init__(self, reply: StreamedReply) -> None:
+    def __init__(self, reply: StreamedReply, *, may_be_empty: bool, clock: Callable[[], float]) -> None:
         self._reply = reply
+        self._may_be_empty = may_be_empty
+        self._clock = clock
         self._readable = True
+        self.status = reply.status
         self.content_type = reply.headers.get("content-type", "application/octet-stream")
         length = reply.headers.get("content-length", "")
         self.content_length = int(length) if length.isdecimal() else None
+        self.content_range = reply.headers.get("content-range")
 
     def __repr__(self) -> str:
         return f"AudioStream(content_type={self.content_type!r}, content_length={self.content_length})"
+
+    def response_headers(self) -> dict[str, str]:
+        """Return the headers with which a web backend passes the recording on, together with ``status``.
+
+        They are Content-Type, and as far as the service sent them Content-Length, Content-Range and Accept-Ranges.
+        """
+        headers = {"content-type": self.content_type}
+        if self.content_length is not None:
+            headers["content-length"] = str(self.content_length)
+        if self.content_range is not None:
+            headers["content-range"] = self.content_range
+        if self.status == _PARTIAL or self._reply.headers.get("accept-ranges", "").strip().lower() == "bytes":
+            headers["accept-ranges"] = "bytes"
+        return headers
 
     def close(self) -> None:
         """Note that the block has ended in which the recording can be read."""
@@ -60,45 +93,146 @@ class AudioStream:
         Raises:
             RuntimeError: They were read already, or the block has ended in which they can be.
             IncompleteBodyError: The recording ended early; what came so far is not all of it.
-            RequestTimeoutError: Nothing came for the client's ``timeout``.
+            RequestTimeoutError: Nothing came for the client's ``timeout``, or less than its ``min_stream_rate``.
+            ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
+            DecodeError: The recording is empty.
         """
         if not self._readable:
             raise RuntimeError("a recording is read once, and inside its `async with` block: open it anew")
         self._readable = False
-        while chunk := await self._reply.read_chunk():
+        limits = self._reply.limits
+        size = window_bytes = 0
+        window_seconds = 0.0  # of waiting: the time that the caller takes between two chunks does not count
+        while True:
+            began = self._clock()
+            chunk = await self._reply.read_chunk()
+            if not chunk:
+                break
+            window_seconds += self._clock() - began
+            window_bytes += len(chunk)
+            size += len(chunk)
+            if size > limits.max_bytes:
+                raise _too_large(self._reply)
+            if window_seconds >= _RATE_WINDOW:
+                if window_bytes < limits.min_rate * window_seconds:
+                    raise RequestTimeoutError(
+                        f"{self._reply.request}: {window_bytes:,} bytes in {window_seconds:.0f} s are fewer than"
+                        f" min_stream_rate, {limits.min_rate:,} bytes per second"
+                    )
+                window_bytes, window_seconds = 0, 0.0
             yield chunk
+        if not size and not self._may_be_empty:
+            raise _not_a_recording(self._reply, "it is empty")
 
 
 @asynccontextmanager
-async def open_stream(engine: Engine, call: Call[None]) -> AsyncIterator[AudioStream]:
-    """Open a stream, to read it as it arrives, until the block ends.
+async def open_recording(
+    engine: Engine, conversation_id: str, byte_range: str | None = None
+) -> AsyncIterator[AudioStream]:
+    """Open a recording, to read it as it arrives, until the block ends.
+
+    Args:
+        engine: What to send with.
+        conversation_id: Whose recording.
+        byte_range: A Range header; one that is malformed or asks for several ranges is ignored.
 
     Raises:
-        DecodeError: The reply is JSON or a web page, compressed, or a part.
+        DecodeError: The reply is not a recording, or another part of it than was asked for.
+        IncompleteBodyError: The reply does not say where it ends.
+        ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
         ConvAIError: As for any request, before anything is yielded.
     """
-    async with engine.stream(call) as reply:
-        audio = await _recording(reply)
+    byte_range = None if byte_range is None else normalize_range(byte_range)
+    call = calls.get_audio(conversation_id, byte_range=byte_range)
+    async with _open(engine, partial(_open_once, engine, call, byte_range=byte_range)) as audio:
+        yield audio
+
+
+@asynccontextmanager
+async def open_file(engine: Engine, conversation_id: str, file_id: str) -> AsyncIterator[AudioStream]:
+    """Open a file, to read it as it arrives, until the block ends; it may be of any media type, and empty.
+
+    Raises:
+        ConvAIError: As `open_recording`.
+    """
+    call = calls.get_file(conversation_id, file_id)
+    async with _open(engine, partial(_open_once, engine, call, is_file=True)) as stream:
+        yield stream
+
+
+@asynccontextmanager
+async def _open(
+    engine: Engine, open_once: Callable[[Stopwatch], AbstractAsyncContextManager[AudioStream]]
+) -> AsyncIterator[AudioStream]:
+    """Open a stream, trying again until it begins; the slot of the limiter is held until the block ends."""
+    asked = Stopwatch(engine.clock)
+    async with AsyncExitStack() as stack:
+        yield await engine.retrying(lambda: stack.enter_async_context(open_once(asked)), asked=asked)
+
+
+@asynccontextmanager
+async def _open_once(
+    engine: Engine, call: Call[None], asked: Stopwatch, *, byte_range: str | None = None, is_file: bool = False
+) -> AsyncIterator[AudioStream]:
+    async with engine.stream_once(call, asked) as reply:
+        problem = (None if is_file else _check_media(reply)) or _check_whole(reply, byte_range)
+        if problem is not None:
+            raise _not_a_recording(reply, problem, await reply.read_chunk())
+        if not reply.end_is_marked:
+            raise IncompleteBodyError(
+                f"{reply.request}: the reply has neither a Content-Length nor chunked encoding, so that one that was"
+                " cut short cannot be told from a whole one (is there a proxy in between that speaks HTTP/1.0?)",
+                retryable=False,
+            )
+        stream = AudioStream(reply, may_be_empty=is_file, clock=engine.clock)
+        if (stream.content_length or 0) > reply.limits.max_bytes:
+            raise _too_large(reply)
         try:
-            yield audio
+            yield stream
         finally:
-            audio.close()
+            stream.close()
 
 
-async def _recording(reply: StreamedReply) -> AudioStream:
-    """Return the stream of a reply, unless it is none, or not the whole: something is in the way of the service."""
-    audio = AudioStream(reply)
-    media_type = audio.content_type.partition(";")[0].strip().lower()
+def _check_media(reply: StreamedReply) -> str | None:
+    """Return why a reply is not a recording; None if it is."""
+    content_type = reply.headers.get("content-type", "application/octet-stream")
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not media_type.startswith("audio/") and media_type not in _BINARY_TYPES:
+        return f"it is {one_line(content_type)}, not a recording"
+    if reply.headers.get("content-length") == "0":
+        return "it is empty"
+    return None
+
+
+def _check_whole(reply: StreamedReply, byte_range: str | None) -> str | None:
+    """Return why a reply is neither whole nor the part that was asked for; None if it is."""
     encoding = reply.headers.get("content-encoding", "identity").strip().lower()
-    if media_type in _NO_RECORDINGS or media_type.endswith("+json"):
-        problem = f"it is {one_line(audio.content_type)}, and no recording or file"
-    elif encoding != "identity":
-        problem = f"it is compressed ({one_line(encoding)}), which was not asked for"
-    elif reply.status != _WHOLE:
-        problem = f"its status is {reply.status}, and a whole recording or file has {_WHOLE}"
-    else:
-        return audio
-    raise DecodeError(problem, body=await reply.read_chunk())
+    content_range = reply.headers.get("content-range")
+    if encoding != "identity":
+        return f"it is compressed ({one_line(encoding)}), which was not asked for"
+    if reply.status == _PARTIAL and content_range is not None and byte_range is not None:
+        if is_answer_to(content_range, byte_range, reply.headers.get("content-length")):
+            return None
+        return f"its Content-Range {one_line(content_range)!r} does not answer {byte_range!r}"
+    if reply.status != _OK:
+        return f"its status is {reply.status}, not {_OK}"
+    if content_range is not None:
+        return f"it is a part, with Content-Range {one_line(content_range)!r}"
+    return None
+
+
+def _not_a_recording(reply: StreamedReply, problem: str, body: bytes = b"") -> DecodeError:
+    """Return the error for a reply with something else in the recording's place; perhaps only for now."""
+    error = reply.redactor.decode_error(DecodeError(problem, body=body))
+    error.request = reply.request
+    error.retryable = True
+    return error
+
+
+def _too_large(reply: StreamedReply) -> ResponseTooLargeError:
+    return ResponseTooLargeError(
+        f"{reply.request}: the reply is larger than max_stream_bytes, {reply.limits.max_bytes:,}"
+    )
 
 
 class SavedAudio(msgspec.Struct, frozen=True):
@@ -119,13 +253,13 @@ class SavedAudio(msgspec.Struct, frozen=True):
 
 async def save(
     engine: Engine,
-    call: Call[None],
+    conversation_id: str,
     destination: str | os.PathLike[str],
     *,
     overwrite: bool,
     progress: Callable[[int, int | None], None] | None,
 ) -> SavedAudio:
-    """Save a stream to a file that is whole or not there.
+    """Save a recording to a file that is whole or not there.
 
     The bytes go to a temporary file beside the destination, which is synced and renamed after the last one.
     A download that breaks off is started anew, as the retry policy says. The file is readable by its owner
@@ -133,7 +267,7 @@ async def save(
 
     Args:
         engine: What to send with.
-        call: The request whose reply is the stream.
+        conversation_id: Whose recording.
         destination: The file to make. Its folder must exist.
         overwrite: Whether a file that is there already is replaced.
         progress: Called with the bytes so far and the bytes in all, or None where that is unknown.
@@ -143,14 +277,17 @@ async def save(
         ConvAIError: As for any request.
         OSError: The file cannot be written.
     """
+    call = calls.get_audio(conversation_id)
     path = Path(destination)
     await run_sync(_check_destination, path, overwrite)
 
-    async def attempt() -> SavedAudio:
-        async with engine.stream_once(call) as reply:
-            return await _write(await _recording(reply), path, overwrite, progress)
+    asked = Stopwatch(engine.clock)
 
-    return await engine.retrying(attempt)
+    async def attempt() -> SavedAudio:
+        async with _open_once(engine, call, asked) as audio:
+            return await _write(audio, path, overwrite, progress)
+
+    return await engine.retrying(attempt, asked=asked)
 
 
 def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - run_sync passes no keywords

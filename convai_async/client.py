@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from convai_async import calls
 from convai_async._engine import Engine
 from convai_async._session import Session
+from convai_async._streamed_reply import StreamLimits
 from convai_async._text import Secret
 from convai_async._version import __version__
 from convai_async.errors import ConfigurationError, InvalidArgumentError
@@ -44,7 +45,10 @@ _HOSTS: dict[str, str] = {
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _DEFAULT_TIMEOUT = 60.0
 _DEFAULT_CONCURRENCY = 64
-_DEFAULT_MAX_RESPONSE_BYTES = 256 * 1024 * 1024
+_DEFAULT_MAX_RESPONSE_BYTES = 128 * 1024 * 1024
+_DEFAULT_MAX_MEMORY_BYTES = 512 * 1024 * 1024
+_DEFAULT_MAX_STREAM_BYTES = 1024 * 1024 * 1024
+_DEFAULT_MIN_STREAM_RATE = 1024
 
 
 class ConvAIClient:
@@ -77,8 +81,13 @@ class ConvAIClient:
         ssl: An `ssl.SSLContext` to trust a private CA; False trusts anybody.
         trace_configs: aiohttp's hooks for tracing.
         headers: More headers for every request.
-        max_response_bytes: The largest reply that is read into memory, decompressed; 256 MiB by default. Streams
-            have no bound.
+        max_response_bytes: The largest reply that is read into memory, decompressed; 128 MiB by default.
+        max_memory_bytes: Memory that replies larger than 1 MiB may take together while they are read and decoded,
+            and in a harvest until they are written; 512 MiB by default. A body counts four times its size. What does
+            not fit waits; a single reply that is larger is read alone.
+        max_stream_bytes: The largest recording or file that is streamed or saved; 1 GiB by default.
+        min_stream_rate: The fewest bytes per second of a recording or file, averaged over a minute of waiting for it;
+            1,024 by default, 0 is no limit.
 
     Raises:
         ConfigurationError: There is no key, or what is given contradicts itself.
@@ -108,6 +117,9 @@ class ConvAIClient:
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         headers: Mapping[str, str] | None = None,
         max_response_bytes: int = _DEFAULT_MAX_RESPONSE_BYTES,
+        max_memory_bytes: int = _DEFAULT_MAX_MEMORY_BYTES,
+        max_stream_bytes: int = _DEFAULT_MAX_STREAM_BYTES,
+        min_stream_rate: int = _DEFAULT_MIN_STREAM_RATE,
     ) -> None:
         # Whoever prints the local variables of what is raised from here on shall not see it.
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
@@ -126,6 +138,11 @@ class ConvAIClient:
                     ssl=ssl,
                     trace_configs=trace_configs,
                     max_response_bytes=_checked_count("max_response_bytes", max_response_bytes),
+                    max_memory_bytes=_checked_count("max_memory_bytes", max_memory_bytes),
+                    stream_limits=StreamLimits(
+                        _checked_count("max_stream_bytes", max_stream_bytes),
+                        _checked_count("min_stream_rate", min_stream_rate, at_least=0),
+                    ),
                 ),
                 ConcurrencyLimiter(_checked_count("max_concurrency", max_concurrency), _checked_share(share)),
                 _checked_retry(retry),
@@ -151,6 +168,14 @@ class ConvAIClient:
     def concurrency(self) -> int:
         """How many requests may be in flight now: what has been found of the service's own limit so far."""
         return self._engine.limiter.limit
+
+    def key_fingerprint(self, salt: bytes) -> bytes:
+        """Return a slow hash (scrypt) of the API key, to recognise it without keeping it. Blocks for about 50 ms.
+
+        Args:
+            salt: Random bytes, kept beside the hash.
+        """
+        return self._engine.session.key_fingerprint(salt)
 
     async def __aenter__(self) -> Self:
         return self
@@ -271,9 +296,9 @@ def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers
 
 
-def _checked_count(name: str, number: int) -> int:
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise InvalidArgumentError(name, f"must be a whole number, at least 1, got {number!r}")
+def _checked_count(name: str, number: int, *, at_least: int = 1) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or number < at_least:
+        raise InvalidArgumentError(name, f"must be a whole number, at least {at_least}, got {number!r}")
     return number
 
 

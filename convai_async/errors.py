@@ -278,7 +278,10 @@ class PaginationError(ConvAIError):
 
 
 class ResponseTooLargeError(ConvAIError):
-    """The reply's body, decompressed, is larger than the client's ``max_response_bytes``."""
+    """The reply's body is larger than the client's ``max_response_bytes`` (decompressed) or ``max_stream_bytes``.
+
+    It is also raised for a decompression bomb: more than 16 MiB, and more than 100 times the compressed size.
+    """
 
     attempts = 1
 

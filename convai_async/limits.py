@@ -212,29 +212,30 @@ class ConcurrencyLimiter:
             maximum: The service's limit, if the reply states it.
         """
         if slot.cuts < self._cuts:
-            # It was in flight when the limit was cut, and counted as served.
-            self._note_served(self._served - 1)
-            if not self._yielding:
-                self._limit = min(self._limit, max(self._floor, self._served))
-            self._update()
+            if maximum is None:
+                # It was in flight when the limit was cut, and counted as served.
+                self._note_served(self._served - 1)
+                if not self._yielding:
+                    self._limit = min(self._limit, max(self._floor, self._served))
+                self._update()
             return
         probed, before = self._probing, self._ceiling
-        stated = maximum is not None and maximum < self._limit
+        stated = maximum if maximum is not None and maximum < self._limit else None
         self._ceiling_before = before
-        self._note_served(len(self._held) - 1 if maximum is None or not stated else maximum)
-        if maximum is not None:
-            self._ceiling = float(maximum)
+        self._note_served(len(self._held) - 1 if stated is None else stated)
         no_more_room = probed and 0.9 * before - 1 <= self._served <= 1.1 * before + 1
         plan = self._probing_plan
         self._probe_pause = min(2 * self._probe_pause, plan.longest) if no_more_room else plan.first
         self._yielding = not probed and (self._share < 1 or slot.priority == "bulk")
         self._floor = max(1.0, _MOST_CUT * self._limit)
-        if stated:
-            self._limit = self._floor = self._served
+        if stated is not None:
+            self._limit = float(stated)
         elif self._yielding:
             self._limit = max(1.0, _YIELD * self._limit)
         else:
             self._limit = min(self._limit, max(self._floor, self._served if self._share == 1 else self._ceiling))
+        if maximum is not None:
+            self._ceiling = float(maximum)
         self._cuts += 1
         self._settle()
 
@@ -302,7 +303,7 @@ class ConcurrencyLimiter:
 
     def _serve(self) -> None:
         """Give free slots to those who wait."""
-        if self._paused_until is not None and self.pause_left:
+        if self._paused_until is not None:
             return
         for priority, queue in self._waiting.items():
             while queue and len(self._held) < self._allowed:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TOLERANCE_SECS = 30 * 60.0
 _LONGEST_HEADER = 4096
+_INT64 = 2**63
 _TIMESTAMP = re.compile(r"[0-9]{1,18}")
 
 
@@ -38,8 +39,7 @@ class _Event(Model):
     @classmethod
     def from_older_shape(cls, value: dict[str, Any]) -> dict[str, Any]:
         """Return an event with its time as a number; None when it is neither a number nor an ISO 8601 date."""
-        if isinstance(value.get("event_timestamp"), str | list | dict):
-            value["event_timestamp"] = _unix_secs(value.get("event_timestamp"))
+        value["event_timestamp"] = _unix_secs(value.get("event_timestamp"))
         return value
 
 
@@ -229,9 +229,11 @@ def _without_id(body: bytes) -> UnknownEvent | None:
 
 def _unix_secs(time_of_day: Any) -> int | None:
     try:
-        return int(time_of_day)
+        seconds = int(time_of_day)
     except (TypeError, ValueError):
         pass
+    else:
+        return seconds if abs(seconds) < _INT64 else None
     try:
         moment = datetime.fromisoformat(time_of_day)
     except (TypeError, ValueError):

@@ -5,6 +5,7 @@ import hashlib
 import os
 import stat
 import tracemalloc
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -222,15 +223,6 @@ async def test_a_cancelled_download_leaves_nothing(fake: FakeConvAI, recorded: s
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_empty_recording_is_an_empty_file(
-    client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path
-) -> None:
-    fake.faults.add(faults.body(b"", content_type="audio/mpeg"))
-    saved = await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
-    assert saved.size == 0
-    assert saved.path.read_bytes() == b""
-
-
 @pytest.mark.parametrize(
     ("destination", "problem"),
     [("", "is a folder"), ("missing/call.mp3", "does not exist: make it first")],
@@ -372,3 +364,83 @@ async def test_a_web_page_in_the_place_of_a_recording_is_an_error_and_no_file(
     with pytest.raises(DecodeError, match=content_type):
         async with client.conversations.audio.stream(recorded):
             pass
+
+
+class Clock:
+    """A clock that goes on only when it is told to, or by a step at each look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.step = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+async def test_rate_counts_the_waiting_for_a_recording_and_not_the_time_of_its_listener(
+    client: ConvAIClient, recorded: str
+) -> None:
+    clock = client._engine.clock = Clock()
+    async with client.conversations.audio.stream(recorded) as audio:
+        size = 0
+        async for chunk in audio:
+            size += len(chunk)
+            clock.now += 1000
+    assert size == SIZE
+
+
+@pytest.mark.parametrize(("min_rate", "seconds", "slow"), [(1000, 1e6, True), (1000, 1.0, False), (0, 1e6, False)])
+async def test_rate_is_what_came_for_each_second_of_waiting(
+    fake: FakeConvAI, recorded: str, min_rate: int, seconds: float, slow: bool
+) -> None:
+    settings: dict[str, Any] = {"base_url": fake.url, "min_stream_rate": min_rate, "retry": None}
+    async with ConvAIClient(fake.api_key, **settings) as client:
+        clock = client._engine.clock = Clock()
+        clock.step = seconds
+        with pytest.raises(RequestTimeoutError, match="fewer than min_stream_rate") if slow else nullcontext():
+            async with client.conversations.audio.stream(recorded) as audio:
+                assert sum([len(chunk) async for chunk in audio]) == SIZE
+
+
+async def test_rate_is_of_the_last_minute_and_not_of_the_whole(fake: FakeConvAI, recorded: str) -> None:
+    fake.faults.add(faults.slow_body(chunk=SIZE - 1, pause=0.3))
+    async with ConvAIClient(fake.api_key, base_url=fake.url, min_stream_rate=1, retry=None) as client:
+        clock = client._engine.clock = Clock()
+        clock.step = 61.0  # seconds for each chunk
+        received = 0
+
+        async def read() -> None:
+            nonlocal received
+            async with client.conversations.audio.stream(recorded) as audio:
+                async for chunk in audio:
+                    received += len(chunk)
+
+        with pytest.raises(RequestTimeoutError, match="1 bytes in 61 s are fewer than min_stream_rate, 1 bytes per"):
+            await read()
+        assert received == SIZE - 1
+
+
+async def test_incomplete_recording_is_said_without_the_words_of_aiohttp(
+    fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path
+) -> None:
+    for chunked, words in ((False, "fewer bytes than its Content-Length says"), (True, "its chunks break off")):
+        fake.faults.add(faults.truncate(chunked=chunked))
+        with pytest.raises(IncompleteBodyError, match=words) as caught:
+            await client.with_options(retry=None).conversations.audio.download(recorded, tmp_path / "call.mp3")
+        assert "400" not in str(caught.value)
+        assert "<" not in str(caught.value)
+
+
+@pytest.mark.parametrize("what", ["stream", "download"])
+async def test_recording_is_asked_for_again_when_something_else_came(
+    fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path, what: str
+) -> None:
+    fake.faults.add(faults.body(b"<html>wait</html>", content_type="text/html"), times=1)
+    fake.faults.add(faults.body(b"", content_type="audio/mpeg"), times=1)
+    if what == "download":
+        assert (await client.conversations.audio.download(recorded, tmp_path / "call.mp3")).size == SIZE
+    else:
+        async with client.conversations.audio.stream(recorded) as audio:
+            assert sum([len(chunk) async for chunk in audio]) == SIZE
+    assert len(fake.requests) == 3

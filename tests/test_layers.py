@@ -15,8 +15,20 @@ PACKAGE = Path(convai_async.__file__).parent
 
 LAYERS: list[set[str]] = [
     {"errors", "models", "_text", "_version"},
-    {"calls", "retry", "limits", "_clock", "_tasks", "_error_replies", "_transport_errors", "_atomic_file"},
-    {"_session", "pagination", "webhooks"},
+    {
+        "calls",
+        "retry",
+        "limits",
+        "_clock",
+        "_tasks",
+        "_error_replies",
+        "_transport_errors",
+        "_atomic_file",
+        "_memory",
+        "_redaction",
+        "_byte_range",
+    },
+    {"_streamed_reply", "_session", "pagination", "webhooks"},
     {"_engine", "audio"},
     {"resources"},
     {"client"},

@@ -185,6 +185,21 @@ async def test_a_share_yields_within_a_second_when_refusals_rise_and_recovers() 
         assert harvest.limiter.limit == 10
 
 
+@pytest.mark.parametrize(("share", "expected"), [(1.0, 8), (0.5, 4)])
+@in_virtual_time
+async def test_limit_follows_the_services_limit_down(share: float, expected: int) -> None:
+    service = SimulatedService(20, seed=4)
+    process = SimulatedProcess(service, share)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(process.send_until(240))
+        await asyncio.sleep(30)
+        service.limit = 8
+        await asyncio.sleep(150)
+        assert process.limiter.limit == pytest.approx(expected, abs=1)
+        service.sent = service.refused = 0
+    assert service.refused / service.sent < 0.01
+
+
 @in_virtual_time
 async def test_two_harvests_use_what_the_service_allows() -> None:
     service = SimulatedService(20, seed=3)
@@ -318,8 +333,9 @@ async def test_one_refusal_cuts_the_limit_by_half_at_most() -> None:
 async def test_stated_maximum_becomes_the_limit(in_flight: int, expected: int) -> None:
     limiter = ConcurrencyLimiter(100)
     slots = [await limiter.acquire() for _ in range(in_flight)]
-    limiter.refused(slots[-1], maximum=5)
-    assert limiter.limit == expected
+    for slot in slots:
+        limiter.refused(slot, maximum=5)
+        assert limiter.limit == expected
 
 
 async def test_share_of_a_stated_maximum_is_used() -> None:
@@ -529,6 +545,22 @@ async def test_interactive_requests_go_before_bulk_ones_and_each_in_order() -> N
     assert limiter.acquire_nowait("bulk") is None
     await asyncio.gather(*waiting)
     assert served == ["i1", "i2", "b1", "b2"]
+
+
+@in_virtual_time
+async def test_cancelled_waiter_hands_on_its_turn_and_its_slot() -> None:
+    limiter = ConcurrencyLimiter(1, clock=now)
+    first = await limiter.acquire()
+    waiting, granted, last = (asyncio.create_task(limiter.acquire()) for _ in range(3))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    limiter.release(first)  # to the second, which is cancelled before it has noticed
+    granted.cancel()
+    await last
+    assert limiter.in_flight == 1
+    for task in (waiting, granted):
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 async def test_bulk_request_does_not_overtake_one_that_waits() -> None:

@@ -30,6 +30,9 @@ async def test_every_request_is_a_record_with_its_facts(
     failed, retry, succeeded = records
     assert (failed.method, failed.status, succeeded.status) == ("GET", 503, 200)
     assert (retry.attempt, retry.status) == (1, 503)
+    assert retry.request_id == failed.request_id
+    assert retry.request_id
+    assert retry.wait_secs == 0
     assert succeeded.path == f"/v1/convai/conversations/{conversation_id}"
     assert succeeded.duration_secs >= 0
     assert succeeded.request_id in succeeded.getMessage()

@@ -98,7 +98,7 @@ async def test_a_list_reads_every_conversation_once_newest_first(client: ConvAIC
     summaries = [summary async for summary in client.conversations.list()]
     assert [summary.conversation_id for summary in summaries] == list(fake.conversations)
     assert all(isinstance(summary, ConversationSummary) for summary in summaries)
-    assert len(fake.requests_to("list_conversations")) == 3
+    assert len(fake.requests("list_conversations")) == 3
 
 
 async def test_awaiting_a_list_gives_its_first_page(client: ConvAIClient, fake: FakeConvAI) -> None:
@@ -184,7 +184,7 @@ async def test_a_deletion_whose_reply_was_lost_is_repeated_and_counts_as_done(
     fake.faults.add(faults.drop(after_acting=after_acting), operation="delete_conversation")
     await client.conversations.delete(conversation_id)
     assert conversation_id not in fake.conversations
-    assert len(fake.requests_to("delete_conversation")) == 2
+    assert len(fake.requests("delete_conversation")) == 2
 
 
 async def test_a_signed_url_is_asked_for_with_all_its_parameters(client: ConvAIClient, fake: FakeConvAI) -> None:
@@ -240,19 +240,19 @@ async def test_feedback_that_may_have_arrived_is_not_sent_twice(client: ConvAICl
     with pytest.raises(ServerError) as caught:
         await client.conversations.feedback.create(conversation_id, feedback="like")
     assert caught.value.attempts == 1
-    assert len(fake.requests_to("create_feedback")) == 1
+    assert len(fake.requests("create_feedback")) == 1
 
 
 async def test_feedback_that_was_turned_away_at_the_door_is_sent_again(client: ConvAIClient, fake: FakeConvAI) -> None:
     fake.faults.add(faults.rate_limited(), operation="create_feedback")
     await client.conversations.feedback.create(next(iter(fake.conversations)), feedback="like")
-    assert len(fake.requests_to("create_feedback")) == 2
+    assert len(fake.requests("create_feedback")) == 2
 
 
 async def test_sip_messages_are_listed_page_by_page(client: ConvAIClient, fake: FakeConvAI) -> None:
     conversation_id = next(iter(fake.conversations))
     messages = await client.conversations.get_sip_messages(conversation_id, page_size=3).collect()
-    assert len(fake.requests_to("get_sip_messages")) == 3
+    assert len(fake.requests("get_sip_messages")) == 3
     assert all(isinstance(message, SipMessage) for message in messages)
     assert messages[0].raw_message is not None
     assert messages[0].raw_message.startswith("INVITE")

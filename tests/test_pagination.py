@@ -77,6 +77,19 @@ async def test_a_saved_cursor_resumes_where_its_page_ended() -> None:
     assert [page.items async for page in source.paginator().pages(cursor=saved)] == [[3], [4, 5]]
 
 
+async def test_call_with_a_cursor_begins_there() -> None:
+    source = Pages([[1, 2], [3], [4, 5]])
+    assert await Paginator(source.send, CALL.with_query(cursor="1")).collect() == [3, 4, 5]
+
+
+async def test_limit_of_zero_sends_nothing_and_a_page_that_fits_keeps_its_cursor() -> None:
+    source = Pages([[1, 2], [3]])
+    assert await source.paginator().limit(0).collect() == []
+    assert source.asked == []
+    assert (await source.paginator().limit(2)).next_cursor == "1"
+    assert [page.next_cursor async for page in source.paginator().limit(2).pages()] == ["1"]
+
+
 async def test_each_iteration_starts_anew() -> None:
     paginator = Pages([[1], [2]]).paginator()
     assert [item async for item in paginator] == [1, 2]

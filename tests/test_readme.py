@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import click
 import httpx
 import pytest
 import uvicorn
@@ -24,6 +25,7 @@ from unmeasured import unmeasured
 import convai_async.client
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.cli._app import app as command_line
+from convai_async.cli._exit_codes import EXIT_CODES
 from convai_async.errors import PermissionDeniedError
 from convai_async.harvest import Archive, harvest
 from convai_async.harvest._writer import ArchiveWriter
@@ -77,7 +79,7 @@ def test_type_checkers_accept_every_block(tmp_path: Path) -> None:
 
 
 async def test_the_library_in_ten_lines(readme: Any, at_home: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
-    at_home.add_conversation(start=4_000_000_000)
+    at_home.add(start=4_000_000_000)
     await readme["main"]()
     assert {request.operation for request in at_home.requests} >= {"list_conversations"}
 
@@ -100,7 +102,7 @@ async def test_the_worker_sorts_errors_into_drop_wait_and_retry(readme: Any, fak
         assert await handle(client, next(ids)) == "done"
         assert await handle(client, "conv_none") == "drop"
         assert await handle(client, "") == "drop"
-        assert await handle(client, fake.add_conversation(status="processing")) == "wait"
+        assert await handle(client, fake.add(status="processing")) == "wait"
         for fault, answer in (
             (faults.status(503), "retry in 60 s"),
             (faults.drop(), "retry in 60 s"),
@@ -171,7 +173,7 @@ async def test_the_test_of_a_user_s_code(readme: Any, fake_convai: FakeConvAI) -
 
 
 async def test_the_test_of_a_user_s_code_with_conversations_of_their_own(readme: Any, fake_convai_factory: Any) -> None:
-    await readme["test_my_code_with_conversations_of_my_own"](fake_convai_factory)
+    await readme["test_my_own_conversations"](fake_convai_factory)
 
 
 class TestWebBackend:
@@ -253,13 +255,13 @@ async def test_waiting_and_watching(readme: Any, client: ConvAIClient, fake: Fak
         saved = watch.token
     task = asyncio.create_task(readme["for_ever"](client, saved))
     async with asyncio.timeout(20):
-        while len(fake.requests_to("get_conversation")) < 10:
+        while len(fake.requests("get_conversation")) < 10:
             await asyncio.sleep(0)
     task.cancel()
 
 
 @pytest.mark.usefixtures("in_tmp_path")
-async def test_a_webhook_lands_in_the_archive_and_the_harvest_makes_it_whole(
+async def test_a_webhook_lands_in_the_archive_and_the_harvest_adds_the_others(
     readme: Any, at_home: FakeConvAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ELEVENLABS_WEBHOOK_SECRET", "wsec_1")
@@ -278,7 +280,7 @@ async def test_a_webhook_lands_in_the_archive_and_the_harvest_makes_it_whole(
     monkeypatch.setattr("convai_async.client.ConvAIClient.base_url", "https://api.elevenlabs.io")
     await readme["catch_what_webhooks_drop"]()
     with Archive.open("calls.db") as archive:
-        assert archive.get_raw(conversation_id) == at_home.conversations.document(conversation_id)
+        assert archive.get(conversation_id) == Conversation.from_json(at_home.conversations.document(conversation_id))
         assert archive.status().conversations == 250
 
 
@@ -298,6 +300,12 @@ async def test_models_go_through_other_frameworks(readme: Any, at_home: FakeConv
     assert conversation.to_builtins()["conversation_id"] == conversation_id
 
 
+def command(name: str) -> click.Command:
+    found = command_line.get_command(click.Context(command_line), name)
+    assert found is not None
+    return found
+
+
 def commands() -> list[list[str]]:
     lines = [line for block in blocks("bash") for line in block.replace("\\\n", " ").splitlines()]
     typed = [line.partition("convai-async ")[2].removesuffix(" &&") for line in lines if "convai-async " in line]
@@ -309,15 +317,19 @@ def commands() -> list[list[str]]:
 def test_every_command_of_the_readme_can_be_typed(arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "calls.jsonl.zst").touch()  # it must be there
     name, *rest = arguments
-    command = command_line.commands[name]
-    command.make_context(name, rest)
+    command(name).make_context(name, rest)
 
 
 def test_every_option_of_the_harvest_is_in_the_readme() -> None:
-    options = [option for parameter in command_line.commands["harvest"].params for option in parameter.opts]
+    options = [option for parameter in command("harvest").params for option in parameter.opts]
     assert [option for option in options if option.startswith("-") and not re.search(rf"{option}\b", README)] == []
-    for name in command_line.commands:
+    for name in command_line.list_commands(click.Context(command_line)):
         assert f"convai-async {name}" in README
+
+
+def test_exit_codes_in_the_readme_are_those_of_the_help() -> None:
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {code} | {meaning} |\n" in README
 
 
 def test_the_tables_are_as_the_readme_says(tmp_path: Path) -> None:

@@ -110,6 +110,12 @@ def test_waits_are_jittered_within_their_bounds(attempt: int, initial: float, ma
     assert 0 <= policy.draw_wait(status_error(503), attempt) <= bound
 
 
+@pytest.mark.parametrize(("attempt", "bound"), [(1, 1.0), (2, 2.0), (4, 8.0), (9, 20.0)])
+def test_longest_wait_doubles_from_attempt_to_attempt(attempt: int, bound: float) -> None:
+    waits = [RetryPolicy(wait_initial=1.0).draw_wait(status_error(503), attempt) for _ in range(500)]
+    assert 0.9 * bound <= max(waits) <= bound
+
+
 def test_waits_differ_from_task_to_task() -> None:
     policy = RetryPolicy(wait_initial=1.0)
     assert len({policy.draw_wait(status_error(503), 3) for _ in range(20)}) > 1
@@ -123,7 +129,9 @@ def test_waits_differ_from_task_to_task() -> None:
         (lambda: ConnectionFailedError("refused", ambiguous=False), True),
         (lambda: ConnectionFailedError("lost"), False),
         (lambda: RequestTimeoutError("slow"), False),
+        (lambda: status_error(500), False),
         (lambda: status_error(503), False),
+        (lambda: status_error(599), False),
         (lambda: status_error(408), False),
     ],
 )

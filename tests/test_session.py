@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import CallbackResult, aioresponses
 
 from convai_async import ConvAIClient, RetryPolicy
@@ -16,6 +17,7 @@ from convai_async.errors import (
     IncompleteBodyError,
     RequestTimeoutError,
     ServerError,
+    TransportError,
 )
 from convai_async.testing import MockedClientResponse
 
@@ -142,7 +144,8 @@ async def test_retries_go_through_the_replies_in_order(mocked: aioresponses) -> 
 
 async def test_a_recording_that_ends_early_raises_while_it_is_read(mocked: aioresponses, once: ConvAIClient) -> None:
     url = f"{BASE}/v1/convai/conversations/conv_1/audio"
-    mocked.get(url, body=b"abc", headers={"content-type": "audio/mpeg"}, response_class=MockedClientResponse)
+    headers = {"content-type": "audio/mpeg", "content-length": "3"}
+    mocked.get(url, body=b"abc", headers=headers, response_class=MockedClientResponse)
     async with once.conversations.audio.stream("conv_1") as audio:
         reply = audio._reply._reply
         reply.content.set_exception(aiohttp.ClientPayloadError("short"))
@@ -156,3 +159,38 @@ async def test_an_error_page_becomes_the_error_of_its_status(mocked: aioresponse
     with pytest.raises(ServerError, match="503") as caught:
         await once.conversations.list()
     assert caught.value.body == b"<html>maintenance</html>"
+
+
+@pytest.mark.parametrize(
+    ("exception", "words"),
+    [
+        (TimeoutError(), "no whole reply within the timeout"),
+        (aiohttp.ConnectionTimeoutError(), "no connection within the timeout"),
+        (aiohttp.ClientOSError(104, "reset"), r"the connection was lost: \[Errno 104\] reset"),
+        (aiohttp.ServerDisconnectedError(), "the connection was lost: Server disconnected"),
+        (ConnectionResetError(), "the connection was lost: ConnectionResetError"),
+        (
+            aiohttp.ClientConnectorError(
+                ConnectionKey("api.example", 443, True, True, None, None, None), OSError(111, "Connection refused")
+            ),
+            "no connection: api.example:443: Connection refused",
+        ),
+    ],
+)
+async def test_error_says_what_happened_in_plain_words(
+    mocked: aioresponses, once: ConvAIClient, exception: Exception, words: str
+) -> None:
+    answer(mocked, exception=exception)
+    with pytest.raises(TransportError, match=f"^GET /v1/convai/conversations: {words}$"):
+        await once.conversations.list()
+
+
+@pytest.mark.parametrize("timeout", [5.0, None])
+async def test_timeouts_are_the_sessions_own(mocked: aioresponses, timeout: float | None) -> None:
+    def check(_url: Any, **request: Any) -> CallbackResult:
+        assert request["timeout"] == aiohttp.ClientTimeout(total=None)
+        return CallbackResult(payload=PAGE, response_class=MockedClientResponse)
+
+    mocked.get(LIST, callback=check)
+    async with ConvAIClient("key", retry=None, timeout=timeout) as client:
+        assert len(await client.conversations.list()) == 1

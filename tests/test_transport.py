@@ -211,11 +211,11 @@ async def test_wait_for_a_slot_takes_from_the_time_of_an_attempt_without_retry(c
     timeouts: list[float | None] = []
     send = engine.session.send
 
-    async def noted(call: Any, timeout: float | None) -> Any:
+    async def noted(call: Any, timeout: float | None, memory: Any) -> Any:
         timeouts.append(timeout)
-        return await send(call, 30)
+        return await send(call, 30, memory)
 
-    engine.session.send = noted  # type: ignore[method-assign]
+    engine.session.send = noted  # type: ignore[method-assign, assignment]
     time = 0.0
     engine.clock = lambda: time
     for options in ({}, {"priority": "bulk"}, {"retry": RetryPolicy()}, {"timeout": None}):
@@ -440,7 +440,7 @@ async def test_a_wait_that_is_too_long_is_not_begun(fake: FakeConvAI) -> None:
 
 async def test_a_redirect_within_the_origin_is_followed(client: ConvAIClient, fake: FakeConvAI) -> None:
     wanted = next(iter(fake.conversations))
-    fake.faults.add(faults.redirect(f"/v1/convai/conversations/{wanted}?again", code=307))
+    fake.faults.add(faults.redirect(f"/v1/convai/conversations/{wanted}?format=json", code=307))
     assert (await client.conversations.get(wanted)).conversation_id == wanted
     assert len(fake.requests) == 2
 

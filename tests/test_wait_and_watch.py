@@ -113,7 +113,7 @@ async def test_each_conversation_comes_once_when_it_becomes_final(
     new: list[str] = []
     time.events = [
         lambda: fake.finish(unfinished[1]),
-        lambda: new.append(fake.add_conversation()),
+        lambda: new.append(fake.add()),
         lambda: fake.finish(unfinished[0]),
         lambda: fake.finish(unfinished[2]),
     ]
@@ -185,11 +185,11 @@ async def test_a_watch_forgets_what_lies_far_back(client: ConvAIClient, fake: Fa
     async with client.conversations.watch(since=0) as watch:
         for _ in range(30):
             await anext(watch)
-        fake.add_conversation()
+        fake.add()
         await anext(watch)
         assert len(watch._position.given) < 5
         fake.requests.clear()
-        fake.add_conversation()
+        fake.add()
         await anext(watch)
         assert len(fake.requests) == 2, "a page of the list, and a conversation"
 
@@ -240,7 +240,7 @@ async def test_an_odd_watch_is_refused_by_name(client: ConvAIClient, options: An
 async def test_a_watch_begins_now_unless_it_is_told_otherwise(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
-    time.events = [lambda: None, lambda: fake.add_conversation(start=4_000_000_000)]
+    time.events = [lambda: None, lambda: fake.add(start=4_000_000_000)]
     async with client.conversations.watch() as watch:
         conversation = await anext(watch)
     assert conversation.metadata.start_time_unix_secs == 4_000_000_000
@@ -249,16 +249,16 @@ async def test_a_watch_begins_now_unless_it_is_told_otherwise(
 async def test_a_start_in_the_future_hides_nothing_that_comes_after_it(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
-    milliseconds = fake.add_conversation(start=1_780_000_000_000)
+    milliseconds = fake.add(start=1_780_000_000_000)
     for conversation_id in fake.conversations:
         fake.finish(conversation_id)
     async with client.conversations.watch(since=0) as watch, asyncio.timeout(10):
         given = {(await anext(watch)).conversation_id for _ in fake.conversations}
         assert milliseconds in given
-        new = fake.add_conversation(start=1_780_000_100)
+        new = fake.add(start=1_780_000_100)
         assert (await anext(watch)).conversation_id == new
         token = watch.token
-    newer = fake.add_conversation(start=1_780_000_200)
+    newer = fake.add(start=1_780_000_200)
     async with client.conversations.watch(token=token) as watch, asyncio.timeout(10):
         assert (await anext(watch)).conversation_id == newer
 
@@ -269,7 +269,7 @@ async def test_a_start_in_the_future_hides_nothing_that_comes_after_it(
 async def test_a_conversation_that_cannot_be_had_keeps_nobody_from_the_others(
     fault: faults.Fault, fake: FakeConvAI, time: Time
 ) -> None:
-    bad = fake.add_conversation(start=1)
+    bad = fake.add(start=1)
     fake.faults.add(fault, path=bad, times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None, max_response_bytes=200_000) as client:
         client._engine.clock, client._engine.sleep = (lambda: time.now), time.sleep

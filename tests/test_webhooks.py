@@ -167,6 +167,7 @@ def test_genuine_webhook_that_does_not_fit_says_where_and_that_it_would_not_fit_
         (None, None),
         ([], None),
         ({"seconds": NOW}, None),
+        (1e30, None),
     ],
 )
 def test_webhook_is_read_whatever_its_timestamp_looks_like(kind: str, timestamp: Any, expected: int | None) -> None:

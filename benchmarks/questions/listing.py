@@ -13,8 +13,8 @@ from benchmarks.question import Question, Setting
 from convai_async import ConvAIClient
 from convai_async.harvest._listing import ListReader, RangeScheduler
 from convai_async.harvest._outages import OutageGuard
+from convai_async.harvest._queries import Scope
 from convai_async.harvest._run import LISTERS
-from convai_async.harvest._writer import Scope
 from convai_async.harvest.windows import BEGINNING, Window
 
 if TYPE_CHECKING:

@@ -59,6 +59,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
         query: The query's pairs, not encoded; a name may stand several times.
         body: What to send, or None.
         idempotent: Whether sending it twice has the effect of sending it once.
+        headers: Headers beside those that every request has.
     """
 
     method: str
@@ -67,6 +68,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
     query: Query = ()
     body: JSONBody | FileBody | None = None
     idempotent: bool = True
+    headers: tuple[tuple[str, str], ...] = ()
 
     def with_query(self, **values: str) -> Call[T]:
         """Return the same call with these query parameters set anew.

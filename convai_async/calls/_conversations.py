@@ -114,9 +114,10 @@ def delete_conversation(conversation_id: str) -> Call[None]:
     return Call("DELETE", conversation_path(conversation_id), nothing)
 
 
-def get_audio(conversation_id: str) -> Call[None]:
+def get_audio(conversation_id: str, *, byte_range: str | None = None) -> Call[None]:
     """GET /v1/convai/conversations/{conversation_id}/audio: a stream, to be read as it comes."""
-    return Call("GET", f"{conversation_path(conversation_id)}/audio", nothing)
+    headers = () if byte_range is None else (("range", byte_range),)
+    return Call("GET", f"{conversation_path(conversation_id)}/audio", nothing, headers=headers)
 
 
 def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] | None) -> Call[None]:

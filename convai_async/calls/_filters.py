@@ -332,4 +332,4 @@ def _validator(name: str, kinds: Sequence[Any]) -> Callable[[str, Any], Any]:
 def _is_empty(value: Any) -> bool:
     if isinstance(value, str):
         return not value.strip()
-    return isinstance(value, Sequence) and (not value or any(map(_is_empty, value)))
+    return isinstance(value, Sequence) and not value

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and exit: 0 all went well, 1 some failed, 2 usage, 130 interrupted."""
+    """Run the command line and exit; `convai_async.cli._exit_codes` says with which codes."""
     try:
         import click  # noqa: F401, PLC0415
         import rich  # noqa: F401, PLC0415
@@ -15,6 +15,10 @@ def main() -> None:
         sys.exit(2)
     try:
         from convai_async.cli._app import run  # noqa: PLC0415
+        from convai_async.cli._exit_codes import EXIT_OUTPUT  # noqa: PLC0415
+        from convai_async.cli._output import accept_any_text, flush_at_exit  # noqa: PLC0415
     except KeyboardInterrupt:
         sys.exit(130)
-    sys.exit(run())
+    accept_any_text()
+    code = run()
+    sys.exit(code if flush_at_exit() else code or EXIT_OUTPUT)

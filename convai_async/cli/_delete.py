@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
-from convai_async.cli._options import connection_options, open_client, source_name
+from convai_async.cli._exit_codes import EXIT_SOME_FAILED
+from convai_async.cli._options import connection_options, examples, open_client, source_name
+from convai_async.cli._output import note, write
 from convai_async.cli._terminal import one_line
 from convai_async.errors import AuthenticationError, NotFoundError
 from convai_async.harvest._writer import ArchiveWriter
@@ -21,10 +23,18 @@ if TYPE_CHECKING:
 _MOST_TO_NAME = 5
 
 
-@click.command("delete", short_help="Delete conversations, at the service and in an archive.")
+@click.command(
+    "delete",
+    epilog=examples(
+        "convai-async delete --from erasure-requests.txt --archive calls.db",
+    ),
+)
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option(
-    "--from", "file", type=click.File(), help="Take ids from a file too, one a line; - is the standard input."
+    "--from",
+    "file",
+    type=click.File("rb"),
+    help="Take ids from a file too, one a line; # begins a comment; - is standard input.",
 )
 @click.option(
     "--archive", type=click.Path(path_type=Path), help="Remove them from this archive too, with their recordings."
@@ -32,7 +42,7 @@ _MOST_TO_NAME = 5
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @connection_options
 def delete_command(
-    ids: tuple[str, ...], file: IO[str] | None, archive: Path | None, *, yes: bool, **connection: Any
+    ids: tuple[str, ...], file: BinaryIO | None, archive: Path | None, *, yes: bool, **connection: Any
 ) -> int:
     """Delete the conversations ID at the service. There is no way back.
 
@@ -43,22 +53,41 @@ def delete_command(
     wanted = list(dict.fromkeys([*ids, *_ids_in(file)]))
     if not wanted:
         raise click.UsageError("name the conversations to delete: as arguments, or with --from FILE")
-    if not yes:
-        named = ", ".join(map(one_line, wanted[:_MOST_TO_NAME])) + (", …" if len(wanted) > _MOST_TO_NAME else "")
-        if not click.confirm(f"Delete {len(wanted):,} conversations for ever ({named})?"):
-            click.echo("nothing was deleted", err=True)
-            return EXIT_INTERRUPTED
+    if not yes and not _confirmed(wanted):
+        note("nothing was deleted")
+        return EXIT_SOME_FAILED
     errors, count = asyncio.run(_delete(wanted, archive, connection))
     failed = _failed(errors)
     removed = "" if archive is None else f"; {count:,} removed from {archive}"
-    click.echo(f"{len(wanted) - len(errors):,} deleted, {len(errors) - len(failed):,} were not there{removed}")
+    write(f"{len(wanted) - len(errors):,} deleted, {len(errors) - len(failed):,} were not there{removed}")
     for conversation_id in sorted(failed):
-        click.echo(f"{one_line(conversation_id)}: {one_line(str(errors[conversation_id]))}", err=True)
+        note(f"{one_line(conversation_id)}: {one_line(str(errors[conversation_id]))}")
     return EXIT_SOME_FAILED if failed else 0
 
 
-def _ids_in(file: IO[str] | None) -> list[str]:
-    return [] if file is None else [line.strip() for line in file if line.strip()]
+def _confirmed(ids: list[str]) -> bool:
+    """Ask whether to delete.
+
+    Raises:
+        click.UsageError: There is no terminal to ask at.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError("cannot ask whether to delete, as there is no terminal: add --yes")
+    named = ", ".join(map(one_line, ids[:_MOST_TO_NAME])) + (", ..." if len(ids) > _MOST_TO_NAME else "")
+    what = "1 conversation" if len(ids) == 1 else f"{len(ids):,} conversations"
+    return click.confirm(f"Delete {what} forever ({named})?", err=True)
+
+
+def _ids_in(file: BinaryIO | None) -> list[str]:
+    if file is None:
+        return []
+    try:
+        lines = [line.decode().partition("#")[0].strip() for line in file]
+    except UnicodeDecodeError:
+        raise click.UsageError("--from: the file is not UTF-8 text") from None
+    except OSError as error:
+        raise click.UsageError(f"--from: the file cannot be read: {error.strerror}") from error
+    return [line for line in lines if line]
 
 
 async def _delete(
@@ -69,7 +98,8 @@ async def _delete(
         if archive is None:
             return await _delete_at_service(client, ids), 0
         # Opened first: where the archive is another one, or busy, nothing is to be deleted anywhere.
-        with ArchiveWriter(archive, source_name(client, connection["sandbox"]), create=False) as writer:
+        source = source_name(client, connection["sandbox"])
+        with ArchiveWriter(archive, source, create=False, key_fingerprint=client.key_fingerprint) as writer:
             errors = await _delete_at_service(client, ids)
             failed = _failed(errors)
             return errors, writer.forget([each for each in ids if each not in failed])

@@ -1,4 +1,4 @@
-"""``convai-async export`` and ``convai-async import``."""
+"""``convai-async export``."""
 
 from __future__ import annotations
 
@@ -7,48 +7,71 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convai_async.cli._options import archive_filters, filter_options
+from convai_async.cli._options import archive_filters, examples, filter_options
+from convai_async.cli._output import BinaryOutput, write
 from convai_async.harvest import Archive
-from convai_async.harvest.export import export, import_jsonl
+from convai_async.harvest.export import export, export_to_stream
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+_STANDARD_OUTPUT = "-"
 
-@click.command("export", short_help="Write an archive's conversations to a file for other programs.")
+
+@click.command(
+    "export",
+    epilog=examples(
+        "convai-async export calls.db calls.jsonl.zst",
+        "convai-async export calls.db - --since 7d | jq .conversation.analysis",
+        "convai-async export calls.db calls --partition",
+    ),
+)
 @click.argument("archive", type=click.Path(path_type=Path))
-@click.argument("destination", type=click.Path(path_type=Path))
+@click.argument("destination")
 @filter_options
 @click.option(
     "--table",
     type=click.Choice(["conversations", "turns", "tool_calls"]),
-    help="For .csv: which table; the conversations by default.",
+    help="For CSV: which table; the conversations by default.",
 )
-@click.option("--partition", is_flag=True, help="For .parquet: a folder with a part for each day.")
-def export_command(
+@click.option(
+    "--format", type=click.Choice(["jsonl", "csv"]), help="What to write to standard output; jsonl by default."
+)
+@click.option("--partition", is_flag=True, help="For Parquet: DESTINATION becomes a folder with a part for each day.")
+@click.option("--force", is_flag=True, help="Replace DESTINATION if it exists.")
+def export_command(  # noqa: PLR0913 - the options, each by its name
     archive: Path,
-    destination: Path,
+    destination: str,
+    *,
+    utc: bool,  # noqa: ARG001 - --since and --until have read it
     agent_id: str | None,
     since: datetime | None,
     until: datetime | None,
-    **options: Any,
+    format: Any,  # noqa: A002 - the option's name
+    table: Any,
+    partition: bool,
+    force: bool,
 ) -> int:
     """Write the conversations of ARCHIVE to DESTINATION, in the format that its name ends with.
 
     .jsonl has all that the service sent, byte for byte, and can be imported; .csv has one table's columns;
     .parquet has the columns with the turns and tool calls nested. .jsonl and .csv can end in .gz or .zst.
+    A DESTINATION of - is standard output.
     """
+    filters = archive_filters(agent_id, since, until)
+    to_stdout = destination == _STANDARD_OUTPUT
+    if to_stdout and (partition or force):
+        raise click.UsageError("--partition and --force are for files, not for standard output")
+    if format is not None and not to_stdout:
+        raise click.UsageError("--format is for standard output: the name of a file says its format")
+    if not force and not to_stdout and Path(destination).is_file():
+        raise click.UsageError(f"{destination!r} exists already: name another file, or add --force")
     with Archive.open(archive) as opened:
-        count = export(opened, destination, **archive_filters(agent_id, since, until), **options)
-    click.echo(f"{destination}: {count:,} rows")
-    return 0
-
-
-@click.command("import", short_help="Read an exported file back into an archive.")
-@click.argument("archive", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def import_command(archive: Path, file: Path) -> int:
-    """Read FILE, which `export` wrote as .jsonl, .jsonl.gz or .jsonl.zst, into ARCHIVE."""
-    count = import_jsonl(archive, file)
-    click.echo(f"{archive}: {count:,} conversations imported")
+        if to_stdout:
+            output = BinaryOutput()
+            export_to_stream(opened, output, format=format or "jsonl", table=table, **filters)
+            output.flush()
+            return 0
+        count = export(opened, destination, table=table, partition=partition, overwrite=force, **filters)
+    write(f"{destination}: {count:,} rows")
     return 0

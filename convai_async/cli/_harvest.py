@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import shlex
 import sys
 from datetime import timedelta
@@ -14,8 +13,10 @@ import anyio
 import click
 
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
-from convai_async.cli._options import connection_options, filter_options, open_client, source_name
-from convai_async.cli._progress import counts, display, final_json
+from convai_async.cli._moments import Clock
+from convai_async.cli._options import connection_options, examples, filter_options, open_client, source_name
+from convai_async.cli._output import OutputError, note, write
+from convai_async.cli._progress import counts, display, report_json
 from convai_async.cli._signals import orderly_end
 from convai_async.cli._terminal import byte_count
 from convai_async.harvest import HarvestReport, harvest
@@ -23,10 +24,14 @@ from convai_async.harvest import HarvestReport, harvest
 if TYPE_CHECKING:
     from convai_async.cli._progress import Display
 
-_NO_OUTPUT = logging.NullHandler()
 
-
-@click.command("harvest", short_help="Read conversations into a database; again to bring it up to date.")
+@click.command(
+    "harvest",
+    epilog=examples(
+        "convai-async harvest calls.db --sandbox",
+        "convai-async harvest calls.db --since 30d --audio",
+    ),
+)
 @click.argument("archive", type=click.Path(path_type=Path))
 @filter_options
 @click.option(
@@ -66,9 +71,14 @@ _NO_OUTPUT = logging.NullHandler()
     help="The share of the service's limit to use: less leaves room for other processes with the same key.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Look at so many conversations at most, the newest.")
+@click.option(
+    "--same-workspace",
+    is_flag=True,
+    help="Accept another API key than the one that the archive was filled with, as after the key was replaced.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Progress and report as JSON lines.")
 @connection_options
-def harvest_command(archive: Path, *, lookback: int, as_json: bool, **options: Any) -> int:
+def harvest_command(archive: Path, *, lookback: int, as_json: bool, utc: bool, **options: Any) -> int:
     """Read conversations into ARCHIVE, a SQLite file that any SQLite tool can query.
 
     Run the same command again to resume, or to bring the archive up to date. Read again are: conversations
@@ -78,13 +88,14 @@ def harvest_command(archive: Path, *, lookback: int, as_json: bool, **options: A
     Ctrl-C finishes what is under way, within 30 s; a second one stops at once. Nothing that was written is lost
     either way.
     """
-    logging.getLogger("convai_async").addHandler(_NO_OUTPUT)  # the display says what its warnings say
-    with display(as_json=as_json) as progress:
+    clock = Clock(utc=utc)
+    with display(clock, as_json=as_json) as progress:
         report = asyncio.run(_harvest(archive, progress, lookback=timedelta(days=lookback), **options))
-    if as_json:
-        click.echo(final_json(report))
-    else:
-        click.echo(_summary(archive, report))
+    try:
+        write(report_json("report", report) if as_json else _summary(archive, report, clock))
+    except OutputError:
+        note(f"The harvest itself has ended: {_summary(archive, report, clock)}")
+        raise
     if report.interrupted:
         return EXIT_INTERRUPTED
     return 0 if report.complete else EXIT_SOME_FAILED
@@ -97,13 +108,16 @@ async def _harvest(  # noqa: PLR0913 - the options, each by its name
     region: Any,
     base_url: str | None,
     sandbox: int | None,
+    timeout: float,
     max_concurrency: int,
     share: float,
     **options: Any,
 ) -> HarvestReport:
     stop = anyio.Event()
-    async with open_client(region, base_url, sandbox, max_concurrency=max_concurrency, share=share) as client:
-        with orderly_end(stop):
+    async with open_client(
+        region, base_url, sandbox, timeout=timeout, max_concurrency=max_concurrency, share=share
+    ) as client:
+        with orderly_end(stop, "finishing what is under way; Ctrl-C again to stop at once"):
             return await harvest(
                 client,
                 archive,
@@ -115,10 +129,14 @@ async def _harvest(  # noqa: PLR0913 - the options, each by its name
             )
 
 
-def _summary(archive: Path, report: HarvestReport) -> str:
+def _summary(archive: Path, report: HarvestReport, clock: Clock) -> str:
     extras = f", {report.recordings:,} recordings" if report.recordings else ""
     extras += f", {report.deleted:,} gone from the service" if report.deleted else ""
-    lines = [f"{archive}: {counts(report)}; {byte_count(report.bytes)}{extras} in {report.seconds:.1f} s"]
+    reached = "" if report.reached_unix_secs is None else f", back to {clock.show(report.reached_unix_secs)}"
+    lines = [
+        f"{archive}: {counts(report)}",
+        f"{byte_count(report.bytes)}{extras} in {report.seconds:.1f} s{reached}",
+    ]
     if report.undecodable:
         lines.append(f"{report.undecodable:,} are kept as raw JSON only: see the column decode_error")
     if report.failed:

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from convai_async import calls
+from convai_async.cli._logging import logging_options
+from convai_async.cli._moments import MOMENT_HELP, moment
 from convai_async.client import ConvAIClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     from convai_async.client import Region
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SANDBOX_SIZE = 200
+_TIMEOUT_SECS = 60.0
+
+utc_option = click.option(
+    "--utc", is_flag=True, is_eager=True, help="Read and show times in UTC; in local time by default."
+)
+json_lines_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
-def moment(value: str) -> datetime:
-    """Read a datetime with a time zone, or a date, which is its midnight in UTC, in ISO 8601."""
-    try:
-        read = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no date: write 2026-01-31, or 2026-01-31T09:00:00+01:00") from None
-    if read.tzinfo is not None:
-        return read
-    if len(value) > len("2026-01-31"):
-        raise click.BadParameter(f"{value!r} has no time zone: write {value}Z for UTC, or {value}+01:00")
-    return read.replace(tzinfo=UTC)
+def examples(*commands: str) -> str:
+    """Return the last lines of a command's help."""
+    return "\b\n" + "\n".join(["Example:" if len(commands) == 1 else "Examples:", *(f"  {each}" for each in commands)])
 
 
 def connection_options(command: Command) -> Command:
-    """Add the options that say which service to ask."""
+    """Add the options that say which service to ask, and what to show of it."""
     options = [
         click.option(
             "--region",
@@ -55,6 +55,15 @@ def connection_options(command: Command) -> Command:
             default=None,
             help=f"Ask a made-up service with N conversations ({_SANDBOX_SIZE} by default) instead; no key needed.",
         ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True, max=86_400),
+            default=_TIMEOUT_SECS,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long one attempt of a request may take.",
+        ),
+        *logging_options(),
     ]
     return _decorated(command, options)
 
@@ -62,11 +71,20 @@ def connection_options(command: Command) -> Command:
 def filter_options(command: Command) -> Command:
     """Add the options that say which conversations are meant."""
     options = [
-        click.option("--agent", "agent_id", metavar="ID", help="Only conversations with this agent."),
-        click.option("--since", type=moment, metavar="DATE", help="Only those that started then or later."),
-        click.option("--until", type=moment, metavar="DATE", help="Only those that started before."),
+        agent_option,
+        since_option,
+        click.option(
+            "--until", type=moment, metavar="TIME", help="Only those that started before; the same forms as --since."
+        ),
+        utc_option,
     ]
     return _decorated(command, options)
+
+
+agent_option = click.option("--agent", "agent_id", metavar="ID", help="Only conversations with this agent.")
+since_option = click.option(
+    "--since", type=moment, metavar="TIME", help=f"Only those that started then or later: {MOMENT_HELP}."
+)
 
 
 def archive_filters(agent_id: str | None, since: datetime | None, until: datetime | None) -> dict[str, Any]:

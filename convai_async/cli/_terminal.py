@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from convai_async.models._time import utc_datetime
-
 _SECONDS_PER_MINUTE = 60
+_SECONDS_PER_HOUR = 3600
 _KIB = 1024
+
+RESULT_STYLES = {"success": "green", "failure": "red", "failed": "red"}
+"""Colours of how a conversation went."""
 
 
 def plain(text: str | None) -> str:
-    """Return text without escape sequences and control characters: the service's words must not steer a terminal."""
-    return "".join(char for char in text or "" if char.isprintable() or char == "\n")
+    """Return text without escape sequences and control characters: the service's words must not steer a terminal.
+
+    Spaces of other kinds (tabs, no-break spaces) become spaces.
+    """
+    return "".join(map(_plain_char, text or ""))
+
+
+def _plain_char(char: str) -> str:
+    if char.isprintable() or char == "\n":
+        return char
+    return " " if char == "\t" or (char.isspace() and char > " ") else ""
 
 
 def one_line(text: str | None) -> str:
     """Return `plain` text in one line."""
-    return " ".join(plain((text or "").replace("\t", " ")).split())
+    return " ".join(plain(text).split())
 
 
 def clock_time(seconds: int | None) -> str:
@@ -23,10 +34,13 @@ def clock_time(seconds: int | None) -> str:
     return "" if seconds is None else f"{seconds // _SECONDS_PER_MINUTE}:{seconds % _SECONDS_PER_MINUTE:02}"
 
 
-def utc(unix_secs: int | None) -> str:
-    """Return a moment in UTC, to the second; nothing for None, and for what no calendar has."""
-    moment = utc_datetime(unix_secs)
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 2 * _SECONDS_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * _SECONDS_PER_HOUR:
+        return f"{seconds / _SECONDS_PER_MINUTE:.0f} min"
+    return f"{seconds / _SECONDS_PER_HOUR:.1f} h"
 
 
 def byte_count(count: float) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import random
 import sqlite3
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -14,11 +18,16 @@ from convai_async.errors import ConvAIError
 from convai_async.harvest._schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_BUSY_TIMEOUT_SECS = 30
+_BUSY_TIMEOUT_SECS = 30.0
+"""Seconds to wait for other processes' transactions."""
+_LOCK_TIMEOUT_SECS = 0.2
+"""Seconds to wait for the lock of a long write: two that try at once can get in each other's way."""
+_opening = Lock()
+"""Held while a file is made or opened: see `_connect`."""
 
 
 class ArchiveError(ConvAIError):
@@ -26,7 +35,7 @@ class ArchiveError(ConvAIError):
 
 
 class ArchiveBusyError(ArchiveError):
-    """Another process is writing to the archive; passing."""
+    """Another process is using the archive; try again later."""
 
     retryable = True
 
@@ -57,75 +66,132 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
 
 
 def open_for_writing(
-    path: str | os.PathLike[str], source: str, *, create: bool
-) -> tuple[Path, sqlite3.Connection, sqlite3.Connection]:
-    """Open an archive, alone, and bring it up to this version.
+    path: str | os.PathLike[str], source: str, *, create: bool, exclusive: bool
+) -> tuple[Path, sqlite3.Connection, sqlite3.Connection | None]:
+    """Open an archive and bring it up to this version.
 
     Args:
         path: The file. Its folder must exist. A new file is readable by its owner only.
         source: The address of the service that it is of.
         create: Whether to make it if there is no file yet.
+        exclusive: Whether to lock out others that open it like this. A short write does not need it: SQLite
+            lets transactions wait for each other.
 
     Returns:
-        The file, the connection to it, and the lock: see `unlock`.
+        The file, the connection to it, and the connection that holds the lock until it is closed, or None.
 
     Raises:
-        ArchiveError: The file is something else, of another source, of a newer version, not writable, or
-            somebody else writes to it.
+        ArchiveBusyError: Somebody else has the lock, or transactions of others did not end within 30 s.
+        ArchiveError: The file is something else, of another source, of a newer version, has hard links, or cannot
+            be written.
     """
     file = _checked_path(path)
     if not create and not file.exists():
         raise _no_archive(file)
-    _make_private(file)
-    connection = _connect(file, "mode=rw")
+    if file.exists():
+        _check_links(file)
+    connection = _connect(file, "mode=rw", writable=True)
     with _closed_on_error(connection), contents_of(file):
-        if not (create and _is_new(connection)):
-            _checked_version(connection, file)
-        lock = _lock(file)
+        _while_busy(lambda: _check_ours(connection, file, create=create))
+        lock = _lock(file) if exclusive else None
         try:
-            _prepare(connection, file, source)
+            _while_busy(lambda: _prepare(connection, file, source))
         except BaseException:
-            unlock(file, lock)
+            if lock is not None:
+                lock.close()
             raise
     return file, connection, lock
 
 
-def _make_private(file: Path) -> None:
-    try:
-        fd = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise ArchiveError(f"{str(file)!r} cannot be written: {error.strerror}") from error
-    os.close(fd)
+def _check_ours(connection: sqlite3.Connection, file: Path, *, create: bool) -> None:
+    if not (create and _is_new(connection)):
+        _checked_version(connection, file)
 
 
 def _lock(file: Path) -> sqlite3.Connection:
     # A transaction in an empty database beside the archive: it works wherever SQLite does, and ends with
-    # the process, however that ends.
-    lock_file = _lock_file(file)
-    _make_private(lock_file)
-    with errors_named(lock_file):
-        lock = sqlite3.connect(lock_file, timeout=0, check_same_thread=False)
-        with _closed_on_error(lock):
-            try:
-                lock.execute("BEGIN EXCLUSIVE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    raise
-                raise ArchiveBusyError(
-                    f"another process is writing to {str(file)!r}: wait for it, or stop it"
-                ) from error
+    # the process, however that ends. The file stays: whoever waited for a file that was removed would lock that one.
+    lock_file = file.with_name(f"{file.name}.lock")
+    lock = _connect(lock_file, "mode=rw", writable=True, timeout=_LOCK_TIMEOUT_SECS)
+    with errors_named(lock_file), _closed_on_error(lock):
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            raise ArchiveBusyError(f"another process is writing to {str(file)!r}: wait for it, or stop it") from error
     return lock
 
 
-def unlock(file: Path, lock: sqlite3.Connection) -> None:
-    """Let others write to an archive."""
-    if os.name != "nt":  # Windows removes no open file
-        _lock_file(file).unlink(missing_ok=True)
-    lock.close()
+def _while_busy(work: Callable[[], None]) -> None:
+    """Do work that can be repeated until it is not refused as busy: SQLite does not wait for everything itself."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT_SECS
+    while True:
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0.001, 0.05))  # noqa: S311 - so that two do not meet again
 
 
-def _lock_file(file: Path) -> Path:
-    return file.with_name(f"{file.name}.lock")
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write in one transaction, which waits for those of others before it begins."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+class FileIdentity(msgspec.Struct, frozen=True):
+    """Which file it is, whatever its name.
+
+    Attributes:
+        device: The number of its file system.
+        inode: Its number there.
+    """
+
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, file: Path) -> FileIdentity | None:
+        """Return the identity of the file at a path, or None if there is none."""
+        try:
+            found = file.stat()
+        except OSError:
+            return None
+        return cls(found.st_dev, found.st_ino)
+
+
+def check_in_place(file: Path, identity: FileIdentity | None, connection: sqlite3.Connection) -> None:
+    """Make sure that the file that is being written still has its name.
+
+    Raises:
+        ArchiveError: It was moved, removed or replaced; the error says what is where.
+    """
+    present = FileIdentity.of(file)
+    if present == identity:
+        return
+    with suppress(sqlite3.Error):
+        # The log has the old name: left beside another file, it would be taken for that file's.
+        connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+    beside = file.parent.iterdir() if file.parent.is_dir() else ()
+    moved = next((each for each in beside if FileIdentity.of(each) == identity), None)
+    where = (
+        "it was removed, or moved to another folder, and what was written since it was opened is in it"
+        if moved is None
+        else f"it is now {str(moved)!r}, with everything that was written"
+    )
+    now = "" if present is None else f"; another file is at {str(file)!r} now"
+    raise ArchiveError(
+        f"{str(file)!r} was moved, removed or replaced while it was being written: {where}{now}."
+        " Put the right file in its place and run the same command again"
+    )
 
 
 def value(connection: sqlite3.Connection, query: str, *parameters: Any) -> Any:
@@ -139,12 +205,20 @@ def errors_named(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if _is_busy(error):
+            raise ArchiveBusyError(
+                f"other processes have been using {str(file)!r} for {_BUSY_TIMEOUT_SECS:g} s: try again later"
+            ) from error
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise ArchiveError(f"{str(file)!r} exists and is no archive: name another file") from error
         advice = ""
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
             advice = " (the file is damaged: restore it from a backup, or harvest into a new one)"
         raise ArchiveError(f"{str(file)!r}: {error}{advice}") from error
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # the rest says why
 
 
 @contextmanager
@@ -182,24 +256,55 @@ def _prepare(connection: sqlite3.Connection, file: Path, source: str) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # what is removed is removed from the file, too
     connection.execute("PRAGMA cache_size = -32768")  # KiB; indexing what was said goes through many pages
-    if _is_new(connection):
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(
-            f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-        )
-        connection.execute("INSERT INTO archive VALUES (?)", (source,))
-        connection.commit()
-    for version in range(_checked_version(connection, file), SCHEMA_VERSION):
-        connection.executescript(f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version = {version + 1}; COMMIT;")
+    connection.execute("PRAGMA journal_mode = WAL")
+    if _is_new(connection) or _checked_version(connection, file) < SCHEMA_VERSION:
+        with transaction(connection):
+            _bring_up_to_date(connection, file, source)
     _check_tables(connection, file)
+    if value(connection, "SELECT source FROM archive") != source:
+        with transaction(connection):
+            _change_source(connection, file, source)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str) -> None:
+    if _is_new(connection):  # another process can have made it meanwhile
+        _run_script(connection, SCHEMA)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("INSERT INTO archive (source) VALUES (?)", (source,))
+    else:
+        for version in range(_checked_version(connection, file), SCHEMA_VERSION):
+            _run_script(connection, MIGRATIONS[version])
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _run_script(connection: sqlite3.Connection, script: str) -> None:
+    """Execute statements that each end with their line; `executescript` would commit first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+
+
+def _change_source(connection: sqlite3.Connection, file: Path, source: str) -> None:
     present = value(connection, "SELECT source FROM archive")
-    if present != source and value(connection, "SELECT count(*) FROM conversations") == 0:
-        # Whoever named the wrong region first, and got nothing, may name the right one.
-        connection.execute("UPDATE archive SET source = ?", (source,))
-        connection.execute("DELETE FROM failures")
-        connection.commit()
-    elif present != source:
+    if not is_empty(connection):
         raise ArchiveError(f"{str(file)!r} holds conversations of {present}, not of {source}: name another file")
+    # Whoever named the wrong region first, and got nothing, may name the right one.
+    connection.execute("UPDATE archive SET source = ?, key_salt = NULL, key_fingerprint = NULL", (source,))
+    start_over(connection)
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Tell whether an archive holds no conversation."""
+    return not value(connection, "SELECT EXISTS (SELECT 1 FROM conversations)")
+
+
+def start_over(connection: sqlite3.Connection) -> None:
+    """Forget what an archive without conversations has of its list: it will be that of another service or workspace."""
+    connection.execute("DELETE FROM windows")
+    connection.execute("DELETE FROM failures")
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:
@@ -249,14 +354,37 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
     return file
 
 
-def _connect(file: Path, how: str) -> sqlite3.Connection:
-    with errors_named(file):
+def _check_links(file: Path) -> None:
+    if file.stat().st_nlink > 1:
+        raise ArchiveError(
+            f"{str(file)!r} has a second name (a hard link): SQLite keeps its log beside one name, so writing under"
+            " two would damage it. Remove the other name, or write to a copy"
+        )
+
+
+def _connect(file: Path, how: str, *, writable: bool = False, timeout: float | None = None) -> sqlite3.Connection:
+    # When any descriptor of a file is closed, a process loses its POSIX locks on it, SQLite's too
+    # (https://www.sqlite.org/howtocorrupt.html, 2.2): never open a file that a connection may be open to.
+    with errors_named(file), _opening:
+        if writable:
+            _make_private(file)
         return sqlite3.connect(
             f"{file.absolute().as_uri()}?{how}",
             uri=True,
-            timeout=_BUSY_TIMEOUT_SECS,
+            timeout=_BUSY_TIMEOUT_SECS if timeout is None else timeout,
+            isolation_level=None,  # transactions are begun by hand
             check_same_thread=False,  # worker threads take turns with it
         )
+
+
+def _make_private(file: Path) -> None:
+    try:
+        if not file.exists():
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        elif not os.access(file, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ArchiveError(f"{str(file)!r} cannot be written: {error.strerror}") from error
 
 
 @contextmanager

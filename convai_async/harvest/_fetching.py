@@ -19,6 +19,7 @@ from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from convai_async._memory import Reservation
     from convai_async.calls import Response
     from convai_async.client import ConvAIClient
     from convai_async.harvest._jobs import Job
@@ -38,17 +39,21 @@ class Fetcher:
         self._guard = guard
         self._archive = archive
 
-    async def fetch(self, job: Job) -> Finding | None:
+    async def fetch(self, job: Job, memory: Reservation) -> Finding | None:
         """Return what came of a job; None if it was only to ask whether the service has a conversation, and it has.
+
+        Args:
+            job: What to fetch.
+            memory: Counts the memory of a large document until the caller releases it.
 
         Raises:
             AuthenticationError: The key is not accepted any more.
             TransportError, ServerError: An outage lasted too long.
             StopRequested: As `OutageGuard.run`.
         """
-        return await self._guard.run(partial(self._attempt, job), partial(_failed, job))
+        return await self._guard.run(partial(self._attempt, job, memory), partial(_failed, job))
 
-    async def _attempt(self, job: Job, client: ConvAIClient) -> Finding | None:
+    async def _attempt(self, job: Job, memory: Reservation, client: ConvAIClient) -> Finding | None:
         try:
             match job.kind:
                 case "audio":
@@ -57,7 +62,7 @@ class Fetcher:
                     await client.send_raw(calls.get_conversation(job.summary.conversation_id))
                     return None
                 case "conversation":
-                    return await _fetch_conversation(job, client)
+                    return await _fetch_conversation(job, memory, client)
         except (AuthenticationError, *OUTAGE_ERRORS):
             raise
         except ConvAIError as error:
@@ -72,7 +77,7 @@ class Fetcher:
         return Recorded(conversation_id, audio)
 
 
-async def _fetch_conversation(job: Job, client: ConvAIClient) -> Finding:
+async def _fetch_conversation(job: Job, memory: Reservation, client: ConvAIClient) -> Finding:
     conversation_id = job.summary.conversation_id
     findings: list[Fetched] = []
 
@@ -86,7 +91,7 @@ async def _fetch_conversation(job: Job, client: ConvAIClient) -> Finding:
         findings.append(finding)
 
     engine = client._engine  # noqa: SLF001 - with the retries and the limit of this client
-    await engine.send_raw(calls.get_conversation(conversation_id), validate=validate)
+    await engine.send_raw(calls.get_conversation(conversation_id), validate=validate, memory=memory)
     return findings[-1]
 
 

@@ -20,20 +20,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def check_free(parameter: str, path: Path) -> None:
-    """Make sure that nothing is overwritten.
+def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: Path) -> None:
+    """Make sure that nothing is overwritten that is to stay.
 
     Raises:
         InvalidArgumentError: There is something already, or the folder is missing.
     """
-    if path.exists():
+    if path.is_dir():
+        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already and is a folder: name another")
+    if path.exists() and not overwrite:
         raise InvalidArgumentError(parameter, f"{str(path)!r} exists already: name another, or remove it first")
+    if path.exists() and path.samefile(archive):
+        raise InvalidArgumentError(parameter, f"{str(path)!r} is the archive itself: name another")
     if not path.parent.is_dir():
         raise InvalidArgumentError(parameter, f"the folder {str(path.parent)!r} does not exist: make it first")
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[IO[bytes]]:
+def new_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
     """Yield a temporary file that takes its name when the block ends without an error; readable by its owner only."""
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=part_prefix(path.name), suffix=PART_SUFFIX, delete=False
@@ -43,7 +47,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            put_in_place(temporary, path, overwrite=False)
+            put_in_place(temporary, path, overwrite=overwrite)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

@@ -10,8 +10,8 @@ import anyio
 from anyio.to_thread import run_sync
 
 from convai_async.harvest._jobs import Job, Outcome
+from convai_async.harvest._queries import Scope
 from convai_async.harvest._rows import Failure
-from convai_async.harvest._writer import Scope
 from convai_async.harvest.windows import Window, may_lie_in
 from convai_async.models import ConversationSummary
 from convai_async.models._time import credible_start, latest_start

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from convai_async._memory import Reservation
 from convai_async.harvest._rows import Finding
 from convai_async.harvest.windows import Window
 from convai_async.models import ConversationSummary
@@ -71,10 +72,12 @@ class Outcome(msgspec.Struct, eq=False):
     Attributes:
         finding: What was found out, or None.
         progress: The readings that wait for it; the same list as the job's.
+        memory: What the finding takes, to be released when it is written, or None.
     """
 
     finding: Finding | None
     progress: list[RangeProgress]
+    memory: Reservation | None = None
 
 
 def completed(progress: list[RangeProgress]) -> list[Window]:

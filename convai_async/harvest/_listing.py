@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from convai_async.client import ConvAIClient
     from convai_async.harvest._intake import Intake
     from convai_async.harvest._outages import OutageGuard
-    from convai_async.harvest._writer import Scope
+    from convai_async.harvest._queries import Scope
     from convai_async.models import ConversationSummary
 
 _PAGES_A_PART = 8

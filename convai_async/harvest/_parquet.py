@@ -64,6 +64,7 @@ SCHEMA = pa.schema(
         "decode_error": _TEXT,
         "deleted_unix_secs": pa.timestamp("s", tz="UTC"),
         "no_audio_unix_secs": pa.timestamp("s", tz="UTC"),
+        "from_webhook": _BOOLEAN,
         "turns": pa.list_(_TURN),
         "tool_calls": pa.list_(_TOOL_CALL),
     }
@@ -94,6 +95,7 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
     for moment in _MOMENTS:
         row[moment] = utc_datetime(row[moment])
     row["has_audio"] = bool(row["has_audio"])
+    row["from_webhook"] = bool(row["from_webhook"])
     for turn in row["turns"]:
         turn["interrupted"] = bool(turn["interrupted"])
     for call in row["tool_calls"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from convai_async.audio import SavedAudio
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
+from convai_async.models._lenient_json import REFUSALS, decode_json
 from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
@@ -99,54 +99,83 @@ Finding: TypeAlias = Fetched | Recorded | Gone | Failure
 
 
 def listed(summary: ConversationSummary | None) -> bytes | None:
-    """Return a line of the list as the archive keeps it: when it differs, the conversation has changed."""
-    return None if summary is None else summary.raw_json or msgspec.json.encode(summary)
+    """Return a line of the list as the service sent it, or None for one that says nothing but the id."""
+    if summary is None or summary.raw_json:
+        return None if summary is None else summary.raw_json
+    is_known = summary != ConversationSummary(conversation_id=summary.conversation_id)
+    return summary.to_json() if is_known else None
 
 
-class _Named(msgspec.Struct):
-    conversation_id: str
+def is_same_line(line: bytes, other: bytes | None) -> bool:
+    """Tell whether two lines of the list say the same, whatever the order of their fields, and nulls aside."""
+    if line == other or other is None:
+        return line == other
+    meaning = _meaning(line)
+    return meaning is not None and meaning == _meaning(other)
+
+
+def _meaning(line: bytes) -> dict[str, Any] | None:
+    fields = _decode_object(line)
+    return None if fields is None else {name: value for name, value in fields.items() if value not in (None, [], {})}
 
 
 def is_of(conversation_id: str, raw: bytes) -> bool:
     """Tell whether bytes are a JSON object of this conversation, whatever else is in it.
 
-    What is not quite JSON (NaN, half of a surrogate pair, a byte order mark, broken UTF-8) is an object, too.
+    It need not be valid JSON: NaN, halves of surrogate pairs, a byte order mark and broken UTF-8 are read over.
     """
-    try:
-        return msgspec.json.decode(raw, type=_Named).conversation_id == conversation_id
-    except (ValueError, RecursionError):
-        pass
-    try:
-        document = json.loads(raw.decode("utf-8-sig", errors="replace"))
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and document.get("conversation_id") == conversation_id
+    document = _decode_object(raw)
+    return document is not None and document.get("conversation_id") == conversation_id
 
 
-def decoded(summary: ConversationSummary, raw: bytes, unix_secs: int | None = None) -> Fetched | Failure:
+def _decode_object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        document = decode_json(raw)
+    except REFUSALS:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def decoded(
+    summary: ConversationSummary, raw: bytes, unix_secs: int | None = None, *, from_webhook: bool = False
+) -> Fetched | Failure:
     """Return a conversation of these bytes, also when they do not decode; a failure when it is another one.
 
     Args:
         summary: Its line in the list.
         raw: The service's bytes.
         unix_secs: When it was fetched; None is now.
+        from_webhook: Whether a webhook brought it.
     """
     try:
         conversation = Conversation.from_json(raw)
     except DecodeError as error:
-        row = _listed_columns(summary) | {"raw": raw, "decode_error": str(error), "fetched_unix_secs": unix_secs}
+        row = _listed_columns(summary) | {
+            "raw": raw,
+            "decode_error": str(error),
+            "fetched_unix_secs": unix_secs,
+            "from_webhook": from_webhook,
+        }
         return Fetched(summary.conversation_id, row, [], [])
     if conversation.conversation_id != summary.conversation_id:
         return Failure(summary.conversation_id, "the reply is of another conversation", 1, summary=summary)
-    return fetched(summary, raw, conversation, unix_secs)
+    return fetched(summary, raw, conversation, unix_secs, from_webhook=from_webhook)
 
 
 def fetched(
-    summary: ConversationSummary, raw: bytes, conversation: Conversation, unix_secs: int | None = None
+    summary: ConversationSummary,
+    raw: bytes,
+    conversation: Conversation,
+    unix_secs: int | None = None,
+    *,
+    from_webhook: bool = False,
 ) -> Fetched:
     """Return a conversation that was decoded already; the arguments are those of `decoded`."""
-    row = _listed_columns(summary) | {"raw": raw, "fetched_unix_secs": unix_secs}
+    row = _listed_columns(summary) | {"raw": raw, "fetched_unix_secs": unix_secs, "from_webhook": from_webhook}
     row |= {name: value for name, value in _details(conversation).items() if value is not None}
+    for name, value in _unlisted(conversation).items():
+        if row[name] is None:
+            row[name] = value
     conversation_id = summary.conversation_id
     turns, tool_calls = _turns(conversation_id, conversation), _tool_calls(conversation_id, conversation)
     return Fetched(conversation_id, row, list(turns), list(tool_calls))
@@ -176,6 +205,7 @@ def _listed_columns(summary: ConversationSummary) -> Row:
         "listed": listed(summary),
         "deleted_unix_secs": None,
         "no_audio_unix_secs": None,
+        "from_webhook": False,
     }
 
 
@@ -199,6 +229,20 @@ def _details(conversation: Conversation) -> Row:
             "transcript_summary": analysis.transcript_summary,
         }
     return row
+
+
+def _unlisted(conversation: Conversation) -> Row:
+    """Return what the list says of a conversation, as far as its details say it too."""
+    metadata = conversation.metadata
+    carriers = (metadata.phone_call, metadata.whatsapp, metadata.sms)
+    said = sum(1 for turn in conversation.transcript if turn.message)
+    counted = (conversation.user_message_count or 0) + (conversation.agent_message_count or 0)
+    return {
+        "agent_name": conversation.agent_name,
+        "message_count": said or counted or None,  # a webhook can leave the transcript out
+        "direction": next((found for each in carriers if (found := getattr(each, "direction", None))), None),
+        "rating": metadata.feedback.rating,
+    }
 
 
 TURN_COLUMNS = ("conversation_id", "position", "role", "message", "time_in_call_secs", "interrupted", "llm")

@@ -19,8 +19,8 @@ from convai_async.harvest._jobs import Job, Outcome, completed
 from convai_async.harvest._listing import ListReader, RangeScheduler
 from convai_async.harvest._outages import OutageGuard, StopRequested
 from convai_async.harvest._pruning import Pruning
+from convai_async.harvest._queries import Scope
 from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded
-from convai_async.harvest._writer import Scope
 from convai_async.harvest.report import HarvestReport
 from convai_async.harvest.windows import BEGINNING, Window, without
 from convai_async.models import ConversationSummary
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+    from convai_async._memory import Reservation
     from convai_async.client import ConvAIClient
     from convai_async.harvest._writer import ArchiveWriter
 
@@ -76,6 +77,8 @@ class Run:
         self._reader = ListReader(scope, self._guard, self._intake, self._stop)
         self._pruning: Pruning | None = None
         self._scheduler = RangeScheduler([])
+        self._memory = client._engine.session.memory  # noqa: SLF001 - what waits to be written counts too
+        self._reserved: set[Reservation] = set()
 
     async def harvest(self, lookback: timedelta, *, audio: bool) -> HarvestReport:
         """List, fetch and write until everything is done, or until it is asked to stop."""
@@ -92,8 +95,7 @@ class Run:
         self.report.interrupted = self._stop.is_set()
         self._count()
         await run_sync(self._archive.end_run, run_id, self.report)
-        if self._prune == "remove" and self.report.deleted:
-            await run_sync(self._archive.scrub)
+        await run_sync(self._archive.scrub)
         return self.report
 
     async def _read_list(self, again_from: int) -> None:
@@ -157,25 +159,34 @@ class Run:
         """Fetch what ``produce`` sends, and write what comes of it."""
         to_fetch, wanted = anyio.create_memory_object_stream[Job](2 * max(self._max_concurrency, MAX_PAGE_SIZE))
         to_write, outcomes = anyio.create_memory_object_stream[Outcome](_LARGEST_BATCH)
-        # A receiver outlives the tasks: closing it earlier would fail those that still send.
-        async with outcomes, wanted, task_group() as group, to_write:
-            group.start_soon(self._write, outcomes)
-            async with self._bounded_after_stop(), to_fetch, task_group() as workers:
-                for _ in range(self._max_concurrency):
-                    workers.start_soon(self._fetch, wanted, to_write)
-                await produce(to_fetch, to_write)
-                to_fetch.close()
+        try:
+            # A receiver outlives the tasks: closing it earlier would fail those that still send.
+            async with outcomes, wanted, task_group() as group, to_write:
+                group.start_soon(self._write, outcomes)
+                async with self._bounded_after_stop(), to_fetch, task_group() as workers:
+                    for _ in range(self._max_concurrency):
+                        workers.start_soon(self._fetch, wanted, to_write)
+                    await produce(to_fetch, to_write)
+                    to_fetch.close()
+        finally:
+            self._release(list(self._reserved))  # of what was cancelled
 
     async def _fetch(self, wanted: MemoryObjectReceiveStream[Job], to_write: MemoryObjectSendStream[Outcome]) -> None:
         async for job in wanted:
             if self._stop.is_set() or (job.kind == "presence" and self._pruning_is_refused):
                 continue
-            with suppress(StopRequested):
-                finding = await self._fetcher.fetch(job)
-                if isinstance(finding, Gone) and self._pruning is not None:
-                    self._pruning.add(finding, job.progress)
-                else:
-                    await to_write.send(Outcome(finding, job.progress))
+            memory = self._memory.reserve()
+            self._reserved.add(memory)
+            try:
+                finding = await self._fetcher.fetch(job, memory)
+            except StopRequested:
+                self._release([memory])
+                continue
+            if isinstance(finding, Gone) and self._pruning is not None:
+                self._pruning.add(finding, job.progress)
+                self._release([memory])
+            else:
+                await to_write.send(Outcome(finding, job.progress, memory))
 
     @property
     def _pruning_is_refused(self) -> bool:
@@ -203,6 +214,13 @@ class Run:
                 while len(batch) < _LARGEST_BATCH:
                     batch.append(await outcomes.receive())
             await self._store(batch)
+            self._release(outcome.memory for outcome in batch)
+
+    def _release(self, reservations: Iterable[Reservation | None]) -> None:
+        for reservation in reservations:
+            if reservation is not None:
+                reservation.release()
+                self._reserved.discard(reservation)
 
     async def _store(self, outcomes: Sequence[Outcome]) -> None:
         findings = [outcome.finding for outcome in outcomes if outcome.finding is not None]

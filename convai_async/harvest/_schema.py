@@ -7,64 +7,12 @@ import re
 APPLICATION_ID = 0x43564149
 """Marks a SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""
 
-_TURNS = """
-CREATE TABLE turns (
-    turn_id           INTEGER PRIMARY KEY,
-    conversation_id   TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
-    position          INTEGER NOT NULL,  -- from 0
-    role              TEXT,              -- 'user' or 'agent'
-    message           TEXT,
-    time_in_call_secs INTEGER,
-    interrupted       INTEGER NOT NULL,
-    llm               TEXT,              -- the model that was asked for, where it was overridden
-    UNIQUE (conversation_id, position)
-);
-"""
-
-_TURNS_SEARCH = """
-CREATE VIRTUAL TABLE turns_search USING fts5 (
-    message, content = 'turns', content_rowid = 'turn_id', tokenize = 'unicode61 remove_diacritics 2'
-);
-CREATE TRIGGER turn_added AFTER INSERT ON turns BEGIN
-    INSERT INTO turns_search (rowid, message) VALUES (new.turn_id, new.message);
-END;
-CREATE TRIGGER turn_removed AFTER DELETE ON turns BEGIN
-    INSERT INTO turns_search (turns_search, rowid, message) VALUES ('delete', old.turn_id, old.message);
-END;
-"""
-
-_FAILURES = """
-CREATE TABLE failures (                -- what could not be fetched, to be tried again by the next run
-    conversation_id    TEXT NOT NULL,
-    part               TEXT NOT NULL,  -- 'conversation', 'audio' or 'list'
-    error              TEXT NOT NULL,
-    attempts           INTEGER NOT NULL,  -- requests sent, over all runs
-    failed_unix_secs   INTEGER NOT NULL,
-    listed             BLOB,           -- its line in the list, JSON
-    PRIMARY KEY (conversation_id, part)
-);
-"""
-
-_WINDOWS_AND_RUNS = """
-CREATE TABLE windows (                 -- stretches of the list whose every conversation is here or in failures
-    agent_id        TEXT NOT NULL,     -- '' stands for all agents
-    start_unix_secs INTEGER NOT NULL,
-    end_unix_secs   INTEGER NOT NULL,  -- not in it any more
-    PRIMARY KEY (agent_id, start_unix_secs)
-);
-
-CREATE TABLE runs (
-    run_id            INTEGER PRIMARY KEY,
-    started_unix_secs INTEGER NOT NULL,
-    ended_unix_secs   INTEGER,         -- null while it runs, and when it was killed
-    report            TEXT             -- its counts, JSON
-);
-"""
-
-SCHEMA = (
-    """
+SCHEMA = """
 CREATE TABLE archive (             -- one row: what this archive is of
-    source TEXT NOT NULL           -- the service's address, or 'sandbox:<n>'
+    source          TEXT NOT NULL, -- the service's address, or 'sandbox:<n>'
+    key_salt        BLOB,          -- random
+    key_fingerprint BLOB,          -- of the API key, with this salt (scrypt); null until a workspace is known
+    scrub_due       INTEGER NOT NULL DEFAULT 0  -- 1: the file may still hold words of what was removed
 );
 
 CREATE TABLE conversations (
@@ -88,16 +36,36 @@ CREATE TABLE conversations (
     fetched_unix_secs    INTEGER NOT NULL,
     decode_error         TEXT,     -- why raw could not be read into the columns, or null
     raw                  BLOB NOT NULL,  -- the service's JSON, byte for byte
-    listed               BLOB,     -- its line in the list when it was fetched, JSON
+    listed               BLOB,     -- its line in the list when it was fetched, JSON; null if it came without one
     deleted_unix_secs    INTEGER,  -- when the service was found to have it no more, or null
-    no_audio_unix_secs   INTEGER   -- when the service was found to have no recording, or null
+    no_audio_unix_secs   INTEGER,  -- when the service was found to have no recording, or null
+    from_webhook         INTEGER NOT NULL DEFAULT 0  -- 1: raw is what a webhook brought
 );
 CREATE INDEX conversations_by_start ON conversations (start_time_unix_secs);
 CREATE INDEX conversations_by_agent ON conversations (agent_id, start_time_unix_secs);
-"""
-    + _TURNS
-    + _TURNS_SEARCH
-    + """
+
+CREATE TABLE turns (
+    turn_id           INTEGER PRIMARY KEY,
+    conversation_id   TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    position          INTEGER NOT NULL,  -- from 0
+    role              TEXT,              -- 'user' or 'agent'
+    message           TEXT,
+    time_in_call_secs INTEGER,
+    interrupted       INTEGER NOT NULL,
+    llm               TEXT,              -- the model that was asked for, where it was overridden
+    UNIQUE (conversation_id, position)
+);
+
+CREATE VIRTUAL TABLE turns_search USING fts5 (
+    message, content = 'turns', content_rowid = 'turn_id', tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER turn_added AFTER INSERT ON turns BEGIN
+    INSERT INTO turns_search (rowid, message) VALUES (new.turn_id, new.message);
+END;
+CREATE TRIGGER turn_removed AFTER DELETE ON turns BEGIN
+    INSERT INTO turns_search (turns_search, rowid, message) VALUES ('delete', old.turn_id, old.message);
+END;
+
 CREATE TABLE tool_calls (
     conversation_id      TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
     position             INTEGER NOT NULL,  -- from 0, within the conversation
@@ -120,10 +88,32 @@ CREATE TABLE audio (
     sha256          TEXT NOT NULL,
     content_type    TEXT NOT NULL
 );
+
+CREATE TABLE failures (                -- what could not be fetched or read, to be tried again by the next run
+    conversation_id    TEXT NOT NULL,  -- of a line of the list that has none: 'line:<hash>'
+    part               TEXT NOT NULL,  -- 'conversation', 'audio', or 'list': a line of the list
+    error              TEXT NOT NULL,
+    attempts           INTEGER NOT NULL,  -- requests sent, over all runs
+    failed_unix_secs   INTEGER NOT NULL,
+    listed             BLOB,           -- its line in the list, as it came
+    PRIMARY KEY (conversation_id, part)
+);
+
+CREATE TABLE windows (                 -- stretches of the list whose every conversation is here or in failures
+    agent_id        TEXT NOT NULL,     -- '' stands for all agents
+    start_unix_secs INTEGER NOT NULL,
+    end_unix_secs   INTEGER NOT NULL,  -- not in it any more
+    PRIMARY KEY (agent_id, start_unix_secs)
+);
+
+CREATE TABLE runs (
+    run_id            INTEGER PRIMARY KEY,
+    started_unix_secs INTEGER NOT NULL,
+    ended_unix_secs   INTEGER,         -- null while it runs, and when it was killed
+    report            TEXT             -- its counts, JSON
+);
 """
-    + _FAILURES
-    + _WINDOWS_AND_RUNS
-)
+"""Each statement ends with its line."""
 
 _FROM_1 = """
 ALTER TABLE conversations ADD COLUMN listed BLOB;
@@ -131,25 +121,84 @@ ALTER TABLE conversations ADD COLUMN deleted_unix_secs INTEGER;
 ALTER TABLE conversations ADD COLUMN no_audio_unix_secs INTEGER;
 
 ALTER TABLE turns RENAME TO turns_1;
-{turns}
+
+CREATE TABLE turns (
+    turn_id           INTEGER PRIMARY KEY,
+    conversation_id   TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    position          INTEGER NOT NULL,  -- from 0
+    role              TEXT,              -- 'user' or 'agent'
+    message           TEXT,
+    time_in_call_secs INTEGER,
+    interrupted       INTEGER NOT NULL,
+    llm               TEXT,              -- the model that was asked for, where it was overridden
+    UNIQUE (conversation_id, position)
+);
+
 INSERT INTO turns (conversation_id, position, role, message, time_in_call_secs, interrupted, llm)
     SELECT conversation_id, position, role, message, time_in_call_secs, interrupted, llm FROM turns_1;
 DROP TABLE turns_1;
-{turns_search}
+
+CREATE VIRTUAL TABLE turns_search USING fts5 (
+    message, content = 'turns', content_rowid = 'turn_id', tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER turn_added AFTER INSERT ON turns BEGIN
+    INSERT INTO turns_search (rowid, message) VALUES (new.turn_id, new.message);
+END;
+CREATE TRIGGER turn_removed AFTER DELETE ON turns BEGIN
+    INSERT INTO turns_search (turns_search, rowid, message) VALUES ('delete', old.turn_id, old.message);
+END;
+
 INSERT INTO turns_search (turns_search) VALUES ('rebuild');
 
 ALTER TABLE failures RENAME TO failures_1;
-{failures}
+
+CREATE TABLE failures (                -- what could not be fetched, to be tried again by the next run
+    conversation_id    TEXT NOT NULL,
+    part               TEXT NOT NULL,  -- 'conversation' or 'audio'
+    error              TEXT NOT NULL,
+    attempts           INTEGER NOT NULL,  -- requests sent, over all runs
+    failed_unix_secs   INTEGER NOT NULL,
+    listed             BLOB,           -- its line in the list, JSON
+    PRIMARY KEY (conversation_id, part)
+);
+
 INSERT INTO failures (conversation_id, part, error, attempts, failed_unix_secs)
     SELECT conversation_id, 'conversation', error, attempts, failed_unix_secs FROM failures_1;
 DROP TABLE failures_1;
-{windows_and_runs}
+
+CREATE TABLE windows (                 -- stretches of the list whose every conversation is here or in failures
+    agent_id        TEXT NOT NULL,     -- '' stands for all agents
+    start_unix_secs INTEGER NOT NULL,
+    end_unix_secs   INTEGER NOT NULL,  -- not in it any more
+    PRIMARY KEY (agent_id, start_unix_secs)
+);
+
+CREATE TABLE runs (
+    run_id            INTEGER PRIMARY KEY,
+    started_unix_secs INTEGER NOT NULL,
+    ended_unix_secs   INTEGER,         -- null while it runs, and when it was killed
+    report            TEXT             -- its counts, JSON
+);
+
 """
 
-MIGRATIONS = {
-    1: _FROM_1.format(turns=_TURNS, turns_search=_TURNS_SEARCH, failures=_FAILURES, windows_and_runs=_WINDOWS_AND_RUNS),
-}
-"""What makes the next schema of each older one."""
+_FROM_2 = """
+ALTER TABLE archive ADD COLUMN key_salt BLOB;
+ALTER TABLE archive ADD COLUMN key_fingerprint BLOB;
+ALTER TABLE archive ADD COLUMN scrub_due INTEGER NOT NULL DEFAULT 0;
+-- Version 2 did not record that a removal had been interrupted.
+UPDATE archive SET scrub_due = 1;
+ALTER TABLE conversations ADD COLUMN from_webhook INTEGER NOT NULL DEFAULT 0;
+-- Version 2 made up a line of the list for what a webhook brought: it says nothing but the id, and is short.
+UPDATE conversations SET from_webhook = 1, listed = NULL
+WHERE length(listed) < 1500 AND CASE WHEN json_valid(CAST(listed AS TEXT)) THEN coalesce(
+    json_extract(CAST(listed AS TEXT), '$.agent_id'), json_extract(CAST(listed AS TEXT), '$.status'),
+    json_extract(CAST(listed AS TEXT), '$.start_time_unix_secs')
+) IS NULL END;
+"""
+
+MIGRATIONS = {1: _FROM_1, 2: _FROM_2}
+"""What makes the next schema of each older one. These texts stay as they were released."""
 
 SCHEMA_VERSION = max(MIGRATIONS) + 1
 """The layout above (``PRAGMA user_version``)."""

@@ -1,24 +1,29 @@
-"""The writing side of the archive, and what a harvest has to know of what is there."""
+"""The writing side of the archive."""
 
 from __future__ import annotations
 
+import logging
 import time
+from contextlib import contextmanager
 from itertools import chain
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from convai_async.harvest import _recordings
+from convai_async.harvest._binding import bind, check_key
 from convai_async.harvest._database import (
-    ArchiveError,
+    ArchiveBusyError,
+    FileIdentity,
+    check_in_place,
     contents_of,
     errors_named,
     open_for_writing,
-    typed,
-    unlock,
+    transaction,
     value,
 )
+from convai_async.harvest._precedence import Document
+from convai_async.harvest._queries import ArchiveQueries
 from convai_async.harvest._rows import (
     TOOL_CALL_COLUMNS,
     TURN_COLUMNS,
@@ -30,57 +35,24 @@ from convai_async.harvest._rows import (
     Row,
     listed,
 )
-from convai_async.harvest.windows import BEGINNING, Window, may_lie_in, merged
-from convai_async.models import ConversationSummary
-from convai_async.models._time import latest_start
-from convai_async.models.enums import FINAL_STATUSES
+from convai_async.harvest.windows import Window, merged
 
 if TYPE_CHECKING:
     import os
-    import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from convai_async.audio import SavedAudio
 
+logger = logging.getLogger("convai_async")
+
 _DETAILS = ("turns", "tool_calls")
 _ROWS_A_STEP = 500
-_CREDIBLE_START = f"(start_time_unix_secs BETWEEN {BEGINNING} AND ?)"
-"""`credible_start` in SQL; its parameter is the latest that can be."""
 
 
-class Scope(msgspec.Struct, frozen=True):
-    """Which conversations a harvest is about.
-
-    Attributes:
-        window: When they started.
-        agent_id: With which agent; empty stands for all agents.
-    """
-
-    window: Window
-    agent_id: str = ""
-
-    def condition(self, latest: int) -> tuple[str, list[Any]]:
-        """Return what says the same in SQL of the table ``conversations``, and its parameters.
-
-        Conversations without a start, or with one that cannot be, lie in every scope, so that none is forgotten.
-        """
-        start, end = self.window.start, self.window.end
-        condition = f"({_CREDIBLE_START} IS NOT TRUE OR (start_time_unix_secs >= ?"
-        parameters: list[Any] = [latest, start]
-        if end is not None:
-            condition += " AND start_time_unix_secs < ?"
-            parameters.append(end)
-        condition += "))"
-        if self.agent_id:
-            condition += " AND agent_id = ?"
-            parameters.append(self.agent_id)
-        return condition, parameters
-
-
-class ArchiveWriter:
-    """An archive open for writing, by one process at a time. Its methods block; threads take turns.
+class ArchiveWriter(ArchiveQueries):
+    """An archive open for writing. Its methods block; threads take turns.
 
     Close it with ``with``, or with `close`.
 
@@ -88,28 +60,48 @@ class ArchiveWriter:
         path: The file.
         source: The address of the service that it is of.
         create: Whether to make it when there is no file.
+        exclusive: Whether to keep others from opening it like this. Those that are not exclusive can write meanwhile:
+            each write is one transaction, and they wait for each other.
+        key_fingerprint: Returns the hash of the API key with a salt: `ConvAIClient.key_fingerprint`. None if
+            what is written comes without a key.
+        same_workspace: Whether to accept another key than the one that the archive is bound to.
         clock: Tells the time of day in unix seconds.
 
     Raises:
-        ArchiveError: As `open_for_writing`.
+        ArchiveBusyError: Somebody else has it open like this, or is writing to it for too long.
+        ArchiveError: The file is something else, of another source, of a newer version, bound to another key, has
+            hard links, or cannot be written.
 
     Attributes:
         path: The file.
+        bound: Whether it is bound to the key; True without a key.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each by its name
         self,
         path: str | os.PathLike[str],
         source: str,
         *,
         create: bool = True,
+        exclusive: bool = True,
+        key_fingerprint: Callable[[bytes], bytes] | None = None,
+        same_workspace: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.path: Path
-        self._connection: sqlite3.Connection
-        self.path, self._connection, self._lock_connection = open_for_writing(path, source, create=create)
-        self._turn = Lock()
-        self._clock = clock
+        file, connection, self._lock = open_for_writing(path, source, create=create, exclusive=exclusive)
+        super().__init__(file, connection, clock)
+        self._identity = FileIdentity.of(file)
+        self._key_fingerprint = key_fingerprint
+        try:
+            with contents_of(file):
+                self.bound = key_fingerprint is None or check_key(
+                    connection, file, key_fingerprint, same_workspace=same_workspace
+                )
+            if exclusive:
+                self._scrub_what_was_left()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -117,13 +109,25 @@ class ArchiveWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            if error is None:
+                self._check_in_place()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the file, when nobody is busy with it any more, and let others write to it."""
         with self._turn:
             self._connection.close()
-        unlock(self.path, self._lock_connection)
+        if self._lock is not None:
+            self._lock.close()
+
+    def bind(self) -> None:
+        """Bind the archive to the key that it was opened with."""
+        if self._key_fingerprint is not None:
+            with self._turn, errors_named(self.path):
+                bind(self._connection, self._key_fingerprint)
+        self.bound = True
 
     def store(
         self, findings: Sequence[Finding], windows: Sequence[Window] = (), *, agent_id: str = "", forget: bool = False
@@ -143,15 +147,9 @@ class ArchiveWriter:
         fetched = list({item.conversation_id: item for item in findings if isinstance(item, Fetched)}.values())
         gone = [item for item in findings if isinstance(item, Gone)]
         recorded = [item for item in findings if isinstance(item, Recorded)]
-        with self._turn, errors_named(self.path), self._connection:
-            ids = [item.conversation_id for item in fetched]
-            self._delete(_DETAILS, ids)
-            self._upsert("conversations", [_at(now, item.row) for item in fetched])
-            self._insert_many("turns", TURN_COLUMNS, list(chain.from_iterable(item.turns for item in fetched)))
-            self._insert_many(
-                "tool_calls", TOOL_CALL_COLUMNS, list(chain.from_iterable(item.tool_calls for item in fetched))
-            )
-            self._settle_failures(ids, "conversation")
+        with self._transaction():
+            self._put([item for item in fetched if not self._came_too_late(item)], now)
+            self._settle_failures([item.conversation_id for item in fetched], "conversation")
             self._store_recordings(recorded, now)
             self._store_failures([item for item in findings if isinstance(item, Failure)], now)
             if forget:
@@ -161,15 +159,45 @@ class ArchiveWriter:
             if windows:
                 self._add_windows(windows, agent_id)
 
+    def store_if_better(self, item: Fetched) -> None:
+        """Write what a webhook brought, unless it would replace something newer or more complete.
+
+        See `store_conversation` for the rule. What the archive knows beside the document stays.
+
+        Raises:
+            ArchiveError: It cannot be written.
+        """
+        now = int(self._clock())
+        unix_secs = item.row["fetched_unix_secs"]
+        row = item.row | {"fetched_unix_secs": None if unix_secs is None else min(unix_secs, now)}
+        item = msgspec.structs.replace(item, row=row)
+        document = Document.of(item)
+        with self._transaction():
+            stored = Document.stored(self._connection, item.conversation_id)
+            if stored is not None:
+                if not document.may_replace(stored):
+                    return
+                kept = {name for name, content in row.items() if content is None} - {
+                    "decode_error",
+                    "fetched_unix_secs",
+                }
+                row = {name: content for name, content in row.items() if name not in kept}
+                row["has_audio"] = document.has_audio or stored.has_audio
+                item = msgspec.structs.replace(item, row=row)
+            self._put([item], now)
+            if document.final and document.turns:
+                self._settle_failures([item.conversation_id], "conversation")
+
     def forget(self, ids: Sequence[str]) -> int:
         """Remove conversations and whatever belongs to them, recordings too, and return how many were here.
 
         Nothing of them is left in the file.
 
         Raises:
-            ArchiveError: They cannot be removed; then none of them was.
+            ArchiveError: They cannot be removed; then none of them was. Or they are, but not their last traces:
+                see `scrub`.
         """
-        with self._turn, contents_of(self.path), self._connection:
+        with contents_of(self.path), self._transaction():
             count = self._forget(ids)
         self.scrub()
         return count
@@ -177,103 +205,71 @@ class ArchiveWriter:
     def scrub(self) -> None:
         """Wipe out what was removed, where it lives on: in the search index until its parts are merged, and in the log.
 
-        The pages that it freed are overwritten already, as the archive is opened with ``secure_delete``.
+        The pages that it freed are overwritten already, as the archive is opened with ``secure_delete``. Removing
+        rows notes that this is due, in the same transaction; when it is not, nothing happens.
 
         Raises:
-            ArchiveError: The archive cannot be written; or somebody is reading it as it was, and so keeps the log.
+            ArchiveBusyError: Somebody is reading the archive as it was, and so keeps the log. It stays due.
+            ArchiveError: The archive cannot be written.
         """
-        with self._turn, errors_named(self.path):
+        with self._turn, contents_of(self.path):
+            if not value(self._connection, "SELECT scrub_due FROM archive"):
+                return
             self._connection.execute("INSERT INTO turns_search (turns_search) VALUES ('optimize')")
-            self._connection.commit()
             if value(self._connection, "PRAGMA wal_checkpoint (TRUNCATE)"):
-                raise ArchiveError(
+                raise ArchiveBusyError(
                     f"the conversations are removed from {str(self.path)!r}, but their bytes are still in its log,"
                     " as another program is reading it: close that, and run the same command again"
                 )
+            self._connection.execute("UPDATE archive SET scrub_due = 0")
 
-    def windows(self, agent_id: str) -> list[Window]:
-        """Return the stretches of an agent's list that have been read, from old to new; empty stands for all agents."""
-        with self._turn, contents_of(self.path):
-            return self._windows({agent_id, ""})
+    def _scrub_what_was_left(self) -> None:
+        try:
+            self.scrub()
+        except ArchiveBusyError as error:
+            logger.warning("%s", error)  # the end of the run tries again
 
-    def count_conversations(self) -> int:
-        """Return how many conversations are here that the service has, as far as is known."""
-        with self._turn, contents_of(self.path):
-            return int(value(self._connection, "SELECT count(*) FROM conversations WHERE deleted_unix_secs IS NULL"))
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Write in one transaction, alone, if the file still has its name."""
+        with self._turn, errors_named(self.path):
+            check_in_place(self.path, self._identity, self._connection)
+            with transaction(self._connection):
+                yield
 
-    def newest_start(self) -> int | None:
-        """Return when the newest conversation started, in unix seconds, or None; starts that cannot be do not count."""
-        with self._turn, contents_of(self.path):
-            newest = value(
-                self._connection,
-                f"SELECT max(start_time_unix_secs) FROM conversations WHERE {_CREDIBLE_START}",  # noqa: S608
-                self._latest,
-            )
-            return msgspec.convert(newest, int | None)
+    def _check_in_place(self) -> None:
+        with self._turn, errors_named(self.path):
+            check_in_place(self.path, self._identity, self._connection)
 
-    def unchanged(self, summaries: Sequence[ConversationSummary]) -> set[str]:
-        """Return which of these are here and final, and look in the list as they did when they were fetched."""
-        lines = {summary.conversation_id: listed(summary) for summary in summaries}
-        rows = self._among(
-            f"SELECT conversation_id, listed FROM conversations WHERE status IN {FINAL_STATUSES}"  # noqa: S608
-            " AND deleted_unix_secs IS NULL AND conversation_id IN",
-            lines,
+    def _put(self, items: Sequence[Fetched], now: int) -> None:
+        self._delete(_DETAILS, [item.conversation_id for item in items])
+        self._upsert("conversations", [_at(now, item.row) for item in items])
+        self._insert_many("turns", TURN_COLUMNS, list(chain.from_iterable(item.turns for item in items)))
+        self._insert_many("tool_calls", TOOL_CALL_COLUMNS, list(chain.from_iterable(item.tool_calls for item in items)))
+
+    def _came_too_late(self, item: Fetched) -> bool:
+        """Tell whether a webhook brought the end of a conversation that was fetched before it."""
+        if item.final:
+            return False
+        stored = Document.stored(self._connection, item.conversation_id)
+        return (
+            stored is not None and stored.from_webhook and stored.final and stored.is_as_complete_as(Document.of(item))
         )
-        return {conversation_id for conversation_id, line in rows if line is None or line == lines[conversation_id]}
-
-    def unfinished(self, scope: Scope) -> list[ConversationSummary]:
-        """Return what has to be looked at again: conversations that were not final, and those that failed."""
-        condition, parameters = scope.condition(self._latest)
-        with self._turn, contents_of(self.path):
-            rows = self._connection.execute(
-                f"SELECT conversation_id, listed FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
-                f" AND coalesce(status, '') NOT IN {FINAL_STATUSES} AND {condition}"
-                " UNION SELECT conversation_id, listed FROM failures WHERE part = 'conversation'",
-                parameters,
-            ).fetchall()
-            summaries = [_summary(conversation_id, line) for conversation_id, line in dict(rows).items()]
-        return [summary for summary in summaries if self._may_lie_in(summary, scope)]
-
-    def without_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
-        """Return the ids of conversations whose recording is to be had and not here (any more), newest first.
-
-        Args:
-            scope: Which conversations.
-            ask_again_since: The service said that there is none: ask again for conversations that started
-                since then, in unix seconds, as a recording can come later than the transcript.
-        """
-        condition, parameters = scope.condition(self._latest)
-        with self._turn, contents_of(self.path):
-            rows = self._connection.execute(
-                "SELECT conversation_id, path FROM conversations LEFT JOIN audio USING (conversation_id)"  # noqa: S608
-                " WHERE has_audio AND deleted_unix_secs IS NULL"
-                f" AND (no_audio_unix_secs IS NULL OR start_time_unix_secs >= ?) AND {condition}"
-                " ORDER BY start_time_unix_secs DESC",
-                [ask_again_since, *parameters],
-            )
-            return msgspec.convert([each for each, path in rows if path is None or not self._is_there(path)], list[str])
-
-    def absent(self, scope: Scope, ids: Collection[str]) -> list[str]:
-        """Return the ids of conversations that are here and started in this scope, but are none of these."""
-        condition, parameters = scope.condition(self._latest)
-        with self._turn, contents_of(self.path):
-            rows = self._connection.execute(
-                f"SELECT conversation_id FROM conversations WHERE {_CREDIBLE_START}"  # noqa: S608
-                f" AND deleted_unix_secs IS NULL AND {condition}",
-                [self._latest, *parameters],
-            )
-            return msgspec.convert([each for (each,) in rows if each not in ids], list[str])
 
     def begin_run(self) -> int:
         """Note that a run begins, and return its number. Parts of the list that could not be read are read again."""
-        with self._turn, errors_named(self.path), self._connection:
+        with self._transaction():
             self._connection.execute("DELETE FROM failures WHERE part = 'list'")
             cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
             return int(cursor.lastrowid or 0)
 
     def end_run(self, run_id: int, report: Any) -> None:
-        """Note how a run ended."""
-        with self._turn, errors_named(self.path), self._connection:
+        """Note how a run ended.
+
+        Raises:
+            ArchiveError: It cannot be written, as the file was moved, removed or replaced.
+        """
+        with self._transaction():
             self._connection.execute(
                 "UPDATE runs SET ended_unix_secs = ?, report = ? WHERE run_id = ?",
                 (int(self._clock()), msgspec.json.encode(report).decode(), run_id),
@@ -326,21 +322,19 @@ class ArchiveWriter:
             )
         ]
         _recordings.remove(self.path, ids, paths)
+        changes = self._connection.total_changes
         self._delete((*_DETAILS, "audio", "failures"), ids)
-        return self._connection.executemany(
+        # A line of the list that could not be read has no id of its own.
+        self._connection.executemany(
+            "DELETE FROM failures WHERE part = 'list' AND instr(listed, ?)",
+            [(msgspec.json.encode(each),) for each in ids],
+        )
+        count = self._connection.executemany(
             "DELETE FROM conversations WHERE conversation_id = ?", [(conversation_id,) for conversation_id in ids]
         ).rowcount
-
-    def _may_lie_in(self, summary: ConversationSummary, scope: Scope) -> bool:
-        in_time = may_lie_in(scope.window, summary.start_time_unix_secs, self._latest)
-        return in_time and (not scope.agent_id or summary.agent_id in {None, scope.agent_id})
-
-    @property
-    def _latest(self) -> int:
-        return latest_start(self._clock())
-
-    def _is_there(self, path: str) -> bool:
-        return _recordings.is_recording(path) and (self.path.parent / path).exists()
+        if self._connection.total_changes > changes:
+            self._connection.execute("UPDATE archive SET scrub_due = 1")
+        return count
 
     def _delete(self, tables: Sequence[str], ids: Sequence[str]) -> None:
         for table in tables:
@@ -355,10 +349,6 @@ class ArchiveWriter:
         self._connection.executemany(
             "INSERT INTO windows VALUES (?, ?, ?)", [(agent_id, window.start, window.end) for window in every]
         )
-
-    def _windows(self, agent_ids: Collection[str]) -> list[Window]:
-        rows = self._connection.execute("SELECT agent_id, start_unix_secs, end_unix_secs FROM windows")
-        return merged(typed(Window, span) for agent_id, *span in rows if agent_id in agent_ids)
 
     def _upsert(self, table: str, rows: list[Row]) -> None:
         if not rows:
@@ -388,18 +378,6 @@ class ArchiveWriter:
                 self._connection.execute(statement, some)
             except OverflowError:
                 self._connection.execute(statement, list(map(_unless_giant, some)))
-
-    def _among(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
-        with self._turn, errors_named(self.path):
-            encoded = msgspec.json.encode(list(ids)).decode()
-            query += " (SELECT value FROM json_each(?))"
-            return self._connection.execute(query, (encoded,)).fetchall()
-
-
-def _summary(conversation_id: str, line: bytes | None) -> ConversationSummary:
-    if line is None:
-        return typed(ConversationSummary, (conversation_id,))
-    return ConversationSummary.from_json(line)
 
 
 def _without_giants(row: Row) -> Row:

@@ -8,10 +8,10 @@ import msgspec
 
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest._database import ArchiveError, contents_of, open_for_reading, typed, value
+from convai_async.harvest._precedence import IS_COMPLETE
 from convai_async.harvest._rows import Failure
 from convai_async.harvest.windows import Window, merged
 from convai_async.models import Conversation
-from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
     import os
@@ -41,7 +41,7 @@ class ArchiveStatus(msgspec.Struct, frozen=True):
     Attributes:
         source: The address of the service that it is of.
         conversations: How many conversations.
-        final: How many of them are done or failed, and so need no second look.
+        final: How many of them are complete, and so need no second look: done or failed, and with their transcript.
         deleted: How many of them the service has no more.
         undecodable: How many of them are kept as raw JSON only.
         turns: How many turns.
@@ -101,6 +101,7 @@ class Record(msgspec.Struct, frozen=True):
         fetched_unix_secs: When it was fetched.
         deleted_unix_secs: When the service was found to have it no more, or None.
         no_audio_unix_secs: When the service was found to have no recording, or None.
+        from_webhook: Whether a webhook brought it; then ``raw`` is the model's JSON.
         audio: Its recording's path (from the archive's folder), size, SHA-256 and media type, or None.
     """
 
@@ -110,6 +111,7 @@ class Record(msgspec.Struct, frozen=True):
     fetched_unix_secs: int
     deleted_unix_secs: int | None
     no_audio_unix_secs: int | None
+    from_webhook: bool
     audio: tuple[str, int, str, str] | None
 
 
@@ -151,7 +153,7 @@ class Archive:
         """Return what the archive holds."""
         with contents_of(self.path):
             conversations, final, deleted, undecodable, oldest, newest = self._connection.execute(
-                f"SELECT count(*), count(*) FILTER (WHERE status IN {FINAL_STATUSES}), count(deleted_unix_secs),"  # noqa: S608
+                f"SELECT count(*), count(*) FILTER (WHERE {IS_COMPLETE}), count(deleted_unix_secs),"  # noqa: S608
                 " count(decode_error), min(start_time_unix_secs), max(start_time_unix_secs) FROM conversations"
             ).fetchone()
             return ArchiveStatus(
@@ -239,13 +241,14 @@ class Archive:
         with contents_of(self.path):
             for row in self._connection.execute(
                 "SELECT conversation_id, raw, listed, fetched_unix_secs, deleted_unix_secs, no_audio_unix_secs,"  # noqa: S608
-                " path, size, sha256, content_type FROM conversations LEFT JOIN audio USING (conversation_id)"
+                " from_webhook, path, size, sha256, content_type"
+                " FROM conversations LEFT JOIN audio USING (conversation_id)"
                 f" WHERE {condition} ORDER BY start_time_unix_secs, conversation_id",
                 parameters,
             ):
-                *fields, path, size, sha256, content_type = row
+                *fields, from_webhook, path, size, sha256, content_type = row
                 audio = None if path is None else (path, size, sha256, content_type)
-                yield typed(Record, (*fields, audio))
+                yield typed(Record, (*fields, bool(from_webhook), audio))
 
     def rows(
         self, table: str, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
@@ -312,6 +315,19 @@ class Archive:
                 [expression, *parameters, -1 if limit is None else limit],
             ):
                 yield typed(SearchHit, row)
+
+    def count_hits(
+        self, text: str, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
+    ) -> int:
+        """Return how many turns `search` finds; the arguments are the same."""
+        condition, parameters = _filter(agent_id, since, until)
+        filtered = " JOIN turns ON turn_id = turns_search.rowid JOIN conversations USING (conversation_id)"
+        query = (
+            f"SELECT count(*) FROM turns_search{filtered if parameters else ''}"  # noqa: S608
+            f" WHERE turns_search MATCH ? AND {condition}"
+        )
+        with contents_of(self.path):
+            return int(value(self._connection, query, _match_expression(text), *parameters))
 
     def _windows(self) -> list[Window]:
         rows = self._connection.execute("SELECT start_unix_secs, end_unix_secs FROM windows WHERE agent_id = ''")

@@ -1,13 +1,14 @@
 """Write what is in an archive to files for other programs, and read such a file back.
 
-Memory stays the same however much there is. Nothing is overwritten, and a file is whole or not there.
+Memory stays the same however much there is. Nothing is overwritten unless that is asked for, and a file is complete
+or not there.
 """
 
 from __future__ import annotations
 
 from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -15,7 +16,7 @@ from convai_async.audio import SavedAudio
 from convai_async.errors import ConfigurationError, DecodeError, InvalidArgumentError
 from convai_async.harvest import _recordings
 from convai_async.harvest._database import ArchiveError
-from convai_async.harvest._files import check_free, compressed, decompressed, new_file, new_folder
+from convai_async.harvest._files import check_destination, compressed, decompressed, new_file, new_folder
 from convai_async.harvest._rows import Failure, Finding, Gone, Recorded, decoded
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
@@ -54,6 +55,7 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
         deleted_unix_secs: When the service was found to have it no more.
         no_audio_unix_secs: When the service was found to have no recording.
         audio: Its recording's path (from the archive's folder), size, SHA-256 and media type.
+        from_webhook: Whether a webhook brought it.
         listed: Its line in the list.
         conversation: The service's JSON, byte for byte.
         raw_base64: The same, when it does not fit into a line: with line breaks in it, or when it is no JSON.
@@ -65,9 +67,17 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
     deleted_unix_secs: _Integer | None = None
     no_audio_unix_secs: _Integer | None = None
     audio: tuple[str, _Integer, str, str] | None = None
+    from_webhook: bool = False
     listed: msgspec.Raw = msgspec.Raw()
     conversation: msgspec.Raw = msgspec.Raw()
     raw_base64: bytes | None = None
+
+
+class Sink(Protocol):
+    """What bytes can be written to: a file, or standard output."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write bytes."""
 
 
 def export(  # noqa: PLR0913 - each by its name
@@ -76,6 +86,7 @@ def export(  # noqa: PLR0913 - each by its name
     *,
     table: Table | None = None,
     partition: bool = False,
+    overwrite: bool = False,
     agent_id: str | None = None,
     since: int | None = None,
     until: int | None = None,
@@ -92,9 +103,10 @@ def export(  # noqa: PLR0913 - each by its name
 
     Args:
         archive: What to export from.
-        destination: The file to make; with ``partition``, the folder.
+        destination: The file to make; with ``partition``, the folder, whose name may end in anything.
         table: For CSV: which table; the conversations by default.
         partition: For Parquet: whether to make a folder with a part for each day (UTC) of ``date=2026-01-31``.
+        overwrite: Whether a file that is there already is replaced; a folder never is.
         agent_id: Only conversations with this agent.
         since: Only those that started then or later, in unix seconds.
         until: Only those that started before, in unix seconds.
@@ -109,9 +121,10 @@ def export(  # noqa: PLR0913 - each by its name
         OSError: The file cannot be written.
     """
     path = Path(destination)
-    suffixes = path.suffixes
-    compression = suffixes[-1] if suffixes and suffixes[-1] in _COMPRESSIONS else ""
-    kind = "".join(suffixes).removesuffix(compression).rpartition(".")[2]
+    compression = path.suffix if path.suffix in _COMPRESSIONS else ""
+    kind = path.name.removesuffix(compression).rpartition(".")[2]
+    if partition and kind not in {"jsonl", "csv"}:
+        kind, compression = "parquet", ""
     if kind not in {"jsonl", "csv", "parquet"} or (kind == "parquet" and compression):
         raise InvalidArgumentError(
             "destination", f"{str(path)!r} must end in .jsonl, .csv (both also with .gz or .zst) or .parquet"
@@ -120,14 +133,60 @@ def export(  # noqa: PLR0913 - each by its name
         raise InvalidArgumentError("table", "goes with .csv only: the other formats have all tables")
     if partition and kind != "parquet":
         raise InvalidArgumentError("partition", "goes with .parquet only")
-    check_free("destination", path)
+    check_destination("destination", path, overwrite=overwrite, archive=archive.path)
     chosen: dict[str, Any] = {"agent_id": agent_id, "since": since, "until": until}
     if kind == "parquet":
-        return _export_parquet(archive, _counted(_parquet_rows(archive, chosen), progress), path, partition=partition)
-    with new_file(path) as file, compressed(file, compression) as stream:
-        if kind == "jsonl":
-            return _write_lines(archive.source, _counted(archive.records(**chosen), progress), stream)
-        return _write_csv(_counted(archive.rows(table or "conversations", **chosen), progress), stream)
+        rows = _counted(_parquet_rows(archive, chosen), progress)
+        return _export_parquet(archive, rows, path, partition=partition, overwrite=overwrite)
+    with new_file(path, overwrite=overwrite) as file, compressed(file, compression) as stream:
+        return _export_text(archive, stream, kind, table, chosen, progress)
+
+
+def export_to_stream(  # noqa: PLR0913 - each by its name
+    archive: Archive,
+    stream: Sink,
+    *,
+    format: Literal["jsonl", "csv"] = "jsonl",  # noqa: A002 - what it is
+    table: Table | None = None,
+    agent_id: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+) -> int:
+    """Write conversations to a stream, such as ``sys.stdout.buffer``.
+
+    Args:
+        archive: What to export from.
+        stream: Where to write; it is not closed.
+        format: ``"jsonl"`` or ``"csv"``, as `export` writes them.
+        table: For CSV: which table; the conversations by default.
+        agent_id: Only conversations with this agent.
+        since: Only those that started then or later, in unix seconds.
+        until: Only those that started before, in unix seconds.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        InvalidArgumentError: ``table`` does not go with the format.
+        OSError: The stream cannot be written.
+    """
+    if table is not None and format != "csv":
+        raise InvalidArgumentError("table", "goes with CSV only: JSONL has all tables")
+    chosen: dict[str, Any] = {"agent_id": agent_id, "since": since, "until": until}
+    return _export_text(archive, stream, format, table, chosen, None)
+
+
+def _export_text(  # noqa: PLR0913, PLR0917 - passed on
+    archive: Archive,
+    stream: Sink,
+    kind: str,
+    table: Table | None,
+    chosen: dict[str, Any],
+    progress: Callable[[int], None] | None,
+) -> int:
+    if kind == "jsonl":
+        return _write_lines(archive.source, _counted(archive.records(**chosen), progress), stream)
+    return _write_csv(_counted(archive.rows(table or "conversations", **chosen), progress), stream)
 
 
 def import_jsonl(
@@ -168,7 +227,7 @@ def import_jsonl(
         return count
 
 
-def _write_lines(source: str, records: Iterable[Record], stream: IO[bytes]) -> int:
+def _write_lines(source: str, records: Iterable[Record], stream: Sink) -> int:
     count = 0
     for record in records:
         stream.write(msgspec.json.encode(_line(source, record)) + b"\n")
@@ -184,8 +243,10 @@ def _line(source: str, record: Record) -> Line:
         deleted_unix_secs=record.deleted_unix_secs,
         no_audio_unix_secs=record.no_audio_unix_secs,
         audio=record.audio,
-        listed=msgspec.Raw(_listed(record)),
+        from_webhook=record.from_webhook,
     )
+    if record.listed is not None:
+        line.listed = msgspec.Raw(_fitting_into_a_line(record.listed))
     if _fits_into_a_line(record.raw):
         line.conversation = msgspec.Raw(record.raw)
     else:
@@ -193,13 +254,9 @@ def _line(source: str, record: Record) -> Line:
     return line
 
 
-def _listed(record: Record) -> bytes:
-    """Return the line of the list as the service sent it; what JSON cannot hold is replaced."""
-    if record.listed is None:
-        return b""
-    if _fits_into_a_line(record.listed):
-        return record.listed
-    return ConversationSummary.from_json(record.listed).to_json()
+def _fitting_into_a_line(listed: bytes) -> bytes:
+    """Return a line of the list as the service sent it; what JSON cannot hold is replaced."""
+    return listed if _fits_into_a_line(listed) else ConversationSummary.from_json(listed).to_json()
 
 
 def _fits_into_a_line(raw: bytes) -> bool:
@@ -242,7 +299,7 @@ def _findings(line: Line, file: Path, folder: Path) -> Iterator[Finding]:
         except DecodeError as error:
             raise ArchiveError(f"{str(file)!r}: `listed` of {line.conversation_id!r} is no line of the list") from error
     raw = bytes(line.conversation) if line.raw_base64 is None else line.raw_base64
-    conversation = decoded(summary, raw, line.fetched_unix_secs)
+    conversation = decoded(summary, raw, line.fetched_unix_secs, from_webhook=line.from_webhook)
     if isinstance(conversation, Failure) or summary.conversation_id != line.conversation_id:
         raise ArchiveError(f"{str(file)!r}: the line of {line.conversation_id!r} holds another conversation")
     yield conversation
@@ -255,7 +312,7 @@ def _findings(line: Line, file: Path, folder: Path) -> Iterator[Finding]:
         yield Gone(line.conversation_id, line.deleted_unix_secs)
 
 
-def _write_csv(rows: Iterable[dict[str, Any]], stream: IO[bytes]) -> int:
+def _write_csv(rows: Iterable[dict[str, Any]], stream: Sink) -> int:
     count = 0
     for row in rows:
         if count == 0:
@@ -294,7 +351,9 @@ def _parquet_rows(archive: Archive, chosen: dict[str, Any]) -> Iterator[dict[str
         yield row
 
 
-def _export_parquet(archive: Archive, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool) -> int:
+def _export_parquet(
+    archive: Archive, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool, overwrite: bool
+) -> int:
     try:
         from convai_async.harvest import _parquet  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
@@ -302,7 +361,7 @@ def _export_parquet(archive: Archive, rows: Iterable[dict[str, Any]], path: Path
             "files that end in .parquet need an extra: pip install 'convai-async[parquet]'"
         ) from error
     if not partition:
-        with new_file(path) as file:
+        with new_file(path, overwrite=overwrite) as file:
             return _parquet.write(_batches(rows), file, archive.path)
     count = 0
     with new_folder(path) as parts:

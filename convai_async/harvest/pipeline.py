@@ -10,13 +10,16 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from convai_async import calls
 from convai_async._tasks import finish
 from convai_async.errors import InvalidArgumentError
+from convai_async.harvest._queries import Scope
 from convai_async.harvest._run import Run
-from convai_async.harvest._writer import ArchiveWriter, Scope
+from convai_async.harvest._workspace import confirm_workspace
+from convai_async.harvest._writer import ArchiveWriter
 from convai_async.harvest.windows import BEGINNING, Window
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     max_concurrency: int = _DEFAULT_CONCURRENCY,
     limit: int | None = None,
     source: str | None = None,
+    same_workspace: bool = False,
     progress: Callable[[HarvestReport], None] | None = None,
     stop: anyio.Event | None = None,
 ) -> HarvestReport:
@@ -77,6 +81,10 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         max_concurrency: The most conversations to fetch at the same time.
         limit: Look at so many conversations at most, the newest; None is no bound.
         source: What to note as the archive's origin; the client's ``base_url`` by default.
+        same_workspace: Whether to accept another API key than the one that the archive was filled with, once, as
+            when the key was replaced. An archive is bound to the first key; one that was filled without a key (by
+            webhooks, by an import, by an older version) is bound when the service has one of its newest ten
+            conversations.
         progress: Called in the event loop whenever the counts have changed.
         stop: Set it to end early: what is in flight is still fetched and written, if it takes no more than 30 s.
 
@@ -85,7 +93,9 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
 
     Raises:
         InvalidArgumentError: A time has no zone, or ``since`` is later than ``until``, or a number is too small.
-        ArchiveError: The archive cannot be written, the file is something else, or another process writes to it.
+        ArchiveBusyError: Another harvest writes to the archive.
+        ArchiveError: The archive cannot be written, is of another workspace, was moved or removed meanwhile, or the
+            file is something else.
         AuthenticationError: The service does not accept the key: everything would fail.
         PermissionDeniedError: The key may not read the list.
         APIStatusError: The service refused the first request, as a parameter is not valid; or gateways answered in its
@@ -105,7 +115,15 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         raise InvalidArgumentError("since", f"{since} is not before until, {until}: nothing lies between")
     if agent_id is not None:
         calls.list_conversations(agent_id=agent_id)  # refuses an odd one before there is a file
-    async with _opened(path, source or client.base_url) as archive:
+    open_archive = partial(
+        ArchiveWriter,
+        path,
+        source or client.base_url,
+        key_fingerprint=client.key_fingerprint,
+        same_workspace=same_workspace,
+    )
+    async with _opened(open_archive) as archive:
+        await confirm_workspace(client, archive, same_workspace=same_workspace)
         run = Run(
             client.with_options(priority="bulk"),
             archive,
@@ -121,10 +139,10 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
 
 
 @asynccontextmanager
-async def _opened(path: str | os.PathLike[str], source: str) -> AsyncIterator[ArchiveWriter]:
+async def _opened(open_archive: Callable[[], ArchiveWriter]) -> AsyncIterator[ArchiveWriter]:
     opened: list[ArchiveWriter] = []
     try:
-        await finish(lambda: opened.append(ArchiveWriter(path, source)))
+        await finish(lambda: opened.append(open_archive()))
         yield opened[0]
     finally:
         for archive in opened:

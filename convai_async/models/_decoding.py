@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LARGE = 1024 * 1024
+"""Bytes from which a document is decoded in parts: msgspec holds the interpreter's lock for a whole call."""
+
+_ITEMS = 64
+
 
 def decoder(model: type[T]) -> Callable[[bytes], T]:
     """Return the function that decodes a model, or a member of an open union, from JSON; there is one for each.
@@ -39,7 +44,13 @@ def _new_decoder(model: Any, droppable: Collection[str] = ()) -> Callable[[bytes
     union = open_unions.get(model)
     parse = msgspec.json.Decoder(model, strict=False).decode if union is None else union.decode
 
+    parts: tuple[str, type] | None = getattr(model, "decoded_in_parts", None)
+
     def decode(body: bytes) -> Any:
+        if parts is not None and len(body) > _LARGE:
+            decoded = _decode_in_parts(decode, body, *parts)
+            if decoded is not None:
+                return decoded
         # Messages, not the errors: their tracebacks would hold on to this frame, and so to the body.
         try:
             return parse(body)
@@ -83,3 +94,23 @@ def _normalized(body: bytes, model: Any, message: str) -> Any:
 def _field_of(message: str) -> str:
     """Return the field of a document in which a decoder met something that does not fit."""
     return DecodeError.from_message(message, b"").path.removeprefix("$.").partition(".")[0].partition("[")[0]
+
+
+def _decode_in_parts(decode: Callable[[bytes], T], body: bytes, field: str, item: Any) -> T | None:
+    """Decode a document whose ``field`` is a long list, some items at a time; None if that is not possible."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        items = msgspec.json.decode(fields[field], type=list[msgspec.Raw])
+        fields[field] = msgspec.Raw(b"[]")
+        rest = msgspec.json.encode(fields)
+        if len(rest) > _LARGE:
+            return None
+        decoded = decode(rest)
+        decode_items = decoder(tuple[item, ...])
+        made: list[Any] = []
+        for start in range(0, len(items), _ITEMS):
+            made += decode_items(b"[" + b",".join(items[start : start + _ITEMS]) + b"]")
+        setattr(decoded, field, tuple(made))
+    except (DecodeError, KeyError, *REFUSALS):
+        return None  # decoding the whole says what is wrong, and where
+    return decoded

@@ -17,6 +17,8 @@ from convai_async.models._open_union import OpenUnion, open_unions
 Straighten = Callable[[Any], Any]
 
 _INT64 = 2**63
+_CAN_BE_ODD = (dict, list, float)
+"""The types of values that a straightener may change."""
 
 
 def straightened(value: Any, annotation: Any) -> Any:
@@ -127,27 +129,32 @@ def _of_struct(model: type[msgspec.Struct]) -> Straighten:
     required = [field for field in fields if field.required]
     required_lists = [field.encode_name for field in required if get_origin(hints[field.name]) is tuple]
     ids = [field.encode_name for field in required if hints[field.name] is str]
-    straighteners = {
-        field.encode_name: _straightener(hints[field.name]) for field in fields if field.encode_name not in ids
-    }
-    inner = [(name, straighten_field) for name, straighten_field in straighteners.items() if straighten_field]
+    others = [field for field in fields if field.encode_name not in ids]
+    straighteners = {field.encode_name: _straightener(hints[field.name]) or _as_it_is for field in others}
 
     def straighten(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         value = from_older_shape(value)
-        for name in [name for name in never_null if value.get(name, name) is None]:
-            del value[name]
-        for name in [name for name in required_lists if value.get(name, name) is None]:
-            value[name] = []
-        for name in [name for name in ids if REPLACEMENT in str(value.get(name))]:
-            del value[name]
-        for name, straighten_field in inner:
-            if name in value:
-                value[name] = straighten_field(value[name])
+        for name in never_null:
+            if value.get(name, name) is None:
+                del value[name]
+        _mend_required(value, required_lists, ids)
+        for name, item in value.items():
+            if type(item) in _CAN_BE_ODD and name in straighteners:
+                value[name] = straighteners[name](item)
         return value
 
     return straighten
+
+
+def _mend_required(value: dict[str, Any], lists: list[str], ids: list[str]) -> None:
+    for name in lists:
+        if value.get(name, name) is None:
+            value[name] = []
+    for name in ids:
+        if REPLACEMENT in str(value.get(name)):
+            del value[name]
 
 
 def _as_it_is(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import field
 
@@ -140,6 +140,8 @@ class Conversation(Model):
         agent_message_count: The same for the agent.
         otlp_traces: OpenTelemetry traces, if it was asked for with ``format="opentelemetry"``.
     """
+
+    decoded_in_parts: ClassVar[tuple[str, type]] = ("transcript", TranscriptTurn)
 
     conversation_id: str
     agent_id: str | None = None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from convai_async import calls
-from convai_async.audio import AudioStream, SavedAudio, open_stream, save
+from convai_async.audio import AudioStream, SavedAudio, open_recording, save
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +21,12 @@ class ConversationAudio:
         self._engine = engine
 
     @asynccontextmanager
-    async def stream(self, conversation_id: str) -> AsyncIterator[AudioStream]:
+    async def stream(
+        self,
+        conversation_id: str,
+        *,
+        range: str | None = None,  # noqa: A002 - the header's name
+    ) -> AsyncIterator[AudioStream]:
         """Open a recording, to read it as it arrives.
 
         A missing recording raises on entering, before there is anything to pass on. Up to the first byte the
@@ -31,13 +35,19 @@ class ConversationAudio:
 
         Args:
             conversation_id: Whose recording.
+            range: The value of a Range header, such as ``"bytes=0-1023"``, as a player sends it. It depends on the
+                service whether the range comes (``.status`` is 206) or the whole recording (200). A header that is
+                malformed or asks for several ranges is ignored, as HTTP allows.
 
         Raises:
             InvalidArgumentError: The id is empty or odd.
             NotFoundError: There is no recording, or not yet.
+            DecodeError: The reply is not a recording, or not the range that was asked for.
+            IncompleteBodyError: The reply does not say where it ends, so a part could pass for the whole.
+            ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
             ConvAIError: As for any request.
         """
-        async with open_stream(self._engine, calls.get_audio(conversation_id)) as audio:
+        async with open_recording(self._engine, conversation_id, range) as audio:
             yield audio
 
     async def download(
@@ -65,9 +75,11 @@ class ConversationAudio:
             InvalidArgumentError: The id is empty or odd; the destination is a folder, exists already, or its
                 folder does not.
             NotFoundError: There is no recording, or not yet.
+            DecodeError: The reply is not a recording.
+            IncompleteBodyError: The recording ended early, or the reply does not say where it ends.
+            RequestTimeoutError: Nothing came for the client's ``timeout``, or less than its ``min_stream_rate``.
+            ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
             ConvAIError: As for any request.
             OSError: The file cannot be written.
         """
-        return await save(
-            self._engine, calls.get_audio(conversation_id), destination, overwrite=overwrite, progress=progress
-        )
+        return await save(self._engine, conversation_id, destination, overwrite=overwrite, progress=progress)

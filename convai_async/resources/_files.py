@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from anyio.to_thread import run_sync
 
 from convai_async import calls
-from convai_async.audio import AudioStream, open_stream
+from convai_async.audio import AudioStream, open_file
 from convai_async.calls._validate import validate_text
 from convai_async.errors import InvalidArgumentError
 
@@ -79,7 +79,7 @@ class ConversationFiles:
     async def get(self, conversation_id: str, file_id: str) -> AsyncIterator[AudioStream]:
         """Open a file, to read it as it arrives (GET /v1/convai/conversations/{conversation_id}/files/{file_id}).
 
-        It is read like a recording: see `ConversationAudio.stream`.
+        It is read like a recording (see `ConversationAudio.stream`), but can be of any media type.
 
         Args:
             conversation_id: Whose file it is.
@@ -90,7 +90,7 @@ class ConversationFiles:
             NotFoundError: There is no such file.
             ConvAIError: As for any request.
         """
-        async with open_stream(self._engine, calls.get_file(conversation_id, file_id)) as stream:
+        async with open_file(self._engine, conversation_id, file_id) as stream:
             yield stream
 
     async def delete(self, conversation_id: str, file_id: str) -> None:

@@ -152,10 +152,6 @@ class FakeConvAI:
         """
         return self._state.files
 
-    def requests_to(self, operation: str) -> list[RecordedRequest]:
-        """Return ``requests(operation)``."""
-        return self.requests(operation)
-
     def add(  # noqa: PLR0913 - each by its name
         self,
         conversation_id: str | None = None,
@@ -223,10 +219,6 @@ class FakeConvAI:
             tag_ids=tag_ids,
             fields=fields,
         )
-
-    def add_conversation(self, *, start: int | None = None, status: str = "done") -> str:
-        """Return ``add(start=start, status=status)``."""
-        return self.add(start=start, status=status)
 
     def finish(self, conversation_id: str, status: str = "done") -> None:
         """Change a conversation's status, to ``done`` by default.

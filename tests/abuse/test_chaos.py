@@ -172,7 +172,7 @@ async def test_a_list_that_changes_while_it_is_read_has_once_what_was_there_all_
         leaving = there[::3]
 
         async def change(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-            fake.add_conversation()
+            fake.add()
             fake.conversations.remove(leaving.pop())
             return await proceed()
 

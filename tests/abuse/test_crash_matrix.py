@@ -22,6 +22,7 @@ from recorded_disk import SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE, C
 
 from convai_async import ConvAIClient
 from convai_async.harvest import Archive, ArchiveError, _run, harvest
+from convai_async.harvest._schema import SCHEMA_VERSION
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.testing import FakeConvAI
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 STRIDE = int(os.environ.get("CRASH_STRIDE", "17"))
 pytestmark = pytest.mark.timeout(300 if STRIDE > 1 else 3600)
-OLD_SCHEMA = Path(__file__).parent.parent / "data" / "archive-schema-1.sql"
+DATA = Path(__file__).parent.parent / "data"
 EVERYTHING = timedelta(days=10_000)
 """A lookback that reads the whole list again."""
 
@@ -54,7 +55,7 @@ class Service:
     def change(self) -> None:
         newest, second, *_ = self.fake.conversations
         self.fake.analyse_again(newest)
-        self.fake.add_conversation()
+        self.fake.add()
         self.fake.conversations.remove(second)
         self.note()
 
@@ -166,17 +167,18 @@ async def test_a_disk_that_fails_at_any_step_is_one_clear_error_and_costs_nothin
     print(f"{count} failing disks, {len(said)} refusals")
 
 
-async def test_an_upgrade_of_an_old_archive_that_is_cut_off_anywhere_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_upgrade_of_an_old_archive_that_is_cut_off_anywhere_loses_nothing(tmp_path: Path, version: int) -> None:
     old = tmp_path / "old.db"
     with reading(old) as connection:
-        connection.executescript(OLD_SCHEMA.read_text())
+        connection.executescript((DATA / f"archive-schema-{version}.sql").read_text())
     kept = contents(old)
     before = {"calls.db": old.read_bytes()}
     disk = RecordedDisk(tmp_path)
     with disk.in_use():
         ArchiveWriter(shutil.copy(old, tmp_path / "calls.db"), "sandbox:4").close()
     assert len(disk.steps) > 10
-    for count, (steps, how, crash) in enumerate(images(disk.steps, stride=1, before=before)):
+    for count, (steps, how, crash) in enumerate(images(disk.steps, stride=min(STRIDE, 3), before=before)):
         folder = tmp_path / str(count)
         folder.mkdir()
         image = folder / "calls.db"

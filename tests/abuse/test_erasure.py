@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,18 +19,23 @@ from threaded_service import ThreadedService
 
 from convai_async.audio import SavedAudio
 from convai_async.cli._app import run
-from convai_async.harvest import ArchiveError, harvest
+from convai_async.harvest import ArchiveError, Failure, harvest
 from convai_async.harvest._recordings import file_name, is_recording
 from convai_async.harvest._rows import Fetched, Recorded, decoded
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.harvest.export import import_jsonl
 from convai_async.models import ConversationSummary
+from convai_async.testing import faults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from aiohttp import web
 
     from convai_async import ConvAIClient
     from convai_async.testing import FakeConvAI
+    from convai_async.testing.faults import Proceed
 
 SOURCE = "https://api.elevenlabs.io"
 
@@ -176,7 +186,9 @@ async def test_a_harvest_removes_no_recording_that_another_archive_s_is_saving(
     assert not left_behind.exists()
 
 
-def test_what_lies_beside_an_archive_is_its_owner_s_only_and_goes_with_the_writer(archive: Path) -> None:
+def test_what_lies_beside_an_archive_is_its_owner_s_only_and_the_rest_goes_with_the_writer(
+    archive: Path,
+) -> None:
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c")])
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in archive.parent.glob("calls.db*")}
@@ -184,7 +196,7 @@ def test_what_lies_beside_an_archive_is_its_owner_s_only_and_goes_with_the_write
     assert set(modes.values()) == {0o600}
     with pytest.raises(ArchiveError, match="not of https://other"):
         ArchiveWriter(archive, "https://other")
-    assert sorted(path.name for path in archive.parent.iterdir()) == ["audio", "calls.db"]
+    assert sorted(path.name for path in archive.parent.iterdir()) == ["audio", "calls.db", "calls.db.lock"]
 
 
 def test_a_device_is_no_archive() -> None:
@@ -201,3 +213,149 @@ def test_a_lock_that_cannot_be_taken_is_not_called_a_busy_archive(archive: Path)
     os.mkfifo(lock)
     with pytest.raises(ArchiveError, match=r"calls\.db\.lock': disk I/O error"):
         ArchiveWriter(archive, SOURCE)
+
+
+SECRET = b"hamster"
+
+
+def bytes_of(archive: Path) -> bytes:
+    """Return what is in the file, and in what SQLite keeps beside it."""
+    return b"".join(path.read_bytes() for path in archive.parent.glob("calls.db*"))
+
+
+def harvest_with_a_secret(service: FakeConvAI, archive: Path, count: int = 4) -> list[str]:
+    """Harvest, and then delete at the service the conversations in which a secret was said; return their ids."""
+    doomed = list(service.conversations)[:count]
+
+    def tell(document: Any) -> None:
+        if document["conversation_id"] in doomed:
+            document["transcript"].append({"role": "user", "message": f"my {SECRET.decode()}"})
+
+    service.faults.add(faults.change(tell), operation="get_conversation", times=None)
+    assert run(["harvest", str(archive), "--base-url", service.url]) == 0
+    service.faults.clear()
+    assert SECRET in bytes_of(archive)
+    for each in doomed:
+        service.conversations.remove(each)
+    return doomed
+
+
+async def _no_second_page(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+    if "cursor" in request.query:
+        await asyncio.sleep(3600)
+    return await proceed()
+
+
+def _ctrl_c_twice(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    while b"Ctrl-C again" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+
+
+INTERRUPTIONS: dict[str, Callable[[subprocess.Popen[bytes]], None]] = {
+    "SIGKILL": lambda process: process.kill(),
+    "SIGHUP": lambda process: process.send_signal(signal.SIGHUP),
+    "Ctrl-C twice": _ctrl_c_twice,
+}
+PRUNE = ["--prune", "remove", "--lookback", "10000"]
+
+
+def count_of(archive: Path, ids: list[str]) -> int:
+    with closing(sqlite3.connect(archive)) as connection:
+        places = ", ".join("?" * len(ids))
+        query = f"SELECT count(*) FROM conversations WHERE conversation_id IN ({places})"
+        return int(connection.execute(query, ids).fetchone()[0])
+
+
+def interrupt_pruning(archive: Path, service: FakeConvAI, doomed: list[str], how: str) -> None:
+    """Remove conversations with a harvest that is interrupted after that."""
+    arguments = ["harvest", str(archive), "--base-url", service.url, *PRUNE]
+    if how == "failing list":
+
+        async def fail_after_the_removal(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+            if "cursor" not in request.query:
+                return await proceed()
+            while count_of(archive, doomed):
+                await asyncio.sleep(0.02)
+            return await faults.status(400)(request, proceed)
+
+        service.faults.add(fail_after_the_removal, operation="list_conversations", times=None)
+        assert run(arguments) != 0
+        return
+    service.faults.add(_no_second_page, operation="list_conversations", times=None)
+    command = [sys.executable, "-m", "convai_async", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        while count_of(archive, doomed):
+            assert process.poll() is None
+            time.sleep(0.02)
+        INTERRUPTIONS[how](process)
+        process.communicate()
+    assert process.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("how", "next_command"),
+    [("SIGKILL", "harvest"), ("SIGHUP", "delete"), ("Ctrl-C twice", "import"), ("failing list", "harvest")],
+)
+def test_removal_that_was_interrupted_is_completed_by_the_next_command_that_writes(
+    archive: Path, how: str, next_command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadedService(conversations=130) as service:
+        monkeypatch.setenv("ELEVENLABS_API_KEY", service.api_key)
+        doomed = harvest_with_a_secret(service, archive)
+        interrupt_pruning(archive, service, doomed, how)
+        assert SECRET in bytes_of(archive), "or there is nothing left to do"
+        service.faults.clear()
+        address = ["--base-url", service.url]
+        commands = {
+            "harvest": ["harvest", str(archive), *address],
+            "delete": ["delete", "conv_none", "--yes", "--archive", str(archive), *address],
+            "import": ["import", str(archive), str(exported(archive.with_name("a.jsonl"), source=service.url))],
+        }
+        assert run(commands[next_command]) == 0
+    assert SECRET not in bytes_of(archive)
+
+
+def test_harvest_that_ends_well_leaves_nothing_of_what_it_removed(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadedService(conversations=30) as service:
+        monkeypatch.setenv("ELEVENLABS_API_KEY", service.api_key)
+        doomed = harvest_with_a_secret(service, archive)
+        assert run(["harvest", str(archive), "--base-url", service.url, *PRUNE]) == 0
+    assert count_of(archive, doomed) == 0
+    assert SECRET not in bytes_of(archive)
+
+
+def test_removal_that_a_reader_holds_up_stays_due(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convai_async.harvest._database._BUSY_TIMEOUT_SECS", 0.01)
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c", f"my {SECRET.decode()}")])
+    with closing(sqlite3.connect(archive)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT raw FROM conversations").fetchall()
+        with (
+            ArchiveWriter(archive, SOURCE) as writer,
+            pytest.raises(ArchiveError, match="another program is reading it"),
+        ):
+            writer.forget(["c"])
+        ArchiveWriter(archive, SOURCE).close()  # opens all the same
+        assert SECRET in bytes_of(archive)
+    ArchiveWriter(archive, SOURCE).close()
+    assert SECRET not in bytes_of(archive)
+
+
+def test_failure_that_quotes_what_was_said_is_removed_too(archive: Path) -> None:
+    summary = ConversationSummary(conversation_id="c", call_summary_title=f"a {SECRET.decode()}")
+    unreadable = b'{"conversation_id":"c","call_summary_title":"a hamster","rating":"x"}'
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([Failure("c", "down", 1, summary=summary), Failure("other", "down", 1)])
+        for number, listed in enumerate([unreadable, unreadable.replace(b"c", b"d"), None]):
+            writer._connection.execute(
+                "INSERT INTO failures VALUES (?, 'list', 'e', 1, 1, ?)", (f"line:{number}", listed)
+            )
+        assert writer.forget(["c"]) == 0
+        rows = writer._connection.execute("SELECT conversation_id FROM failures ORDER BY 1").fetchall()
+        assert rows == [("line:1",), ("line:2",), ("other",)]

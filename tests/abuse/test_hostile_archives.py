@@ -36,10 +36,10 @@ async def test_one_impossible_start_hides_no_new_call(tmp_path: Path, start: int
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
         newest = fake.conversations[next(iter(fake.conversations))].start
-        odd = fake.add_conversation(start=start)
+        odd = fake.add(start=start)
         await harvest(client, path)
         assert odd in ids_in(path)
-        new = fake.add_conversation(start=newest + 60)
+        new = fake.add(start=newest + 60)
         report = await harvest(client, path)
         assert report.complete
         assert ids_in(path) == {*fake.conversations, odd, new}
@@ -87,9 +87,14 @@ WRONG = {
     "a line of the list that is text": "UPDATE conversations SET listed = 'zz', status = 'processing'",
     "a line of the list that is a number": "UPDATE conversations SET listed = 5, status = 'processing'",
     "no source": "DELETE FROM archive",
+    "a fingerprint of text": "UPDATE archive SET key_salt = 'x', key_fingerprint = 'y'",
+    "a fingerprint without a salt": "UPDATE archive SET key_salt = NULL, key_fingerprint = x'ff'",
+    "a scrub that is due as text": "UPDATE archive SET scrub_due = 'x'",
+    "an origin of text": "UPDATE conversations SET from_webhook = 'x', status = 'processing'",
     "a source that is bytes": "UPDATE archive SET source = x'ff'",
     "a failure of something unknown": "INSERT INTO failures VALUES ('x', 'odd', 'e', 5, 5, 'zz')",
     "a failure of other types": "INSERT INTO failures VALUES ('x', x'ff', x'ff', 'z', 'z', 5)",
+    "a line of the list that failed": "INSERT INTO failures VALUES ('line:1', 'list', 'e', 0, 5, x'ff')",
     "a failure whose line is none": "INSERT INTO failures VALUES ('x', 'conversation', 'e', 5, 5, 'zz')",
     "a recording at bytes": "UPDATE conversations SET has_audio = 1; INSERT INTO audio SELECT conversation_id, x'ff',"
     " 'a', 5, 5 FROM conversations",

@@ -21,10 +21,12 @@ from convai_async.errors import (
     ClientClosedError,
     ConvAIError,
     DecodeError,
+    IncompleteBodyError,
     NotFoundError,
     PaginationError,
     RateLimitError,
     RequestTimeoutError,
+    ResponseTooLargeError,
     ServerError,
     TransportError,
     ValidationError,
@@ -51,6 +53,10 @@ async def act(client: ConvAIClient, what: str, folder: Path) -> None:
         await client.conversations.get("conv_1")
     elif what == "download":
         await client.conversations.audio.download("conv_1", folder / "call.mp3")
+    elif what == "file":
+        async with client.conversations.files.get("conv_1", "file_1") as file:
+            async for _ in file:
+                pass
     else:
         async with client.conversations.audio.stream("conv_1") as recording:
             async for _ in recording:
@@ -208,6 +214,11 @@ async def test_an_error_whose_body_cannot_be_read_is_still_that_error(
         ("206 Partial Content", ["content-range: bytes 0-3/1000"], b"ID3x"),
         ("204 No Content", [], b""),
         ("202 Accepted", [], b""),
+        ("200 OK", ["content-range: bytes 0-3/1000"], b"ID3x"),
+        ("200 OK", [], b""),
+        ("200 OK", ["transfer-encoding: chunked"], b"0\r\n\r\n"),
+        ("200 OK", ["content-type: text/plain"], b"upstream timed out"),
+        ("200 OK", ["content-type: video/mp4"], b"ID3x"),
     ],
 )
 async def test_what_may_not_be_the_whole_recording_is_not_saved_as_one(
@@ -221,6 +232,101 @@ async def test_what_may_not_be_the_whole_recording_is_not_saved_as_one(
         with pytest.raises((DecodeError, TransportError)):
             await client.conversations.audio.download("conv_1", tmp_path / "call.mp3")
     assert list(tmp_path.iterdir()) == []
+
+
+UNMARKED = {
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n",
+    "no length": b"HTTP/1.1 200 OK\r\n",
+    "connection: close": b"HTTP/1.1 200 OK\r\nconnection: close\r\n",
+    "identity": b"HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n",
+    "HTTP/1.0, identity": b"HTTP/1.0 200 OK\r\ntransfer-encoding: identity\r\n",
+}
+
+
+@pytest.mark.parametrize("head", UNMARKED.values(), ids=UNMARKED)
+@pytest.mark.parametrize("what", ["download", "stream", "file"])
+async def test_body_without_a_marked_end_is_incomplete(head: bytes, what: str, tmp_path: Path) -> None:
+    async def answer(writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(head + b"content-type: audio/mpeg\r\n\r\nID3half of it")
+        writer.close()
+
+    async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=TWICE) as client:
+        with pytest.raises(IncompleteBodyError, match="cannot be told from a whole one") as caught:
+            await act(client, what, tmp_path)
+    assert not caught.value.retryable
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "text/html", ""])
+async def test_file_of_any_type_is_read_whole(content_type: str) -> None:
+    for content in (b"", b"<p>kept by somebody</p>"):
+
+        async def answer(writer: asyncio.StreamWriter, path: str, content: bytes = content) -> None:
+            writer.write(reply(content, *([f"content-type: {content_type}"] if content_type else [])))
+
+        async with (
+            raw_server(answer) as url,
+            ConvAIClient(KEY, base_url=url, retry=None) as client,
+            client.conversations.files.get("conv_1", "file_1") as file,
+        ):
+            assert b"".join([chunk async for chunk in file]) == content
+
+
+@pytest.mark.parametrize("what", ["download", "stream"])
+async def test_recording_slower_than_the_lowest_rate_is_a_timeout(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convai_async.audio._RATE_WINDOW", 0.2)
+
+    async def answer(writer: asyncio.StreamWriter, path: str) -> None:
+        await trickle(writer, reply(b"ID3", "content-length: 1000000", "content-type: audio/mpeg"), b"x")
+
+    async with (
+        raw_server(answer) as url,
+        ConvAIClient(KEY, base_url=url, timeout=30, retry=None, max_concurrency=1) as client,
+        asyncio.timeout(10),
+    ):
+        for _ in range(2):  # the first gave its place back
+            with pytest.raises(
+                RequestTimeoutError, match="fewer than min_stream_rate, 1,024 bytes per second"
+            ) as caught:
+                await act(client, what, tmp_path)
+            assert caught.value.retryable
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["download", "stream"])
+@pytest.mark.parametrize("announced", [True, False])
+async def test_recording_larger_than_max_stream_bytes_is_refused(what: str, announced: bool, tmp_path: Path) -> None:
+    sent = 0
+
+    async def answer(writer: asyncio.StreamWriter, path: str) -> None:
+        nonlocal sent
+        marker = "content-length: 1000000000" if announced else "transfer-encoding: chunked"
+        writer.write(reply(b"", marker, "content-type: audio/mpeg"))
+        for _ in range(ENDLESS):
+            writer.write(b"x" * 65_536 if announced else b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+            sent += 65_536
+            await writer.drain()
+
+    async with (
+        raw_server(answer) as url,
+        ConvAIClient(KEY, base_url=url, retry=TWICE, max_stream_bytes=1_000_000) as client,
+        asyncio.timeout(20),
+    ):
+        with pytest.raises(ResponseTooLargeError, match="larger than max_stream_bytes, 1,000,000") as caught:
+            await act(client, what, tmp_path)
+    assert not caught.value.retryable
+    assert sent < 50_000_000
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_recording_as_large_as_max_stream_bytes_is_saved(tmp_path: Path) -> None:
+    async def answer(writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(reply(b"x" * 1000, "content-type: audio/mpeg"))
+
+    async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, max_stream_bytes=1000) as client:
+        assert (await client.conversations.audio.download("conv_1", tmp_path / "call.mp3")).size == 1000
 
 
 @pytest.mark.parametrize("value", ["1e308", "31536000", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])

@@ -5,19 +5,25 @@ Beside it there is one temporary file at most, which nobody but its owner can re
 
 from __future__ import annotations
 
+import errno
 import gzip
+import hashlib
 import json
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
+import psutil
 import pytest
 from threaded_service import ThreadedService
 
 from convai_async import ConvAIClient
+from convai_async._atomic_file import AtomicFile, put_in_place
 from convai_async.harvest import Archive, harvest
 from convai_async.harvest.export import export
 
@@ -106,3 +112,103 @@ def test_two_exports_of_the_same_archive_are_the_same_bytes(name: str, archive: 
             folder.mkdir()
             export(opened, folder / name)
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def open_files() -> int:
+    return psutil.Process().num_fds() if os.name != "nt" else 0
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inodes that were synced to the disk, in order."""
+    inodes: list[int] = []
+    fsync = os.fsync
+
+    def record(fd: int) -> None:
+        inodes.append(os.fstat(fd).st_ino)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", record)
+    return inodes
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_file_is_synced_before_it_has_its_name_and_the_folder_after(
+    tmp_path: Path, synced: list[int], overwrite: bool
+) -> None:
+    destination = tmp_path / "call.mp3"
+    if overwrite:
+        destination.write_bytes(b"old")
+    open_before = open_files()
+    file = AtomicFile(destination)
+    file.write(b"ID3")
+    file.write(bytearray(b" and more"))
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.glob(".call.mp3.*.part")] == [0o600]
+    file.commit(overwrite=overwrite)
+    file.discard()
+    assert destination.read_bytes() == b"ID3 and more"
+    assert (file.size, file.sha256) == (12, hashlib.sha256(b"ID3 and more").hexdigest())
+    assert open_files() == open_before
+    assert synced == [destination.stat().st_ino, tmp_path.stat().st_ino]
+    assert list(tmp_path.iterdir()) == [destination]
+
+
+def test_file_is_not_replaced_without_being_told(tmp_path: Path) -> None:
+    destination = tmp_path / "call.mp3"
+    destination.write_bytes(b"precious")
+    file = AtomicFile(destination)
+    file.write(b"ID3")
+    with pytest.raises(FileExistsError):
+        file.commit(overwrite=False)
+    file.discard()
+    assert destination.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [destination]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
+def test_file_system_without_links_replaces_nothing_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[int], number: int
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    temporary, destination = tmp_path / "a.part", tmp_path / "a"
+    temporary.write_bytes(b"new")
+    destination.write_bytes(b"precious")
+    with pytest.raises(FileExistsError):
+        put_in_place(temporary, destination, overwrite=False)
+    assert (destination.read_bytes(), temporary.read_bytes()) == (b"precious", b"new")
+    destination.unlink()
+    put_in_place(temporary, destination, overwrite=False)
+    assert destination.read_bytes() == b"new"
+    assert not temporary.exists()
+    assert synced == [tmp_path.stat().st_ino]
+
+
+def test_file_that_was_discarded_takes_nothing_more_and_never_appears(tmp_path: Path) -> None:
+    open_before = open_files()
+    file = AtomicFile(tmp_path / "call.mp3")
+    file.discard()
+    file.write(b"ID3")
+    file.commit(overwrite=True)
+    assert file.size == 0
+    second = AtomicFile(tmp_path / "call.mp3")
+    second.write(b"ID3")
+    second.discard()
+    second.discard()
+    second.commit(overwrite=True)
+    assert open_files() == open_before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_long_name_gives_a_temporary_name_that_a_file_system_takes(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / ("x" * 251 + ".mp3"))
+    file.write(b"ID3")
+    (part,) = tmp_path.iterdir()
+    assert part.name.startswith(f".{'x' * 100}.")
+    assert part.name.endswith(".part")
+    assert stat.S_ISREG(part.stat().st_mode)
+    file.commit(overwrite=False)
+    file.discard()
+    assert [len(each.name) for each in tmp_path.iterdir()] == [255]

@@ -8,19 +8,22 @@ import json
 import logging
 import os
 import pickle
+import socket
 import stat
+import struct
 import traceback
 from contextlib import suppress
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from multidict import CIMultiDict
 from rich.pretty import pretty_repr
 from threaded_service import ThreadedService
 
 from convai_async import ConvAIClient, ConvAIError, RetryPolicy, calls
 from convai_async.cli._app import run
-from convai_async.errors import DecodeError
+from convai_async.errors import APIStatusError, AuthenticationError, ConnectionFailedError, DecodeError
 from convai_async.harvest import Archive, harvest
 from convai_async.harvest.export import export
 from convai_async.testing import FakeConvAI, faults
@@ -73,6 +76,113 @@ def everything_said(error: BaseException) -> Iterator[str]:
         yield f"{chain!s} {chain!r} {chain.args!r} {chain.__dict__!r} {pretty_repr(chain)}"
         chain = chain.__cause__ or chain.__context__
     yield repr(pickle.dumps(error))
+
+
+def everything_in_the_frames(error: BaseException) -> Iterator[str]:
+    """What an error report such as Sentry's prints: the local variables of all frames of all that led to it."""
+    seen: set[int] = set()
+    chain: list[BaseException | None] = [error]
+    while chain:
+        link = chain.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        chain += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            if frame.f_code.co_filename != __file__:
+                yield from contents(frame.f_locals)
+
+
+def contents(value: object, depth: int = 5) -> Iterator[str]:
+    yield repr(value)
+    if depth and isinstance(value, dict | CIMultiDict):
+        for pair in value.items():
+            yield from contents(pair, depth - 1)
+    elif depth and isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from contents(item, depth - 1)
+
+
+@pytest.mark.parametrize("size", [1, 2_000_000], ids=["small", "large"])
+@pytest.mark.parametrize("read", [0, 1, 100_000])
+async def test_no_frame_of_a_lost_connection_holds_the_key(read: int, size: int) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if read:
+            await reader.read(read)
+        linger = struct.pack("ii", 1, 0)  # closing resets
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    causes = 0
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        url = "http://{}:{}".format(*server.sockets[0].getsockname())
+        for _ in range(5):
+            async with ConvAIClient(KEY, base_url=url, retry=ONCE) as client:
+                for act in (
+                    client.conversations.feedback.create("conv_1", feedback="like"),
+                    client.conversations.files.create("conv_1", b"%" * size, filename="a.pdf"),
+                    client.conversations.get("conv_1"),
+                    client.conversations.delete("conv_1"),
+                ):
+                    with pytest.raises(ConnectionFailedError) as caught:
+                        await act
+                    check(everything_in_the_frames(caught.value))
+                    check(everything_said(caught.value))
+                    causes += caught.value.__cause__ is not None
+    assert causes == 20, "the type and the text of what led to it stay"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"conversation_id": {{"echo": "{KEY}"}}}}'.encode(),
+        f'{{"conversation_id": "{KEY}"}}'.encode(),
+        f'{{"conversation_id": "another", "\\u0073{KEY[1:]}": 1}}'.encode(),
+        f"<html>{KEY}</html>".encode(),
+    ],
+    ids=["a value", "the id", "escaped", "text"],
+)
+async def test_reply_that_does_not_decode_and_quotes_the_key_is_kept_without_it(body: bytes) -> None:
+    async with FakeConvAI(conversations=1, api_key=KEY) as fake, ConvAIClient(KEY, base_url=fake.url) as client:
+        fake.faults.add(faults.body(body), times=None)
+        with pytest.raises(DecodeError) as caught:
+            await client.with_options(retry=None).conversations.get("conv_1")
+        response = await client.send_raw(calls.get_conversation("conv_1"))
+        assert response.body == body
+        with pytest.raises(DecodeError) as raw:
+            response.decode()
+        fake.faults.clear()
+        fake.faults.add(faults.body(body, content_type="text/html"), times=None)
+        with pytest.raises(DecodeError) as audio:
+            await client.with_options(retry=None).conversations.audio.stream("conv_1").__aenter__()
+    for error in (caught.value, raw.value, audio.value):
+        check([str(error), repr(error), repr(error.__dict__), repr(pickle.dumps(error))])
+        check(everything_in_the_frames(error))
+        assert b"***" in error.body
+
+
+@pytest.mark.parametrize("key", ["key", "i", "invalid"])
+async def test_short_key_mangles_nothing(key: str) -> None:
+    body = b'{"detail": {"status": "invalid_api_key", "message": "it is an invalid key"}}'
+    async with FakeConvAI(conversations=1, api_key=key) as fake, ConvAIClient(key, base_url=fake.url) as client:
+        fake.faults.add(faults.body(body, code=401))
+        with pytest.raises(AuthenticationError) as caught:
+            await client.conversations.list()
+    error = caught.value
+    assert (error.code, error.message, error.body) == ("invalid_api_key", "it is an invalid key", body)
+
+
+@pytest.mark.parametrize("key", ["detail_1", "12345678", "message_", '"detail"', "null,tru"])
+async def test_key_that_looks_like_json_leaves_the_reply_legible(key: str) -> None:
+    detail = {"code": f"no {key}", "message": key, "n": [None, True, 12345678]}
+    body = json.dumps({"detail": detail, key: key}).encode()
+    async with FakeConvAI(conversations=1, api_key=key) as fake, ConvAIClient(key, base_url=fake.url) as client:
+        fake.faults.add(faults.body(body, code=400))
+        with pytest.raises(ConvAIError) as caught:
+            await client.conversations.list()
+    assert isinstance(caught.value, APIStatusError)
+    assert (caught.value.code, caught.value.message) == ("no ***", "***")
+    assert json.loads(caught.value.body)["***"] == "***"
 
 
 def check(texts: Iterator[str] | list[str], *secrets: str) -> None:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import io
 import json
 import os
-import pty
 import re
 import signal
 import sqlite3
@@ -11,38 +9,28 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
+from command_line import COMMAND
 from rich.console import Console
 from threaded_service import ThreadedService
 
 from convai_async import __version__
 from convai_async.cli._app import app, run
-from convai_async.cli._options import moment
-from convai_async.cli._progress import _Bar, _Lines, display
-from convai_async.cli._terminal import byte_count, clock_time, one_line, plain, utc
-from convai_async.cli._transcript import render
-from convai_async.harvest import HarvestReport
+from convai_async.cli._moments import Clock
+from convai_async.cli._terminal import byte_count, clock_time, one_line, plain
+from convai_async.cli._transcript import Transcript
 from convai_async.models import Conversation
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-COMMAND = [sys.executable, "-P", "-m", "convai_async"]
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeConvAI]:
-    with ThreadedService(conversations=40, seed=3) as fake:
-        monkeypatch.setenv("ELEVENLABS_API_KEY", fake.api_key)
-        yield fake
+pytest_plugins = ["cli_fixtures"]
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return tmp_path / "calls.db"
+UTC_CLOCK = Clock(utc=True)
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 
 
 def count(archive: Path) -> int:
@@ -74,17 +62,6 @@ def test_a_harvest_with_failures_exits_with_1_and_says_what_to_do(
     out = capsys.readouterr().out
     assert "39 conversations" in out
     assert f"{bad}, conversation: GET /v1/convai/conversations/{bad} was answered 403 no_access" in out
-
-
-def test_terminal_keeps_what_a_harvest_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
-    report = HarvestReport(waiting_for="GET /x: no connection", waiting_until_unix_secs=1_780_000_000)
-    with _Bar() as bar:
-        bar.update(report)
-        bar.update(report)
-        bar.update(HarvestReport())
-    shown = " ".join(capsys.readouterr().err.split())
-    assert shown.count("waiting until 2026-05-28 20:26:40 UTC at the latest: GET /x: no connection") == 1
-    assert "going on" in shown
 
 
 def test_harvest_that_refuses_to_prune_exits_with_1_and_says_why(
@@ -120,11 +97,11 @@ def test_every_option_of_a_harvest_reaches_it(
 ) -> None:
     ids = list(service.conversations)
     newest, agent = service.conversations[ids[0]], service.conversations.details(ids[0])["agent_id"]
-    options = ["--agent", agent, "--since", utc(newest.start).replace(" ", "T") + "Z", "--until", "2100-01-01"]
+    options = ["--agent", agent, "--since", UTC_CLOCK.write(newest.start), "--until", "2100-01-01", "--utc"]
     options += ["--audio", "--max-concurrency", "2", "--limit", "5"]
     assert run(["harvest", str(archive), "--base-url", service.url, *options]) == 0
     assert "1 found, 1 fetched" in capsys.readouterr().out
-    query = dict(service.requests_to("list_conversations")[0].query)
+    query = dict(service.requests("list_conversations")[0].query)
     assert query["agent_id"] == agent
     assert query["call_start_after_unix"] == str(newest.start - 1), "a second more, as the bounds may be exclusive"
     assert query["call_start_before_unix"] == "4102444800"
@@ -155,15 +132,6 @@ def test_list_gives_json_lines(service: FakeConvAI, capsys: pytest.CaptureFixtur
     assert [line["conversation_id"] for line in lines] == list(service.conversations)[:30]
 
 
-def test_list_gives_a_table_to_a_terminal(service: FakeConvAI) -> None:
-    shown = on_a_terminal([*COMMAND, "list", "--base-url", service.url, "--limit", "3"])
-    assert "conversation" in shown.splitlines()[0]
-    for conversation_id in list(service.conversations)[:3]:
-        details = service.conversations.details(conversation_id)
-        (line,) = [line for line in shown.splitlines() if conversation_id in line]
-        assert f"  {details['status']} " in line, "what is cut off on 80 columns are names, and no facts"
-
-
 def test_show_gives_the_whole_transcript(service: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
     conversation_id = next(iter(service.conversations))
     assert run(["show", conversation_id, "--base-url", service.url]) == 0
@@ -179,46 +147,21 @@ def test_show_gives_the_service_s_own_bytes(service: FakeConvAI) -> None:
     assert result.stdout == service.conversations.document(conversation_id) + b"\n"
 
 
-def test_a_title_is_no_markup_on_a_terminal(service: FakeConvAI) -> None:
-    title = "[/] [bold]refund[/bold] [link=https://evil.example]here[/link]"
-    rename = faults.change(lambda page: page["conversations"][0].update(call_summary_title=title))
-    service.faults.add(rename, operation="list_conversations")
-    shown = on_a_terminal([*COMMAND, "list", "--base-url", service.url, "--limit", "1"])
-    assert "[/] [bold]" in shown
-
-
-def test_a_harvest_on_a_terminal_shows_a_bar_and_its_result(service: FakeConvAI, archive: Path) -> None:
-    shown = on_a_terminal([*COMMAND, "harvest", str(archive), "--base-url", service.url])
-    assert "\x1b[" in shown
-    assert "40 found, 40 fetched" in shown
-
-
-def on_a_terminal(command: list[str]) -> str:
-    """Run a command with a terminal of 120 columns as its output, and return what it wrote."""
-    ours, theirs = pty.openpty()
-    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=env)
-    os.close(theirs)
-    written = b""
-    while True:
-        try:
-            more = os.read(ours, 65536)
-        except OSError:  # how a terminal says that the other side is gone
-            break
-        if not more:
-            break
-        written += more
-    os.close(ours)
-    assert process.wait() == 0
-    return written.decode()
-
-
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["harvest"], "Missing argument 'ARCHIVE'"),
-        (["harvest", "calls.db", "--since", "yesterday"], "'yesterday' is no date: write 2026-01-31"),
-        (["harvest", "calls.db", "--since", "2026-01-31T10:00:00"], "has no time zone: write 2026-01-31T10:00:00Z"),
+        (["harvest", "calls.db", "--since", "tomorrow"], "'tomorrow' is not a time: write 7d, 12h, yesterday,"),
+        (["harvest", "calls.db", "--timeout", "0"], "--timeout"),
+        (["delete", "conv_1", "--sandbox"], "cannot ask whether to delete, as there is no terminal: add --yes"),
+        (["watch", "--exec", "no-such-program"], "--exec: there is no program 'no-such-program'"),
+        (["watch", "--exec", "'"], "--exec: No closing quotation"),
+        (["watch", "--exec", ""], "--exec: there is no program ''"),
+        (["export", "none.db", "-", "--partition"], "not for standard output"),
+        (["export", "none.db", "a.csv", "--format", "csv"], "the name of a file says its format"),
+        (["audio", "conv_1", "--sandbox", "-o", "foreign.txt"], "add --force"),
+        (["audio", "conv_1", "--sandbox", "-o", "none/a.mp3"], "the folder 'none' does not exist"),
+        (["sandbox", "--port", "70000"], "--port"),
         (["harvest", "calls.db", "--limit", "0"], "--limit"),
         (["harvest", "calls.db", "--lookback", "99999999999"], "--lookback"),
         (["search", "calls.db", "x", "--limit", "99999999999999999999"], "--limit"),
@@ -300,12 +243,12 @@ def test_ctrl_c_finishes_what_is_under_way_and_the_same_command_goes_on(archive:
         assert f"go on with: convai-async harvest {archive} --base-url {fake.url}" in out
         kept = count(archive)
         assert 0 < kept < 3000
-        fetched = len(fake.requests_to("get_conversation"))
+        fetched = len(fake.requests("get_conversation"))
         assert fetched == kept, "what was in flight was written"
         assert run(["status", str(archive)]) == 0
         subprocess.run(command, check=True, env=env, capture_output=True)
         assert count(archive) == 3000
-        assert len(fake.requests_to("get_conversation")) == 3000, "nothing was fetched twice"
+        assert len(fake.requests("get_conversation")) == 3000, "nothing was fetched twice"
 
 
 def test_a_second_ctrl_c_stops_at_once_and_loses_nothing_that_was_written(archive: Path) -> None:
@@ -337,7 +280,7 @@ def test_kill_9_costs_at_most_a_batch(archive: Path) -> None:
         assert 0 < kept < 3000
         subprocess.run(command, check=True, env=env, capture_output=True)
         assert count(archive) == 3000
-        repeated = len(fake.requests_to("get_conversation")) - 3000
+        repeated = len(fake.requests("get_conversation")) - 3000
         assert 0 <= repeated <= 100 + 100 + 128, "a batch that is written, one that waits, and what was in flight"
         raw = sqlite3.connect(archive)
         rows = raw.execute("SELECT conversation_id, raw FROM conversations").fetchall()
@@ -366,18 +309,12 @@ def test_a_second_harvest_of_the_same_file_says_so_and_exits_with_2(archive: Pat
         assert count(archive) == 3000
 
 
-@pytest.fixture
-def harvested(archive: Path) -> Path:
-    assert run(["harvest", str(archive), "--sandbox", "30"]) == 0
-    return archive
-
-
 def test_search_says_who_said_it_and_when(harvested: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert run(["search", str(harvested), "refund", "--limit", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
-    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  conv_\w+ +\d+:\d\d (user|agent): ", line) for line in lines)
+    assert all(re.match(STAMP + r"  conv_\w+ +\d+:\d\d (user|agent): ", line) for line in lines)
     assert run(["search", str(harvested), "refund", "--json", "--until", "2000-01-01"]) == 0
     assert capsys.readouterr().out == ""
     assert run(["search", str(harvested), "refund", "--json", "--limit", "1"]) == 0
@@ -413,25 +350,12 @@ def test_what_is_exported_can_be_imported(
     assert "exists already" in capsys.readouterr().err
 
 
-def test_delete_asks_first(
-    service: FakeConvAI, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    conversation_id = next(iter(service.conversations))
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    assert run(["delete", conversation_id, "--base-url", service.url]) == 130
-    assert capsys.readouterr().err == "nothing was deleted\n"
-    assert conversation_id in service.conversations
-    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    assert run(["delete", conversation_id, "--base-url", service.url]) == 0
-    assert conversation_id not in service.conversations
-    assert "1 deleted" in capsys.readouterr().out
-
-
 def test_delete_with_a_wrong_key_stops_at_once(
-    service: FakeConvAI, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    service: FakeConvAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ELEVENLABS_API_KEY", "wrong")
-    assert run(["delete", *service.conversations, "--yes", "--base-url", service.url]) == 2
+    (tmp_path / "ids.txt").write_text("\n".join([*service.conversations, *map(str, range(1000))]))
+    assert run(["delete", "--from", str(tmp_path / "ids.txt"), "--yes", "--base-url", service.url]) == 2
     assert "Set the right key" in capsys.readouterr().err
     assert len(service.conversations) == 40
     assert len(service.requests) <= 2 * 16, "no more than were under way"
@@ -444,7 +368,7 @@ def test_delete_removes_from_an_archive_too_but_not_what_the_service_keeps(
     kept, *gone = list(service.conversations)[:4]
     service.faults.add(faults.status(403), path=kept, times=None)
     listed = tmp_path / "ids.txt"
-    listed.write_text("\n".join([kept, *gone, "", "conv_none"]))
+    listed.write_text("\n".join(["# requests of May", kept, *(f"{each}  # done" for each in gone), "", "conv_none"]))
     arguments = [
         "delete",
         gone[0],
@@ -470,7 +394,7 @@ def test_a_pipe_whose_reader_has_gone_ends_the_command_without_a_word(service: F
     command = [*COMMAND, "list", "--base-url", service.url, "--json"]
     result = subprocess.run(command, check=False, stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
-    assert (result.returncode, result.stderr) == (1, b"")
+    assert (result.returncode, result.stderr) == (3, b"")
 
 
 def test_help_and_version_are_there(capsys: pytest.CaptureFixture[str]) -> None:
@@ -478,8 +402,8 @@ def test_help_and_version_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert __version__ in capsys.readouterr().out
     assert run(["--help"]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in app.commands)
-    for name in app.commands:
+    assert all(name in out for name in app.list_commands(click.Context(app)))
+    for name in app.list_commands(click.Context(app)):
         assert run([name, "--help"]) == 0
         assert "Usage: convai-async " + name in capsys.readouterr().out
 
@@ -492,43 +416,18 @@ def test_without_the_extra_the_command_says_what_to_install() -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("text", "iso"),
-    [
-        ("2026-01-31", "2026-01-31T00:00:00+00:00"),
-        ("2026-01-31T09:00:00+01:00", "2026-01-31T09:00:00+01:00"),
-        ("2026-01-31T09:00:00Z", "2026-01-31T09:00:00+00:00"),
-    ],
-)
-def test_moments_are_read_as_iso_8601(text: str, iso: str) -> None:
-    assert moment(text).isoformat() == iso
-
-
-def test_lines_come_at_once_and_then_now_and_again() -> None:
-    times = iter([0.0, 0.0, 0.0, 5.0, 10.0, 10.0, 15.0])
-    shown: list[int] = []
-    lines = _Lines(lambda report: shown.append(report.fetched), clock=lambda: next(times))
-    with lines:
-        for number in range(4):
-            lines.update(HarvestReport(fetched=number))
-    assert shown == [0, 2]
-
-
-def test_a_report_in_json_needs_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with display(as_json=True) as shown:
-        shown.update(HarvestReport(fetched=3))
-    assert json.loads(capsys.readouterr().out)["fetched"] == 3
-
-
 def test_the_service_s_words_do_not_steer_the_terminal() -> None:
     assert plain("a\x1b[2Jb\nc\x07") == "a[2Jb\nc"
     assert one_line("a\n\tb\r\x1b[31m") == "a b[31m"
+    assert plain("1\u00a0000\u202f€\t\x85") == "1 000 €  "
     conversation = Conversation.from_json(
         b'{"conversation_id": "conv_\\u001b[2J", "transcript": [{"role": "user\\u001b[2J", "message": "\\u001b]0;x"}],'
         b' "analysis": {"transcript_summary": "\\u001b[1m", "call_summary_title": "[bold]t"}}'
     )
     console = Console(record=True, file=open(os.devnull, "w"), width=80)  # noqa: SIM115, PTH123 - for as long as the test
-    console.print(render(conversation))
+    transcript = Transcript(conversation, UTC_CLOCK)
+    console.print(transcript.table())
+    assert not any("\x1b" in line for line in transcript.lines())
     text = console.export_text()
     console.file.close()
     assert "\x1b" not in text
@@ -538,8 +437,13 @@ def test_the_service_s_words_do_not_steer_the_terminal() -> None:
 def test_what_people_read_is_written_as_they_read_it() -> None:
     assert clock_time(187) == "3:07"
     assert clock_time(None) == ""
-    assert utc(0) == "1970-01-01 00:00:00"
-    assert [utc(moment) for moment in (None, 1_700_000_000_000, 10**30, -(10**15))] == [""] * 4
+    assert UTC_CLOCK.show(0) == "1970-01-01 00:00:00"
+    assert UTC_CLOCK.show(0, seconds=False) == "1970-01-01 00:00"
+    assert UTC_CLOCK.write(0) == "1970-01-01T00:00:00+00:00"
+    impossible = (None, 1_700_000_000_000, 10**30, -(10**15), 253402300799, -62135596800)
+    assert [Clock(utc=False).write(each) for each in impossible[:4]] == [""] * 4
+    for each in impossible:
+        Clock(utc=False).show(each)  # the first and the last day of all years may have no local time
     assert [byte_count(size) for size in (0, 1023, 1024, 1536, 5 * 1024**2, 3 * 1024**4)] == [
         "0 B",
         "1023 B",
@@ -555,7 +459,7 @@ def test_what_people_read_is_written_as_they_read_it() -> None:
     [
         ({}, ["conv_1", "no transcript"]),
         ({"transcript": [{"role": None, "message": None}]}, ["conv_1"]),
-        ({"transcript": [{"role": "agent", "message": "Hi", "interrupted": True}]}, ["agent", "Hi — interrupted"]),
+        ({"transcript": [{"role": "agent", "message": "Hi", "interrupted": True}]}, ["agent", "Hi (interrupted)"]),
         (
             {"transcript": [{"tool_results": [{"type": "telepathy"}, {"type": None}, 5]}]},
             ["of an unknown type, telepathy", "of an unknown type, unnamed"],
@@ -572,14 +476,16 @@ def test_what_people_read_is_written_as_they_read_it() -> None:
                     "data_collection_results": {"city": {"value": "Rome"}},
                 }
             },
-            ["not judged", "polite: failure  rude", "city = Rome"],
+            ["not judged", "polite: failure (rude)", "city = Rome"],
         ),
     ],
 )
 def test_odd_conversations_are_shown_too(document: dict[str, Any], shown: list[str]) -> None:
     conversation = Conversation.from_json(json.dumps({"conversation_id": "conv_1"} | document))
-    console = Console(width=100)
+    console, transcript = Console(width=100), Transcript(conversation, UTC_CLOCK)
     with console.capture() as capture:
-        console.print(render(conversation))
+        console.print(transcript.table())
+    lines = "\n".join(transcript.lines())
     for text in shown:
         assert text in capture.get()
+        assert text in lines or text == "no transcript"

@@ -273,7 +273,7 @@ async def test_a_page_by_page_list_is_whole_while_conversations_come_and_go(
     seen = []
     async for page in client.conversations.list(page_size=20).pages():
         seen += [summary.conversation_id for summary in page]
-        fake.add_conversation()
+        fake.add()
         if seen[-1] in fake.conversations:
             await client.conversations.delete(seen[-1])
     assert seen == there
@@ -296,7 +296,7 @@ async def test_a_service_that_is_not_running_has_no_url() -> None:
 
 
 async def test_what_happens_later_shows(client: ConvAIClient, fake: FakeConvAI) -> None:
-    new = fake.add_conversation(status="in-progress")
+    new = fake.add(status="in-progress")
     assert next(iter(fake.conversations)) == new
     assert (await client.conversations.get(new)).status == "in-progress"
     fake.finish(new)

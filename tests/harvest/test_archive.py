@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,13 +11,15 @@ import pytest
 from convai_async.audio import SavedAudio
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import Archive, ArchiveBusyError, ArchiveError, Failure, Window
-from convai_async.harvest._rows import Fetched, Gone, Recorded, decoded
+from convai_async.harvest._queries import Scope
+from convai_async.harvest._rows import Fetched, Gone, Recorded, decoded, is_of
 from convai_async.harvest._schema import SCHEMA_VERSION
-from convai_async.harvest._writer import ArchiveWriter, Scope
+from convai_async.harvest._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 SOURCE = "https://api.elevenlabs.io"
 ALL = Scope(Window(0, None))
@@ -121,6 +123,119 @@ def test_unchanged_is_what_is_final_and_looks_in_the_list_as_before(writer: Arch
     assert writer.unchanged(lines) == {"conv_1"}
 
 
+def test_line_of_the_list_is_compared_by_what_it_says(writer: ArchiveWriter) -> None:
+    same = [
+        b'{"rating":5,"status":"done","conversation_id":"%s"}',
+        b'{ "conversation_id": "%s", "rating": 5.0, "x": null, "tags": [], "status": "done"}',
+    ]
+    different = [b'{"rating":4,"status":"done","conversation_id":"%s"}', b"{", b"5", b"[]", b"\xff"]
+    summaries = []
+    for number, line in enumerate([*same, *different]):
+        conversation_id = f"conv_{number}"
+        writer.store([fetched(conversation_id)])
+        kept = line.replace(b"%s", conversation_id.encode())
+        writer._connection.execute(
+            "UPDATE conversations SET listed = ? WHERE conversation_id = ?", (kept, conversation_id)
+        )
+        summaries.append(summary(conversation_id, rating=5, status="done"))
+    assert writer.unchanged(summaries) == {"conv_0", "conv_1"}
+
+
+def test_conversation_whose_line_of_the_list_cannot_be_read_is_fetched_again(writer: ArchiveWriter) -> None:
+    writer.store([fetched("conv_1", status="processing"), Failure("conv_2", "down", 1)])
+    writer.store([Failure("line:1", "no id", 0, "list")])
+    writer._connection.execute(
+        "UPDATE conversations SET listed = ?", (b'{"conversation_id": "conv_1", "rating": "x"}',)
+    )
+    writer._connection.execute("UPDATE failures SET listed = ?", (b"\xff",))
+    assert sorted(each.conversation_id for each in writer.unfinished(ALL)) == ["conv_1", "conv_2"]
+
+
+def test_line_of_the_list_that_could_not_be_read_is_shown_among_the_failures(
+    writer: ArchiveWriter, archive: Archive
+) -> None:
+    writer.store([Failure("line:1", "no id", 0, "list")])
+    assert archive.failures() == [Failure("line:1", "no id", 0, "list")]
+    assert archive.status().failures == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"conversation_id": "conv_1", "cost": NaN}',
+        b'{"conversation_id": "conv_1", "cost": [Infinity, -Infinity]}',
+        b'{"conversation_id": "conv_1", "title": "\\ud83d"}',
+        b'{"conversation_id": "conv_1", "agent_name": "\xed\xa0\xbd"}',
+        b'{"conversation_id": "conv_1", "agent_name": "\xff"}',
+        b'\xef\xbb\xbf{"conversation_id": "conv_1", "cost": NaN}',
+        b'{"conversation_id": "conv_1", "title": "a\nb"}',
+    ],
+)
+def test_document_that_is_not_strictly_json_is_read_and_kept_as_it_is(
+    writer: ArchiveWriter, archive: Archive, raw: bytes
+) -> None:
+    assert is_of("conv_1", raw)
+    assert not is_of("conv_2", raw)
+    writer.store([decoded(line_of("conv_1"), raw)])
+    (record,) = archive.records()
+    assert record.raw == raw
+    (row,) = archive.rows("conversations")
+    assert row["decode_error"] is None
+
+
+def test_document_that_does_not_fit_but_names_the_conversation_is_kept_with_the_reason(
+    writer: ArchiveWriter, archive: Archive
+) -> None:
+    raw = b'\xef\xbb\xbf{"conversation_id": "conv_1", "transcript": 5}'
+    assert is_of("conv_1", raw)
+    writer.store([decoded(line_of("conv_1"), raw)])
+    (record,) = archive.records()
+    assert record.raw == raw
+    (row,) = archive.rows("conversations")
+    assert "$.transcript" in row["decode_error"]
+    assert row["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"null", b"[]", b'"conv_1"', b"<html>conv_1", b"[" * 100_000, b'{"a": NaN}']
+)
+def test_what_does_not_name_the_conversation_is_not_its_document(raw: bytes) -> None:
+    assert not is_of("conv_1", raw)
+
+
+def test_newest_are_those_that_started_last_and_are_not_deleted(writer: ArchiveWriter) -> None:
+    starts = {"old": 10, "new": 900, "in milliseconds": 900_000_000, "deleted": 950, "before time": -5}
+    writer.store([fetched(each, start=start) for each, start in starts.items()])
+    writer.store([Gone("deleted")])
+    assert writer.newest(2) == ["new", "old"]
+    assert writer.newest(10) == ["new", "old", "in milliseconds", "before time"]
+
+
+READS: list[Callable[[ArchiveWriter], object]] = [
+    lambda writer: writer.windows(""),
+    lambda writer: writer.newest_start(),
+    lambda writer: writer.newest(1),
+    lambda writer: writer.unchanged([summary("conv_1")]),
+    lambda writer: writer.unfinished(ALL),
+    lambda writer: writer.without_audio(ALL, ask_again_since=0),
+    lambda writer: writer.absent(ALL, ()),
+    lambda writer: writer.scrub(),
+    lambda writer: writer.begin_run(),
+    lambda writer: writer.store([]),
+    lambda writer: writer.close(),
+]
+
+
+def test_threads_take_turns_with_the_connection(writer: ArchiveWriter) -> None:
+    for use in READS:
+        thread = Thread(target=use, args=(writer,))
+        with writer._turn:
+            thread.start()
+            thread.join(0.05)
+            assert thread.is_alive()
+        thread.join()
+
+
 def test_a_success_forgets_the_failure(writer: ArchiveWriter, archive: Archive) -> None:
     writer.store([Failure("conv_1", "down", 3, summary=summary("conv_1", agent_name="Ann"))])
     writer.store([Failure("conv_1", "still down", 2), Failure("conv_1", "no disk", 1, "audio")])
@@ -146,7 +261,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
         assert again.windows("") == [Window(5, 9)]
     with Archive.open(path) as reader:
         assert reader.status().turns == 1
-    assert [each.name for each in path.parent.iterdir()] == ["calls.db"]
+    assert {each.name for each in path.parent.iterdir()} == {"calls.db", "calls.db.lock"}
 
 
 def test_windows_are_kept_for_each_agent_and_those_of_all_count_for_each(
@@ -401,34 +516,6 @@ def test_an_archive_of_a_newer_version_is_refused_with_what_to_do(writer: Archiv
     writer.close()
     with pytest.raises(ArchiveError, match="pip install -U convai-async"):
         make(path)
-
-
-def test_an_archive_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.executescript((Path(__file__).parents[1] / "data/archive-schema-1.sql").read_text())
-    before = connection.execute("SELECT conversation_id, raw FROM conversations ORDER BY 1").fetchall()
-    said = connection.execute("SELECT conversation_id, position, message FROM turns ORDER BY 1, 2").fetchall()
-    connection.close()
-    with pytest.raises(ArchiveError, match=r"older convai_async .*the next `convai-async harvest"):
-        Archive.open(path)
-    ArchiveWriter(path, "sandbox:4").close()
-    with Archive.open(path) as archive:
-        assert [
-            (record.conversation_id, record.raw)
-            for record in sorted(archive.records(), key=lambda each: each.conversation_id)
-        ] == before
-        assert len(said) > 10
-        assert rows(path, "SELECT conversation_id, position, message FROM turns ORDER BY 1, 2") == said
-        word = next(word for _, _, message in said for word in message.split() if word.isalpha())
-        assert list(archive.search(word)) != []
-        assert [failure.attempts for failure in archive.failures()] == [1]
-        assert archive.status().recordings == 1
-    fresh = path.with_name("fresh.db")
-    ArchiveWriter(fresh, SOURCE).close()
-    shape = "SELECT name, type FROM sqlite_schema ORDER BY 1"
-    assert rows(path, shape) == rows(fresh, shape)
-    columns = "SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c ORDER BY 1, 2"
-    assert rows(path, columns) == rows(fresh, columns)
 
 
 def test_an_archive_of_another_source_is_refused_unless_it_is_empty(path: Path) -> None:

@@ -15,12 +15,12 @@ from backports import zstd
 
 from convai_async.audio import SavedAudio
 from convai_async.errors import ConfigurationError, InvalidArgumentError
-from convai_async.harvest import Archive, ArchiveError
+from convai_async.harvest import Archive, ArchiveError, store_conversation
 from convai_async.harvest._files import new_file
 from convai_async.harvest._rows import Gone, Recorded, decoded
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.harvest.export import export, import_jsonl
-from convai_async.models import ConversationSummary
+from convai_async.models import Conversation, ConversationSummary
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
@@ -89,6 +89,20 @@ def test_what_is_exported_and_imported_is_the_same_archive(
     assert import_jsonl(copy, exported) == 36, "once more changes nothing"
     assert dump(copy) == dump(path)
     assert stat.S_IMODE(exported.stat().st_mode) == 0o600
+
+
+def test_what_a_webhook_brought_comes_back_without_a_line_of_the_list(tmp_path: Path) -> None:
+    path, copy = tmp_path / "hooks.db", tmp_path / "copy.db"
+    store_conversation(path, Conversation(conversation_id="conv_1", status="done"), source=SOURCE, event_timestamp=7)
+    with Archive.open(path) as archive:
+        export(archive, tmp_path / "calls.jsonl")
+        export(archive, tmp_path / "calls.parquet")
+    import_jsonl(copy, tmp_path / "calls.jsonl")
+    assert dump(copy) == dump(path)
+    with Archive.open(copy) as archive:
+        (record,) = archive.records()
+    assert (record.from_webhook, record.listed, record.fetched_unix_secs) == (True, None, 7)
+    assert pq.read_table(tmp_path / "calls.parquet").to_pylist()[0]["from_webhook"] is True
 
 
 def test_a_line_holds_the_service_s_json(archive: Archive, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ async def test_every_conversation_is_in_the_archive_once_and_byte_for_byte(
     rows = query(archive, "SELECT conversation_id, raw FROM conversations")
     assert sorted(conversation_id for conversation_id, _ in rows) == sorted(fake.conversations)
     assert all(raw == fake.conversations.document(conversation_id) for conversation_id, raw in rows)
-    assert len(fake.requests_to("get_conversation")) == 250
+    assert len(fake.requests("get_conversation")) == 250
 
 
 async def test_the_columns_say_what_the_documents_say(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
@@ -108,8 +108,8 @@ async def test_a_second_run_fetches_nothing_again_and_lists_only_the_lookback(
     assert (report.found, report.fetched, report.unchanged) == (len(recent), 0, len(recent))
     assert 0 < len(recent) < 100
     assert report.complete
-    assert len(fake.requests_to("list_conversations")) <= 3
-    assert fake.requests_to("get_conversation") == []
+    assert len(fake.requests("list_conversations")) <= 3
+    assert fake.requests("get_conversation") == []
 
 
 async def test_what_is_not_final_is_fetched_again_until_it_is(archive: Path) -> None:
@@ -122,10 +122,10 @@ async def test_what_is_not_final_is_fetched_again_until_it_is(archive: Path) -> 
         assert query(archive, "SELECT count(*) FROM conversations WHERE status IN ('done', 'failed')") == [(17,)]
         for conversation_id in unfinished:
             fake.finish(conversation_id)
-        new = fake.add_conversation()
+        new = fake.add()
         fake.requests.clear()
         report = await harvest(client, archive)
-        fetched = {request.path.rsplit("/", 1)[1] for request in fake.requests_to("get_conversation")}
+        fetched = {request.path.rsplit("/", 1)[1] for request in fake.requests("get_conversation")}
         assert fetched == {*unfinished, new}
         assert report.fetched == 4
         assert sorted(ids_in(archive)) == sorted(fake.conversations)
@@ -281,7 +281,7 @@ async def test_recordings_are_saved_beside_the_archive(archive: Path) -> None:
         fake.requests.clear()
         report = await harvest(client, archive, audio=True)
         assert (report.fetched, report.recordings) == (0, 0)
-        assert fake.requests_to("get_audio") == []
+        assert fake.requests("get_audio") == []
 
 
 async def test_recordings_can_be_asked_for_later(archive: Path) -> None:
@@ -319,7 +319,7 @@ async def test_the_bounds_are_half_open(archive: Path) -> None:
         FakeConvAI(conversations=0) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
-        ids = {start: fake.add_conversation(start=start) for start in (1_000, 2_000, 3_000)}
+        ids = {start: fake.add(start=start) for start in (1_000, 2_000, 3_000)}
         zone = timezone(timedelta(hours=3))
         await harvest(
             client, archive, since=datetime.fromtimestamp(1_000, zone), until=datetime.fromtimestamp(3_000, zone)
@@ -381,7 +381,7 @@ async def test_cancelling_keeps_what_was_written_and_the_next_run_goes_on(archiv
         fake.requests.clear()
         report = await harvest(client, archive)
         assert report.complete
-        assert len(fake.requests_to("get_conversation")) == 300 - len(kept)
+        assert len(fake.requests("get_conversation")) == 300 - len(kept)
         assert sorted(ids_in(archive)) == sorted(fake.conversations)
 
 
@@ -442,11 +442,11 @@ async def test_a_change_in_the_list_within_the_lookback_is_fetched_again_and_bef
         fake.conversations[conversation_id].status = "failed"
     fake.requests.clear()
     report = await harvest(client, archive)
-    assert [request.path.rsplit("/", 1)[1] for request in fake.requests_to("get_conversation")] == [recent]
+    assert [request.path.rsplit("/", 1)[1] for request in fake.requests("get_conversation")] == [recent]
     report = await harvest(client, archive, lookback=timedelta(days=400))
     assert report.found == 250
     assert report.fetched == 1
-    assert fake.requests_to("get_conversation")[-1].path.endswith(old)
+    assert fake.requests("get_conversation")[-1].path.endswith(old)
 
 
 async def test_a_call_that_starts_during_the_harvest_is_caught_by_its_end(archive: Path) -> None:
@@ -458,7 +458,7 @@ async def test_a_call_that_starts_during_the_harvest_is_caught_by_its_end(archiv
 
         def progress(report: HarvestReport) -> None:
             if report.fetched and not new:
-                new.append(fake.add_conversation())
+                new.append(fake.add())
 
         report = await harvest(client, archive, progress=progress)
         assert report.complete
@@ -476,7 +476,7 @@ async def test_a_range_that_grows_lists_only_what_is_new_in_it(
     assert report.complete
     expected = [each for each in fake.conversations if fake.conversations[each].start >= 1_778_371_200]
     assert sorted(ids_in(archive)) == sorted(expected)
-    assert len(fake.requests_to("get_conversation")) == len(expected) - before
+    assert len(fake.requests("get_conversation")) == len(expected) - before
 
 
 async def test_windows_of_one_agent_do_not_hide_those_of_another(
@@ -489,7 +489,7 @@ async def test_windows_of_one_agent_do_not_hide_those_of_another(
     assert sorted(ids_in(archive)) == sorted(fake.conversations)
     fake.requests.clear()
     await harvest(client, archive, agent_id=AGENTS[2][0], lookback=timedelta(0))
-    assert fake.requests_to("get_conversation") == []
+    assert fake.requests("get_conversation") == []
 
 
 @pytest.mark.parametrize("prune", ["mark", "remove", None])
@@ -592,7 +592,7 @@ async def test_every_pruned_conversation_was_answered_with_404(
         fake.conversations.remove(conversation_id)
     fake.requests.clear()
     await harvest(client, archive, prune="remove")
-    asked = {request.path.rpartition("/")[2] for request in fake.requests_to("get_conversation")}
+    asked = {request.path.rpartition("/")[2] for request in fake.requests("get_conversation")}
     assert asked == gone
     assert not gone & set(ids_in(archive))
 
@@ -755,11 +755,11 @@ async def test_asked_to_stop_it_finishes_what_is_under_way_and_fetches_nothing_t
         report = await harvest(client, archive, progress=progress, stop=stop)
         assert report.interrupted
         assert not report.complete
-        assert len(ids_in(archive)) == report.fetched == len(fake.requests_to("get_conversation"))
+        assert len(ids_in(archive)) == report.fetched == len(fake.requests("get_conversation"))
         assert report.fetched < 300
         report = await harvest(client, archive, audio=True)
         assert report.complete
-        assert len(fake.requests_to("get_conversation")) == 300
+        assert len(fake.requests("get_conversation")) == 300
         with Archive.open(archive) as opened:
             last = opened.status().last_run
             assert last is not None
@@ -774,6 +774,25 @@ async def test_asked_to_stop_before_it_begins_it_does_nothing(
     stop.set()
     report = await harvest(client, archive, stop=stop, audio=True)
     assert (report.fetched, report.interrupted) == (0, True)
+
+
+async def test_documents_that_are_not_json_are_kept_as_they_came_and_not_fetched_again(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    bom, not_a_number, surrogate, *_ = fake.conversations
+    spoilt = {
+        bom: b"\xef\xbb\xbf" + fake.conversations.document(bom),
+        not_a_number: fake.conversations.document(not_a_number)[:-1] + b', "x": NaN}',
+        surrogate: fake.conversations.document(surrogate)[:-1] + b', "agent_name": "\xed\xa0\xbd"}',
+    }
+    for each, document in spoilt.items():
+        fake.faults.add(faults.body(document), operation="get_conversation", path=each, times=None)
+    report = await harvest(client, archive)
+    assert (report.complete, report.failed) == (True, 0)
+    assert spoilt.items() <= dict(query(archive, "SELECT conversation_id, raw FROM conversations")).items()
+    fake.requests.clear()
+    assert (await harvest(client, archive)).complete
+    assert fake.requests("get_conversation") == []
 
 
 async def test_what_does_not_end_soon_after_a_stop_is_cancelled(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:

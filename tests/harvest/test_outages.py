@@ -375,7 +375,7 @@ async def test_process_says_that_the_service_is_gone_and_goes_on_when_it_is_back
             stdout=asyncio.subprocess.PIPE,
             env=os.environ | {"ELEVENLABS_API_KEY": fake.api_key},
         )
-        while len(fake.requests_to("get_conversation")) < 20:
+        while len(fake.requests("get_conversation")) < 20:
             await asyncio.sleep(0.02)
         await fake.close()
         began = time.monotonic()

@@ -72,7 +72,7 @@ async def happen(what: str, number: int, client: ConvAIClient, fake: FakeConvAI,
             await stopped_after(number, client, archive)
         case "new":
             for each in range(number):
-                fake.add_conversation(status="processing" if each % 2 else "done")
+                fake.add(status="processing" if each % 2 else "done")
         case "finish":
             fake.finish(chosen)
         case "delete":

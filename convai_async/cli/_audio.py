@@ -1,0 +1,66 @@
+"""``convai-async audio``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from convai_async.cli._options import connection_options, examples, open_client
+from convai_async.cli._output import BinaryOutput, is_terminal, write
+from convai_async.cli._terminal import byte_count
+
+_STANDARD_OUTPUT = "-"
+
+
+@click.command(
+    "audio",
+    epilog=examples(
+        "convai-async audio conv_1",
+        "convai-async audio conv_1 -o - | ffplay -",
+    ),
+)
+@click.argument("conversation_id")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Where to save it; CONVERSATION_ID.mp3 by default; - is standard output."
+)
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@connection_options
+def audio_command(conversation_id: str, *, output: str | None, force: bool, **connection: Any) -> int:
+    """Save the recording of the conversation CONVERSATION_ID.
+
+    The file appears when it is complete. One that exists already is not replaced, unless --force says so.
+    """
+    if output == _STANDARD_OUTPUT:
+        if is_terminal():
+            raise click.UsageError("a recording is not text for a terminal: redirect the output, or name a file")
+        asyncio.run(_stream(conversation_id, connection))
+        return 0
+    destination = Path(output or _file_name(conversation_id))
+    if destination.exists() and not destination.is_dir() and not force:
+        raise click.UsageError(f"{str(destination)!r} exists already: name another file with -o, or add --force")
+    size = asyncio.run(_save(conversation_id, destination, connection, overwrite=force))
+    write(f"{destination}: {byte_count(size)}")
+    return 0
+
+
+def _file_name(conversation_id: str) -> str:
+    from convai_async.harvest._recordings import file_name  # noqa: PLC0415 - loads SQLite
+
+    return file_name(conversation_id)
+
+
+async def _stream(conversation_id: str, connection: dict[str, Any]) -> None:
+    output = BinaryOutput()
+    async with open_client(**connection) as client, client.conversations.audio.stream(conversation_id) as recording:
+        async for chunk in recording:
+            output.write(chunk)
+    output.flush()
+
+
+async def _save(conversation_id: str, destination: Path, connection: dict[str, Any], *, overwrite: bool) -> int:
+    async with open_client(**connection) as client:
+        saved = await client.conversations.audio.download(conversation_id, destination, overwrite=overwrite)
+    return saved.size

@@ -1,0 +1,26 @@
+"""``convai-async import``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convai_async.cli._options import examples
+from convai_async.cli._output import write
+from convai_async.harvest.export import import_jsonl
+
+
+@click.command(
+    "import",
+    epilog=examples(
+        "convai-async import copy.db calls.jsonl.zst",
+    ),
+)
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True))
+def import_command(archive: Path, file: Path) -> int:
+    """Read FILE, which `export` wrote as .jsonl, .jsonl.gz or .jsonl.zst, into ARCHIVE."""
+    count = import_jsonl(archive, file)
+    write(f"{archive}: {count:,} conversations imported")
+    return 0

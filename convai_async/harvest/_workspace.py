@@ -1,0 +1,59 @@
+"""Evidence that an archive is of a workspace, where it is not bound to the key yet: see `_binding`."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from anyio.to_thread import run_sync
+
+from convai_async import calls
+from convai_async.errors import BadRequestError, InvalidArgumentError, NotFoundError, ValidationError
+from convai_async.harvest._database import ArchiveError
+from convai_async.harvest._rows import is_of
+
+if TYPE_CHECKING:
+    from convai_async.client import ConvAIClient
+    from convai_async.harvest._writer import ArchiveWriter
+
+logger = logging.getLogger("convai_async")
+
+_ASKED_FOR = 10
+
+
+async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, same_workspace: bool) -> None:
+    """Bind an archive to the client's key if it is not, when the service has one of its newest conversations.
+
+    Args:
+        client: Whom to ask.
+        archive: The archive.
+        same_workspace: Whether to bind it in any case, with a warning in the log if there is no evidence.
+
+    Raises:
+        ArchiveError: The service has none of them.
+        ConvAIError: The service cannot be asked.
+    """
+    if archive.bound:
+        return
+    ids = await run_sync(archive.newest, _ASKED_FOR)
+    if not await _has_any(client, ids):
+        problem = f"the service has none of the {len(ids)} newest conversations of {str(archive.path)!r}"
+        if not same_workspace:
+            raise ArchiveError(
+                f"{problem}: with this API key it seems to be another workspace. Name another file for that; if it is"
+                f" the same workspace, run `convai-async harvest {archive.path} --same-workspace` once"
+                " (in Python: same_workspace=True)"
+            )
+        logger.warning("%s; it is used all the same, as it was said to be the same workspace", problem)
+    await run_sync(archive.bind)
+
+
+async def _has_any(client: ConvAIClient, ids: list[str]) -> bool:
+    for conversation_id in ids:
+        try:
+            response = await client.send_raw(calls.get_conversation(conversation_id))
+        except (NotFoundError, BadRequestError, ValidationError, InvalidArgumentError):
+            continue  # also an id that the service cannot have
+        if is_of(conversation_id, response.body):
+            return True
+    return False
