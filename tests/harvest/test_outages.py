@@ -224,6 +224,10 @@ async def test_time_without_the_process_does_not_count(outage: OutageFixture) ->
     outage.clock.events = [(100, suspend), (QUARTER - 80, outage.come_back)]
     assert await outage.ask() == 1
     assert len(outage.said) == 3, "the new end of the wait is said, too"
+    first, second, _ = outage.until
+    assert first is not None
+    assert second is not None
+    assert second < first, "by the clock of this test, which does not move"
 
 
 async def test_slow_probes_count(outage: OutageFixture) -> None:
