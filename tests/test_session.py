@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import CallbackResult, aioresponses
 
@@ -212,5 +213,21 @@ async def test_get_on_a_pooled_connection_that_died_is_sent_again_without_a_retr
 ) -> None:
     await client.conversations.list(page_size=1)
     fake.faults.add(faults.drop(), operation="get_conversation")
-    assert await client.with_options(retry=None).conversations.get(next(iter(fake.conversations)))
+    wanted = next(iter(fake.conversations))
+    assert (await client.with_options(retry=None).conversations.get(wanted)).conversation_id == wanted
     assert len(fake.requests_to("get_conversation")) == 2
+
+
+async def test_followed_redirect_gives_its_connection_back(fake: FakeConvAI, client: ConvAIClient) -> None:
+    wanted = next(iter(fake.conversations))
+
+    async def redirect(_request: web.Request, _proceed: Any) -> web.Response:
+        location = {"location": f"/v1/convai/conversations/{wanted}?again"}
+        return web.Response(status=307, headers=location, body=b"moved" * 1_000_000)
+
+    fake.faults.add(redirect)
+    assert (await client.conversations.get(wanted)).conversation_id == wanted
+    session = client._engine.session._session
+    assert session is not None
+    assert isinstance(session.connector, aiohttp.TCPConnector)
+    assert not session.connector._acquired
