@@ -207,7 +207,7 @@ def test_page_as_json_has_the_whole_items_the_cursor_and_the_rest() -> None:
     assert document["items"][0]["new_field"] == 1.5
     assert (document["next_cursor"], document["has_more"], document["extra"]) == ("c", True, {"new": [1]})
     assert document["undecodable"] == [{"raw": "bnVsbA==", "error": "Expected `object`, got `null` - at `$`"}]
-    by_hand = {"items": [1, 2], "next_cursor": None, "has_more": False, "undecodable": [], "extra": {}}
+    by_hand: dict[str, Any] = {"items": [1, 2], "next_cursor": None, "has_more": False, "undecodable": [], "extra": {}}
     assert Page([1, 2]).to_builtins() == by_hand
 
 

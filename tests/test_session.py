@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import CallbackResult, aioresponses
 
@@ -214,3 +215,18 @@ async def test_get_on_a_pooled_connection_that_died_is_sent_again_without_a_retr
     conversation = await client.with_options(retry=None).conversations.get(conversation_id)
     assert conversation.conversation_id == conversation_id
     assert len(fake.requests("get_conversation")) == 2
+
+
+async def test_followed_redirect_gives_its_connection_back(fake: FakeConvAI, client: ConvAIClient) -> None:
+    wanted = next(iter(fake.conversations))
+
+    async def redirect(_request: web.Request, _proceed: Any) -> web.Response:
+        location = {"location": f"/v1/convai/conversations/{wanted}?format=json"}
+        return web.Response(status=307, headers=location, body=b"moved" * 1_000_000)
+
+    fake.faults.add(redirect)
+    assert (await client.conversations.get(wanted)).conversation_id == wanted
+    session = client._engine.session._session
+    assert session is not None
+    assert isinstance(session.connector, aiohttp.TCPConnector)
+    assert not session.connector._acquired
