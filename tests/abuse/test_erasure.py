@@ -240,9 +240,8 @@ def harvest_with_a_secret(service: FakeConvAI, archive: Path, count: int = 4) ->
     return doomed
 
 
-async def _no_second_page(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-    if "cursor" in request.query:
-        await asyncio.sleep(3600)
+async def _no_reply(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+    await asyncio.sleep(3600)
     return await proceed()
 
 
@@ -259,7 +258,8 @@ INTERRUPTIONS: dict[str, Callable[[subprocess.Popen[bytes]], None]] = {
     "SIGHUP": lambda process: process.send_signal(signal.SIGHUP),
     "Ctrl-C twice": _ctrl_c_twice,
 }
-PRUNE = ["--prune", "remove", "--lookback", "10000"]
+PRUNE = ["--prune", "remove", "--lookback", "10000", "--audio"]
+"""Recordings come after the removal."""
 
 
 def count_of(archive: Path, ids: list[str]) -> int:
@@ -272,19 +272,12 @@ def count_of(archive: Path, ids: list[str]) -> int:
 def interrupt_pruning(archive: Path, service: FakeConvAI, doomed: list[str], how: str) -> None:
     """Remove conversations with a harvest that is interrupted after that."""
     arguments = ["harvest", str(archive), "--base-url", service.url, *PRUNE]
-    if how == "failing list":
-
-        async def fail_after_the_removal(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-            if "cursor" not in request.query:
-                return await proceed()
-            while count_of(archive, doomed):
-                await asyncio.sleep(0.02)
-            return await faults.status(400)(request, proceed)
-
-        service.faults.add(fail_after_the_removal, operation="list_conversations", times=None)
-        assert run(arguments) != 0
+    if how == "refused key":
+        service.faults.add(faults.status(401), operation="get_audio", times=None)
+        assert run(arguments) == 2
+        assert count_of(archive, doomed) == 0
         return
-    service.faults.add(_no_second_page, operation="list_conversations", times=None)
+    service.faults.add(_no_reply, operation="get_audio", times=None)
     command = [sys.executable, "-m", "convai_async", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         while count_of(archive, doomed):
@@ -297,7 +290,7 @@ def interrupt_pruning(archive: Path, service: FakeConvAI, doomed: list[str], how
 
 @pytest.mark.parametrize(
     ("how", "next_command"),
-    [("SIGKILL", "harvest"), ("SIGHUP", "delete"), ("Ctrl-C twice", "import"), ("failing list", "harvest")],
+    [("SIGKILL", "harvest"), ("SIGHUP", "delete"), ("Ctrl-C twice", "import"), ("refused key", "harvest")],
 )
 def test_removal_that_was_interrupted_is_completed_by_the_next_command_that_writes(
     archive: Path, how: str, next_command: str, monkeypatch: pytest.MonkeyPatch
@@ -359,3 +352,33 @@ def test_failure_that_quotes_what_was_said_is_removed_too(archive: Path) -> None
         assert writer.forget(["c"]) == 0
         rows = writer._connection.execute("SELECT conversation_id FROM failures ORDER BY 1").fetchall()
         assert rows == [("line:1",), ("line:2",), ("other",)]
+
+
+def test_words_that_the_service_redacts_are_erased(archive: Path) -> None:
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("a", f"my {SECRET.decode()}"), said("b")])
+        writer.store([said("a", "[redacted]")])
+        writer.scrub()
+        assert SECRET not in bytes_of(archive)
+
+
+def test_transcript_that_only_grew_costs_no_scrubbing(archive: Path) -> None:
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("a")])
+        document = {"conversation_id": "a", "transcript": [{"message": "hello"}, {"message": "bye"}]}
+        grown = decoded(ConversationSummary(conversation_id="a"), msgspec.json.encode(document))
+        writer.store([grown])
+        with closing(sqlite3.connect(archive)) as connection:
+            assert connection.execute("SELECT scrub_due FROM archive").fetchone() == (0,)
+
+
+def test_delete_keeps_here_what_a_proxy_answers_with_404(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadedService(conversations=3) as service:
+        monkeypatch.setenv("ELEVENLABS_API_KEY", service.api_key)
+        address = ["--base-url", service.url]
+        archive = archive.with_name("calls_2.db")
+        assert run(["harvest", str(archive), *address]) == 0
+        doomed = next(iter(service.conversations))
+        service.faults.add(faults.html(404), operation="delete_conversation", times=None)
+        assert run(["delete", doomed, "--yes", "--archive", str(archive), *address]) == 1
+        assert count_of(archive, [doomed]) == 1
