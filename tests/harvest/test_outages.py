@@ -354,7 +354,7 @@ async def test_process_without_a_service_says_so_within_seconds_and_ends(tmp_pat
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"ELEVENLABS_API_KEY": "key-of-a-test"},
     )
-    assert "no connection" in await next_line(process.stderr, "waiting until")
+    assert "no connection" in await next_line(process.stderr, "the harvest waits for the service")
     assert time.monotonic() - began < 8
     assert "no connection" in await next_line(process.stderr, "convai-async: ")
     assert await process.wait() == 1
