@@ -13,7 +13,8 @@ from convai_async.cli._exit_codes import EXIT_SOME_FAILED
 from convai_async.cli._options import connection_options, examples, open_client, source_name
 from convai_async.cli._output import note, write
 from convai_async.cli._terminal import one_line
-from convai_async.errors import AuthenticationError, NotFoundError
+from convai_async.errors import AuthenticationError
+from convai_async.harvest._fetching import is_missing
 from convai_async.harvest._writer import ArchiveWriter
 
 if TYPE_CHECKING:
@@ -117,4 +118,4 @@ async def _delete_at_service(client: ConvAIClient, ids: list[str]) -> dict[str, 
 
 
 def _failed(errors: dict[str, ConvAIError]) -> set[str]:
-    return {conversation_id for conversation_id, error in errors.items() if not isinstance(error, NotFoundError)}
+    return {conversation_id for conversation_id, error in errors.items() if not is_missing(error)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from convai_async import calls
 from convai_async.errors import (
     AuthenticationError,
@@ -72,9 +74,25 @@ class Fetcher:
         destination = self._archive.parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
         try:
             audio = await client.conversations.audio.download(conversation_id, destination, overwrite=True)
-        except NotFoundError:
+        except NotFoundError as error:
+            if not is_missing(error):
+                raise
             return Recorded(conversation_id, None)
         return Recorded(conversation_id, audio)
+
+
+def is_missing(error: ConvAIError) -> bool:
+    """Return whether the service says that it does not have something.
+
+    A proxy that has lost its routes answers 404 as well, with a page of its own: that says nothing about the service.
+    """
+    if not isinstance(error, NotFoundError):
+        return False
+    try:
+        document = msgspec.json.decode(error.body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and "detail" in document
 
 
 async def _fetch_conversation(job: Job, memory: Reservation, client: ConvAIClient) -> Finding:
@@ -104,7 +122,7 @@ def _not_the_conversation(problem: str) -> DecodeError:
 def _failed(job: Job, error: ConvAIError) -> Finding | None:
     """Return what it means that a job's request failed."""
     conversation_id = job.summary.conversation_id
-    if isinstance(error, NotFoundError) and (job.kind == "presence" or not job.listed):
+    if is_missing(error) and (job.kind == "presence" or not job.listed):
         return Gone(conversation_id)
     if job.kind == "presence":
         return None

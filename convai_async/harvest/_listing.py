@@ -227,12 +227,16 @@ class _Reading:
         self.latest = self.oldest = latest_start(now)
         self.newest = window.start - 1
         self.open_end = window.end is None or window.end > now
+        self._now = int(now)
         self._asked = Window(window.start - 1, None if window.end is None else window.end + 1)
 
     @property
     def read(self) -> Window:
-        """What was read; with an open end up to the newest conversation: nothing is known of the time after it."""
-        return Window(self.window.start, self.newest + 1) if self.open_end else self.window
+        """What was read; with an open end up to the newest conversation: nothing is known of the time after it.
+
+        A start may be ahead of this machine's clock, but nobody has read the time that is yet to come.
+        """
+        return Window(self.window.start, min(self.newest, self._now) + 1) if self.open_end else self.window
 
     def add(self, page: Page[ConversationSummary]) -> None:
         """Note a page."""

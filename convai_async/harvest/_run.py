@@ -86,7 +86,7 @@ class Run:
         if self._prune is not None:
             self._pruning = Pruning(self._prune_limit, await run_sync(self._archive.count_conversations))
         newest = await run_sync(self._archive.newest_start)
-        again_from = BEGINNING if newest is None else newest - int(lookback.total_seconds())
+        again_from = BEGINNING if newest is None else min(newest, int(time.time())) - int(lookback.total_seconds())
         await self._read_list(again_from)
         await self._fetch_unfinished()
         await self._apply_pruning()

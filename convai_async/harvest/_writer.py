@@ -14,6 +14,7 @@ from convai_async.harvest import _recordings
 from convai_async.harvest._binding import bind, check_key
 from convai_async.harvest._database import (
     ArchiveBusyError,
+    ArchiveError,
     FileIdentity,
     check_in_place,
     contents_of,
@@ -91,6 +92,7 @@ class ArchiveWriter(ArchiveQueries):
         file, connection, self._lock = open_for_writing(path, source, create=create, exclusive=exclusive)
         super().__init__(file, connection, clock)
         self._identity = FileIdentity.of(file)
+        self._run_id: int | None = None
         self._key_fingerprint = key_fingerprint
         try:
             with contents_of(file):
@@ -235,17 +237,44 @@ class ArchiveWriter(ArchiveQueries):
         with self._turn, errors_named(self.path):
             check_in_place(self.path, self._identity, self._connection)
             with transaction(self._connection):
+                self._check_run()
                 yield
+
+    def _check_run(self) -> None:
+        """Make sure that what this run has written is still there.
+
+        Raises:
+            ArchiveError: The file's contents are older than the run: a window must not be noted for what they lack.
+        """
+        if self._run_id is not None and not value(
+            self._connection,
+            "SELECT EXISTS (SELECT 1 FROM runs WHERE run_id = ? AND ended_unix_secs IS NULL)",
+            self._run_id,
+        ):
+            raise ArchiveError(
+                f"the contents of {str(self.path)!r} were replaced while it was being written, as by restoring a"
+                " backup: run the same command again"
+            )
 
     def _check_in_place(self) -> None:
         with self._turn, errors_named(self.path):
             check_in_place(self.path, self._identity, self._connection)
 
     def _put(self, items: Sequence[Fetched], now: int) -> None:
+        if any(map(self._takes_words_away, items)):
+            self._connection.execute("UPDATE archive SET scrub_due = 1")
         self._delete(_DETAILS, [item.conversation_id for item in items])
         self._upsert("conversations", [_at(now, item.row) for item in items])
         self._insert_many("turns", TURN_COLUMNS, list(chain.from_iterable(item.turns for item in items)))
         self._insert_many("tool_calls", TOOL_CALL_COLUMNS, list(chain.from_iterable(item.tool_calls for item in items)))
+
+    def _takes_words_away(self, item: Fetched) -> bool:
+        """Return whether a turn that is here is not in the new document, as after the service has redacted it."""
+        said = set(item.turns[TURN_COLUMNS.index("message") :: len(TURN_COLUMNS)])
+        rows = self._connection.execute(
+            "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (item.conversation_id,)
+        )
+        return any(message not in said for (message,) in rows)
 
     def _came_too_late(self, item: Fetched) -> bool:
         """Tell whether a webhook brought the end of a conversation that was fetched before it."""
@@ -261,19 +290,21 @@ class ArchiveWriter(ArchiveQueries):
         with self._transaction():
             self._connection.execute("DELETE FROM failures WHERE part = 'list'")
             cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
-            return int(cursor.lastrowid or 0)
+        self._run_id = int(cursor.lastrowid or 0)
+        return self._run_id
 
     def end_run(self, run_id: int, report: Any) -> None:
         """Note how a run ended.
 
         Raises:
-            ArchiveError: It cannot be written, as the file was moved, removed or replaced.
+            ArchiveError: It cannot be written, as the file or its contents were moved, removed or replaced.
         """
         with self._transaction():
             self._connection.execute(
                 "UPDATE runs SET ended_unix_secs = ?, report = ? WHERE run_id = ?",
                 (int(self._clock()), msgspec.json.encode(report).decode(), run_id),
             )
+        self._run_id = None
 
     def _store_recordings(self, recorded: Sequence[Recorded], now: int) -> None:
         self._upsert(

@@ -198,7 +198,7 @@ def import_jsonl(
     """Read an exported JSONL file into an archive, in place of what is there of the same ids.
 
     Recordings are not in the file: their rows come back, and a harvest with audio fetches those whose files
-    are missing.
+    are missing. The file does not say of which workspace it is: import only what belongs into this archive.
 
     Args:
         archive: The archive's file; made when it is not there.

@@ -74,7 +74,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         audio: Whether to save recordings too, as ``audio/<id>.mp3`` beside the archive.
         prune: What to do with conversations that the service has no more, within what is read of the list:
             mark them (``deleted_unix_secs``), or remove them and their recordings; None keeps them. Each is asked
-            for before, and only those that the service answers with 404 are pruned.
+            for before, and only those that the service itself answers with 404 are pruned: a proxy's page says nothing.
         prune_limit: The largest share of the archive's conversations that may be pruned in one run, 0 to 1; 0.1 by
             default. Ten always may, unless it is 0. When there are more, none is pruned, and the report says how many
             were found (``not_pruned``): the key may be of another workspace.
@@ -94,14 +94,15 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     Raises:
         InvalidArgumentError: A time has no zone, or ``since`` is later than ``until``, or a number is too small.
         ArchiveBusyError: Another harvest writes to the archive.
-        ArchiveError: The archive cannot be written, is of another workspace, was moved or removed meanwhile, or the
-            file is something else.
+        ArchiveError: The archive cannot be written, is of another workspace, was moved, removed or restored from a
+            backup meanwhile, or the file is something else.
         AuthenticationError: The service does not accept the key: everything would fail.
         PermissionDeniedError: The key may not read the list.
         APIStatusError: The service refused the first request, as a parameter is not valid; or gateways answered in its
             place for a quarter of an hour.
         ConnectionFailedError: The first request could not connect for 10 s.
         TransportError: The service could not be reached for a quarter of an hour.
+        OSError: A recording cannot be written.
     """
     for name, number in (("max_concurrency", max_concurrency), ("limit", limit)):
         if number is not None and number < 1:

@@ -850,3 +850,66 @@ async def test_outage_during_which_it_is_asked_to_stop_ends_in_order(
         assert (report.interrupted, report.listed, report.failed, report.waiting_for) == (True, False, 0, None)
         fake.faults.clear()
         assert (await harvest(client, archive)).fetched == 30
+
+
+async def test_page_of_a_proxy_with_status_404_is_no_deletion(archive: Path) -> None:
+    """A proxy that has lost its routes answers like this for conversations that the service has."""
+    async with (
+        FakeConvAI(conversations=5, unfinished=1, days=1) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        hidden = list(fake.conversations)[-1]
+        fake.faults.add(faults.status(400), operation="get_conversation", times=1)
+        assert (await harvest(client, archive, max_concurrency=1)).failed == 1
+        fake.faults.clear()
+        fake.faults.add(faults.html(404), operation="get_conversation", times=None)
+        fake.faults.add(
+            faults.change(lambda page: page.update(conversations=[])), operation="list_conversations", times=None
+        )
+        report = await harvest(client, archive, prune="remove")
+        assert report.deleted == 0
+        assert not report.complete
+        assert hidden in ids_in(archive)
+        fake.faults.clear()
+        assert (await harvest(client, archive)).complete
+        assert sorted(ids_in(archive)) == sorted(fake.conversations)
+
+
+async def test_recording_that_a_proxy_answers_with_404_is_fetched_by_the_next_run(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=60, audio_bytes=100) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        fake.faults.add(faults.html(404), operation="get_audio", times=None)
+        report = await harvest(client, archive, audio=True)
+        recorded = [each for each in fake.conversations if fake.conversations.has_audio(each)]
+        assert (report.recordings, report.failed) == (0, len(recorded))
+        fake.faults.clear()
+        assert (await harvest(client, archive, audio=True)).recordings == len(recorded)
+
+
+async def test_harvest_notes_nothing_as_read_once_a_backup_was_restored_over_it(archive: Path, tmp_path: Path) -> None:
+    async with (
+        FakeConvAI(conversations=300) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive, limit=5)
+        backup = tmp_path / "backup.db"
+        copy_contents(archive, backup)
+
+        def restore_once(report: HarvestReport) -> None:
+            if backup.exists() and report.fetched >= 100:
+                copy_contents(backup, archive)
+                backup.unlink()
+
+        with pytest.raises(ArchiveError, match="restoring a backup"):
+            await harvest(client, archive, progress=restore_once)
+        assert not backup.exists()
+        assert (await harvest(client, archive)).complete
+        assert sorted(ids_in(archive)) == sorted(fake.conversations)
+
+
+def copy_contents(source: Path, destination: Path) -> None:
+    """Do what ``sqlite3 DESTINATION '.restore SOURCE'`` does."""
+    with closing(sqlite3.connect(source)) as here, closing(sqlite3.connect(destination)) as there:
+        here.backup(there)

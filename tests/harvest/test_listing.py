@@ -10,6 +10,7 @@ import os
 import random
 import sqlite3
 import tempfile
+import time
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -423,3 +424,14 @@ async def test_lines_without_an_id_are_failures_of_the_list_until_they_can_be_re
         assert (report.fetched, report.complete) == (2, True)
         with Archive.open(path) as archive:
             assert archive.failures() == []
+
+
+async def test_start_ahead_of_the_clock_hides_no_conversation_that_starts_before_it(tmp_path: Path) -> None:
+    now = int(time.time())
+    path = tmp_path / "calls.db"
+    async with ListServer({"ahead": now + 80_000, "earlier": now - 60}) as server, server.client() as client:
+        await harvest(client, path, lookback=timedelta(0))
+        server.starts["later"] = int(time.time()) + 2
+        server.order.insert(1, "later")
+        await harvest(client, path, lookback=timedelta(0))
+    assert stored(path) == {"ahead", "earlier", "later"}
