@@ -150,8 +150,9 @@ def _summary(archive: Path, report: HarvestReport, clock: Clock) -> str:
         )
     if report.interrupted:
         left = max(report.found - report.handled, 0)
+        to_list = f", and about {report.to_list:,} or more are still to be listed" if report.to_list else ""
         lines.append(
-            f"interrupted: {left:,} of those found are left, and about {report.to_list:,} more to be listed;"
+            f"interrupted: {left:,} of those found are left{to_list};"
             f" go on with: {shlex.join(['convai-async', *sys.argv[1:]])}"
         )
     return "\n".join(lines)
