@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 @click.option(
     "--prune",
     type=click.Choice(["mark", "remove"]),
-    help="What to do with conversations that the service has no more, in what is read of the list. Kept by default.",
+    help="What to do with conversations that the service has no more, in what is read of the list (see --lookback)."
+    " Kept by default. Those that an earlier run marked stay marked.",
 )
 @click.option(
     "--prune-limit",

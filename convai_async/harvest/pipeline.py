@@ -74,7 +74,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         audio: Whether to save recordings too, as ``audio/<id>.mp3`` beside the archive.
         prune: What to do with conversations that the service has no more, within what is read of the list:
             mark them (``deleted_unix_secs``), or remove them and their recordings; None keeps them. Each is asked
-            for before, and only those that the service answers with 404 are pruned.
+            for before, and only those that the service answers with 404 are pruned. Those that an earlier run marked
+            stay marked, also with ``"remove"``.
         prune_limit: The largest share of the archive's conversations that may be pruned in one run, 0 to 1; 0.1 by
             default. Ten always may, unless it is 0. When there are more, none is pruned, and the report says how many
             were found (``not_pruned``): the key may be of another workspace.
