@@ -207,6 +207,16 @@ class TestWebBackend:
         async with web.get("/calls/conv_none") as reply:
             assert reply.status == 404
 
+    async def test_a_range_behind_the_end_is_a_416_and_an_impossible_id_a_404(
+        self, web: aiohttp.ClientSession, fake: FakeConvAI
+    ) -> None:
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        async with web.get(f"/calls/{recorded}/audio", headers={"Range": "bytes=9000000-"}) as reply:
+            assert reply.status == 416
+        async with web.get("/calls/a%0Ab") as reply:
+            assert reply.status == 404
+            assert await reply.json() == {"detail": "no such conversation"}
+
     async def test_a_recording_is_passed_on_whole(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
         recorded = next(filter(fake.conversations.has_audio, fake.conversations))
         async with web.get(f"/calls/{recorded}/audio") as reply:

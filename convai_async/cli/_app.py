@@ -67,6 +67,13 @@ Completion of commands and options with the Tab key, from the next shell on:
 class _Commands(click.Group):
     """A group that imports a command when it is needed."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Show the help when there are no arguments: click would raise an error with the help as its message."""
+        if not args and not ctx.resilient_parsing:
+            _output.note(ctx.get_help())
+            ctx.exit(EXIT_USAGE)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of the commands."""
         return list(_COMMANDS)
@@ -132,6 +139,9 @@ def _explained(error: BaseException) -> tuple[int, str]:
             return EXIT_SOME_FAILED, "convai-async: there is not enough memory for this"
         case OSError():
             return EXIT_SOME_FAILED, f"convai-async: {one_line(str(error))}"
+        case ConfigurationError() if "no API key" in str(error):  # the error itself tells how in Python
+            problem = "there is no API key: export ELEVENLABS_API_KEY=..., or try it without one: add --sandbox"
+            return EXIT_USAGE, f"convai-async: {problem}"
         case ConvAIError():
             return _code_of(error), f"convai-async: {one_line(str(error))}{_hint(error)}"
         case _:
@@ -155,8 +165,6 @@ def _hint(error: ConvAIError) -> str:
     match error:
         case AuthenticationError():
             return ". Set the right key: export ELEVENLABS_API_KEY=..., and --region if the workspace has one."
-        case ConfigurationError() if "no API key" in str(error):
-            return ". Set the key: export ELEVENLABS_API_KEY=..., or try it without one: add --sandbox."
         case TransportError() | APIStatusError() if error.retryable:
             return ". Run the same command again when the service can be reached."
         case _:

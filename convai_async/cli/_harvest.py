@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 @click.option(
     "--prune",
     type=click.Choice(["mark", "remove"]),
-    help="What to do with conversations that the service has no more, in what is read of the list. Kept by default.",
+    help="What to do with conversations that the service has no more, in what is read of the list (see --lookback)."
+    " Kept by default. Those that an earlier run marked stay marked.",
 )
 @click.option(
     "--prune-limit",
@@ -150,8 +151,9 @@ def _summary(archive: Path, report: HarvestReport, clock: Clock) -> str:
         )
     if report.interrupted:
         left = max(report.found - report.handled, 0)
+        to_list = f", and about {report.to_list:,} or more are still to be listed" if report.to_list else ""
         lines.append(
-            f"interrupted: {left:,} of those found are left, and about {report.to_list:,} more to be listed;"
+            f"interrupted: {left:,} of those found are left{to_list};"
             f" go on with: {shlex.join(['convai-async', *sys.argv[1:]])}"
         )
     return "\n".join(lines)

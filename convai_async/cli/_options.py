@@ -30,6 +30,16 @@ utc_option = click.option(
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
+class _SandboxSize(click.IntRange):
+    """The number after --sandbox: what is meant as an argument can come to stand there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert it, or say how to write the command instead."""
+        if isinstance(value, str) and not value.lstrip("+-").isdigit():
+            self.fail(f"{value!r} is not a number: put --sandbox last, after the other arguments.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def examples(*commands: str) -> str:
     """Return the last lines of a command's help."""
     return "\b\n" + "\n".join(["Example:" if len(commands) == 1 else "Examples:", *(f"  {each}" for each in commands)])
@@ -49,7 +59,7 @@ def connection_options(command: Command) -> Command:
         click.option(
             "--sandbox",
             metavar="[N]",
-            type=click.IntRange(min=1),
+            type=_SandboxSize(min=1),
             is_flag=False,
             flag_value=_SANDBOX_SIZE,
             default=None,

@@ -64,7 +64,10 @@ def search_command(  # noqa: PLR0913 - the options, each by its name
                 write(f"{where} {_speaker(hit)}: {one_line(hit.message)}")
         total = opened.count_hits(text, **filters) if shown == limit else shown
     if not shown:
-        note("no turn holds all of these words")
+        filtered = (
+            " in conversations that match the filters" if any(each is not None for each in filters.values()) else ""
+        )
+        note(f"no turn holds all of these words{filtered}")
     elif total > shown:
         note(f"Showing {shown:,} of {total:,}: raise --limit.")
     return 0

@@ -27,7 +27,7 @@ from convai_async.errors import (
     ResponseTooLargeError,
 )
 from convai_async.harvest._jobs import Listing, RangeProgress
-from convai_async.harvest._outages import OUTAGE_ERRORS
+from convai_async.harvest._outages import OUTAGE_ERRORS, StopRequested
 from convai_async.harvest.windows import Window
 from convai_async.models._time import credible_start, latest_start
 from convai_async.pagination import Paginator
@@ -75,6 +75,7 @@ class RangeScheduler:
     def __init__(self, windows: Iterable[Window]) -> None:
         self._waiting = deque(Range(window) for window in windows)
         self._reading: set[Range] = set()
+        self._stopped: list[Range] = []
         self._changed = anyio.Event()
 
     async def take(self) -> Range | None:
@@ -102,9 +103,14 @@ class RangeScheduler:
         taken.attempts += 1
         self._waiting.appendleft(taken)
 
+    def stop(self, taken: Range) -> None:
+        """Note that a range was not read to its end, as the harvest was asked to stop."""
+        self._reading.discard(taken)
+        self._stopped.append(taken)
+
     def expected(self) -> float:
-        """Return how many conversations the ranges that are waiting or being read probably have."""
-        return sum(each.expected for each in (*self._waiting, *self._reading))
+        """Return how many conversations the ranges that have not been read to their end probably still have."""
+        return sum(each.expected for each in (*self._waiting, *self._reading, *self._stopped))
 
 
 class ListReader:
@@ -157,13 +163,18 @@ class ListReader:
             async with aclosing(paginator.pages()) as pages:
                 async for page in pages:
                     await self._hand_on(reading, wait=self._intake.limited or len(reading.listings) >= _MOST_PAGES)
+                    taken.expected = reading.expected_conversations - reading.count if page.has_more else 0
+                    if self._stop.is_set():
+                        scheduler.stop(taken)
                     if self._ended:
                         return
-                    taken.expected = reading.expected_conversations - reading.count if page.has_more else 0
                     if page.has_more and reading.is_too_long and (parts := reading.split()):
                         await self._give_up(reading)
                         scheduler.split(taken, parts)
                         return
+        except StopRequested:
+            scheduler.stop(taken)
+            raise
         except (_UnreadablePageError, PaginationError) as error:
             await self._give_up(reading)
             if parts := reading.split():

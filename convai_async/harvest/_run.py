@@ -103,7 +103,8 @@ class Run:
         done = [Window(window.start, min(window.end or again_from, again_from)) for window in done]
         await self._list_and_fetch(without(self._scope.window, done))
         newest = self._intake.newest
-        if self._scope.window.end is None and newest is not None and not self._intake.satisfied:
+        ended = self._stop.is_set() or self._intake.satisfied
+        if self._scope.window.end is None and newest is not None and not ended:
             # Calls that started since the list was begun.
             await self._list_and_fetch([Window(newest + 1, None)])
         self.report.listed = not self._stop.is_set() and not self._intake.unreadable_ranges

@@ -10,13 +10,14 @@ from convai_async.errors import InvalidArgumentError
 from convai_async.harvest._database import ArchiveError, contents_of, open_for_reading, typed, value
 from convai_async.harvest._precedence import IS_COMPLETE
 from convai_async.harvest._rows import Failure
-from convai_async.harvest.windows import Window, merged
+from convai_async.harvest.windows import Window, merged, start_bound
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
     import os
     import sqlite3
     from collections.abc import Iterator
+    from datetime import date
     from pathlib import Path
     from types import TracebackType
 
@@ -213,7 +214,7 @@ class Archive:
             return _document(row[0])
 
     def conversations(
-        self, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
+        self, *, agent_id: str | None = None, since: date | int | None = None, until: date | int | None = None
     ) -> Iterator[Conversation]:
         """Yield conversations from old to new; memory does not grow with their number.
 
@@ -221,8 +222,8 @@ class Archive:
 
         Args:
             agent_id: Only conversations with this agent.
-            since: Only those that started then or later, in unix seconds.
-            until: Only those that started before, in unix seconds.
+            since: Only those that started then or later: a datetime with a time zone, a date (UTC), or unix seconds.
+            until: Only those that started before: the same forms.
         """
         condition, parameters = _filter(agent_id, since, until)
         with contents_of(self.path):
@@ -234,7 +235,7 @@ class Archive:
                 yield Conversation.from_json(_document(raw))
 
     def records(
-        self, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
+        self, *, agent_id: str | None = None, since: date | int | None = None, until: date | int | None = None
     ) -> Iterator[Record]:
         """Yield all that is kept of each conversation, from old to new; the arguments are those of `conversations`."""
         condition, parameters = _filter(agent_id, since, until)
@@ -251,7 +252,12 @@ class Archive:
                 yield typed(Record, (*fields, bool(from_webhook), audio))
 
     def rows(
-        self, table: str, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
+        self,
+        table: str,
+        *,
+        agent_id: str | None = None,
+        since: date | int | None = None,
+        until: date | int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the rows of ``conversations`` (less its JSON), ``turns`` or ``tool_calls``, from old to new.
 
@@ -285,8 +291,8 @@ class Archive:
         text: str,
         *,
         agent_id: str | None = None,
-        since: int | None = None,
-        until: int | None = None,
+        since: date | int | None = None,
+        until: date | int | None = None,
         limit: int | None = None,
     ) -> Iterator[SearchHit]:
         """Find what was said, newest conversations first.
@@ -295,8 +301,8 @@ class Archive:
             text: Words that must all stand in one turn, in any order and case, accents aside; ``"in quotes"``
                 next to each other; ``refund*`` as the beginning of a word.
             agent_id: Only conversations with this agent.
-            since: Only those that started then or later, in unix seconds.
-            until: Only those that started before, in unix seconds.
+            since: Only those that started then or later: a datetime with a time zone, a date (UTC), or unix seconds.
+            until: Only those that started before: the same forms.
             limit: So many hits at most.
 
         Raises:
@@ -317,7 +323,12 @@ class Archive:
                 yield typed(SearchHit, row)
 
     def count_hits(
-        self, text: str, *, agent_id: str | None = None, since: int | None = None, until: int | None = None
+        self,
+        text: str,
+        *,
+        agent_id: str | None = None,
+        since: date | int | None = None,
+        until: date | int | None = None,
     ) -> int:
         """Return how many turns `search` finds; the arguments are the same."""
         condition, parameters = _filter(agent_id, since, until)
@@ -352,16 +363,14 @@ class Archive:
 _NOT_FOR_TABLES = {"raw", "listed", "turn_id"}
 
 
-def _filter(agent_id: str | None, since: int | None, until: int | None) -> tuple[str, list[Any]]:
+def _filter(agent_id: str | None, since: date | int | None, until: date | int | None) -> tuple[str, list[Any]]:
     if agent_id is not None:
         _check_text("agent_id", agent_id)
-    _check_integer("since", since)
-    _check_integer("until", until)
     conditions, parameters = ["true"], []
     for condition, parameter in (
         ("agent_id = ?", agent_id),
-        ("start_time_unix_secs >= ?", since),
-        ("start_time_unix_secs < ?", until),
+        ("start_time_unix_secs >= ?", start_bound("since", since)),
+        ("start_time_unix_secs < ?", start_bound("until", until)),
     ):
         if parameter is not None:
             conditions.append(condition)

@@ -25,6 +25,7 @@ from convai_async.models._time import utc_datetime
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import date
 
     from convai_async.harvest.archive import Archive, Record
 
@@ -88,8 +89,8 @@ def export(  # noqa: PLR0913 - each by its name
     partition: bool = False,
     overwrite: bool = False,
     agent_id: str | None = None,
-    since: int | None = None,
-    until: int | None = None,
+    since: date | int | None = None,
+    until: date | int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> int:
     """Write conversations to a file, in the format that its name ends with.
@@ -108,8 +109,8 @@ def export(  # noqa: PLR0913 - each by its name
         partition: For Parquet: whether to make a folder with a part for each day (UTC) of ``date=2026-01-31``.
         overwrite: Whether a file that is there already is replaced; a folder never is.
         agent_id: Only conversations with this agent.
-        since: Only those that started then or later, in unix seconds.
-        until: Only those that started before, in unix seconds.
+        since: Only those that started then or later: a datetime with a time zone, a date (UTC), or unix seconds.
+        until: Only those that started before: the same forms.
         progress: Called with the number of rows so far.
 
     Returns:
@@ -149,8 +150,8 @@ def export_to_stream(  # noqa: PLR0913 - each by its name
     format: Literal["jsonl", "csv"] = "jsonl",  # noqa: A002 - what it is
     table: Table | None = None,
     agent_id: str | None = None,
-    since: int | None = None,
-    until: int | None = None,
+    since: date | int | None = None,
+    until: date | int | None = None,
 ) -> int:
     """Write conversations to a stream, such as ``sys.stdout.buffer``.
 
@@ -160,8 +161,8 @@ def export_to_stream(  # noqa: PLR0913 - each by its name
         format: ``"jsonl"`` or ``"csv"``, as `export` writes them.
         table: For CSV: which table; the conversations by default.
         agent_id: Only conversations with this agent.
-        since: Only those that started then or later, in unix seconds.
-        until: Only those that started before, in unix seconds.
+        since: Only those that started then or later: a datetime with a time zone, a date (UTC), or unix seconds.
+        until: Only those that started before: the same forms.
 
     Returns:
         The number of rows.

@@ -8,8 +8,7 @@ batch. A range is noted as read together with the last of its conversations.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as time_of_day
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -20,11 +19,12 @@ from convai_async.harvest._queries import Scope
 from convai_async.harvest._run import Run
 from convai_async.harvest._workspace import confirm_workspace
 from convai_async.harvest._writer import ArchiveWriter
-from convai_async.harvest.windows import BEGINNING, Window
+from convai_async.harvest.windows import BEGINNING, Window, start_bound
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable
+    from datetime import date, datetime
 
     import anyio
 
@@ -75,6 +75,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         prune: What to do with conversations that the service has no more, within what is read of the list:
             mark them (``deleted_unix_secs``), or remove them and their recordings; None keeps them. Each is asked
             for before, and only those that the service itself answers with 404 are pruned: a proxy's page says nothing.
+            Those that an earlier run marked stay marked, also with ``"remove"``.
         prune_limit: The largest share of the archive's conversations that may be pruned in one run, 0 to 1; 0.1 by
             default. Ten always may, unless it is 0. When there are more, none is pruned, and the report says how many
             were found (``not_pruned``): the key may be of another workspace.
@@ -111,7 +112,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         raise InvalidArgumentError("prune_limit", f"must be a share from 0 to 1, got {prune_limit}")
     if lookback < timedelta(0):
         raise InvalidArgumentError("lookback", f"must not be less than nothing, got {lookback}")
-    window = Window(_unix_seconds("since", since) or BEGINNING, _unix_seconds("until", until))
+    window = Window(start_bound("since", since) or BEGINNING, start_bound("until", until))
     if window.empty:
         raise InvalidArgumentError("since", f"{since} is not before until, {until}: nothing lies between")
     if agent_id is not None:
@@ -148,11 +149,3 @@ async def _opened(open_archive: Callable[[], ArchiveWriter]) -> AsyncIterator[Ar
     finally:
         for archive in opened:
             await finish(archive.close)
-
-
-def _unix_seconds(name: str, value: date | datetime | None) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, datetime):
-        value = datetime.combine(value, time_of_day(), UTC)
-    return calls.unix_seconds(name, value, up=True)

@@ -21,7 +21,7 @@ class HarvestReport(msgspec.Struct, kw_only=True):
         bytes: Bytes of JSON and audio that were fetched.
         seconds: How long the run has taken.
         concurrency: How many requests may be in flight now.
-        to_list: How many conversations are probably still to be listed.
+        to_list: How many conversations are probably still to be listed, at least; 0 while nothing tells.
         listed: Whether the list was read to its end (or to ``limit``).
         reached_unix_secs: When the oldest conversation that was listed started.
         interrupted: Whether it was asked to stop early.

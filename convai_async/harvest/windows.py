@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from convai_async import calls
 from convai_async.models._time import credible_start
 
 if TYPE_CHECKING:
@@ -13,6 +15,19 @@ if TYPE_CHECKING:
 
 BEGINNING = 0
 """The start of a window that reaches back as far as there are conversations, in unix seconds."""
+
+
+def start_bound(name: str, value: date | int | None) -> int | None:
+    """Return a bound of when conversations started in unix seconds; a date is its midnight in UTC.
+
+    Raises:
+        InvalidArgumentError: It is a datetime without a time zone, or no moment at all.
+    """
+    if value is None:
+        return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time(), UTC)
+    return calls.unix_seconds(name, value, up=True)
 
 
 class Window(msgspec.Struct, frozen=True, order=True):

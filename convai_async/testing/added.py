@@ -23,7 +23,13 @@ def read_transcript(transcript: Transcript, agent_id: str) -> list[JSON]:
 
 
 def _read_turn(turn: tuple[str, str | None] | Mapping[str, Any], number: int, agent_id: str) -> JSON:
-    given = dict(turn) if isinstance(turn, Mapping) else dict(zip(("role", "message"), turn, strict=True))
+    if not isinstance(turn, Mapping):
+        if isinstance(turn, str) or len(turn) != 2:  # noqa: PLR2004
+            raise ValueError(
+                f"turn {number} of the transcript is {turn!r}: give a pair of a role and a text, or a dict"
+            )
+        turn = dict(zip(("role", "message"), turn, strict=True))
+    given = dict(turn)
     if given.get("role") not in _ROLES:
         raise ValueError(f"turn {number} of the transcript needs a role, 'user' or 'agent', not {given.get('role')!r}")
     agent = given["role"] == "agent"

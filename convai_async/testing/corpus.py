@@ -135,7 +135,10 @@ class Corpus:
         if unknown := fields.keys() - known.keys():
             self._records.pop(record.conversation_id)
             self._positions.pop()
-            raise TypeError(f"a conversation has no field {min(unknown)!r}: there are {', '.join(sorted(known))}")
+            arguments = {"start", "done_after", "parent_conversation_id", "topic_ids"}
+            raise TypeError(
+                f"a conversation has no field {min(unknown)!r}: there are {', '.join(sorted(known.keys() | arguments))}"
+            )
         record.agent, record.given = 0, given
         record.done_after = done_after
         record.parent_id = parent_conversation_id

@@ -214,6 +214,36 @@ def test_a_wrong_key_says_what_to_set(
     assert "wrong-key" not in err
 
 
+def test_without_a_key_it_says_once_what_to_set(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ELEVENLABS_API_KEY", raising=False)
+    assert run(["list"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("ELEVENLABS_API_KEY") == 1
+    assert "--sandbox" in err
+    assert "api_key=" not in err, "that is for Python"
+
+
+def test_without_arguments_it_shows_the_help_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    err = capsys.readouterr().err
+    assert run(["--help"]) == 0
+    assert err == capsys.readouterr().out
+
+
+def test_an_argument_that_sandbox_takes_for_its_number_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["harvest", "--sandbox", "calls.db"]) == 2
+    assert "'calls.db' is not a number: put --sandbox last" in capsys.readouterr().err
+    assert run(["list", "--sandbox", "0"]) == 2
+    assert "x>=1" in capsys.readouterr().err
+
+
+def test_a_search_that_finds_nothing_mentions_filters(harvested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["search", str(harvested), "refund", "--since", "2100-01-01"]) == 0
+    assert capsys.readouterr().err == "no turn holds all of these words in conversations that match the filters\n"
+
+
 def test_a_missing_conversation_exits_with_1(service: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["show", "conv_none", "--base-url", service.url]) == 1
     assert "was answered 404 conversation_not_found" in capsys.readouterr().err

@@ -123,6 +123,12 @@ def test_what_cannot_be_added_is_refused_and_leaves_nothing_behind() -> None:
         fake.add(there[0])
     with pytest.raises(TypeError, match=r"no field 'sumary': there are agent_id, "):
         fake.add("conv_1", sumary="x")
+    with pytest.raises(TypeError, match=r"no field 'started': there are .*, start, "):
+        fake.add("conv_1", started=1)
+    wrong: list[Any] = ["hello", ("user",), "hi"]
+    for turn in wrong:
+        with pytest.raises(ValueError, match=r"turn 0 of the transcript is .*: give a pair of a role and a text"):
+            fake.add("conv_1", transcript=[turn])
     with pytest.raises(ValueError, match=r"turn 1 of the transcript needs a role, 'user' or 'agent', not 'bot'"):
         fake.add("conv_1", transcript=[("user", "Hi"), ("bot", "Hi")])
     assert list(fake.conversations) == there

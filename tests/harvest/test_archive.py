@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from datetime import UTC, date, datetime
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -432,6 +433,17 @@ class TestReading:
         assert [each.conversation_id for each in archive.conversations()] == ["conv_1", "conv_2", "conv_3"]
         assert [each.conversation_id for each in archive.conversations(agent_id="agent_1", since=200)] == ["conv_2"]
         assert [each.conversation_id for each in archive.conversations(until=200)] == ["conv_1"]
+
+    def test_bounds_are_dates_and_datetimes_too_as_in_a_harvest(self, archive: Archive) -> None:
+        at = datetime.fromtimestamp(200, UTC)
+        assert [each.conversation_id for each in archive.conversations(since=at)] == ["conv_2", "conv_3"]
+        assert [each.conversation_id for each in archive.conversations(until=at)] == ["conv_1"]
+        assert list(archive.conversations(since=date(1970, 1, 2))) == []
+
+    @pytest.mark.parametrize("bound", ["2026-05-01", datetime(2026, 5, 1)])  # noqa: DTZ001
+    def test_bounds_that_are_no_moments_are_refused_by_name(self, archive: Archive, bound: Any) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"^since: "):
+            list(archive.conversations(since=bound))
 
     def test_one_conversation_comes_by_its_id(self, archive: Archive) -> None:
         assert archive.get("conv_1").transcript[0].message == "I want a refund, please"

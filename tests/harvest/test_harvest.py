@@ -767,6 +767,19 @@ async def test_asked_to_stop_it_finishes_what_is_under_way_and_fetches_nothing_t
             assert last.report["interrupted"] is False
 
 
+async def test_a_stopped_harvest_reports_about_how_many_are_still_to_be_listed(archive: Path) -> None:
+    async with FakeConvAI(conversations=20_000) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        stop = anyio.Event()
+
+        def progress(report: HarvestReport) -> None:
+            if report.to_list >= 2000:
+                stop.set()
+
+        report = await harvest(client, archive, progress=progress, stop=stop, max_concurrency=4)
+        assert (report.interrupted, report.listed) == (True, False)
+        assert report.to_list >= 1000
+
+
 async def test_asked_to_stop_before_it_begins_it_does_nothing(
     client: ConvAIClient, fake: FakeConvAI, archive: Path
 ) -> None:
