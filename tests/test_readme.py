@@ -44,6 +44,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
+def test_files_and_folders_that_the_readme_names_exist() -> None:
+    names = set(re.findall(r"`((?:tests|docs|examples|benchmarks|\.ci)/[\w./-]*)`", README))
+    assert "docs/examples/" in names
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
 @pytest.fixture
 def readme(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names that the README's Python defines, run from top to bottom."""
