@@ -42,11 +42,11 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     Iterating, ``len()`` and indexing go to the items.
 
     Attributes:
-        items: What the page holds; can be empty although more pages follow.
+        items: The items; can be empty although more pages follow.
         next_cursor: Where the next page begins, or None.
         has_more: Whether the service says that more follows.
         undecodable: Items that could not be decoded.
-        extra: Whatever else the service says of the page, as decoded JSON; for example ``window_start_unix_secs``,
+        extra: The other fields of the page, as decoded JSON; for example ``window_start_unix_secs``,
             ``window_end_unix_secs`` and ``aggregated_run_count`` of an agent's topics.
     """
 
@@ -58,7 +58,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     @property
     def total(self) -> int | None:
-        """How many items all pages have together; None where the service does not say: only a search does."""
+        """The number of items on all pages; None unless the service reports it, as searches do."""
         meta = self.extra.get("meta")
         total = meta.get("total") if isinstance(meta, dict) else None
         return total if isinstance(total, int) else None
