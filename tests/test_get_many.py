@@ -170,9 +170,7 @@ async def test_no_ids_is_no_result(client: ConvAIClient) -> None:
 async def test_senseless_arguments_are_refused_by_name(client: ConvAIClient) -> None:
     for get_or_delete in (client.conversations.get_many, client.conversations.delete_many):
         for max_concurrency in (0, -1, True, 1.5, "4", None):
-            with pytest.raises(
-                InvalidArgumentError, match=r"^max_concurrency: must be a whole number, 1 or more"
-            ):
+            with pytest.raises(InvalidArgumentError, match=r"^max_concurrency: must be a whole number, 1 or more"):
                 await get_or_delete([], max_concurrency=max_concurrency).__aenter__()  # type: ignore[arg-type]
         for ids in ("conv_1", b"conv_1", 5, None):
             with pytest.raises(InvalidArgumentError, match=r"^ids: must be an iterable of ids, not one "):

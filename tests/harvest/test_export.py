@@ -225,8 +225,8 @@ def test_nothing_is_overwritten_and_a_failed_export_leaves_nothing(archive: Arch
     ("content", "problem"),
     [
         (b"", "holds no conversation"),
-        (b"not json\n", "line 1 of .* is none that `export` wrote"),
-        (b'{"source": "a"}\n', "line 1 of .* is none that `export` wrote: .*conversation_id"),
+        (b"not json\n", "line 1 of .* was not written by `export`"),
+        (b'{"source": "a"}\n', "line 1 of .* was not written by `export`: .*conversation_id"),
         (
             b"".join(
                 b'{"source":"%s","conversation_id":"c","fetched_unix_secs":1,"conversation":{}}\n' % source
