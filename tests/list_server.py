@@ -32,6 +32,7 @@ class ListServer:
         oldest_cursor: Cursors that were given before so many pages have expired.
         expired: How many expired cursors were sent.
         before_document: Waited for before a conversation is sent.
+        held: Conversations that are never sent.
     """
 
     def __init__(self, starts: Mapping[str, int], *, order: Sequence[str] | None = None, page_size: int = 100) -> None:
@@ -46,6 +47,7 @@ class ListServer:
         self.bounds_work = True
         self.oldest_cursor = 0
         self.expired = 0
+        self.held: set[str] = set()
         self.before_document = asyncio.Event()
         self.before_document.set()
 
@@ -106,6 +108,8 @@ class ListServer:
     async def _get(self, request: web.Request) -> web.Response:
         conversation_id = request.match_info["id"]
         await self.before_document.wait()
+        if conversation_id in self.held:
+            await asyncio.Event().wait()
         if conversation_id not in self.starts:
             return web.json_response({"detail": "Not Found"}, status=404)
         metadata = {"start_time_unix_secs": self.starts[conversation_id], "call_duration_secs": 1}

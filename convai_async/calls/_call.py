@@ -164,7 +164,9 @@ def hiding(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
         except DecodeError as error:
             hidden = DecodeError(error.problem, path=error.path)
             hidden.retryable = error.retryable
-            raise hidden from None
+        # Outside the except block: the error that holds the body must not be its context.
+        del body
+        raise hidden
 
     return decode_secret
 

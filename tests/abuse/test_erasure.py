@@ -240,9 +240,8 @@ def harvest_with_a_secret(service: FakeConvAI, archive: Path, count: int = 4) ->
     return doomed
 
 
-async def _no_second_page(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-    if "cursor" in request.query:
-        await asyncio.sleep(3600)
+async def _no_recording(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
+    await asyncio.sleep(3600)
     return await proceed()
 
 
@@ -270,21 +269,14 @@ def count_of(archive: Path, ids: list[str]) -> int:
 
 
 def interrupt_pruning(archive: Path, service: FakeConvAI, doomed: list[str], how: str) -> None:
-    """Remove conversations with a harvest that is interrupted after that."""
-    arguments = ["harvest", str(archive), "--base-url", service.url, *PRUNE]
-    if how == "failing list":
-
-        async def fail_after_the_removal(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-            if "cursor" not in request.query:
-                return await proceed()
-            while count_of(archive, doomed):
-                await asyncio.sleep(0.02)
-            return await faults.status(400)(request, proceed)
-
-        service.faults.add(fail_after_the_removal, operation="list_conversations", times=None)
+    """Remove conversations with a harvest that is interrupted after that, while it saves recordings."""
+    arguments = ["harvest", str(archive), "--base-url", service.url, "--audio", *PRUNE]
+    if how == "revoked key":
+        service.faults.add(faults.status(401), operation="get_audio", times=None)
         assert run(arguments) != 0
+        assert count_of(archive, doomed) == 0
         return
-    service.faults.add(_no_second_page, operation="list_conversations", times=None)
+    service.faults.add(_no_recording, operation="get_audio", times=None)
     command = [sys.executable, "-m", "convai_async", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         while count_of(archive, doomed):
@@ -297,7 +289,7 @@ def interrupt_pruning(archive: Path, service: FakeConvAI, doomed: list[str], how
 
 @pytest.mark.parametrize(
     ("how", "next_command"),
-    [("SIGKILL", "harvest"), ("SIGHUP", "delete"), ("Ctrl-C twice", "import"), ("failing list", "harvest")],
+    [("SIGKILL", "delete"), ("SIGHUP", "harvest"), ("Ctrl-C twice", "import"), ("revoked key", "harvest")],
 )
 def test_removal_that_was_interrupted_is_completed_by_the_next_command_that_writes(
     archive: Path, how: str, next_command: str, monkeypatch: pytest.MonkeyPatch

@@ -249,6 +249,8 @@ async def test_a_secret_that_does_not_decode_is_not_kept_by_the_error(what: str)
             await OPERATIONS[what](client, "", None)  # type: ignore[arg-type]
     error = caught.value
     check([str(error), repr(error), repr(error.__dict__), repr(pickle.dumps(error))], secret)
+    assert error.__traceback__ is not None
+    check(everything_said(error.with_traceback(error.__traceback__.tb_next)), secret)  # less this test's own frame
 
 
 async def test_nothing_that_is_alive_prints_the_key(tmp_path: Path) -> None:

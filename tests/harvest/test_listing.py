@@ -11,6 +11,7 @@ import random
 import sqlite3
 import tempfile
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -24,7 +25,7 @@ from list_server import ListServer
 
 from convai_async.calls import MAX_PAGE_SIZE, Page
 from convai_async.errors import APIStatusError, AuthenticationError, PermissionDeniedError
-from convai_async.harvest import Archive, Window, _listing, harvest
+from convai_async.harvest import Archive, HarvestReport, Window, _listing, harvest
 from convai_async.harvest._listing import RangeScheduler
 from convai_async.models import ConversationSummary
 
@@ -280,6 +281,35 @@ async def test_listers_wait_without_a_cursor_while_nothing_can_be_fetched(tmp_pa
         assert (await task).complete
         assert pages < 2 * MAX_PAGE_SIZE / 4 + 2 * (_listing._MOST_PAGES + 3), "memory does not grow with the list"
         assert server.expired == 0
+
+
+@pytest.mark.parametrize("position", [1, 50, 340])
+async def test_range_is_not_noted_as_read_before_its_last_conversation_is_written(
+    tmp_path: Path, position: int
+) -> None:
+    path = tmp_path / "calls.db"
+    conversations = spread(350)
+    last = list(conversations)[position]  # of the first page or not: that one is listed again in a part
+    async with ListServer(conversations) as server, server.client() as client:
+        server.held = {last}
+        others_written = asyncio.Event()
+
+        def progress(report: HarvestReport) -> None:
+            if report.fetched == 349:
+                others_written.set()
+
+        task = asyncio.create_task(harvest(client, path, progress=progress))
+        await others_written.wait()
+        while server.pages < 10:  # the parts are being read
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.5)  # and what can be noted is
+        task.cancel()
+        await asyncio.wait([task])
+        assert stored(path) == set(conversations) - {last}
+        server.held = set()
+        report = await harvest(client, path, lookback=timedelta(0))
+        assert report.complete
+        assert stored(path) == set(conversations)
 
 
 async def test_limit_notes_nothing_as_read_that_was_not_read_to_its_end(tmp_path: Path) -> None:
