@@ -260,7 +260,7 @@ async def test_waiting_and_watching(readme: Any, client: ConvAIClient, fake: Fak
     async with client.conversations.watch(since=0) as watch:
         await anext(watch)
         saved = watch.token
-    task = asyncio.create_task(readme["for_ever"](client, saved))
+    task = asyncio.create_task(readme["watch_forever"](client, saved))
     async with asyncio.timeout(20):
         while len(fake.requests("get_conversation")) < 10:
             await asyncio.sleep(0)
