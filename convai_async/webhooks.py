@@ -21,7 +21,7 @@ from convai_async.errors import DecodeError, WebhookSignatureError
 from convai_async.models import Conversation  # noqa: TC001 - msgspec reads the annotations at run time
 from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._decoding import decoder
-from convai_async.models._lenient_json import REFUSALS, decode_json
+from convai_async.models._lenient_json import DECODE_ERRORS, decode_json
 from convai_async.models._open_union import OpenUnion
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _without_id(body: bytes) -> UnknownEvent | None:
     try:
         event = decode_json(body)
         tag, data = event["type"], event.get("data")
-    except (*REFUSALS, KeyError):
+    except (*DECODE_ERRORS, KeyError):
         return None
     has_id = isinstance(data, dict) and data.get("conversation_id") is not None
     return None if has_id else UnknownEvent(tag=tag, raw=event)
