@@ -83,7 +83,7 @@ def test_help_names_every_filter_with_its_meaning(
     )
 
 
-def test_what_a_parameter_includes_is_not_called_a_filter() -> None:
+def test_help_says_which_parameters_are_not_filters() -> None:
     listed = inspect.getdoc(Conversations.list) or ""
     for name, field in (
         ("data_collection_ids", "data_collection_results"),

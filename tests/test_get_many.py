@@ -157,7 +157,7 @@ async def hand_over(results: int, max_concurrency: int) -> float:
     return time.process_time() - began
 
 
-async def test_handing_over_costs_the_same_however_many_tasks_there_are() -> None:
+async def test_cost_of_a_result_does_not_grow_with_the_number_of_tasks() -> None:
     few = await hand_over(4_000, 16)
     assert await hand_over(4_000, 512) < 4 * few + 0.1  # 30 times as much if a result woke every task
 

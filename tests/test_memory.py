@@ -59,7 +59,7 @@ def test_oldest_reservation_may_exceed_the_budget_and_others_may_not() -> None:
     st.integers(0, 200 * MIB),
     st.randoms(use_true_random=False),
 )
-def test_everybody_gets_memory_in_the_end_and_only_the_oldest_beyond_the_budget(
+def test_every_reservation_gets_memory_and_only_the_oldest_exceeds_the_budget(
     bodies: list[list[int]], limit: int, rng: random.Random
 ) -> None:
     budget = MemoryBudget(limit)

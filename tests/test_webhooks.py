@@ -146,7 +146,7 @@ def test_only_raw_bytes_are_taken() -> None:
         (b"", "$"),
     ],
 )
-def test_genuine_webhook_that_does_not_fit_says_where_and_that_it_would_not_fit_again(body: bytes, path: str) -> None:
+def test_webhook_that_does_not_decode_names_the_path_and_is_not_retryable(body: bytes, path: str) -> None:
     with pytest.raises(DecodeError, match=r"^the webhook does not decode: ") as caught:
         construct(body)
     assert (caught.value.path, caught.value.body, caught.value.retryable) == (path, body, False)

@@ -199,7 +199,7 @@ def test_document_that_does_not_fit_but_names_the_conversation_is_kept_with_the_
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"null", b"[]", b'"conv_1"', b"<html>conv_1", b"[" * 100_000, b'{"a": NaN}']
 )
-def test_what_does_not_name_the_conversation_is_not_its_document(raw: bytes) -> None:
+def test_document_without_the_conversation_id_is_refused(raw: bytes) -> None:
     assert not is_of("conv_1", raw)
 
 
