@@ -104,7 +104,7 @@ WHOLE_LIST = Question(
     asks=f"Listing {_CONVERSATIONS:,} conversations at {_SECONDS_A_PAGE * 1000:.0f} ms a page",
     unit="s",
     contenders={
-        "in ranges, as a harvest does": in_ranges,
+        "in windows, as a harvest does": in_ranges,
         "iterating": one_after_the_other,
         f"iterating with prefetch, and {_WORK_A_PAGE * 1000:.0f} ms of work a page": prefetched,
     },

@@ -116,7 +116,8 @@ class ArchiveQueries:
             " AND deleted_unix_secs IS NULL AND conversation_id IN",
             by_id,
         )
-        same = {each for each, line in rows if line is not None and is_same_line(line, listed(by_id[each]))}
+        # A file from a stranger can have anything in the place of a line.
+        same = {each for each, line in rows if isinstance(line, bytes) and is_same_line(line, listed(by_id[each]))}
         without_line = [each for each, line in rows if line is None]
         if not without_line:
             return same
@@ -200,8 +201,8 @@ def _shows(summary: ConversationSummary, shown: Sequence[Any], turns: int) -> bo
     return as_shown and (summary.message_count or 0) <= turns
 
 
-def _summary(conversation_id: str, line: bytes | None) -> ConversationSummary:
-    if line is not None:
+def _summary(conversation_id: str, line: object) -> ConversationSummary:
+    if isinstance(line, bytes):
         with suppress(DecodeError):  # a line that could not be read is no reason not to fetch it
             return ConversationSummary.from_json(line)
     return typed(ConversationSummary, (conversation_id,))

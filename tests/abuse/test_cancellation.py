@@ -124,7 +124,7 @@ async def cancelled_at(step: int, act: str, service: ServiceProcess, folder: Pat
 
 def check_files(folder: Path) -> None:
     """There are whole files, and none of those that are only there while something is under way."""
-    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".db", ".mp3"}
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".db", ".lock", ".mp3"}
     assert all(path.stat().st_size == 300_000 for path in folder.rglob("*.mp3"))
     for path in folder.glob("*.db"):
         with closing(sqlite3.connect(path)) as archive:

@@ -20,7 +20,7 @@ from threaded_service import ThreadedService
 from convai_async.audio import SavedAudio
 from convai_async.cli._app import run
 from convai_async.harvest import ArchiveError, Failure, harvest
-from convai_async.harvest._recordings import file_name, is_recording
+from convai_async.harvest._recordings import FOLDER, file_name, is_recording, make_folder
 from convai_async.harvest._rows import Fetched, Recorded, decoded
 from convai_async.harvest._writer import ArchiveWriter
 from convai_async.harvest.export import import_jsonl
@@ -184,6 +184,25 @@ async def test_a_harvest_removes_no_recording_that_another_archive_s_is_saving(
     assert of_another.exists()
     assert folder.is_dir()
     assert not left_behind.exists()
+
+
+def test_folder_for_recordings_is_its_owner_s_only_and_rid_of_what_was_left_of_these(tmp_path: Path) -> None:
+    archive, folder = tmp_path / "calls.db", tmp_path / FOLDER
+    make_folder(archive, ())
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    own, of_another = folder / ".c.mp3.x.part", folder / ".other.mp3.x.part"
+    own.touch()
+    of_another.touch()
+    make_folder(archive, ["c"])
+    assert list(folder.iterdir()) == [of_another]
+
+
+def test_link_to_nowhere_in_the_place_of_a_recording_is_removed(archive: Path) -> None:
+    link = archive.parent / FOLDER / "c.mp3"
+    link.symlink_to("nowhere")
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.forget(["c"])
+    assert not link.is_symlink()
 
 
 def test_what_lies_beside_an_archive_is_its_owner_s_only_and_the_rest_goes_with_the_writer(

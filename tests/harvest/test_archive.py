@@ -211,9 +211,32 @@ def test_newest_are_those_that_started_last_and_are_not_deleted(writer: ArchiveW
     assert writer.newest(10) == ["new", "old", "in milliseconds", "before time"]
 
 
+def test_scope_bounds_what_is_looked_at_by_start_and_agent(writer: ArchiveWriter) -> None:
+    for start in (9, 10, 19, 20):
+        for agent in ("agent_1", "agent_2"):
+            name = f"{start} {agent}"
+            writer.store([fetched(name, status="processing", start=start, agent_id=agent, has_audio=True)])
+            line = summary(f"failed {name}", start_time_unix_secs=start, agent_id=agent)
+            writer.store([Failure(f"failed {name}", "down", 1, summary=line)])
+    writer.store([Failure("failed", "down", 1), fetched("gone", start=15, has_audio=True), Gone("gone")])
+    window = Window(10, 20)
+    both = {"10 agent_1", "19 agent_1", "10 agent_2", "19 agent_2"}
+    for scope, ids in ((Scope(window), both), (Scope(window, "agent_1"), {"10 agent_1", "19 agent_1"})):
+        assert set(writer.without_audio(scope, ask_again_since=0)) == ids
+        assert set(writer.absent(scope, {"10 agent_1"})) == ids - {"10 agent_1"}
+        unfinished = {each.conversation_id for each in writer.unfinished(scope)}
+        assert {each for each in unfinished if each.startswith("failed")} == {
+            *(f"failed {each}" for each in ids),
+            "failed",
+        }
+    assert set(writer.absent(Scope(Window(20, None)), ())) == {"20 agent_1", "20 agent_2"}
+    assert writer.count_conversations() == 8
+
+
 READS: list[Callable[[ArchiveWriter], object]] = [
     lambda writer: writer.windows(""),
     lambda writer: writer.newest_start(),
+    lambda writer: writer.count_conversations(),
     lambda writer: writer.newest(1),
     lambda writer: writer.unchanged([summary("conv_1")]),
     lambda writer: writer.unfinished(ALL),

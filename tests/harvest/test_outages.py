@@ -343,9 +343,7 @@ async def next_line(stream: asyncio.StreamReader | None, words: str) -> str:
     raise AssertionError(f"no line with {words!r}")
 
 
-async def test_process_without_a_service_reports_it_within_seconds_and_ends(
-    tmp_path: Path, unused_tcp_port: int
-) -> None:
+async def test_process_without_a_service_reports_it_within_seconds_and_ends(tmp_path: Path, unused_tcp_port: int) -> None:
     began = time.monotonic()
     address = f"http://127.0.0.1:{unused_tcp_port}"
     process = await asyncio.create_subprocess_exec(
@@ -356,8 +354,7 @@ async def test_process_without_a_service_reports_it_within_seconds_and_ends(
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"ELEVENLABS_API_KEY": "key-of-a-test"},
     )
-    assert "no connection" in await next_line(process.stderr, "the harvest waits for the service")
-    assert "at the latest" in await next_line(process.stderr, "waiting until")
+    assert "no connection" in await next_line(process.stderr, "waits for the service")
     assert time.monotonic() - began < 8
     assert "no connection" in await next_line(process.stderr, "convai-async: ")
     assert await process.wait() == 1
