@@ -343,7 +343,9 @@ async def next_line(stream: asyncio.StreamReader | None, words: str) -> str:
     raise AssertionError(f"no line with {words!r}")
 
 
-async def test_process_without_a_service_reports_it_within_seconds_and_ends(tmp_path: Path, unused_tcp_port: int) -> None:
+async def test_process_without_a_service_reports_it_within_seconds_and_ends(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
     began = time.monotonic()
     address = f"http://127.0.0.1:{unused_tcp_port}"
     process = await asyncio.create_subprocess_exec(
