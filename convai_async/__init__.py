@@ -6,7 +6,7 @@ See `ConvAIClient`, and the exceptions in `convai_async.errors`.
 from convai_async import calls, errors, models
 from convai_async._version import __version__
 from convai_async.audio import AudioStream, SavedAudio
-from convai_async.calls import Call, ConversationFilters, Page, Response
+from convai_async.calls import Call, ConversationFilters, Page, Response, UndecodableItem
 from convai_async.client import ConvAIClient
 from convai_async.errors import (
     APIStatusError,
@@ -76,6 +76,7 @@ __all__ = [
     "ServerError",
     "TranscriptTurn",
     "TransportError",
+    "UndecodableItem",
     "ValidationError",
     "Watch",
     "WebhookSignatureError",

@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 
 from convai_async._clock import RunningClock
 from convai_async._error_replies import parse_concurrency_limit
-from convai_async._memory import FREE_BYTES
+from convai_async._memory import UNCOUNTED_BYTES
 from convai_async.calls import Call, Response
 from convai_async.errors import (
     APIStatusError,
@@ -44,9 +44,9 @@ Reply = TypeVar("Reply", bound="Response[Any] | StreamedReply")
 _logger = logging.getLogger("convai_async")
 
 _STATUSES_OF_LOAD = frozenset({429, 503})
-"""Whose Retry-After is meant for everybody."""
-_SOON = 0.001
-"""Seconds; aiohttp takes 0 for no timeout."""
+"""Their Retry-After applies to all requests of the client."""
+_SHORTEST_TIMEOUT = 0.001
+"""Seconds for a request whose time is used up."""
 
 
 class Stopwatch:
@@ -63,14 +63,14 @@ class Stopwatch:
 
 
 class Engine:
-    """What every resource sends its calls with.
+    """Sends the requests of all resources: limiter and retries around a session.
 
     Args:
         session: Sends a call once.
         limiter: Bounds the requests in flight.
-        retry: When to try again; None is never.
-        timeout: Seconds for one attempt; of a stream, seconds without a byte. None is no bound. Without retry, waiting
-            for a slot counts.
+        retry: When to retry; None disables retries.
+        timeout: Seconds for one attempt; of a stream, seconds without a byte. None disables it. Without retry,
+            waiting for a slot counts.
 
     Attributes:
         priority: Whether to wait for a slot behind interactive requests, and without a bound: ``"bulk"``.
@@ -204,9 +204,9 @@ class Engine:
                 if not self.retry.repeats(error, idempotent=idempotent):
                     raise
                 first_error = None if self._stalled(error, lost) else error
-            # Outside the except block: a later error is no error in the handling of the first.
+            # Outside the except block: a later error is not raised while handling the first.
             return await repeat(
-                partial(self._outlast_stall, attempt, self.retry, idempotent=idempotent),
+                partial(self._retry_after_stall, attempt, self.retry, idempotent=idempotent),
                 first_error,
                 self.retry,
                 idempotent=idempotent,
@@ -214,8 +214,10 @@ class Engine:
                 sleep=self.sleep,
             )
 
-    async def _outlast_stall(self, attempt: Callable[[], Awaitable[T]], retry: RetryPolicy, *, idempotent: bool) -> T:
-        """Make an attempt, and another one if the process stood still until its time was over."""
+    async def _retry_after_stall(
+        self, attempt: Callable[[], Awaitable[T]], retry: RetryPolicy, *, idempotent: bool
+    ) -> T:
+        """Make an attempt, and a second one if the first timed out because the process was stopped."""
         lost = self.running.lost
         try:
             return await attempt()
@@ -232,7 +234,7 @@ class Engine:
         try:
             timeout = self.timeout
             if timeout is not None and self.retry is None:
-                timeout = max(timeout - asked.elapsed(), _SOON)
+                timeout = max(timeout - asked.elapsed(), _SHORTEST_TIMEOUT)
             return await self._observe(call, slot, self.session.send(call, timeout, memory))
         finally:
             self.limiter.release(slot)
@@ -308,7 +310,7 @@ class Engine:
 
 async def _read(call: Call[T], read: Callable[[Response[T]], R], response: Response[T]) -> R:
     try:
-        return await run_sync(read, response) if len(response.body) > FREE_BYTES else read(response)
+        return await run_sync(read, response) if len(response.body) > UNCOUNTED_BYTES else read(response)
     except ConvAIError as error:
         error.attempts = 1
         if isinstance(error, DecodeError):

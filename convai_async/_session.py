@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from convai_async._error_replies import error_from_reply
-from convai_async._memory import FREE_BYTES, MemoryBudget
+from convai_async._memory import UNCOUNTED_BYTES, MemoryBudget
 from convai_async._redaction import Redactor, drop_frames
 from convai_async._streamed_reply import StreamedReply, StreamLimits
 from convai_async._tasks import being_cancelled
@@ -160,7 +160,7 @@ class Session:
         try:
             async with asyncio.timeout(timeout) as deadline, await self._open(session, call, self._headers) as arriving:
                 if arriving.status not in _SUCCESSES:
-                    raise await self._status_error(arriving, _put_off(deadline))
+                    raise await self._status_error(arriving, _suspend(deadline))
                 body = await self._read_body(arriving, reservation, deadline)
             kept = memory is not None
         except TimeoutError as error:
@@ -300,7 +300,7 @@ class Session:
                     f"{arriving.request}: the reply is a decompression bomb:"
                     f" {arriving.raw_bytes:,} bytes unpack to more than {size:,}"
                 )
-            if size > FREE_BYTES and not memory.try_grow(size):
+            if size > UNCOUNTED_BYTES and not memory.try_grow(size):
                 await _wait_for_memory(memory, size, deadline)
             body.write(chunk)
         return body.getvalue()
@@ -354,14 +354,14 @@ class Session:
 
 
 async def _wait_for_memory(memory: Reservation, size: int, deadline: asyncio.Timeout) -> None:
-    """Wait until a body of ``size`` bytes may be held, and put the deadline off by as long."""
-    left = _put_off(deadline)
+    """Wait until a body of ``size`` bytes may be held, and move the deadline by as long."""
+    left = _suspend(deadline)
     await memory.grow(size)
     if left is not None:
         deadline.reschedule(asyncio.get_running_loop().time() + left)
 
 
-def _put_off(deadline: asyncio.Timeout) -> float | None:
+def _suspend(deadline: asyncio.Timeout) -> float | None:
     """Stop a deadline, and return the seconds that were left."""
     ends = deadline.when()
     deadline.reschedule(None)

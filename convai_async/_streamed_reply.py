@@ -115,5 +115,5 @@ class StreamedReply:
             self._raise_translated(error, self.request, reading=True)
 
     def break_off(self) -> None:
-        """Wake whoever reads: nothing more will come."""
+        """End the body early: its reader gets an error."""
         self._reply.content.set_exception(ConnectionError("the client was closed"))

@@ -44,12 +44,13 @@ _RATE_WINDOW = 60.0
 
 
 class AudioStream:
-    """A recording or file that is arriving; iterate to get its bytes, once.
+    """A recording or file that is arriving: iterate over it, once, to get its bytes.
 
-    Chunks come as the network delivers them, of any size; memory stays the same however long it is.
+    ``conversations.audio.stream`` and ``conversations.files.get`` yield it. Chunks have any size, as the network
+    delivers them. Memory use does not depend on the length.
 
     Attributes:
-        status: 200 for the whole, 206 for the range that was asked for.
+        status: 200 for the whole recording, 206 for the requested range.
         content_type: The media type, usually ``"audio/mpeg"``.
         content_length: Bytes to come, or None when the service does not say.
         content_range: Which bytes of the whole they are, such as ``"bytes 100-199/1000"``; None for the whole.
@@ -70,9 +71,9 @@ class AudioStream:
         return f"AudioStream(content_type={self.content_type!r}, content_length={self.content_length})"
 
     def response_headers(self) -> dict[str, str]:
-        """Return the headers with which a web backend passes the recording on, together with ``status``.
+        """Return the headers for a web backend that passes the recording on, together with ``status``.
 
-        They are Content-Type, and as far as the service sent them Content-Length, Content-Range and Accept-Ranges.
+        They are Content-Type, and Content-Length, Content-Range and Accept-Ranges if the service sent them.
         """
         headers = {"content-type": self.content_type}
         if self.content_length is not None:
@@ -84,21 +85,22 @@ class AudioStream:
         return headers
 
     def close(self) -> None:
-        """Note that the block has ended in which the recording can be read."""
+        """Allow no more reading; called when the ``async with`` block ends."""
         self._readable = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the bytes.
 
         Raises:
-            RuntimeError: They were read already, or the block has ended in which they can be.
-            IncompleteBodyError: The recording ended early; what came so far is not all of it.
-            RequestTimeoutError: Nothing came for the client's ``timeout``, or less than its ``min_stream_rate``.
+            RuntimeError: The bytes were read already, or the ``async with`` block has ended.
+            IncompleteBodyError: The recording ended early: the bytes so far are not all of it.
+            RequestTimeoutError: No byte arrived within the client's ``timeout``, or fewer than its
+                ``min_stream_rate``.
             ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
             DecodeError: The recording is empty.
         """
         if not self._readable:
-            raise RuntimeError("a recording is read once, and inside its `async with` block: open it anew")
+            raise RuntimeError("a recording can be read once, inside its `async with` block: open it again")
         self._readable = False
         limits = self._reply.limits
         size = window_bytes = 0
@@ -180,8 +182,8 @@ async def _open_once(
             raise _not_a_recording(reply, problem, await reply.read_chunk())
         if not reply.end_is_marked:
             raise IncompleteBodyError(
-                f"{reply.request}: the reply has neither a Content-Length nor chunked encoding, so that one that was"
-                " cut short cannot be told from a whole one (is there a proxy in between that speaks HTTP/1.0?)",
+                f"{reply.request}: the reply has neither a Content-Length nor chunked encoding, so a truncated"
+                " one cannot be detected (is there an HTTP/1.0 proxy in between?)",
                 retryable=False,
             )
         stream = AudioStream(reply, may_be_empty=is_file, clock=engine.clock)

@@ -65,29 +65,30 @@ class ConvAIClient:
             A workspace with data residency has keys of its own, which work in its region only.
         base_url: Another address of the service, instead of a region.
         timeout: Seconds for one attempt of a request, 60 by default; for a stream, seconds to connect and
-            seconds without a byte. None is no bound. With ``retry=None``, seconds from when the request was asked
-            for: waiting for one of the ``max_concurrency`` slots counts.
-        retry: When to try again, and in which time in all (``retry.timeout``, which waiting for a slot counts to);
-            by default 5 attempts that start within 60 seconds. None is never.
-        max_concurrency: The most requests that may be in flight at once, 64 by default. Fewer are when the
-            service refuses so many: the limit finds the service's own. A request that gets no slot in its time
-            fails with a `RequestTimeoutError`, and was not sent.
-        share: The share of the limit to use, more than 0 and at most 1 (default). Less leaves room for other
-            processes with the same key: the whole limit is tried now and then, for a moment, to know it.
-        session: An aiohttp session of yours to use. It is not closed, and its own connector, proxies and
-            trace configs hold.
-        connector: An aiohttp connector of yours to use. It is not closed.
+            seconds without a byte. None disables it. With ``retry=None``, seconds from the call of the method:
+            waiting for one of the ``max_concurrency`` slots counts.
+        retry: When to retry, and the time limit for all attempts (``retry.timeout``, which includes waiting for a
+            slot); by default 5 attempts that start within 60 seconds. None disables retries.
+        max_concurrency: The most requests in flight at once, 64 by default. The client sends fewer when the service
+            refuses some: it adapts to the service's own limit. A request that gets no slot in time is not sent, and
+            raises `RequestTimeoutError`.
+        share: The share of the service's limit to use, more than 0 and at most 1 (default). A smaller share leaves
+            room for other processes with the same key. From time to time the client briefly uses the whole limit, to
+            measure it.
+        session: Your own aiohttp session. The client does not close it, and uses its connector, proxies and trace
+            configs.
+        connector: Your own aiohttp connector. The client does not close it.
         trust_env: Whether to take proxies and netrc from the environment.
-        ssl: An `ssl.SSLContext` to trust a private CA; False trusts anybody.
+        ssl: An `ssl.SSLContext` to trust a private CA; False disables certificate verification.
         trace_configs: aiohttp's hooks for tracing.
         headers: More headers for every request.
         max_response_bytes: The largest reply that is read into memory, decompressed; 128 MiB by default.
         max_memory_bytes: Memory that replies larger than 1 MiB may take together while they are read and decoded,
-            and in a harvest until they are written; 512 MiB by default. A body counts four times its size. What does
-            not fit waits; a single reply that is larger is read alone.
+            and in a harvest until they are written; 512 MiB by default. A body counts four times its size. A reply
+            that does not fit waits; one that is larger than the whole limit is read alone.
         max_stream_bytes: The largest recording or file that is streamed or saved; 1 GiB by default.
         min_stream_rate: The fewest bytes per second of a recording or file, averaged over a minute of waiting for it;
-            1,024 by default, 0 is no limit.
+            1,024 by default, 0 disables the check.
 
     Raises:
         ConfigurationError: There is no key, or what is given contradicts itself.
@@ -121,7 +122,7 @@ class ConvAIClient:
         max_stream_bytes: int = _DEFAULT_MAX_STREAM_BYTES,
         min_stream_rate: int = _DEFAULT_MIN_STREAM_RATE,
     ) -> None:
-        # Whoever prints the local variables of what is raised from here on shall not see it.
+        # Keep the key out of tracebacks that show local variables.
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         if session is not None and (connector is not None or trust_env or trace_configs):
             raise ConfigurationError("session has its own connector, trust_env and trace_configs: set them there")
@@ -166,11 +167,11 @@ class ConvAIClient:
 
     @property
     def concurrency(self) -> int:
-        """How many requests may be in flight now: what has been found of the service's own limit so far."""
+        """The current limit on requests in flight: an estimate of the service's own limit."""
         return self._engine.limiter.limit
 
     def key_fingerprint(self, salt: bytes) -> bytes:
-        """Return a slow hash (scrypt) of the API key, to recognise it without keeping it. Blocks for about 50 ms.
+        """Return a slow hash (scrypt) of the API key, to recognise the key without storing it. Blocks for about 50 ms.
 
         Args:
             salt: Random bytes, kept beside the hash.
@@ -203,11 +204,11 @@ class ConvAIClient:
         """Return a client that differs in these options and shares everything else, connections too.
 
         Args:
-            timeout: As in the constructor; None is no bound.
-            retry: As in the constructor; None is never.
-            priority: ``"bulk"`` requests get a slot when no ``"interactive"`` one (default) is waiting for it, and
-                wait as long as it takes; their time counts from when they got it. `get_many`, `delete_many` and a
-                harvest are bulk.
+            timeout: As in the constructor; None disables it.
+            retry: As in the constructor; None disables retries.
+            priority: ``"bulk"`` requests get a slot only when no ``"interactive"`` request (the default) is waiting
+                for one. They wait for a slot without a time limit; their timeouts start when they get it. `get_many`,
+                `delete_many` and `harvest` send bulk requests.
 
         Raises:
             InvalidArgumentError: A value has the wrong type or is out of range.
@@ -255,7 +256,7 @@ class ConvAIClient:
             idempotent: Whether repeating the request is safe; by default what HTTP says of the method.
 
         Raises:
-            InvalidArgumentError: The path is none, or a value cannot be sent.
+            InvalidArgumentError: The path is invalid, or a value cannot be sent.
             ConvAIError: As for any request.
         """
         return await self._engine.send(calls.request(method, path, query=query, json=json, idempotent=idempotent))

@@ -227,9 +227,9 @@ class IncompleteBodyError(TransportError):
 class DecodeError(ConvAIError):
     """The reply is not the document that it should be.
 
-    It is ``retryable`` when the reply as a whole is something else: not JSON, as a page of a proxy, not an object,
-    or without a field that every such document has, as an error with status 200. A value deep inside that does not
-    fit would come back the same.
+    It is ``retryable`` when the whole reply is something else: not JSON (a proxy's page), not an object, or without a
+    field that every such document has (an error with status 200). A single value that does not fit is not retryable:
+    the next reply would have it too.
 
     Attributes:
         request: The request's method and path, where they are known.
@@ -260,8 +260,8 @@ class DecodeError(ConvAIError):
         """Make the error from a decoder's message.
 
         Messages of nested decoders end in several paths, the innermost first:
-        ``Expected `int`, got `str` - at `$.x` - at `$.results[1]```. Without a path it is about the whole, and
-        retryable.
+        ``Expected `int`, got `str` - at `$.x` - at `$.results[1]```. Without a path, it is about the whole document,
+        and retryable.
         """
         problem, *paths = message.split(" - at ")
         steps = [path.strip("`").removeprefix("$") for path in reversed(paths)]

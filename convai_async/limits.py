@@ -145,8 +145,8 @@ class ConcurrencyLimiter:
 
         Args:
             priority: Interactive waiters are served before bulk ones.
-            timeout: Seconds to wait in all; None is no bound.
-            max_pause: Seconds that a pause may last from now on; None is no bound.
+            timeout: Seconds to wait in all; None means no limit.
+            max_pause: The longest pause to wait for, in seconds from now; None means no limit.
 
         Raises:
             LongPauseError: A pause lasts longer than ``max_pause``.
@@ -155,13 +155,13 @@ class ConcurrencyLimiter:
         slot = self.acquire_nowait(priority)
         if slot is not None:
             return slot
-        patient_until = math.inf if max_pause is None else self._clock() + max_pause
-        if self._paused_until is not None and self._paused_until > patient_until:
+        pause_deadline = math.inf if max_pause is None else self._clock() + max_pause
+        if self._paused_until is not None and self._paused_until > pause_deadline:
             raise LongPauseError(self.pause_left)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Slot | None] = loop.create_future()
         queue = self._waiting[priority]
-        queue[future] = patient_until
+        queue[future] = pause_deadline
         timer = None if timeout is None else loop.call_later(timeout, _give_up, future)
         if self._paused_until is not None:
             self._resume()
@@ -177,7 +177,7 @@ class ConcurrencyLimiter:
                 timer.cancel()
         if slot is not None:
             return slot
-        if self._paused_until is not None and self._paused_until > patient_until:
+        if self._paused_until is not None and self._paused_until > pause_deadline:
             raise LongPauseError(self.pause_left)
         raise TimeoutError
 
@@ -242,15 +242,15 @@ class ConcurrencyLimiter:
     def pause(self, seconds: float) -> None:
         """Start no request for this long, a quarter of an hour at most; pauses do not add up.
 
-        One wrong reply must not silence all tasks for longer. A service that means more says so again.
+        One wrong reply must not stop all requests for longer. A service that needs more time asks again.
         """
         until = self._clock() + min(seconds, _LONGEST_PAUSE)
         if self._paused_until is not None and until <= self._paused_until:
             return
         self._paused_until = until
         waiting = [*self._waiting["interactive"].items(), *self._waiting["bulk"].items()]
-        for future, patient_until in waiting:
-            if patient_until < until:
+        for future, pause_deadline in waiting:
+            if pause_deadline < until:
                 _give_up(future)
         if waiting:
             self._resume()

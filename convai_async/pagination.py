@@ -78,7 +78,7 @@ class Paginator(Generic[T]):
         Raises:
             PaginationError: The service says that more follows but not where, or repeats a cursor, or goes on
                 without end: a million pages, or a thousand without an item.
-            InvalidArgumentError: No URL can hold ``cursor``.
+            InvalidArgumentError: ``cursor`` cannot be part of a URL.
         """
         call = self._call if cursor is None else self._call.with_query(cursor=cursor)
         # The hash of each cursor, with that of the first item of the page that led to it; a million long cursors
@@ -102,7 +102,7 @@ class Paginator(Generic[T]):
             empty_pages = 0 if page.items or page.undecodable else empty_pages + 1
             if len(seen) == _MOST_PAGES or empty_pages == _MOST_EMPTY_PAGES:
                 raise self._error(
-                    f"there is no end of it: {len(seen):,} pages, the last {empty_pages:,} of them without an item"
+                    f"the list does not end: {len(seen):,} pages, the last {empty_pages:,} of them without an item"
                 )
             seen[following] = first_item
             call = self._call.with_query(cursor=self._checked_cursor(page))
@@ -122,7 +122,7 @@ class Paginator(Generic[T]):
 
     def _error(self, problem: str) -> PaginationError:
         return PaginationError(
-            f"{self._call.path}: {problem}; the rest of the list cannot be read: start the list anew"
+            f"{self._call.path}: {problem}; the rest of the list cannot be read: start again from the first page"
         )
 
     async def collect(self, *, max_items: int | None = None) -> list[T]:

@@ -25,22 +25,22 @@ _AMBIGUOUS_STATUSES = frozenset({408, *range(500, 600)})
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often, how long and when to try a request again.
+    """When to retry a request, how often, and how long to wait in between.
 
-    Tried again are 408, 409, 425, 429 and 5xx replies, refused and dropped connections, timeouts, bodies that end
-    early, and, when the request is idempotent, replies that are not the document that they should be at all, such as
+    Retried are 408, 409, 425, 429 and 5xx replies, refused and dropped connections, timeouts, bodies that end
+    early, and, when the request is idempotent, replies that are something else than the expected document, such as
     a login page with status 200. Waits grow exponentially with full jitter: the n-th is drawn evenly between 0 and
     ``wait_initial * 2**(n - 1)`` seconds, ``wait_max`` at most. A longer ``Retry-After`` of the service is
-    obeyed. A wait that does not fit into ``timeout`` any more is not begun: the error is raised at once.
+    obeyed. When the next wait would exceed ``timeout``, the error is raised at once.
 
     Attributes:
-        attempts: Requests in all, the first included; 1 is no retry.
-        timeout: Seconds from when the request was asked for in which the last attempt may start, or None for no
-            bound. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests. Time
-            in which the process was stopped or its event loop blocked does not count, and an attempt that timed out
-            because of it is repeated without counting.
-        wait_initial: Seconds that the first wait lasts at most.
-        wait_max: Seconds that any wait lasts at most, unless the service asks for more.
+        attempts: The most requests, including the first, 5 by default; 1 disables retries.
+        timeout: Seconds from the call of the method within which the last attempt may start, 60 by default; None
+            disables it. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests.
+            Time in which the process was stopped or its event loop blocked does not count, and an attempt that timed
+            out because of that is repeated without counting.
+        wait_initial: The longest first wait in seconds, 0.5 by default.
+        wait_max: The longest wait in seconds, 20 by default, unless the service asks for more.
         repeat_unsafe: Whether a request that is not idempotent (a POST) is repeated too when it is unknown
             whether the service acted on it: after a timeout, a dropped connection or a 5xx.
     """

@@ -21,7 +21,7 @@ from convai_async.errors import DecodeError, WebhookSignatureError
 from convai_async.models import Conversation  # noqa: TC001 - msgspec reads the annotations at run time
 from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._decoding import decoder
-from convai_async.models._lenient_json import REFUSALS, decode_json
+from convai_async.models._lenient_json import DECODE_ERRORS, decode_json
 from convai_async.models._open_union import OpenUnion
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class PostCallAudio(_Event):
 
 
 class InitiationFailure(Model):
-    """A call that did not come about.
+    """A call that could not be started.
 
     Attributes:
         failure_reason: Such as ``"busy"`` or ``"no-answer"``.
@@ -92,7 +92,7 @@ class InitiationFailure(Model):
 
 
 class CallInitiationFailure(_Event):
-    """A call could not be begun.
+    """A call could not be started.
 
     Attributes:
         event_timestamp: When that was, in unix seconds.
@@ -107,7 +107,7 @@ class UnknownEvent(UnknownVariant):
 
 
 Event = PostCallTranscription | PostCallAudio | CallInitiationFailure | UnknownEvent
-"""What a webhook tells."""
+"""The event of a webhook."""
 
 OpenUnion(
     Event,
@@ -129,19 +129,19 @@ def construct_event(
     tolerance: float = DEFAULT_TOLERANCE_SECS,
     clock: Callable[[], float] = time.time,
 ) -> Event:
-    """Make sure that a webhook comes from the service, and read it.
+    """Verify a webhook's signature and decode its event.
 
     Args:
-        body: The request's body, byte for byte as it came: decoding and encoding it again changes it.
+        body: The raw body of the request: decoding and encoding it again would change it.
         signature: The header ``ElevenLabs-Signature``, or None when it is missing.
         secret: The webhook's secret, from the workspace's settings.
-        tolerance: Seconds that its timestamp may differ from the clock, to either side.
-        clock: Tells the time of day in unix seconds.
+        tolerance: Seconds by which its timestamp may differ from the clock, 1,800 by default.
+        clock: Returns the time in unix seconds.
 
     Raises:
-        WebhookSignatureError: It is forged, too old or from the future, or its signature is missing: answer
+        WebhookSignatureError: The signature is missing or wrong, or its timestamp is too far from the clock: answer
             401, and do nothing.
-        DecodeError: It is genuine, but does not fit. It would not fit either if it were sent again.
+        DecodeError: The signature is right, but the body does not decode. It would not if it were sent again.
         TypeError: The body is not bytes.
     """
     verify(body, signature, secret, tolerance=tolerance, clock=clock)
@@ -162,7 +162,7 @@ def verify(
     tolerance: float = DEFAULT_TOLERANCE_SECS,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Make sure that a webhook comes from the service; the arguments are those of `construct_event`.
+    """Verify a webhook's signature; the arguments are those of `construct_event`.
 
     The signature is ``t=<unix seconds>,v0=<HMAC-SHA256 of "t.body" in hexadecimal>``; one of several ``v0`` must fit.
 
@@ -173,11 +173,11 @@ def verify(
     if not isinstance(body, bytes):
         raise TypeError(f"body must be the raw bytes of the request, not {type(body).__name__}")
     if not secret:
-        raise WebhookSignatureError("there is no secret to verify a webhook with")
+        raise WebhookSignatureError("the secret is empty")
     timestamp, digests = _read_signature(signature or "")
     expected = _digest(timestamp, body, secret)
     if not any(hmac.compare_digest(digest.encode(), expected.encode()) for digest in digests):
-        raise WebhookSignatureError("the signature of the webhook does not fit its body and the secret")
+        raise WebhookSignatureError("the signature does not match the webhook's body and the secret")
     if not abs(clock() - int(timestamp)) <= tolerance:  # also when the tolerance is no number
         raise WebhookSignatureError(
             f"the webhook was signed at {timestamp}, more than {tolerance:g} s from now:"
@@ -186,7 +186,7 @@ def verify(
 
 
 def sign(body: bytes, secret: str, *, timestamp: float | None = None) -> str:
-    """Return the signature header of a webhook, to test your own handler with.
+    """Return a signature header, for tests of your own webhook handler.
 
     ::
 
@@ -221,7 +221,7 @@ def _without_id(body: bytes) -> UnknownEvent | None:
     try:
         event = decode_json(body)
         tag, data = event["type"], event.get("data")
-    except (*REFUSALS, KeyError):
+    except (*DECODE_ERRORS, KeyError):
         return None
     has_id = isinstance(data, dict) and data.get("conversation_id") is not None
     return None if has_id else UnknownEvent(tag=tag, raw=event)

@@ -115,7 +115,7 @@ def test_file_system_without_links_replaces_nothing_either(
         assert files(tmp_path) == {"a": b"new"}
 
 
-def test_nothing_is_left_open(tmp_path: Path) -> None:
+def test_every_file_descriptor_is_closed(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for commits in (True, False):
         file = AtomicFile(tmp_path / "a")

@@ -296,7 +296,7 @@ def test_a_file_that_was_discarded_takes_nothing_more(tmp_path: Path) -> None:
 async def test_a_recording_is_read_once_and_inside_its_block(client: ConvAIClient, recorded: str) -> None:
     async with client.conversations.audio.stream(recorded) as audio:
         assert sum([len(chunk) async for chunk in audio]) == SIZE
-        with pytest.raises(RuntimeError, match="is read once"):
+        with pytest.raises(RuntimeError, match="can be read once"):
             await anext(aiter(audio))
     async with client.conversations.audio.stream(recorded) as audio:
         pass

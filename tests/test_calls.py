@@ -83,7 +83,7 @@ def test_help_names_every_filter_with_its_meaning(
     )
 
 
-def test_what_a_parameter_includes_is_not_called_a_filter() -> None:
+def test_help_says_which_parameters_are_not_filters() -> None:
     listed = inspect.getdoc(Conversations.list) or ""
     for name, field in (
         ("data_collection_ids", "data_collection_results"),
@@ -264,7 +264,7 @@ def test_numbers_at_the_ends_of_their_ranges_are_sent() -> None:
     assert len(calls.list_conversations(visited_agent_ids=["a"] * 50).query) == 51
     assert dict(calls.text_search_messages("a", page_size=50).query)["page_size"] == "50"
     for make in (calls.text_search_messages, calls.search_messages):
-        with pytest.raises(InvalidArgumentError, match=r"^page_size: must be from 1 to 50, got 51"):
+        with pytest.raises(InvalidArgumentError, match=r"^page_size: must be a whole number from 1 to 50, got 51"):
             make("a", page_size=51)
 
 
@@ -272,8 +272,8 @@ def test_numbers_at_the_ends_of_their_ranges_are_sent() -> None:
     ("query", "problem"),
     [
         ({"a": 1.5}, "a: cannot be sent in a query: its type is float"),
-        ({"a": 2**63}, r"a: must be -\d+ or more, got a huge number"),
-        ({"a": -(2**63)}, r"a: must be -\d+ or more, got a huge number"),
+        ({"a": 2**63}, r"a: must be a whole number, -\d+ or more, got a huge number"),
+        ({"a": -(2**63)}, r"a: must be a whole number, -\d+ or more, got a huge number"),
         ({"a": [b"x"]}, "a: cannot be sent in a query: its type is bytes"),
         ({"a": HALF}, "a: holds half a surrogate pair, which UTF-8 cannot encode"),
         ({"a": datetime(2026, 1, 1)}, r"a: 2026-01-01T00:00:00 has no time zone: add one"),  # noqa: DTZ001
@@ -300,8 +300,8 @@ def test_a_query_holds_numbers_booleans_moments_and_lists() -> None:
 @pytest.mark.parametrize(
     ("filters", "problem"),
     [
-        ({"rating_min": 10**5000}, "rating_min: must be from 1 to 5, got a huge number$"),
-        ({"call_duration_min_secs": -1}, "call_duration_min_secs: must be 0 or more, got -1$"),
+        ({"rating_min": 10**5000}, "rating_min: must be a whole number from 1 to 5, got a huge number$"),
+        ({"call_duration_min_secs": -1}, "call_duration_min_secs: must be a whole number, 0 or more, got -1$"),
         ({"tool_names": b"a"}, "tool_names: must be a string or a list of strings, not bytes$"),
         ({"tool_names": ["a", 5]}, "tool_names: must be a string, not int$"),
         ({"visited_agent_ids": ["a"] * 51}, "visited_agent_ids: must have at most 50 values, got 51$"),

@@ -344,7 +344,7 @@ async def test_share_of_a_stated_maximum_is_used() -> None:
     assert limiter.limit == 3
 
 
-async def test_refusal_below_the_stated_maximum_means_that_others_have_taken_the_room() -> None:
+async def test_refusal_below_the_stated_maximum_means_that_other_processes_use_the_rest() -> None:
     clock = Clock()
     limiter = ConcurrencyLimiter(100, clock=clock)
     slot = await limiter.acquire()

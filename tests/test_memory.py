@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from unmeasured import unmeasured
 
 from convai_async import ConvAIClient, calls
-from convai_async._memory import FREE_BYTES, MemoryBudget
+from convai_async._memory import UNCOUNTED_BYTES, MemoryBudget
 from convai_async.errors import RequestTimeoutError, ResponseTooLargeError
 from convai_async.testing import FakeConvAI
 
@@ -30,12 +30,12 @@ LARGEST_PEAK_MIB = 260
 """200 were measured; without a budget 340."""
 MIB = 1024 * 1024
 LARGE = b'{"conversation_id": "conv_1", "agent_id": "%s"}' % (b"x" * (3 * MIB))
-FREE_COST = 4 * FREE_BYTES
+FREE_COST = 4 * UNCOUNTED_BYTES
 
 
 def test_small_bodies_are_not_counted() -> None:
     budget = MemoryBudget(1)
-    assert all(budget.reserve().try_grow(FREE_BYTES) for _ in range(10))
+    assert all(budget.reserve().try_grow(UNCOUNTED_BYTES) for _ in range(10))
     assert budget.used == 0
 
 
@@ -59,7 +59,7 @@ def test_oldest_reservation_may_exceed_the_budget_and_others_may_not() -> None:
     st.integers(0, 200 * MIB),
     st.randoms(use_true_random=False),
 )
-def test_everybody_gets_memory_in_the_end_and_only_the_oldest_beyond_the_budget(
+def test_every_reservation_gets_memory_and_only_the_oldest_exceeds_the_budget(
     bodies: list[list[int]], limit: int, rng: random.Random
 ) -> None:
     budget = MemoryBudget(limit)

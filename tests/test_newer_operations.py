@@ -71,7 +71,7 @@ async def test_messages_are_found_by_their_meaning(client: ConvAIClient) -> None
 @pytest.mark.parametrize("page_size", [0, 51])
 async def test_a_search_has_smaller_pages(client: ConvAIClient, page_size: int) -> None:
     for search in (client.conversations.messages.search, client.conversations.messages.text_search):
-        with pytest.raises(InvalidArgumentError, match=r"^page_size: must be from 1 to 50"):
+        with pytest.raises(InvalidArgumentError, match=r"^page_size: must be a whole number from 1 to 50"):
             search("refund", page_size=page_size)
         with pytest.raises(InvalidArgumentError, match=r"^text_query: must not be empty"):
             search(" ")

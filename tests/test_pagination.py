@@ -90,7 +90,7 @@ async def test_limit_of_zero_sends_nothing_and_a_page_that_fits_keeps_its_cursor
     assert [page.next_cursor async for page in source.paginator().limit(2).pages()] == ["1"]
 
 
-async def test_each_iteration_starts_anew() -> None:
+async def test_each_iteration_starts_from_the_first_page() -> None:
     paginator = Pages([[1], [2]]).paginator()
     assert [item async for item in paginator] == [1, 2]
     assert [item async for item in paginator] == [1, 2]
@@ -132,7 +132,7 @@ async def test_page_without_a_cursor_to_more_is_an_error_after_its_items(cursor:
     assert items == [1, 2, 3]
     assert error == (
         "/numbers: the service says that more items follow but gave no cursor to them;"
-        " the rest of the list cannot be read: start the list anew"
+        " the rest of the list cannot be read: start again from the first page"
     )
     items, error = await handed_out(replies(Page([1], cursor, has_more=True)))
     assert items == [1]
@@ -199,7 +199,7 @@ async def test_a_thousand_empty_pages_one_after_the_other_are_an_error(pages_wit
     items, error = await handed_out(Paginator(endless(pages_with_items), CALL))
     assert items == list(range(pages_with_items))
     assert error.startswith(
-        f"/numbers: there is no end of it: {pages_with_items + 1_000:,} pages, the last 1,000 of them without an item; "
+        f"/numbers: the list does not end: {pages_with_items + 1_000:,} pages, the last 1,000 of them without an item; "
     )
 
 
@@ -218,7 +218,7 @@ async def test_list_of_too_many_pages_is_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("convai_async.pagination._MOST_PAGES", 7)
     items, error = await handed_out(Paginator(endless(100), CALL))
     assert items == list(range(7))
-    assert "no end of it: 7 pages, the last 0 of them" in error
+    assert "the list does not end: 7 pages, the last 0 of them" in error
 
 
 @pytest.mark.parametrize("cycle", [1, 2, 5])

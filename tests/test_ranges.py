@@ -132,7 +132,7 @@ async def test_part_that_was_not_asked_for_is_refused(content_range: str | None,
 
 
 @given(st.integers(1, 50), st.integers(0, 60) | st.none(), st.integers(0, 60) | st.none())
-def test_what_a_server_answers_by_the_rules_is_taken_and_its_neighbours_are_not(
+def test_content_range_that_answers_the_range_is_accepted_and_its_neighbours_are_not(
     total: int, first: int | None, last: int | None
 ) -> None:
     header = normalize_range(f"bytes={'' if first is None else first}-{'' if last is None else last}")

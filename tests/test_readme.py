@@ -44,6 +44,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
+def test_files_and_folders_that_the_readme_names_exist() -> None:
+    names = set(re.findall(r"`((?:tests|docs|examples|benchmarks|\.ci)/[\w./-]*)`", README))
+    assert "docs/examples/" in names
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
 @pytest.fixture
 def readme(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names that the README's Python defines, run from top to bottom."""
@@ -264,7 +270,7 @@ async def test_waiting_and_watching(readme: Any, client: ConvAIClient, fake: Fak
     async with client.conversations.watch(since=0) as watch:
         await anext(watch)
         saved = watch.token
-    task = asyncio.create_task(readme["for_ever"](client, saved))
+    task = asyncio.create_task(readme["watch_forever"](client, saved))
     async with asyncio.timeout(20):
         while len(fake.requests("get_conversation")) < 10:
             await asyncio.sleep(0)

@@ -107,7 +107,7 @@ def test_a_forged_or_broken_signature_is_refused(signature: str) -> None:
 def test_a_missing_signature_or_secret_is_refused() -> None:
     with pytest.raises(WebhookSignatureError, match="is missing"):
         construct_event(BODY, None, SECRET)
-    with pytest.raises(WebhookSignatureError, match="no secret"):
+    with pytest.raises(WebhookSignatureError, match="secret is empty"):
         verify(BODY, signed(BODY, secret=""), "")
 
 
@@ -146,7 +146,7 @@ def test_only_raw_bytes_are_taken() -> None:
         (b"", "$"),
     ],
 )
-def test_genuine_webhook_that_does_not_fit_says_where_and_that_it_would_not_fit_again(body: bytes, path: str) -> None:
+def test_webhook_that_does_not_decode_names_the_path_and_is_not_retryable(body: bytes, path: str) -> None:
     with pytest.raises(DecodeError, match=r"^the webhook does not decode: ") as caught:
         construct(body)
     assert (caught.value.path, caught.value.body, caught.value.retryable) == (path, body, False)

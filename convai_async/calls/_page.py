@@ -10,7 +10,7 @@ import msgspec
 
 from convai_async.errors import DecodeError
 from convai_async.models import ListItem, Model
-from convai_async.models._lenient_json import REFUSALS, decode_json, split_list, split_object
+from convai_async.models._lenient_json import DECODE_ERRORS, decode_json, split_list, split_object
 from convai_async.models._list_item import set_raw_json
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     Iterating, ``len()`` and indexing go to the items.
 
     Attributes:
-        items: What the page holds; can be empty although more pages follow.
+        items: The items; can be empty although more pages follow.
         next_cursor: Where the next page begins, or None.
         has_more: Whether the service says that more follows.
         undecodable: Items that could not be decoded.
-        extra: Whatever else the service says of the page, as decoded JSON; for example ``window_start_unix_secs``,
+        extra: The other fields of the page, as decoded JSON; for example ``window_start_unix_secs``,
             ``window_end_unix_secs`` and ``aggregated_run_count`` of an agent's topics.
     """
 
@@ -58,7 +58,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     @property
     def total(self) -> int | None:
-        """How many items all pages have together; None where the service does not say: only a search does."""
+        """The number of items on all pages; None unless the service reports it, as searches do."""
         meta = self.extra.get("meta")
         total = meta.get("total") if isinstance(meta, dict) else None
         return total if isinstance(total, int) else None
@@ -112,7 +112,7 @@ def decode_page(model: type[ItemT], list_field: str, body: bytes) -> Page[ItemT]
     """
     try:
         page = _whole_page_decoder(model, list_field)(body)
-    except REFUSALS:
+    except DECODE_ERRORS:
         return _decode_in_parts(model, list_field, body)
     items: tuple[ItemT, ...] = getattr(page, list_field)
     set_raw_json(items, body, list_field)
@@ -131,7 +131,7 @@ def _whole_page_decoder(model: Any, list_field: str) -> Callable[[bytes], Any]:
 def _decode_in_parts(model: type[ItemT], list_field: str, body: bytes) -> Page[ItemT]:
     try:
         fields = split_object(body)
-    except REFUSALS as error:
+    except DECODE_ERRORS as error:
         raise DecodeError.from_message(f"Not a JSON object: {error}", body) from None
     lines = fields.pop(list_field, None)
     if lines is None:

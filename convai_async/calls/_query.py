@@ -48,7 +48,7 @@ def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int
     """Return a moment as whole unix seconds, rounded down, or up.
 
     Raises:
-        InvalidArgumentError: It is a datetime without a time zone, or no moment at all.
+        InvalidArgumentError: It is a datetime without a time zone, or neither a datetime nor a number.
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:

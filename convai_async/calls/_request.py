@@ -32,8 +32,8 @@ def request(
         idempotent: Whether repeating the request is safe; by default what HTTP says of the method.
 
     Raises:
-        InvalidArgumentError: The path does not begin with ``/``, or holds a query; the method is none; a value cannot
-            be sent.
+        InvalidArgumentError: The path does not begin with ``/``, or holds a query; the method is invalid; a value
+            cannot be sent.
     """
     if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():
         raise InvalidArgumentError("path", f"must be a path from the root, such as '/v1/convai/agents', got {path!r}")
@@ -45,7 +45,7 @@ def request(
         raise InvalidArgumentError("query", f"must be a dict of parameters, not {type(query).__name__}")
     for name in query or {}:
         if not isinstance(name, str):
-            raise InvalidArgumentError("query", f"{name!r} is no name of a parameter")
+            raise InvalidArgumentError("query", f"{name!r} is not the name of a parameter")
         validate_encodable("query", name)
     method = method.upper()
     return Call(

@@ -21,7 +21,7 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)
 
 
 def optional(validate: Callable[[str, Any], T], parameter: str, value: object) -> T | None:
-    """Return a value after this check, or None if it is None: it is not sent then."""
+    """Return a value after this check, or None without a check."""
     return None if value is None else validate(parameter, value)
 
 
@@ -87,8 +87,8 @@ def validate_number(parameter: str, value: int, smallest: int, largest: int = LA
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not smallest <= value <= largest:
-        bounds = f"{smallest} or more" if largest == LARGEST_INTEGER else f"from {smallest} to {largest}"
-        raise InvalidArgumentError(parameter, f"must be {bounds}, got {shown(value)}")
+        bounds = f", {smallest} or more" if largest == LARGEST_INTEGER else f" from {smallest} to {largest}"
+        raise InvalidArgumentError(parameter, f"must be a whole number{bounds}, got {shown(value)}")
     return value
 
 

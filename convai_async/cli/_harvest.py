@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 @click.option(
     "--prune",
     type=click.Choice(["mark", "remove"]),
-    help="What to do with conversations that the service has no more, in what is read of the list (see --lookback)."
-    " Kept by default. Those that an earlier run marked stay marked.",
+    help="What to do with conversations that the service has deleted, in the part of the list that is read (see"
+    " --lookback); kept by default. Those that an earlier run marked stay marked.",
 )
 @click.option(
     "--prune-limit",
@@ -55,14 +55,15 @@ if TYPE_CHECKING:
     default=0.1,
     show_default=True,
     metavar="SHARE",
-    help="The largest share of the archive that --prune may mark or remove; none is if there are more. Ten may always.",
+    help="The largest share of the archive that --prune may mark or remove; if there are more, it does neither."
+    " Ten are always allowed, unless it is 0.",
 )
 @click.option(
     "--max-concurrency",
     type=click.IntRange(min=1),
     default=128,
     show_default=True,
-    help="How many to fetch at the same time at most; fewer where the service allows fewer.",
+    help="The most conversations to fetch at the same time; fewer if the service allows fewer.",
 )
 @click.option(
     "--share",
@@ -71,11 +72,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="The share of the service's limit to use: less leaves room for other processes with the same key.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Look at so many conversations at most, the newest.")
+@click.option("--limit", type=click.IntRange(min=1), help="The most conversations to look at, newest first.")
 @click.option(
     "--same-workspace",
     is_flag=True,
-    help="Accept another API key than the one that the archive was filled with, as after the key was replaced.",
+    help="Accept a different API key than the one that filled the archive, for example after it was replaced.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Progress and report as JSON lines.")
 @connection_options

@@ -59,7 +59,7 @@ def _lines(archive: Path, status: ArchiveStatus, clock: Clock) -> Iterator[str]:
     yield f"{status.turns:>9,} turns"
     yield f"{status.recordings:>9,} recordings"
     if status.deleted:
-        yield f"{status.deleted:>9,} that the service has no more"
+        yield f"{status.deleted:>9,} deleted at the service"
     if status.undecodable:
         yield f"{status.undecodable:>9,} kept as raw JSON only: see decode_error"
     for window in status.windows:

@@ -31,7 +31,7 @@ _opening = Lock()
 
 
 class ArchiveError(ConvAIError):
-    """The archive cannot be opened or written, or the file is none of ours."""
+    """The archive cannot be opened or written, or the file is not a convai archive."""
 
 
 class ArchiveBusyError(ArchiveError):
@@ -210,7 +210,7 @@ def errors_named(file: Path) -> Iterator[None]:
                 f"other processes have been using {str(file)!r} for {_BUSY_TIMEOUT_SECS:g} s: try again later"
             ) from error
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise ArchiveError(f"{str(file)!r} exists and is no archive: name another file") from error
+            raise ArchiveError(f"{str(file)!r} is not a convai archive: name another file") from error
         advice = ""
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
             advice = " (the file is damaged: restore it from a backup, or harvest into a new one)"
@@ -291,7 +291,7 @@ def _change_source(connection: sqlite3.Connection, file: Path, source: str) -> N
     present = value(connection, "SELECT source FROM archive")
     if not is_empty(connection):
         raise ArchiveError(f"{str(file)!r} holds conversations of {present}, not of {source}: name another file")
-    # Whoever named the wrong region first, and got nothing, may name the right one.
+    # The first run may have named the wrong region, and found nothing.
     connection.execute("UPDATE archive SET source = ?, key_salt = NULL, key_fingerprint = NULL", (source,))
     start_over(connection)
 
@@ -314,7 +314,7 @@ def _is_new(connection: sqlite3.Connection) -> bool:
 
 def _checked_version(connection: sqlite3.Connection, file: Path) -> int:
     if value(connection, "PRAGMA application_id") != APPLICATION_ID:
-        raise ArchiveError(f"{str(file)!r} is a database, but no archive of ours: name another file")
+        raise ArchiveError(f"{str(file)!r} is a database, but not a convai archive: name another file")
     version = int(value(connection, "PRAGMA user_version"))
     if version > SCHEMA_VERSION:
         raise ArchiveError(
@@ -322,7 +322,7 @@ def _checked_version(connection: sqlite3.Connection, file: Path) -> int:
             f" {SCHEMA_VERSION}): upgrade with `pip install -U convai-async`"
         )
     if version < 1:
-        raise ArchiveError(f"{str(file)!r} is marked as an archive, but of no version that there is: name another file")
+        raise ArchiveError(f"{str(file)!r} is marked as an archive, but of an unknown version: name another file")
     return version
 
 
@@ -350,7 +350,7 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
     if not file.parent.is_dir():
         raise ArchiveError(f"the folder {str(file.parent)!r} does not exist: make it with `mkdir -p {file.parent}`")
     if file.exists() and not file.is_file():
-        raise ArchiveError(f"{str(file)!r} is no regular file: name another")
+        raise ArchiveError(f"{str(file)!r} is not a regular file: name another")
     return file
 
 

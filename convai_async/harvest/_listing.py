@@ -89,7 +89,7 @@ class RangeScheduler:
         return taken
 
     def done(self, taken: Range) -> None:
-        """Note that nobody reads a range any more."""
+        """Note that a range is no longer being read."""
         self._reading.discard(taken)
         self._changed.set()
         self._changed = anyio.Event()
@@ -114,7 +114,7 @@ class RangeScheduler:
 
 
 class ListReader:
-    """Reads ranges of the list, and hands on whatever is listed. Several tasks can `run` it.
+    """Reads ranges of the list, and hands on what is listed. Several tasks can `run` it.
 
     Args:
         scope: Of which conversations.
@@ -271,7 +271,7 @@ class _Reading:
 
     @property
     def expected_conversations(self) -> float:
-        """How many conversations there probably are in all; nobody can tell of a range that is far too long."""
+        """How many conversations there probably are in all; of a range that is far too long, those listed so far."""
         return self.expected_pages * self.count / self.pages if self.expected_pages <= _MOST_EQUAL_PAGES else self.count
 
     @property
@@ -288,8 +288,8 @@ class _Reading:
     def split(self) -> list[Window]:
         """Return the parts to split the range into: two or more, which together are the range; none if none can be.
 
-        They are equal, unless the range is so long that how many conversations it holds is anybody's guess, as of one
-        that begins in 1970. Then they double in length towards the past.
+        They are equal, unless the range is so long that the number of its conversations cannot be estimated, such as
+        one that begins in 1970. Then they double in length towards the past.
         """
         if 2 * self.within < max(self.lines, 1):
             return []  # a service that lists what it was not asked for would do so for each part

@@ -1,4 +1,4 @@
-"""Wait for a service that cannot be reached, and say so."""
+"""Wait for a service that cannot be reached, and report it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _LONGEST_FIRST_SECS = 10.0
 """How long to wait when a run's first request cannot connect; the last attempt may take another ten."""
 _PAUSE_SECS = 5.0
 _FIRST_TIMEOUT = 10.0
-_LONGEST_LOOK_SECS = 65.0
+_LONGEST_PROBE_GAP_SECS = 65.0
 """A longer time between two probes is time in which the process was stopped or the machine suspended."""
-_WORTH_SAYING_SECS = 10.0
+_SHORTEST_ANNOUNCED_SECS = 10.0
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 
 OUTAGE_ERRORS = (RateLimitError, TransportError, ServerError, DecodeError)
@@ -144,7 +144,7 @@ class OutageGuard:
                     if not waited:
                         announced.enter_context(self._announced(error, _LONGEST_FIRST_SECS))
                     await self._sleep(_PAUSE_SECS)
-                    waited += min(self._clock() - began, _LONGEST_LOOK_SECS)
+                    waited += min(self._clock() - began, _LONGEST_PROBE_GAP_SECS)
                 except OUTAGE_ERRORS:
                     break
                 else:
@@ -156,7 +156,7 @@ class OutageGuard:
     async def _pause(self, seconds: float, error: ConvAIError) -> None:
         if self._stop.is_set():
             raise StopRequested from error
-        if seconds < _WORTH_SAYING_SECS:
+        if seconds < _SHORTEST_ANNOUNCED_SECS:
             await self._sleep(seconds)
         else:
             with self._announced(error, seconds):
@@ -184,17 +184,17 @@ class OutageGuard:
         waited = 0.0
         with self._announced(error, _LONGEST_SECS):
             while waited < _LONGEST_SECS:
-                looked = self._clock()
+                last_probe = self._clock()
                 await self._sleep(_PAUSE_SECS)
                 if self._stop.is_set():
                     raise StopRequested from error
                 if await self._is_reachable():
                     self._ended_at = self._clock()
                     return True
-                passed = self._clock() - looked
-                waited += min(passed, _LONGEST_LOOK_SECS)
-                if passed > _LONGEST_LOOK_SECS:
-                    self._say(error, _LONGEST_SECS - waited)
+                passed = self._clock() - last_probe
+                waited += min(passed, _LONGEST_PROBE_GAP_SECS)
+                if passed > _LONGEST_PROBE_GAP_SECS:
+                    self._report_wait(error, _LONGEST_SECS - waited)
         return False
 
     async def _is_reachable(self) -> bool:
@@ -210,7 +210,7 @@ class OutageGuard:
         self._waiting += 1
         if self._waiting == 1:
             self._waiting_since = self._clock()
-            self._say(error, seconds)
+            self._report_wait(error, seconds)
         try:
             yield
         finally:
@@ -219,7 +219,7 @@ class OutageGuard:
                 _logger.warning("the harvest waited for %.0f s", self._clock() - self._waiting_since)
                 self._notify(None, None)
 
-    def _say(self, error: ConvAIError, seconds: float) -> None:
+    def _report_wait(self, error: ConvAIError, seconds: float) -> None:
         until = int(time.time() + seconds)
         _logger.warning(
             "the harvest waits for the service, until %s UTC at the latest: %s",

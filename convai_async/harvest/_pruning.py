@@ -1,4 +1,4 @@
-"""How many conversations a run may mark or remove because the service has them no more."""
+"""How many conversations a run may mark or remove because the service has deleted them."""
 
 from __future__ import annotations
 

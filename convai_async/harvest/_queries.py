@@ -143,7 +143,7 @@ class ArchiveQueries:
         return [summary for summary in summaries if self._may_lie_in(summary, scope)]
 
     def without_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
-        """Return the ids of conversations whose recording is to be had and not here (any more), newest first.
+        """Return the ids of conversations that have a recording which is not here (any more), newest first.
 
         Args:
             scope: Which conversations.

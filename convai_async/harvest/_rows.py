@@ -9,7 +9,7 @@ import msgspec
 from convai_async.audio import SavedAudio
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
-from convai_async.models._lenient_json import REFUSALS, decode_json
+from convai_async.models._lenient_json import DECODE_ERRORS, decode_json
 from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ Finding: TypeAlias = Fetched | Recorded | Gone | Failure
 
 
 def listed(summary: ConversationSummary | None) -> bytes | None:
-    """Return a line of the list as the service sent it, or None for one that says nothing but the id."""
+    """Return a line of the list as the service sent it, or None for one that only has the id."""
     if summary is None or summary.raw_json:
         return None if summary is None else summary.raw_json
     is_known = summary != ConversationSummary(conversation_id=summary.conversation_id)
@@ -131,7 +131,7 @@ def is_of(conversation_id: str, raw: bytes) -> bool:
 def _decode_object(raw: bytes) -> dict[str, Any] | None:
     try:
         document = decode_json(raw)
-    except REFUSALS:
+    except DECODE_ERRORS:
         return None
     return document if isinstance(document, dict) else None
 

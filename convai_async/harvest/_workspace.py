@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convai_async.client import ConvAIClient
     from convai_async.harvest._writer import ArchiveWriter
 
-logger = logging.getLogger("convai_async")
+_logger = logging.getLogger("convai_async")
 
 _ASKED_FOR = 10
 
@@ -44,7 +44,7 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
                 f" the same workspace, run `convai-async harvest {archive.path} --same-workspace` once"
                 " (in Python: same_workspace=True)"
             )
-        logger.warning("%s; it is used all the same, as it was said to be the same workspace", problem)
+        _logger.warning("%s; it is used all the same, as it was said to be the same workspace", problem)
     await run_sync(archive.bind)
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from convai_async.audio import SavedAudio
 
-logger = logging.getLogger("convai_async")
+_logger = logging.getLogger("convai_async")
 
 _DETAILS = ("turns", "tool_calls")
 _ROWS_A_STEP = 500
@@ -229,7 +229,7 @@ class ArchiveWriter(ArchiveQueries):
         try:
             self.scrub()
         except ArchiveBusyError as error:
-            logger.warning("%s", error)  # the end of the run tries again
+            _logger.warning("%s", error)  # the end of the run tries again
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -43,7 +43,7 @@ class ArchiveStatus(msgspec.Struct, frozen=True):
         source: The address of the service that it is of.
         conversations: How many conversations.
         final: How many of them are complete, and so need no second look: done or failed, and with their transcript.
-        deleted: How many of them the service has no more.
+        deleted: How many of them the service has deleted.
         undecodable: How many of them are kept as raw JSON only.
         turns: How many turns.
         recordings: How many recordings.
@@ -100,7 +100,7 @@ class Record(msgspec.Struct, frozen=True):
         raw: The service's JSON, byte for byte.
         listed: Its line in the list, JSON, or None.
         fetched_unix_secs: When it was fetched.
-        deleted_unix_secs: When the service was found to have it no more, or None.
+        deleted_unix_secs: When it was found that the service has deleted it, or None.
         no_audio_unix_secs: When the service was found to have no recording, or None.
         from_webhook: Whether a webhook brought it; then ``raw`` is the model's JSON.
         audio: Its recording's path (from the archive's folder), size, SHA-256 and media type, or None.
@@ -117,9 +117,17 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Archive:
-    """An archive open for reading; a harvest can write to it meanwhile.
+    """An archive that is open for reading; a harvest can write to it at the same time.
 
-    Open it with `open`, and close it with ``with``, or with `close`. Its methods block.
+    Open it with `Archive.open`, and close it with ``with`` or `close`. Its methods block. All of them raise
+    `ArchiveError` when the file is damaged or cannot be read, and `ArchiveBusyError` when other processes have locked
+    it for 30 s.
+
+    ::
+
+        with Archive.open("calls.db") as archive:
+            for conversation in archive.conversations(agent_id="agent_1"):
+                print(conversation.conversation_id, len(conversation.transcript))
 
     Attributes:
         path: The file.
@@ -191,9 +199,9 @@ class Archive:
         """Return a conversation.
 
         Raises:
-            ArchiveError: It is not here.
-            InvalidArgumentError: The id is no Unicode text.
-            DecodeError: Its JSON does not fit; `get_raw` has it.
+            ArchiveError: The archive does not have it.
+            InvalidArgumentError: The id is not valid text.
+            DecodeError: Its JSON does not decode; `get_raw` returns it.
         """
         return Conversation.from_json(self.get_raw(conversation_id))
 
@@ -201,8 +209,8 @@ class Archive:
         """Return a conversation's JSON, byte for byte as the service sent it.
 
         Raises:
-            ArchiveError: It is not here.
-            InvalidArgumentError: The id is no Unicode text.
+            ArchiveError: The archive does not have it.
+            InvalidArgumentError: The id is not valid text.
         """
         _check_text("conversation_id", conversation_id)
         with contents_of(self.path):
@@ -237,7 +245,7 @@ class Archive:
     def records(
         self, *, agent_id: str | None = None, since: date | int | None = None, until: date | int | None = None
     ) -> Iterator[Record]:
-        """Yield all that is kept of each conversation, from old to new; the arguments are those of `conversations`."""
+        """Yield each conversation with its metadata, from old to new; the arguments are those of `conversations`."""
         condition, parameters = _filter(agent_id, since, until)
         with contents_of(self.path):
             for row in self._connection.execute(
@@ -298,15 +306,15 @@ class Archive:
         """Find what was said, newest conversations first.
 
         Args:
-            text: Words that must all stand in one turn, in any order and case, accents aside; ``"in quotes"``
-                next to each other; ``refund*`` as the beginning of a word.
+            text: Words that must all be in one turn, in any order, ignoring case and accents. ``"in quotes"`` finds
+                words next to each other, ``refund*`` words that begin with these letters.
             agent_id: Only conversations with this agent.
             since: Only those that started then or later: a datetime with a time zone, a date (UTC), or unix seconds.
             until: Only those that started before: the same forms.
-            limit: So many hits at most.
+            limit: The most hits; None (default) means all.
 
         Raises:
-            InvalidArgumentError: There is no word to search for, or a text or number cannot be searched for.
+            InvalidArgumentError: There is no word to search for, or an argument is invalid.
         """
         expression = _match_expression(text)
         _check_integer("limit", limit, least=0)
@@ -381,7 +389,7 @@ def _filter(agent_id: str | None, since: date | int | None, until: date | int | 
 def _check_text(parameter: str, text: str) -> None:
     # What a terminal passes need not be Unicode; SQLite's text is, and to its search ends at the first NUL.
     if "\0" in text or (not text.isascii() and text.encode(errors="ignore").decode() != text):
-        raise InvalidArgumentError(parameter, f"{text!r} holds characters that no text can")
+        raise InvalidArgumentError(parameter, f"{text!r} has characters that are not valid in text")
 
 
 def _check_integer(parameter: str, number: int | None, *, least: int = -(2**63)) -> None:
@@ -391,7 +399,7 @@ def _check_integer(parameter: str, number: int | None, *, least: int = -(2**63))
 
 def _document(raw: Any) -> bytes:
     if not isinstance(raw, bytes):
-        raise TypeError(f"a document is {type(raw).__name__}, and no bytes")
+        raise TypeError(f"a document is {type(raw).__name__}, not bytes")
     return raw
 
 

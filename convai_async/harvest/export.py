@@ -274,11 +274,11 @@ def _read_lines(file: Path, stream: IO[bytes]) -> Iterator[Line]:
     decoder = msgspec.json.Decoder(Line)
     for number, text in enumerate(iter(lambda: stream.readline(_LONGEST_LINE + 1), b""), 1):
         if len(text) > _LONGEST_LINE:
-            raise ArchiveError(f"line {number} of {str(file)!r} is none that `export` wrote: it is too long")
+            raise ArchiveError(f"line {number} of {str(file)!r} was not written by `export`: it is too long")
         try:
             line = decoder.decode(text)
         except (ValueError, RecursionError) as error:
-            raise ArchiveError(f"line {number} of {str(file)!r} is none that `export` wrote: {error}") from error
+            raise ArchiveError(f"line {number} of {str(file)!r} was not written by `export`: {error}") from error
         if line.audio is not None and not _recordings.is_recording(line.audio[0]):
             raise ArchiveError(f"line {number} of {str(file)!r} names no recording in audio/: {line.audio[0][:100]!r}")
         yield line
@@ -298,7 +298,7 @@ def _findings(line: Line, file: Path, folder: Path) -> Iterator[Finding]:
         try:
             summary = ConversationSummary.from_json(bytes(line.listed))
         except DecodeError as error:
-            raise ArchiveError(f"{str(file)!r}: `listed` of {line.conversation_id!r} is no line of the list") from error
+            raise ArchiveError(f"{str(file)!r}: `listed` of {line.conversation_id!r} is not a summary") from error
     raw = bytes(line.conversation) if line.raw_base64 is None else line.raw_base64
     conversation = decoded(summary, raw, line.fetched_unix_secs, from_webhook=line.from_webhook)
     if isinstance(conversation, Failure) or summary.conversation_id != line.conversation_id:

@@ -1,4 +1,4 @@
-"""Put single conversations into an archive, as a webhook brings them."""
+"""Store the conversations of webhooks in an archive."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 def store_conversation(
     path: str | os.PathLike[str], conversation: Conversation, *, source: str, event_timestamp: int | None = None
 ) -> None:
-    """Put a conversation that a webhook brought into an archive. Blocks: call it in a thread.
+    """Store a webhook's conversation in an archive. Blocks: call it in a thread.
 
-    Events can come twice, late, and without the transcript (``exclude_transcript``). So a conversation that is in the
-    archive is replaced only by a document that lacks nothing of it: its status is final if that one's is, it has at
-    least as many turns, and an analysis if that one has. Such a document replaces
+    Events can arrive twice, late, and without the transcript (``exclude_transcript``). So a stored conversation is
+    replaced only if the new document is at least as complete: its status is final if the stored one's is, it has at
+    least as many turns, and it has an analysis if the stored one has. Such a document replaces
 
-    - one that a harvest read and whose status is final, only if ``event_timestamp`` says that the event is later;
-    - any other, if it has more (a final status, more turns, an analysis), if its event is later, or if it is not known
-      when its event was.
+    - a final conversation that a harvest fetched, only if ``event_timestamp`` is later than the fetch;
+    - any other, if it is more complete (a final status, more turns, an analysis), if its event is later, or if
+      ``event_timestamp`` is None.
 
-    Otherwise nothing changes. A harvest's document replaces any other, except that one whose status is not final
-    leaves a webhook's alone that is final and lacks nothing of it: it was fetched before.
+    Otherwise nothing changes. A document that a harvest fetches replaces any other, with one exception: one that is
+    not final does not replace a webhook's that is final and at least as complete, since it was fetched earlier.
 
-    A conversation counts as complete when its status is final and its transcript is there. The next harvest fetches
-    those that are not, and those that the list shows otherwise than the webhook: status, result, title, summary,
-    rating, or more messages. The others it leaves as they are; their ``raw`` is the model's JSON, and ``from_webhook``
-    is 1. Writes wait for each other and for the batches of a harvest.
+    A conversation is complete when its status is final and it has a transcript. The next harvest fetches incomplete
+    ones, and those that differ from their line in the list: status, result, title, summary, rating, or more messages
+    in the list. It does not fetch the others; their ``raw`` is the model's JSON, and ``from_webhook`` is 1. Writes
+    wait for each other and for the transactions of a harvest.
 
     Args:
-        path: The archive; made when it is not there.
-        conversation: What to put into it.
-        source: The address of the service that it is of: the client's ``base_url``.
-        event_timestamp: The event's, in unix seconds; None if it is not known.
+        path: The archive's file; created if it does not exist.
+        conversation: The conversation to store: the event's ``data``.
+        source: The address of the service: the client's ``base_url``.
+        event_timestamp: The event's ``event_timestamp`` in unix seconds, or None (default) if it is unknown.
 
     Raises:
         ArchiveBusyError: Others have been writing for 30 s without a pause; retry the event later.
-        ArchiveError: The archive cannot be written, or is of another service.
+        ArchiveError: The archive cannot be written, or belongs to another service.
     """
     summary = ConversationSummary(conversation_id=conversation.conversation_id)
     item = fetched(summary, conversation.to_json(), conversation, event_timestamp, from_webhook=True)

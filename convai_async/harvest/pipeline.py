@@ -56,53 +56,53 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
 ) -> HarvestReport:
     """Read conversations into the archive at ``path``; run it again to bring the archive up to date.
 
-    Fetched are conversations that are new, that were not final (done or failed), that failed, and those within
-    the ``lookback`` whose line in the list has changed. One that cannot be fetched is recorded, and does not
-    stop the others. Cancelling, or killing the process, is safe: what was written stays, and the next run goes
-    on from there. When the service cannot be reached, or gateways answer in its place (502, 503, 504), the harvest
-    waits for it for a quarter of an hour, and says so: in the report, and as a warning of the logger ``convai_async``.
-    A part of the list that cannot be read is recorded like a conversation that cannot be fetched.
+    It fetches conversations that are new, that were not final (done or failed), that failed before, and those within
+    the ``lookback`` whose line in the list has changed. One that cannot be fetched is recorded, and does not stop the
+    others; so is a part of the list that cannot be read. Cancelling, or killing the process, is safe: what was written
+    stays, and the next run resumes. When the service cannot be reached, or gateways answer in its place (502, 503,
+    504), the harvest waits for up to 15 minutes, and reports this in ``progress`` and as a WARNING of the logger
+    ``convai_async``.
 
     Args:
-        client: Whom to ask. Its own limits and retry policy hold, and its other requests go first.
-        path: The archive; made when it is not there.
+        client: The client to send requests with. Its limits and retry policy apply, and its other requests go first.
+        path: The archive's file; created if it does not exist.
         agent_id: Only conversations with this agent.
         since: Only conversations that started then or later: a datetime with a time zone, or a date (UTC).
         until: Only conversations that started before: a datetime with a time zone, or a date (UTC).
         lookback: How much of the list that has been read before is read again, back from the newest
             conversation; 3 days by default.
         audio: Whether to save recordings too, as ``audio/<id>.mp3`` beside the archive.
-        prune: What to do with conversations that the service has no more, within what is read of the list:
-            mark them (``deleted_unix_secs``), or remove them and their recordings; None keeps them. Each is asked
-            for before, and only those that the service itself answers with 404 are pruned: a proxy's page says nothing.
-            Those that an earlier run marked stay marked, also with ``"remove"``.
-        prune_limit: The largest share of the archive's conversations that may be pruned in one run, 0 to 1; 0.1 by
-            default. Ten always may, unless it is 0. When there are more, none is pruned, and the report says how many
-            were found (``not_pruned``): the key may be of another workspace.
-        max_concurrency: The most conversations to fetch at the same time.
-        limit: Look at so many conversations at most, the newest; None is no bound.
-        source: What to note as the archive's origin; the client's ``base_url`` by default.
-        same_workspace: Whether to accept another API key than the one that the archive was filled with, once, as
-            when the key was replaced. An archive is bound to the first key; one that was filled without a key (by
-            webhooks, by an import, by an older version) is bound when the service has one of its newest ten
+        prune: What to do with conversations that the service has deleted, within the part of the list that is read:
+            ``"mark"`` sets ``deleted_unix_secs``, ``"remove"`` removes them and their recordings; None (default) keeps
+            them. Each is requested first, and only those that the service itself answers with 404 are pruned, not those
+            for which a proxy does. Those that an earlier run marked stay marked, also with ``"remove"``.
+        prune_limit: The largest share of the archive's conversations that one run may prune, 0 to 1; 0.1 by default.
+            Ten conversations may always be pruned, unless it is 0. When there are more, none is pruned, and the
+            report has their number (``not_pruned``): the key may belong to another workspace.
+        max_concurrency: The most conversations to fetch at the same time, 128 by default.
+        limit: The most conversations to look at, newest first; None (default) means all.
+        source: The origin to record in the archive; the client's ``base_url`` by default.
+        same_workspace: Whether to accept a different API key than the one that filled the archive: pass True once
+            after the key was replaced. An archive is bound to its first key; one that was filled without a key (by
+            webhooks, an import or an older version) is bound when the service has one of its ten newest
             conversations.
-        progress: Called in the event loop whenever the counts have changed.
-        stop: Set it to end early: what is in flight is still fetched and written, if it takes no more than 30 s.
+        progress: Called in the event loop with the report whenever its counts have changed.
+        stop: Set it to end early: requests in flight still have 30 s to finish, and their results are written.
 
     Returns:
-        What came of it.
+        The counts of the run.
 
     Raises:
-        InvalidArgumentError: A time has no zone, or ``since`` is later than ``until``, or a number is too small.
+        InvalidArgumentError: A time has no zone, ``since`` is later than ``until``, or a number is out of range.
         ArchiveBusyError: Another harvest writes to the archive.
         ArchiveError: The archive cannot be written, is of another workspace, was moved, removed or restored from a
             backup meanwhile, or the file is something else.
         AuthenticationError: The service does not accept the key: everything would fail.
         PermissionDeniedError: The key may not read the list.
-        APIStatusError: The service refused the first request, as a parameter is not valid; or gateways answered in its
-            place for a quarter of an hour.
+        APIStatusError: The service refused the first request, for example for an invalid parameter; or gateways
+            answered in its place for 15 minutes.
         ConnectionFailedError: The first request could not connect for 10 s.
-        TransportError: The service could not be reached for a quarter of an hour.
+        TransportError: The service could not be reached for 15 minutes.
         OSError: A recording cannot be written.
     """
     for name, number in (("max_concurrency", max_concurrency), ("limit", limit)):
@@ -111,12 +111,12 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     if not 0 <= prune_limit <= 1:
         raise InvalidArgumentError("prune_limit", f"must be a share from 0 to 1, got {prune_limit}")
     if lookback < timedelta(0):
-        raise InvalidArgumentError("lookback", f"must not be less than nothing, got {lookback}")
+        raise InvalidArgumentError("lookback", f"must not be negative, got {lookback}")
     window = Window(start_bound("since", since) or BEGINNING, start_bound("until", until))
     if window.empty:
         raise InvalidArgumentError("since", f"{since} is not before until, {until}: nothing lies between")
     if agent_id is not None:
-        calls.list_conversations(agent_id=agent_id)  # refuses an odd one before there is a file
+        calls.list_conversations(agent_id=agent_id)  # refuses an invalid id before there is a file
     open_archive = partial(
         ArchiveWriter,
         path,

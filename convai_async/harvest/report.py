@@ -1,4 +1,4 @@
-"""How far a harvest is, and what came of it."""
+"""The progress of a harvest, and its result."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ class HarvestReport(msgspec.Struct, kw_only=True):
     """The counts of one run: growing while it runs, final when it returns.
 
     Attributes:
-        found: Conversations that were listed, and such of earlier runs that were looked at again.
+        found: Conversations that were listed, and unfinished or failed ones of earlier runs.
         fetched: Conversations fetched and written.
-        unchanged: Conversations that were here, final, and looked in the list as before: not fetched.
+        unchanged: Conversations in the archive that are final, and whose line in the list is the same: not fetched.
         failed: Conversations, recordings and parts of the list that could not be read; the next run tries them again.
         undecodable: Of those fetched, how many are kept as raw JSON only.
         recordings: Recordings saved.
-        deleted: Conversations that the service was found to have no more.
-        not_pruned: Conversations that the service was found to have no more when pruning was refused, as there are more
-            of them than ``prune_limit`` allows; 0 when it was not refused.
+        deleted: Conversations that the service was found to have deleted, marked or removed in the archive.
+        not_pruned: Conversations that the service was found to have deleted, but that were not pruned because there
+            are more than ``prune_limit`` allows: this many or more. 0 unless pruning was refused.
         bytes: Bytes of JSON and audio that were fetched.
         seconds: How long the run has taken.
-        concurrency: How many requests may be in flight now.
-        to_list: How many conversations are probably still to be listed, at least; 0 while nothing tells.
+        concurrency: The current limit on requests in flight.
+        to_list: An estimate of the conversations that are still to be listed, at least this many; 0 while it is unknown.
         listed: Whether the list was read to its end (or to ``limit``).
         reached_unix_secs: When the oldest conversation that was listed started.
         interrupted: Whether it was asked to stop early.
-        waiting_for: What is wrong while the run waits for the service, else None.
-        waiting_until_unix_secs: When it stops waiting, in unix seconds, else None.
+        waiting_for: The problem because of which the run waits for the service, or None.
+        waiting_until_unix_secs: When it stops waiting at the latest, in unix seconds, or None.
     """
 
     found: int = 0
@@ -54,12 +54,12 @@ class HarvestReport(msgspec.Struct, kw_only=True):
 
     @property
     def handled(self) -> int:
-        """Of those found, how many are dealt with."""
+        """How many of those found are done: fetched, unchanged or failed."""
         return self.fetched + self.unchanged + self.failed
 
     @property
     def seconds_left(self) -> float | None:
-        """How long it will probably take yet; None when nothing tells."""
+        """An estimate of the seconds that the run still takes; None before anything was handled."""
         if not self.handled or not self.seconds:
             return None
         left = max(self.found - self.handled, 0) + self.to_list

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from convai_async.errors import DecodeError
-from convai_async.models._lenient_json import REFUSALS, decode_json
+from convai_async.models._lenient_json import DECODE_ERRORS, decode_json
 from convai_async.models._oddities import straightened
 from convai_async.models._open_union import open_unions
 
@@ -54,13 +54,13 @@ def _new_decoder(model: Any, droppable: Collection[str] = ()) -> Callable[[bytes
         # Messages, not the errors: their tracebacks would hold on to this frame, and so to the body.
         try:
             return parse(body)
-        except REFUSALS as error:
+        except DECODE_ERRORS as error:
             message = str(error)
         value = _normalized(body, model, message)
         while True:
             try:
                 return parse(msgspec.json.encode(value))
-            except REFUSALS as error:
+            except DECODE_ERRORS as error:
                 message = str(error)
             field = _field_of(message)
             if field not in droppable or not isinstance(value, dict) or field not in value:
@@ -86,7 +86,7 @@ def _normalized(body: bytes, model: Any, message: str) -> Any:
     """
     try:
         value = decode_json(body)
-    except REFUSALS:
+    except DECODE_ERRORS:
         raise DecodeError.from_message(message, body) from None
     return straightened(value, model)
 
@@ -111,6 +111,6 @@ def _decode_in_parts(decode: Callable[[bytes], T], body: bytes, field: str, item
         for start in range(0, len(items), _ITEMS):
             made += decode_items(b"[" + b",".join(items[start : start + _ITEMS]) + b"]")
         setattr(decoded, field, tuple(made))
-    except (DecodeError, KeyError, *REFUSALS):
+    except (DecodeError, KeyError, *DECODE_ERRORS):
         return None  # decoding the whole says what is wrong, and where
     return decoded

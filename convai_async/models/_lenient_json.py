@@ -19,7 +19,7 @@ _DECODER = json.JSONDecoder(strict=False)
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
-REFUSALS = (ValueError, TypeError, RecursionError)
+DECODE_ERRORS = (ValueError, TypeError, RecursionError)
 """What decoding raises: msgspec's own and those of bad UTF-8, of open unions, and of depth."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -30,7 +30,7 @@ def decode_json(body: bytes) -> Any:
     """Decode JSON: strictly, and otherwise by `decode_lenient`."""
     try:
         return msgspec.json.decode(body)
-    except REFUSALS:
+    except DECODE_ERRORS:
         return decode_lenient(body)
 
 
@@ -58,7 +58,7 @@ def split_object(body: bytes) -> dict[str, bytes]:
     """
     try:
         return {name: bytes(value) for name, value in _read_object(body).items()}
-    except REFUSALS:
+    except DECODE_ERRORS:
         return {json.loads(name, strict=False): value for name, value in _pieces(body, "{", "}")}
 
 
@@ -71,7 +71,7 @@ def split_list(body: bytes) -> list[bytes]:
     """
     try:
         return [bytes(item) for item in _read_list(body)]
-    except REFUSALS:
+    except DECODE_ERRORS:
         return [item for _, item in _pieces(body, "[", "]")]
 
 

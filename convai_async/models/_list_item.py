@@ -42,11 +42,11 @@ class ListItem(Model, dict=True, gc=True):
         return item
 
     def to_json(self) -> bytes:
-        """Return the fields as JSON, and whatever else the service's objects had; `from_json` reads it back."""
+        """Return the fields as JSON, with those of the service that no model has; `from_json` reads it back."""
         return msgspec.json.encode(self.to_builtins()) if self.raw_json else super().to_json()
 
     def to_builtins(self) -> Any:
-        """Return the fields as dicts, lists, strings and numbers, and whatever else the service's objects had."""
+        """Return the fields as dicts, lists, strings and numbers, with the fields of the service that no model has."""
         fields = super().to_builtins()
         return _with_unknown(fields, decode_json(self.raw_json)) if self.raw_json else fields
 

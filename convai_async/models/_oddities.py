@@ -139,7 +139,7 @@ def _of_struct(model: type[msgspec.Struct]) -> Straighten:
         for name in never_null:
             if value.get(name, name) is None:
                 del value[name]
-        _mend_required(value, required_lists, ids)
+        _fix_required(value, required_lists, ids)
         for name, item in value.items():
             if type(item) in _CAN_BE_ODD and name in straighteners:
                 value[name] = straighteners[name](item)
@@ -148,7 +148,7 @@ def _of_struct(model: type[msgspec.Struct]) -> Straighten:
     return straighten
 
 
-def _mend_required(value: dict[str, Any], lists: list[str], ids: list[str]) -> None:
+def _fix_required(value: dict[str, Any], lists: list[str], ids: list[str]) -> None:
     for name in lists:
         if value.get(name, name) is None:
             value[name] = []

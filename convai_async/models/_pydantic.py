@@ -1,6 +1,6 @@
 """Models in pydantic, and so in FastAPI: validated by their own decoders, described in its JSON schemas.
 
-Only pydantic calls this: nothing here is imported by anyone else, and pydantic is no dependency.
+Only pydantic calls this: nothing here is imported by anyone else, and pydantic is not a dependency.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _validator(model: type[Any]) -> Callable[[Any, Any], Any]:
             return value
         try:
             return model.from_json(msgspec.json.encode(value))
-        except DecodeError as error:  # which is no ValueError, as pydantic wants it
+        except DecodeError as error:  # pydantic expects a ValueError
             raise ValueError(f"{error.problem} - at `{error.path}`") from None
         except TypeError as error:
             raise ValueError(str(error)) from None

@@ -40,7 +40,7 @@ class AgentLinks:
             agent_id: The agent (``agent_…``).
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or invalid.
             ConvAIError: As for any request.
         """
         return await self._engine.send(calls.get_agent_link(agent_id))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ConversationAnalyses:
-    """Judging conversations anew."""
+    """Analyses of conversations, run again."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -30,7 +30,7 @@ class ConversationAnalyses:
             conversation_id: Which one.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or invalid.
             ConvAIError: As for any request.
         """
         return await self._engine.send(calls.run_analysis(conversation_id))
@@ -53,13 +53,13 @@ class ConversationAnalyses:
             evaluation_id: The id of the evaluation criterion.
             scope: ``"conversation"`` judges the whole transcript, ``"agent"`` the part in which the agent that
                 defines the criterion was active; the service's choice by default.
-            evaluated_agent_id: The agent whose result is made anew, where the conversation was transferred between
-                agents. By default, with the scope ``"conversation"``, the agent that started the conversation.
-            evaluated_branch_id: The branch of ``evaluated_agent_id`` whose result is made anew, where the conversation
-                visited several of its branches; all of them by default.
+            evaluated_agent_id: The agent whose result is evaluated again, where the conversation was transferred
+                between agents. By default, with the scope ``"conversation"``, the agent that started the conversation.
+            evaluated_branch_id: The branch of ``evaluated_agent_id`` whose result is evaluated again, where the
+                conversation visited several of its branches; all of them by default.
 
         Raises:
-            InvalidArgumentError: An id is empty or odd, or the scope is unknown.
+            InvalidArgumentError: An id is empty or invalid, or the scope is unknown.
             ConvAIError: As for any request.
         """
         return await self._engine.send(

@@ -35,15 +35,15 @@ class ConversationAudio:
 
         Args:
             conversation_id: Whose recording.
-            range: The value of a Range header, such as ``"bytes=0-1023"``, as a player sends it. It depends on the
-                service whether the range comes (``.status`` is 206) or the whole recording (200). A header that is
-                malformed or asks for several ranges is ignored, as HTTP allows.
+            range: The value of a Range header, such as ``"bytes=0-1023"``, as a player sends it. The service
+                sends the range (``.status`` is 206) or the whole recording (200). A header that is malformed or asks
+                for several ranges is ignored, as HTTP allows.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or invalid.
             NotFoundError: There is no recording, or not yet.
             DecodeError: The reply is not a recording, or not the range that was asked for.
-            IncompleteBodyError: The reply does not say where it ends, so a part could pass for the whole.
+            IncompleteBodyError: The reply does not say where it ends, so a truncated one could not be detected.
             ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
             ConvAIError: As for any request.
         """
@@ -72,12 +72,12 @@ class ConversationAudio:
                 is unknown; begins again at 0 when the download does.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd; the destination is a folder, exists already, or its
+            InvalidArgumentError: The id is empty or invalid; the destination is a folder, exists already, or its
                 folder does not.
             NotFoundError: There is no recording, or not yet.
             DecodeError: The reply is not a recording.
             IncompleteBodyError: The recording ended early, or the reply does not say where it ends.
-            RequestTimeoutError: Nothing came for the client's ``timeout``, or less than its ``min_stream_rate``.
+            RequestTimeoutError: No byte arrived within the client's ``timeout``, or fewer than its ``min_stream_rate``.
             ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
             ConvAIError: As for any request.
             OSError: The file cannot be written.

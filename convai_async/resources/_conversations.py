@@ -44,7 +44,7 @@ class Conversations:
         feedback: Their ratings.
         files: Files that belong to them.
         messages: Search in what was said.
-        analysis: Judging them anew.
+        analysis: Runs their analysis again.
         tags: Their tags.
         topics: What they are about; the same as ``client.agents.topics``.
     """
@@ -91,7 +91,7 @@ class Conversations:
                 send; ``"json"`` by default.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd, or the format is unknown.
+            InvalidArgumentError: The id is empty or invalid, or the format is unknown.
             NotFoundError: It was deleted, or never there; right after a call ends, it may not be there yet.
             ConvAIError: As for any request.
         """
@@ -121,10 +121,10 @@ class Conversations:
         Args:
             conversation_id: Which one.
             max_messages: The most messages that a conversation may have for them to be included, 0 or more; the
-                service's choice by default. The first few of a longer conversation are not to be had.
+                service's choice by default. There is no way to get the first few messages of a longer conversation.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd, or ``max_messages`` is negative.
+            InvalidArgumentError: The id is empty or invalid, or ``max_messages`` is negative.
             NotFoundError: There is none.
             ConvAIError: As for any request.
         """
@@ -135,17 +135,18 @@ class Conversations:
     ) -> Conversation:
         """Wait for a conversation to get a status, and return it then.
 
-        It is asked for with pauses that grow from 1 to 15 seconds. That it is missing is tolerated for half a
-        minute, as it can be right after a call.
+        Polls with pauses that grow from 1 to 15 seconds. A 404 is tolerated for half a minute: right after a call
+        the service may not have the conversation yet.
 
         Args:
             conversation_id: Which one.
             until: The status to wait for: ``"initiated"``, ``"in-progress"``, ``"processing"``, ``"done"`` or
                 ``"failed"``.
-            timeout: Seconds to wait in all, and a second for the last look; None is no bound, and 0 asks once.
+            timeout: Seconds to wait in all, 120 by default, plus at most a second for the last request; None disables
+                it, and 0 asks once.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd, there is no such status, or ``timeout`` is not a number of
+            InvalidArgumentError: The id is empty or invalid, there is no such status, or ``timeout`` is not a number of
                 seconds.
             ConversationNotReadyError: The time is over, or it has ended with another status; ``.status`` is
                 the last one.
@@ -165,7 +166,7 @@ class Conversations:
     ) -> AsyncIterator[Watch]:
         """Watch for conversations: each comes once, when it has become final (done or failed).
 
-        Failures that pass are waited out. Save ``.token`` after you have dealt with a conversation, and a
+        Temporary failures are retried. Save ``.token`` after you have dealt with a conversation, and a
         later watch goes on from there::
 
             async with client.conversations.watch(token=saved) as new:
@@ -179,10 +180,10 @@ class Conversations:
             agent_id: Only conversations with this agent.
             since: Only those that started then or later: an aware datetime, or unix seconds; now by default.
             token: Where an earlier watch has got to, instead of ``since``.
-            interval: Seconds between two looks at the list.
+            interval: Seconds between two requests for the list, 30 by default.
 
         Raises:
-            InvalidArgumentError: On entering: an argument is odd.
+            InvalidArgumentError: On entering: an argument is invalid.
         """
         yield Watch(self._engine, agent_id=agent_id, since=since, token=token, interval=interval)
 
@@ -191,7 +192,7 @@ class Conversations:
     ) -> AbstractAsyncContextManager[AsyncIterator[FetchResult]]:
         """Get many conversations at once; each comes as soon as it is there, in any order.
 
-        One that cannot be had does not stop the others: its result carries the error::
+        A failure does not stop the others: its result carries the error::
 
             async with client.conversations.get_many(ids) as results:
                 async for result in results:
@@ -204,8 +205,8 @@ class Conversations:
 
         Args:
             ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
-            max_concurrency: How many to fetch at the same time; the client's own limit holds as well, and
-                interactive requests go first.
+            max_concurrency: How many to fetch at the same time, 16 by default; the client's own limit holds
+                as well, and interactive requests go first.
 
         Raises:
             InvalidArgumentError: On entering: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an
@@ -231,7 +232,7 @@ class Conversations:
             conversation_id: Which one.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or invalid.
             NotFoundError: There was none at the first attempt.
             ConvAIError: As for any request.
         """
@@ -242,7 +243,7 @@ class Conversations:
     ) -> AbstractAsyncContextManager[AsyncIterator[DeleteResult]]:
         """Delete many conversations at once; each is reported as soon as it is done, in any order.
 
-        One that cannot be deleted does not stop the others: its result carries the error::
+        A failure does not stop the others: its result carries the error::
 
             async with client.conversations.delete_many(ids) as results:
                 async for result in results:
@@ -252,8 +253,8 @@ class Conversations:
 
         Args:
             ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
-            max_concurrency: How many to delete at the same time; the client's own limit holds as well, and
-                interactive requests go first.
+            max_concurrency: How many to delete at the same time, 16 by default; the client's own limit holds
+                as well, and interactive requests go first.
 
         Raises:
             InvalidArgumentError: On entering: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an
@@ -356,6 +357,6 @@ class Conversations:
             cursor: Where to begin: a page's ``next_cursor``.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd, or the page size is out of range.
+            InvalidArgumentError: The id is empty or invalid, or the page size is out of range.
         """
         return Paginator(self._engine.send, calls.get_sip_messages(conversation_id, page_size=page_size, cursor=cursor))

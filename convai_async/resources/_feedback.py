@@ -27,7 +27,7 @@ class ConversationFeedback:
             feedback: ``"like"``, ``"dislike"``, or None to take the rating back.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or invalid.
             ConvAIError: As for any request.
         """
         await self._engine.send(calls.create_feedback(conversation_id, feedback))

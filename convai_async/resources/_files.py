@@ -55,7 +55,7 @@ class ConversationFiles:
             The id by which a message in the conversation refers to the file, and by which it is read and deleted.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd; the path is a folder or not there; the name or the
+            InvalidArgumentError: The id is empty or invalid; the path is a folder or not there; the name or the
                 media type is missing.
             ConvAIError: As for any request.
             OSError: The file cannot be read.
@@ -86,7 +86,7 @@ class ConversationFiles:
             file_id: Which one.
 
         Raises:
-            InvalidArgumentError: An id is empty or odd.
+            InvalidArgumentError: An id is empty or invalid.
             NotFoundError: There is no such file.
             ConvAIError: As for any request.
         """
@@ -103,7 +103,7 @@ class ConversationFiles:
             file_id: The id that `create` returned.
 
         Raises:
-            InvalidArgumentError: An id is empty or odd.
+            InvalidArgumentError: An id is empty or invalid.
             NotFoundError: There is no such file.
             APIStatusError: It was used in the conversation.
             ConvAIError: As for any request.

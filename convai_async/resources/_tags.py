@@ -54,7 +54,7 @@ class ConversationTags:
         """Get a tag (GET /v1/convai/tags/{tag_id}).
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or invalid.
             NotFoundError: There is no such tag.
             ConvAIError: As for any request.
         """
@@ -86,7 +86,7 @@ class ConversationTags:
         Only the owner of the tag and the admins of the workspace may do this.
 
         Raises:
-            InvalidArgumentError: The id is empty or odd.
+            InvalidArgumentError: The id is empty or invalid.
             NotFoundError: There was none at the first attempt.
             PermissionDeniedError: The tag belongs to somebody else.
             ConvAIError: As for any request.
@@ -101,7 +101,7 @@ class ConversationTags:
             tag_ids: The tags to add, of the same workspace; those that it already has are ignored.
 
         Raises:
-            InvalidArgumentError: An id is empty or odd, or there is none.
+            InvalidArgumentError: An id is empty or invalid, or there is none.
             ConvAIError: As for any request.
         """
         await self._engine.send(calls.assign_tags(conversation_id, tag_ids))
@@ -110,7 +110,7 @@ class ConversationTags:
         """Take a tag from a conversation (DELETE /v1/convai/conversations/{conversation_id}/tags/{tag_id}).
 
         Raises:
-            InvalidArgumentError: An id is empty or odd.
+            InvalidArgumentError: An id is empty or invalid.
             NotFoundError: The conversation did not have it at the first attempt.
             ConvAIError: As for any request.
         """

@@ -31,7 +31,7 @@ async def wait(
     Raises:
         InvalidArgumentError: There is no such status, or ``timeout`` is not a number of seconds.
         ConversationNotReadyError: It has ended with another status, or the time is over.
-        NotFoundError: It is still not there half a minute after the first question.
+        NotFoundError: It is still missing half a minute after the first request.
     """
     validate_choice("until", until, STATUSES)
     optional(validate_seconds, "timeout", timeout)

@@ -79,7 +79,7 @@ class Watch:
         """Wait for the next conversation to become final, and return it.
 
         Raises:
-            ConvAIError: The service refuses for good, as it does a wrong key. What passes is waited out.
+            ConvAIError: An error that is not retryable, such as a wrong key. Temporary errors are retried.
         """
         while True:
             try:
@@ -152,7 +152,7 @@ def _read_token(token: str, agent_id: str) -> _Position:
     try:
         position = msgspec.json.decode(base64.urlsafe_b64decode(token), type=_Position)
     except (TypeError, ValueError):
-        raise InvalidArgumentError("token", "is none that a watch gave") from None
+        raise InvalidArgumentError("token", "was not returned by a watch") from None
     if agent_id != position.agent_id:
         raise InvalidArgumentError("token", f"belongs to a watch with agent_id={position.agent_id or None!r}")
     return position

@@ -32,7 +32,7 @@ _KEY_HEADER = "xi-api-key"
 
 
 class FakeConvAI:
-    """A fake ElevenLabs Agents conversations service on a free port of this machine.
+    """A fake ElevenLabs Agents conversations service: an HTTP server on a free port of 127.0.0.1.
 
     ::
 
@@ -72,10 +72,10 @@ class FakeConvAI:
 
     Attributes:
         conversations: The conversations, newest first: iterate, look up, ``document(id)``.
-        requests: What was asked, in order: a list that also selects, see `RecordedRequests`.
-        faults: What goes wrong, see `Faults.add` and the functions of `convai_async.testing.faults`.
-        peak_in_flight: The most requests that were there at the same time.
-        refused: Requests that were over the concurrency limit.
+        requests: The requests that it received, in order: a list that can be filtered, see `RecordedRequests`.
+        faults: The faults that requests meet: see `Faults.add` and the functions of `convai_async.testing.faults`.
+        peak_in_flight: The most requests that were in flight at the same time.
+        refused: The number of requests that were over the concurrency limit.
     """
 
     def __init__(  # noqa: PLR0913 - a service has many sides, each by its name

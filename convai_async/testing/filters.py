@@ -282,9 +282,7 @@ SHARED_FILTERS: dict[str, Filter] = {
     "dynamic_variable_params": Filter(_CONDITIONS, _variables),
     "evaluation_params": Filter(several(read=_read_evaluation), _evaluated),
     "exclude_statuses": Filter(several(*STATUSES), lambda candidate, values: candidate.summary["status"] not in values),
-    "has_feedback_comment": _equal(
-        lambda candidate: bool((candidate.metadata["feedback"] or {}).get("comment")), boolean()
-    ),
+    "has_feedback_comment": _equal(_has_comment, boolean()),
     "main_languages": _any_of(lambda candidate: {candidate.summary["main_language"]}, several()),
     "phone_number_ids": _any_of(lambda candidate: _number_id(candidate, "phone_call", "phone_number_id"), several()),
     "rating_max": Filter(integer(1, 5), lambda candidate, value: (candidate.summary["rating"] or 6) <= value),

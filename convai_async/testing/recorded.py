@@ -1,4 +1,4 @@
-"""What a fake service was asked."""
+"""The requests that a fake service received."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RecordedRequest(msgspec.Struct, frozen=True):
     """A request that a fake service was sent.
 
     Attributes:
-        operation: Which operation it asked for, such as ``"get_conversation"``; empty for none of ours.
+        operation: Which operation it asked for, such as ``"get_conversation"``; empty if it is for no known operation.
         method: The HTTP method.
         path: The path, as it was sent.
         query: The query's pairs, decoded; a name may stand several times.
@@ -38,7 +38,7 @@ class RecordedRequest(msgspec.Struct, frozen=True):
 
 
 class RecordedRequests(list[RecordedRequest]):
-    """The requests that a fake service was sent, in order: a list that also selects.
+    """The requests that a fake service received, in order: a list that can be filtered by calling it.
 
     ::
 
@@ -67,7 +67,7 @@ class RecordedRequests(list[RecordedRequest]):
             operation: Of this operation, such as ``"get_conversation"``.
             method: With this method.
             path: Whose path holds this text.
-            query: Whose query has these pairs, perhaps among others.
+            query: Whose query has these pairs; it may have others too.
 
         Raises:
             ValueError: There is no such operation.

@@ -37,7 +37,7 @@ class Rule(msgspec.Struct, kw_only=True, eq=False):
 
 
 class Faults:
-    """The faults of a fake service; the first rule that matches a request decides.
+    """The faults of a fake service; the first rule that matches a request applies.
 
     Args:
         seed: Decides which requests a rate hits.
@@ -81,7 +81,7 @@ class Faults:
         return rule
 
     def add_random(self, rate: float) -> Rule:
-        """Add faults of every kind after which a client may try again, mixed, to this share of all requests.
+        """Add a random mix of the faults that a client can retry, to this share of all requests.
 
         ::
 

@@ -79,7 +79,7 @@ def file_server(folder: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("quirk", [{}, {"tool_calls": None, "interrupted": None}], ids=["plain", "with nulls"])
-async def test_document_of_10_mb_does_not_take_the_event_loop_for_long(
+async def test_document_of_10_mb_does_not_block_the_event_loop(
     quirk: dict[str, Any], tmp_path: Path, steps: list[float]
 ) -> None:
     corpus = FakeConvAI(conversations=30).conversations

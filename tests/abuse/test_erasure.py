@@ -219,14 +219,14 @@ def test_what_lies_beside_an_archive_is_its_owner_s_only_and_the_rest_goes_with_
 
 
 def test_a_device_is_no_archive() -> None:
-    with pytest.raises(ArchiveError, match="'/dev/null' is no regular file: name another"):
+    with pytest.raises(ArchiveError, match="'/dev/null' is not a regular file: name another"):
         ArchiveWriter("/dev/null", SOURCE)
 
 
 def test_a_lock_that_cannot_be_taken_is_not_called_a_busy_archive(archive: Path) -> None:
     lock = archive.with_name("calls.db.lock")
     lock.write_bytes(b"my thesis" * 100)
-    with pytest.raises(ArchiveError, match=r"calls\.db\.lock' exists and is no archive"):
+    with pytest.raises(ArchiveError, match=r"calls\.db\.lock' is not a convai archive"):
         ArchiveWriter(archive, SOURCE)
     lock.unlink()
     os.mkfifo(lock)

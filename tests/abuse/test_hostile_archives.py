@@ -173,7 +173,7 @@ def test_no_command_breaks_on_an_archive_with_something_wrong_in_it(
         ("UPDATE archive SET source = x'ff'", r"holds what convai_async did not write \(Expected `str`, got `bytes`"),
         ("DELETE FROM archive", "holds what convai_async did not write"),
         ("DROP TABLE runs", "has no table runs: restore it from a backup"),
-        ("PRAGMA user_version = 0", "is marked as an archive, but of no version that there is"),
+        ("PRAGMA user_version = 0", "is marked as an archive, but of an unknown version"),
     ],
 )
 def test_what_is_wrong_is_said(sound: Path, tmp_path: Path, statements: str, problem: str) -> None:

@@ -66,7 +66,7 @@ def test_a_small_file_that_unfolds_to_a_giant_line_is_refused(tmp_path: Path, mo
     monkeypatch.setattr(exporting, "_LONGEST_LINE", 1024**2)
     file = tmp_path / "bomb.jsonl.gz"
     file.write_bytes(gzip.compress(TEXT[:100] + b" " * 2 * 1024**2))
-    with pytest.raises(ArchiveError, match=r"line 1 of .*bomb.* is none that `export` wrote: it is too long"):
+    with pytest.raises(ArchiveError, match=r"line 1 of .*bomb.* was not written by `export`: it is too long"):
         import_jsonl(tmp_path / "calls.db", file)
 
 
@@ -97,7 +97,7 @@ def test_a_line_that_no_archive_can_hold_is_refused_with_its_number(tmp_path: Pa
         ({"conversation": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
         ({"listed": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
         ({"conversation_id": "c\0"}, "holds another conversation"),
-        ({"listed": None}, "`listed` of 'c' is no line of the list"),
+        ({"listed": None}, "`listed` of 'c' is not a summary"),
     ],
 )
 def test_a_line_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, object], problem: str) -> None:

@@ -347,7 +347,7 @@ async def test_a_list_without_end_is_an_error() -> None:
         writer.write(reply(json.dumps(page).encode()))
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=None) as client:
-        with pytest.raises(PaginationError, match="there is no end of it"):
+        with pytest.raises(PaginationError, match="the list does not end"):
             await client.conversations.list().collect()
     assert next(cursors) == 1000
 

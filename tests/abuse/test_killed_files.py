@@ -153,7 +153,7 @@ def test_file_is_synced_before_it_has_its_name_and_the_folder_after(
     assert list(tmp_path.iterdir()) == [destination]
 
 
-def test_file_is_not_replaced_without_being_told(tmp_path: Path) -> None:
+def test_file_is_not_replaced_without_overwrite(tmp_path: Path) -> None:
     destination = tmp_path / "call.mp3"
     destination.write_bytes(b"precious")
     file = AtomicFile(destination)

@@ -162,7 +162,7 @@ async def test_reply_that_does_not_decode_and_quotes_the_key_is_kept_without_it(
 
 
 @pytest.mark.parametrize("key", ["key", "i", "invalid"])
-async def test_short_key_mangles_nothing(key: str) -> None:
+async def test_short_key_is_not_redacted(key: str) -> None:
     body = b'{"detail": {"status": "invalid_api_key", "message": "it is an invalid key"}}'
     async with FakeConvAI(conversations=1, api_key=key) as fake, ConvAIClient(key, base_url=fake.url) as client:
         fake.faults.add(faults.body(body, code=401))

@@ -87,7 +87,7 @@ def test_harvest_goes_on_when_standard_error_is_closed(
     assert count(archive) == 40
 
 
-def test_pipe_whose_reader_has_gone_is_exit_code_3_without_a_word(harvested: Path) -> None:
+def test_closed_pipe_is_exit_code_3_without_a_message(harvested: Path) -> None:
     result = in_a_shell(f"convai-async export {harvested} - | true; exit ${{PIPESTATUS[0]}}")
     assert (result.returncode, result.stderr) == (3, "")
 

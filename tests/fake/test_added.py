@@ -116,7 +116,7 @@ def test_a_conversation_without_a_transcript_is_made_up() -> None:
     }
 
 
-def test_what_cannot_be_added_is_refused_and_leaves_nothing_behind() -> None:
+def test_invalid_conversation_is_refused_and_not_added() -> None:
     fake = FakeConvAI(conversations=1)
     there = list(fake.conversations)
     with pytest.raises(ValueError, match="already"):

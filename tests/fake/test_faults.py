@@ -46,7 +46,7 @@ async def test_a_body_ends_with_its_connection(fake: FakeConvAI, share: float, r
 
 
 @pytest.mark.parametrize("fault", [faults.endless(chunk=100, pause=0.001), faults.slow_body(chunk=100, pause=0.001)])
-async def test_a_recording_drips(fault: Fault) -> None:
+async def test_slow_body_sends_a_recording_in_small_chunks(fault: Fault) -> None:
     async with (
         FakeConvAI(conversations=30, audio_bytes=1_000_000) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(attempts=1)) as client,

@@ -87,7 +87,7 @@ async def test_a_range_beyond_the_end_is_a_416_that_says_the_size(session: aioht
         {"range": "bytes=0-1", "if-range": '"tag"'},
     ],
 )
-async def test_what_is_not_one_range_is_answered_in_full(
+async def test_malformed_and_multiple_ranges_are_answered_in_full(
     session: aiohttp.ClientSession, headers: dict[str, str]
 ) -> None:
     async with session.get("audio", headers=headers) as reply:

@@ -200,7 +200,7 @@ def test_document_that_does_not_fit_but_names_the_conversation_is_kept_with_the_
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"null", b"[]", b'"conv_1"', b"<html>conv_1", b"[" * 100_000, b'{"a": NaN}']
 )
-def test_what_does_not_name_the_conversation_is_not_its_document(raw: bytes) -> None:
+def test_document_without_the_conversation_id_is_refused(raw: bytes) -> None:
     assert not is_of("conv_1", raw)
 
 
@@ -526,7 +526,7 @@ OPEN: list[Callable[[Path], object]] = [lambda path: ArchiveWriter(path, SOURCE)
 @pytest.mark.parametrize("content", [b"my thesis", b"x" * 10_000, b"SQLite format 3\x00 not really"])
 def test_a_file_of_another_kind_is_refused_and_left_as_it_was(path: Path, content: bytes, make: Any) -> None:
     path.write_bytes(content)
-    with pytest.raises(ArchiveError, match=r"is no archive: name another file"):
+    with pytest.raises(ArchiveError, match=r"is not a convai archive: name another file"):
         make(path)
     assert path.read_bytes() == content
     assert list(path.parent.iterdir()) == [path]
@@ -539,7 +539,7 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_was(path: Path,
     connection.commit()
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(ArchiveError, match="is a database, but no archive of ours"):
+    with pytest.raises(ArchiveError, match="is a database, but not a convai archive"):
         make(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

@@ -91,7 +91,7 @@ def test_what_is_exported_and_imported_is_the_same_archive(
     assert stat.S_IMODE(exported.stat().st_mode) == 0o600
 
 
-def test_what_a_webhook_brought_comes_back_without_a_line_of_the_list(tmp_path: Path) -> None:
+def test_export_and_import_keep_that_a_webhook_stored_a_conversation(tmp_path: Path) -> None:
     path, copy = tmp_path / "hooks.db", tmp_path / "copy.db"
     store_conversation(path, Conversation(conversation_id="conv_1", status="done"), source=SOURCE, event_timestamp=7)
     with Archive.open(path) as archive:
@@ -225,8 +225,8 @@ def test_nothing_is_overwritten_and_a_failed_export_leaves_nothing(archive: Arch
     ("content", "problem"),
     [
         (b"", "holds no conversation"),
-        (b"not json\n", "line 1 of .* is none that `export` wrote"),
-        (b'{"source": "a"}\n', "line 1 of .* is none that `export` wrote: .*conversation_id"),
+        (b"not json\n", "line 1 of .* was not written by `export`"),
+        (b'{"source": "a"}\n', "line 1 of .* was not written by `export`: .*conversation_id"),
         (
             b"".join(
                 b'{"source":"%s","conversation_id":"c","fetched_unix_secs":1,"conversation":{}}\n' % source

@@ -808,7 +808,9 @@ async def test_documents_that_are_not_json_are_kept_as_they_came_and_not_fetched
     assert fake.requests("get_conversation") == []
 
 
-async def test_what_does_not_end_soon_after_a_stop_is_cancelled(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_requests_that_do_not_end_soon_after_a_stop_are_cancelled(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_run, "_GRACE_SECS", 0.2)
     async with (
         FakeConvAI(conversations=20, audio_bytes=2_000_000, audio_content_length=False) as fake,

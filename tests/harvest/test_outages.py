@@ -343,7 +343,9 @@ async def next_line(stream: asyncio.StreamReader | None, words: str) -> str:
     raise AssertionError(f"no line with {words!r}")
 
 
-async def test_process_without_a_service_says_so_within_seconds_and_ends(tmp_path: Path, unused_tcp_port: int) -> None:
+async def test_process_without_a_service_reports_it_within_seconds_and_ends(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
     began = time.monotonic()
     address = f"http://127.0.0.1:{unused_tcp_port}"
     process = await asyncio.create_subprocess_exec(
@@ -361,7 +363,7 @@ async def test_process_without_a_service_says_so_within_seconds_and_ends(tmp_pat
     assert time.monotonic() - began < 30
 
 
-async def test_process_says_that_the_service_is_gone_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+async def test_process_reports_an_outage_and_resumes_after_it(tmp_path: Path) -> None:
     async with FakeConvAI(conversations=400, latency=0.05) as fake:
         port = int(fake.url.rpartition(":")[2])
         process = await asyncio.create_subprocess_exec(

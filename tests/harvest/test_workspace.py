@@ -125,7 +125,9 @@ async def test_conversations_that_are_known_to_be_deleted_are_no_evidence(first:
     assert asked[0].path.endswith(oldest)
 
 
-async def test_evidence_is_one_answer_among_ten_also_after_odd_ids(first: FakeConvAI, path: Path) -> None:
+async def test_archive_is_bound_if_the_service_has_one_of_its_ten_newest_conversations(
+    first: FakeConvAI, path: Path
+) -> None:
     newest = max(first.conversations[each].start for each in first.conversations)
     odd = [f"conv_gone_{number}" for number in range(8)] + [".."]
     with ArchiveWriter(path, SOURCE) as writer:
@@ -138,7 +140,7 @@ async def test_evidence_is_one_answer_among_ten_also_after_odd_ids(first: FakeCo
     assert ids_in(path) >= set(first.conversations)
 
 
-def test_archive_without_conversations_is_bound_anew_and_forgets_what_it_read_of_the_list(path: Path) -> None:
+def test_empty_archive_is_bound_to_another_key_and_forgets_its_windows(path: Path) -> None:
     with ArchiveWriter(path, SOURCE, key_fingerprint=lambda _: b"one") as writer:
         writer.store([], [Window(5, 9)])
         assert writer.bound
@@ -149,7 +151,7 @@ def test_archive_without_conversations_is_bound_anew_and_forgets_what_it_read_of
         assert writer.windows("") == []
 
 
-def test_archive_without_conversations_that_changes_its_source_forgets_what_it_read_of_the_list(path: Path) -> None:
+def test_empty_archive_takes_another_source_and_forgets_its_windows(path: Path) -> None:
     with ArchiveWriter(path, "https://wrong.example", key_fingerprint=lambda _: b"one") as writer:
         writer.store([], [Window(5, 9)])
     with ArchiveWriter(path, SOURCE) as writer:

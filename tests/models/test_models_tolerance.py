@@ -107,7 +107,7 @@ def test_object_in_the_place_of_an_enum_s_value_is_left_out() -> None:
         (b'{"conversation_id": "c", "agent_name": "line\x0bbreak"}', "line\x0bbreak"),
     ],
 )
-def test_broken_text_and_numbers_that_are_none_do_not_spoil_a_document(document: bytes, name: str) -> None:
+def test_invalid_text_and_non_finite_numbers_do_not_fail_a_document(document: bytes, name: str) -> None:
     made = Conversation.from_json(document)
     assert made.agent_name == name
     assert made.metadata.cost is None

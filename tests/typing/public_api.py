@@ -17,6 +17,7 @@ from convai_async import (
     Paginator,
     Response,
     SavedAudio,
+    UndecodableItem,
     Watch,
     calls,
 )
@@ -49,6 +50,7 @@ async def lists(client: ConvAIClient) -> None:
         assert_type(page, Page[ConversationSummary])
         assert_type(page.next_cursor, str | None)
         assert_type(list(page), list[ConversationSummary])
+        assert_type(page.undecodable, tuple[UndecodableItem, ...])
     async with paginator.prefetch(pages=2) as summaries:
         assert_type(summaries, AsyncIterator[ConversationSummary])
     assert_type(client.conversations.get_sip_messages("conv_1"), Paginator[SipMessage])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from convai_async.testing.faults._kinds import Fault, Proceed
 
 End = Literal["close", "reset", "half-close"]
-"""How a connection ends: in order, by a reset, or with the client still listened to."""
+"""How a connection ends: with FIN (``"close"``), with RST (``"reset"``), or with only the server's side closed."""
 
 
 def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
@@ -30,8 +30,8 @@ def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
         await client.conversations.get(conversation_id)
 
     Args:
-        after_acting: Whether the service does what it was asked to before.
-        end: How.
+        after_acting: Whether the service carries out the request first.
+        end: How the connection ends.
     """
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:

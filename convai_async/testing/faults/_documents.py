@@ -138,9 +138,9 @@ def expiring_cursors(
             await client.conversations.list(page_size=2, cursor=page.next_cursor)
 
     Args:
-        after: How many requests a cursor lives; None is any number.
-        seconds: How long it lives; None is for as long as you like.
-        clock: Tells the time in seconds.
+        after: For how many requests a cursor is valid; None means any number.
+        seconds: For how many seconds it is valid; None means any time.
+        clock: Returns seconds.
     """
     issued: dict[str, tuple[int, float]] = {}
     count = 0

@@ -94,7 +94,7 @@ def html(code: int = 502) -> Fault:
 
 
 def body(content: bytes, *, code: int = 200, content_type: str = "application/json") -> Fault:
-    """Answer with this body, whatever it is.
+    """Answer with this body.
 
     ::
 
