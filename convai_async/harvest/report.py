@@ -21,7 +21,7 @@ class HarvestReport(msgspec.Struct, kw_only=True):
         bytes: Bytes of JSON and audio that were fetched.
         seconds: How long the run has taken.
         concurrency: The current limit on requests in flight.
-        to_list: An estimate of the conversations that are still to be listed, at least this many; 0 while it is unknown.
+        to_list: An estimate of the conversations still to be listed, at least this many; 0 while it is unknown.
         listed: Whether the list was read to its end (or to ``limit``).
         reached_unix_secs: When the oldest conversation that was listed started.
         interrupted: Whether it was asked to stop early.
