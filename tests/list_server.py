@@ -25,6 +25,7 @@ class ListServer:
     Attributes:
         listed: Every id that was in a reply.
         pages: How many pages were asked for.
+        most_pages: How many may be.
         cursors_work: Whether a request with a cursor is answered, by the number of pages that were asked for.
         on_page: Called with each request for a page; may return another reply.
         change: Changes each page.
@@ -41,6 +42,7 @@ class ListServer:
         self.page_size = page_size
         self.listed: set[str] = set()
         self.pages = 0
+        self.most_pages = 20_000
         self.cursors_work: Callable[[int], bool] = lambda _: True
         self.on_page: Callable[[web.Request], web.Response | None] = lambda _: None
         self.change: Callable[[dict[str, Any]], object] = lambda _: None
@@ -72,6 +74,8 @@ class ListServer:
 
     async def _list(self, request: web.Request) -> web.Response:
         self.pages += 1
+        if self.pages > self.most_pages:
+            return web.Response(status=403)  # ends the harvest: it would never end by itself
         if (reply := self.on_page(request)) is not None:
             return reply
         first, given = map(int, request.query.get("cursor", "0.0").split("."))

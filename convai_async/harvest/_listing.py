@@ -306,7 +306,8 @@ class _Reading:
             fewest = 2 if self.pages < _MOST_PAGES else _FEWEST_PARTS_OF_UNKNOWN
             count = max(fewest, math.ceil(self.expected_pages / _PAGES_A_PART))
             starts = {window.start + length * number // count for number in range(count)}
-        if not starts - {window.start} and high != window.end:
+        starts = {start for start in starts if window.start < start < high}
+        if not starts and high != window.end:
             starts.add(high)
         ordered = sorted(starts | {window.start})
         ends: list[int | None] = [*ordered[1:], window.end]

@@ -20,7 +20,7 @@ from unittest.mock import patch
 import anyio
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from list_server import ListServer
 
@@ -353,6 +353,8 @@ async def test_list_that_ignores_its_bounds_is_read_and_not_split_without_end(
     pages=st.integers(1, 30),
     parts=st.tuples(st.integers(1, 4), st.integers(1, 8), st.integers(1, 40)),
 )
+@example(start=500, length=1, listed=[500], pages=30, parts=(1, 1, 1))
+@example(start=500, length=None, listed=[500], pages=30, parts=(1, 1, 1))
 def test_parts_of_a_range_are_the_range(
     start: int, length: int | None, listed: list[int], pages: int, parts: tuple[int, int, int]
 ) -> None:
