@@ -43,6 +43,7 @@ _LONGEST_WAIT = 0.25
 _GRACE_SECS = 30.0
 """How long what is in flight may take when the run is asked to stop."""
 LISTERS = 16
+_EVERYTHING = Scope(Window(BEGINNING, None))
 
 
 class Run:
@@ -108,6 +109,8 @@ class Run:
             # Calls that started since the list was begun.
             await self._list_and_fetch([Window(newest + 1, None)])
         self.report.listed = not self._stop.is_set() and not self._intake.unreadable_ranges
+        if self.report.listed and not self._intake.limited and self._scope == _EVERYTHING:
+            await run_sync(self._archive.keep_list_failures, self._intake.unread)
         if self._intake.satisfied and self.report.reached_unix_secs is not None:
             self._scope = Scope(Window(self.report.reached_unix_secs, self._scope.window.end), self._scope.agent_id)
 

@@ -40,7 +40,7 @@ from convai_async.harvest.windows import Window, merged
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -286,12 +286,21 @@ class ArchiveWriter(ArchiveQueries):
         )
 
     def begin_run(self) -> int:
-        """Note that a run begins, and return its number. Parts of the list that could not be read are read again."""
+        """Note that a run begins, and return its number."""
         with self._transaction():
-            self._connection.execute("DELETE FROM failures WHERE part = 'list'")
             cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
         self._run_id = int(cursor.lastrowid or 0)
         return self._run_id
+
+    def keep_list_failures(self, ids: Collection[str]) -> None:
+        """Remove the failures of parts of the list, except for these: the whole list was read again.
+
+        Raises:
+            ArchiveError: They cannot be removed.
+        """
+        with self._transaction():
+            rows = self._connection.execute("SELECT conversation_id FROM failures WHERE part = 'list'").fetchall()
+            self._settle_failures([each for (each,) in rows if each not in ids], "list")
 
     def end_run(self, run_id: int, report: Any) -> None:
         """Note how a run ended.

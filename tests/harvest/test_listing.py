@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 import time
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -24,16 +24,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from list_server import ListServer
 
+from convai_async import ConvAIClient
 from convai_async.calls import MAX_PAGE_SIZE, Page
 from convai_async.errors import APIStatusError, AuthenticationError, PermissionDeniedError
 from convai_async.harvest import Archive, HarvestReport, Window, _listing, harvest
 from convai_async.harvest._listing import RangeScheduler
 from convai_async.models import ConversationSummary
+from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from convai_async import ConvAIClient
 
 NEWEST = 1_780_000_000
 CASES = int(os.environ.get("LIST_CASES", "40"))
@@ -437,3 +437,22 @@ async def test_start_ahead_of_the_clock_hides_no_conversation_that_starts_before
         server.order.insert(1, "later")
         await harvest(client, path, lookback=timedelta(0))
     assert stored(path) == {"ahead", "earlier", "later"}
+
+
+async def test_run_that_reads_a_part_of_the_list_keeps_what_could_not_be_read_of_the_rest(tmp_path: Path) -> None:
+    def lose_the_id(page: dict[str, Any]) -> None:
+        del page["conversations"][0]["conversation_id"]
+
+    path = tmp_path / "calls.db"
+    async with FakeConvAI(conversations=30) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        fake.faults.add(faults.change(lose_the_id), operation="list_conversations", times=None)
+        assert not (await harvest(client, path)).complete
+        fake.faults.clear()
+        tomorrow = datetime.fromtimestamp(fake.conversations[next(iter(fake.conversations))].start + 86_400, UTC)
+        assert (await harvest(client, path, since=tomorrow)).complete
+        with Archive.open(path) as archive:
+            assert [failure.part for failure in archive.failures()] == ["list"]
+        assert (await harvest(client, path)).complete
+        with Archive.open(path) as archive:
+            assert archive.failures() == []
+            assert archive.status().conversations == 30
