@@ -22,8 +22,8 @@ _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "r
 class _StderrHandler(logging.Handler):
     """Writes a line for each record; above a progress bar, where there is one."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
         self.detailed = False
 
     def format(self, record: logging.LogRecord) -> str:
@@ -58,7 +58,7 @@ def _request_line(record: logging.LogRecord) -> str:
 @contextmanager
 def logging_to_stderr() -> Iterator[None]:
     """Show warnings on standard error until the block ends; `logging_options` show more."""
-    handler, root = _StderrHandler(), logging.getLogger()
+    handler, root = _StderrHandler(logging.WARNING), logging.getLogger()
     levels = root.level, _logger.level
     root.addHandler(handler)
     try:
@@ -72,15 +72,20 @@ def logging_to_stderr() -> Iterator[None]:
 def _show_requests(_context: click.Context, _parameter: click.Parameter, given: bool) -> None:  # noqa: FBT001 - click's
     if given:
         _logger.setLevel(logging.DEBUG)
+        for handler in _own_handlers():
+            handler.setLevel(logging.DEBUG)
 
 
 def _show_everything(_context: click.Context, _parameter: click.Parameter, given: bool) -> None:  # noqa: FBT001 - click's
     if given:
-        root = logging.getLogger()
-        root.setLevel(logging.DEBUG)
-        for handler in root.handlers:
-            if isinstance(handler, _StderrHandler):
-                handler.detailed = True
+        logging.getLogger().setLevel(logging.DEBUG)
+        for handler in _own_handlers():
+            handler.setLevel(logging.DEBUG)
+            handler.detailed = True
+
+
+def _own_handlers() -> list[_StderrHandler]:
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, _StderrHandler)]
 
 
 def logging_options() -> list[Callable[[Any], Any]]:

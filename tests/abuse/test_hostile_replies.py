@@ -251,7 +251,7 @@ async def test_body_without_a_marked_end_is_incomplete(head: bytes, what: str, t
         writer.close()
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=TWICE) as client:
-        with pytest.raises(IncompleteBodyError, match="cannot be told from a whole one") as caught:
+        with pytest.raises(IncompleteBodyError, match="a truncated one cannot be detected") as caught:
             await act(client, what, tmp_path)
     assert not caught.value.retryable
     assert list(tmp_path.iterdir()) == []

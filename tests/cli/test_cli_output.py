@@ -14,6 +14,7 @@ import click
 import pytest
 from command_line import COMMAND
 from test_cli import count
+from unmeasured import unmeasured
 
 from convai_async.cli._app import app, run
 from convai_async.cli._exit_codes import EXIT_CODES
@@ -206,6 +207,7 @@ def test_help_of_every_command_fits_80_columns_and_has_an_example(capsys: pytest
 
 def test_help_imports_no_command_and_not_rich() -> None:
     script = "import sys; from convai_async.cli._app import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
-    result = subprocess.run([COMMAND[0], "-P", "-c", script], check=True, capture_output=True, text=True)
+    command = [COMMAND[0], "-P", "-c", script]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, env=unmeasured())
     loaded = set(result.stderr.split())
     assert not {"rich", "rich.console", "sqlite3", "convai_async.harvest", "convai_async.cli._list"} & loaded
