@@ -71,7 +71,7 @@ async def test_an_example_runs(name: str) -> None:
             "pytest": pytest,
             "recorded_id": recorded_id,
         }
-        exec(compile(ast.parse(source), name, "exec"), namespace)
+        exec(compile(ast.parse(source), f"<example of {name}>", "exec"), namespace)
         run: Callable[[], Any] = namespace["run"]
         await run()
         if name.startswith("faults."):
