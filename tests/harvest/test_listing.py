@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NEWEST = 1_780_000_000
-CASES = int(os.environ.get("LIST_CASES", "40"))
+CASES = int(os.environ.get("LIST_CASES", "25"))
 
 
 def stored(path: Path) -> set[str]:
