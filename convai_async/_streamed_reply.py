@@ -21,7 +21,7 @@ class StreamLimits(NamedTuple):
 
     Attributes:
         max_bytes: The largest size.
-        min_rate: The fewest bytes per second, averaged over a minute; 0 is no limit.
+        min_rate: The fewest bytes per second, averaged over a minute; 0 disables it.
     """
 
     max_bytes: int

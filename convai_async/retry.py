@@ -109,16 +109,15 @@ async def repeat(  # noqa: PLR0913 - the clock and the sleep are here for the te
         ConvAIError: The last attempt's error, with ``attempts`` and ``gave_up`` filled in.
     """
     sent = 0
-    first = first_error
 
     async def next_attempt() -> T:
-        nonlocal sent, first
+        nonlocal sent, first_error
         try:
-            if first is not None:
-                raise first
+            if first_error is not None:
+                raise first_error
             return await attempt()
         except ConvAIError as error:
-            first = None
+            first_error = None
             sent += error.attempts > 0  # 0 is an attempt that got no slot
             error.attempts = sent
             raise

@@ -9,10 +9,8 @@ from typing import Any
 import click
 
 from convai_async.cli._options import connection_options, examples, open_client
-from convai_async.cli._output import BinaryOutput, is_terminal, write
+from convai_async.cli._output import STANDARD_OUTPUT, BinaryOutput, is_terminal, write
 from convai_async.cli._terminal import byte_count
-
-_STANDARD_OUTPUT = "-"
 
 
 @click.command(
@@ -33,7 +31,7 @@ def audio_command(conversation_id: str, *, output: str | None, force: bool, **co
 
     The file appears when it is complete. One that exists already is not replaced, unless --force says so.
     """
-    if output == _STANDARD_OUTPUT:
+    if output == STANDARD_OUTPUT:
         if is_terminal():
             raise click.UsageError("a recording is not text for a terminal: redirect the output, or name a file")
         asyncio.run(_stream(conversation_id, connection))

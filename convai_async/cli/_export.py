@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convai_async.cli._options import archive_filters, examples, filter_options
-from convai_async.cli._output import BinaryOutput, write
+from convai_async.cli._output import STANDARD_OUTPUT, BinaryOutput, write
 from convai_async.harvest import Archive
 from convai_async.harvest.export import export, export_to_stream
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-_STANDARD_OUTPUT = "-"
 
 
 @click.command(
@@ -59,7 +57,7 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
     A DESTINATION of - is standard output.
     """
     filters = archive_filters(agent_id, since, until)
-    to_stdout = destination == _STANDARD_OUTPUT
+    to_stdout = destination == STANDARD_OUTPUT
     if to_stdout and (partition or force):
         raise click.UsageError("--partition and --force are for files, not for standard output")
     if format is not None and not to_stdout:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from convai_async.models._base import Model
 
 
+STANDARD_OUTPUT = "-"
+"""What stands for it in the place of a file's name."""
+
+
 class OutputError(Exception):
     """Standard output cannot be written: it is closed or full, or its reader has gone.
 

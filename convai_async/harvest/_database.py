@@ -110,7 +110,7 @@ def _check_ours(connection: sqlite3.Connection, file: Path, *, create: bool) -> 
 
 def _lock(file: Path) -> sqlite3.Connection:
     # A transaction in an empty database beside the archive: it works wherever SQLite does, and ends with
-    # the process, however that ends. The file stays: whoever waited for a file that was removed would lock that one.
+    # the process, however that ends. The file stays: a process that waited for a removed file would lock that one.
     lock_file = file.with_name(f"{file.name}.lock")
     lock = _connect(lock_file, "mode=rw", writable=True, timeout=_LOCK_TIMEOUT_SECS)
     with errors_named(lock_file), _closed_on_error(lock):

@@ -34,7 +34,7 @@ class Intake:
         scope: Which conversations are wanted.
         report: Where to note how far back the list was read.
         count: Adds to the report's counts.
-        limit: How many conversations to take at most; None is no bound.
+        limit: The most conversations to take; None means all.
         find_absent: Whether to ask for conversations that are here, but not in the list any more.
 
     Attributes:
@@ -42,7 +42,7 @@ class Intake:
         settled: Conversations that were written in this run, but would be fetched again.
         newest: When the newest conversation that was listed started, or None.
         unreadable_ranges: How many ranges of the list could not be read.
-        unread: The ids of the failures recorded for lines and ranges of the list that could not be read.
+        unread_lines: The ids of the failures recorded for lines of the list that could not be read.
     """
 
     def __init__(  # noqa: PLR0913 - what it decides by
@@ -59,7 +59,7 @@ class Intake:
         self.settled: set[str] = set()
         self.newest: int | None = None
         self.unreadable_ranges = 0
-        self.unread: set[str] = set()
+        self.unread_lines: set[str] = set()
         self._archive = archive
         self._scope = scope
         self._report = report
@@ -139,9 +139,7 @@ class Intake:
         """Record that a range of the list could not be read."""
         self.unreadable_ranges += 1
         end = "" if window.end is None else window.end
-        range_id = f"range:{window.start}-{end}"
-        self.unread.add(range_id)
-        await self._outcomes.send(Outcome(Failure(range_id, error, attempts, "list"), []))
+        await self._outcomes.send(Outcome(Failure(f"range:{window.start}-{end}", error, attempts, "list"), []))
 
     def _sorted(
         self, listing: Listing, latest: int
@@ -186,8 +184,7 @@ class Intake:
         for line in listing.undecodable:
             listing.progress.whole = False
             line_id = f"line:{hashlib.sha256(line.raw).hexdigest()[:16]}"
-            if line_id not in self._counted:
-                self._counted.add(line_id)
-                self.unread.add(line_id)
+            if line_id not in self.unread_lines:
+                self.unread_lines.add(line_id)
                 self._count(found=1)
                 await self._outcomes.send(Outcome(Failure(line_id, line.error, 1, "list"), []))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from convai_async._memory import Reservation
+from convai_async.calls import UndecodableItem
 from convai_async.harvest._rows import Finding
 from convai_async.harvest.windows import Window
 from convai_async.models import ConversationSummary
@@ -37,12 +38,12 @@ class Listing(msgspec.Struct, frozen=True):
     Attributes:
         progress: The reading that it belongs to.
         summaries: Its conversations.
-        undecodable: Its lines that could not be decoded; each has ``raw``, its bytes, and ``error``.
+        undecodable: Its lines that could not be decoded.
     """
 
     progress: RangeProgress
     summaries: Sequence[ConversationSummary]
-    undecodable: Sequence[Any] = ()
+    undecodable: Sequence[UndecodableItem] = ()
 
 
 class Job(msgspec.Struct, eq=False):

@@ -110,7 +110,7 @@ class Run:
             await self._list_and_fetch([Window(newest + 1, None)])
         self.report.listed = not self._stop.is_set() and not self._intake.unreadable_ranges
         if self.report.listed and not self._intake.limited and self._scope == _EVERYTHING:
-            await run_sync(self._archive.keep_list_failures, self._intake.unread)
+            await run_sync(self._archive.keep_list_failures, self._intake.unread_lines)
         if self._intake.satisfied and self.report.reached_unix_secs is not None:
             self._scope = Scope(Window(self.report.reached_unix_secs, self._scope.window.end), self._scope.agent_id)
 
