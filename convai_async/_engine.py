@@ -107,7 +107,8 @@ class Engine:
             ConvAIError: Any of them; after the attempts that the retry policy allows.
         """
         with self.session.memory.reserve() as memory:
-            return await self._send(call, Response.decode, memory)
+            result: T = await self._send(call, Response.decode, memory)
+            return result
 
     def send_raw(
         self,
@@ -127,15 +128,17 @@ class Engine:
         Raises:
             ConvAIError: As `send`, less `DecodeError`, and what ``validate`` raises.
         """
+        if validate is None:
+            return self._send(call, None, memory)
 
         def validated(response: Response[T]) -> Response[T]:
-            if validate is not None:
-                validate(response)
+            validate(response)
             return response
 
         return self._send(call, validated, memory)
 
-    async def _send(self, call: Call[T], read: Callable[[Response[T]], R], memory: Reservation | None) -> R:
+    async def _send(self, call: Call[T], read: Callable[[Response[T]], Any] | None, memory: Reservation | None) -> Any:
+        """Send a call and return what ``read`` makes of the reply, or the reply."""
         asked = Stopwatch(self.clock)
         perhaps_done = False
 
@@ -152,10 +155,10 @@ class Engine:
                 perhaps_done = perhaps_done or ambiguous(error)
                 raise
             # What is not idempotent is not sent again because its reply cannot be read.
-            return await _read(call, read, response) if call.idempotent else response
+            return response if read is None or not call.idempotent else await _read(call, read, response)
 
         result = await self.retrying(attempt, idempotent=call.idempotent, asked=asked)
-        return result if call.idempotent else await _read(call, read, result)
+        return result if read is None or call.idempotent else await _read(call, read, result)
 
     @asynccontextmanager
     async def stream_once(self, call: Call[Any], asked: Stopwatch) -> AsyncIterator[StreamedReply]:

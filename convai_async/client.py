@@ -16,6 +16,7 @@ from convai_async._session import Session
 from convai_async._streamed_reply import StreamLimits
 from convai_async._text import Secret
 from convai_async._version import __version__
+from convai_async.calls._validate import validate_choice, validate_number
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.limits import ConcurrencyLimiter, Priority
 from convai_async.resources import Agents, Conversations
@@ -138,14 +139,14 @@ class ConvAIClient:
                     trust_env=trust_env,
                     ssl=ssl,
                     trace_configs=trace_configs,
-                    max_response_bytes=_checked_count("max_response_bytes", max_response_bytes),
-                    max_memory_bytes=_checked_count("max_memory_bytes", max_memory_bytes),
+                    max_response_bytes=validate_number("max_response_bytes", max_response_bytes, 1),
+                    max_memory_bytes=validate_number("max_memory_bytes", max_memory_bytes, 1),
                     stream_limits=StreamLimits(
-                        _checked_count("max_stream_bytes", max_stream_bytes),
-                        _checked_count("min_stream_rate", min_stream_rate, at_least=0),
+                        validate_number("max_stream_bytes", max_stream_bytes, 1),
+                        validate_number("min_stream_rate", min_stream_rate, 0),
                     ),
                 ),
-                ConcurrencyLimiter(_checked_count("max_concurrency", max_concurrency), _checked_share(share)),
+                ConcurrencyLimiter(validate_number("max_concurrency", max_concurrency, 1), _checked_share(share)),
                 _checked_retry(retry),
                 _checked_timeout(timeout),
             )
@@ -219,7 +220,7 @@ class ConvAIClient:
         if not isinstance(retry, UnsetType):
             options["retry"] = _checked_retry(retry)
         if not isinstance(priority, UnsetType):
-            options["priority"] = _checked_priority(priority)
+            options["priority"] = validate_choice("priority", priority, get_args(Priority))
         derived = object.__new__(type(self))
         derived._base_url = self._base_url
         derived._owns_session = False
@@ -297,12 +298,6 @@ def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers
 
 
-def _checked_count(name: str, number: int, *, at_least: int = 1) -> int:
-    if not isinstance(number, int) or isinstance(number, bool) or number < at_least:
-        raise InvalidArgumentError(name, f"must be a whole number, at least {at_least}, got {number!r}")
-    return number
-
-
 def _checked_share(share: float) -> float:
     if not _is_number(share) or not 0 < share <= 1:
         raise InvalidArgumentError("share", f"must be a number, more than 0 and at most 1, got {share!r}")
@@ -313,12 +308,6 @@ def _checked_retry(retry: RetryPolicy | None) -> RetryPolicy | None:
     if not isinstance(retry, RetryPolicy | None):
         raise InvalidArgumentError("retry", f"must be a RetryPolicy, or None for never; got {retry!r}")
     return retry
-
-
-def _checked_priority(priority: Priority) -> Priority:
-    if priority not in get_args(Priority):
-        raise InvalidArgumentError("priority", f'must be "interactive" or "bulk", got {priority!r}')
-    return priority
 
 
 def _checked_key(key: object) -> Secret:
