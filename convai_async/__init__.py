@@ -3,11 +3,10 @@
 See `ConvAIClient`, and the exceptions in `convai_async.errors`.
 """
 
-from convai_async import calls, errors, models
+from convai_async import endpoints, errors, models
 from convai_async._version import __version__
-from convai_async.audio import AudioStream, SavedAudio
-from convai_async.calls import Call, ConversationFilters, Page, Response, UndecodableItem
 from convai_async.client import ConvAIClient
+from convai_async.endpoints import ConversationFilters, Page, Request, Response, UndecodableItem
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -37,13 +36,13 @@ from convai_async.models import Conversation, ConversationSummary, TranscriptTur
 from convai_async.pagination import Paginator
 from convai_async.resources import DeleteResult, Fetched, FetchResult, NotFetched, Watch
 from convai_async.retry import RetryPolicy
+from convai_async.streaming import AudioStream, SavedAudio
 
 __all__ = [
     "APIStatusError",
     "AudioStream",
     "AuthenticationError",
     "BadRequestError",
-    "Call",
     "ClientClosedError",
     "ConcurrencyLimitError",
     "ConfigurationError",
@@ -68,6 +67,7 @@ __all__ = [
     "Paginator",
     "PermissionDeniedError",
     "RateLimitError",
+    "Request",
     "RequestTimeoutError",
     "Response",
     "ResponseTooLargeError",
@@ -81,7 +81,7 @@ __all__ = [
     "Watch",
     "WebhookSignatureError",
     "__version__",
-    "calls",
+    "endpoints",
     "errors",
     "models",
 ]

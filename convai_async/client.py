@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET, UnsetType
 
-from convai_async import calls
-from convai_async._engine import Engine
-from convai_async._session import Session
-from convai_async._streamed_reply import StreamLimits
-from convai_async._text import Secret
+from convai_async import endpoints
+from convai_async._support.text import Secret
+from convai_async._transport.engine import Engine
+from convai_async._transport.limiter import ConcurrencyLimiter, Priority
+from convai_async._transport.session import Session
+from convai_async._transport.streamed_response import StreamLimits
 from convai_async._version import __version__
-from convai_async.calls._validate import validate_choice, validate_number
+from convai_async.endpoints._validate import validate_choice, validate_number
 from convai_async.errors import ConfigurationError, InvalidArgumentError
-from convai_async.limits import ConcurrencyLimiter, Priority
 from convai_async.resources import Agents, Conversations
 from convai_async.retry import RetryPolicy
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from convai_async.calls import Call, Response
+    from convai_async.endpoints import Request, Response
 
 T = TypeVar("T")
 
@@ -227,16 +227,16 @@ class ConvAIClient:
         derived._set_up(self._engine.with_options(**options))
         return derived
 
-    async def send_raw(self, call: Call[T]) -> Response[T]:
-        """Send a call and return the whole reply: ``.status .headers .body .request_id .decode()``.
+    async def send_raw(self, request: Request[T]) -> Response[T]:
+        """Send a request and return the whole reply: ``.status .headers .body .request_id .decode()``.
 
         Args:
-            call: One of `convai_async.calls`, such as ``calls.get_conversation("conv_1")``.
+            request: One of `convai_async.endpoints`, such as ``endpoints.get_conversation("conv_1")``.
 
         Raises:
             ConvAIError: As for any request, less `DecodeError`, which ``.decode()`` raises.
         """
-        return await self._engine.send_raw(call)
+        return await self._engine.send_raw(request)
 
     async def request(
         self,
@@ -260,7 +260,7 @@ class ConvAIClient:
             InvalidArgumentError: The path is invalid, or a value cannot be sent.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.request(method, path, query=query, json=json, idempotent=idempotent))
+        return await self._engine.send(endpoints.request(method, path, query=query, json=json, idempotent=idempotent))
 
 
 def _address(region: str, base_url: str | None) -> str:

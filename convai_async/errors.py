@@ -44,17 +44,17 @@ class ConvAIError(Exception):
     Attributes:
         retryable: Whether the same request may well succeed later.
         attempts: How many requests were sent before giving up; 0 when none was.
-        gave_up: Why no further attempt was made, in words; empty when retrying was not at issue.
+        retry_stop_reason: Why no further attempt was made, in words; empty when retrying was not at issue.
     """
 
     retryable: bool = False
     attempts: int = 0
-    gave_up: str = ""
+    retry_stop_reason: str = ""
 
     def __str__(self) -> str:
         """Say what happened, what to do, and how far retrying got."""
         text = super().__str__()
-        return f"{text} [{self.gave_up}]" if self.gave_up else text
+        return f"{text} [{self.retry_stop_reason}]" if self.retry_stop_reason else text
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (type(self), self.args, self.__dict__)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 
-from convai_async._tasks import Handover, background
-from convai_async.calls import Page
+from convai_async._support.tasks import Handover, background
+from convai_async.endpoints import Page
 from convai_async.errors import InvalidArgumentError, PaginationError
 
 if TYPE_CHECKING:
-    from convai_async.calls import Call
+    from convai_async.endpoints import Request
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ _MOST_EMPTY_PAGES = 1_000
 """One after the other."""
 _LONGEST_CURSOR = 8_192
 
-Send = Callable[["Call[Page[T]]"], Awaitable[Page[T]]]
+Send = Callable[["Request[Page[T]]"], Awaitable[Page[T]]]
 
 
 class Paginator(Generic[T]):
@@ -48,19 +48,19 @@ class Paginator(Generic[T]):
     are left out, logged as a WARNING with the endpoint and their number, and are `Page.undecodable`.
     """
 
-    def __init__(self, send: Send[T], call: Call[Page[T]], *, max_items: int | None = None) -> None:
+    def __init__(self, send: Send[T], request: Request[Page[T]], *, max_items: int | None = None) -> None:
         self._send = send
-        self._call = call
+        self._request = request
         self._max_items = max_items
 
     def __repr__(self) -> str:
-        return f"<Paginator of {self._call.path}>"
+        return f"<Paginator of {self._request.path}>"
 
     def __await__(self) -> Generator[None, None, Page[T]]:
         return self._first_page().__await__()
 
     async def _first_page(self) -> Page[T]:
-        return _cut(await self._fetch(self._call), _unlimited(self._max_items))
+        return _cut(await self._fetch(self._request), _unlimited(self._max_items))
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async with aclosing(self.pages()) as pages:
@@ -80,14 +80,14 @@ class Paginator(Generic[T]):
                 without end: a million pages, or a thousand without an item.
             InvalidArgumentError: ``cursor`` cannot be part of a URL.
         """
-        call = self._call if cursor is None else self._call.with_query(cursor=cursor)
+        request = self._request if cursor is None else self._request.with_query(cursor=cursor)
         # The hash of each cursor, with that of the first item of the page that led to it; a million long cursors
         # would fill the memory. Which page led to a saved cursor is not known.
-        seen: dict[int, int | None] = {hash(dict(call.query).get("cursor")): None}
+        seen: dict[int, int | None] = {hash(dict(request.query).get("cursor")): None}
         empty_pages = 0
         remaining = _unlimited(self._max_items)
         while remaining > 0:
-            page = await self._fetch(call)
+            page = await self._fetch(request)
             following = hash(page.next_cursor)
             first_item = hash(msgspec.json.encode(page.items[:1]))
             leads_back = page.has_more and page.next_cursor is not None and following in seen
@@ -105,12 +105,12 @@ class Paginator(Generic[T]):
                     f"the list does not end: {len(seen):,} pages, the last {empty_pages:,} of them without an item"
                 )
             seen[following] = first_item
-            call = self._call.with_query(cursor=self._checked_cursor(page))
+            request = self._request.with_query(cursor=self._checked_cursor(page))
 
-    async def _fetch(self, call: Call[Page[T]]) -> Page[T]:
-        page = await self._send(call)
+    async def _fetch(self, request: Request[Page[T]]) -> Page[T]:
+        page = await self._send(request)
         if page.undecodable:
-            _logger.warning("%s: items of a page that do not decode: %d", call.path, len(page.undecodable))
+            _logger.warning("%s: items of a page that do not decode: %d", request.path, len(page.undecodable))
         return page
 
     def _checked_cursor(self, page: Page[T]) -> str:
@@ -122,7 +122,7 @@ class Paginator(Generic[T]):
 
     def _error(self, problem: str) -> PaginationError:
         return PaginationError(
-            f"{self._call.path}: {problem}; the rest of the list cannot be read: start again from the first page"
+            f"{self._request.path}: {problem}; the rest of the list cannot be read: start again from the first page"
         )
 
     async def collect(self, *, max_items: int | None = None) -> list[T]:
@@ -139,7 +139,7 @@ class Paginator(Generic[T]):
         if max_items < 0:
             raise InvalidArgumentError("max_items", f"must be 0 or more, got {max_items}")
         lower = max_items if self._max_items is None else min(max_items, self._max_items)
-        return Paginator(self._send, self._call, max_items=lower)
+        return Paginator(self._send, self._request, max_items=lower)
 
     @asynccontextmanager
     async def prefetch(self, *, pages: int = 2) -> AsyncIterator[AsyncIterator[T]]:

@@ -68,7 +68,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return False
         return idempotent or self.repeat_unsafe or not ambiguous(error)
 
-    def draw_wait(self, error: BaseException, attempt: int) -> float:
+    def compute_backoff(self, error: BaseException, attempt: int) -> float:
         """Return the seconds to wait after the n-th attempt ended with this error."""
         bound = min(self.wait_max, self.wait_initial * 2.0 ** min(attempt - 1, 60))
         jitter = random.uniform(0, bound)  # noqa: S311 - spreads load, hides nothing
@@ -106,7 +106,7 @@ async def repeat(  # noqa: PLR0913 - the clock and the sleep are here for the te
         sleep: Waits for seconds.
 
     Raises:
-        ConvAIError: The last attempt's error, with ``attempts`` and ``gave_up`` filled in.
+        ConvAIError: The last attempt's error, with ``attempts`` and ``retry_stop_reason`` filled in.
     """
     sent = 0
 
@@ -123,7 +123,7 @@ async def repeat(  # noqa: PLR0913 - the clock and the sleep are here for the te
             raise
 
     def wait(state: tenacity.RetryCallState) -> float:
-        return policy.draw_wait(_error_of(state), state.attempt_number)
+        return policy.compute_backoff(_error_of(state), state.attempt_number)
 
     def out_of_time(state: tenacity.RetryCallState) -> bool:
         return policy.timeout is not None and elapsed() + state.upcoming_sleep > policy.timeout
@@ -133,9 +133,9 @@ async def repeat(  # noqa: PLR0913 - the clock and the sleep are here for the te
 
     def give_up(state: tenacity.RetryCallState) -> Any:
         error = _error_of(state)
-        error.gave_up = f"gave up after {sent} of {policy.attempts} attempts"
+        error.retry_stop_reason = f"gave up after {sent} of {policy.attempts} attempts"
         if state.attempt_number < policy.attempts:
-            error.gave_up += (
+            error.retry_stop_reason += (
                 f": {elapsed():.1f} s have passed and the next wait of {state.upcoming_sleep:.1f} s"
                 f" does not fit the retry timeout of {policy.timeout} s"
             )

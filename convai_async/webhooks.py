@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import field
 
+from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
 from convai_async.errors import DecodeError, WebhookSignatureError
 from convai_async.models import Conversation  # noqa: TC001 - msgspec reads the annotations at run time
 from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._decoding import decoder
-from convai_async.models._lenient_json import DECODE_ERRORS, decode_json
 from convai_async.models._open_union import OpenUnion
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _Event(Model):
     event_timestamp: int | None = None
 
     @classmethod
-    def from_older_shape(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def upgrade(cls, value: dict[str, Any]) -> dict[str, Any]:
         """Return an event with its time as a number; None when it is neither a number nor an ISO 8601 date."""
         value["event_timestamp"] = _unix_secs(value.get("event_timestamp"))
         return value

@@ -14,11 +14,11 @@ from service_process import service_process
 from virtual_time import VirtualTimeLoop, in_virtual_time, now
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async._clock import RunningClock
+from convai_async._support.clock import RunningClock
 from convai_async.errors import RequestTimeoutError
 
 if TYPE_CHECKING:
-    from convai_async._engine import Engine
+    from convai_async._transport.engine import Engine
 
 
 def stall(after: float, seconds: float) -> None:
@@ -200,7 +200,7 @@ async def main(url, key, ids):
     retry = RetryPolicy(attempts=1, timeout=3)
     async with ConvAIClient(key, base_url=url, timeout=3, retry=retry, max_concurrency=8) as client:
         client._engine.limiter._maximum = client._engine.limiter._allowed = 50
-        requests = [client.send_raw(calls.get_conversation(each)) for each in ids]
+        requests = [client.send_raw(endpoints.get_conversation(each)) for each in ids]
         asyncio.get_running_loop().call_later(0.1, lambda: print("stop me", flush=True))
         results = await asyncio.gather(*requests, return_exceptions=True)
         print([repr(result) for result in results if isinstance(result, Exception)])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async import errors
-from convai_async._error_replies import error_from_reply, parse_retry_after
+from convai_async._transport.status_errors import error_from_reply, parse_retry_after
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -172,7 +172,7 @@ def every_error() -> list[ConvAIError]:
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
 def test_every_error_survives_pickling_and_copying_with_all_it_says(error: ConvAIError) -> None:
-    error.attempts, error.gave_up = 3, "gave up after 3 of 3 attempts"
+    error.attempts, error.retry_stop_reason = 3, "gave up after 3 of 3 attempts"
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(twin) is type(error)
         assert str(twin) == str(error)

@@ -14,22 +14,12 @@ import convai_async
 PACKAGE = Path(convai_async.__file__).parent
 
 LAYERS: list[set[str]] = [
-    {"errors", "models", "_text", "_version"},
-    {
-        "calls",
-        "retry",
-        "limits",
-        "_clock",
-        "_tasks",
-        "_error_replies",
-        "_transport_errors",
-        "_atomic_file",
-        "_memory",
-        "_redaction",
-        "_byte_range",
-    },
-    {"_streamed_reply", "_session", "pagination", "webhooks"},
-    {"_engine", "audio"},
+    {"errors", "models", "_support", "_version"},
+    {"endpoints", "retry", "pagination", "webhooks"},
+    {"_transport"},
+    {"streaming"},
+    {"archive"},
+    {"polling"},
     {"resources"},
     {"client"},
     {"harvest"},
@@ -102,8 +92,8 @@ def test_one_module_talks_to_aiohttp_and_one_knows_its_errors() -> None:
         if any(line.startswith(runtime) for line in (PACKAGE.parent / module).read_text().splitlines())
     }
     assert {talker for talker in talkers if "/testing/" not in talker} == {
-        "convai_async/_session.py",
-        "convai_async/_transport_errors.py",
+        "convai_async/_transport/session.py",
+        "convai_async/_transport/connection_errors.py",
     }
 
 

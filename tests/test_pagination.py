@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async import Page, Paginator
-from convai_async.calls import Call, UndecodableItem
+from convai_async.endpoints import Request, UndecodableItem
 from convai_async.errors import InvalidArgumentError, PaginationError, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-CALL: Call[Page[int]] = Call("GET", "/numbers", lambda _: Page([]))
+CALL: Request[Page[int]] = Request("GET", "/numbers", lambda _: Page([]))
 
 
 class Pages:
@@ -26,7 +26,7 @@ class Pages:
         self.asked: list[str | None] = []
         self.on_send: Callable[[], None] | None = None
 
-    async def send(self, call: Call[Page[int]]) -> Page[int]:
+    async def send(self, call: Request[Page[int]]) -> Page[int]:
         cursor = dict(call.query).get("cursor")
         self.asked.append(cursor)
         if self.on_send is not None:
@@ -120,7 +120,7 @@ def replies(*pages: Page[int]) -> Paginator[int]:
     """A list whose requests are answered with these pages, one after the other."""
     left = list(pages)
 
-    async def send(_: Call[Page[int]]) -> Page[int]:
+    async def send(_: Request[Page[int]]) -> Page[int]:
         return left.pop(0)
 
     return Paginator(send, CALL)
@@ -183,11 +183,11 @@ async def test_limit_that_is_reached_ends_a_list_also_where_it_could_not_go_on(c
         await replies(*pages).collect(max_items=4)
 
 
-def endless(pages_with_items: int) -> Callable[[Call[Page[int]]], Awaitable[Page[int]]]:
+def endless(pages_with_items: int) -> Callable[[Request[Page[int]]], Awaitable[Page[int]]]:
     """Answers with as many pages with an item as said, and then with empty ones, without end."""
     numbers = itertools.count()
 
-    async def send(_: Call[Page[int]]) -> Page[int]:
+    async def send(_: Request[Page[int]]) -> Page[int]:
         number = next(numbers)
         return Page([number] if number < pages_with_items else [], f"c{number}", has_more=True)
 
@@ -206,7 +206,7 @@ async def test_a_thousand_empty_pages_one_after_the_other_are_an_error(pages_wit
 async def test_page_with_nothing_but_undecodable_items_is_not_an_empty_one() -> None:
     numbers = itertools.count()
 
-    async def send(_: Call[Page[int]]) -> Page[int]:
+    async def send(_: Request[Page[int]]) -> Page[int]:
         number = next(numbers)
         undecodable = (UndecodableItem(b"null", "Expected `object`"),) if number == 500 else ()
         return Page([], f"c{number}", number < 1_400, undecodable)
@@ -225,7 +225,7 @@ async def test_list_of_too_many_pages_is_an_error(monkeypatch: pytest.MonkeyPatc
 async def test_a_cursor_that_comes_back_is_an_error_and_no_endless_list(cycle: int) -> None:
     sent = 0
 
-    async def send(_: Call[Page[int]]) -> Page[int]:
+    async def send(_: Request[Page[int]]) -> Page[int]:
         nonlocal sent
         sent += 1
         return Page([sent], f"c{sent % cycle}", has_more=True)
@@ -236,7 +236,7 @@ async def test_a_cursor_that_comes_back_is_an_error_and_no_endless_list(cycle: i
 
 
 async def test_a_cursor_that_leads_back_to_the_saved_one_is_an_error() -> None:
-    async def send(_: Call[Page[int]]) -> Page[int]:
+    async def send(_: Request[Page[int]]) -> Page[int]:
         return Page([1], "saved", has_more=True)
 
     with pytest.raises(PaginationError):
@@ -263,7 +263,7 @@ async def test_prefetching_loads_so_many_pages_ahead_and_no_more(pages: int) -> 
 async def test_leaving_a_prefetch_cancels_the_page_that_loads() -> None:
     loading, cancelled = asyncio.Event(), asyncio.Event()
 
-    async def send(call: Call[Page[int]]) -> Page[int]:
+    async def send(call: Request[Page[int]]) -> Page[int]:
         if not call.query:
             return Page([1], "c", has_more=True)
         loading.set()
@@ -284,7 +284,7 @@ async def test_leaving_a_prefetch_cancels_the_page_that_loads() -> None:
 async def test_an_error_of_loading_reaches_whoever_iterates_after_the_items_before_it() -> None:
     error = ServerError("down", status=500)
 
-    async def send(call: Call[Page[int]]) -> Page[int]:
+    async def send(call: Request[Page[int]]) -> Page[int]:
         if call.query:
             raise error
         return Page([1, 2], "c", has_more=True)
@@ -312,7 +312,7 @@ async def test_an_error_of_the_block_comes_out_as_it_is_with_its_cause() -> None
 
 
 async def test_an_error_that_is_none_of_ours_is_not_wrapped_in_a_group() -> None:
-    async def send(_: Call[Page[int]]) -> Page[int]:
+    async def send(_: Request[Page[int]]) -> Page[int]:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -321,7 +321,7 @@ async def test_an_error_that_is_none_of_ours_is_not_wrapped_in_a_group() -> None
 
 
 async def test_cancelling_a_consumer_cancels_the_loading_too() -> None:
-    async def send(_: Call[Page[int]]) -> Page[int]:
+    async def send(_: Request[Page[int]]) -> Page[int]:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -355,7 +355,7 @@ async def test_a_page_that_was_cut_has_no_cursor_since_it_would_skip_what_was_cu
 
 
 async def test_a_list_that_leads_back_to_where_it_was_begun_is_an_error_at_once() -> None:
-    async def send(_: Call[Page[int]]) -> Page[int]:
+    async def send(_: Request[Page[int]]) -> Page[int]:
         return Page([1], "here", has_more=True)
 
     seen = []
@@ -369,7 +369,7 @@ async def test_giving_up_waiting_for_a_prefetched_item_loses_nothing() -> None:
     gate = asyncio.Event()
     pages = Pages([[1, 2], [3]])
 
-    async def send(call: Call[Page[int]]) -> Page[int]:
+    async def send(call: Request[Page[int]]) -> Page[int]:
         await gate.wait()
         return await pages.send(call)
 
@@ -395,7 +395,7 @@ async def test_a_generator_around_a_prefetch_can_be_left_by_anyone() -> None:
 
 
 async def test_something_that_was_cancelled_while_loading_is_no_end_of_the_list() -> None:
-    async def send(_: Call[Page[int]]) -> Page[int]:
+    async def send(_: Request[Page[int]]) -> Page[int]:
         cancelled = asyncio.get_running_loop().create_future()
         cancelled.cancel()
         await cancelled

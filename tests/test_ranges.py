@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async._byte_range import is_answer_to, normalize_range
+from convai_async._support.byte_range import is_answer_to, normalize_range
 from convai_async.errors import APIStatusError, DecodeError
 from convai_async.testing import FakeConvAI, faults, mp3
 

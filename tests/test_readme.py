@@ -24,11 +24,12 @@ from unmeasured import unmeasured
 
 import convai_async.client
 from convai_async import ConvAIClient, RetryPolicy
+from convai_async.archive import Archive
+from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import app as command_line
 from convai_async.cli._exit_codes import EXIT_CODES
 from convai_async.errors import PermissionDeniedError
-from convai_async.harvest import Archive, harvest
-from convai_async.harvest._writer import ArchiveWriter
+from convai_async.harvest import harvest
 from convai_async.models import Conversation
 from convai_async.testing import FakeConvAI, faults
 from convai_async.testing.documents import AGENTS

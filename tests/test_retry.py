@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async import RetryPolicy
-from convai_async._error_replies import error_from_reply
+from convai_async._transport.status_errors import error_from_reply
 from convai_async.errors import (
     ConnectionFailedError,
     ConvAIError,
@@ -77,7 +77,7 @@ async def test_an_error_that_no_retry_heals_ends_the_attempts() -> None:
     with pytest.raises(NotFoundError) as caught:
         await run(RetryPolicy(), [status_error(503), status_error(404)])
     assert caught.value.attempts == 2
-    assert caught.value.gave_up == ""
+    assert caught.value.retry_stop_reason == ""
 
 
 async def test_a_wait_that_does_not_fit_the_timeout_is_not_begun_and_the_number_is_told() -> None:
@@ -107,18 +107,18 @@ async def test_without_a_timeout_only_attempts_count() -> None:
 def test_waits_are_jittered_within_their_bounds(attempt: int, initial: float, maximum: float) -> None:
     policy = RetryPolicy(wait_initial=initial, wait_max=maximum)
     bound = min(maximum, initial * 2.0 ** min(attempt - 1, 60))
-    assert 0 <= policy.draw_wait(status_error(503), attempt) <= bound
+    assert 0 <= policy.compute_backoff(status_error(503), attempt) <= bound
 
 
 @pytest.mark.parametrize(("attempt", "bound"), [(1, 1.0), (2, 2.0), (4, 8.0), (9, 20.0)])
 def test_longest_wait_doubles_from_attempt_to_attempt(attempt: int, bound: float) -> None:
-    waits = [RetryPolicy(wait_initial=1.0).draw_wait(status_error(503), attempt) for _ in range(500)]
+    waits = [RetryPolicy(wait_initial=1.0).compute_backoff(status_error(503), attempt) for _ in range(500)]
     assert 0.9 * bound <= max(waits) <= bound
 
 
 def test_waits_differ_from_task_to_task() -> None:
     policy = RetryPolicy(wait_initial=1.0)
-    assert len({policy.draw_wait(status_error(503), 3) for _ in range(20)}) > 1
+    assert len({policy.compute_backoff(status_error(503), 3) for _ in range(20)}) > 1
 
 
 @pytest.mark.parametrize(

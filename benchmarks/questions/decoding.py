@@ -85,7 +85,7 @@ def _question(asks: str, decoders: dict[str, Callable[[], Decode]], choose: Choo
 
 
 TYPICAL = _question("Decoding a conversation", _CONVERSATION, lambda documents: documents.typical)
-ODD = _question("Decoding a conversation, oddities included", _CONVERSATION, lambda documents: documents.odd)
+ODD = _question("Decoding a conversation, quirks included", _CONVERSATION, lambda documents: documents.odd)
 PAGE = _question("Decoding a page of 100 summaries", _PAGE, lambda documents: [documents.page])
 KEPT = Question(
     asks=f"Memory of a conversation of {_KEPT_TURNS} turns that is kept, of {_KEPT:,}",

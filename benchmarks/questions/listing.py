@@ -11,11 +11,11 @@ import anyio
 from benchmarks.clients import KEY
 from benchmarks.question import Question, Setting
 from convai_async import ConvAIClient
+from convai_async.archive._lookups import Scope
+from convai_async.archive._windows import BEGINNING, Window
+from convai_async.harvest._harvester import LISTERS
 from convai_async.harvest._listing import ListReader, RangeScheduler
 from convai_async.harvest._outages import OutageGuard
-from convai_async.harvest._queries import Scope
-from convai_async.harvest._run import LISTERS
-from convai_async.harvest.windows import BEGINNING, Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -149,7 +149,7 @@ def _explained(error: BaseException) -> tuple[int, str]:
 
 
 def _code_of(error: ConvAIError) -> int:
-    from convai_async.harvest import ArchiveError  # noqa: PLC0415 - loads SQLite
+    from convai_async.archive import ArchiveError  # noqa: PLC0415 - loads SQLite
 
     match error:
         case ArchiveError() | AuthenticationError() | ConfigurationError() | InvalidArgumentError():

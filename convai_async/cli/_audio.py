@@ -45,7 +45,7 @@ def audio_command(conversation_id: str, *, output: str | None, force: bool, **co
 
 
 def _file_name(conversation_id: str) -> str:
-    from convai_async.harvest._recordings import file_name  # noqa: PLC0415 - loads SQLite
+    from convai_async.archive._recordings import file_name  # noqa: PLC0415 - loads SQLite
 
     return file_name(conversation_id)
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._exit_codes import EXIT_SOME_FAILED
 from convai_async.cli._options import connection_options, examples, open_client, source_name
 from convai_async.cli._output import note, write
 from convai_async.cli._terminal import one_line
 from convai_async.errors import AuthenticationError
 from convai_async.harvest._fetching import is_missing
-from convai_async.harvest._writer import ArchiveWriter
 
 if TYPE_CHECKING:
     from convai_async.client import ConvAIClient

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convai_async.archive import Archive
+from convai_async.archive._export import export, export_to_stream
 from convai_async.cli._options import archive_filters, examples, filter_options
 from convai_async.cli._output import STANDARD_OUTPUT, BinaryOutput, write
-from convai_async.harvest import Archive
-from convai_async.harvest.export import export, export_to_stream
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from convai_async.archive._export import import_jsonl
 from convai_async.cli._options import examples
 from convai_async.cli._output import write
-from convai_async.harvest.export import import_jsonl
 
 
 @click.command(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convai_async.calls import MAX_PAGE_SIZE
 from convai_async.cli._moments import Clock
 from convai_async.cli._options import connection_options, examples, filter_options, json_lines_option, open_client
 from convai_async.cli._output import is_terminal, note, service_json, write, write_rich
 from convai_async.cli._terminal import RESULT_STYLES, clock_time, one_line
+from convai_async.endpoints import MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
     from datetime import datetime

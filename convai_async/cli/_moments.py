@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import click
 
-from convai_async.models._time import utc_datetime
+from convai_async._support.timestamps import utc_datetime
 
 MOMENT_HELP = "7d, 12h, yesterday, 2026-01-31, '2026-01-31 14:00', 2026-01-31T14:00Z, or unix seconds"
 """The forms of a point in time, for help texts."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convai_async import calls
+from convai_async import endpoints
 from convai_async.cli._logging import logging_options
 from convai_async.cli._moments import MOMENT_HELP, moment
 from convai_async.client import ConvAIClient
@@ -103,7 +103,7 @@ def archive_filters(agent_id: str | None, since: datetime | None, until: datetim
 
 
 def _unix_seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else calls.unix_seconds("date", moment, up=True)
+    return None if moment is None else endpoints.unix_seconds("date", moment, up=True)
 
 
 def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from convai_async.archive import Archive
 from convai_async.cli._moments import Clock
 from convai_async.cli._options import archive_filters, examples, filter_options, json_lines_option
 from convai_async.cli._output import is_terminal, note, write, write_rich
 from convai_async.cli._terminal import clock_time, one_line
-from convai_async.harvest import Archive
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from rich.text import Text
 
-    from convai_async.harvest.archive import SearchHit
+    from convai_async.archive._reader import SearchHit
 
 
 @click.command(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from convai_async import calls
+from convai_async import endpoints
 from convai_async.cli._moments import Clock
 from convai_async.cli._options import connection_options, examples, open_client, utc_option
 from convai_async.cli._output import is_terminal, write, write_rich
@@ -48,11 +48,11 @@ def show_command(conversation_id: str, archive: Path | None, *, as_json: bool, u
 
 async def _fetch(conversation_id: str, connection: dict[str, Any]) -> bytes:
     async with open_client(**connection) as client:
-        return (await client.send_raw(calls.get_conversation(conversation_id))).body
+        return (await client.send_raw(endpoints.get_conversation(conversation_id))).body
 
 
 def _read(conversation_id: str, archive: Path) -> bytes:
-    from convai_async.harvest import Archive  # noqa: PLC0415 - loads SQLite
+    from convai_async.archive import Archive  # noqa: PLC0415 - loads SQLite
 
     with Archive.open(archive) as opened:
         return opened.get_raw(conversation_id)

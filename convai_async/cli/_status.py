@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from convai_async.archive import Archive
 from convai_async.cli._moments import Clock
 from convai_async.cli._options import examples, utc_option
 from convai_async.cli._output import is_terminal, write, write_rich
 from convai_async.cli._terminal import byte_count, one_line
-from convai_async.harvest import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from convai_async.harvest import ArchiveStatus, Run, Window
+    from convai_async.archive import ArchiveStatus, HarvestRun, Window
 
 
 @click.command(
@@ -73,7 +73,7 @@ def _span(window: Window, clock: Clock) -> str:
     return f"{begin} to {clock.show(window.end)}"
 
 
-def _run(run: Run, clock: Clock) -> str:
+def _run(run: HarvestRun, clock: Clock) -> str:
     began = f"began {clock.show(run.started_unix_secs)}"
     if run.ended_unix_secs is None:
         return f"{began}, and is still running or was cut off"

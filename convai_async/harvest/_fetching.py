@@ -7,23 +7,31 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async import calls
+from convai_async import endpoints
+from convai_async.archive import _recordings
+from convai_async.archive._records import (
+    ConversationUpdate,
+    DeletionUpdate,
+    Failure,
+    RecordingUpdate,
+    Update,
+    decode_update,
+    is_document_of,
+)
 from convai_async.errors import (
     AuthenticationError,
     ConvAIError,
     DecodeError,
     NotFoundError,
 )
-from convai_async.harvest import _recordings
 from convai_async.harvest._outages import OUTAGE_ERRORS
-from convai_async.harvest._rows import Failure, Fetched, Finding, Gone, Recorded, decoded, is_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from convai_async._memory import Reservation
-    from convai_async.calls import Response
+    from convai_async._transport.memory import Reservation
     from convai_async.client import ConvAIClient
+    from convai_async.endpoints import Response
     from convai_async.harvest._jobs import Job
     from convai_async.harvest._outages import OutageGuard
     from convai_async.models import Conversation
@@ -41,7 +49,7 @@ class Fetcher:
         self._guard = guard
         self._archive = archive
 
-    async def fetch(self, job: Job, memory: Reservation) -> Finding | None:
+    async def fetch(self, job: Job, memory: Reservation) -> Update | None:
         """Return what came of a job; None if it was only to ask whether the service has a conversation, and it has.
 
         Args:
@@ -55,13 +63,13 @@ class Fetcher:
         """
         return await self._guard.run(partial(self._attempt, job, memory), partial(_failed, job))
 
-    async def _attempt(self, job: Job, memory: Reservation, client: ConvAIClient) -> Finding | None:
+    async def _attempt(self, job: Job, memory: Reservation, client: ConvAIClient) -> Update | None:
         try:
             match job.kind:
                 case "audio":
                     return await self._save_audio(job.summary.conversation_id, client)
                 case "presence":
-                    await client.send_raw(calls.get_conversation(job.summary.conversation_id))
+                    await client.send_raw(endpoints.get_conversation(job.summary.conversation_id))
                     return None
                 case "conversation":
                     return await _fetch_conversation(job, memory, client)
@@ -70,15 +78,15 @@ class Fetcher:
         except ConvAIError as error:
             return _failed(job, error)
 
-    async def _save_audio(self, conversation_id: str, client: ConvAIClient) -> Recorded:
+    async def _save_audio(self, conversation_id: str, client: ConvAIClient) -> RecordingUpdate:
         destination = self._archive.parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
         try:
             audio = await client.conversations.audio.download(conversation_id, destination, overwrite=True)
         except NotFoundError as error:
             if not is_missing(error):
                 raise
-            return Recorded(conversation_id, None)
-        return Recorded(conversation_id, audio)
+            return RecordingUpdate(conversation_id, None)
+        return RecordingUpdate(conversation_id, audio)
 
 
 def is_missing(error: ConvAIError) -> bool:
@@ -95,22 +103,22 @@ def is_missing(error: ConvAIError) -> bool:
     return isinstance(document, dict) and "detail" in document
 
 
-async def _fetch_conversation(job: Job, memory: Reservation, client: ConvAIClient) -> Finding:
+async def _fetch_conversation(job: Job, memory: Reservation, client: ConvAIClient) -> Update:
     conversation_id = job.summary.conversation_id
-    findings: list[Fetched] = []
+    updates: list[ConversationUpdate] = []
 
     def validate(response: Response[Conversation]) -> None:
         """Refuse what is not this conversation; a document of a newer shape is kept as it is."""
-        finding = decoded(job.summary, response.body)
-        if isinstance(finding, Failure):
-            raise _not_the_conversation(finding.error)
-        if finding.undecodable and not is_of(conversation_id, response.body):
-            raise _not_the_conversation(f"the reply is not a conversation: {finding.row['decode_error']}")
-        findings.append(finding)
+        update = decode_update(job.summary, response.body)
+        if isinstance(update, Failure):
+            raise _not_the_conversation(update.error)
+        if update.undecodable and not is_document_of(conversation_id, response.body):
+            raise _not_the_conversation(f"the reply is not a conversation: {update.row['decode_error']}")
+        updates.append(update)
 
     engine = client._engine  # noqa: SLF001 - with the retries and the limit of this client
-    await engine.send_raw(calls.get_conversation(conversation_id), validate=validate, memory=memory)
-    return findings[-1]
+    await engine.send_raw(endpoints.get_conversation(conversation_id), validate=validate, memory=memory)
+    return updates[-1]
 
 
 def _not_the_conversation(problem: str) -> DecodeError:
@@ -119,11 +127,11 @@ def _not_the_conversation(problem: str) -> DecodeError:
     return error
 
 
-def _failed(job: Job, error: ConvAIError) -> Finding | None:
+def _failed(job: Job, error: ConvAIError) -> Update | None:
     """Return what it means that a job's request failed."""
     conversation_id = job.summary.conversation_id
     if is_missing(error) and (job.kind == "presence" or not job.listed):
-        return Gone(conversation_id)
+        return DeletionUpdate(conversation_id)
     if job.kind == "presence":
         return None
     return Failure(

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.to_thread import run_sync
 
+from convai_async._support.timestamps import credible_start, latest_start
+from convai_async.archive._lookups import Scope
+from convai_async.archive._records import Failure
+from convai_async.archive._windows import Window, may_lie_in
 from convai_async.harvest._jobs import Job, Outcome
-from convai_async.harvest._queries import Scope
-from convai_async.harvest._rows import Failure
-from convai_async.harvest.windows import Window, may_lie_in
 from convai_async.models import ConversationSummary
-from convai_async.models._time import credible_start, latest_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from anyio.streams.memory import MemoryObjectSendStream
 
+    from convai_async.archive._writer import ArchiveWriter
     from convai_async.harvest._jobs import Listing, RangeProgress
-    from convai_async.harvest._writer import ArchiveWriter
-    from convai_async.harvest.report import HarvestReport
+    from convai_async.harvest._report import HarvestReport
 
 
 class Intake:

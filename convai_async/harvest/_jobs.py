@@ -7,10 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from convai_async._memory import Reservation
-from convai_async.calls import UndecodableItem
-from convai_async.harvest._rows import Finding
-from convai_async.harvest.windows import Window
+from convai_async._transport.memory import Reservation
+from convai_async.archive._records import Update
+from convai_async.archive._windows import Window
+from convai_async.endpoints import UndecodableItem
 from convai_async.models import ConversationSummary
 
 
@@ -71,12 +71,12 @@ class Outcome(msgspec.Struct, eq=False):
     """What is to be written.
 
     Attributes:
-        finding: What was found out, or None.
+        update: What was found out, or None.
         progress: The readings that wait for it; the same list as the job's.
-        memory: What the finding takes, to be released when it is written, or None.
+        memory: What the update takes, to be released when it is written, or None.
     """
 
-    finding: Finding | None
+    update: Update | None
     progress: list[RangeProgress]
     memory: Reservation | None = None
 

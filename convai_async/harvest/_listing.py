@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 
-from convai_async import calls
+from convai_async import endpoints
+from convai_async._support.timestamps import credible_start, latest_start
+from convai_async.archive._windows import Window
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -28,18 +30,16 @@ from convai_async.errors import (
 )
 from convai_async.harvest._jobs import Listing, RangeProgress
 from convai_async.harvest._outages import OUTAGE_ERRORS, StopRequested
-from convai_async.harvest.windows import Window
-from convai_async.models._time import credible_start, latest_start
 from convai_async.pagination import Paginator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from convai_async.calls import Call, Page
+    from convai_async.archive._lookups import Scope
     from convai_async.client import ConvAIClient
+    from convai_async.endpoints import Page, Request
     from convai_async.harvest._intake import Intake
     from convai_async.harvest._outages import OutageGuard
-    from convai_async.harvest._queries import Scope
     from convai_async.models import ConversationSummary
 
 _PAGES_A_PART = 8
@@ -152,13 +152,13 @@ class ListReader:
     async def _read(self, taken: Range, scheduler: RangeScheduler) -> None:
         window = taken.window
         # Whether the service takes its bounds as inclusive is undocumented: it is asked for a second more.
-        call = calls.list_conversations(
+        request = endpoints.list_conversations(
             agent_id=self._scope.agent_id or None,
             call_start_after_unix=window.start - 1 if window.start > 0 else None,
             call_start_before_unix=window.end,
         )
         reading = _Reading(window, time.time())
-        paginator = Paginator(partial(self._send, reading), call)
+        paginator = Paginator(partial(self._send, reading), request)
         try:
             async with aclosing(paginator.pages()) as pages:
                 async for page in pages:
@@ -187,8 +187,8 @@ class ListReader:
         await self._hand_on(reading, wait=True)
         await self._intake.finish(reading.progress, reading.read)
 
-    async def _send(self, reading: _Reading, call: Call[Page[ConversationSummary]]) -> Page[ConversationSummary]:
-        page = await self._guard.run(partial(_request, call), lambda error: error)
+    async def _send(self, reading: _Reading, request: Request[Page[ConversationSummary]]) -> Page[ConversationSummary]:
+        page = await self._guard.run(partial(_request, request), lambda error: error)
         if isinstance(page, ConvAIError):
             if not self._any_page_came and isinstance(page, APIStatusError) and not page.retryable:
                 raise page
@@ -315,11 +315,11 @@ class _Reading:
 
 
 async def _request(
-    call: Call[Page[ConversationSummary]], client: ConvAIClient
+    request: Request[Page[ConversationSummary]], client: ConvAIClient
 ) -> Page[ConversationSummary] | ConvAIError:
     """Return a page, or the error if the service refuses to give this one."""
     try:
-        return await client._engine.send(call)  # noqa: SLF001 - with the retries and the limit of this client
+        return await client._engine.send(request)  # noqa: SLF001 - with the retries and the limit of this client
     except (AuthenticationError, PermissionDeniedError, *OUTAGE_ERRORS):
         raise
     except (APIStatusError, ResponseTooLargeError) as error:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from convai_async.harvest._jobs import Outcome
 
 if TYPE_CHECKING:
+    from convai_async.archive._records import DeletionUpdate
     from convai_async.harvest._jobs import RangeProgress
-    from convai_async.harvest._rows import Gone
 
 _ALWAYS_ALLOWED = 10
 
@@ -36,7 +36,7 @@ class Pruning:
         """Whether there are too many: then none is pruned."""
         return len(self.ids) > self._allowed
 
-    def add(self, gone: Gone, progress: list[RangeProgress]) -> None:
+    def add(self, gone: DeletionUpdate, progress: list[RangeProgress]) -> None:
         """Add a conversation that is gone. The ranges that it is of are not noted as read before it is pruned."""
         if not self.refused:
             self.outcomes.append(Outcome(None if gone.conversation_id in self.ids else gone, progress))

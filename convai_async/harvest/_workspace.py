@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
-from convai_async import calls
+from convai_async import endpoints
+from convai_async.archive._database import ArchiveError
+from convai_async.archive._records import is_document_of
 from convai_async.errors import BadRequestError, InvalidArgumentError, NotFoundError, ValidationError
-from convai_async.harvest._database import ArchiveError
-from convai_async.harvest._rows import is_of
 
 if TYPE_CHECKING:
+    from convai_async.archive._writer import ArchiveWriter
     from convai_async.client import ConvAIClient
-    from convai_async.harvest._writer import ArchiveWriter
 
 _logger = logging.getLogger("convai_async")
 
@@ -51,9 +51,9 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
 async def _has_any(client: ConvAIClient, ids: list[str]) -> bool:
     for conversation_id in ids:
         try:
-            response = await client.send_raw(calls.get_conversation(conversation_id))
+            response = await client.send_raw(endpoints.get_conversation(conversation_id))
         except (NotFoundError, BadRequestError, ValidationError, InvalidArgumentError):
             continue  # also an id that the service cannot have
-        if is_of(conversation_id, response.body):
+        if is_document_of(conversation_id, response.body):
             return True
     return False

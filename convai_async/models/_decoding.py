@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
 from convai_async.errors import DecodeError
-from convai_async.models._lenient_json import DECODE_ERRORS, decode_json
-from convai_async.models._oddities import straightened
+from convai_async.models._normalize import normalized
 from convai_async.models._open_union import open_unions
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _normalized(body: bytes, model: Any, message: str) -> Any:
         value = decode_json(body)
     except DECODE_ERRORS:
         raise DecodeError.from_message(message, body) from None
-    return straightened(value, model)
+    return normalized(value, model)
 
 
 def _field_of(message: str) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from convai_async._support.lenient_json import decode_json, split_list, split_object
 from convai_async.models._base import Model
 from convai_async.models._decoding import item_decoder
-from convai_async.models._lenient_json import decode_json, split_list, split_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from msgspec import field
 
+from convai_async._support.timestamps import utc_datetime
 from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
-from convai_async.models._time import utc_datetime
 from convai_async.models.analysis import ConversationAnalysis
 from convai_async.models.enums import (
     ConversationProduct,

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from msgspec import field
 
+from convai_async._support.timestamps import utc_datetime
 from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._open_union import ByTagOrNull, OpenUnion
-from convai_async.models._time import utc_datetime
 from convai_async.models.charging import ConversationCharging
 from convai_async.models.enums import (
     AgentDefinitionSource,

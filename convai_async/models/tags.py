@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from convai_async._support.timestamps import utc_datetime
 from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
-from convai_async.models._time import utc_datetime
 
 
 class ConversationTag(ListItem, gc=True, dict=True):

@@ -45,7 +45,7 @@ class TurnMetrics(Model):
     voice_id: str | None = None
 
     @classmethod
-    def from_older_shape(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def upgrade(cls, value: dict[str, Any]) -> dict[str, Any]:
         """Return the measurements of either shape in today's, without what is none."""
         metrics = value.get("metrics")
         texts = {name: value[name] for name in cls.__struct_fields__ if isinstance(value.get(name), str)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async import calls
+from convai_async import endpoints
 from convai_async.resources._topics import AgentTopics
 
 if TYPE_CHECKING:
-    from convai_async._engine import Engine
+    from convai_async._transport.engine import Engine
     from convai_async.models import AgentLink
 
 
@@ -43,4 +43,4 @@ class AgentLinks:
             InvalidArgumentError: The id is empty or invalid.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.get_agent_link(agent_id))
+        return await self._engine.send(endpoints.get_agent_link(agent_id))

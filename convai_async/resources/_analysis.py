@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from convai_async import calls
+from convai_async import endpoints
 
 if TYPE_CHECKING:
-    from convai_async._engine import Engine
+    from convai_async._transport.engine import Engine
     from convai_async.models import Conversation
 
 
@@ -33,7 +33,7 @@ class ConversationAnalyses:
             InvalidArgumentError: The id is empty or invalid.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.run_analysis(conversation_id))
+        return await self._engine.send(endpoints.run_analysis(conversation_id))
 
     async def run_evaluation(
         self,
@@ -63,7 +63,7 @@ class ConversationAnalyses:
             ConvAIError: As for any request.
         """
         return await self._engine.send(
-            calls.run_evaluation(
+            endpoints.run_evaluation(
                 conversation_id,
                 evaluation_id,
                 scope=scope,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from convai_async.audio import AudioStream, SavedAudio, open_recording, save
+from convai_async.streaming import AudioStream, SavedAudio, open_recording, save
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable
 
-    from convai_async._engine import Engine
+    from convai_async._transport.engine import Engine
 
 
 class ConversationAudio:

@@ -5,26 +5,26 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from convai_async import calls
-from convai_async.calls._filters import ConversationFilters, describe_filters
+from convai_async import endpoints
+from convai_async.endpoints._filters import ConversationFilters, describe_filters
 from convai_async.errors import ConvAIError
 from convai_async.pagination import Paginator
+from convai_async.polling._many import DEFAULT_CONCURRENCY, DeleteResult, Fetched, FetchResult, NotFetched, many
+from convai_async.polling._wait import wait
+from convai_async.polling._watch import Watch
 from convai_async.resources._analysis import ConversationAnalyses
 from convai_async.resources._audio import ConversationAudio
 from convai_async.resources._feedback import ConversationFeedback
 from convai_async.resources._files import ConversationFiles
-from convai_async.resources._many import DEFAULT_CONCURRENCY, DeleteResult, Fetched, FetchResult, NotFetched, many
 from convai_async.resources._messages import Messages
 from convai_async.resources._tags import ConversationTags
 from convai_async.resources._topics import AgentTopics
-from convai_async.resources._wait import wait
-from convai_async.resources._watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable
 
-    from convai_async._engine import Engine
-    from convai_async.calls import Moment
+    from convai_async._transport.engine import Engine
+    from convai_async.endpoints import Moment
     from convai_async.models import (
         Conversation,
         ConversationDigest,
@@ -75,7 +75,7 @@ class Conversations:
             TypeError: There is no such filter. (The service would ignore it and return everything.)
             InvalidArgumentError: A value is empty, out of range or of another type, or a range ends before it begins.
         """
-        return Paginator(self._engine.send, calls.list_conversations(**filters))
+        return Paginator(self._engine.send, endpoints.list_conversations(**filters))
 
     async def get(
         self,
@@ -87,7 +87,7 @@ class Conversations:
 
         Args:
             conversation_id: Which one.
-            format: ``"opentelemetry"`` fills in ``otlp_traces``: OTLP traces of the form that post-call webhooks
+            format: ``"opentelemetry"`` fills in ``otlp_traces``: OTLP traces of the form that post-request webhooks
                 send; ``"json"`` by default.
 
         Raises:
@@ -95,7 +95,7 @@ class Conversations:
             NotFoundError: It was deleted, or never there; right after a call ends, it may not be there yet.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.get_conversation(conversation_id, format=format))
+        return await self._engine.send(endpoints.get_conversation(conversation_id, format=format))
 
     async def resolve(self, agent_id: str, reference: str) -> Conversation:
         """Get the conversation of a Slack message or a Zendesk ticket (GET /v1/convai/conversations/resolve).
@@ -109,7 +109,7 @@ class Conversations:
             NotFoundError: The agent had no such conversation.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.resolve_conversation(agent_id, reference))
+        return await self._engine.send(endpoints.resolve_conversation(agent_id, reference))
 
     async def get_summary(self, conversation_id: str, *, max_messages: int | None = None) -> ConversationDigest:
         """Get a short view of a conversation (GET /v1/convai/conversations/{conversation_id}/summary).
@@ -128,7 +128,7 @@ class Conversations:
             NotFoundError: There is none.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.get_conversation_summary(conversation_id, max_messages=max_messages))
+        return await self._engine.send(endpoints.get_conversation_summary(conversation_id, max_messages=max_messages))
 
     async def wait(
         self, conversation_id: str, *, until: ConversationStatus = "done", timeout: float | None = 120.0
@@ -236,7 +236,7 @@ class Conversations:
             NotFoundError: There was none at the first attempt.
             ConvAIError: As for any request.
         """
-        await self._engine.send(calls.delete_conversation(conversation_id))
+        await self._engine.send(endpoints.delete_conversation(conversation_id))
 
     def delete_many(
         self, ids: Iterable[str] | AsyncIterable[str], *, max_concurrency: int = DEFAULT_CONCURRENCY
@@ -299,7 +299,7 @@ class Conversations:
             InvalidArgumentError: The id or a text is empty, or a flag is not a boolean.
             ConvAIError: As for any request.
         """
-        call = calls.get_signed_url(
+        request = endpoints.get_signed_url(
             agent_id,
             include_conversation_id=include_conversation_id,
             branch_id=branch_id,
@@ -307,7 +307,7 @@ class Conversations:
             environment=environment,
             debug_events_request=debug_events_request,
         )
-        return await self._engine.send(call)
+        return await self._engine.send(request)
 
     async def get_webrtc_token(  # noqa: PLR0913 - each by its name
         self,
@@ -336,7 +336,7 @@ class Conversations:
             InvalidArgumentError: The id or a text is empty, or a flag is not a boolean.
             ConvAIError: As for any request.
         """
-        call = calls.get_webrtc_token(
+        request = endpoints.get_webrtc_token(
             agent_id,
             participant_name=participant_name,
             branch_id=branch_id,
@@ -344,7 +344,7 @@ class Conversations:
             environment=environment,
             debug_events_request=debug_events_request,
         )
-        return await self._engine.send(call)
+        return await self._engine.send(request)
 
     def get_sip_messages(
         self, conversation_id: str, *, page_size: int | None = None, cursor: str | None = None
@@ -359,4 +359,6 @@ class Conversations:
         Raises:
             InvalidArgumentError: The id is empty or invalid, or the page size is out of range.
         """
-        return Paginator(self._engine.send, calls.get_sip_messages(conversation_id, page_size=page_size, cursor=cursor))
+        return Paginator(
+            self._engine.send, endpoints.get_sip_messages(conversation_id, page_size=page_size, cursor=cursor)
+        )

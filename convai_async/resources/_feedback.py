@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from convai_async import calls
+from convai_async import endpoints
 
 if TYPE_CHECKING:
-    from convai_async._engine import Engine
+    from convai_async._transport.engine import Engine
 
 
 class ConversationFeedback:
@@ -30,4 +30,4 @@ class ConversationFeedback:
             InvalidArgumentError: The id is empty or invalid.
             ConvAIError: As for any request.
         """
-        await self._engine.send(calls.create_feedback(conversation_id, feedback))
+        await self._engine.send(endpoints.create_feedback(conversation_id, feedback))

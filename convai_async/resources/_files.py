@@ -12,13 +12,13 @@ from typing import IO, TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
-from convai_async import calls
-from convai_async.audio import AudioStream, open_file
-from convai_async.calls._validate import validate_text
+from convai_async import endpoints
+from convai_async.endpoints._validate import validate_text
 from convai_async.errors import InvalidArgumentError
+from convai_async.streaming import AudioStream, open_file
 
 if TYPE_CHECKING:
-    from convai_async._engine import Engine
+    from convai_async._transport.engine import Engine
     from convai_async.models import UploadedFile
 
 _BEGINNING = 4096
@@ -72,7 +72,7 @@ class ConversationFiles:
                 "content_type", f"{filename!r} does not tell it: pass it, such as content_type='image/png'"
             )
         return await self._engine.send(
-            calls.create_file(conversation_id, content, filename=filename, content_type=content_type)
+            endpoints.create_file(conversation_id, content, filename=filename, content_type=content_type)
         )
 
     @asynccontextmanager
@@ -108,7 +108,7 @@ class ConversationFiles:
             APIStatusError: It was used in the conversation.
             ConvAIError: As for any request.
         """
-        await self._engine.send(calls.delete_file(conversation_id, file_id))
+        await self._engine.send(endpoints.delete_file(conversation_id, file_id))
 
 
 def _guess_content_type(filename: str, content: bytes) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-from convai_async import calls
-from convai_async.calls._filters import MessageFilters, describe_filters
+from convai_async import endpoints
+from convai_async.endpoints._filters import MessageFilters, describe_filters
 from convai_async.pagination import Paginator
 
 if TYPE_CHECKING:
-    from convai_async._engine import Engine
+    from convai_async._transport.engine import Engine
     from convai_async.models import MessageHit
 
 
@@ -31,7 +31,7 @@ class Messages:
             TypeError: There is no such filter. (The service would ignore it.)
             InvalidArgumentError: The words are missing, or a value is out of range.
         """
-        return Paginator(self._engine.send, calls.text_search_messages(text_query, **filters))
+        return Paginator(self._engine.send, endpoints.text_search_messages(text_query, **filters))
 
     def search(
         self,
@@ -55,7 +55,7 @@ class Messages:
         Raises:
             InvalidArgumentError: The text is missing, an id or the cursor is empty, or the page size is out of range.
         """
-        call = calls.search_messages(
+        request = endpoints.search_messages(
             text_query, agent_id=agent_id, branch_id=branch_id, page_size=page_size, cursor=cursor
         )
-        return Paginator(self._engine.send, call)
+        return Paginator(self._engine.send, request)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 
-from convai_async import calls
+from convai_async import endpoints
 from convai_async.pagination import Paginator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from convai_async._engine import Engine
+    from convai_async._transport.engine import Engine
     from convai_async.models import ConversationTag
 
 
@@ -32,7 +32,7 @@ class ConversationTags:
         Raises:
             InvalidArgumentError: The page size is out of range.
         """
-        return Paginator(self._engine.send, calls.list_tags(page_size=page_size, cursor=cursor))
+        return Paginator(self._engine.send, endpoints.list_tags(page_size=page_size, cursor=cursor))
 
     async def create(self, title: str, *, description: str | None = None) -> ConversationTag:
         """Make a tag (POST /v1/convai/tags).
@@ -48,7 +48,7 @@ class ConversationTags:
             InvalidArgumentError: The title is empty.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.create_tag(title, description))
+        return await self._engine.send(endpoints.create_tag(title, description))
 
     async def get(self, tag_id: str) -> ConversationTag:
         """Get a tag (GET /v1/convai/tags/{tag_id}).
@@ -58,7 +58,7 @@ class ConversationTags:
             NotFoundError: There is no such tag.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.get_tag(tag_id))
+        return await self._engine.send(endpoints.get_tag(tag_id))
 
     async def update(
         self, tag_id: str, *, title: str | UnsetType = UNSET, description: str | UnsetType | None = UNSET
@@ -78,7 +78,7 @@ class ConversationTags:
             PermissionDeniedError: The tag belongs to somebody else.
             ConvAIError: As for any request.
         """
-        return await self._engine.send(calls.update_tag(tag_id, title=title, description=description))
+        return await self._engine.send(endpoints.update_tag(tag_id, title=title, description=description))
 
     async def delete(self, tag_id: str) -> None:
         """Delete a tag (DELETE /v1/convai/tags/{tag_id}).
@@ -91,7 +91,7 @@ class ConversationTags:
             PermissionDeniedError: The tag belongs to somebody else.
             ConvAIError: As for any request.
         """
-        await self._engine.send(calls.delete_tag(tag_id))
+        await self._engine.send(endpoints.delete_tag(tag_id))
 
     async def assign(self, conversation_id: str, *, tag_ids: Sequence[str]) -> None:
         """Give a conversation tags (POST /v1/convai/conversations/{conversation_id}/tags).
@@ -104,7 +104,7 @@ class ConversationTags:
             InvalidArgumentError: An id is empty or invalid, or there is none.
             ConvAIError: As for any request.
         """
-        await self._engine.send(calls.assign_tags(conversation_id, tag_ids))
+        await self._engine.send(endpoints.assign_tags(conversation_id, tag_ids))
 
     async def unassign(self, conversation_id: str, tag_id: str) -> None:
         """Take a tag from a conversation (DELETE /v1/convai/conversations/{conversation_id}/tags/{tag_id}).
@@ -114,4 +114,4 @@ class ConversationTags:
             NotFoundError: The conversation did not have it at the first attempt.
             ConvAIError: As for any request.
         """
-        await self._engine.send(calls.unassign_tag(conversation_id, tag_id))
+        await self._engine.send(endpoints.unassign_tag(conversation_id, tag_id))

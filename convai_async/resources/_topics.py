@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async import calls
+from convai_async import endpoints
 from convai_async.pagination import Paginator
 
 if TYPE_CHECKING:
-    from convai_async._engine import Engine
-    from convai_async.calls import Moment
-    from convai_async.calls._agents import SortDirection, TopicOrder
+    from convai_async._transport.engine import Engine
+    from convai_async.endpoints import Moment
+    from convai_async.endpoints._agents import SortDirection, TopicOrder
     from convai_async.models import AgentTopic
 
 
@@ -55,7 +55,7 @@ class AgentTopics:
             InvalidArgumentError: The id or the cursor is empty, a value is out of range, or the window ends before it
                 begins.
         """
-        call = calls.get_agent_topics(
+        request = endpoints.get_agent_topics(
             agent_id,
             page_size=page_size,
             sort_by=sort_by,
@@ -65,4 +65,4 @@ class AgentTopics:
             include_evaluation_criteria=include_evaluation_criteria,
             cursor=cursor,
         )
-        return Paginator(self._engine.send, call)
+        return Paginator(self._engine.send, request)

@@ -253,7 +253,7 @@ def test_a_service_that_is_not_there_exits_with_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
     monkeypatch.setenv("ELEVENLABS_API_KEY", "key")
-    monkeypatch.setattr("convai_async.retry.RetryPolicy.draw_wait", lambda *_: 0.0)
+    monkeypatch.setattr("convai_async.retry.RetryPolicy.compute_backoff", lambda *_: 0.0)
     assert run(["show", "conv_1", "--base-url", f"http://127.0.0.1:{unused_tcp_port}"]) == 1
     err = capsys.readouterr().err
     assert "no connection" in err

@@ -16,11 +16,11 @@ from command_line import COMMAND
 from test_cli import count
 from unmeasured import unmeasured
 
+from convai_async.archive import Archive
+from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import app, run
 from convai_async.cli._exit_codes import EXIT_CODES
 from convai_async.cli._logging import logging_to_stderr
-from convai_async.harvest import Archive
-from convai_async.harvest._writer import ArchiveWriter
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def test_failure_of_the_service_is_one_line_and_exit_code_1(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("convai_async.retry.RetryPolicy.draw_wait", lambda *_: 0.0)
+    monkeypatch.setattr("convai_async.retry.RetryPolicy.compute_backoff", lambda *_: 0.0)
     assert run(prepare(service)) == 1
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -154,7 +154,7 @@ def test_failure_of_the_service_is_one_line_and_exit_code_1(
 def test_verbose_shows_requests_and_debug_shows_tracebacks_and_neither_shows_the_key(
     service: FakeConvAI, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convai_async.retry.RetryPolicy.draw_wait", lambda *_: 0.0)
+    monkeypatch.setattr("convai_async.retry.RetryPolicy.compute_backoff", lambda *_: 0.0)
     service.faults.add(faults.status(503), operation="list_conversations")
     assert run(["list", "--base-url", service.url, "--limit", "1", "-v"]) == 0
     err = capsys.readouterr().err

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convai_async.archive import Archive
+from convai_async.archive._export import export, export_to_stream, import_jsonl
 from convai_async.cli._app import run
 from convai_async.cli._moments import Clock
 from convai_async.cli._output import service_json
 from convai_async.cli._transcript import Transcript
 from convai_async.errors import InvalidArgumentError
-from convai_async.harvest import Archive
-from convai_async.harvest.export import export, export_to_stream, import_jsonl
 from convai_async.models import Conversation, ConversationSummary
 from convai_async.testing import FakeConvAI, faults
 

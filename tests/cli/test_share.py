@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
+from convai_async._transport.limiter import ConcurrencyLimiter
 from convai_async.cli._app import app
-from convai_async.limits import ConcurrencyLimiter
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,9 +25,10 @@ from hypothesis import strategies as st
 from list_server import ListServer
 
 from convai_async import ConvAIClient
-from convai_async.calls import MAX_PAGE_SIZE, Page
+from convai_async.archive import Archive, Window
+from convai_async.endpoints import MAX_PAGE_SIZE, Page
 from convai_async.errors import APIStatusError, AuthenticationError, PermissionDeniedError
-from convai_async.harvest import Archive, HarvestReport, Window, _listing, harvest
+from convai_async.harvest import HarvestReport, _listing, harvest
 from convai_async.harvest._listing import RangeScheduler
 from convai_async.models import ConversationSummary
 from convai_async.testing import FakeConvAI, faults

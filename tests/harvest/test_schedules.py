@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convai_async import ConvAIClient, ConvAIError, RetryPolicy
-from convai_async.harvest import Archive, HarvestReport, harvest
+from convai_async.archive import Archive
+from convai_async.harvest import HarvestReport, harvest
 from convai_async.testing import FakeConvAI, faults
 
 events = st.one_of(

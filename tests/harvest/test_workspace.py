@@ -10,10 +10,11 @@ import pytest
 from threaded_service import ThreadedService
 
 from convai_async import ConvAIClient
+from convai_async.archive import Archive, ArchiveError, Window, store_conversation
+from convai_async.archive._records import DeletionUpdate, decode_update
+from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
-from convai_async.harvest import Archive, ArchiveError, Window, harvest, store_conversation
-from convai_async.harvest._rows import Gone, decoded
-from convai_async.harvest._writer import ArchiveWriter
+from convai_async.harvest import harvest
 from convai_async.models import Conversation, ConversationSummary
 from convai_async.testing import FakeConvAI
 
@@ -60,7 +61,7 @@ def fill_without_key(service: FakeConvAI, path: Path) -> None:
     with ArchiveWriter(path, SOURCE) as writer:
         writer.store(
             [
-                decoded(ConversationSummary(conversation_id=each), service.conversations.document(each))
+                decode_update(ConversationSummary(conversation_id=each), service.conversations.document(each))
                 for each in service.conversations
             ]
         )
@@ -118,7 +119,7 @@ async def test_archive_that_was_filled_without_a_key_is_bound_on_evidence(
 async def test_conversations_that_are_known_to_be_deleted_are_no_evidence(first: FakeConvAI, path: Path) -> None:
     fill_without_key(first, path)
     with ArchiveWriter(path, SOURCE) as writer:
-        writer.store([Gone(each) for each in list(first.conversations)[:-1]])
+        writer.store([DeletionUpdate(each) for each in list(first.conversations)[:-1]])
     await harvest_from(first, path)
     oldest = list(first.conversations)[-1]
     asked = [request for request in first.requests if request.operation != "list_conversations"]
@@ -132,7 +133,10 @@ async def test_archive_is_bound_if_the_service_has_one_of_its_ten_newest_convers
     odd = [f"conv_gone_{number}" for number in range(8)] + [".."]
     with ArchiveWriter(path, SOURCE) as writer:
         writer.store(
-            [decoded(ConversationSummary(conversation_id=each, start_time_unix_secs=newest + 1), b"{") for each in odd]
+            [
+                decode_update(ConversationSummary(conversation_id=each, start_time_unix_secs=newest + 1), b"{")
+                for each in odd
+            ]
         )
     fill_without_key(first, path)
     async with ConvAIClient(first.api_key, base_url=first.url, retry=None) as client:

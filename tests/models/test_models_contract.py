@@ -214,7 +214,7 @@ def test_null_reads_as_the_default_everywhere(name: str) -> None:
 
 @each_struct
 def test_documents_of_the_contract_decode_at_the_first_try_also_with_every_null_that_it_allows(name: str) -> None:
-    # The second try, for oddities, costs four times as much.
+    # The second try, for quirks, costs four times as much.
     def allowed_nulls(schema: Schema, made: dict[str, Any]) -> None:
         for field, kind in schema.get("properties", {}).items():
             allowed = [kind, *kind.get("anyOf", ()), *kind.get("oneOf", ())]

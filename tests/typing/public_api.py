@@ -19,9 +19,10 @@ from convai_async import (
     SavedAudio,
     UndecodableItem,
     Watch,
-    calls,
+    endpoints,
 )
-from convai_async.harvest import Archive, HarvestReport, harvest
+from convai_async.archive import Archive
+from convai_async.harvest import HarvestReport, harvest
 from convai_async.models import (
     AgentLink,
     AgentTopic,
@@ -66,8 +67,8 @@ async def documents(client: ConvAIClient) -> None:
     assert_type(conversation, Conversation)
     assert_type(conversation.transcript, tuple[TranscriptTurn, ...])
     assert_type(conversation.transcript[0].message, str | None)
-    assert_type(await client.send_raw(calls.get_conversation("conv_1")), Response[Conversation])
-    assert_type((await client.send_raw(calls.list_conversations())).decode(), Page[ConversationSummary])
+    assert_type(await client.send_raw(endpoints.get_conversation("conv_1")), Response[Conversation])
+    assert_type((await client.send_raw(endpoints.list_conversations())).decode(), Page[ConversationSummary])
     assert_type(await client.conversations.get_signed_url("agent_1"), SignedUrl)
     assert_type(await client.conversations.get_webrtc_token("agent_1"), WebRTCToken)
     assert_type(await client.agents.link.get("agent_1"), AgentLink)
@@ -104,7 +105,7 @@ async def waiting(client: ConvAIClient) -> None:
     assert_type(client.agents.topics.get("agent_1"), Paginator[AgentTopic])
     await client.conversations.tags.update("tag_1", description=None)
     await client.conversations.tags.update("tag_1", titel="x")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
-    calls.run_evaluation("conv_1", "polite", skope="agent")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    endpoints.run_evaluation("conv_1", "polite", skope="agent")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     event = construct_event(b"", "", "")
     if isinstance(event, PostCallTranscription):
         assert_type(event.data, Conversation)

@@ -1,0 +1,98 @@
+"""Take the API key out of what is shown, logged or pickled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from convai_async.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from convai_async._support.text import Secret
+
+T = TypeVar("T")
+
+_SHORTEST_KEY = 8
+"""Characters. A shorter key is a test's, and a word such as "key" that stands in every other sentence."""
+_MASK = "***"
+
+
+class Redactor:
+    """Replaces an API key in what the service, a proxy or aiohttp wrote.
+
+    Args:
+        api_key: The key; one of fewer than 8 characters is not replaced.
+    """
+
+    def __init__(self, api_key: Secret) -> None:
+        self._api_key = api_key if len(api_key) >= _SHORTEST_KEY else None
+
+    def text(self, text: str) -> str:
+        """Return a text without the key."""
+        return text if self._api_key is None else text.replace(self._api_key, _MASK)
+
+    def body(self, body: bytes) -> bytes:
+        """Return a reply's body without the key; JSON stays JSON."""
+        if self._api_key is None:
+            return body
+        key = self._api_key.encode()
+        try:
+            # JSON can spell the key in many ways, so look at what it decodes to.
+            document = msgspec.json.decode(body)
+            redacted = self._document(document)
+        except (ValueError, RecursionError):  # not JSON
+            return body.replace(key, _MASK.encode())
+        return msgspec.json.encode(redacted) if redacted != document or key in body else body
+
+    def decoder(self, decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+        """Return a decoder whose errors hold no key."""
+
+        def decode_redacted(body: bytes) -> T:
+            try:
+                return decode(body)
+            except DecodeError as error:
+                redacted = self.decode_error(error)
+            del body  # error reports print local variables
+            raise redacted
+
+        return decode_redacted
+
+    def decode_error(self, error: DecodeError) -> DecodeError:
+        """Return an error without the key."""
+        redacted = DecodeError(self.text(error.problem), path=self.text(error.path), body=self.body(error.body))
+        redacted.retryable = error.retryable
+        return redacted
+
+    def _document(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.text(value)
+            case int() if str(value) == self._api_key:
+                return _MASK
+            case list():
+                return [self._document(item) for item in value]
+            case dict():
+                return {self.text(name): self._document(item) for name, item in value.items()}
+            case _:
+                return value
+
+
+def drop_frames(error: BaseException) -> None:
+    """Remove the tracebacks of an exception and of all that led to it; types and texts stay.
+
+    Error reports print the local variables of every frame, and aiohttp's frames hold the request's headers as bytes.
+    """
+    seen: set[int] = set()
+    chain: list[BaseException | None] = [error]
+    while chain:
+        link = chain.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        link.__traceback__ = None
+        chain += [link.__cause__, link.__context__]
+        if isinstance(link, BaseExceptionGroup):
+            chain += link.exceptions

@@ -1,0 +1,1 @@
+"""HTTP: sends requests with a limit and retries, over aiohttp."""

@@ -1,0 +1,218 @@
+"""Turn a reply with an error status into the exception that says what happened and what to do."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from convai_async._support.text import one_line
+from convai_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ConcurrencyLimitError,
+    ConflictError,
+    FieldProblem,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    ValidationError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CLASSES: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: ValidationError,
+    429: RateLimitError,
+}
+_CONCURRENCY_CODES = frozenset({"concurrent_limit_exceeded", "too_many_concurrent_requests"})
+_PASSING_STATUSES = frozenset({408, 425})
+_NOT_FOUND = 404
+_FIRST_SERVER_ERROR = 500
+
+_ADVICE = {
+    401: "check ELEVENLABS_API_KEY, and that the key belongs to this host's region",
+    403: "the key lacks a permission that this request needs",
+    422: "correct the parameters named here",
+}
+_CODE_ADVICE = {
+    "quota_exceeded": "the workspace is out of credits: top it up, then try again",
+    "missing_permissions": "give the key the permission named here in the workspace's settings",
+}
+_LONGEST_RETRY_AFTER_SECS = 24 * 60 * 60.0
+_LONGEST_RESET_SECS = 1e9
+"""A larger number is a time of day."""
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+class _Detail(NamedTuple):
+    """What a body of any of the service's shapes says."""
+
+    code: str | None = None
+    message: str = ""
+    request_id: str | None = None
+    problems: tuple[FieldProblem, ...] = ()
+
+
+def error_from_reply(
+    request: str, status: int, headers: Mapping[str, str], body: bytes, request_id: str | None
+) -> APIStatusError:
+    """Return the exception for a reply whose status is not a success.
+
+    Args:
+        request: The request's method and path, for the text.
+        status: The reply's HTTP status.
+        headers: Its headers; names in any case.
+        body: Its body; JSON in one of five shapes, or anything at all.
+        request_id: The service's id of the request, from the headers.
+    """
+    detail = _read_detail(body)
+    cls = _CLASSES.get(status) or (ServerError if status >= _FIRST_SERVER_ERROR else APIStatusError)
+    if cls is RateLimitError and detail.code in _CONCURRENCY_CODES:
+        cls = ConcurrencyLimitError
+    request_id = detail.request_id or request_id
+    retry_after = parse_retry_after(headers)
+    if retry_after is None and cls is RateLimitError:
+        retry_after = parse_rate_limit_reset(headers)
+    error = cls(
+        _sentence(request, status, detail, request_id),
+        status=status,
+        code=detail.code,
+        message=detail.message,
+        request_id=request_id,
+        retry_after=retry_after,
+        headers=headers,
+        body=body,
+    )
+    if status in _PASSING_STATUSES:
+        error.retryable = True
+    if isinstance(error, ValidationError):
+        error.errors = detail.problems
+    return error
+
+
+def _sentence(request: str, status: int, detail: _Detail, request_id: str | None) -> str:
+    text = f"{request} was answered {status}"
+    if detail.code:
+        text += f" {one_line(detail.code)}"
+    if detail.message:
+        text += f": {one_line(detail.message)}"
+    advice = _CODE_ADVICE.get(detail.code or "") or _ADVICE.get(status)
+    if status == _NOT_FOUND and "/conversations/" in request:
+        advice = "it was deleted or never existed; a call that just ended can take a moment to appear"
+    asides = [advice] if advice else []
+    if request_id:
+        asides.append(f"request_id {request_id}")
+    return f"{text} ({'; '.join(asides)})" if asides else text
+
+
+def _read_detail(body: bytes) -> _Detail:
+    try:
+        document = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return _Detail()  # HTML or text from the front end: not words for a person
+    if not isinstance(document, dict):
+        return _Detail()
+    detail = document.get("detail", document)
+    if isinstance(detail, str):
+        return _Detail(message=detail)
+    if isinstance(detail, list):
+        problems = tuple(_problem(item) for item in detail if isinstance(item, dict))
+        return _Detail(message="; ".join(_problem_text(problem) for problem in problems), problems=problems)
+    if not isinstance(detail, dict):
+        return _Detail()
+    return _Detail(
+        code=_text(detail, "code") or _text(detail, "status") or _text(detail, "type"),
+        message=_text(detail, "message") or "",
+        request_id=one_line(_text(detail, "request_id") or "") or None,
+    )
+
+
+def _text(detail: dict[str, Any], name: str) -> str | None:
+    value = detail.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _problem(item: dict[str, Any]) -> FieldProblem:
+    location = item.get("loc")
+    steps = location if isinstance(location, list) else []
+    return FieldProblem(
+        tuple(step for step in steps if isinstance(step, str | int)),
+        _text(item, "msg") or "",
+        _text(item, "type") or "",
+    )
+
+
+def _problem_text(problem: FieldProblem) -> str:
+    return f"{'.'.join(map(str, problem.location))}: {problem.message}"
+
+
+def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds that a reply asks to wait, or None when it does not, or not understandably.
+
+    Understands ``retry-after-ms``, and ``Retry-After`` as seconds, with or without a fraction, and as an
+    HTTP date (RFC 9110, 10.2.3). A moment in the past is 0, and more than a day is a day.
+
+    Args:
+        headers: The reply's headers; names in any case.
+        now: The time of day in unix seconds; the clock's by default.
+    """
+    seconds = _requested_wait(headers, time.time() if now is None else now)
+    return None if seconds is None else min(max(0.0, seconds), _LONGEST_RETRY_AFTER_SECS)
+
+
+def _requested_wait(headers: Mapping[str, str], now: float) -> float | None:
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or value is None:
+        return seconds
+    try:
+        date = parsedate_to_datetime(value)
+        # HTTP's oldest form of dates names no zone, and means GMT.
+        moment = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return moment - now
+
+
+def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds until a used-up rate limit is renewed, or None when ``x-ratelimit-reset`` does not say so.
+
+    Its number is seconds from now, or unix seconds. While ``x-ratelimit-remaining`` is more than 0, something else
+    was the reason.
+
+    Args:
+        headers: The reply's headers; names in any case.
+        now: The time of day in unix seconds; the clock's by default.
+    """
+    reset = _number(headers.get("x-ratelimit-reset"))
+    if reset is None or (_number(headers.get("x-ratelimit-remaining")) or 0) > 0:
+        return None
+    if reset > _LONGEST_RESET_SECS:
+        reset -= time.time() if now is None else now
+    return min(max(0.0, reset), _LONGEST_RETRY_AFTER_SECS)
+
+
+def parse_concurrency_limit(headers: Mapping[str, str]) -> int | None:
+    """Return the limit on requests in flight that ``maximum-concurrent-requests`` states, or None."""
+    limit = _number(headers.get("maximum-concurrent-requests"))
+    return None if limit is None or limit < 1 else int(limit)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text is not None and _PLAIN_NUMBER.fullmatch(text) else None

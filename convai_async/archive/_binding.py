@@ -1,0 +1,56 @@
+"""Bind an archive to the workspace that it was filled from.
+
+The service does not say whose key it is asked with. So an archive keeps a salted, slow hash of the key; another key is
+refused until somebody says that it is of the same workspace.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from typing import TYPE_CHECKING
+
+from convai_async.archive._database import ArchiveError, is_empty, start_over, transaction
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+    from pathlib import Path
+
+    KeyFingerprint = Callable[[bytes], bytes]
+    """Returns the hash of a key with a salt."""
+
+_SALT_BYTES = 16
+
+
+def check_key(
+    connection: sqlite3.Connection, file: Path, key_fingerprint: KeyFingerprint, *, same_workspace: bool
+) -> bool:
+    """Return whether an archive is bound to this key; one without conversations is bound to it now.
+
+    Raises:
+        ArchiveError: It is bound to another key, and it is not said to be of the same workspace.
+    """
+    salt, present = connection.execute("SELECT key_salt, key_fingerprint FROM archive").fetchone()
+    if present is not None and hmac.compare_digest(key_fingerprint(salt), present):
+        return True
+    if is_empty(connection):
+        bind(connection, key_fingerprint)
+        return True
+    if present is None or same_workspace:
+        return False
+    raise ArchiveError(
+        f"{str(file)!r} was filled with another API key. Name another file for another workspace;"
+        f" if the key was replaced, run `convai-async harvest {file} --same-workspace` once"
+        " (in Python: same_workspace=True)"
+    )
+
+
+def bind(connection: sqlite3.Connection, key_fingerprint: KeyFingerprint) -> None:
+    """Bind an archive to a key."""
+    salt = os.urandom(_SALT_BYTES)
+    fingerprint = key_fingerprint(salt)
+    with transaction(connection):
+        connection.execute("UPDATE archive SET key_salt = ?, key_fingerprint = ?", (salt, fingerprint))
+        if is_empty(connection):
+            start_over(connection)

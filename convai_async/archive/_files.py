@@ -1,0 +1,117 @@
+"""Files that an export writes and an import reads: whole or not there, and compressed as their names say."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import sys
+import tempfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from convai_async._support.atomic_files import PART_SUFFIX, part_prefix, put_in_place
+from convai_async.archive._database import ArchiveError
+from convai_async.errors import ConfigurationError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: Path) -> None:
+    """Make sure that nothing is overwritten that is to stay.
+
+    Raises:
+        InvalidArgumentError: There is something already, or the folder is missing.
+    """
+    if path.is_dir():
+        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already and is a folder: name another")
+    if path.exists() and not overwrite:
+        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already: name another, or remove it first")
+    if path.exists() and path.samefile(archive):
+        raise InvalidArgumentError(parameter, f"{str(path)!r} is the archive itself: name another")
+    if not path.parent.is_dir():
+        raise InvalidArgumentError(parameter, f"the folder {str(path.parent)!r} does not exist: make it first")
+
+
+@contextmanager
+def new_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
+    """Yield a temporary file that takes its name when the block ends without an error; readable by its owner only."""
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=part_prefix(path.name), suffix=PART_SUFFIX, delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            put_in_place(temporary, path, overwrite=overwrite)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes its name when the block ends without an error; its owner's only."""
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=part_prefix(path.name), suffix=PART_SUFFIX))
+    try:
+        yield temporary
+        put_in_place(temporary, path, overwrite=False)
+    except BaseException:
+        shutil.rmtree(temporary)
+        raise
+
+
+@contextmanager
+def compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
+    """Yield what compresses into a file, as its suffix says: ``.gz``, ``.zst``, or not at all."""
+    if suffix == ".gz":
+        with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as stream:
+            yield stream  # type: ignore[misc]
+    elif suffix == ".zst":
+        with _zstd().open(file, "wb") as stream:
+            yield stream
+    else:
+        yield file
+
+
+@contextmanager
+def decompressed(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading and decompress it as its suffix says: ``.gz``, ``.zst``, or not at all.
+
+    Raises:
+        ArchiveError: In the block, when the file is damaged.
+        OSError: The file cannot be opened or read.
+    """
+    if path.suffix == ".gz":
+        with _damage_named(path, EOFError, zlib.error, gzip.BadGzipFile), gzip.open(path, "rb") as stream:
+            yield stream  # type: ignore[misc]
+    elif path.suffix == ".zst":
+        zstd = _zstd()
+        with _damage_named(path, EOFError, zstd.ZstdError), zstd.open(path, "rb") as stream:
+            yield stream
+    else:
+        with path.open("rb") as stream:
+            yield stream
+
+
+@contextmanager
+def _damage_named(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
+        raise ArchiveError(f"{str(path)!r} is damaged or cut off: {error}") from error
+
+
+def _zstd() -> Any:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd  # noqa: PLC0415 - only this needs it
+        else:
+            from backports import zstd  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError("a .zst file needs an extra: pip install 'convai-async[zstd]'") from None
+    return zstd

@@ -1,0 +1,81 @@
+"""Which of two documents of a conversation the archive keeps: see `store_conversation` for the rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from convai_async.archive._records import TURN_COLUMNS, ConversationUpdate
+from convai_async.models.enums import FINAL_STATUSES
+
+if TYPE_CHECKING:
+    import sqlite3
+
+IS_COMPLETE = (
+    f"(coalesce(status, '') IN {FINAL_STATUSES} AND NOT (from_webhook AND NOT EXISTS"  # noqa: S608 - names of our own
+    " (SELECT 1 FROM turns WHERE turns.conversation_id = conversations.conversation_id)))"
+)
+"""SQL of the table ``conversations``: a conversation that needs no second look.
+
+A webhook can leave the transcript out; from the service itself, none is none.
+"""
+
+
+class Document(msgspec.Struct, frozen=True):
+    """What decides between two documents of a conversation.
+
+    Attributes:
+        final: Whether its status is final.
+        turns: How many turns it has.
+        analysed: Whether the service's analysis is in it.
+        from_webhook: Whether a webhook brought it.
+        unix_secs: When it was fetched, or when its event happened; None if that is not known.
+        has_audio: Whether there is a recording.
+    """
+
+    final: bool
+    turns: int
+    analysed: bool
+    from_webhook: bool
+    unix_secs: int | None
+    has_audio: bool
+
+    @classmethod
+    def of(cls, item: ConversationUpdate) -> Document:
+        """Return what decides about a conversation that is to be stored."""
+        row = item.row
+        return cls(
+            final=item.final,
+            turns=len(item.turns) // len(TURN_COLUMNS),
+            analysed=row["call_successful"] is not None or row["transcript_summary"] is not None,
+            from_webhook=bool(row["from_webhook"]),
+            unix_secs=row["fetched_unix_secs"],
+            has_audio=bool(row["has_audio"]),
+        )
+
+    @classmethod
+    def stored(cls, connection: sqlite3.Connection, conversation_id: str) -> Document | None:
+        """Return what decides about the conversation that an archive has, or None if it has none."""
+        row = connection.execute(
+            f"SELECT coalesce(status, '') IN {FINAL_STATUSES},"  # noqa: S608 - names of our own
+            " (SELECT count(*) FROM turns WHERE turns.conversation_id = conversations.conversation_id),"
+            " call_successful IS NOT NULL OR transcript_summary IS NOT NULL,"
+            " from_webhook, fetched_unix_secs, has_audio FROM conversations WHERE conversation_id = ?",
+            (conversation_id,),
+        ).fetchone()
+        if row is None:
+            return None
+        return msgspec.convert(dict(zip(cls.__struct_fields__, row, strict=True)), cls, strict=False)
+
+    def is_as_complete_as(self, other: Document) -> bool:
+        """Tell whether nothing that the other has is missing here."""
+        return self.final >= other.final and self.turns >= other.turns and self.analysed >= other.analysed
+
+    def may_replace(self, stored: Document) -> bool:
+        """Tell whether this document, which a webhook brought, takes the place of the one that is stored."""
+        if not self.is_as_complete_as(stored):
+            return False
+        settled = stored.final and not stored.from_webhook
+        is_newer = not settled if self.unix_secs is None else self.unix_secs > (stored.unix_secs or 0)
+        return is_newer or not (settled or stored.is_as_complete_as(self))

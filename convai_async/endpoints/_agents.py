@@ -1,0 +1,69 @@
+"""The endpoints of ``/v1/convai/agents``, one function each."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from convai_async.endpoints._page import Page, decode_page
+from convai_async.endpoints._query import encode_query, unix_seconds
+from convai_async.endpoints._request import Request, hiding, quote_id
+from convai_async.endpoints._validate import (
+    optional,
+    validate_choice,
+    validate_flag,
+    validate_order,
+    validate_page_size,
+    validate_text,
+)
+from convai_async.models import AgentLink, AgentTopic
+
+if TYPE_CHECKING:
+    from convai_async.endpoints._filters import Moment
+
+TopicOrder: TypeAlias = Literal["conversations", "sentiment", "success_rate", "frustration"]
+SortDirection: TypeAlias = Literal["asc", "desc"]
+
+
+def get_agent_link(agent_id: str) -> Request[AgentLink]:
+    """GET /v1/convai/agents/{agent_id}/link."""
+    return Request("GET", f"{_agent(agent_id)}/link", hiding(AgentLink.from_json))
+
+
+def get_agent_topics(  # noqa: PLR0913 - each by its name
+    agent_id: str,
+    *,
+    page_size: int | None = None,
+    sort_by: TopicOrder | None = None,
+    sort_direction: SortDirection | None = None,
+    from_unix_secs: Moment | None = None,
+    to_unix_secs: Moment | None = None,
+    include_evaluation_criteria: bool | None = None,
+    cursor: str | None = None,
+) -> Request[Page[AgentTopic]]:
+    """GET /v1/convai/agents/{agent_id}/topics: one page of what an agent's conversations are about."""
+    since = optional(unix_seconds, "from_unix_secs", from_unix_secs)
+    until = optional(partial(unix_seconds, up=True), "to_unix_secs", to_unix_secs)
+    validate_order("from_unix_secs", since, "to_unix_secs", until)
+    query = encode_query(
+        {
+            "page_size": validate_page_size(page_size),
+            "sort_by": validate_choice("sort_by", sort_by, (*get_args(TopicOrder), None)),
+            "sort_direction": validate_choice("sort_direction", sort_direction, (*get_args(SortDirection), None)),
+            "from_unix_secs": since,
+            "to_unix_secs": until,
+            "include_evaluation_criteria": optional(
+                validate_flag, "include_evaluation_criteria", include_evaluation_criteria
+            ),
+            "cursor": optional(validate_text, "cursor", cursor),
+        }
+    )
+    return Request("GET", f"{_agent(agent_id)}/topics", _decode_topics, query)
+
+
+def _decode_topics(body: bytes) -> Page[AgentTopic]:
+    return decode_page(AgentTopic, "topics", body)
+
+
+def _agent(agent_id: str) -> str:
+    return f"/v1/convai/agents/{quote_id('agent_id', agent_id)}"

@@ -1,0 +1,58 @@
+"""A request to an endpoint that has no function of its own yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from convai_async.endpoints._query import encode_query
+from convai_async.endpoints._request import Request, decode_any_json, json_body
+from convai_async.endpoints._validate import validate_encodable
+from convai_async.errors import InvalidArgumentError
+
+_IDEMPOTENT_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT"})  # RFC 9110, 9.2.2
+
+
+def request(
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    json: Any = None,
+    idempotent: bool | None = None,
+) -> Request[Any]:
+    """Any endpoint.
+
+    Args:
+        method: The HTTP method.
+        path: The path from the root, such as ``"/v1/convai/agents"``, percent-encoded where it must be.
+        query: The query, not encoded; lists repeat their name, None is left out, datetimes become unix seconds.
+        json: What to send as JSON; None sends no body.
+        idempotent: Whether repeating the request is safe; by default what HTTP says of the method.
+
+    Raises:
+        InvalidArgumentError: The path does not begin with ``/``, or holds a query; the method is invalid; a value
+            cannot be sent.
+    """
+    if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():
+        raise InvalidArgumentError("path", f"must be a path from the root, such as '/v1/convai/agents', got {path!r}")
+    if "?" in path or "#" in path:
+        raise InvalidArgumentError("path", f"{path!r} holds a query or a fragment: pass query={{...}} instead")
+    if not (isinstance(method, str) and method.isascii() and method.isalpha()):
+        raise InvalidArgumentError("method", f"must be an HTTP method, such as 'GET', got {method!r}")
+    if query is not None and not isinstance(query, Mapping):
+        raise InvalidArgumentError("query", f"must be a dict of parameters, not {type(query).__name__}")
+    for name in query or {}:
+        if not isinstance(name, str):
+            raise InvalidArgumentError("query", f"{name!r} is not the name of a parameter")
+        validate_encodable("query", name)
+    method = method.upper()
+    return Request(
+        method,
+        quote(path, safe="/%:@!$&'()*+,;=~"),
+        decode_any_json,
+        encode_query(query or {}),
+        None if json is None else json_body("json", json),
+        method in _IDEMPOTENT_METHODS if idempotent is None else idempotent,
+    )

@@ -1,0 +1,61 @@
+"""Query parameters: their Python values, and their form on the wire."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from convai_async.endpoints._validate import LARGEST_INTEGER, shown, validate_encodable, validate_number
+from convai_async.errors import InvalidArgumentError
+
+Query = tuple[tuple[str, str], ...]
+
+
+def encode_query(values: Mapping[str, Any]) -> Query:
+    """Return the pairs to send: lists repeat their name, None and empty lists are left out.
+
+    Booleans become ``true`` and ``false``, datetimes unix seconds.
+
+    Raises:
+        InvalidArgumentError: A value has no form on the wire.
+    """
+    pairs: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if value is None:
+            continue
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            pairs.extend((name, _encode(name, item)) for item in value)
+        else:
+            pairs.append((name, _encode(name, value)))
+    return tuple(pairs)
+
+
+def _encode(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return validate_encodable(name, value)
+    if isinstance(value, int):
+        return str(validate_number(name, value, -LARGEST_INTEGER))
+    if isinstance(value, datetime):
+        return str(unix_seconds(name, value))
+    raise InvalidArgumentError(name, f"cannot be sent in a query: its type is {type(value).__name__}")
+
+
+def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
+    """Return a moment as whole unix seconds, rounded down, or up.
+
+    Raises:
+        InvalidArgumentError: It is a datetime without a time zone, or neither a datetime nor a number.
+    """
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise InvalidArgumentError(
+                name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
+            )
+        value = value.timestamp()
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER:  # nan is not
+        return math.ceil(value) if up else math.floor(value)
+    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, got {shown(value)}")

@@ -1,0 +1,1 @@
+"""Wait for conversations, watch for new ones, and get or delete many at once."""

@@ -1,0 +1,77 @@
+"""Wait for a conversation to be ready."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from convai_async import endpoints
+from convai_async._support.text import one_line
+from convai_async.endpoints._validate import optional, validate_choice, validate_seconds
+from convai_async.errors import ConversationNotReadyError, NotFoundError
+from convai_async.models.enums import FINAL_STATUSES, STATUSES
+
+if TYPE_CHECKING:
+    from convai_async._transport.engine import Engine
+    from convai_async.models import Conversation
+    from convai_async.models.enums import ConversationStatus
+
+_FIRST_PAUSE_SECS = 1.0
+_PAUSE_GROWTH = 1.5
+_LONGEST_PAUSE_SECS = 15.0
+_MAY_BE_MISSING_SECS = 30.0
+_LAST_LOOK_SECS = 1.0
+
+
+async def wait(
+    engine: Engine, conversation_id: str, *, until: ConversationStatus, timeout: float | None
+) -> Conversation:
+    """Ask for a conversation, with growing pauses, until it has a status.
+
+    Raises:
+        InvalidArgumentError: There is no such status, or ``timeout`` is not a number of seconds.
+        ConversationNotReadyError: It has ended with another status, or the time is over.
+        NotFoundError: It is still missing half a minute after the first request.
+    """
+    validate_choice("until", until, STATUSES)
+    optional(validate_seconds, "timeout", timeout)
+    call = endpoints.get_conversation(conversation_id)
+    started = engine.clock()
+    pause = _FIRST_PAUSE_SECS
+    status: str | None = None
+    while True:
+        waited = engine.clock() - started
+        try:
+            async with asyncio.timeout(max(timeout - waited, _LAST_LOOK_SECS) if timeout else None):
+                conversation = await engine.send(call)
+        except NotFoundError:
+            # Right after a call ends, it can be missing for a moment.
+            if engine.clock() - started > _MAY_BE_MISSING_SECS:
+                raise
+        except TimeoutError:
+            raise _not_ready(conversation_id, until, status, engine.clock() - started) from None
+        else:
+            status = conversation.status and one_line(conversation.status)
+            if status == until:
+                return conversation
+            if status in FINAL_STATUSES:
+                raise ConversationNotReadyError(
+                    f"{conversation_id} has ended as {status!r} and will not become {until!r}",
+                    conversation_id=conversation_id,
+                    status=status,
+                )
+        waited = engine.clock() - started
+        if timeout is not None and waited >= timeout:
+            raise _not_ready(conversation_id, until, status, waited)
+        await engine.sleep(pause if timeout is None else min(pause, timeout - waited))
+        pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECS)
+
+
+def _not_ready(conversation_id: str, until: str, status: str | None, waited: float) -> ConversationNotReadyError:
+    return ConversationNotReadyError(
+        f"{conversation_id} was {status or 'not there yet'!r} after {waited:.0f} s, and not {until!r}:"
+        " wait again, or for longer",
+        conversation_id=conversation_id,
+        status=status,
+        retryable=True,
+    )

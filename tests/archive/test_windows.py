@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convai_async.archive import Window
+from convai_async.archive._windows import merged, without
+
+moments = st.integers(0, 30)
+windows = st.builds(Window, moments, st.none() | moments)
+some = st.lists(windows, max_size=6)
+ALL = range(40)
+
+
+def moments_of(*many: Window) -> set[int]:
+    return {moment for moment in ALL if any(moment in window for window in many)}
+
+
+@given(some)
+def test_merging_changes_no_moment_and_leaves_gaps_between(many: list[Window]) -> None:
+    result = merged(many)
+    assert moments_of(*result) == moments_of(*many)
+    for earlier, later in pairwise(result):
+        assert earlier.end is not None
+        assert earlier.end < later.start
+    assert not any(window.empty for window in result)
+
+
+@given(windows, some)
+def test_taking_away_leaves_exactly_the_rest_from_old_to_new(window: Window, many: list[Window]) -> None:
+    result = without(window, many)
+    assert moments_of(*result) == moments_of(window) - moments_of(*many)
+    assert not any(each.empty for each in result)
+    assert [each.start for each in result] == sorted(each.start for each in result)
+
+
+def test_a_window_is_half_open() -> None:
+    assert 1 in Window(1, 2)
+    assert 2 not in Window(1, 2)
+    assert 10**12 in Window(1, None)
+    assert Window(2, 2).empty
+    assert not Window(2, None).empty

@@ -1,0 +1,202 @@
+"""The archive survives: killed at every step that SQLite takes on its files, with the power off, and on a full disk.
+
+``CRASH_STRIDE=1 pytest tests/robustness/test_crash_matrix.py``
+takes every step in every way; the ordinary run is killed
+at each step too, and takes every so many of the rest. With ``-rP`` it says how many there were.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import sqlite3
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from recorded_disk import SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE, Crash, RecordedDisk, Step
+
+from convai_async import ConvAIClient
+from convai_async.archive import Archive, ArchiveError
+from convai_async.archive._schema import SCHEMA_VERSION
+from convai_async.archive._writer import ArchiveWriter
+from convai_async.harvest import _harvester, harvest
+from convai_async.testing import FakeConvAI
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+STRIDE = int(os.environ.get("CRASH_STRIDE", "17"))
+pytestmark = pytest.mark.timeout(300 if STRIDE > 1 else 3600)
+DATA = Path(__file__).parent.parent / "data"
+EVERYTHING = timedelta(days=10_000)
+"""A lookback that reads the whole list again."""
+
+
+class Service:
+    """A service whose conversations change, and every document that it ever had."""
+
+    def __init__(self, fake: FakeConvAI, client: ConvAIClient) -> None:
+        self.fake = fake
+        self.client = client
+        self.documents: dict[str, set[bytes]] = {}
+        self.note()
+
+    def note(self) -> None:
+        for conversation_id, document in self.truth().items():
+            self.documents.setdefault(conversation_id, set()).add(document)
+
+    def truth(self) -> dict[str, bytes]:
+        return {each: self.fake.conversations.document(each) for each in self.fake.conversations}
+
+    def change(self) -> None:
+        newest, second, *_ = self.fake.conversations
+        self.fake.analyse_again(newest)
+        self.fake.add()
+        self.fake.conversations.remove(second)
+        self.note()
+
+
+@pytest.fixture
+async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+    monkeypatch.setattr(_harvester, "_LARGEST_BATCH", 3)  # more transactions
+    async with FakeConvAI(conversations=8, seed=3) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        yield Service(fake, client)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path)) as connection:
+        yield connection
+
+
+def stored(path: Path) -> dict[str, bytes]:
+    with reading(path) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'conversations'").fetchall():
+            return {}
+        return dict(connection.execute("SELECT conversation_id, raw FROM conversations"))
+
+
+def check_whole(path: Path, service: Service) -> dict[str, bytes]:
+    """What is there is whole: each conversation with all of its turns, and found by the search."""
+    there = stored(path)
+    with reading(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        if there:
+            connection.execute("INSERT INTO turns_search (turns_search) VALUES ('integrity-check')")
+            turns = dict(connection.execute("SELECT conversation_id, count(*) FROM turns GROUP BY 1"))
+            for conversation_id, raw in there.items():
+                assert raw in service.documents[conversation_id]
+                assert turns.get(conversation_id, 0) == len(json.loads(raw)["transcript"])
+    return there
+
+
+async def check_heals(path: Path, service: Service) -> None:
+    """The next harvest makes it the truth."""
+    report = await harvest(service.client, path, lookback=EVERYTHING, prune="remove")
+    assert report.complete
+    assert check_whole(path, service) == service.truth()
+
+
+def images(
+    steps: list[Step], *, stride: int, before: Mapping[str, bytes] = MappingProxyType({})
+) -> Iterator[tuple[int, str, Crash]]:
+    """Every kill, and some of the power failures."""
+    for count in range(len(steps) + 1):
+        yield count, "killed", Crash(steps[:count], None, before)
+        if count % stride == 0:
+            yield count, "power failed", Crash(steps[:count], random.Random(count), before)
+
+
+async def test_killed_at_any_step_or_without_power_it_has_what_it_said_it_had_and_goes_on(
+    service: Service, tmp_path: Path
+) -> None:
+    disk = RecordedDisk(tmp_path)
+    written: list[tuple[int, int]] = []
+    with disk.in_use():
+        path = tmp_path / "calls.db"
+        await harvest(service.client, path, progress=lambda report: written.append((len(disk.steps), report.fetched)))
+        service.change()
+        first_run = len(disk.steps)
+        await harvest(service.client, path, lookback=EVERYTHING, prune="remove")
+    assert stored(path) == service.truth()
+    count = 0
+    for count, (steps, how, crash) in enumerate(images(disk.steps, stride=STRIDE), 1):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        crash.put_into(folder)
+        image = folder / "calls.db"
+        there = check_whole(image, service)
+        if steps <= first_run:
+            promised = max((fetched for at, fetched in written if at <= steps), default=0)
+            assert len(there) >= promised, f"{how} after {steps} steps"
+        if how != "killed" or steps % STRIDE == 0 or disk.steps[steps - 1].kind != "write":
+            await check_heals(image, service)
+        shutil.rmtree(folder)
+    print(f"{count} crashes of {len(disk.steps)} steps")
+
+
+@pytest.mark.parametrize("error", [SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC])
+async def test_a_disk_that_fails_at_any_step_is_one_clear_error_and_costs_nothing(
+    service: Service, tmp_path: Path, error: int
+) -> None:
+    count, said = 0, []
+    while True:
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        path = folder / "calls.db"
+        disk = RecordedDisk(folder)
+        disk.error, disk.fails_after = error, count * STRIDE
+        with disk.in_use():
+            try:
+                await harvest(service.client, path)
+            except ArchiveError as problem:
+                said.append(str(problem))
+        failed = disk.failed
+        assert stored(path).items() <= service.truth().items()
+        await check_heals(path, service)
+        shutil.rmtree(folder)
+        count += 1
+        if not failed:
+            break
+    assert len(said) > 1
+    assert all("calls.db" in problem for problem in said)
+    print(f"{count} failing disks, {len(said)} refusals")
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_upgrade_of_an_old_archive_that_is_cut_off_anywhere_loses_nothing(tmp_path: Path, version: int) -> None:
+    old = tmp_path / "old.db"
+    with reading(old) as connection:
+        connection.executescript((DATA / f"archive-schema-{version}.sql").read_text())
+    kept = contents(old)
+    before = {"calls.db": old.read_bytes()}
+    disk = RecordedDisk(tmp_path)
+    with disk.in_use():
+        ArchiveWriter(shutil.copy(old, tmp_path / "calls.db"), "sandbox:4").close()
+    assert len(disk.steps) > 10
+    for count, (steps, how, crash) in enumerate(images(disk.steps, stride=min(STRIDE, 3), before=before)):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        image = folder / "calls.db"
+        crash.put_into(folder)
+        assert contents(image) == kept, f"{how} after {steps} steps"
+        ArchiveWriter(image, "sandbox:4").close()
+        assert contents(image) == kept, f"{how} after {steps} steps"
+        with Archive.open(image) as archive:
+            assert archive.status().conversations == len(kept)
+        shutil.rmtree(folder)
+
+
+def contents(path: Path) -> list[Any]:
+    with reading(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return connection.execute(
+            "SELECT conversation_id, raw, (SELECT count(*) FROM turns t WHERE t.conversation_id = c.conversation_id)"
+            " FROM conversations c ORDER BY 1"
+        ).fetchall()

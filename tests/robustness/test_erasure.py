@@ -1,0 +1,373 @@
+"""What is erased is gone, from wherever it was; and nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from threaded_service import ThreadedService
+
+from convai_async.archive import ArchiveError, Failure
+from convai_async.archive._export import import_jsonl
+from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder
+from convai_async.archive._records import ConversationUpdate, RecordingUpdate, decode_update
+from convai_async.archive._writer import ArchiveWriter
+from convai_async.cli._app import run
+from convai_async.harvest import harvest
+from convai_async.models import ConversationSummary
+from convai_async.streaming import SavedAudio
+from convai_async.testing import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aiohttp import web
+
+    from convai_async import ConvAIClient
+    from convai_async.testing import FakeConvAI
+    from convai_async.testing.faults import Proceed
+
+SOURCE = "https://api.elevenlabs.io"
+
+
+def said(conversation_id: str, message: str = "hello") -> ConversationUpdate:
+    document = {"conversation_id": conversation_id, "transcript": [{"role": "user", "message": message}]}
+    result = decode_update(ConversationSummary(conversation_id=conversation_id), msgspec.json.encode(document))
+    assert isinstance(result, ConversationUpdate)
+    return result
+
+
+def exported(file: Path, **changes: Any) -> Path:
+    """Write an exported file of one conversation."""
+    line = {"source": SOURCE, "conversation_id": "c", "fetched_unix_secs": 1, "conversation": {"conversation_id": "c"}}
+    file.write_bytes(msgspec.json.encode(line | changes) + b"\n")
+    return file
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    folder = tmp_path / "archive"
+    (folder / "audio").mkdir(parents=True)
+    return folder / "calls.db"
+
+
+NO_RECORDINGS = [
+    "../victim",
+    "audio/../../victim",
+    "audio/..",
+    "audio/",
+    "audio",
+    "/etc/victim",
+    "audio\\victim",
+    "audio/a\0b",
+    f"audio/{'x' * 300}",
+    "victim",
+    "audio/more/victim",
+    b"victim",
+]
+
+
+@pytest.mark.parametrize("path", NO_RECORDINGS)
+def test_an_import_takes_no_recording_from_outside_its_folder(archive: Path, path: str | bytes) -> None:
+    file = exported(archive.with_name("a.jsonl"), audio=[path, 1, "a", "b"])
+    with pytest.raises(ArchiveError, match=r"^line 1 of .*a\.jsonl' names no recording in audio/: "):
+        import_jsonl(archive, file)
+
+
+@pytest.mark.parametrize("path", NO_RECORDINGS)
+def test_what_a_stranger_s_archive_names_outside_its_folder_is_not_removed(archive: Path, path: str | bytes) -> None:
+    assert not is_recording(path)
+    victim = archive.parent.parent / "victim"
+    victim.touch()
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c")])
+        with writer._connection as connection:
+            connection.execute("INSERT INTO audio VALUES ('c', ?, 1, 'a', 'b')", (path,))
+        assert writer.forget(["c"]) == 1
+    assert victim.exists()
+
+
+def test_what_a_killed_harvest_left_without_a_row_is_erased_too(archive: Path) -> None:
+    audio = archive.parent / "audio"
+    own = [audio / "c.mp3", audio / ".c.mp3.1a2b3c4d.part", audio / f".{file_name('d' * 300)[:100]}.x.part"]
+    others = [audio / name for name in ("c2.mp3", ".c2.mp3.1a2b3c4d.part", ".c.mp3.more.mp3.1a2b3c4d.part")]
+    for file in (*own, *others):
+        file.touch()
+    (audio / "directory.mp3").mkdir()
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c")])
+        assert writer.forget(["c", "d" * 300, "directory"]) == 1
+    assert sorted(audio.iterdir()) == sorted([*others, audio / "directory.mp3"])
+
+
+def test_an_archive_that_a_link_leads_to_is_locked_and_erased_where_it_is(archive: Path) -> None:
+    link = archive.parent.parent / "link.db"
+    archive.touch()
+    link.symlink_to(archive)
+    recording = archive.parent / "audio" / "c.mp3"
+    recording.touch()
+    with ArchiveWriter(link, SOURCE) as writer:
+        with pytest.raises(ArchiveError, match="another process is writing"):
+            ArchiveWriter(archive, SOURCE)
+        writer.store([said("c"), RecordingUpdate("c", SavedAudio(recording, 0, "x", "audio/mpeg"))])
+        writer.forget(["c"])
+    assert not recording.exists()
+
+
+def test_erased_words_that_a_reader_keeps_in_the_log_are_said_to_be_there(archive: Path) -> None:
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c", "my secret hamster")])
+        reader = sqlite3.connect(archive)
+        reader.execute("BEGIN")
+        reader.execute("SELECT raw FROM conversations").fetchall()
+        writer._connection.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(ArchiveError, match=r"removed from .* still in its log, .* run the same command again"):
+            writer.forget(["c"])
+        reader.close()
+        assert writer.forget(["c"]) == 0
+        assert b"hamster" not in b"".join(path.read_bytes() for path in archive.parent.glob("calls.db*"))
+
+
+@pytest.mark.parametrize("problem", ["is none", "is of another service", "is being written to"])
+def test_where_the_archive_cannot_be_erased_from_nothing_is_deleted_at_the_service(
+    archive: Path, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadedService(conversations=3) as service:
+        monkeypatch.setenv("ELEVENLABS_API_KEY", service.api_key)
+        arguments = ["delete", *service.conversations, "--yes", "--archive", str(archive), "--base-url", service.url]
+        if problem == "is none":
+            assert run(arguments) == 2
+            archive.touch()
+            assert run(arguments) == 2
+        else:
+            source = SOURCE if problem == "is of another service" else service.url
+            with ArchiveWriter(archive, source) as writer:
+                writer.store([said(each) for each in service.conversations])
+                if problem == "is being written to":
+                    assert run(arguments) == 2
+            if problem == "is of another service":
+                assert run(arguments) == 2
+        assert len(service.conversations) == 3
+        assert service.requests == []
+
+
+def test_a_long_id_gives_a_short_name_of_its_own() -> None:
+    ids = ["x" * 300, "x" * 299 + "y", "é" * 100, "conv_1", "..", "a/b"]
+    names = [file_name(each) for each in ids]
+    assert len(set(names)) == len(ids)
+    assert max(map(len, names)) < 210
+    assert names[3:] == ["conv_1.mp3", "...mp3", "a%2Fb.mp3"]
+    assert all(is_recording(f"audio/{name}") for name in names)
+
+
+async def test_a_harvest_removes_no_recording_that_another_archive_s_is_saving(
+    archive: Path, client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    audio = archive.parent / "audio"
+    of_another, left_behind, folder = (audio / name for name in (".other.mp3.x.part", ".old.mp3.x.part", ".x.part"))
+    of_another.touch()
+    left_behind.touch()
+    day_before_yesterday = time.time() - 2 * 86_400
+    os.utime(left_behind, (day_before_yesterday, day_before_yesterday))
+    folder.mkdir()
+    await harvest(client, archive, audio=True, limit=1)
+    assert of_another.exists()
+    assert folder.is_dir()
+    assert not left_behind.exists()
+
+
+def test_folder_for_recordings_is_its_owner_s_only_and_rid_of_what_was_left_of_these(tmp_path: Path) -> None:
+    archive, folder = tmp_path / "calls.db", tmp_path / FOLDER
+    make_folder(archive, ())
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    own, of_another = folder / ".c.mp3.x.part", folder / ".other.mp3.x.part"
+    own.touch()
+    of_another.touch()
+    make_folder(archive, ["c"])
+    assert list(folder.iterdir()) == [of_another]
+
+
+def test_link_to_nowhere_in_the_place_of_a_recording_is_removed(archive: Path) -> None:
+    link = archive.parent / FOLDER / "c.mp3"
+    link.symlink_to("nowhere")
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.forget(["c"])
+    assert not link.is_symlink()
+
+
+def test_what_lies_beside_an_archive_is_its_owner_s_only_and_the_rest_goes_with_the_writer(
+    archive: Path,
+) -> None:
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c")])
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in archive.parent.glob("calls.db*")}
+    assert modes.keys() >= {"calls.db", "calls.db.lock"}
+    assert set(modes.values()) == {0o600}
+    with pytest.raises(ArchiveError, match="not of https://other"):
+        ArchiveWriter(archive, "https://other")
+    assert sorted(path.name for path in archive.parent.iterdir()) == ["audio", "calls.db", "calls.db.lock"]
+
+
+def test_a_device_is_no_archive() -> None:
+    with pytest.raises(ArchiveError, match="'/dev/null' is not a regular file: name another"):
+        ArchiveWriter("/dev/null", SOURCE)
+
+
+def test_a_lock_that_cannot_be_taken_is_not_called_a_busy_archive(archive: Path) -> None:
+    lock = archive.with_name("calls.db.lock")
+    lock.write_bytes(b"my thesis" * 100)
+    with pytest.raises(ArchiveError, match=r"calls\.db\.lock' is not a convai archive"):
+        ArchiveWriter(archive, SOURCE)
+    lock.unlink()
+    os.mkfifo(lock)
+    with pytest.raises(ArchiveError, match=r"calls\.db\.lock': disk I/O error"):
+        ArchiveWriter(archive, SOURCE)
+
+
+SECRET = b"hamster"
+
+
+def bytes_of(archive: Path) -> bytes:
+    """Return what is in the file, and in what SQLite keeps beside it."""
+    return b"".join(path.read_bytes() for path in archive.parent.glob("calls.db*"))
+
+
+def harvest_with_a_secret(service: FakeConvAI, archive: Path, count: int = 4) -> list[str]:
+    """Harvest, and then delete at the service the conversations in which a secret was said; return their ids."""
+    doomed = list(service.conversations)[:count]
+
+    def tell(document: Any) -> None:
+        if document["conversation_id"] in doomed:
+            document["transcript"].append({"role": "user", "message": f"my {SECRET.decode()}"})
+
+    service.faults.add(faults.change(tell), operation="get_conversation", times=None)
+    assert run(["harvest", str(archive), "--base-url", service.url]) == 0
+    service.faults.clear()
+    assert SECRET in bytes_of(archive)
+    for each in doomed:
+        service.conversations.remove(each)
+    return doomed
+
+
+async def _no_recording(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
+    await asyncio.sleep(3600)
+    return await proceed()
+
+
+def _ctrl_c_twice(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    while b"Ctrl-C again" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+
+
+INTERRUPTIONS: dict[str, Callable[[subprocess.Popen[bytes]], None]] = {
+    "SIGKILL": lambda process: process.kill(),
+    "SIGHUP": lambda process: process.send_signal(signal.SIGHUP),
+    "Ctrl-C twice": _ctrl_c_twice,
+}
+PRUNE = ["--prune", "remove", "--lookback", "10000"]
+
+
+def count_of(archive: Path, ids: list[str]) -> int:
+    with closing(sqlite3.connect(archive)) as connection:
+        places = ", ".join("?" * len(ids))
+        query = f"SELECT count(*) FROM conversations WHERE conversation_id IN ({places})"
+        return int(connection.execute(query, ids).fetchone()[0])
+
+
+def interrupt_pruning(archive: Path, service: FakeConvAI, doomed: list[str], how: str) -> None:
+    """Remove conversations with a harvest that is interrupted after that, while it saves recordings."""
+    arguments = ["harvest", str(archive), "--base-url", service.url, "--audio", *PRUNE]
+    if how == "revoked key":
+        service.faults.add(faults.status(401), operation="get_audio", times=None)
+        assert run(arguments) != 0
+        assert count_of(archive, doomed) == 0
+        return
+    service.faults.add(_no_recording, operation="get_audio", times=None)
+    command = [sys.executable, "-m", "convai_async", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        while count_of(archive, doomed):
+            assert process.poll() is None
+            time.sleep(0.02)
+        INTERRUPTIONS[how](process)
+        process.communicate()
+    assert process.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("how", "next_command"),
+    [("SIGKILL", "delete"), ("SIGHUP", "harvest"), ("Ctrl-C twice", "import"), ("revoked key", "harvest")],
+)
+def test_removal_that_was_interrupted_is_completed_by_the_next_command_that_writes(
+    archive: Path, how: str, next_command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadedService(conversations=130) as service:
+        monkeypatch.setenv("ELEVENLABS_API_KEY", service.api_key)
+        doomed = harvest_with_a_secret(service, archive)
+        interrupt_pruning(archive, service, doomed, how)
+        assert SECRET in bytes_of(archive), "or there is nothing left to do"
+        service.faults.clear()
+        address = ["--base-url", service.url]
+        commands = {
+            "harvest": ["harvest", str(archive), *address],
+            "delete": ["delete", "conv_none", "--yes", "--archive", str(archive), *address],
+            "import": ["import", str(archive), str(exported(archive.with_name("a.jsonl"), source=service.url))],
+        }
+        assert run(commands[next_command]) == 0
+    assert SECRET not in bytes_of(archive)
+
+
+def test_harvest_that_ends_well_leaves_nothing_of_what_it_removed(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadedService(conversations=30) as service:
+        monkeypatch.setenv("ELEVENLABS_API_KEY", service.api_key)
+        doomed = harvest_with_a_secret(service, archive)
+        assert run(["harvest", str(archive), "--base-url", service.url, *PRUNE]) == 0
+    assert count_of(archive, doomed) == 0
+    assert SECRET not in bytes_of(archive)
+
+
+def test_removal_that_a_reader_holds_up_stays_due(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convai_async.archive._database._BUSY_TIMEOUT_SECS", 0.01)
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c", f"my {SECRET.decode()}")])
+    with closing(sqlite3.connect(archive)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT raw FROM conversations").fetchall()
+        with (
+            ArchiveWriter(archive, SOURCE) as writer,
+            pytest.raises(ArchiveError, match="another program is reading it"),
+        ):
+            writer.forget(["c"])
+        ArchiveWriter(archive, SOURCE).close()  # opens all the same
+        assert SECRET in bytes_of(archive)
+    ArchiveWriter(archive, SOURCE).close()
+    assert SECRET not in bytes_of(archive)
+
+
+def test_failure_that_quotes_what_was_said_is_removed_too(archive: Path) -> None:
+    summary = ConversationSummary(conversation_id="c", call_summary_title=f"a {SECRET.decode()}")
+    unreadable = b'{"conversation_id":"c","call_summary_title":"a hamster","rating":"x"}'
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([Failure("c", "down", 1, summary=summary), Failure("other", "down", 1)])
+        for number, listed in enumerate([unreadable, unreadable.replace(b"c", b"d"), None]):
+            writer._connection.execute(
+                "INSERT INTO failures VALUES (?, 'list', 'e', 1, 1, ?)", (f"line:{number}", listed)
+            )
+        assert writer.forget(["c"]) == 0
+        rows = writer._connection.execute("SELECT conversation_id FROM failures ORDER BY 1").fetchall()
+        assert rows == [("line:1",), ("line:2",), ("other",)]

@@ -1,0 +1,33 @@
+"""Tens of thousands of requests of every outcome leave nothing behind: no memory, socket, task or file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from service_process import service_process
+from unmeasured import unmeasured
+
+REQUESTS = 50_000
+ROUNDS = 10
+WARM_UP_ROUNDS = 2
+SCRIPT = Path(__file__).parents[1] / "support/many_requests.py"
+MAX_GROWTH = 2 * 2**20
+"""Bytes that the process may grow by after the first rounds; 50 for a request."""
+
+
+def test_fifty_thousand_requests_leave_nothing_behind() -> None:
+    with service_process(conversations=20, audio_bytes=200_000) as service:
+        recorded = next(filter(service.conversations.has_audio, service.conversations))
+        settings = [str(ROUNDS), str(REQUESTS // ROUNDS), service.url, service.api_key, recorded]
+        command = [sys.executable, str(SCRIPT), *settings, *service.conversations]
+        fresh = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=unmeasured())
+    first, *_, last = rounds = json.loads(fresh.stdout)[WARM_UP_ROUNDS:]
+    print(rounds)
+    assert sum(each["requests"] for each in json.loads(fresh.stdout)) >= REQUESTS
+    assert last["memory"] - first["memory"] < MAX_GROWTH
+    assert last["objects"] - first["objects"] < 1000, "less than one for forty requests"
+    for what in ("files", "sockets", "tasks", "threads"):
+        assert last[what] <= first[what], what

@@ -1,0 +1,358 @@
+"""The key, signed URLs, tokens and proxy passwords stand in nothing that is printed, logged, pickled or saved."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import pickle
+import socket
+import stat
+import struct
+import traceback
+from contextlib import suppress
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from multidict import CIMultiDict
+from rich.pretty import pretty_repr
+from threaded_service import ThreadedService
+
+from convai_async import ConvAIClient, ConvAIError, RetryPolicy, endpoints
+from convai_async.archive import Archive
+from convai_async.archive._export import export
+from convai_async.cli._app import run
+from convai_async.errors import APIStatusError, AuthenticationError, ConnectionFailedError, DecodeError
+from convai_async.harvest import harvest
+from convai_async.testing import FakeConvAI, faults
+from convai_async.testing.documents import AGENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KEY = "sk_8f41c02d_never_shown"
+PASSWORD = "proxy_pass_never_shown"
+ONCE = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
+
+OPERATIONS: dict[str, Callable[[ConvAIClient, str, Path], Any]] = {
+    "get": lambda client, each, folder: client.conversations.get(each),
+    "list": lambda client, each, folder: client.conversations.list().collect(),
+    "delete": lambda client, each, folder: client.conversations.delete(each),
+    "upload": lambda client, each, folder: client.conversations.files.create(each, b"%PDF", filename="a.pdf"),
+    "download": lambda client, each, folder: client.conversations.audio.download(each, folder / "a.mp3"),
+    "signed URL": lambda client, each, folder: client.conversations.get_signed_url(AGENTS[0][0]),
+    "token": lambda client, each, folder: client.conversations.get_webrtc_token(AGENTS[0][0]),
+    "link": lambda client, each, folder: client.agents.link.get(AGENTS[0][0]),
+    "request": lambda client, each, folder: client.request("GET", "/v1/convai/agents"),
+}
+
+FAULTS: dict[str, faults.Fault] = {
+    "nothing wrong": lambda request, proceed: proceed(),
+    "quoted in a message": faults.status(400, message=f"bad key {KEY}"),
+    "quoted in a code": faults.status(401, KEY),
+    "quoted in a header": faults.status(500, headers={"x-echo": KEY, "request-id": KEY}),
+    "quoted in problems": faults.body(
+        json.dumps({"detail": [{"loc": [KEY], "msg": KEY, "type": KEY}]}).encode(), code=422
+    ),
+    "quoted in text": faults.body(KEY.encode(), code=502, content_type="text/plain"),
+    "quoted in a redirect": faults.redirect(f"https://elsewhere.example/{KEY}"),
+    "dropped": faults.drop(),
+    "reset": faults.drop(end="reset"),
+    "no HTTP": faults.status(200, headers={"x": "x" * 100_000}),
+    "no JSON": faults.body(b"<"),
+    "not what was asked for": faults.body(b'{"signed_url": 5, "token": 5}'),
+}
+
+
+def everything_said(error: BaseException) -> Iterator[str]:
+    """What anybody could print of an error and of all that led to it."""
+    yield "".join(traceback.format_exception(error))
+    yield "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    chain: BaseException | None = error
+    while chain is not None:
+        yield f"{chain!s} {chain!r} {chain.args!r} {chain.__dict__!r} {pretty_repr(chain)}"
+        chain = chain.__cause__ or chain.__context__
+    yield repr(pickle.dumps(error))
+
+
+def everything_in_the_frames(error: BaseException) -> Iterator[str]:
+    """What an error report such as Sentry's prints: the local variables of all frames of all that led to it."""
+    seen: set[int] = set()
+    chain: list[BaseException | None] = [error]
+    while chain:
+        link = chain.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        chain += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            if frame.f_code.co_filename != __file__:
+                yield from contents(frame.f_locals)
+
+
+def contents(value: object, depth: int = 5) -> Iterator[str]:
+    yield repr(value)
+    if depth and isinstance(value, dict | CIMultiDict):
+        for pair in value.items():
+            yield from contents(pair, depth - 1)
+    elif depth and isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from contents(item, depth - 1)
+
+
+@pytest.mark.parametrize("size", [1, 2_000_000], ids=["small", "large"])
+@pytest.mark.parametrize("read", [0, 1, 100_000])
+async def test_no_frame_of_a_lost_connection_holds_the_key(read: int, size: int) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if read:
+            await reader.read(read)
+        linger = struct.pack("ii", 1, 0)  # closing resets
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    causes = 0
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        url = "http://{}:{}".format(*server.sockets[0].getsockname())
+        for _ in range(5):
+            async with ConvAIClient(KEY, base_url=url, retry=ONCE) as client:
+                for act in (
+                    client.conversations.feedback.create("conv_1", feedback="like"),
+                    client.conversations.files.create("conv_1", b"%" * size, filename="a.pdf"),
+                    client.conversations.get("conv_1"),
+                    client.conversations.delete("conv_1"),
+                ):
+                    with pytest.raises(ConnectionFailedError) as caught:
+                        await act
+                    check(everything_in_the_frames(caught.value))
+                    check(everything_said(caught.value))
+                    causes += caught.value.__cause__ is not None
+    assert causes == 20, "the type and the text of what led to it stay"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"conversation_id": {{"echo": "{KEY}"}}}}'.encode(),
+        f'{{"conversation_id": "{KEY}"}}'.encode(),
+        f'{{"conversation_id": "another", "\\u0073{KEY[1:]}": 1}}'.encode(),
+        f"<html>{KEY}</html>".encode(),
+    ],
+    ids=["a value", "the id", "escaped", "text"],
+)
+async def test_reply_that_does_not_decode_and_quotes_the_key_is_kept_without_it(body: bytes) -> None:
+    async with FakeConvAI(conversations=1, api_key=KEY) as fake, ConvAIClient(KEY, base_url=fake.url) as client:
+        fake.faults.add(faults.body(body), times=None)
+        with pytest.raises(DecodeError) as caught:
+            await client.with_options(retry=None).conversations.get("conv_1")
+        response = await client.send_raw(endpoints.get_conversation("conv_1"))
+        assert response.body == body
+        with pytest.raises(DecodeError) as raw:
+            response.decode()
+        fake.faults.clear()
+        fake.faults.add(faults.body(body, content_type="text/html"), times=None)
+        with pytest.raises(DecodeError) as audio:
+            await client.with_options(retry=None).conversations.audio.stream("conv_1").__aenter__()
+    for error in (caught.value, raw.value, audio.value):
+        check([str(error), repr(error), repr(error.__dict__), repr(pickle.dumps(error))])
+        check(everything_in_the_frames(error))
+        assert b"***" in error.body
+
+
+@pytest.mark.parametrize("key", ["key", "i", "invalid"])
+async def test_short_key_is_not_redacted(key: str) -> None:
+    body = b'{"detail": {"status": "invalid_api_key", "message": "it is an invalid key"}}'
+    async with FakeConvAI(conversations=1, api_key=key) as fake, ConvAIClient(key, base_url=fake.url) as client:
+        fake.faults.add(faults.body(body, code=401))
+        with pytest.raises(AuthenticationError) as caught:
+            await client.conversations.list()
+    error = caught.value
+    assert (error.code, error.message, error.body) == ("invalid_api_key", "it is an invalid key", body)
+
+
+@pytest.mark.parametrize("key", ["detail_1", "12345678", "message_", '"detail"', "null,tru"])
+async def test_key_that_looks_like_json_leaves_the_reply_legible(key: str) -> None:
+    detail = {"code": f"no {key}", "message": key, "n": [None, True, 12345678]}
+    body = json.dumps({"detail": detail, key: key}).encode()
+    async with FakeConvAI(conversations=1, api_key=key) as fake, ConvAIClient(key, base_url=fake.url) as client:
+        fake.faults.add(faults.body(body, code=400))
+        with pytest.raises(ConvAIError) as caught:
+            await client.conversations.list()
+    assert isinstance(caught.value, APIStatusError)
+    assert (caught.value.code, caught.value.message) == ("no ***", "***")
+    assert json.loads(caught.value.body)["***"] == "***"
+
+
+def check(texts: Iterator[str] | list[str], *secrets: str) -> None:
+    for text in texts:
+        for secret in (KEY, PASSWORD, *secrets):
+            assert secret not in text, f"{secret} stands in: {text[:2000]}"
+
+
+@pytest.mark.parametrize(("operation", "fault"), list(product(OPERATIONS, FAULTS)))
+async def test_no_error_and_no_log_line_shows_the_key(
+    operation: str, fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    asyncio.get_running_loop().set_debug(True)
+    async with FakeConvAI(conversations=3, api_key=KEY, audio_bytes=1000) as fake:
+        fake.faults.add(FAULTS[fault], times=None)
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        async with ConvAIClient(KEY, base_url=fake.url, retry=ONCE) as client:
+            try:
+                result = await OPERATIONS[operation](client, recorded, tmp_path)
+            except ConvAIError as error:
+                check(everything_said(error))
+            else:
+                check([f"{result!r} {result!s} {pretty_repr(result)}"], *secrets_of(result))
+    check([f"{record.getMessage()} {record.__dict__!r}" for record in caplog.records])
+    check([caplog.text])
+
+
+def secrets_of(result: Any) -> list[str]:
+    """What must not be printed of a result."""
+    token = getattr(result, "token", None)
+    found = [getattr(result, "signed_url", None), getattr(token, "conversation_token", token)]
+    return [each for each in found if isinstance(each, str)]
+
+
+async def test_secrets_are_there_to_be_used_and_not_to_be_printed() -> None:
+    async with FakeConvAI(conversations=1, api_key=KEY) as fake, ConvAIClient(KEY, base_url=fake.url) as client:
+        for what in ("signed URL", "token", "link"):
+            result = await OPERATIONS[what](client, "", None)  # type: ignore[arg-type]
+            (secret,) = secrets_of(result)
+            assert len(secret) > 10
+            check([repr(result), str(result), pretty_repr([result])], secret)
+        raw = await client.send_raw(endpoints.get_signed_url(AGENTS[0][0]))
+        check([repr(raw), str(raw), pretty_repr(raw)], raw.decode().signed_url)
+
+
+@pytest.mark.parametrize("settings", [{}, {"region": "euu"}, {"timeout": -1}, {"base_url": "ftp://x"}])
+def test_a_client_that_cannot_be_made_shows_no_key(settings: dict[str, Any]) -> None:
+    key = KEY + ("\n" if not settings else "")
+    with pytest.raises(ConvAIError) as caught:
+        ConvAIClient(key, **settings)
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    del trace.stack[0]  # this function's own
+    check(["".join(trace.format())])
+
+
+@pytest.mark.parametrize("what", ["signed URL", "token", "link"])
+async def test_a_secret_that_does_not_decode_is_not_kept_by_the_error(what: str) -> None:
+    async with FakeConvAI(conversations=1, api_key=KEY) as fake, ConvAIClient(KEY, base_url=fake.url) as client:
+        secret = "wss://the_secret"
+        body = {"signed_url": [secret], "token": [secret]}
+        fake.faults.add(faults.body(json.dumps(body).encode()))
+        with pytest.raises(DecodeError) as caught:
+            await OPERATIONS[what](client, "", None)  # type: ignore[arg-type]
+    error = caught.value
+    check([str(error), repr(error), repr(error.__dict__), repr(pickle.dumps(error))], secret)
+    assert error.__traceback__ is not None
+    check(everything_said(error.with_traceback(error.__traceback__.tb_next)), secret)  # less this test's own frame
+
+
+async def test_nothing_that_is_alive_prints_the_key(tmp_path: Path) -> None:
+    async with FakeConvAI(conversations=3, api_key=KEY) as fake, ConvAIClient(KEY, base_url=fake.url) as client:
+        other = client.with_options(timeout=5)
+        paginator = client.conversations.list()
+        async with (
+            client.conversations.audio.stream(next(filter(fake.conversations.has_audio, fake.conversations))),
+            client.conversations.get_many(list(fake.conversations)) as results,
+            paginator.prefetch() as summaries,
+            client.conversations.watch(since=0) as watch,
+        ):
+            await anext(summaries)
+            await anext(results)
+            await anext(watch)
+            seen = set()
+            for each in gc.get_objects():
+                module = str(type(each).__module__)
+                if module.startswith("convai_async") and "testing" not in module:
+                    seen.add(type(each).__name__)
+                    check([repr(each), "" if isinstance(each, str) else str(each)])
+        assert {"ConvAIClient", "Session", "Engine", "Paginator", "Request", "AudioStream", "Watch"} <= seen
+        assert repr(other) == repr(client)
+
+
+async def test_the_password_of_a_proxy_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, unused_tcp_port_factory: Callable[[], int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("http_proxy", f"http://user:{PASSWORD}@127.0.0.1:{unused_tcp_port_factory()}")
+    async with ConvAIClient(KEY, base_url="http://service.example", retry=ONCE, trust_env=True) as client:
+        with pytest.raises(ConvAIError) as caught:
+            await client.conversations.list()
+    check(["".join(traceback.format_exception(caught.value)), repr(caught.value), caplog.text])
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_the_key_is_in_no_file_and_all_files_are_their_owner_s_alone(tmp_path: Path) -> None:
+    archive = tmp_path / "calls.db"
+    before = os.umask(0)
+    try:
+        async with FakeConvAI(conversations=12, api_key=KEY, audio_bytes=1000) as fake:
+            fake.faults.add(faults.status(403, message=f"not with {KEY}"), operation="get_conversation", times=2)
+            async with ConvAIClient(KEY, base_url=fake.url, retry=ONCE) as client:
+                modes = set()
+
+                def look(_: object) -> None:
+                    modes.update({(path.name, stat.S_IMODE(path.stat().st_mode)) for path in files_below(tmp_path)})
+
+                await harvest(client, archive, audio=True, progress=look)
+        with Archive.open(archive) as opened:
+            assert len(opened.failures()) + opened.status().conversations == 12
+            for name in ("a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet"):
+                export(opened, tmp_path / name)
+            export(opened, tmp_path / "by-day.parquet", partition=True)
+    finally:
+        os.umask(before)
+    look(None)
+    assert {mode & 0o077 for _, mode in modes} == {0}, modes
+    assert {"calls.db", "calls.db-wal", "a.parquet"} <= {name for name, _ in modes}
+    folders = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+    for path in files_below(tmp_path):
+        assert KEY.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["list", "--json"],
+        ["show", "conv_1"],
+        ["harvest", "ARCHIVE"],
+        ["harvest", "ARCHIVE", "--json"],
+        ["status", "ARCHIVE"],
+        ["delete", "conv_1", "--yes"],
+        ["--help"],
+        ["harvest", "--help"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("fault", ["nothing wrong", "quoted in a message", "quoted in problems", "quoted in text"])
+def test_the_command_line_never_prints_the_key(
+    arguments: list[str],
+    fault: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ELEVENLABS_API_KEY", KEY)
+    archive = str(tmp_path / "calls.db")
+    with ThreadedService(conversations=3, api_key=KEY) as fake:
+        fake.faults.add(FAULTS[fault], operation="get_conversation", times=None)
+        address = [] if arguments[0] == "status" or "--help" in arguments else ["--base-url", fake.url]
+        if arguments[0] == "status":
+            run(["harvest", archive, "--base-url", fake.url])
+        with suppress(SystemExit):
+            run([archive if each == "ARCHIVE" else each for each in arguments] + address)
+    captured = capsys.readouterr()
+    assert captured.out + captured.err
+    check([captured.out, captured.err])

@@ -1,0 +1,446 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+import tracemalloc
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from convai_async import ConvAIClient, RetryPolicy
+from convai_async._support.atomic_files import AtomicFile
+from convai_async.errors import (
+    ConnectionFailedError,
+    DecodeError,
+    IncompleteBodyError,
+    InvalidArgumentError,
+    NotFoundError,
+    RequestTimeoutError,
+)
+from convai_async.testing import FakeConvAI, faults, mp3
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+SIZE = 700_001
+AT_ONCE = RetryPolicy(wait_initial=0, wait_max=0)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeConvAI]:
+    async with FakeConvAI(conversations=30, audio_bytes=SIZE) as service:
+        yield service
+
+
+@pytest.fixture
+def recorded(fake: FakeConvAI) -> str:
+    return next(
+        conversation_id for conversation_id in fake.conversations if fake.conversations.has_audio(conversation_id)
+    )
+
+
+@pytest.fixture
+def silent(fake: FakeConvAI) -> str:
+    return next(
+        conversation_id for conversation_id in fake.conversations if not fake.conversations.has_audio(conversation_id)
+    )
+
+
+WHOLE = b"".join(mp3.blocks(SIZE))
+
+
+async def test_a_recording_streams_whole(client: ConvAIClient, recorded: str) -> None:
+    async with client.conversations.audio.stream(recorded) as audio:
+        assert audio.content_type == "audio/mpeg"
+        assert audio.content_length == SIZE
+        assert b"".join([chunk async for chunk in audio]) == WHOLE
+    assert str(SIZE) in repr(audio)
+
+
+async def test_a_recording_without_a_length_streams_whole() -> None:
+    async with (
+        FakeConvAI(conversations=30, audio_bytes=SIZE, audio_content_length=False) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        async with client.conversations.audio.stream(recorded) as audio:
+            assert audio.content_length is None
+            assert b"".join([chunk async for chunk in audio]) == WHOLE
+
+
+async def test_a_missing_recording_raises_before_there_is_a_stream(client: ConvAIClient, silent: str) -> None:
+    entered = False
+    with pytest.raises(NotFoundError, match="audio_not_found"):
+        async with client.conversations.audio.stream(silent):
+            entered = True
+    assert not entered
+
+
+async def test_a_stream_is_tried_again_until_it_begins(client: ConvAIClient, fake: FakeConvAI, recorded: str) -> None:
+    fake.faults.add(faults.status(503), times=2)
+    fake.faults.add(faults.drop(), times=1)
+    async with client.conversations.audio.stream(recorded) as audio:
+        assert sum([len(chunk) async for chunk in audio]) == SIZE
+    assert len(fake.requests) == 4
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_stream_that_breaks_off_says_so(
+    client: ConvAIClient, fake: FakeConvAI, recorded: str, chunked: bool
+) -> None:
+    fake.faults.add(faults.truncate(chunked=chunked))
+
+    async def read() -> None:
+        async with client.conversations.audio.stream(recorded) as audio:
+            async for chunk in audio:
+                assert WHOLE.startswith(chunk) or chunk in WHOLE
+
+    with pytest.raises(IncompleteBodyError, match="ended early"):
+        await read()
+    assert len(fake.requests) == 1
+
+
+async def test_a_stream_that_stalls_is_a_timeout_and_one_that_trickles_is_not(fake: FakeConvAI, recorded: str) -> None:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=1, retry=None) as client:
+        fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=0.1))
+        async with client.conversations.audio.stream(recorded) as audio:
+            assert sum([len(chunk) async for chunk in audio]) == SIZE
+        fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=60))
+
+        async def read() -> None:
+            async with client.conversations.audio.stream(recorded) as audio:
+                async for _ in audio:
+                    pass
+
+        with pytest.raises(RequestTimeoutError):
+            await read()
+
+
+async def test_leaving_a_stream_early_gives_its_place_back(fake: FakeConvAI, recorded: str) -> None:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
+        for _ in range(3):
+            async with client.conversations.audio.stream(recorded) as audio:
+                async for _ in audio:
+                    break
+        assert len(await client.conversations.list(page_size=1)) == 1
+
+
+async def test_a_download_is_the_recording(client: ConvAIClient, recorded: str, tmp_path: Path) -> None:
+    counted: list[tuple[int, int | None]] = []
+    saved = await client.conversations.audio.download(
+        recorded, tmp_path / "call.mp3", progress=lambda size, total: counted.append((size, total))
+    )
+    assert saved.path.read_bytes() == WHOLE
+    assert saved.size == SIZE
+    assert saved.sha256 == hashlib.sha256(WHOLE).hexdigest()
+    assert saved.content_type == "audio/mpeg"
+    assert counted[-1] == (SIZE, SIZE)
+    assert [size for size, _ in counted] == sorted(size for size, _ in counted)
+    assert list(tmp_path.iterdir()) == [saved.path]
+    assert stat.S_IMODE(saved.path.stat().st_mode) == 0o600
+
+
+async def test_writes_are_of_at_least_64_kib_but_the_last(
+    client: ConvAIClient, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    write = AtomicFile.write
+
+    def noted(self: AtomicFile, data: bytes) -> None:
+        sizes.append(len(data))
+        write(self, data)
+
+    monkeypatch.setattr(AtomicFile, "write", noted)
+    await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
+    assert sum(sizes) == SIZE
+    assert min(sizes[:-1]) >= 64 * 1024
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_truncated_download_starts_anew_and_is_whole(
+    client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path, chunked: bool
+) -> None:
+    fake.faults.add(faults.truncate(chunked=chunked), times=2)
+    counted: list[int] = []
+    saved = await client.conversations.audio.download(
+        recorded, tmp_path / "call.mp3", progress=lambda size, _: counted.append(size)
+    )
+    assert saved.path.read_bytes() == WHOLE
+    assert saved.sha256 == hashlib.sha256(WHOLE).hexdigest()
+    assert len(fake.requests) == 3
+    assert list(tmp_path.iterdir()) == [saved.path]
+
+
+async def test_a_download_that_never_gets_whole_leaves_nothing(
+    client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path
+) -> None:
+    fake.faults.add(faults.truncate(), times=None)
+    with pytest.raises(IncompleteBodyError) as caught:
+        await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
+    assert caught.value.attempts == 5
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_failed_download_leaves_the_file_that_was_there(
+    client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path
+) -> None:
+    there = tmp_path / "call.mp3"
+    there.write_bytes(b"precious")
+    with pytest.raises(InvalidArgumentError, match=r"^destination: .*exists already: pass overwrite=True"):
+        await client.conversations.audio.download(recorded, there)
+    assert fake.requests == []
+    fake.faults.add(faults.truncate(), times=None)
+    with pytest.raises(IncompleteBodyError):
+        await client.conversations.audio.download(recorded, there, overwrite=True)
+    assert there.read_bytes() == b"precious"
+    fake.faults.clear()
+    await client.conversations.audio.download(recorded, there, overwrite=True)
+    assert there.read_bytes() == WHOLE
+
+
+async def test_a_missing_recording_makes_no_file(client: ConvAIClient, silent: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        await client.conversations.audio.download(silent, tmp_path / "call.mp3")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_cancelled_download_leaves_nothing(fake: FakeConvAI, recorded: str, tmp_path: Path) -> None:
+    fake.faults.add(faults.slow_body(chunk=300_000, pause=60))
+    written = asyncio.Event()
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        task = asyncio.create_task(
+            client.conversations.audio.download(recorded, tmp_path / "call.mp3", progress=lambda *_: written.set())
+        )
+        await written.wait()
+        assert [path.name for path in tmp_path.iterdir()] != []
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("destination", "problem"),
+    [("", "is a folder"), ("missing/call.mp3", "does not exist: make it first")],
+)
+async def test_an_odd_destination_is_refused_before_anything_is_sent(
+    client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path, destination: str, problem: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^destination: .*{problem}"):
+        await client.conversations.audio.download(recorded, tmp_path / destination)
+    assert fake.requests == []
+
+
+async def test_a_file_that_cannot_be_named_so_is_an_os_error_and_leaves_nothing(
+    client: ConvAIClient, recorded: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match="too long"):
+        await client.conversations.audio.download(recorded, tmp_path / ("x" * 300))
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_full_disk_is_an_os_error_and_leaves_nothing(
+    client: ConvAIClient, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_fd: int, _data: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
+    peaks: list[int] = []
+    for size in (8_000_000, 64_000_000):
+        async with (
+            FakeConvAI(conversations=30, audio_bytes=size) as fake,
+            ConvAIClient(fake.api_key, base_url=fake.url) as client,
+        ):
+            recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+            await client.conversations.audio.download(recorded, tmp_path / "warm.mp3", overwrite=True)
+            tracemalloc.start()
+            await client.conversations.audio.download(recorded, tmp_path / "call.mp3", overwrite=True)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 2_000_000
+    assert peaks[1] < 8_000_000
+
+
+async def test_a_connection_that_drops_before_the_reply_is_no_missing_recording(
+    fake: FakeConvAI, recorded: str
+) -> None:
+    fake.faults.add(faults.drop(), times=None)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
+        with pytest.raises(ConnectionFailedError):
+            await client.conversations.audio.stream(recorded).__aenter__()
+
+
+def test_a_file_that_was_discarded_takes_nothing_more(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "a")
+    file.write(b"1")
+    file.discard()
+    file.write(b"2")
+    file.commit(overwrite=False)
+    file.discard()
+    assert list(tmp_path.iterdir()) == []
+    assert file.size == 1
+
+
+async def test_a_recording_is_read_once_and_inside_its_block(client: ConvAIClient, recorded: str) -> None:
+    async with client.conversations.audio.stream(recorded) as audio:
+        assert sum([len(chunk) async for chunk in audio]) == SIZE
+        with pytest.raises(RuntimeError, match="can be read once"):
+            await anext(aiter(audio))
+    async with client.conversations.audio.stream(recorded) as audio:
+        pass
+    with pytest.raises(RuntimeError, match="inside its `async with` block"):
+        await anext(aiter(audio))
+
+
+async def test_a_file_that_appears_during_the_download_is_not_replaced(
+    client: ConvAIClient, recorded: str, tmp_path: Path
+) -> None:
+    there = tmp_path / "call.mp3"
+
+    def appear(*_: object) -> None:
+        there.write_bytes(b"precious")
+
+    with pytest.raises(InvalidArgumentError, match="exists already"):
+        await client.conversations.audio.download(recorded, there, progress=appear)
+    assert there.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [there]
+
+
+async def test_a_file_system_without_links_is_good_enough(
+    client: ConvAIClient, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", no_links)
+    saved = await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
+    assert saved.path.read_bytes() == WHOLE
+    assert list(tmp_path.iterdir()) == [saved.path]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_download_that_is_cancelled_twice_leaves_nothing(
+    fake: FakeConvAI, recorded: str, tmp_path: Path, turns: int
+) -> None:
+    fake.faults.add(faults.slow_body(chunk=300_000, pause=60))
+    written = asyncio.Event()
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        task = asyncio.create_task(
+            client.conversations.audio.download(recorded, tmp_path / "call.mp3", progress=lambda *_: written.set())
+        )
+        await written.wait()
+        task.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with asyncio.timeout(5):
+        while list(tmp_path.iterdir()):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+async def test_a_web_page_in_the_place_of_a_recording_is_an_error_and_no_file(
+    fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path, content_type: str
+) -> None:
+    fake.faults.add(faults.body(b"<html>log in first</html>", content_type=content_type), times=None)
+    with pytest.raises(DecodeError, match=content_type) as caught:
+        await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
+    assert caught.value.body == b"<html>log in first</html>"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DecodeError, match=content_type):
+        async with client.conversations.audio.stream(recorded):
+            pass
+
+
+class Clock:
+    """A clock that goes on only when it is told to, or by a step at each look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.step = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+async def test_rate_counts_the_waiting_for_a_recording_and_not_the_time_of_its_listener(
+    client: ConvAIClient, recorded: str
+) -> None:
+    clock = client._engine.clock = Clock()
+    async with client.conversations.audio.stream(recorded) as audio:
+        size = 0
+        async for chunk in audio:
+            size += len(chunk)
+            clock.now += 1000
+    assert size == SIZE
+
+
+@pytest.mark.parametrize(("min_rate", "seconds", "slow"), [(1000, 1e6, True), (1000, 1.0, False), (0, 1e6, False)])
+async def test_rate_is_what_came_for_each_second_of_waiting(
+    fake: FakeConvAI, recorded: str, min_rate: int, seconds: float, slow: bool
+) -> None:
+    settings: dict[str, Any] = {"base_url": fake.url, "min_stream_rate": min_rate, "retry": None}
+    async with ConvAIClient(fake.api_key, **settings) as client:
+        clock = client._engine.clock = Clock()
+        clock.step = seconds
+        with pytest.raises(RequestTimeoutError, match="fewer than min_stream_rate") if slow else nullcontext():
+            async with client.conversations.audio.stream(recorded) as audio:
+                assert sum([len(chunk) async for chunk in audio]) == SIZE
+
+
+async def test_rate_is_of_the_last_minute_and_not_of_the_whole(fake: FakeConvAI, recorded: str) -> None:
+    fake.faults.add(faults.slow_body(chunk=SIZE - 1, pause=0.3))
+    async with ConvAIClient(fake.api_key, base_url=fake.url, min_stream_rate=1, retry=None) as client:
+        clock = client._engine.clock = Clock()
+        clock.step = 61.0  # seconds for each chunk
+        received = 0
+
+        async def read() -> None:
+            nonlocal received
+            async with client.conversations.audio.stream(recorded) as audio:
+                async for chunk in audio:
+                    received += len(chunk)
+
+        with pytest.raises(RequestTimeoutError, match="1 bytes in 61 s are fewer than min_stream_rate, 1 bytes per"):
+            await read()
+        assert received == SIZE - 1
+
+
+async def test_incomplete_recording_is_said_without_the_words_of_aiohttp(
+    fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path
+) -> None:
+    for chunked, words in ((False, "fewer bytes than its Content-Length says"), (True, "its chunks break off")):
+        fake.faults.add(faults.truncate(chunked=chunked))
+        with pytest.raises(IncompleteBodyError, match=words) as caught:
+            await client.with_options(retry=None).conversations.audio.download(recorded, tmp_path / "call.mp3")
+        assert "400" not in str(caught.value)
+        assert "<" not in str(caught.value)
+
+
+@pytest.mark.parametrize("what", ["stream", "download"])
+async def test_recording_is_asked_for_again_when_something_else_came(
+    fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path, what: str
+) -> None:
+    fake.faults.add(faults.body(b"<html>wait</html>", content_type="text/html"), times=1)
+    fake.faults.add(faults.body(b"", content_type="audio/mpeg"), times=1)
+    if what == "download":
+        assert (await client.conversations.audio.download(recorded, tmp_path / "call.mp3")).size == SIZE
+    else:
+        async with client.conversations.audio.stream(recorded) as audio:
+            assert sum([len(chunk) async for chunk in audio]) == SIZE
+    assert len(fake.requests) == 3

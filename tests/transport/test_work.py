@@ -1,0 +1,119 @@
+"""How much work things take: counts, which are the same on every machine."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import tracemalloc
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import convai_async
+from convai_async import ConvAIClient, endpoints
+from convai_async.archive._writer import ArchiveWriter
+from convai_async.harvest import harvest
+from convai_async.harvest._harvester import LISTERS
+from convai_async.models import Conversation, decoder
+from convai_async.testing import FakeConvAI
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+
+PACKAGE = str(Path(convai_async.__file__).parent)
+
+
+@contextmanager
+def counted_calls() -> Iterator[list[str]]:
+    """Collect the names of this package's functions as they are called, or resumed."""
+    called: list[str] = []
+
+    def note(frame: Any, event: str, _: Any) -> None:
+        if (
+            event == "call"
+            and frame.f_code.co_filename.startswith(PACKAGE)
+            and "testing" not in frame.f_code.co_filename
+        ):
+            called.append(frame.f_code.co_qualname)
+
+    sys.setprofile(note)
+    try:
+        yield called
+    finally:
+        sys.setprofile(None)
+
+
+def conversation(times: int) -> bytes:
+    """Return a conversation with tools, whose transcript stands in it so many times."""
+    corpus = FakeConvAI(conversations=20, quirks=False).conversations
+    every = (corpus.details(each) for each in corpus)
+    details = next(each for each in every if any(turn["tool_results"] for turn in each["transcript"]))
+    return msgspec.json.encode({**details, "transcript": details["transcript"] * times})
+
+
+async def test_a_request_that_succeeds_takes_few_steps_of_ours(fake: FakeConvAI, client: ConvAIClient) -> None:
+    (conversation_id, *_) = fake.conversations
+    await client.send_raw(endpoints.get_conversation(conversation_id))
+    before = len(fake.requests)
+    with counted_calls() as called:
+        await client.send_raw(endpoints.get_conversation(conversation_id))
+    assert len(fake.requests) == before + 1
+    assert len(called) <= 55, " ".join(called)
+
+
+def test_decoding_takes_as_many_steps_more_as_there_are_turns_more() -> None:
+    decode = decoder(Conversation)
+    steps = []
+    for times in (1, 2, 4):
+        document = conversation(times)
+        decode(document)
+        with counted_calls() as called:
+            decode(document)
+        steps.append(len(called))
+    assert steps[2] - steps[1] == 2 * (steps[1] - steps[0])
+    assert (steps[1] - steps[0]) / len(decode(conversation(1)).transcript) < 5
+
+
+def test_a_kept_conversation_takes_less_memory_than_its_json_in_dicts() -> None:
+    document = conversation(2)
+
+    def kept(decode: Callable[[bytes], Any]) -> int:
+        decode(document)
+        gc.collect()
+        tracemalloc.start()
+        conversations = [decode(document) for _ in range(20)]
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return size // len(conversations)
+
+    assert kept(decoder(Conversation)) < 0.6 * kept(json.loads)
+
+
+async def test_a_harvest_asks_once_for_everything_and_writes_many_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transactions = 0
+    store = ArchiveWriter.store
+
+    def counted(self: ArchiveWriter, *arguments: Any, **options: Any) -> None:
+        nonlocal transactions
+        transactions += 1
+        store(self, *arguments, **options)
+
+    monkeypatch.setattr(ArchiveWriter, "store", counted)
+    async with (
+        FakeConvAI(conversations=1000) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        report = await harvest(client, tmp_path / "calls.db")
+    assert report.fetched == 1000
+    asked = Counter(request.operation for request in fake.requests)
+    assert asked["get_conversation"] == 1000
+    assert asked["list_conversations"] <= 1000 / 100 + 2 * LISTERS
+    assert transactions <= 1000 / 25
