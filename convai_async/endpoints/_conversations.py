@@ -5,6 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal, Unpack
 
+from convai_async._support.validate import (
+    MAX_PAGE_SIZE,
+    optional,
+    validate_choice,
+    validate_flag,
+    validate_id,
+    validate_integer,
+    validate_media_type,
+    validate_page_size,
+    validate_text,
+)
 from convai_async.endpoints._filters import ConversationFilters, check_filters, describe_filters
 from convai_async.endpoints._page import Page, decode_page
 from convai_async.endpoints._query import encode_query
@@ -17,17 +28,6 @@ from convai_async.endpoints._request import (
     json_body,
     nothing,
     quote_id,
-)
-from convai_async.endpoints._validate import (
-    MAX_PAGE_SIZE,
-    optional,
-    validate_choice,
-    validate_flag,
-    validate_id,
-    validate_media_type,
-    validate_number,
-    validate_page_size,
-    validate_text,
 )
 from convai_async.errors import DecodeError, InvalidArgumentError
 from convai_async.models import (
@@ -78,7 +78,7 @@ def resolve_conversation(agent_id: str, reference: str) -> Request[Conversation]
 
 def get_conversation_summary(conversation_id: str, *, max_messages: int | None = None) -> Request[ConversationDigest]:
     """GET /v1/convai/conversations/{conversation_id}/summary."""
-    most = optional(partial(validate_number, smallest=0), "max_messages", max_messages)
+    most = optional(partial(validate_integer, smallest=0), "max_messages", max_messages)
     query = encode_query({"max_messages": most})
     return Request("GET", f"{conversation_path(conversation_id)}/summary", ConversationDigest.from_json, query)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, UnsetType
 
+from convai_async._support.validate import optional, validate_id, validate_page_size, validate_text
 from convai_async.endpoints._page import Page, decode_page
 from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import Request, conversation_path, json_body, nothing, quote_id
-from convai_async.endpoints._validate import optional, validate_id, validate_page_size, validate_text
 from convai_async.errors import InvalidArgumentError
 from convai_async.models import ConversationTag
 
