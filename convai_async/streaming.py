@@ -13,9 +13,9 @@ from anyio.to_thread import run_sync
 from convai_async import endpoints
 from convai_async._support.atomic_files import AtomicFile
 from convai_async._support.byte_range import is_answer_to, normalize_range
+from convai_async._support.clock import Stopwatch
 from convai_async._support.tasks import background, run_shielded_in_thread
 from convai_async._support.text import one_line
-from convai_async._transport.engine import Stopwatch
 from convai_async.errors import (
     DecodeError,
     IncompleteBodyError,
@@ -168,16 +168,23 @@ async def _open(
     engine: Engine, open_once: Callable[[Stopwatch], AbstractAsyncContextManager[AudioStream]]
 ) -> AsyncIterator[AudioStream]:
     """Open a stream, trying again until it begins; the slot of the limiter is held until the block ends."""
-    asked = Stopwatch(engine.clock)
+    stopwatch = Stopwatch(engine.clock)
     async with AsyncExitStack() as stack:
-        yield await engine.run_with_retries(lambda: stack.enter_async_context(open_once(asked)), asked=asked)
+        yield await engine.run_with_retries(
+            lambda: stack.enter_async_context(open_once(stopwatch)), stopwatch=stopwatch
+        )
 
 
 @asynccontextmanager
 async def _open_once(
-    engine: Engine, request: Request[None], asked: Stopwatch, *, byte_range: str | None = None, is_file: bool = False
+    engine: Engine,
+    request: Request[None],
+    stopwatch: Stopwatch,
+    *,
+    byte_range: str | None = None,
+    is_file: bool = False,
 ) -> AsyncIterator[AudioStream]:
-    async with engine.stream_once(request, asked) as reply:
+    async with engine.stream_once(request, stopwatch) as reply:
         problem = (None if is_file else _check_media(reply)) or _check_whole(reply, byte_range)
         if problem is not None:
             raise _not_a_recording(reply, problem, await reply.read_chunk())
@@ -284,13 +291,13 @@ async def save(
     path = Path(destination)
     await run_sync(_check_destination, path, overwrite)
 
-    asked = Stopwatch(engine.clock)
+    stopwatch = Stopwatch(engine.clock)
 
     async def attempt() -> SavedAudio:
-        async with _open_once(engine, request, asked) as audio:
+        async with _open_once(engine, request, stopwatch) as audio:
             return await _write(audio, path, overwrite, progress)
 
-    return await engine.run_with_retries(attempt, asked=asked)
+    return await engine.run_with_retries(attempt, stopwatch=stopwatch)
 
 
 def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - run_sync passes no keywords

@@ -15,7 +15,7 @@ from convai_async.errors import (
     NotFoundError,
     RequestTimeoutError,
 )
-from convai_async.retry import repeat
+from convai_async.retry import RetryLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +45,9 @@ def status_error(status: int, **headers: str) -> ConvAIError:
 async def run(
     policy: RetryPolicy, outcomes: list[ConvAIError | str], *, time: Time | None = None, idempotent: bool = True
 ) -> str:
-    """Let the first attempt fail, and repeat with the outcomes that follow."""
+    """Run attempts with these outcomes, one after the other."""
     time = time or Time()
-    first, *rest = outcomes
-    assert isinstance(first, ConvAIError)
-    following = iter(rest)
+    following = iter(outcomes)
 
     async def attempt() -> str:
         outcome = next(following)
@@ -57,7 +55,7 @@ async def run(
             raise outcome
         return outcome
 
-    return await repeat(attempt, first, policy, idempotent=idempotent, elapsed=time, sleep=time.sleep)
+    return await RetryLoop(policy, idempotent=idempotent, elapsed=time, sleep=time.sleep).run(attempt)
 
 
 async def test_the_first_success_is_returned() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -108,7 +109,7 @@ def validate_seconds(parameter: str, value: float, *, positive: bool = False) ->
         InvalidArgumentError: It is not a number, or below that.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not value >= 0 or (positive and value == 0):
+    if not number or not 0 <= value < math.inf or (positive and value == 0):
         bounds = "more than 0" if positive else "0 or more"
         raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {shown(value)}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-UNCOUNTED_BYTES = 1024 * 1024
+SMALL_BODY_BYTES = 1024 * 1024
 """Bodies up to this size do not count: most replies are far smaller."""
 _COST = 4
 """Bytes of memory for each byte of a large body: the body, its decoded form, and copies on the way to a database."""
@@ -81,7 +81,7 @@ class Reservation:
 
     def try_grow(self, size: int) -> bool:
         """Grow to a body of ``size`` bytes; return whether there was memory for it."""
-        return size <= UNCOUNTED_BYTES or self._budget._try_grow(self, size)  # noqa: SLF001 - its other half
+        return size <= SMALL_BODY_BYTES or self._budget._try_grow(self, size)  # noqa: SLF001 - its other half
 
     async def grow(self, size: int) -> None:
         """Grow to a body of ``size`` bytes, when there is memory for it."""

@@ -111,7 +111,7 @@ async def test_closing_the_client_ends_what_is_arriving_at_once(what: str, tmp_p
         client = ConvAIClient(KEY, base_url=url, timeout=60, retry=TWICE)
         task = asyncio.ensure_future(act(client, what, tmp_path))
         await begun.wait()
-        while not client._engine.session._arriving:
+        while not client._engine.session._open_responses:
             await asyncio.sleep(0)
         await client.close()
         with pytest.raises(ClientClosedError):

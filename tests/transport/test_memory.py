@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from unmeasured import unmeasured
 
 from convai_async import ConvAIClient, endpoints
-from convai_async._transport.memory import UNCOUNTED_BYTES, MemoryBudget
+from convai_async._transport.memory import SMALL_BODY_BYTES, MemoryBudget
 from convai_async.errors import RequestTimeoutError, ResponseTooLargeError
 from convai_async.testing import FakeConvAI
 
@@ -30,12 +30,12 @@ LARGEST_PEAK_MIB = 260
 """200 were measured; without a budget 340."""
 MIB = 1024 * 1024
 LARGE = b'{"conversation_id": "conv_1", "agent_id": "%s"}' % (b"x" * (3 * MIB))
-FREE_COST = 4 * UNCOUNTED_BYTES
+FREE_COST = 4 * SMALL_BODY_BYTES
 
 
 def test_small_bodies_are_not_counted() -> None:
     budget = MemoryBudget(1)
-    assert all(budget.reserve().try_grow(UNCOUNTED_BYTES) for _ in range(10))
+    assert all(budget.reserve().try_grow(SMALL_BODY_BYTES) for _ in range(10))
     assert budget.used == 0
 
 
