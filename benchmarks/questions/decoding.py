@@ -15,7 +15,7 @@ import psutil
 from benchmarks.clients import OURS
 from benchmarks.documents import TURNS
 from benchmarks.question import Contender, Question, Setting
-from convai_async.models import Conversation, ConversationsPage, Model, decoder
+from convai_async.models import Conversation, ConversationsPage, Model, get_decoder
 
 if TYPE_CHECKING:
     from benchmarks.documents import Documents
@@ -38,7 +38,7 @@ def _decode_like_the_sdk(schema: str) -> Decode:
 
 def _decoders(model: type[Model], schema: str) -> dict[str, Callable[[], Decode]]:
     return {
-        OURS: lambda: decoder(model),
+        OURS: lambda: get_decoder(model),
         "msgspec, untyped": lambda: msgspec.json.Decoder().decode,
         "json.loads": lambda: json.loads,
         "elevenlabs (official SDK)": lambda: _decode_like_the_sdk(schema),

@@ -23,7 +23,7 @@ from convai_async._transport.connection_errors import disable_transparent_retry,
 from convai_async._transport.memory import UNCOUNTED_BYTES, MemoryBudget
 from convai_async._transport.status_errors import error_from_reply
 from convai_async._transport.streamed_response import StreamedReply, StreamLimits
-from convai_async.endpoints import FileBody, JSONBody, Request, Response, request_id
+from convai_async.endpoints import FileBody, JSONBody, Request, Response, get_request_id
 from convai_async.errors import (
     APIStatusError,
     ClientClosedError,
@@ -351,14 +351,14 @@ class Session:
         headers = CIMultiDict((name, self._redactor.text(value)) for name, value in arriving.headers.items())
         body = self._redactor.body(await self._read_error_body(arriving, timeout))
         if arriving.status not in _REDIRECTS:
-            return error_from_reply(arriving.request, arriving.status, headers, body, request_id(headers))
+            return error_from_reply(arriving.request, arriving.status, headers, body, get_request_id(headers))
         return APIStatusError(
             f"{arriving.request} was answered {arriving.status}, a redirect that is not followed: it leads in circles,"
             " or elsewhere, where the key would go with it (check base_url and region)",
             status=arriving.status,
             headers=headers,
             body=body,
-            request_id=request_id(headers),
+            request_id=get_request_id(headers),
         )
 
 

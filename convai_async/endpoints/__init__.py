@@ -26,8 +26,8 @@ from convai_async.endpoints._custom import request
 from convai_async.endpoints._filters import ConversationFilters, MessageFilters, Moment
 from convai_async.endpoints._messages import search_messages, text_search_messages
 from convai_async.endpoints._page import Page, UndecodableItem
-from convai_async.endpoints._query import unix_seconds
-from convai_async.endpoints._request import FileBody, JSONBody, Request, Response, request_id
+from convai_async.endpoints._query import to_unix_seconds
+from convai_async.endpoints._request import FileBody, JSONBody, Request, Response, get_request_id
 from convai_async.endpoints._tags import (
     assign_tags,
     create_tag,
@@ -63,6 +63,7 @@ __all__ = [
     "get_conversation",
     "get_conversation_summary",
     "get_file",
+    "get_request_id",
     "get_signed_url",
     "get_sip_messages",
     "get_tag",
@@ -70,13 +71,12 @@ __all__ = [
     "list_conversations",
     "list_tags",
     "request",
-    "request_id",
     "resolve_conversation",
     "run_analysis",
     "run_evaluation",
     "search_messages",
     "text_search_messages",
+    "to_unix_seconds",
     "unassign_tag",
-    "unix_seconds",
     "update_tag",
 ]

@@ -20,7 +20,7 @@ from typing import (
     get_type_hints,
 )
 
-from convai_async.endpoints._query import unix_seconds
+from convai_async.endpoints._query import to_unix_seconds
 from convai_async.endpoints._validate import (
     LARGEST_INTEGER,
     MAX_PAGE_SIZE,
@@ -272,7 +272,7 @@ def _meanings(known: type) -> dict[str, str]:
     }
 
 
-def check_filters(filters: Mapping[str, Any], known: type) -> dict[str, Any]:
+def validate_filters(filters: Mapping[str, Any], known: type) -> dict[str, Any]:
     """Return the filters as they go into the query, after refusing what the service would misunderstand.
 
     The service ignores a parameter that it does not know: a misspelt filter would return everything.
@@ -323,7 +323,7 @@ def _validator(name: str, kinds: Sequence[Any]) -> Callable[[str, Any], Any]:
             return validate_flag
         if kind is datetime:
             # Rounding never makes the range narrower.
-            return partial(unix_seconds, up=name.endswith("_before_unix"))
+            return partial(to_unix_seconds, up=name.endswith("_before_unix"))
         if get_origin(kind) is Sequence:
             return validate_texts
     return validate_id if name == "agent_id" else validate_text

@@ -7,7 +7,7 @@ from convai_async.models._base import (
     Model,
     UnknownVariant,
 )
-from convai_async.models._decoding import decoder
+from convai_async.models._decoding import get_decoder
 from convai_async.models._list_item import ListItem
 from convai_async.models.access import (
     AgentLink,
@@ -95,7 +95,7 @@ from convai_async.models.features import (
     WorkflowFeatures,
 )
 from convai_async.models.files import (
-    UploadedFile,
+    FileUpload,
 )
 from convai_async.models.initiation import (
     AgentOverride,
@@ -149,7 +149,7 @@ from convai_async.models.sip import (
     SipMessage,
     SipMessagesPage,
 )
-from convai_async.models.summary import ConversationDigest, SummaryMessage
+from convai_async.models.summary import ConversationSummaryWithMessages, SummaryMessage
 from convai_async.models.system_results import (
     BranchInfo,
     ConfiguredBranch,
@@ -268,7 +268,6 @@ __all__ = [
     "Conversation",
     "ConversationAnalysis",
     "ConversationCharging",
-    "ConversationDigest",
     "ConversationError",
     "ConversationFeedback",
     "ConversationMetadata",
@@ -276,6 +275,7 @@ __all__ = [
     "ConversationProduct",
     "ConversationStatus",
     "ConversationSummary",
+    "ConversationSummaryWithMessages",
     "ConversationTag",
     "ConversationTagsPage",
     "ConversationToken",
@@ -305,6 +305,7 @@ __all__ = [
     "FeedbackScore",
     "FeedbackType",
     "FileInput",
+    "FileUpload",
     "GuardrailDetails",
     "GuardrailExecutionMode",
     "GuardrailType",
@@ -414,7 +415,6 @@ __all__ = [
     "UnknownToolResult",
     "UnknownVariant",
     "UnknownWorkflowStep",
-    "UploadedFile",
     "VisitedAgent",
     "VoiceReward",
     "VoiceUsage",
@@ -435,5 +435,5 @@ __all__ = [
     "WorkflowToolResult",
     "ZendeskInitiation",
     "ZendeskIntegration",
-    "decoder",
+    "get_decoder",
 ]

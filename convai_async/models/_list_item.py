@@ -8,7 +8,7 @@ import msgspec
 
 from convai_async._support.lenient_json import decode_json, split_list, split_object
 from convai_async.models._base import Model
-from convai_async.models._decoding import item_decoder
+from convai_async.models._decoding import get_item_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ class ListItem(Model, dict=True, gc=True):
             DecodeError: It is not JSON or not an object, or its id does not fit.
         """
         raw = document.encode(errors="surrogatepass") if isinstance(document, str) else document
-        item = item_decoder(cls)(raw)
+        item = get_item_decoder(cls)(raw)
         vars(item)["_source"] = raw
         return item
 

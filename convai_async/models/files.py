@@ -5,7 +5,7 @@ from __future__ import annotations
 from convai_async.models._base import Model
 
 
-class UploadedFile(Model):
+class FileUpload(Model):
     """A file that was uploaded.
 
     Schema: ConvAiFileUploadResponseModel.

@@ -16,7 +16,7 @@ class SummaryMessage(Model):
     message: str | None = None
 
 
-class ConversationDigest(Model):
+class ConversationSummaryWithMessages(Model):
     """A conversation's outcome, and its messages if there are few.
 
     Schema: GetConversationSummaryResponseModel.

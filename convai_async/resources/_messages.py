@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from convai_async.models import MessageHit
 
 
-class Messages:
+class MessagesResource:
     """Search in what was said."""
 
     def __init__(self, engine: Engine) -> None:

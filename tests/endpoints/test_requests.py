@@ -19,7 +19,7 @@ from convai_async.endpoints import FileBody, JSONBody, Request
 from convai_async.errors import DecodeError, InvalidArgumentError
 from convai_async.models import ConversationSummary
 from convai_async.resources import Conversations
-from convai_async.resources._messages import Messages
+from convai_async.resources._messages import MessagesResource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def test_the_filters_are_the_contracts_parameters() -> None:
     ("function", "known", "others"),
     [
         (Conversations.list, endpoints.ConversationFilters, ["self"]),
-        (Messages.text_search, endpoints.MessageFilters, ["self", "text_query"]),
+        (MessagesResource.text_search, endpoints.MessageFilters, ["self", "text_query"]),
         (endpoints.list_conversations, endpoints.ConversationFilters, []),
         (endpoints.text_search_messages, endpoints.MessageFilters, ["text_query"]),
     ],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PAIRS: dict[str, type[Model]] = {
     "GetConversationResponseModel": models.Conversation,
     "GetConversationsPageResponseModel": models.ConversationsPage,
-    "GetConversationSummaryResponseModel": models.ConversationDigest,
+    "GetConversationSummaryResponseModel": models.ConversationSummaryWithMessages,
     "MessagesSearchResponse": models.MessageHitsPage,
     "GetConversationTagsPageResponseModel": models.ConversationTagsPage,
     "ConversationTagResponseModel": models.ConversationTag,
@@ -34,7 +34,7 @@ PAIRS: dict[str, type[Model]] = {
     "TokenResponseModel": models.WebRTCToken,
     "GetAgentLinkResponseModel": models.AgentLink,
     "GetSipLogMessagesResponse": models.SipMessagesPage,
-    "ConvAiFileUploadResponseModel": models.UploadedFile,
+    "ConvAiFileUploadResponseModel": models.FileUpload,
 }
 
 NOT_OURS: dict[str, str] = {

@@ -128,7 +128,7 @@ def test_invalid_text_and_non_finite_numbers_do_not_fail_a_document(document: by
         (Conversation, b'{"conversation_id": "\xff"}', "$", True),
         (models.AgentLink, b'{"detail": "x"}', "$", True),
         (models.SignedUrl, b'{"detail": "x"}', "$", True),
-        (models.UploadedFile, b"{}", "$", True),
+        (models.FileUpload, b"{}", "$", True),
         (Conversation, b'{"conversation_id": 5}', "$.conversation_id", False),
         (Conversation, b'{"conversation_id": {"a": 1}}', "$.conversation_id", False),
         (Conversation, b'{"conversation_id": "c", "status": 5}', "$.status", False),

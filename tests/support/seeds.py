@@ -51,7 +51,7 @@ def _calls(conversations: Corpus) -> list[tuple[type[Model], endpoints.Request[A
     return [
         (models.ConversationsPage, endpoints.list_conversations(page_size=3)),
         (models.ConversationsPage, endpoints.list_conversations(page_size=3, summary_mode="include")),
-        (models.ConversationDigest, endpoints.get_conversation_summary(conversation_id, max_messages=3)),
+        (models.ConversationSummaryWithMessages, endpoints.get_conversation_summary(conversation_id, max_messages=3)),
         (models.SipMessagesPage, endpoints.get_sip_messages(conversation_id, page_size=3)),
         (models.MessageHitsPage, endpoints.text_search_messages("refund", page_size=3)),
         (models.MessageHitsPage, endpoints.search_messages("refund", page_size=3)),
@@ -59,7 +59,7 @@ def _calls(conversations: Corpus) -> list[tuple[type[Model], endpoints.Request[A
         (models.ConversationTagsPage, endpoints.list_tags()),
         (models.AgentTopicsPage, endpoints.get_agent_topics(agent_id)),
         (
-            models.UploadedFile,
+            models.FileUpload,
             endpoints.create_file(conversation_id, b"%PDF", filename="a", content_type="image/png"),
         ),
         (models.AgentLink, endpoints.get_agent_link(agent_id)),

@@ -29,11 +29,11 @@ from convai_async.models import (
     Conversation,
     ConversationSummary,
     ConversationTag,
+    FileUpload,
     MessageHit,
     SignedUrl,
     SipMessage,
     TranscriptTurn,
-    UploadedFile,
     WebRTCToken,
 )
 from convai_async.webhooks import PostCallTranscription, construct_event
@@ -72,7 +72,7 @@ async def documents(client: ConvAIClient) -> None:
     assert_type(await client.conversations.get_signed_url("agent_1"), SignedUrl)
     assert_type(await client.conversations.get_webrtc_token("agent_1"), WebRTCToken)
     assert_type(await client.agents.link.get("agent_1"), AgentLink)
-    assert_type(await client.conversations.files.create("conv_1", b"", filename="a.png"), UploadedFile)
+    assert_type(await client.conversations.files.create("conv_1", b"", filename="a.png"), FileUpload)
     await client.conversations.feedback.create("conv_1", feedback="like")
     await client.conversations.feedback.create("conv_1", feedback="meh")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     await client.conversations.wait("conv_1", until="done")
