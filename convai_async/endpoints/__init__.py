@@ -4,6 +4,7 @@ A `Request` says what to send and how to read the reply; nothing here does any I
 ``client.send_raw(request)`` to get at status, headers and exact bytes beside the typed result.
 """
 
+from convai_async._support.validate import MAX_PAGE_SIZE
 from convai_async.endpoints._agents import get_agent_link, get_agent_topics
 from convai_async.endpoints._conversations import (
     create_feedback,
@@ -37,7 +38,6 @@ from convai_async.endpoints._tags import (
     unassign_tag,
     update_tag,
 )
-from convai_async.endpoints._validate import MAX_PAGE_SIZE
 
 __all__ = [
     "MAX_PAGE_SIZE",

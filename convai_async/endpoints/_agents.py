@@ -5,10 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from convai_async.endpoints._page import Page, decode_page
-from convai_async.endpoints._query import encode_query, to_unix_seconds
-from convai_async.endpoints._request import Request, quote_id, redact_body_on_error
-from convai_async.endpoints._validate import (
+from convai_async._support.validate import (
     validate_choice,
     validate_flag,
     validate_optional,
@@ -16,6 +13,9 @@ from convai_async.endpoints._validate import (
     validate_page_size,
     validate_text,
 )
+from convai_async.endpoints._page import Page, decode_page
+from convai_async.endpoints._query import encode_query, to_unix_seconds
+from convai_async.endpoints._request import Request, quote_id, redact_body_on_error
 from convai_async.models import AgentLink, AgentTopic
 
 if TYPE_CHECKING:

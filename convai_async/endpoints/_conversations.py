@@ -5,6 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal, Unpack
 
+from convai_async._support.validate import (
+    MAX_PAGE_SIZE,
+    validate_choice,
+    validate_flag,
+    validate_id,
+    validate_integer,
+    validate_media_type,
+    validate_optional,
+    validate_page_size,
+    validate_text,
+)
 from convai_async.endpoints._filters import ConversationFilters, describe_filters, validate_filters
 from convai_async.endpoints._page import Page, decode_page
 from convai_async.endpoints._query import encode_query
@@ -17,17 +28,6 @@ from convai_async.endpoints._request import (
     no_content,
     quote_id,
     redact_body_on_error,
-)
-from convai_async.endpoints._validate import (
-    MAX_PAGE_SIZE,
-    validate_choice,
-    validate_flag,
-    validate_id,
-    validate_media_type,
-    validate_number,
-    validate_optional,
-    validate_page_size,
-    validate_text,
 )
 from convai_async.errors import DecodeError, InvalidArgumentError
 from convai_async.models import (
@@ -82,7 +82,7 @@ def get_conversation_summary(
     conversation_id: str, *, max_messages: int | None = None
 ) -> Request[ConversationSummaryWithMessages]:
     """GET /v1/convai/conversations/{conversation_id}/summary."""
-    most = validate_optional(partial(validate_number, smallest=0), "max_messages", max_messages)
+    most = validate_optional(partial(validate_integer, smallest=0), "max_messages", max_messages)
     query = encode_query({"max_messages": most})
     return Request(
         "GET", f"{build_conversation_path(conversation_id)}/summary", ConversationSummaryWithMessages.from_json, query

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from convai_async._support.validate import validate_encodable
 from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import Request, decode_json_body, encode_json_body
-from convai_async.endpoints._validate import validate_encodable
 from convai_async.errors import InvalidArgumentError
 
 _IDEMPOTENT_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT"})  # RFC 9110, 9.2.2

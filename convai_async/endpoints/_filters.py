@@ -20,18 +20,18 @@ from typing import (
     get_type_hints,
 )
 
-from convai_async.endpoints._query import to_unix_seconds
-from convai_async.endpoints._validate import (
-    LARGEST_INTEGER,
+from convai_async._support.validate import (
+    INT64_MAX,
     MAX_PAGE_SIZE,
     MAX_SEARCH_PAGE_SIZE,
     validate_flag,
     validate_id,
-    validate_number,
+    validate_integer,
     validate_order,
     validate_text,
     validate_texts,
 )
+from convai_async.endpoints._query import to_unix_seconds
 from convai_async.errors import InvalidArgumentError
 from convai_async.models.enums import (  # noqa: TC001 - `get_type_hints` reads them
     ConversationProduct,
@@ -47,7 +47,7 @@ class _Bounds(NamedTuple):
     """The smallest and the largest number, or number of values."""
 
     smallest: int
-    largest: int = LARGEST_INTEGER
+    largest: int = INT64_MAX
 
 
 Moment: TypeAlias = datetime | float
@@ -317,7 +317,7 @@ def _validator(name: str, kinds: Sequence[Any]) -> Callable[[str, Any], Any]:
         if get_origin(kind) is Annotated:
             inner, bounds = get_args(kind)
             if inner is int:
-                return partial(validate_number, **bounds._asdict())
+                return partial(validate_integer, **bounds._asdict())
             return partial(validate_texts, most=bounds.largest)
         if kind is bool:
             return validate_flag

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from convai_async.endpoints._filters import MessageFilters, describe_filters, validate_filters
-from convai_async.endpoints._page import Page, decode_page
-from convai_async.endpoints._query import encode_query
-from convai_async.endpoints._request import Request
-from convai_async.endpoints._validate import (
+from convai_async._support.validate import (
     MAX_SEARCH_PAGE_SIZE,
     validate_id,
     validate_optional,
     validate_page_size,
     validate_text,
 )
+from convai_async.endpoints._filters import MessageFilters, describe_filters, validate_filters
+from convai_async.endpoints._page import Page, decode_page
+from convai_async.endpoints._query import encode_query
+from convai_async.endpoints._request import Request
 from convai_async.models import MessageHit
 
 _MESSAGES = "/v1/convai/conversations/messages"

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import msgspec
 
 from convai_async._support.text import one_line
+from convai_async._support.validate import validate_id
 from convai_async.endpoints._query import Query, encode_query
-from convai_async.endpoints._validate import validate_id
 from convai_async.errors import DecodeError, InvalidArgumentError
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, UnsetType
 
+from convai_async._support.validate import validate_id, validate_optional, validate_page_size, validate_text
 from convai_async.endpoints._page import Page, decode_page
 from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import Request, build_conversation_path, encode_json_body, no_content, quote_id
-from convai_async.endpoints._validate import validate_id, validate_optional, validate_page_size, validate_text
 from convai_async.errors import InvalidArgumentError
 from convai_async.models import ConversationTag
 

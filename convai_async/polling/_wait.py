@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from convai_async import endpoints
 from convai_async._support.text import one_line
-from convai_async.endpoints._validate import validate_choice, validate_optional, validate_seconds
+from convai_async._support.validate import validate_choice, validate_optional, validate_seconds
 from convai_async.errors import ConversationNotReadyError, NotFoundError
 from convai_async.models.enums import FINAL_STATUSES, STATUSES
 

@@ -13,7 +13,7 @@ import msgspec
 from convai_async import endpoints
 from convai_async._support.text import one_line
 from convai_async._support.timestamps import credible_start, latest_start
-from convai_async.endpoints._validate import validate_id, validate_optional, validate_seconds
+from convai_async._support.validate import validate_id, validate_optional, validate_seconds
 from convai_async.errors import AuthenticationError, ConvAIError, InvalidArgumentError, NotFoundError
 from convai_async.models.enums import FINAL_STATUSES
 from convai_async.pagination import Paginator

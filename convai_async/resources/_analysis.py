@@ -24,7 +24,7 @@ class AnalysisResource:
         during the conversation.
 
         It costs credits: a request that the service may have acted on is not repeated, unless the retry
-        policy has ``repeat_unsafe``.
+        policy has ``retry_non_idempotent``.
 
         Args:
             conversation_id: Which one.

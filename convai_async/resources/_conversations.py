@@ -9,7 +9,14 @@ from convai_async import endpoints
 from convai_async.endpoints._filters import ConversationFilters, describe_filters
 from convai_async.errors import ConvAIError
 from convai_async.pagination import Paginator
-from convai_async.polling._many import DEFAULT_CONCURRENCY, DeleteResult, Fetched, FetchResult, NotFetched, many
+from convai_async.polling._many import (
+    DEFAULT_CONCURRENCY,
+    DeleteResult,
+    Fetched,
+    FetchResult,
+    NotFetched,
+    map_concurrently,
+)
 from convai_async.polling._wait import wait
 from convai_async.polling._watch import Watch
 from convai_async.resources._analysis import AnalysisResource
@@ -222,7 +229,7 @@ class Conversations:
             except ConvAIError as error:
                 return NotFetched(conversation_id, error)
 
-        return many(ids, fetch, max_concurrency)
+        return map_concurrently(ids, fetch, max_concurrency)
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation (DELETE /v1/convai/conversations/{conversation_id}).
@@ -271,7 +278,7 @@ class Conversations:
                 return DeleteResult(conversation_id, error)
             return DeleteResult(conversation_id)
 
-        return many(ids, delete, max_concurrency)
+        return map_concurrently(ids, delete, max_concurrency)
 
     async def get_signed_url(  # noqa: PLR0913 - each by its name
         self,

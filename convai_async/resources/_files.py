@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from anyio.to_thread import run_sync
 
 from convai_async import endpoints
-from convai_async.endpoints._validate import validate_text
+from convai_async._support.validate import validate_text
 from convai_async.errors import InvalidArgumentError
 from convai_async.streaming import AudioStream, open_file
 
@@ -42,7 +42,7 @@ class FilesResource:
         """Upload an image, a PDF or a text file (POST /v1/convai/conversations/{conversation_id}/files).
 
         The file is read into memory before it is sent. Uploading twice makes two files, so a request that
-        the service may have acted on is not repeated, unless the retry policy has ``repeat_unsafe``.
+        the service may have acted on is not repeated, unless the retry policy has ``retry_non_idempotent``.
 
         Args:
             conversation_id: Whose file it becomes.

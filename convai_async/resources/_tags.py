@@ -38,7 +38,7 @@ class TagsResource:
         """Make a tag (POST /v1/convai/tags).
 
         Making one twice makes two, so a request that the service may have acted on is not repeated, unless
-        the retry policy has ``repeat_unsafe``.
+        the retry policy has ``retry_non_idempotent``.
 
         Args:
             title: Its name: free text.

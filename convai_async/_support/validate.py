@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LARGEST_INTEGER = 2**63 - 1
+INT64_MAX = 2**63 - 1
 """Larger ones fit into no database, and Python refuses to write out those of thousands of digits."""
 MAX_PAGE_SIZE = 100
 MAX_SEARCH_PAGE_SIZE = 50
@@ -79,7 +79,7 @@ def validate_texts(parameter: str, value: str | Sequence[str], most: int | None 
     return tuple(validate_text(parameter, text) for text in texts)
 
 
-def validate_number(parameter: str, value: int, smallest: int, largest: int = LARGEST_INTEGER) -> int:
+def validate_integer(parameter: str, value: int, smallest: int, largest: int = INT64_MAX) -> int:
     """Return a whole number within these bounds.
 
     Raises:
@@ -87,7 +87,7 @@ def validate_number(parameter: str, value: int, smallest: int, largest: int = LA
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not smallest <= value <= largest:
-        bounds = f", {smallest} or more" if largest == LARGEST_INTEGER else f" from {smallest} to {largest}"
+        bounds = f", {smallest} or more" if largest == INT64_MAX else f" from {smallest} to {largest}"
         raise InvalidArgumentError(parameter, f"must be a whole number{bounds}, got {format_value(value)}")
     return value
 
@@ -98,7 +98,7 @@ def validate_page_size(page_size: int | None, largest: int = MAX_PAGE_SIZE) -> i
     Raises:
         InvalidArgumentError: It is not a whole number from 1 to the largest.
     """
-    return None if page_size is None else validate_number("page_size", page_size, 1, largest)
+    return None if page_size is None else validate_integer("page_size", page_size, 1, largest)
 
 
 def validate_seconds(parameter: str, value: float, *, positive: bool = False) -> None:
@@ -159,4 +159,4 @@ def validate_order(low_name: str, low: int | None, high_name: str, high: int | N
 
 def format_value(value: object) -> str:
     """Return how a value stands in an error message."""
-    return "a huge number" if isinstance(value, int) and abs(value) > LARGEST_INTEGER else repr(value)
+    return "a huge number" if isinstance(value, int) and abs(value) > INT64_MAX else repr(value)
