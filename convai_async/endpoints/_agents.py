@@ -21,6 +21,8 @@ from convai_async.models import AgentLink, AgentTopic
 if TYPE_CHECKING:
     from convai_async.endpoints._filters import Moment
 
+__all__ = ["SortDirection", "TopicOrder", "get_agent_link", "get_agent_topics"]
+
 TopicOrder: TypeAlias = Literal["conversations", "sentiment", "success_rate", "frustration"]
 SortDirection: TypeAlias = Literal["asc", "desc"]
 

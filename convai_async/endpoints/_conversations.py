@@ -40,6 +40,24 @@ from convai_async.models import (
     WebRTCToken,
 )
 
+__all__ = [
+    "create_feedback",
+    "create_file",
+    "delete_conversation",
+    "delete_file",
+    "get_audio",
+    "get_conversation",
+    "get_conversation_summary",
+    "get_file",
+    "get_signed_url",
+    "get_sip_messages",
+    "get_webrtc_token",
+    "list_conversations",
+    "resolve_conversation",
+    "run_analysis",
+    "run_evaluation",
+]
+
 
 @describe_filters(ConversationFilters)
 def list_conversations(**filters: Unpack[ConversationFilters]) -> Request[Page[ConversationSummary]]:

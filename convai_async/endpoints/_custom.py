@@ -11,6 +11,8 @@ from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import Request, decode_json_body, encode_json_body
 from convai_async.errors import InvalidArgumentError
 
+__all__ = ["request"]
+
 _IDEMPOTENT_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT"})  # RFC 9110, 9.2.2
 
 

@@ -40,6 +40,8 @@ from convai_async.models.enums import (  # noqa: TC001 - `get_type_hints` reads 
     InitiationSource,
 )
 
+__all__ = ["MAX_PAGE_SIZE", "ConversationFilters", "MessageFilters", "Moment"]
+
 F = TypeVar("F", bound=Callable[..., object])
 
 

@@ -17,6 +17,8 @@ from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import Request
 from convai_async.models import MessageHit
 
+__all__ = ["search_messages", "text_search_messages"]
+
 _MESSAGES = "/v1/convai/conversations/messages"
 
 

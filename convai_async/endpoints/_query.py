@@ -10,6 +10,8 @@ from typing import Any
 from convai_async._support.validate import INT64_MAX, format_value, validate_encodable, validate_integer
 from convai_async.errors import InvalidArgumentError
 
+__all__ = ["to_unix_seconds"]
+
 Query = tuple[tuple[str, str], ...]
 
 

@@ -13,6 +13,8 @@ from convai_async._support.validate import validate_id
 from convai_async.endpoints._query import Query, encode_query
 from convai_async.errors import DecodeError, InvalidArgumentError
 
+__all__ = ["FileBody", "JSONBody", "Request", "Response", "get_request_id"]
+
 T = TypeVar("T")
 
 CONVERSATIONS = "/v1/convai/conversations"

@@ -17,6 +17,8 @@ from convai_async.models import ConversationTag
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["assign_tags", "create_tag", "delete_tag", "get_tag", "list_tags", "unassign_tag", "update_tag"]
+
 _TAGS = "/v1/convai/tags"
 
 

@@ -24,6 +24,8 @@ from convai_async.models._decoding import get_decoder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__all__ = ["Model", "UnknownVariant"]
+
 T = TypeVar("T")
 
 if TYPE_CHECKING:

@@ -15,6 +15,8 @@ from convai_async.models._open_union import open_unions
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+__all__ = ["get_decoder"]
+
 T = TypeVar("T")
 
 _LARGE = 1024 * 1024

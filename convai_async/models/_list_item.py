@@ -13,6 +13,8 @@ from convai_async.models._decoding import get_item_decoder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = ["ListItem"]
+
 
 class ListItem(Model, dict=True, gc=True):
     """An item of one of the service's lists. A field that does not fit has its default."""

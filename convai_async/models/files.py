@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from convai_async.models._base import Model
 
+__all__ = ["FileUpload"]
+
 
 class FileUpload(Model):
     """A file that was uploaded.

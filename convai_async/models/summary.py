@@ -5,6 +5,8 @@ from __future__ import annotations
 from convai_async.models._base import Model
 from convai_async.models.enums import ConversationStatus, EvaluationResult, TurnRole
 
+__all__ = ["ConversationSummaryWithMessages", "SummaryMessage"]
+
 
 class SummaryMessage(Model):
     """Something that was said.

@@ -5,6 +5,7 @@ import json
 import pickle
 from typing import Any, Literal, get_args
 
+import contract_models
 import msgspec
 import pytest
 from contract_documents import SCHEMAS, Maker, Schema, branches, resolve, types_of
@@ -22,7 +23,7 @@ STRUCTS: dict[str, type[Model]] = {
     "ConversationConfigClientOverride-Output": models.ConfigOverride,
     "ConversationConfigOverride": models.ConversationOverride,
     "ConversationDeletionSettings": models.DeletionSettings,
-    "ConversationFeedbackRequestModel": models.FeedbackRequest,
+    "ConversationFeedbackRequestModel": contract_models.FeedbackRequest,
     "ConversationHistoryAnalysisCommonModel": models.ConversationAnalysis,
     "ConversationHistoryBatchCallModel": models.BatchCall,
     "ConversationHistoryElevenAssistantCommonModel": models.ElevenAssistant,
@@ -59,7 +60,7 @@ STRUCTS: dict[str, type[Model]] = {
     "FeaturesUsageCommonModel": models.FeaturesUsage,
     "GetAgentLinkResponseModel": models.AgentLink,
     "GetConversationResponseModel": models.Conversation,
-    "GetConversationsPageResponseModel": models.ConversationsPage,
+    "GetConversationsPageResponseModel": contract_models.ConversationsPage,
     "LLMCategoryUsage": models.LLMUsageByCategory,
     "LLMInputOutputTokensUsage": models.ModelTokenUsage,
     "LLMTokensCategoryUsage": models.TokenUsage,
@@ -124,7 +125,7 @@ ENUMS: dict[str, Any] = {
     "LiteralJsonSchemaPropertyType": models.JSONSchemaType,
     "ToolType": models.ToolType,
     "UserFeedbackScore": models.FeedbackScore,
-    "V1ConvaiConversationsGetParametersSummaryMode": models.SummaryMode,
+    "V1ConvaiConversationsGetParametersSummaryMode": contract_models.SummaryMode,
     "WhatsAppConversationInfoDirection": models.WhatsAppDirection,
 }
 JSON_VALUES = {
@@ -401,11 +402,11 @@ def test_times_are_aware_datetimes() -> None:
 
 
 PAGES = {
-    models.ConversationsPage: "conversations",
-    models.MessageHitsPage: "results",
-    models.SipMessagesPage: "sip_messages",
-    models.ConversationTagsPage: "conversation_tags",
-    models.AgentTopicsPage: "topics",
+    contract_models.ConversationsPage: "conversations",
+    contract_models.MessageHitsPage: "results",
+    contract_models.SipMessagesPage: "sip_messages",
+    contract_models.ConversationTagsPage: "conversation_tags",
+    contract_models.AgentTopicsPage: "topics",
 }
 
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import msgspec
 from contract_documents import SCHEMAS, Maker, Schema
+from contract_models import ConversationsPage
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async.errors import DecodeError
-from convai_async.models import Conversation, ConversationsPage, Model, get_decoder
+from convai_async.models import Conversation, Model, get_decoder
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

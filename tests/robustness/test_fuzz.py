@@ -16,6 +16,7 @@ import os
 import random
 from typing import TYPE_CHECKING, Any
 
+import contract_models
 import msgspec
 import pytest
 from multidict import CIMultiDict
@@ -36,14 +37,14 @@ INPUTS = int(os.environ.get("FUZZ_INPUTS", "20000"))
 MODELS = (
     *CONTRACT,
     models.ConversationSummaryWithMessages,
-    models.SipMessagesPage,
-    models.MessageHitsPage,
+    contract_models.SipMessagesPage,
+    contract_models.MessageHitsPage,
     models.ConversationTag,
-    models.ConversationTagsPage,
-    models.AgentTopicsPage,
+    contract_models.ConversationTagsPage,
+    contract_models.AgentTopicsPage,
     models.FileUpload,
 )
-LARGE = {models.Conversation: 0.4, models.ConversationsPage: 0.12, models.TranscriptTurn: 0.12}
+LARGE = {models.Conversation: 0.4, contract_models.ConversationsPage: 0.12, models.TranscriptTurn: 0.12}
 """The shares of the inputs that the models get in which most can go wrong; the others share the rest."""
 SECRET = "wsec_very_secret"
 NOW = 1_780_000_000

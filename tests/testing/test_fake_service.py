@@ -12,10 +12,11 @@ import aiohttp
 import jsonschema
 import msgspec
 import pytest
+from contract_models import ConversationsPage
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.errors import ConvAIError, ValidationError
-from convai_async.models import Conversation, ConversationsPage, get_decoder
+from convai_async.models import Conversation, get_decoder
 from convai_async.testing import FakeConvAI, faults
 from convai_async.testing.added import summarize
 from convai_async.testing.documents import AGENTS
