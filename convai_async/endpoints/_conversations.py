@@ -16,7 +16,9 @@ from convai_async._support.validate import (
     validate_page_size,
     validate_text,
 )
-from convai_async.endpoints._filters import ConversationFilters, describe_filters, validate_filters
+from convai_async.endpoints._filter_help import describe_filters
+from convai_async.endpoints._filter_values import validate_filters
+from convai_async.endpoints._filters import ConversationFilters
 from convai_async.endpoints._page import Page, decode_page
 from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import (
@@ -61,7 +63,11 @@ __all__ = [
 
 @describe_filters(ConversationFilters)
 def list_conversations(**filters: Unpack[ConversationFilters]) -> Request[Page[ConversationSummary]]:
-    """GET /v1/convai/conversations: one page of conversations, newest first."""
+    """GET /v1/convai/conversations: one page of conversations, newest first.
+
+    Args:
+        **filters: The keys of `ConversationFilters`.
+    """
     values = validate_filters({"page_size": MAX_PAGE_SIZE, **filters}, ConversationFilters)
     return Request("GET", CONVERSATIONS, _decode_summaries, encode_query(values))
 

@@ -11,7 +11,9 @@ from convai_async._support.validate import (
     validate_page_size,
     validate_text,
 )
-from convai_async.endpoints._filters import MessageFilters, describe_filters, validate_filters
+from convai_async.endpoints._filter_help import describe_filters
+from convai_async.endpoints._filter_values import validate_filters
+from convai_async.endpoints._filters import MessageFilters
 from convai_async.endpoints._page import Page, decode_page
 from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import Request
@@ -24,7 +26,12 @@ _MESSAGES = "/v1/convai/conversations/messages"
 
 @describe_filters(MessageFilters)
 def text_search_messages(text_query: str, **filters: Unpack[MessageFilters]) -> Request[Page[MessageHit]]:
-    """GET /v1/convai/conversations/messages/text-search: one page of messages that hold these words."""
+    """GET /v1/convai/conversations/messages/text-search: one page of messages with matching words.
+
+    Args:
+        text_query: The words to find.
+        **filters: The keys of `MessageFilters`.
+    """
     values = {"text_query": validate_text("text_query", text_query), **validate_filters(filters, MessageFilters)}
     return Request("GET", f"{_MESSAGES}/text-search", _decode_hits, encode_query(values))
 

@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from convai_async import endpoints
-from convai_async.endpoints._filters import ConversationFilters, describe_filters
+from convai_async.endpoints._filter_help import describe_filters
+from convai_async.endpoints._filters import ConversationFilters
 from convai_async.errors import ConvAIError
 from convai_async.pagination import Paginator
 from convai_async.polling._many import (

@@ -57,6 +57,8 @@ async def lists(client: ConvAIClient) -> None:
     assert_type(client.conversations.get_sip_messages("conv_1"), Paginator[SipMessage])
 
     client.conversations.list(rating_min=1, exclude_statuses=["in-progress"], visited_agent_ids=("a", "b"))
+    client.conversations.messages.text_search("refund", rating_min=1, sort_by="created_at")
+    client.conversations.messages.text_search("refund", tag_ids=["a"])  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.conversations.list(agent="agent_1")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.conversations.list(page_size="ten")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.conversations.list(call_start_after_unix=date(2026, 1, 1))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
