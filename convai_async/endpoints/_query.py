@@ -1,4 +1,4 @@
-"""Query parameters: their Python values, and their form on the wire."""
+"""Encode query parameters."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ Query = tuple[tuple[str, str], ...]
 
 
 def encode_query(values: Mapping[str, Any]) -> Query:
-    """Return the pairs to send: lists repeat their name, None and empty lists are left out.
+    """Return the names and values of a query.
 
-    Booleans become ``true`` and ``false``, datetimes unix seconds.
+    A list repeats its name, None and empty lists are left out, booleans become ``true`` and ``false``, and datetimes
+    become unix seconds.
 
     Raises:
-        InvalidArgumentError: A value has no form on the wire.
+        InvalidArgumentError: A value cannot be sent in a query.
     """
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
@@ -47,10 +48,15 @@ def _encode(name: str, value: Any) -> str:
 
 
 def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
-    """Return a moment as whole unix seconds, rounded down, or up.
+    """Return a datetime or unix seconds as whole unix seconds.
+
+    Args:
+        name: The name of the parameter, for errors.
+        value: An aware datetime, or unix seconds.
+        up: Whether to round up; down by default.
 
     Raises:
-        InvalidArgumentError: It is a datetime without a time zone, or neither a datetime nor a number.
+        InvalidArgumentError: The value is a datetime without a time zone, or neither a datetime nor a number.
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:
