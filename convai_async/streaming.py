@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 from convai_async import endpoints
 from convai_async._support.atomic_files import AtomicFile
 from convai_async._support.byte_range import is_answer_to, normalize_range
-from convai_async._support.tasks import Handover, background, run_shielded_in_thread
+from convai_async._support.tasks import background, run_shielded_in_thread
 from convai_async._support.text import one_line
 from convai_async._transport.engine import Stopwatch
 from convai_async.errors import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from convai_async._support.tasks import Put
     from convai_async._transport.engine import Engine
     from convai_async._transport.streamed_response import StreamedResponse
     from convai_async.endpoints import Request
@@ -314,8 +315,7 @@ async def _write(
     file = AtomicFile(path)
     try:
         # The next bytes are read while these are written.
-        gathered = Handover[bytearray](1)
-        async with background(gathered, [partial(_gather, audio, gathered)]):
+        async with background(partial(_gather, audio), max_results=1) as gathered:
             async for data in gathered:
                 await run_sync(file.write, data)
                 if progress is not None and file.size != audio.content_length:
@@ -331,11 +331,11 @@ async def _write(
         await run_shielded_in_thread(file.discard)
 
 
-async def _gather(audio: AudioStream, gathered: Handover[bytearray]) -> None:
+async def _gather(audio: AudioStream, put: Put[bytearray]) -> None:
     data = bytearray()
     async for chunk in audio:
         data += chunk
         if len(data) >= _WRITE_SIZE:
-            await gathered.put(data)
+            await put(data)
             data = bytearray()
-    await gathered.put(data)  # also when there is none: the file has to be made
+    await put(data)  # also when there is none: the file has to be made
