@@ -112,7 +112,7 @@ class ArchiveQueries:
         """
         by_id = {summary.conversation_id: summary for summary in summaries}
         rows = self._among(
-            f"SELECT conversation_id, listed FROM conversations WHERE {IS_COMPLETE}"  # noqa: S608
+            f"SELECT conversation_id, summary_json FROM conversations WHERE {IS_COMPLETE}"  # noqa: S608
             " AND deleted_unix_secs IS NULL AND conversation_id IN",
             by_id,
         )
@@ -136,9 +136,9 @@ class ArchiveQueries:
         condition, parameters = scope.condition(self._latest)
         with self._turn, contents_of(self.path):
             rows = self._connection.execute(
-                f"SELECT conversation_id, listed FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
+                f"SELECT conversation_id, summary_json FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
                 f" AND NOT {IS_COMPLETE} AND {condition}"
-                " UNION SELECT conversation_id, listed FROM failures WHERE part = 'conversation'",
+                " UNION SELECT conversation_id, summary_json FROM failures WHERE part = 'conversation'",
                 parameters,
             ).fetchall()
             summaries = [_summary(conversation_id, line) for conversation_id, line in dict(rows).items()]

@@ -25,7 +25,7 @@ from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.harvest import harvest
 from convai_async.models import ConversationSummary
-from convai_async.streaming import SavedAudio
+from convai_async.archive._records import Recording
 from convai_async.testing import faults
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def test_an_archive_that_a_link_leads_to_is_locked_and_erased_where_it_is(archiv
     with ArchiveWriter(link, SOURCE) as writer:
         with pytest.raises(ArchiveError, match="another process is writing"):
             ArchiveWriter(archive, SOURCE)
-        writer.store([said("c"), RecordingUpdate("c", SavedAudio(recording, 0, "x", "audio/mpeg"))])
+        writer.store([said("c"), RecordingUpdate("c", Recording(recording, 0, "x", "audio/mpeg"))])
         writer.forget(["c"])
     assert not recording.exists()
 
