@@ -7,7 +7,6 @@ A new column needs a line here, and a migration in `_migrations` for archives th
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -26,8 +25,9 @@ class Column(msgspec.Struct, frozen=True):
         sql_type: Its type in SQLite, with its constraints.
         description: What it holds, for people who query the archive.
         arrow: Its type in exported files; None for columns that CSV and Parquet files do not have.
-        read: Returns its value for a conversation, a turn, or a `ToolUse`; None if it does not come from there.
-        read_summary: Returns its value from a conversation's entry in the list.
+        read: Where its value is in a conversation, a turn, or a `ToolUse`: an attribute, or a function that returns
+            it; None if it does not come from there.
+        read_summary: Where its value is in the conversation's entry in the list.
         prefer_summary: Whether the list is the better source where both have a value.
     """
 
@@ -35,8 +35,8 @@ class Column(msgspec.Struct, frozen=True):
     sql_type: str
     description: str
     arrow: ArrowType | None = None
-    read: Callable[[Any], Any] | None = None
-    read_summary: Callable[[ConversationSummary], Any] | None = None
+    read: str | Callable[[Conversation], Any] | None = None
+    read_summary: str | Callable[[ConversationSummary], Any] | None = None
     prefer_summary: bool = False
 
 
@@ -65,13 +65,27 @@ class Table(msgspec.Struct, frozen=True):
         return tuple(column for column in self.columns if column.arrow is not None)
 
 
+class NoResult(msgspec.Struct, frozen=True):
+    """Stands for the result of a tool call that has none.
+
+    Attributes:
+        result_value: None.
+        is_error: None.
+        tool_latency_secs: None.
+    """
+
+    result_value: None = None
+    is_error: None = None
+    tool_latency_secs: None = None
+
+
 class ToolUse(msgspec.Struct, frozen=True, gc=False):
     """A tool call with its result.
 
     Attributes:
         turn_position: The turn of the call, from 0.
         call: The call.
-        result: Its result, or None if none came.
+        result: Its result.
     """
 
     turn_position: int
@@ -84,10 +98,6 @@ def _analysis(name: str) -> Callable[[Conversation], Any]:
         return None if conversation.analysis is None else getattr(conversation.analysis, name)
 
     return read
-
-
-def _result(name: str) -> Callable[[ToolUse], Any]:
-    return lambda use: None if use.result is None else getattr(use.result, name)
 
 
 def _count_messages(conversation: Conversation) -> int | None:
@@ -126,42 +136,42 @@ CONVERSATIONS = Table(
             "TEXT PRIMARY KEY",
             "The conversation's id.",
             "string",
-            read_summary=attrgetter("conversation_id"),
+            read_summary="conversation_id",
         ),
-        Column("agent_id", "TEXT", "The agent's id.", "string", attrgetter("agent_id"), attrgetter("agent_id")),
+        Column("agent_id", "TEXT", "The agent's id.", "string", "agent_id", "agent_id"),
         Column(
             "agent_name",
             "TEXT",
             "The agent's name.",
             "string",
-            attrgetter("agent_name"),
-            attrgetter("agent_name"),
+            "agent_name",
+            "agent_name",
             prefer_summary=True,
         ),
-        Column("user_id", "TEXT", "The user's id, where the application set one.", "string", attrgetter("user_id")),
+        Column("user_id", "TEXT", "The user's id, where the application set one.", "string", "user_id"),
         Column(
             "status",
             "TEXT",
             "'done' and 'failed' are final; others change with time.",
             "string",
-            attrgetter("status"),
-            attrgetter("status"),
+            "status",
+            "status",
         ),
         Column(
             "start_time_unix_secs",
             "INTEGER",
             "When it started.",
             "timestamp",
-            attrgetter("metadata.start_time_unix_secs"),
-            attrgetter("start_time_unix_secs"),
+            "metadata.start_time_unix_secs",
+            "start_time_unix_secs",
         ),
         Column(
             "call_duration_secs",
             "INTEGER",
             "How long it lasted.",
             "int64",
-            attrgetter("metadata.call_duration_secs"),
-            attrgetter("call_duration_secs"),
+            "metadata.call_duration_secs",
+            "call_duration_secs",
         ),
         Column(
             "message_count",
@@ -169,7 +179,7 @@ CONVERSATIONS = Table(
             "How many messages were said.",
             "int64",
             _count_messages,
-            attrgetter("message_count"),
+            "message_count",
             prefer_summary=True,
         ),
         Column(
@@ -178,7 +188,7 @@ CONVERSATIONS = Table(
             "The analysis' verdict: 'success', 'failure' or 'unknown'.",
             "string",
             _analysis("call_successful"),
-            attrgetter("call_successful"),
+            "call_successful",
         ),
         Column(
             "direction",
@@ -186,7 +196,7 @@ CONVERSATIONS = Table(
             "'inbound' or 'outbound', for phone calls and messages.",
             "string",
             _direction,
-            attrgetter("direction"),
+            "direction",
             prefer_summary=True,
         ),
         Column(
@@ -194,20 +204,20 @@ CONVERSATIONS = Table(
             "REAL",
             "The user's rating.",
             "float64",
-            attrgetter("metadata.feedback.rating"),
-            attrgetter("rating"),
+            "metadata.feedback.rating",
+            "rating",
             prefer_summary=True,
         ),
-        Column("cost", "INTEGER", "The cost in credits.", "int64", attrgetter("metadata.cost")),
-        Column("main_language", "TEXT", "The main language.", "string", attrgetter("metadata.main_language")),
-        Column("termination_reason", "TEXT", "Why it ended.", "string", attrgetter("metadata.termination_reason")),
+        Column("cost", "INTEGER", "The cost in credits.", "int64", "metadata.cost"),
+        Column("main_language", "TEXT", "The main language.", "string", "metadata.main_language"),
+        Column("termination_reason", "TEXT", "Why it ended.", "string", "metadata.termination_reason"),
         Column(
             "call_summary_title",
             "TEXT",
             "The analysis' title.",
             "string",
             _analysis("call_summary_title"),
-            attrgetter("call_summary_title"),
+            "call_summary_title",
         ),
         Column(
             "transcript_summary",
@@ -215,14 +225,14 @@ CONVERSATIONS = Table(
             "The analysis' summary.",
             "string",
             _analysis("transcript_summary"),
-            attrgetter("transcript_summary"),
+            "transcript_summary",
         ),
         Column(
             "has_audio",
             "INTEGER NOT NULL",
             "1 if the service has, or had, a recording.",
             "bool",
-            attrgetter("has_audio"),
+            "has_audio",
             lambda _: False,
         ),
         Column("fetched_unix_secs", "INTEGER NOT NULL", "When it was fetched.", "timestamp"),
@@ -264,17 +274,17 @@ TURNS = Table(
         Column("turn_id", "INTEGER PRIMARY KEY", "The rowid in turns_search."),
         _CONVERSATION_ID,
         Column("position", "INTEGER NOT NULL", "The turn's position in the transcript, from 0.", "int64"),
-        Column("role", "TEXT", "'user' or 'agent'.", "string", attrgetter("role")),
-        Column("message", "TEXT", "What was said.", "string", attrgetter("message")),
+        Column("role", "TEXT", "'user' or 'agent'.", "string", "role"),
+        Column("message", "TEXT", "What was said.", "string", "message"),
         Column(
             "time_in_call_secs",
             "INTEGER",
             "Seconds since the conversation started.",
             "int64",
-            attrgetter("time_in_call_secs"),
+            "time_in_call_secs",
         ),
-        Column("interrupted", "INTEGER NOT NULL", "1 if the user interrupted it.", "bool", attrgetter("interrupted")),
-        Column("llm", "TEXT", "The model, where it was overridden.", "string", attrgetter("llm_override")),
+        Column("interrupted", "INTEGER NOT NULL", "1 if the user interrupted it.", "bool", "interrupted"),
+        Column("llm", "TEXT", "The model, where it was overridden.", "string", "llm_override"),
     ),
     constraints=("UNIQUE (conversation_id, position)",),
 )
@@ -303,16 +313,14 @@ TOOL_CALLS = Table(
     (
         _CONVERSATION_ID,
         Column("position", "INTEGER NOT NULL", "The call's position in the conversation, from 0.", "int64"),
-        Column("turn_position", "INTEGER NOT NULL", "The position of its turn.", "int64", attrgetter("turn_position")),
-        Column(
-            "request_id", "TEXT", "The id that the call and its result share.", "string", attrgetter("call.request_id")
-        ),
-        Column("tool_name", "TEXT", "The tool's name.", "string", attrgetter("call.tool_name")),
-        Column("type", "TEXT", "The tool's type, such as 'webhook' or 'client'.", "string", attrgetter("call.type")),
-        Column("params_as_json", "TEXT", "The parameters, JSON.", "string", attrgetter("call.params_as_json")),
-        Column("result_value", "TEXT", "The result; null when none came.", "string", _result("result_value")),
-        Column("is_error", "INTEGER", "1 if the tool reported an error.", "bool", _result("is_error")),
-        Column("tool_latency_secs", "REAL", "How long the tool took.", "float64", _result("tool_latency_secs")),
+        Column("turn_position", "INTEGER NOT NULL", "The position of its turn.", "int64", "turn_position"),
+        Column("request_id", "TEXT", "The id that the call and its result share.", "string", "call.request_id"),
+        Column("tool_name", "TEXT", "The tool's name.", "string", "call.tool_name"),
+        Column("type", "TEXT", "The tool's type, such as 'webhook' or 'client'.", "string", "call.type"),
+        Column("params_as_json", "TEXT", "The parameters, JSON.", "string", "call.params_as_json"),
+        Column("result_value", "TEXT", "The result; null when none came.", "string", "result.result_value"),
+        Column("is_error", "INTEGER", "1 if the tool reported an error.", "bool", "result.is_error"),
+        Column("tool_latency_secs", "REAL", "How long the tool took.", "float64", "result.tool_latency_secs"),
     ),
     constraints=("PRIMARY KEY (conversation_id, position)",),
     statements=("CREATE INDEX tool_calls_by_name ON tool_calls (tool_name);",),

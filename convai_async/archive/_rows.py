@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from convai_async.archive._columns import CONVERSATIONS, TOOL_CALLS, TURNS, Column, Table, ToolUse
+from convai_async.archive._columns import CONVERSATIONS, TOOL_CALLS, TURNS, NoResult, Table, ToolUse
 from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
 
 if TYPE_CHECKING:
@@ -29,24 +30,20 @@ def read_conversation(summary: ConversationSummary, conversation: Conversation |
         summary: The conversation's entry in the list.
         conversation: The conversation; None if it could not be decoded.
     """
-    return {
-        column.name: _read(column, summary, conversation)
-        for column in CONVERSATIONS.columns
-        if column.read is not None or column.read_summary is not None
-    }
-
-
-def _read(column: Column, summary: ConversationSummary, conversation: Conversation | None) -> Any:
-    listed = None if column.read_summary is None else column.read_summary(summary)
-    if conversation is None or column.read is None or (column.prefer_summary and listed is not None):
-        return listed
-    value = column.read(conversation)
-    return listed if value is None else value
+    row: Row = {}
+    for name, read, read_summary, prefer_summary in _CONVERSATION_READERS:
+        value = read_summary(summary)
+        if conversation is not None and not (prefer_summary and value is not None):
+            found = read(conversation)
+            value = value if found is None else found
+        row[name] = value
+    return row
 
 
 def read_turns(conversation_id: str, conversation: Conversation) -> list[DetailRow]:
     """Return a conversation's rows of ``turns``."""
-    return _rows(_TURN_READERS, conversation_id, conversation.transcript)
+    turns = conversation.transcript
+    return [(conversation_id, position, *values) for position, values in enumerate(map(_read_turn, turns))]
 
 
 def read_tool_calls(conversation_id: str, conversation: Conversation) -> list[DetailRow]:
@@ -58,20 +55,28 @@ def read_tool_calls(conversation_id: str, conversation: Conversation) -> list[De
         if not isinstance(result, UnknownToolResult)
     }
     uses = [
-        ToolUse(position, call, results.get(call.request_id))
+        ToolUse(position, call, results.get(call.request_id, _NO_RESULT))
         for position, turn in enumerate(conversation.transcript)
         for call in turn.tool_calls
     ]
-    return _rows(_TOOL_USE_READERS, conversation_id, uses)
+    return [(conversation_id, position, *values) for position, values in enumerate(map(_read_tool_use, uses))]
 
 
-def _readers(table: Table) -> list[Callable[[Any], Any]]:
-    return [column.read for column in table.columns if column.read is not None]
+def _reader(read: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    if read is None:
+        return lambda _: None
+    return attrgetter(read) if isinstance(read, str) else read
 
 
-_TURN_READERS = _readers(TURNS)
-_TOOL_USE_READERS = _readers(TOOL_CALLS)
+def _detail_reader(table: Table) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*(column.read for column in table.columns if isinstance(column.read, str)))
 
 
-def _rows(readers: list[Callable[[Any], Any]], conversation_id: str, items: Any) -> list[DetailRow]:
-    return [(conversation_id, position, *[read(item) for read in readers]) for position, item in enumerate(items)]
+_CONVERSATION_READERS = [
+    (column.name, _reader(column.read), _reader(column.read_summary), column.prefer_summary)
+    for column in CONVERSATIONS.columns
+    if column.read is not None or column.read_summary is not None
+]
+_read_turn = _detail_reader(TURNS)
+_read_tool_use = _detail_reader(TOOL_CALLS)
+_NO_RESULT = NoResult()

@@ -20,12 +20,11 @@ from threaded_service import ThreadedService
 from convai_async.archive import ArchiveError, Failure
 from convai_async.archive._export import import_jsonl
 from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder
-from convai_async.archive._records import ConversationUpdate, RecordingUpdate, decode_update
+from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.harvest import harvest
 from convai_async.models import ConversationSummary
-from convai_async.archive._records import Recording
 from convai_async.testing import faults
 
 if TYPE_CHECKING:
