@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from convai_async._support.timestamps import latest_start
 from convai_async.archive._columns import EXPORTED
+from convai_async.archive._conditions import build_condition
 from convai_async.archive._database import ArchiveError, contents_of, open_for_reading, typed, value
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import Failure
@@ -371,16 +374,8 @@ class Archive:
 def _filter(agent_id: str | None, since: date | int | None, until: date | int | None) -> tuple[str, list[Any]]:
     if agent_id is not None:
         _check_text("agent_id", agent_id)
-    conditions, parameters = ["true"], []
-    for condition, parameter in (
-        ("agent_id = ?", agent_id),
-        ("start_time_unix_secs >= ?", start_bound("since", since)),
-        ("start_time_unix_secs < ?", start_bound("until", until)),
-    ):
-        if parameter is not None:
-            conditions.append(condition)
-            parameters.append(parameter)
-    return " AND ".join(conditions), parameters
+    start, end = start_bound("since", since), start_bound("until", until)
+    return build_condition(agent_id, start, end, latest=latest_start(time.time()))
 
 
 def _check_text(parameter: str, text: str) -> None:

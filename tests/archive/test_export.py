@@ -132,8 +132,9 @@ def test_only_what_was_chosen_is_exported(archive: Archive, tmp_path: Path) -> N
     agent = next(each.agent_id for each in everything if each.agent_id)
     count = export(archive, tmp_path / "a.jsonl", agent_id=agent)
     assert count == sum(each.agent_id == agent for each in everything) < 36
-    assert export(archive, tmp_path / "b.csv", until=0) == 0
+    assert export(archive, tmp_path / "b.csv", agent_id=agent, until=0) == 0
     assert (tmp_path / "b.csv").read_text() == ""
+    assert export(archive, tmp_path / "c.jsonl", until=0) == len(ODD), "those without a start are in every range"
 
 
 @pytest.mark.parametrize("table", ["conversations", "turns", "tool_calls"])
