@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BEGINNING = 0
-"""The start of a window that reaches back as far as there are conversations, in unix seconds."""
+"""The start of a window without a lower bound, in unix seconds."""
 
 
 def start_bound(name: str, value: date | int | None) -> int | None:
