@@ -21,7 +21,7 @@ MAX_SEARCH_PAGE_SIZE = 50
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)
 
 
-def optional(validate: Callable[[str, Any], T], parameter: str, value: object) -> T | None:
+def validate_optional(validate: Callable[[str, Any], T], parameter: str, value: object) -> T | None:
     """Return a value after this check, or None without a check."""
     return None if value is None else validate(parameter, value)
 
@@ -89,7 +89,7 @@ def validate_integer(parameter: str, value: int, smallest: int, largest: int = I
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not smallest <= value <= largest:
         bounds = f", {smallest} or more" if largest == INT64_MAX else f" from {smallest} to {largest}"
-        raise InvalidArgumentError(parameter, f"must be a whole number{bounds}, got {shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be a whole number{bounds}, got {format_value(value)}")
     return value
 
 
@@ -111,7 +111,7 @@ def validate_seconds(parameter: str, value: float, *, positive: bool = False) ->
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value < math.inf or (positive and value == 0):
         bounds = "more than 0" if positive else "0 or more"
-        raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {format_value(value)}")
 
 
 def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the value that is checked
@@ -121,7 +121,7 @@ def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the va
         InvalidArgumentError: It is something else.
     """
     if not isinstance(value, bool):
-        raise InvalidArgumentError(parameter, f"must be True or False, got {shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be True or False, got {format_value(value)}")
     return value
 
 
@@ -133,7 +133,7 @@ def validate_choice(parameter: str, value: T, choices: Collection[T]) -> T:
     """
     if value not in choices:
         *others, last = map(repr, choices)
-        raise InvalidArgumentError(parameter, f"must be {', '.join(others)} or {last}, got {shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be {', '.join(others)} or {last}, got {format_value(value)}")
     return value
 
 
@@ -144,7 +144,7 @@ def validate_media_type(parameter: str, value: str) -> str:
         InvalidArgumentError: It is something else.
     """
     if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
-        raise InvalidArgumentError(parameter, f"must be a media type, such as 'image/png', got {shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be a media type, such as 'image/png', got {format_value(value)}")
     return value
 
 
@@ -158,6 +158,6 @@ def validate_order(low_name: str, low: int | None, high_name: str, high: int | N
         raise InvalidArgumentError(low_name, f"{low} is more than {high_name}, {high}: nothing can match")
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Return how a value stands in an error message."""
     return "a huge number" if isinstance(value, int) and abs(value) > INT64_MAX else repr(value)

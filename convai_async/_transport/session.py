@@ -23,7 +23,7 @@ from convai_async._transport.connection_errors import ErrorTranslator, client_cl
 from convai_async._transport.memory import MemoryBudget
 from convai_async._transport.status_errors import REDIRECT_STATUSES, error_from_reply
 from convai_async._transport.streamed_response import StreamedResponse, StreamLimits
-from convai_async.endpoints import FileBody, JSONBody, Request, Response, request_id
+from convai_async.endpoints import FileBody, JSONBody, Request, Response, get_request_id
 from convai_async.errors import APIStatusError, ClientClosedError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ class Session:
         # An error message of the service or a proxy can contain the key.
         headers = CIMultiDict((name, self._redactor.text(value)) for name, value in response.headers.items())
         body = self._redactor.body(await read_error_body(response, timeout))
-        return error_from_reply(response.request, response.status, headers, body, request_id(headers))
+        return error_from_reply(response.request, response.status, headers, body, get_request_id(headers))
 
 
 def _redirect_target(request: Request[Any], reply: aiohttp.ClientResponse) -> URL | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from convai_async.endpoints import request_id
+from convai_async.endpoints import get_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ class StreamedResponse:
     @property
     def request_id(self) -> str | None:
         """The service's id of the request."""
-        return request_id(self.headers)
+        return get_request_id(self.headers)
 
     @property
     def raw_bytes(self) -> int:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from convai_async.models import Conversation
 
 
-class ConversationAnalyses:
+class AnalysisResource:
     """Analyses of conversations, run again."""
 
     def __init__(self, engine: Engine) -> None:

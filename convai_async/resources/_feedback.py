@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
 
 
-class ConversationFeedback:
+class FeedbackResource:
     """Ratings of conversations."""
 
     def __init__(self, engine: Engine) -> None:

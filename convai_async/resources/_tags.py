@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convai_async.models import ConversationTag
 
 
-class ConversationTags:
+class TagsResource:
     """The tags of a workspace, and which conversations have them."""
 
     def __init__(self, engine: Engine) -> None:

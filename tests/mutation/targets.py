@@ -33,10 +33,6 @@ TESTS_OF: dict[str, list[str]] = {
         "tests/transport/test_session.py",
         "tests/transport/test_engine.py",
     ],
-        "tests/transport/test_memory.py",
-        "tests/transport/test_session.py",
-        "tests/transport/test_engine.py",
-    ],
     "_transport/session": [
         "tests/transport/test_session.py",
         "tests/transport/test_memory.py",
