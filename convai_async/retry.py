@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 import msgspec
 import tenacity
 
-from convai_async._support.validate import optional, validate_integer, validate_seconds
+from convai_async._support.validate import validate_integer, validate_optional, validate_seconds
 from convai_async.errors import APIStatusError, ConvAIError, TransportError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse values that are not numbers, or out of range."""
         validate_integer("attempts", self.attempts, 1)
-        optional(validate_seconds, "timeout", self.timeout)
+        validate_optional(validate_seconds, "timeout", self.timeout)
         validate_seconds("wait_initial", self.wait_initial)
         validate_seconds("wait_max", self.wait_max)
 
