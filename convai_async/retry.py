@@ -25,24 +25,29 @@ _AMBIGUOUS_STATUSES = frozenset({408, *range(500, 600)})
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """When to retry a request, how often, and how long to wait in between.
+    """When to retry a request, how often, and how long to wait before each retry.
 
-    Retried are 408, 409, 425, 429 and 5xx replies, refused and dropped connections, timeouts, bodies that end
-    early, and, when the request is idempotent, replies that are something else than the expected document, such as
-    a login page with status 200. Waits grow exponentially with full jitter: the n-th is drawn evenly between 0 and
-    ``wait_initial * 2**(n - 1)`` seconds, ``wait_max`` at most. A longer ``Retry-After`` of the service is
-    obeyed. When the next wait would exceed ``timeout``, the error is raised at once.
+    These are retried: replies with status 408, 409, 425, 429 or 5xx, refused and dropped connections, timeouts and
+    bodies that end early. If the request is idempotent, replies that are not the expected document, such as a login
+    page with status 200, are retried too.
+
+    The waits grow exponentially with full jitter: the n-th wait is a random number of seconds from 0 to
+    ``wait_initial * 2**(n - 1)``, at most ``wait_max``. If the service sends a ``Retry-After``, the wait is at least
+    that long. If the next wait would exceed ``timeout``, the error is raised at once.
 
     Attributes:
-        attempts: The most requests, including the first, 5 by default; 1 disables retries.
-        timeout: Seconds from the call of the method within which the last attempt may start, 60 by default; None
-            disables it. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests.
-            Time in which the process was stopped or its event loop blocked does not count, and an attempt that timed
-            out because of that is repeated without counting.
-        wait_initial: The longest first wait in seconds, 0.5 by default.
-        wait_max: The longest wait in seconds, 20 by default, unless the service asks for more.
-        retry_non_idempotent: Whether a request that is not idempotent (a POST) is repeated too when it is unknown
-            whether the service acted on it: after a timeout, a dropped connection or a 5xx.
+        attempts: The maximum number of requests, including the first; 5 by default, 1 disables retries.
+        timeout: Seconds after the start of the call in which the last attempt may start; 60 by default, None means no
+            limit. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests. Time in
+            which the process was stopped or its event loop blocked does not count, nor does an attempt that timed out
+            because of it.
+        wait_initial: The maximum of the first wait in seconds; 0.5 by default.
+        wait_max: The maximum of a wait in seconds, if the service does not ask for more; 20 by default.
+        retry_non_idempotent: Whether to retry requests that are not idempotent, such as a POST, also if the service may
+            have acted on them: after a timeout, a dropped connection or a 5xx. False by default.
+
+    Raises:
+        InvalidArgumentError: A value is not a number, or is out of range.
     """
 
     attempts: int = 5
@@ -59,22 +64,32 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         validate_seconds("wait_max", self.wait_max)
 
     def should_retry(self, error: BaseException, *, idempotent: bool) -> bool:
-        """Return whether a request that ended with this error is worth, and safe, another try."""
+        """Return whether to send a request again that failed with this error.
+
+        Args:
+            error: The exception that the attempt raised.
+            idempotent: Whether sending the request twice is safe.
+        """
         if not isinstance(error, ConvAIError) or not error.retryable:
             return False
         return idempotent or self.retry_non_idempotent or not is_ambiguous(error)
 
     def compute_backoff(self, error: BaseException, attempt: int) -> float:
-        """Return the seconds to wait after the n-th attempt ended with this error."""
+        """Return the seconds to wait before the next attempt.
+
+        Args:
+            error: The exception that the last attempt raised.
+            attempt: The number of the last attempt, from 1.
+        """
         bound = min(self.wait_max, self.wait_initial * 2.0 ** min(attempt - 1, 60))
-        jitter = random.uniform(0, bound)  # noqa: S311 - spreads load, hides nothing
+        jitter = random.uniform(0, bound)  # noqa: S311 - not for cryptography
         retry_after = error.retry_after if isinstance(error, APIStatusError) else None
-        # On top of the service's wait, a little jitter: or everyone whom it asked comes back at once.
+        # With jitter, so that clients which were asked for the same wait do not all return at once.
         return jitter if retry_after is None else retry_after + min(jitter, self.wait_initial)
 
 
 def is_ambiguous(error: ConvAIError) -> bool:
-    """Tell whether the service may have acted on the request that ended with this error."""
+    """Return whether the service may have acted on the request that failed with this error."""
     if isinstance(error, TransportError):
         return error.ambiguous
     return isinstance(error, APIStatusError) and error.status in _AMBIGUOUS_STATUSES

@@ -15,7 +15,7 @@ from virtual_time import VirtualTimeLoop, in_virtual_time, now
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async._support.clock import RunningClock
-from convai_async.errors import RequestTimeoutError
+from convai_async.errors import ConnectionFailedError, RequestTimeoutError
 
 if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
@@ -183,6 +183,22 @@ async def test_timeout_without_a_stall_is_one_attempt() -> None:
         with pytest.raises(RequestTimeoutError) as caught:
             await engine.run_with_retries(attempt)
         assert (attempt.started, caught.value.attempts) == (expected, 1)
+
+
+@in_virtual_time
+async def test_connection_lost_in_a_stall_counts_as_an_attempt() -> None:
+    started = 0
+
+    async def attempt() -> None:
+        nonlocal started
+        started += 1
+        await asyncio.sleep(5)
+        raise ConnectionFailedError("lost")
+
+    stall(after=2, seconds=60)
+    with pytest.raises(ConnectionFailedError) as caught:
+        await engine_with(RetryPolicy(attempts=1)).run_with_retries(attempt)
+    assert (started, caught.value.attempts) == (1, 1)
 
 
 @in_virtual_time

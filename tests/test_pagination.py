@@ -131,19 +131,19 @@ async def test_page_without_a_cursor_to_more_is_an_error_after_its_items(cursor:
     items, error = await handed_out(replies(Page([1], "a", has_more=True), Page([2, 3], cursor, has_more=True)))
     assert items == [1, 2, 3]
     assert error == (
-        "/numbers: the service says that more items follow but gave no cursor to them;"
+        "/numbers: the service reports more items but sent no cursor for them;"
         " the rest of the list cannot be read: start again from the first page"
     )
     items, error = await handed_out(replies(Page([1], cursor, has_more=True)))
     assert items == [1]
-    assert "gave no cursor" in error
+    assert "sent no cursor" in error
 
 
 async def test_cursor_that_is_too_long_is_an_error_after_the_items_of_its_page() -> None:
     longest, too_long = "c" * 8_192, "c" * 8_193
     items, error = await handed_out(replies(Page([1], longest, has_more=True), Page([2], too_long, has_more=True)))
     assert items == [1, 2]
-    assert error.startswith("/numbers: the service gave a cursor of more than 8,192 characters; ")
+    assert error.startswith("/numbers: the service sent a cursor of more than 8,192 characters; ")
 
 
 @given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=6), st.data())
@@ -215,7 +215,7 @@ async def test_page_with_nothing_but_undecodable_items_is_not_an_empty_one() -> 
 
 
 async def test_list_of_too_many_pages_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convai_async.pagination._MOST_PAGES", 7)
+    monkeypatch.setattr("convai_async.pagination._MAX_PAGES", 7)
     items, error = await handed_out(Paginator(endless(100), CALL))
     assert items == list(range(7))
     assert "the list does not end: 7 pages, the last 0 of them" in error
@@ -342,11 +342,12 @@ async def test_cancelling_a_consumer_cancels_the_loading_too() -> None:
 
 async def test_senseless_numbers_are_refused_by_name() -> None:
     paginator = Pages([[1]]).paginator()
-    with pytest.raises(InvalidArgumentError, match=r"^max_items: "):
-        paginator.limit(-1)
-    with pytest.raises(InvalidArgumentError, match=r"^pages: "):
-        async with paginator.prefetch(pages=0):
-            pass
+    for number in (-1, 1.5, True, "2", None):
+        with pytest.raises(InvalidArgumentError, match=r"^max_items: must be a whole number, 0 or more, got "):
+            paginator.limit(number)  # type: ignore[arg-type]
+    for number in (0, 1.5, True, "2", None):
+        with pytest.raises(InvalidArgumentError, match=r"^pages: must be a whole number, 1 or more, got "):
+            await paginator.prefetch(pages=number).__aenter__()  # type: ignore[arg-type]
 
 
 async def test_a_page_that_was_cut_has_no_cursor_since_it_would_skip_what_was_cut_off() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -69,6 +69,14 @@ async def test_the_last_error_comes_out_with_the_count_of_attempts() -> None:
     assert caught.value is last
     assert last.attempts == 3
     assert str(last).endswith("[gave up after 3 of 3 attempts]")
+
+
+async def test_error_of_the_last_attempt_does_not_refer_to_those_of_earlier_attempts() -> None:
+    outcomes: list[ConvAIError | str] = [status_error(500) for _ in range(4)]
+    with pytest.raises(ConvAIError) as caught:
+        await run(RetryPolicy(attempts=4, timeout=None), outcomes)
+    assert caught.value is outcomes[-1]
+    assert (caught.value.__context__, caught.value.__cause__) == (None, None)
 
 
 async def test_an_error_that_no_retry_heals_ends_the_attempts() -> None:
@@ -146,11 +154,24 @@ def test_errors_of_others_are_never_repeated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("attempts", 0), ("timeout", -1.0), ("wait_initial", -0.1), ("wait_max", float("nan"))]
+    ("name", "value"),
+    [
+        ("attempts", 0),
+        ("attempts", 1.5),
+        ("attempts", True),
+        ("attempts", None),
+        ("timeout", -1.0),
+        ("timeout", float("inf")),
+        ("timeout", "5"),
+        ("wait_initial", -0.1),
+        ("wait_initial", None),
+        ("wait_initial", True),
+        ("wait_max", float("nan")),
+    ],
 )
-def test_a_policy_of_senseless_numbers_is_refused_by_name(name: str, value: float) -> None:
+def test_policy_with_invalid_values_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{name}: ") as caught:
-        RetryPolicy(**{name: value})  # type: ignore[arg-type]
+        RetryPolicy(**{name: value})
     assert caught.value.parameter == name
 
 

@@ -424,7 +424,7 @@ async def test_rate_is_of_the_last_minute_and_not_of_the_whole(fake: FakeConvAI,
 async def test_incomplete_recording_is_said_without_the_words_of_aiohttp(
     fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path
 ) -> None:
-    for chunked, words in ((False, "fewer bytes than its Content-Length says"), (True, "its chunks break off")):
+    for chunked, words in ((False, "fewer bytes than its Content-Length says"), (True, "its chunks end early")):
         fake.faults.add(faults.truncate(chunked=chunked))
         with pytest.raises(IncompleteBodyError, match=words) as caught:
             await client.with_options(retry=None).conversations.audio.download(recorded, tmp_path / "call.mp3")

@@ -1,4 +1,7 @@
-"""Check arguments before anything is sent. Each check raises `InvalidArgumentError`, which names the parameter."""
+"""Check arguments before a request is sent.
+
+Each function raises `InvalidArgumentError`, which names the parameter, if the value is not valid.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-INT64_MAX = 2**63 - 1
-"""Larger ones fit into no database, and Python refuses to write out those of thousands of digits."""
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+"""Other integers do not fit into a database, and Python refuses to format those with thousands of digits."""
 MAX_PAGE_SIZE = 100
 MAX_SEARCH_PAGE_SIZE = 50
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)
