@@ -46,8 +46,8 @@ class Paginator(Generic[T]):
     - ``async with paginator.prefetch(pages=2) as items``: iterate over the items while the next pages load.
 
     All of them raise the error of a request when its retries have failed, and `PaginationError` when the cursors of
-    the service are inconsistent. Items that do not decode are in `Page.undecodable` instead of `Page.items`. Their number is
-    logged as a WARNING with the endpoint.
+    the service are inconsistent. Items that do not decode are in `Page.undecodable` instead of `Page.items`. Their
+    number is logged as a WARNING with the endpoint.
     """
 
     def __init__(self, send: Send[T], request: Request[Page[T]], *, max_items: int | None = None) -> None:

@@ -39,7 +39,7 @@ def test_small_bodies_are_not_counted() -> None:
     assert budget.used == 0
 
 
-def test_oldest_reservation_may_exceed_the_budget_and_others_may_not() -> None:
+def test_only_the_oldest_reservation_can_exceed_the_budget() -> None:
     budget = MemoryBudget(20 * MIB)
     oldest, other = budget.reserve(), budget.reserve()
     assert oldest.try_grow(2 * MIB)
@@ -109,7 +109,7 @@ async def large_replies() -> Any:
         yield fake
 
 
-async def test_large_replies_are_read_one_after_the_other_when_memory_is_scarce(large_replies: FakeConvAI) -> None:
+async def test_large_replies_are_read_one_by_one_when_memory_is_low(large_replies: FakeConvAI) -> None:
     async with ConvAIClient(
         large_replies.api_key, base_url=large_replies.url, max_memory_bytes=1, timeout=20, retry=None
     ) as client:
@@ -128,7 +128,7 @@ async def test_large_replies_are_read_one_after_the_other_when_memory_is_scarce(
         assert budget.used == 0
 
 
-async def test_waiting_for_memory_does_not_count_as_the_reply_taking_long(large_replies: FakeConvAI) -> None:
+async def test_waiting_for_memory_does_not_count_towards_the_timeout(large_replies: FakeConvAI) -> None:
     async with ConvAIClient(
         large_replies.api_key, base_url=large_replies.url, max_memory_bytes=1, timeout=1, retry=None
     ) as client:
@@ -141,7 +141,7 @@ async def test_waiting_for_memory_does_not_count_as_the_reply_taking_long(large_
         assert (await task).conversation_id == "conv_1"
 
 
-async def test_timeout_goes_on_after_a_wait_for_memory() -> None:
+async def test_timeout_continues_after_waiting_for_memory() -> None:
     async def stalls(request: web.Request, _proceed: Any) -> web.StreamResponse:
         reply = web.StreamResponse(headers={"content-length": str(len(LARGE))})
         await reply.prepare(request)
@@ -162,7 +162,7 @@ async def test_timeout_goes_on_after_a_wait_for_memory() -> None:
             assert client._engine.session.memory.used == 0
 
 
-async def test_reply_that_fails_gives_its_memory_back(large_replies: FakeConvAI) -> None:
+async def test_failed_reply_releases_its_memory(large_replies: FakeConvAI) -> None:
     async with ConvAIClient(
         large_replies.api_key, base_url=large_replies.url, max_response_bytes=2 * MIB, retry=None
     ) as client:
@@ -173,7 +173,7 @@ async def test_reply_that_fails_gives_its_memory_back(large_replies: FakeConvAI)
 
 
 @pytest.mark.parametrize(("size", "refused"), [(15_000_000, False), (30_000_000, True)])
-async def test_reply_that_unpacks_to_a_hundred_times_its_size_is_refused(size: int, refused: bool) -> None:
+async def test_decompression_bomb_is_refused(size: int, refused: bool) -> None:
     packed = gzip.compress(b'{"conversation_id": "conv_1"' + b" " * size + b"}")
 
     async def bomb(_request: Any, _proceed: Any) -> web.StreamResponse:

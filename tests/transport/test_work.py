@@ -57,7 +57,7 @@ def conversation(times: int) -> bytes:
     return msgspec.json.encode({**details, "transcript": details["transcript"] * times})
 
 
-async def test_a_request_that_succeeds_takes_few_steps_of_ours(fake: FakeConvAI, client: ConvAIClient) -> None:
+async def test_successful_request_calls_few_functions(fake: FakeConvAI, client: ConvAIClient) -> None:
     (conversation_id, *_) = fake.conversations
     await client.send_raw(endpoints.get_conversation(conversation_id))
     before = len(fake.requests)
@@ -67,7 +67,7 @@ async def test_a_request_that_succeeds_takes_few_steps_of_ours(fake: FakeConvAI,
     assert len(called) <= 56, " ".join(called)
 
 
-def test_decoding_takes_as_many_steps_more_as_there_are_turns_more() -> None:
+def test_cost_of_decoding_is_linear_in_the_number_of_turns() -> None:
     decode = get_decoder(Conversation)
     steps = []
     for times in (1, 2, 4):
@@ -80,7 +80,7 @@ def test_decoding_takes_as_many_steps_more_as_there_are_turns_more() -> None:
     assert (steps[1] - steps[0]) / len(decode(conversation(1)).transcript) < 5
 
 
-def test_a_kept_conversation_takes_less_memory_than_its_json_in_dicts() -> None:
+def test_conversation_takes_less_memory_than_its_json_in_dicts() -> None:
     document = conversation(2)
 
     def kept(decode: Callable[[bytes], Any]) -> int:
@@ -95,7 +95,7 @@ def test_a_kept_conversation_takes_less_memory_than_its_json_in_dicts() -> None:
     assert kept(get_decoder(Conversation)) < 0.6 * kept(json.loads)
 
 
-async def test_a_harvest_asks_once_for_everything_and_writes_many_at_a_time(
+async def test_harvest_requests_everything_once_and_writes_in_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transactions = 0
