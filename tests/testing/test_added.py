@@ -131,7 +131,7 @@ def test_invalid_conversation_is_refused_and_not_added() -> None:
             fake.add("conv_1", transcript=[turn])
     with pytest.raises(ValueError, match=r"transcript\[1\]: role must be 'user' or 'agent', got 'bot'"):
         fake.add("conv_1", transcript=[("user", "Hi"), ("bot", "Hi")])
-    with pytest.raises(ValueError, match="status must be one of .*'done', 'failed', got 'finished'"):
+    with pytest.raises(ValueError, match=r"status must be one of .*'done', 'failed', got 'finished'"):
         fake.add("conv_1", status="finished")
     assert list(fake.conversations) == there
 
