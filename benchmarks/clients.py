@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from convai_async import ConvAIClient
-from convai_async.models import Conversation, decoder
+from convai_async.models import Conversation, get_decoder
 
 Get = Callable[[str], Awaitable[Any]]
 Client = Callable[[str], AbstractAsyncContextManager[Get]]
@@ -83,7 +83,7 @@ FLOOR = "aiohttp + our decoder"
 
 CLIENTS: dict[str, Client] = {
     OURS: ours,
-    FLOOR: aiohttp_and(decoder(Conversation)),
+    FLOOR: aiohttp_and(get_decoder(Conversation)),
     "aiohttp + msgspec, untyped": aiohttp_and(msgspec.json.Decoder().decode),
     "aiohttp + json": aiohttp_and(json.loads),
     "httpx + json": httpx_and_json,

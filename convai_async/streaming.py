@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from convai_async._transport.engine import Engine
-    from convai_async._transport.streamed_response import StreamedReply
+    from convai_async._transport.streamed_response import StreamedResponse
     from convai_async.endpoints import Request
 
 _WRITE_SIZE = 256 * 1024
@@ -56,7 +56,7 @@ class AudioStream:
         content_range: Which bytes of the whole they are, such as ``"bytes 100-199/1000"``; None for the whole.
     """
 
-    def __init__(self, reply: StreamedReply, *, may_be_empty: bool, clock: Callable[[], float]) -> None:
+    def __init__(self, reply: StreamedResponse, *, may_be_empty: bool, clock: Callable[[], float]) -> None:
         self._reply = reply
         self._may_be_empty = may_be_empty
         self._clock = clock
@@ -169,7 +169,7 @@ async def _open(
     """Open a stream, trying again until it begins; the slot of the limiter is held until the block ends."""
     asked = Stopwatch(engine.clock)
     async with AsyncExitStack() as stack:
-        yield await engine.retrying(lambda: stack.enter_async_context(open_once(asked)), asked=asked)
+        yield await engine.run_with_retries(lambda: stack.enter_async_context(open_once(asked)), asked=asked)
 
 
 @asynccontextmanager
@@ -195,7 +195,7 @@ async def _open_once(
             stream.close()
 
 
-def _check_media(reply: StreamedReply) -> str | None:
+def _check_media(reply: StreamedResponse) -> str | None:
     """Return why a reply is not a recording; None if it is."""
     content_type = reply.headers.get("content-type", "application/octet-stream")
     media_type = content_type.partition(";")[0].strip().lower()
@@ -206,7 +206,7 @@ def _check_media(reply: StreamedReply) -> str | None:
     return None
 
 
-def _check_whole(reply: StreamedReply, byte_range: str | None) -> str | None:
+def _check_whole(reply: StreamedResponse, byte_range: str | None) -> str | None:
     """Return why a reply is neither whole nor the part that was asked for; None if it is."""
     encoding = reply.headers.get("content-encoding", "identity").strip().lower()
     content_range = reply.headers.get("content-range")
@@ -223,7 +223,7 @@ def _check_whole(reply: StreamedReply, byte_range: str | None) -> str | None:
     return None
 
 
-def _not_a_recording(reply: StreamedReply, problem: str, body: bytes = b"") -> DecodeError:
+def _not_a_recording(reply: StreamedResponse, problem: str, body: bytes = b"") -> DecodeError:
     """Return the error for a reply with something else in the recording's place; perhaps only for now."""
     error = reply.redactor.decode_error(DecodeError(problem, body=body))
     error.request = reply.request
@@ -231,7 +231,7 @@ def _not_a_recording(reply: StreamedReply, problem: str, body: bytes = b"") -> D
     return error
 
 
-def _too_large(reply: StreamedReply) -> ResponseTooLargeError:
+def _too_large(reply: StreamedResponse) -> ResponseTooLargeError:
     return ResponseTooLargeError(
         f"{reply.request}: the reply is larger than max_stream_bytes, {reply.limits.max_bytes:,}"
     )
@@ -289,7 +289,7 @@ async def save(
         async with _open_once(engine, request, asked) as audio:
             return await _write(audio, path, overwrite, progress)
 
-    return await engine.retrying(attempt, asked=asked)
+    return await engine.run_with_retries(attempt, asked=asked)
 
 
 def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - run_sync passes no keywords

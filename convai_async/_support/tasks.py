@@ -42,12 +42,12 @@ async def run_shielded_in_thread(work: Callable[[], object]) -> None:
     """Do blocking work in a thread, to its end, and only then be cancelled by whoever wanted that meanwhile."""
     future = asyncio.get_running_loop().run_in_executor(None, work)
     try:
-        await _wait_all_shielded([future])
+        await wait_all_shielded([future])
     finally:
         future.result()
 
 
-async def _wait_all_shielded(futures: Collection[asyncio.Future[Any]]) -> None:
+async def wait_all_shielded(futures: Collection[asyncio.Future[Any]]) -> None:
     """Wait until all are done, and only then be cancelled by whoever wanted that meanwhile, however often."""
     cancelled: asyncio.CancelledError | None = None
     while not all(future.done() for future in futures):
@@ -130,7 +130,7 @@ async def background(handover: Handover[T], workers: Iterable[Worker]) -> AsyncI
         handover.leave()
         for task in tasks:
             task.cancel()
-        await _wait_all_shielded([*tasks, ending])
+        await wait_all_shielded([*tasks, ending])
 
 
 async def _hand_over_errors(handover: Handover[Any], worker: Worker) -> None:

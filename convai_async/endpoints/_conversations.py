@@ -5,46 +5,70 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal, Unpack
 
-from convai_async.endpoints._filters import ConversationFilters, check_filters, describe_filters
+from convai_async._support.validate import (
+    MAX_PAGE_SIZE,
+    validate_choice,
+    validate_flag,
+    validate_id,
+    validate_integer,
+    validate_media_type,
+    validate_optional,
+    validate_page_size,
+    validate_text,
+)
+from convai_async.endpoints._filter_help import describe_filters
+from convai_async.endpoints._filter_values import validate_filters
+from convai_async.endpoints._filters import ConversationFilters
 from convai_async.endpoints._page import Page, decode_page
 from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import (
     CONVERSATIONS,
     FileBody,
     Request,
-    conversation_path,
-    hiding,
-    json_body,
-    nothing,
+    build_conversation_path,
+    encode_json_body,
+    no_content,
     quote_id,
-)
-from convai_async.endpoints._validate import (
-    MAX_PAGE_SIZE,
-    optional,
-    validate_choice,
-    validate_flag,
-    validate_id,
-    validate_media_type,
-    validate_number,
-    validate_page_size,
-    validate_text,
+    redact_body_on_error,
 )
 from convai_async.errors import DecodeError, InvalidArgumentError
 from convai_async.models import (
     Conversation,
-    ConversationDigest,
     ConversationSummary,
+    ConversationSummaryWithMessages,
+    FileUpload,
     SignedUrl,
     SipMessage,
-    UploadedFile,
     WebRTCToken,
 )
+
+__all__ = [
+    "create_feedback",
+    "create_file",
+    "delete_conversation",
+    "delete_file",
+    "get_audio",
+    "get_conversation",
+    "get_conversation_summary",
+    "get_file",
+    "get_signed_url",
+    "get_sip_messages",
+    "get_webrtc_token",
+    "list_conversations",
+    "resolve_conversation",
+    "run_analysis",
+    "run_evaluation",
+]
 
 
 @describe_filters(ConversationFilters)
 def list_conversations(**filters: Unpack[ConversationFilters]) -> Request[Page[ConversationSummary]]:
-    """GET /v1/convai/conversations: one page of conversations, newest first."""
-    values = check_filters({"page_size": MAX_PAGE_SIZE, **filters}, ConversationFilters)
+    """GET /v1/convai/conversations: one page of conversations, newest first.
+
+    Args:
+        **filters: The keys of `ConversationFilters`.
+    """
+    values = validate_filters({"page_size": MAX_PAGE_SIZE, **filters}, ConversationFilters)
     return Request("GET", CONVERSATIONS, _decode_summaries, encode_query(values))
 
 
@@ -59,7 +83,9 @@ def get_conversation(
 ) -> Request[Conversation]:
     """GET /v1/convai/conversations/{conversation_id}: details and transcript."""
     query = encode_query({"format": validate_choice("format", format, ("json", "opentelemetry", None))})
-    return Request("GET", conversation_path(conversation_id), partial(_decode_conversation, conversation_id), query)
+    return Request(
+        "GET", build_conversation_path(conversation_id), partial(_decode_conversation, conversation_id), query
+    )
 
 
 def _decode_conversation(conversation_id: str, body: bytes) -> Conversation:
@@ -76,16 +102,20 @@ def resolve_conversation(agent_id: str, reference: str) -> Request[Conversation]
     return Request("GET", f"{CONVERSATIONS}/resolve", Conversation.from_json, encode_query(query))
 
 
-def get_conversation_summary(conversation_id: str, *, max_messages: int | None = None) -> Request[ConversationDigest]:
+def get_conversation_summary(
+    conversation_id: str, *, max_messages: int | None = None
+) -> Request[ConversationSummaryWithMessages]:
     """GET /v1/convai/conversations/{conversation_id}/summary."""
-    most = optional(partial(validate_number, smallest=0), "max_messages", max_messages)
+    most = validate_optional(partial(validate_integer, smallest=0), "max_messages", max_messages)
     query = encode_query({"max_messages": most})
-    return Request("GET", f"{conversation_path(conversation_id)}/summary", ConversationDigest.from_json, query)
+    return Request(
+        "GET", f"{build_conversation_path(conversation_id)}/summary", ConversationSummaryWithMessages.from_json, query
+    )
 
 
 def run_analysis(conversation_id: str) -> Request[Conversation]:
     """POST /v1/convai/conversations/{conversation_id}/analysis/run."""
-    path = f"{conversation_path(conversation_id)}/analysis/run"
+    path = f"{build_conversation_path(conversation_id)}/analysis/run"
     return Request("POST", path, partial(_decode_conversation, conversation_id), idempotent=False)
 
 
@@ -101,40 +131,42 @@ def run_evaluation(
     fields = {
         "evaluation_id": validate_id("evaluation_id", evaluation_id),
         "scope": validate_choice("scope", scope, ("conversation", "agent", None)),
-        "evaluated_agent_id": optional(validate_id, "evaluated_agent_id", evaluated_agent_id),
-        "evaluated_branch_id": optional(validate_id, "evaluated_branch_id", evaluated_branch_id),
+        "evaluated_agent_id": validate_optional(validate_id, "evaluated_agent_id", evaluated_agent_id),
+        "evaluated_branch_id": validate_optional(validate_id, "evaluated_branch_id", evaluated_branch_id),
     }
-    body = json_body("scope", {name: value for name, value in fields.items() if value is not None})
-    path = f"{conversation_path(conversation_id)}/analysis/evaluations/run"
+    body = encode_json_body("scope", {name: value for name, value in fields.items() if value is not None})
+    path = f"{build_conversation_path(conversation_id)}/analysis/evaluations/run"
     return Request("POST", path, partial(_decode_conversation, conversation_id), body=body, idempotent=False)
 
 
 def delete_conversation(conversation_id: str) -> Request[None]:
     """DELETE /v1/convai/conversations/{conversation_id}."""
-    return Request("DELETE", conversation_path(conversation_id), nothing)
+    return Request("DELETE", build_conversation_path(conversation_id), no_content)
 
 
 def get_audio(conversation_id: str, *, byte_range: str | None = None) -> Request[None]:
     """GET /v1/convai/conversations/{conversation_id}/audio: a stream, to be read as it comes."""
     headers = () if byte_range is None else (("range", byte_range),)
-    return Request("GET", f"{conversation_path(conversation_id)}/audio", nothing, headers=headers)
+    return Request("GET", f"{build_conversation_path(conversation_id)}/audio", no_content, headers=headers)
 
 
 def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] | None) -> Request[None]:
     """POST /v1/convai/conversations/{conversation_id}/feedback."""
-    body = json_body("feedback", {"feedback": validate_choice("feedback", feedback, ("like", "dislike", None))})
-    return Request("POST", f"{conversation_path(conversation_id)}/feedback", nothing, body=body, idempotent=False)
+    body = encode_json_body("feedback", {"feedback": validate_choice("feedback", feedback, ("like", "dislike", None))})
+    return Request(
+        "POST", f"{build_conversation_path(conversation_id)}/feedback", no_content, body=body, idempotent=False
+    )
 
 
-def create_file(conversation_id: str, content: bytes, *, filename: str, content_type: str) -> Request[UploadedFile]:
+def create_file(conversation_id: str, content: bytes, *, filename: str, content_type: str) -> Request[FileUpload]:
     """POST /v1/convai/conversations/{conversation_id}/files: one image, PDF or text file."""
     if not isinstance(content, bytes):
         raise InvalidArgumentError("content", f"must be bytes, not {type(content).__name__}")
     name = validate_text("filename", filename)
     return Request(
         "POST",
-        f"{conversation_path(conversation_id)}/files",
-        UploadedFile.from_json,
+        f"{build_conversation_path(conversation_id)}/files",
+        FileUpload.from_json,
         body=FileBody("file", content, name, validate_media_type("content_type", content_type)),
         idempotent=False,
     )
@@ -142,12 +174,16 @@ def create_file(conversation_id: str, content: bytes, *, filename: str, content_
 
 def get_file(conversation_id: str, file_id: str) -> Request[None]:
     """GET /v1/convai/conversations/{conversation_id}/files/{file_id}: a stream, to be read as it comes."""
-    return Request("GET", f"{conversation_path(conversation_id)}/files/{quote_id('file_id', file_id)}", nothing)
+    return Request(
+        "GET", f"{build_conversation_path(conversation_id)}/files/{quote_id('file_id', file_id)}", no_content
+    )
 
 
 def delete_file(conversation_id: str, file_id: str) -> Request[None]:
     """DELETE /v1/convai/conversations/{conversation_id}/files/{file_id}."""
-    return Request("DELETE", f"{conversation_path(conversation_id)}/files/{quote_id('file_id', file_id)}", nothing)
+    return Request(
+        "DELETE", f"{build_conversation_path(conversation_id)}/files/{quote_id('file_id', file_id)}", no_content
+    )
 
 
 def get_sip_messages(
@@ -155,9 +191,9 @@ def get_sip_messages(
 ) -> Request[Page[SipMessage]]:
     """GET /v1/convai/conversations/{conversation_id}/sip-messages: one page of SIP messages."""
     query = encode_query(
-        {"page_size": validate_page_size(page_size), "cursor": optional(validate_text, "cursor", cursor)}
+        {"page_size": validate_page_size(page_size), "cursor": validate_optional(validate_text, "cursor", cursor)}
     )
-    return Request("GET", f"{conversation_path(conversation_id)}/sip-messages", _decode_sip_messages, query)
+    return Request("GET", f"{build_conversation_path(conversation_id)}/sip-messages", _decode_sip_messages, query)
 
 
 def _decode_sip_messages(body: bytes) -> Page[SipMessage]:
@@ -177,11 +213,13 @@ def get_signed_url(  # noqa: PLR0913 - each by its name
     query = encode_query(
         {
             "agent_id": validate_id("agent_id", agent_id),
-            "include_conversation_id": optional(validate_flag, "include_conversation_id", include_conversation_id),
+            "include_conversation_id": validate_optional(
+                validate_flag, "include_conversation_id", include_conversation_id
+            ),
             **_start_options(branch_id, version_id, environment, debug_events_request),
         }
     )
-    return Request("GET", "/v1/convai/conversation/get-signed-url", hiding(SignedUrl.from_json), query)
+    return Request("GET", "/v1/convai/conversation/get-signed-url", redact_body_on_error(SignedUrl.from_json), query)
 
 
 def get_webrtc_token(  # noqa: PLR0913 - each by its name
@@ -197,11 +235,11 @@ def get_webrtc_token(  # noqa: PLR0913 - each by its name
     query = encode_query(
         {
             "agent_id": validate_id("agent_id", agent_id),
-            "participant_name": optional(validate_text, "participant_name", participant_name),
+            "participant_name": validate_optional(validate_text, "participant_name", participant_name),
             **_start_options(branch_id, version_id, environment, debug_events_request),
         }
     )
-    return Request("GET", "/v1/convai/conversation/token", hiding(WebRTCToken.from_json), query)
+    return Request("GET", "/v1/convai/conversation/token", redact_body_on_error(WebRTCToken.from_json), query)
 
 
 def _start_options(
@@ -212,8 +250,8 @@ def _start_options(
 ) -> dict[str, str | bool | None]:
     """Return what a signed URL and a token have in common: with what a conversation starts."""
     return {
-        "branch_id": optional(validate_id, "branch_id", branch_id),
-        "version_id": optional(validate_id, "version_id", version_id),
-        "environment": optional(validate_text, "environment", environment),
-        "debug_events_request": optional(validate_flag, "debug_events_request", debug_events_request),
+        "branch_id": validate_optional(validate_id, "branch_id", branch_id),
+        "version_id": validate_optional(validate_id, "version_id", version_id),
+        "environment": validate_optional(validate_text, "environment", environment),
+        "debug_events_request": validate_optional(validate_flag, "debug_events_request", debug_events_request),
     }

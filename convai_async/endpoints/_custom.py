@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from convai_async._support.validate import validate_encodable
 from convai_async.endpoints._query import encode_query
-from convai_async.endpoints._request import Request, decode_any_json, json_body
-from convai_async.endpoints._validate import validate_encodable
+from convai_async.endpoints._request import Request, decode_json_body, encode_json_body
 from convai_async.errors import InvalidArgumentError
+
+__all__ = ["request"]
 
 _IDEMPOTENT_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT"})  # RFC 9110, 9.2.2
 
@@ -51,8 +53,8 @@ def request(
     return Request(
         method,
         quote(path, safe="/%:@!$&'()*+,;=~"),
-        decode_any_json,
+        decode_json_body,
         encode_query(query or {}),
-        None if json is None else json_body("json", json),
+        None if json is None else encode_json_body("json", json),
         method in _IDEMPOTENT_METHODS if idempotent is None else idempotent,
     )

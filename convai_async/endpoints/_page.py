@@ -16,6 +16,8 @@ from convai_async.models._list_item import set_raw_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+__all__ = ["Page", "UndecodableItem"]
+
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=ListItem)
 

@@ -9,9 +9,11 @@ from urllib.parse import quote
 import msgspec
 
 from convai_async._support.text import one_line
+from convai_async._support.validate import validate_id
 from convai_async.endpoints._query import Query, encode_query
-from convai_async.endpoints._validate import validate_id
 from convai_async.errors import DecodeError, InvalidArgumentError
+
+__all__ = ["FileBody", "JSONBody", "Request", "Response", "get_request_id"]
 
 T = TypeVar("T")
 
@@ -97,7 +99,7 @@ class Response(msgspec.Struct, Generic[T], frozen=True):
     @property
     def request_id(self) -> str | None:
         """The service's id of the request, to quote to its support."""
-        return request_id(self.headers)
+        return get_request_id(self.headers)
 
     def decode(self) -> T:
         """Return the typed result.
@@ -116,7 +118,7 @@ class Response(msgspec.Struct, Generic[T], frozen=True):
         return [("status", self.status), ("request_id", self.request_id), ("body_bytes", len(self.body))]
 
 
-def request_id(headers: Mapping[str, str]) -> str | None:
+def get_request_id(headers: Mapping[str, str]) -> str | None:
     """Return the service's id of a request from the reply's headers, or None."""
     return one_line(headers.get("request-id") or headers.get("x-trace-id") or "") or None
 
@@ -130,7 +132,7 @@ def quote_id(parameter: str, value: str) -> str:
     return quote(validate_id(parameter, value), safe="")
 
 
-def conversation_path(conversation_id: str) -> str:
+def build_conversation_path(conversation_id: str) -> str:
     """Return the path of a conversation.
 
     Raises:
@@ -139,7 +141,7 @@ def conversation_path(conversation_id: str) -> str:
     return f"{CONVERSATIONS}/{quote_id('conversation_id', conversation_id)}"
 
 
-def json_body(parameter: str, value: Any) -> JSONBody:
+def encode_json_body(parameter: str, value: Any) -> JSONBody:
     """Return a value as a request body.
 
     Raises:
@@ -151,11 +153,11 @@ def json_body(parameter: str, value: Any) -> JSONBody:
         raise InvalidArgumentError(parameter, f"cannot be encoded as JSON: {error}") from None
 
 
-def nothing(_body: bytes) -> None:
+def no_content(_body: bytes) -> None:
     """Decode a reply whose body says nothing."""
 
 
-def hiding(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+def redact_body_on_error(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
     """Return a decoder of what is a secret: an error of it does not keep the reply's bytes."""
 
     def decode_secret(body: bytes) -> T:
@@ -171,7 +173,7 @@ def hiding(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
     return decode_secret
 
 
-def decode_any_json(body: bytes) -> Any:
+def decode_json_body(body: bytes) -> Any:
     """Decode a reply of any JSON; an empty body is None.
 
     Raises:

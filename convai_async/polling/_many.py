@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from convai_async._support.tasks import Handover, background
-from convai_async.endpoints._validate import validate_number
+from convai_async._support.validate import validate_integer
 from convai_async.errors import ConvAIError, InvalidArgumentError
 from convai_async.models import Conversation
 
@@ -64,7 +64,7 @@ class DeleteResult(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def many(
+async def map_concurrently(
     ids: Iterable[str] | AsyncIterable[str], act: Callable[[str], Awaitable[T]], max_concurrency: int
 ) -> AsyncIterator[AsyncIterator[T]]:
     """Act on ids with so many tasks; the results come as they finish.
@@ -74,7 +74,7 @@ async def many(
     Raises:
         InvalidArgumentError: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an iterable of ids.
     """
-    validate_number("max_concurrency", max_concurrency, 1)
+    validate_integer("max_concurrency", max_concurrency, 1)
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable | AsyncIterable):
         raise InvalidArgumentError("ids", f"must be an iterable of ids, not one {type(ids).__name__}")
     handover = Handover[T](max_concurrency)

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async import endpoints
-from convai_async.endpoints import FileBody, JSONBody, Request
+from convai_async.endpoints import FileBody, JSONBody, Request, _filter_help
 from convai_async.errors import DecodeError, InvalidArgumentError
 from convai_async.models import ConversationSummary
 from convai_async.resources import Conversations
-from convai_async.resources._messages import Messages
+from convai_async.resources._messages import MessagesResource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def test_the_filters_are_the_contracts_parameters() -> None:
     ("function", "known", "others"),
     [
         (Conversations.list, endpoints.ConversationFilters, ["self"]),
-        (Messages.text_search, endpoints.MessageFilters, ["self", "text_query"]),
+        (MessagesResource.text_search, endpoints.MessageFilters, ["self", "text_query"]),
         (endpoints.list_conversations, endpoints.ConversationFilters, []),
         (endpoints.text_search_messages, endpoints.MessageFilters, ["text_query"]),
     ],
@@ -74,13 +74,44 @@ def test_the_filters_are_the_contracts_parameters() -> None:
 def test_help_names_every_filter_with_its_meaning(
     function: Callable[..., object], known: type, others: list[str]
 ) -> None:
-    filters = list(known.__annotations__)
-    assert list(inspect.signature(function).parameters) == others + filters
-    listed = (inspect.getdoc(function) or "").partition("\nFilters:\n")[2]
-    assert re.findall(r"^    (\w+): \S", listed, re.MULTILINE) == filters, "each has a meaning"
-    assert set(re.findall(r"^        (\w+): \S", endpoints.ConversationFilters.__doc__ or "", re.MULTILINE)) == set(
-        endpoints.ConversationFilters.__annotations__
-    )
+    filters = sorted(known.__annotations__)
+    parameters = inspect.signature(function).parameters
+    assert list(parameters) == others + filters
+    assert all(parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in filters)
+    assert parameters["rating_min"].annotation == "Rating | None"
+    _, _, arguments = (inspect.getdoc(function) or "").partition("\nArgs:\n")
+    arguments, _, _ = arguments.partition("\nRaises:\n")
+    entries = re.findall(r"^    (\w+): (\S.*(?:\n {8}.*)*)", arguments, re.MULTILINE)
+    assert [name for name, _ in entries] == [name for name in others if name != "self"] + filters
+    assert all(meaning.endswith(".") and '"""' not in meaning for _, meaning in entries)
+    assert "filters" not in dict(entries)
+
+
+def test_shared_filters_are_declared_once() -> None:
+    source = Path(inspect.getfile(endpoints.ConversationFilters)).read_text()
+    shared = endpoints.ConversationFilters.__annotations__.keys() & endpoints.MessageFilters.__annotations__.keys()
+    assert shared - {"page_size", "summary_mode"} == set(endpoints.CommonFilters.__annotations__)
+    for name in endpoints.CommonFilters.__annotations__:
+        assert len(re.findall(rf"^    {name}: ", source, re.MULTILINE)) == 1
+
+
+def test_help_names_the_filters_also_without_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_os_error(_: object) -> str:
+        raise OSError
+
+    def search(**filters: object) -> None:
+        """Search.
+
+        Args:
+            **filters: The filters.
+        """
+
+    monkeypatch.setattr(inspect, "getsource", raise_os_error)
+    _filter_help._read_descriptions.cache_clear()
+    described = _filter_help.describe_filters(endpoints.MessageFilters)(search)
+    assert list(inspect.signature(described).parameters) == sorted(endpoints.MessageFilters.__annotations__)
+    assert "    rating_min:" in (described.__doc__ or "")
+    _filter_help._read_descriptions.cache_clear()
 
 
 def test_help_says_which_parameters_are_not_filters() -> None:
@@ -89,7 +120,7 @@ def test_help_says_which_parameters_are_not_filters() -> None:
         ("data_collection_ids", "data_collection_results"),
         ("evaluation_criteria_ids", "evaluation_criteria_results"),
     ):
-        assert re.search(rf"{name}: Not a filter: .*\n.*``{field}``", listed)
+        assert re.search(rf"{name}: Not a filter: [^.]*``{field}``", listed)
         assert field in ConversationSummary.__struct_fields__
 
 

@@ -732,7 +732,7 @@ async def test_a_long_pause_that_the_service_asks_for_is_waited_out(
         nonlocal clock
         waits.append(seconds)
         clock += seconds
-        client._engine.limiter._paused_until = None
+        client._engine.limiter._throttled_until = None
 
     real = OutageGuard.__init__
     monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: clock))

@@ -16,6 +16,7 @@ import os
 import random
 from typing import TYPE_CHECKING, Any
 
+import contract_models
 import msgspec
 import pytest
 from multidict import CIMultiDict
@@ -24,9 +25,9 @@ from seeds import CONTRACT, documents
 
 from convai_async import models
 from convai_async._transport.status_errors import error_from_reply, parse_retry_after
-from convai_async.endpoints import request_id
+from convai_async.endpoints import get_request_id
 from convai_async.errors import APIStatusError, DecodeError, InvalidArgumentError, WebhookSignatureError
-from convai_async.models import Model, decoder
+from convai_async.models import Model, get_decoder
 from convai_async.webhooks import construct_event
 
 if TYPE_CHECKING:
@@ -35,15 +36,15 @@ if TYPE_CHECKING:
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "20000"))
 MODELS = (
     *CONTRACT,
-    models.ConversationDigest,
-    models.SipMessagesPage,
-    models.MessageHitsPage,
+    models.ConversationSummaryWithMessages,
+    contract_models.SipMessagesPage,
+    contract_models.MessageHitsPage,
     models.ConversationTag,
-    models.ConversationTagsPage,
-    models.AgentTopicsPage,
-    models.UploadedFile,
+    contract_models.ConversationTagsPage,
+    contract_models.AgentTopicsPage,
+    models.FileUpload,
 )
-LARGE = {models.Conversation: 0.4, models.ConversationsPage: 0.12, models.TranscriptTurn: 0.12}
+LARGE = {models.Conversation: 0.4, contract_models.ConversationsPage: 0.12, models.TranscriptTurn: 0.12}
 """The shares of the inputs that the models get in which most can go wrong; the others share the rest."""
 SECRET = "wsec_very_secret"
 NOW = 1_780_000_000
@@ -63,7 +64,7 @@ def share(model: type[Model]) -> int:
 
 def model_or_error(model: type[Model], body: bytes) -> Model | DecodeError:
     try:
-        return decoder(model)(body)
+        return get_decoder(model)(body)
     except DecodeError as error:
         return error
 
@@ -122,7 +123,7 @@ def test_an_error_reply_of_any_kind_is_an_error_that_fits_into_a_line() -> None:
         body, value = bodies.draw(), spoilt_text(headers, rng, RETRY_AFTER)
         status = rng.choice((400, 401, 402, 403, 404, 408, 409, 422, 425, 429, 500, 503, 599))
         reply = CIMultiDict({"Retry-After": value, rng.choice(("request-id", "date")): value})
-        error = error_from_reply("GET /x", status, reply, body, request_id(reply))
+        error = error_from_reply("GET /x", status, reply, body, get_request_id(reply))
         assert isinstance(error, APIStatusError)
         assert (error.status, error.body) == (status, body)
         assert error.retry_after is None or 0 <= error.retry_after < math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import contract_models
 import msgspec
 from contract_documents import SCHEMAS, Maker
 
@@ -14,7 +15,7 @@ from convai_async.testing.documents import AGENTS
 
 CONTRACT: dict[type[Model], str] = {
     models.Conversation: "GetConversationResponseModel",
-    models.ConversationsPage: "GetConversationsPageResponseModel",
+    contract_models.ConversationsPage: "GetConversationsPageResponseModel",
     models.ConversationSummary: "ConversationSummaryResponseModel",
     models.TranscriptTurn: "ConversationHistoryTranscriptCommonModel-Output",
     models.SignedUrl: "ConversationSignedUrlResponseModel",
@@ -49,17 +50,17 @@ _SHARES = [(seed, share) for seed in range(12) for share in (0.1, 0.3, 0.6)]
 def _calls(conversations: Corpus) -> list[tuple[type[Model], endpoints.Request[Any]]]:
     conversation_id, agent_id = next(iter(conversations)), AGENTS[0][0]
     return [
-        (models.ConversationsPage, endpoints.list_conversations(page_size=3)),
-        (models.ConversationsPage, endpoints.list_conversations(page_size=3, summary_mode="include")),
-        (models.ConversationDigest, endpoints.get_conversation_summary(conversation_id, max_messages=3)),
-        (models.SipMessagesPage, endpoints.get_sip_messages(conversation_id, page_size=3)),
-        (models.MessageHitsPage, endpoints.text_search_messages("refund", page_size=3)),
-        (models.MessageHitsPage, endpoints.search_messages("refund", page_size=3)),
+        (contract_models.ConversationsPage, endpoints.list_conversations(page_size=3)),
+        (contract_models.ConversationsPage, endpoints.list_conversations(page_size=3, summary_mode="include")),
+        (models.ConversationSummaryWithMessages, endpoints.get_conversation_summary(conversation_id, max_messages=3)),
+        (contract_models.SipMessagesPage, endpoints.get_sip_messages(conversation_id, page_size=3)),
+        (contract_models.MessageHitsPage, endpoints.text_search_messages("refund", page_size=3)),
+        (contract_models.MessageHitsPage, endpoints.search_messages("refund", page_size=3)),
         (models.ConversationTag, endpoints.create_tag("urgent", "soon")),
-        (models.ConversationTagsPage, endpoints.list_tags()),
-        (models.AgentTopicsPage, endpoints.get_agent_topics(agent_id)),
+        (contract_models.ConversationTagsPage, endpoints.list_tags()),
+        (contract_models.AgentTopicsPage, endpoints.get_agent_topics(agent_id)),
         (
-            models.UploadedFile,
+            models.FileUpload,
             endpoints.create_file(conversation_id, b"%PDF", filename="a", content_type="image/png"),
         ),
         (models.AgentLink, endpoints.get_agent_link(agent_id)),

@@ -12,10 +12,11 @@ import aiohttp
 import jsonschema
 import msgspec
 import pytest
+from contract_models import ConversationsPage
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.errors import ConvAIError, ValidationError
-from convai_async.models import Conversation, ConversationsPage, decoder
+from convai_async.models import Conversation, get_decoder
 from convai_async.testing import FakeConvAI, faults
 from convai_async.testing.custom_conversations import build_summary
 from convai_async.testing.documents import AGENTS
@@ -353,4 +354,4 @@ async def test_a_fault_that_needs_a_whole_body_says_so_for_a_stream(caplog: pyte
 
 def test_a_page_of_the_fake_decodes_as_a_page() -> None:
     body = msgspec.json.encode({"conversations": [], "has_more": False})
-    assert decoder(ConversationsPage)(body).conversations == ()
+    assert get_decoder(ConversationsPage)(body).conversations == ()
