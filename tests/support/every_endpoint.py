@@ -6,22 +6,23 @@ faults, mutated replies, invalid ids and cancellation.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, NoReturn, assert_type, cast
+from typing import TYPE_CHECKING, Any, NoReturn, assert_type, cast, get_args
 
 from convai_async import AudioStream, ConvAIClient, Page, endpoints
 from convai_async.models import (
     AgentLink,
     AgentTopic,
     Conversation,
-    ConversationDigest,
     ConversationSummary,
+    ConversationSummaryWithMessages,
     ConversationTag,
+    FileUpload,
     MessageHit,
     SignedUrl,
     SipMessage,
-    UploadedFile,
     WebRTCToken,
 )
 
@@ -73,7 +74,7 @@ async def resolve_conversation(client: ConvAIClient, existing: Existing) -> obje
 @example
 async def get_conversation_summary(client: ConvAIClient, existing: Existing) -> object:
     summary = await client.conversations.get_summary(existing.conversation_id, max_messages=1000)
-    return assert_type(summary, ConversationDigest)
+    return assert_type(summary, ConversationSummaryWithMessages)
 
 
 @example
@@ -127,7 +128,7 @@ async def create_feedback(client: ConvAIClient, existing: Existing) -> None:
 @example
 async def create_file(client: ConvAIClient, existing: Existing) -> object:
     file = await client.conversations.files.create(existing.conversation_id, b"%PDF", filename="a.pdf")
-    return assert_type(file, UploadedFile)
+    return assert_type(file, FileUpload)
 
 
 @example
@@ -281,3 +282,11 @@ def find_id_fields(name: str) -> list[str]:
     method = record_method(name, replace(Existing(), **values))
     passed = repr((method.arguments, method.keywords))
     return [field for field, value in values.items() if value in passed]
+
+
+def get_result_type(name: str) -> Any:
+    """Return the type of an endpoint's result: a model, ``Page[model]``, or None for no content and for streams."""
+    function = inspect.unwrap(getattr(endpoints, name))
+    request: Any = eval(function.__annotations__["return"], vars(inspect.getmodule(function)))
+    (result,) = get_args(request)
+    return None if result is type(None) else result
