@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from every_endpoint import EXAMPLES, build_request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from convai_async.errors import DecodeError, InvalidArgumentError
 from convai_async.models import ConversationSummary
 from convai_async.resources import Conversations
 from convai_async.resources._messages import MessagesResource
+from convai_async.testing.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,34 +29,18 @@ if TYPE_CHECKING:
 HALF = "\ud800"
 CONTRACT = msgspec.json.decode((Path(__file__).parents[1] / "data/openapi.json").read_bytes())
 
-EVERY_CALL: dict[str, Request[Any]] = {
-    "list": endpoints.list_conversations(),
-    "get": endpoints.get_conversation("conv_1"),
-    "delete": endpoints.delete_conversation("conv_1"),
-    "audio": endpoints.get_audio("conv_1"),
-    "signed URL": endpoints.get_signed_url("agent_1"),
-    "token": endpoints.get_webrtc_token("agent_1"),
-    "feedback": endpoints.create_feedback("conv_1", "like"),
-    "link": endpoints.get_agent_link("agent_1"),
-    "upload": endpoints.create_file("conv_1", b"%PDF", filename="a.pdf", content_type="application/pdf"),
-    "delete file": endpoints.delete_file("conv_1", "file_1"),
-    "SIP": endpoints.get_sip_messages("conv_1"),
-}
-BEYOND_THE_CONTRACT = {
-    ("POST", "/v1/convai/conversations/{}/files"),
-    ("DELETE", "/v1/convai/conversations/{}/files/{}"),
-    ("GET", "/v1/convai/conversations/{}/sip-messages"),
-}
+EVERY_REQUEST: dict[str, Request[Any]] = {name: build_request(name) for name in EXAMPLES}
 
 
-def test_the_calls_are_the_contracts_operations_and_the_three_beyond_it() -> None:
-    ours = {(call.method, re.sub(r"(conv|agent|file)_1", "{}", call.path)) for call in EVERY_CALL.values()}
+def test_endpoints_include_every_operation_of_the_openapi_document() -> None:
+    ours = {(each.method, re.sub(r"(conv|agent|file|tag)_1", "{}", each.path)) for each in EVERY_REQUEST.values()}
     contract = {
         (method.upper(), re.sub(r"\{\w+\}", "{}", path))
         for path, methods in CONTRACT["paths"].items()
         for method in methods
     }
-    assert ours == contract | BEYOND_THE_CONTRACT
+    fake = {(each.methods[0], re.sub(r"\{\w+\}", "{}", each.path)) for each in ROUTES.values()}
+    assert ours == fake >= contract
 
 
 def test_the_filters_are_the_contracts_parameters() -> None:
@@ -124,9 +110,10 @@ def test_help_says_which_parameters_are_not_filters() -> None:
         assert field in ConversationSummary.__struct_fields__
 
 
-@pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
-def test_only_posts_are_not_idempotent(call: Request[Any]) -> None:
-    assert call.idempotent is (call.method != "POST")
+@pytest.mark.parametrize("name", EVERY_REQUEST)
+def test_only_posts_are_not_idempotent(name: str) -> None:
+    request = EVERY_REQUEST[name]
+    assert request.idempotent is (request.method != "POST" or name == "assign_tags")
 
 
 def test_every_filter_goes_to_the_wire_in_its_form() -> None:
@@ -505,7 +492,7 @@ def test_signed_url_and_token_take_all_their_parameters() -> None:
 
 
 def test_an_upload_is_one_multipart_field() -> None:
-    assert EVERY_CALL["upload"].body == FileBody("file", b"%PDF", "a.pdf", "application/pdf")
+    assert EVERY_REQUEST["create_file"].body == FileBody("file", b"%PDF", "a.pdf", "application/pdf")
 
 
 def test_any_endpoint_can_be_called() -> None:
