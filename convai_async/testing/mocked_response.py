@@ -1,4 +1,4 @@
-"""What `aioresponses` needs to work with aiohttp 3.14 and newer."""
+"""Makes `aioresponses` work with aiohttp 3.14 and newer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import aiohttp
 
 
 class MockedClientResponse(aiohttp.ClientResponse):
-    """A response for ``aioresponses``, whose own cannot be made since aiohttp 3.14 asks for a ``stream_writer``.
+    """A response class for ``aioresponses``, whose own lacks the ``stream_writer`` that aiohttp 3.14 requires.
 
     ::
 
