@@ -194,7 +194,7 @@ async def test_without_retry_a_stall_is_not_repeated_either() -> None:
 
 CHILD = """
 import asyncio, sys
-from convai_async import ConvAIClient, RetryPolicy, calls
+from convai_async import ConvAIClient, RetryPolicy, endpoints
 
 async def main(url, key, ids):
     retry = RetryPolicy(attempts=1, timeout=3)
