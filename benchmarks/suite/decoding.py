@@ -15,7 +15,7 @@ import psutil
 from benchmarks.benchmark import Benchmark, Context, Implementation
 from benchmarks.clients import OURS
 from benchmarks.documents import TURNS
-from convai_async.models import Conversation, Model, get_decoder
+from convai_async.models import Conversation, ConversationSummary, Model, get_decoder
 
 if TYPE_CHECKING:
     from benchmarks.documents import Documents
