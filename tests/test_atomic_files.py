@@ -1,4 +1,4 @@
-"""Each step of making a file that appears whole or not at all."""
+"""Each step of writing a file that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The syncs and renames, with what they were done to."""
+    """The syncs and renames, with their paths."""
     taken: list[str] = []
     fsync, link, rename, unlink = os.fsync, os.link, os.replace, os.unlink
 

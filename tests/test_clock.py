@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def stall(after: float, seconds: float) -> None:
-    """Let the loop stand still for so long, from then."""
+    """Stop the loop for a number of seconds."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
 
@@ -98,7 +98,7 @@ def engine_with(retry: RetryPolicy | None) -> Engine:
 
 
 class Attempts:
-    """Each takes 5 seconds, and times out after 10."""
+    """Attempts that take 5 seconds and time out after 10."""
 
     def __init__(self, *, ambiguous: bool = True, seconds: float = 5.0) -> None:
         self.started = 0
@@ -116,7 +116,7 @@ class Attempts:
 
 
 class SlowOnce(Attempts):
-    """The first one would never end."""
+    """Attempts of which the first one never ends."""
 
     async def __call__(self) -> str:
         self._seconds = 5.0 if self.started else 1000.0

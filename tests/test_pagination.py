@@ -19,7 +19,7 @@ CALL: Request[Page[int]] = Request("GET", "/numbers", lambda _: Page([]))
 
 
 class Pages:
-    """Sends calls to a list of pages; a cursor is the number of a page."""
+    """Replies to requests from a list of pages; a cursor is the number of a page."""
 
     def __init__(self, pages: list[list[int]]) -> None:
         self.pages = pages
@@ -106,7 +106,7 @@ async def test_paginator_sends_nothing_before_it_is_iterated() -> None:
 
 
 async def handed_out(paginator: Paginator[int], cursor: str | None = None) -> tuple[list[int], str]:
-    """The items up to the error of a list, and its message."""
+    """Return the items before the error of a list, and its message."""
     items: list[int] = []
     try:
         async for page in paginator.pages(cursor=cursor):
@@ -117,7 +117,7 @@ async def handed_out(paginator: Paginator[int], cursor: str | None = None) -> tu
 
 
 def replies(*pages: Page[int]) -> Paginator[int]:
-    """A list whose requests are answered with these pages, one after the other."""
+    """Return a paginator whose requests get these pages, one after the other."""
     left = list(pages)
 
     async def send(_: Request[Page[int]]) -> Page[int]:
@@ -182,7 +182,7 @@ async def test_limit_ends_the_list_before_an_inconsistent_cursor_raises(cursor: 
 
 
 def endless(pages_with_items: int) -> Callable[[Request[Page[int]]], Awaitable[Page[int]]]:
-    """Answers with as many pages with an item as said, and then with empty ones, without end."""
+    """Replies with a number of pages with an item, and then with empty pages without end."""
     numbers = itertools.count()
 
     async def send(_: Request[Page[int]]) -> Page[int]:

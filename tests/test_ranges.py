@@ -1,4 +1,4 @@
-"""Parts of recordings: what is asked for and answered, and what a player gets through a web backend."""
+"""Ranges of recordings, and what a player gets through a web backend."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ async def test_cache_of_recordings_does_not_exceed_its_size(monkeypatch: pytest.
         for turn, each in enumerate(recorded):
             path = await cache.path(each)
             os.utime(path, (turn, turn))
-            await cache.path(recorded[0])  # the one that is played all the time
+            await cache.path(recorded[0])  # the one that is played most
             os.utime(await cache.path(recorded[0]), (1000 + turn, 1000 + turn))
         kept = {path.name for path in tmp_path.iterdir()}
         assert kept == {(await cache.path(each)).name for each in (recorded[0], *recorded[-2:])}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Time:
-    """A clock that only waiting moves."""
+    """A clock that only advances by sleeping."""
 
     def __init__(self) -> None:
         self.now = 0.0

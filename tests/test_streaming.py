@@ -365,7 +365,7 @@ async def test_web_page_instead_of_a_recording_raises_and_creates_no_file(
 
 
 class Clock:
-    """A clock that goes on only when it is told to, or by a step at each look."""
+    """A clock that advances only when a test sets it, or by a step each time it is read."""
 
     def __init__(self) -> None:
         self.now = 0.0

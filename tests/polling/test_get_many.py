@@ -40,7 +40,7 @@ async def test_ids_can_be_an_async_iterable(client: ConvAIClient, fake: FakeConv
     ids = (summary.conversation_id async for summary in client.conversations.list())
     async with client.conversations.get_many(ids, max_concurrency=5) as results:
         assert len([result async for result in results]) == len(fake.conversations)
-    assert fake.peak_in_flight <= 6  # five and the list
+    assert fake.peak_in_flight <= 6  # five and the request of the list
 
 
 async def test_failed_conversation_does_not_stop_the_others(client: ConvAIClient, fake: FakeConvAI) -> None:
@@ -144,22 +144,22 @@ async def test_task_that_waits_when_the_block_ends_gets_an_error(client: ConvAIC
                 await task
 
 
-async def hand_over(results: int, max_concurrency: int) -> float:
-    """Return the CPU seconds that handing over takes, to a consumer that is slower than the tasks."""
+async def measure_results(results: int, max_concurrency: int) -> float:
+    """Return the CPU seconds for a number of results and a consumer that is slower than the tasks."""
 
-    async def act(conversation_id: str) -> str:
+    async def worker(conversation_id: str) -> str:
         return conversation_id
 
     began = time.process_time()
-    async with map_concurrently(map(str, range(results)), act, max_concurrency) as handed:
-        async for _ in handed:
+    async with map_concurrently(map(str, range(results)), worker, max_concurrency) as mapped:
+        async for _ in mapped:
             await asyncio.sleep(0)
     return time.process_time() - began
 
 
 async def test_cost_of_a_result_does_not_grow_with_the_number_of_tasks() -> None:
-    few = await hand_over(4_000, 16)
-    assert await hand_over(4_000, 512) < 4 * few + 0.1  # 30 times as much if a result woke every task
+    few = await measure_results(4_000, 16)
+    assert await measure_results(4_000, 512) < 4 * few + 0.1  # 30 times as much if a result woke every task
 
 
 async def test_no_ids_give_no_results(client: ConvAIClient) -> None:

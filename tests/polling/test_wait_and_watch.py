@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Time:
-    """A clock that moves when somebody sleeps, and what happens meanwhile."""
+    """A clock that advances when code sleeps, and the events at given times."""
 
     def __init__(self, client: ConvAIClient) -> None:
         self.now = 0.0

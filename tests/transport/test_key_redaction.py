@@ -16,7 +16,7 @@ from convai_async.testing import FakeConvAI, faults
 
 ONCE = RetryPolicy(attempts=1)
 SECRET = "xi-very-secret-key"
-"""The key that no text may hold."""
+"""The key that must not be in any text."""
 
 
 @pytest.mark.parametrize(

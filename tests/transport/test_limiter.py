@@ -177,7 +177,7 @@ async def test_interactive_queue_that_grows_shortens_the_interval_to_a_second() 
     clock.now += 1.01
     limiter.on_success()
     limiter.on_success()
-    assert limiter.limit == 20  # a bulk queue is always there
+    assert limiter.limit == 20  # a bulk queue does not count
     waiting = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(0)
     limiter.on_success()

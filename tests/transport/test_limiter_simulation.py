@@ -19,17 +19,17 @@ LATENCY = 0.1
 
 
 class SimulatedService:
-    """Answers in 50 to 150 ms, and refuses within 5 ms what is over its limit."""
+    """Replies in 50 to 150 ms, and rejects requests over its limit in 5 ms."""
 
     def __init__(self, limit: int, seed: int) -> None:
         self.limit = limit
         self.random = random.Random(seed)
-        self.active = self.sent = self.refused = 0
+        self.active = self.sent = self.rejected = 0
 
     async def answer(self) -> bool:
         self.sent += 1
         if self.active >= self.limit:
-            self.refused += 1
+            self.rejected += 1
             await asyncio.sleep(0.005)
             return False
         self.active += 1
@@ -39,7 +39,7 @@ class SimulatedService:
 
 
 class SimulatedProcess:
-    """A client with a limiter of its own, which repeats what is refused."""
+    """A process with its own limiter that retries rejected requests."""
 
     def __init__(
         self, service: SimulatedService, share: float = 1.0, maximum: int = 200, priority: Priority = "bulk"
@@ -68,7 +68,7 @@ class SimulatedProcess:
         return answered
 
     async def send(self, requests: int, tasks: int = 200) -> None:
-        """Send so many requests from so many tasks."""
+        """Send a number of requests from a number of tasks."""
         remaining = iter(range(requests))
 
         async def work() -> None:
@@ -78,7 +78,7 @@ class SimulatedProcess:
         await asyncio.gather(*(work() for _ in range(tasks)))
 
     async def send_until(self, end: float, tasks: int = 128) -> None:
-        """Keep so many tasks busy until then."""
+        """Send requests from a number of tasks until this time."""
 
         async def work() -> None:
             while now() < end:
@@ -87,7 +87,7 @@ class SimulatedProcess:
         await asyncio.gather(*(work() for _ in range(tasks)))
 
     async def receive_until(self, end: float, a_second: float) -> None:
-        """Send a request whenever a user comes, at random, until then."""
+        """Send requests at random times until this time."""
         async with asyncio.TaskGroup() as group:
             while now() < end:
                 await asyncio.sleep(self.service.random.expovariate(a_second))
@@ -107,7 +107,7 @@ async def test_limiter_finds_the_services_limit_with_few_rejections(
     service = SimulatedService(limit, seed=limit)
     await SimulatedProcess(service).send(3000)
     assert 3000 / now() >= share_of_ideal * limit / LATENCY
-    assert service.refused / service.sent <= refused
+    assert service.rejected / service.sent <= refused
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -194,8 +194,8 @@ async def test_limit_follows_the_services_limit_down(share: float, expected: int
         service.limit = 8
         await asyncio.sleep(150)
         assert process.limiter.limit == pytest.approx(expected, abs=1)
-        service.sent = service.refused = 0
-    assert service.refused / service.sent < 0.01
+        service.sent = service.rejected = 0
+    assert service.rejected / service.sent < 0.01
 
 
 @in_virtual_time
@@ -208,4 +208,4 @@ async def test_two_harvests_use_the_whole_limit_together() -> None:
     done = [len(harvest.durations) for harvest in harvests]
     assert sum(done) / 60 >= 0.9 * 20 / LATENCY
     assert min(done) >= 0.3 * sum(done)
-    assert service.refused / service.sent < 0.02
+    assert service.rejected / service.sent < 0.02

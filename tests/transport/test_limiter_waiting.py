@@ -130,7 +130,7 @@ async def test_cancelled_request_passes_its_slot_to_the_next() -> None:
     waiting, granted, last = (asyncio.create_task(limiter.acquire()) for _ in range(3))
     await asyncio.sleep(0)
     waiting.cancel()
-    limiter.release(first)  # to the second, which is cancelled before it has noticed
+    limiter.release(first)  # to the second, which is cancelled before it resumes
     granted.cancel()
     await last
     assert limiter.in_flight == 1

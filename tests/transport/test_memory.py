@@ -1,4 +1,4 @@
-"""The memory that large replies share: bounded, and nobody waits forever."""
+"""The memory that large replies share is limited, and every reply gets its part."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from convai_async._transport.memory import Reservation
 
 LARGEST_PEAK_MIB = 260
-"""200 were measured; without a budget 340."""
+"""Measured: 200 with a budget, 340 without."""
 MIB = 1024 * 1024
 LARGE = b'{"conversation_id": "conv_1", "agent_id": "%s"}' % (b"x" * (3 * MIB))
 FREE_COST = 4 * SMALL_BODY_BYTES

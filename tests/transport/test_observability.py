@@ -1,4 +1,4 @@
-"""What can be seen of requests: log records and OpenTelemetry's spans."""
+"""Log records and OpenTelemetry spans of requests."""
 
 from __future__ import annotations
 

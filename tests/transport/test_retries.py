@@ -1,4 +1,4 @@
-"""What is retried, and how often, against a real server."""
+"""Which failures are retried, and how often, against a real server."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ UNEXPECTED_REPLIES = {
     "list": faults.body(b"[]"),
     "error with status 200": faults.status(200, shape=1),
 }
-"""Replies with status 200 that are not the document which was requested."""
+"""Replies with status 200 that are not the requested document."""
 
 
 @pytest.mark.parametrize("fault", TEMPORARY_FAILURES.values(), ids=TEMPORARY_FAILURES)

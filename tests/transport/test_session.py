@@ -1,4 +1,4 @@
-"""Single replies at the session, pinned down byte by byte with aioresponses."""
+"""Single requests and replies of the session, mocked with aioresponses."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ async def test_delete_whose_reply_was_lost_on_a_pooled_connection_succeeds(
 ) -> None:
     await client.conversations.list(page_size=1)
     fake.faults.add(faults.drop(after_acting=True), operation="delete_conversation")
-    await client.conversations.delete(next(iter(fake.conversations)))  # the second answer is a 404
+    await client.conversations.delete(next(iter(fake.conversations)))  # the second reply is a 404
     assert len(fake.requests("delete_conversation")) == 2
 
 

@@ -1,4 +1,4 @@
-"""How much work things take: counts, which are the same on every machine."""
+"""Counts of function calls, requests and transactions, which are the same on every machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PACKAGE = str(Path(convai_async.__file__).parent)
 
 @contextmanager
 def counted_calls() -> Iterator[list[str]]:
-    """Collect the names of this package's functions as they are called, or resumed."""
+    """Collect the names of the package's functions that are called or resumed."""
     called: list[str] = []
 
     def note(frame: Any, event: str, _: Any) -> None:
@@ -50,7 +50,7 @@ def counted_calls() -> Iterator[list[str]]:
 
 
 def conversation(times: int) -> bytes:
-    """Return a conversation with tools, whose transcript stands in it so many times."""
+    """Return a conversation with tools whose transcript is repeated a number of times."""
     corpus = FakeConvAI(conversations=20, quirks=False).conversations
     every = (corpus.details(each) for each in corpus)
     details = next(each for each in every if any(turn["tool_results"] for turn in each["transcript"]))
