@@ -130,7 +130,7 @@ def _translate(  # noqa: C901 - a list
             )
         case aiohttp.ClientResponseError():
             translated = ConnectionFailedError(f"{request}: the reply is not HTTP: {reason}")
-        case aiohttp.ClientPayloadError(__cause__=DecompressSizeError()):  # aiohttp 3.13; 3.14 unpacks in pieces
+        case aiohttp.ClientPayloadError(__cause__=DecompressSizeError()):  # aiohttp 3.13; 3.14 decompresses in parts
             translated = ResponseTooLargeError(f"{request}: the reply is a decompression bomb: {reason}")
         case aiohttp.ClientError() | ConnectionError() if reading:
             translated = IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
@@ -161,6 +161,6 @@ def _why_incomplete(error: aiohttp.ClientPayloadError) -> str:
         case ContentEncodingError():
             return "it cannot be decompressed"
         case DecompressSizeError():
-            return "a small part of it unpacks to more than 32 MiB"
+            return "a small part of it decompresses to more than 32 MiB"
         case _:
             return "the connection was lost"
