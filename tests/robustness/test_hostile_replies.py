@@ -281,7 +281,7 @@ async def test_file_of_any_type_is_read_whole(content_type: str) -> None:
 async def test_recording_slower_than_the_lowest_rate_is_a_timeout(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convai_async.streaming._RATE_WINDOW", 0.2)
+    monkeypatch.setattr("convai_async.streaming._RATE_WINDOW_SECS", 0.2)
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         await trickle(writer, reply(b"ID3", "content-length: 1000000", "content-type: audio/mpeg"), b"x")
