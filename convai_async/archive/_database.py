@@ -48,9 +48,9 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
     Raises:
         ArchiveError: There is no such file, it is something else, or of another version.
     """
-    file = _checked_path(path)
+    file = checked_path(path)
     if not file.exists():
-        raise _no_archive(file)
+        raise missing_archive(file)
     # SQLite would make its log beside the file, also for reading.
     unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
     connection = _connect(file, "immutable=1" if unwritable else "mode=rw")
@@ -87,9 +87,9 @@ def open_for_writing(
         ArchiveError: The file is something else, of another source, of a newer version, has hard links, or cannot
             be written.
     """
-    file = _checked_path(path)
+    file = checked_path(path)
     if not create and not file.exists():
-        raise _no_archive(file)
+        raise missing_archive(file)
     if file.exists():
         _check_links(file)
     connection = _connect(file, "mode=rw", writable=True)
@@ -339,11 +339,17 @@ def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
         )
 
 
-def _no_archive(file: Path) -> ArchiveError:
+def missing_archive(file: Path) -> ArchiveError:
+    """Return the error that there is no such archive."""
     return ArchiveError(f"there is no archive {str(file)!r}: make one with `convai-async harvest {file}`")
 
 
-def _checked_path(path: str | os.PathLike[str]) -> Path:
+def checked_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of an archive; of a symbolic link, its target.
+
+    Raises:
+        ArchiveError: There cannot be an archive: it is a folder, or in a folder that does not exist.
+    """
     file = Path(path)
     if file.is_symlink():
         file = Path(os.path.realpath(file))  # the lock and the recordings are beside the file itself

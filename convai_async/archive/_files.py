@@ -10,7 +10,7 @@ import tempfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from convai_async._support.atomic_files import PART_SUFFIX, part_prefix, put_in_place
 from convai_async.archive._database import ArchiveError
@@ -18,6 +18,15 @@ from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+COMPRESSED_SUFFIXES = (".gz", ".zst")
+
+
+class Sink(Protocol):
+    """A file or stream that takes bytes, such as ``sys.stdout.buffer``."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write bytes."""
 
 
 def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: Path) -> None:

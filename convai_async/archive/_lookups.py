@@ -10,7 +10,7 @@ import msgspec
 
 from convai_async._support.timestamps import latest_start
 from convai_async.archive import _recordings
-from convai_async.archive._conditions import CREDIBLE_START, build_condition
+from convai_async.archive._conditions import CREDIBLE_START, Condition, build_condition
 from convai_async.archive._database import contents_of, errors_named, typed, value
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import is_same_line, summary_json
@@ -38,8 +38,8 @@ class Scope(msgspec.Struct, frozen=True):
     window: Window
     agent_id: str = ""
 
-    def condition(self, latest: int) -> tuple[str, list[Any]]:
-        """Return the condition on ``conversations``, and its parameters: see `build_condition`."""
+    def condition(self, latest: int) -> Condition:
+        """Return the condition on ``conversations``: see `build_condition`."""
         start = None if self.window.start == BEGINNING else self.window.start
         return build_condition(self.agent_id or None, start, self.window.end, latest=latest)
 

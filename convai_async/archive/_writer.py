@@ -24,6 +24,7 @@ from convai_async.archive._database import (
     transaction,
     value,
 )
+from convai_async.archive._int64 import int64_or_none
 from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
 from convai_async.archive._records import (
@@ -425,16 +426,11 @@ class ArchiveWriter(ArchiveQueries):
             try:
                 self._connection.execute(statement, values)
             except OverflowError:
-                self._connection.execute(statement, list(map(_int64_or_none, values)))
+                self._connection.execute(statement, list(map(int64_or_none, values)))
 
 
 def _without_giants(row: Row) -> Row:
-    return {name: _int64_or_none(content) for name, content in row.items()}
-
-
-def _int64_or_none(content: Any) -> Any:
-    """Return None for an integer that SQLite cannot hold; the JSON has it."""
-    return None if isinstance(content, int) and not -(2**63) <= content < 2**63 else content
+    return {name: int64_or_none(content) for name, content in row.items()}
 
 
 def _at(now: int, row: Row) -> Row:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archives import import_file
+
 from convai_async.archive import Archive
-from convai_async.archive._export import export, import_jsonl
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import decode_update
 from convai_async.archive._windows import Window
@@ -34,8 +35,8 @@ def test_archive_keeps_each_line_of_the_list_byte_for_byte(tmp_path: Path) -> No
             "plain": PLAIN,
             "broken": BROKEN,
         }
-        export(archive, tmp_path / "calls.jsonl")
-    import_jsonl(tmp_path / "again.db", tmp_path / "calls.jsonl")
+        archive.export(tmp_path / "calls.jsonl")
+    import_file(tmp_path / "again.db", tmp_path / "calls.jsonl")
     with Archive.open(tmp_path / "again.db") as archive:
         lines = {record.conversation_id: record.summary_json for record in archive.records()}
     assert lines["plain"] == PLAIN

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from archives import import_file
 from threaded_service import ThreadedService
 
 from convai_async.archive import ArchiveError, Failure
-from convai_async.archive._export import import_jsonl
 from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder
 from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
@@ -81,7 +81,7 @@ NO_RECORDINGS = [
 def test_an_import_takes_no_recording_from_outside_its_folder(archive: Path, path: str | bytes) -> None:
     file = exported(archive.with_name("a.jsonl"), audio=[path, 1, "a", "b"])
     with pytest.raises(ArchiveError, match=r"^line 1 of .*a\.jsonl' names no recording in audio/: "):
-        import_jsonl(archive, file)
+        import_file(archive, file)
 
 
 @pytest.mark.parametrize("path", NO_RECORDINGS)

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from archives import import_file
 from backports import zstd
 
-from convai_async.archive import Archive, ArchiveError
-from convai_async.archive import _export as exporting
-from convai_async.archive._export import export, import_jsonl
+from convai_async.archive import Archive, ArchiveError, _jsonl
 from convai_async.archive._records import decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
@@ -59,15 +58,15 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, name: str) -> None
     file = tmp_path / name
     file.write_bytes(DAMAGED[name])
     with pytest.raises(ArchiveError, match=r"jsonl\.\w+' is damaged or cut off: "):
-        import_jsonl(tmp_path / "calls.db", file)
+        import_file(tmp_path / "calls.db", file)
 
 
 def test_a_small_file_that_unfolds_to_a_giant_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_LONGEST_LINE", 1024**2)
+    monkeypatch.setattr(_jsonl, "_LONGEST_LINE", 1024**2)
     file = tmp_path / "bomb.jsonl.gz"
     file.write_bytes(gzip.compress(TEXT[:100] + b" " * 2 * 1024**2))
     with pytest.raises(ArchiveError, match=r"line 1 of .*bomb.* was not written by `export`: it is too long"):
-        import_jsonl(tmp_path / "calls.db", file)
+        import_file(tmp_path / "calls.db", file)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_a_line_that_no_archive_can_hold_is_refused_with_its_number(tmp_path: Pa
     file = tmp_path / "a.jsonl"
     file.write_bytes(line)
     with pytest.raises(ArchiveError, match=r"^line 1 of "):
-        import_jsonl(tmp_path / "calls.db", file)
+        import_file(tmp_path / "calls.db", file)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_a_line_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict
     file = tmp_path / "a.jsonl"
     file.write_bytes(msgspec.json.encode(LINE | changes))
     with pytest.raises(ArchiveError, match=problem):
-        import_jsonl(tmp_path / "calls.db", file)
+        import_file(tmp_path / "calls.db", file)
 
 
 ODD = [b"", b"1,2", b"1],[1", b'{"a":1},{"b":2}', *map(deep, [10, *range(880, 1010, 10), 100_000])]
@@ -116,8 +115,8 @@ ODD = [b"", b"1,2", b"1],[1", b'{"a":1},{"b":2}', *map(deep, [10, *range(880, 10
 def test_what_is_no_json_or_deeply_nested_comes_back_byte_for_byte(tmp_path: Path, raw: bytes) -> None:
     path = archive_of(tmp_path / "calls.db", c=raw)
     with Archive.open(path) as archive:
-        export(archive, tmp_path / "a.jsonl")
-    import_jsonl(tmp_path / "copy.db", tmp_path / "a.jsonl")
+        archive.export(tmp_path / "a.jsonl")
+    import_file(tmp_path / "copy.db", tmp_path / "a.jsonl")
     with Archive.open(tmp_path / "copy.db") as copy:
         assert copy.get_raw("c") == raw
 
@@ -127,7 +126,7 @@ def said(tmp_path: Path, *messages: str) -> list[dict[str, str]]:
     turns = [{"role": "user", "message": message} for message in messages]
     path = archive_of(tmp_path / "calls.db", c=msgspec.json.encode({"conversation_id": "c", "transcript": turns}))
     with Archive.open(path) as archive:
-        export(archive, tmp_path / "t.csv", table="turns")
+        archive.export(tmp_path / "t.csv", table="turns")
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -158,8 +157,8 @@ def test_a_moment_that_no_calendar_has_stops_no_export(tmp_path: Path, start: in
     )
     with Archive.open(path) as archive:
         for name in ("a.jsonl", "a.csv", "a.parquet"):
-            assert export(archive, tmp_path / name) == 3
-        assert export(archive, tmp_path / "days.parquet", partition=True) == 3
+            assert archive.export(tmp_path / name) == 3
+        assert archive.export(tmp_path / "days.parquet", partition=True) == 3
     table = pq.read_table(tmp_path / "a.parquet").to_pylist()
     rows = {row["conversation_id"]: row["start_time_unix_secs"] for row in table}
     assert rows["ok"] == datetime.fromtimestamp(1_700_000_000, UTC)
@@ -176,5 +175,5 @@ def test_a_partitioned_export_is_whole_or_not_there(tmp_path: Path) -> None:
     connection.close()
     before = sorted(tmp_path.iterdir())
     with Archive.open(path) as archive, pytest.raises(ArchiveError, match="holds what convai_async did not write"):
-        export(archive, tmp_path / "a.parquet", partition=True)
+        archive.export(tmp_path / "a.parquet", partition=True)
     assert sorted(tmp_path.iterdir()) == before

@@ -25,7 +25,6 @@ from threaded_service import ThreadedService
 from convai_async import ConvAIClient
 from convai_async._support.atomic_files import AtomicFile, put_in_place
 from convai_async.archive import Archive
-from convai_async.archive._export import export
 from convai_async.harvest import harvest
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def test_an_export_is_whole_or_not_there(name: str, archive: Path, tmp_path: Pat
     assert steps.count("write") > 0
     assert [step for step in steps if step != "write"] == ["fsync", "link", "unlink", "fsync"]
     with Archive.open(archive) as opened:
-        export(opened, tmp_path / name)
+        opened.export(tmp_path / name)
     check(forks, name, None, content(tmp_path / name), steps)
 
 
@@ -111,7 +110,7 @@ def test_two_exports_of_the_same_archive_are_the_same_bytes(name: str, archive: 
     with Archive.open(archive) as opened:
         for folder in (tmp_path / "one", tmp_path / "other"):
             folder.mkdir()
-            export(opened, folder / name)
+            opened.export(folder / name)
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
