@@ -27,7 +27,7 @@ def start_bound(name: str, value: date | int | None) -> int | None:
         return None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time(), UTC)
-    return endpoints.unix_seconds(name, value, up=True)
+    return endpoints.to_unix_seconds(name, value, up=True)
 
 
 class Window(msgspec.Struct, frozen=True, order=True):
