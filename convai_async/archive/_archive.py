@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from convai_async.archive._conditions import parse_filters, validate_limit, validate_text
+from convai_async._support.validate import validate_integer
+from convai_async.archive._conditions import parse_filters, validate_text
 from convai_async.archive._database import ArchiveError, checked_path, missing_archive, open_for_reading
 from convai_async.archive._export import export_file, export_stream
 from convai_async.archive._import import import_file
@@ -194,7 +195,8 @@ class Archive:
             InvalidArgumentError: The text holds no word.
         """
         expression = parse_query(text)
-        validate_limit("limit", limit)
+        if limit is not None:
+            validate_integer("limit", limit, 0)
         return search(self._reader, expression, parse_filters(agent_id, since, until), limit)
 
     def count_hits(
@@ -334,6 +336,8 @@ class Archive:
         if isinstance(conversation_ids, str):
             raise InvalidArgumentError("conversation_ids", "must be several ids, such as a list, not one string")
         ids = list(conversation_ids)
+        for conversation_id in ids:
+            validate_text("conversation_ids", conversation_id)
         with self._writer(self._known_source(), exclusive=True) as writer:
             return writer.forget(ids)
 

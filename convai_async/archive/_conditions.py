@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convai_async._support.timestamps import latest_start
-from convai_async.archive._int64 import INT64_MAX
 from convai_async.archive._windows import BEGINNING, start_bound
 from convai_async.errors import InvalidArgumentError
 
@@ -78,13 +77,3 @@ def validate_text(parameter: str, text: str) -> None:
     """
     if "\0" in text or (not text.isascii() and text.encode(errors="ignore").decode() != text):
         raise InvalidArgumentError(parameter, f"{text!r} has characters that are not valid in text")
-
-
-def validate_limit(parameter: str, number: int | None) -> None:
-    """Make sure that a number of rows is valid.
-
-    Raises:
-        InvalidArgumentError: It is negative, or larger than SQLite takes.
-    """
-    if number is not None and not 0 <= number <= INT64_MAX:
-        raise InvalidArgumentError(parameter, f"must be from 0 to {INT64_MAX}, got {number}")

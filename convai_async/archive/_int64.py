@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from convai_async._support.validate import INT64_MAX
+
 INT64_MIN = -(2**63)
-INT64_MAX = 2**63 - 1
 
 Int64 = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)]
 """An integer that SQLite can hold, in a Struct that is decoded."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async import endpoints
 from convai_async._support.timestamps import credible_start
+from convai_async._support.validate import to_unix_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ def start_bound(name: str, value: date | int | None) -> int | None:
         return None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time(), UTC)
-    return endpoints.to_unix_seconds(name, value, up=True)
+    return to_unix_seconds(name, value, up=True)
 
 
 class Window(msgspec.Struct, frozen=True, order=True):
