@@ -14,7 +14,7 @@ from convai_async.archive._conditions import CREDIBLE_START, Condition, build_co
 from convai_async.archive._database import contents_of, errors_named, typed, value
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import is_same_line, summary_json
-from convai_async.archive._windows import BEGINNING, Window, may_lie_in, merged
+from convai_async.archive._windows import BEGINNING, Window, may_lie_in, read_windows
 from convai_async.errors import DecodeError
 from convai_async.models import ConversationSummary
 
@@ -65,7 +65,7 @@ class ArchiveQueries:
     def windows(self, agent_id: str) -> list[Window]:
         """Return the stretches of an agent's list that have been read, from old to new; empty stands for all agents."""
         with self._turn, contents_of(self.path):
-            return self._windows({agent_id, ""})
+            return read_windows(self._connection, {agent_id, ""})
 
     def count_conversations(self) -> int:
         """Return how many conversations are here that the service has, as far as is known."""
@@ -171,10 +171,6 @@ class ArchiveQueries:
 
     def _is_there(self, path: str) -> bool:
         return _recordings.is_recording(path) and (self.path.parent / path).exists()
-
-    def _windows(self, agent_ids: Collection[str]) -> list[Window]:
-        rows = self._connection.execute("SELECT agent_id, start_unix_secs, end_unix_secs FROM windows")
-        return merged(typed(Window, span) for agent_id, *span in rows if agent_id in agent_ids)
 
     def _among(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._turn, errors_named(self.path):

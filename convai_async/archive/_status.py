@@ -9,7 +9,7 @@ import msgspec
 from convai_async.archive._database import contents_of, typed, value
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import Failure
-from convai_async.archive._windows import Window, merged
+from convai_async.archive._windows import Window, read_windows
 
 if TYPE_CHECKING:
     import sqlite3
@@ -86,7 +86,7 @@ def read_status(reader: ArchiveReader) -> ArchiveStatus:
             failures=_count(connection, "failures"),
             oldest_unix_secs=msgspec.convert(oldest, int | None),
             newest_unix_secs=msgspec.convert(newest, int | None),
-            windows=_windows(connection),
+            windows=read_windows(connection, {""}),
             last_run=_last_run(connection),
             size=reader.path.stat().st_size,
         )
@@ -99,11 +99,6 @@ def read_failures(reader: ArchiveReader) -> list[Failure]:
             "SELECT conversation_id, error, attempts, part FROM failures ORDER BY conversation_id, part"
         )
         return [typed(Failure, row) for row in rows]
-
-
-def _windows(connection: sqlite3.Connection) -> list[Window]:
-    rows = connection.execute("SELECT start_unix_secs, end_unix_secs FROM windows WHERE agent_id = ''")
-    return merged(typed(Window, row) for row in rows)
 
 
 def _last_run(connection: sqlite3.Connection) -> HarvestRun | None:

@@ -9,9 +9,11 @@ import msgspec
 
 from convai_async._support.timestamps import credible_start
 from convai_async._support.validate import to_unix_seconds
+from convai_async.archive._database import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import sqlite3
+    from collections.abc import Collection, Iterable
 
 BEGINNING = 0
 """The start of a window without a lower bound, in unix seconds."""
@@ -67,6 +69,12 @@ def merged(windows: Iterable[Window]) -> list[Window]:
         elif last.end is not None and (window.end is None or window.end > last.end):
             result[-1] = Window(last.start, window.end)
     return result
+
+
+def read_windows(connection: sqlite3.Connection, agent_ids: Collection[str]) -> list[Window]:
+    """Return the ranges of the lists of these agents that were read, oldest first; empty stands for all agents."""
+    rows = connection.execute("SELECT agent_id, start_unix_secs, end_unix_secs FROM windows")
+    return merged(typed(Window, span) for agent_id, *span in rows if agent_id in agent_ids)
 
 
 def without(window: Window, windows: Iterable[Window]) -> list[Window]:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from convai_async.archive import _recordings
 from convai_async.archive._binding import bind, check_key
-from convai_async.archive._columns import DETAIL_TABLES, TOOL_CALLS, TURNS, Table
+from convai_async.archive._changes import (
+    add_windows,
+    clear_failures,
+    mark_deleted,
+    remove_conversations,
+    store_conversations,
+    store_failures,
+    store_recordings,
+)
 from convai_async.archive._database import (
     ArchiveBusyError,
     ArchiveError,
@@ -24,32 +30,18 @@ from convai_async.archive._database import (
     transaction,
     value,
 )
-from convai_async.archive._int64 import int64_or_none
 from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
-from convai_async.archive._records import (
-    ConversationUpdate,
-    DeletionUpdate,
-    Failure,
-    Recording,
-    RecordingUpdate,
-    Update,
-    summary_json,
-)
-from convai_async.archive._rows import DetailRow, Row, inserted_columns
-from convai_async.archive._windows import Window, merged
+from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterator, Sequence
-    from pathlib import Path
     from types import TracebackType
 
-_logger = logging.getLogger("convai_async")
+    from convai_async.archive._windows import Window
 
-_DETAILS = tuple(table.name for table in DETAIL_TABLES)
-_MESSAGE = inserted_columns(TURNS).index("message")
-_ROWS_A_STEP = 500
+_logger = logging.getLogger("convai_async")
 
 
 class ArchiveWriter(ArchiveQueries):
@@ -152,16 +144,16 @@ class ArchiveWriter(ArchiveQueries):
         gone = [item for item in updates if isinstance(item, DeletionUpdate)]
         recorded = [item for item in updates if isinstance(item, RecordingUpdate)]
         with self._transaction():
-            self._put([item for item in fetched if not self._came_too_late(item)], now)
-            self._clear_failures([item.conversation_id for item in fetched], "conversation")
-            self._store_recordings(recorded, now)
-            self._store_failures([item for item in updates if isinstance(item, Failure)], now)
+            store_conversations(self._connection, [item for item in fetched if not self._is_outdated(item)], now)
+            clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
+            store_recordings(self._connection, self.path, recorded, now)
+            store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
             if forget:
-                self._forget([item.conversation_id for item in gone])
+                remove_conversations(self._connection, self.path, [item.conversation_id for item in gone])
             else:
-                self._mark_deleted(gone, now)
+                mark_deleted(self._connection, gone, now)
             if windows:
-                self._add_windows(windows, agent_id)
+                add_windows(self._connection, windows, agent_id)
 
     def store_if_better(self, item: ConversationUpdate) -> None:
         """Write what a webhook brought, unless it would replace something newer or more complete.
@@ -188,9 +180,9 @@ class ArchiveWriter(ArchiveQueries):
                 row = {name: content for name, content in row.items() if name not in kept}
                 row["has_audio"] = document.has_audio or stored.has_audio
                 item = msgspec.structs.replace(item, row=row)
-            self._put([item], now)
+            store_conversations(self._connection, [item], now)
             if document.final and document.turns:
-                self._clear_failures([item.conversation_id], "conversation")
+                clear_failures(self._connection, [item.conversation_id], "conversation")
 
     def forget(self, ids: Sequence[str]) -> int:
         """Remove conversations and whatever belongs to them, recordings too, and return how many were here.
@@ -202,7 +194,7 @@ class ArchiveWriter(ArchiveQueries):
                 see `scrub`.
         """
         with contents_of(self.path), self._transaction():
-            count = self._forget(ids)
+            count = remove_conversations(self._connection, self.path, ids)
         self.scrub()
         return count
 
@@ -262,31 +254,6 @@ class ArchiveWriter(ArchiveQueries):
         with self._turn, errors_named(self.path):
             check_in_place(self.path, self._identity, self._connection)
 
-    def _put(self, items: Sequence[ConversationUpdate], now: int) -> None:
-        if any(map(self._takes_words_away, items)):
-            self._connection.execute("UPDATE archive SET scrub_due = 1")
-        self._delete(_DETAILS, [item.conversation_id for item in items])
-        self._upsert("conversations", [_at(now, item.row) for item in items])
-        self._insert_many(TURNS, [row for item in items for row in item.turns])
-        self._insert_many(TOOL_CALLS, [row for item in items for row in item.tool_calls])
-
-    def _takes_words_away(self, item: ConversationUpdate) -> bool:
-        """Return whether a turn that is here is not in the new document, as after the service has redacted it."""
-        said = {row[_MESSAGE] for row in item.turns}
-        rows = self._connection.execute(
-            "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (item.conversation_id,)
-        )
-        return any(message not in said for (message,) in rows)
-
-    def _came_too_late(self, item: ConversationUpdate) -> bool:
-        """Tell whether a webhook brought the end of a conversation that was fetched before it."""
-        if item.final:
-            return False
-        stored = Document.stored(self._connection, item.conversation_id)
-        return (
-            stored is not None and stored.from_webhook and stored.final and stored.is_as_complete_as(Document.of(item))
-        )
-
     def begin_run(self) -> int:
         """Note that a run begins, and return its number."""
         with self._transaction():
@@ -302,7 +269,7 @@ class ArchiveWriter(ArchiveQueries):
         """
         with self._transaction():
             rows = self._connection.execute("SELECT conversation_id FROM failures WHERE part = 'list'").fetchall()
-            self._clear_failures([each for (each,) in rows if each not in ids], "list")
+            clear_failures(self._connection, [each for (each,) in rows if each not in ids], "list")
 
     def end_run(self, run_id: int, report: Any, error: str | None = None) -> None:
         """Note how a run ended.
@@ -322,126 +289,11 @@ class ArchiveWriter(ArchiveQueries):
             )
         self._run_id = None
 
-    def _store_recordings(self, recorded: Sequence[RecordingUpdate], now: int) -> None:
-        self._upsert(
-            "audio", [_audio_row(item.conversation_id, item.audio, self.path) for item in recorded if item.audio]
+    def _is_outdated(self, item: ConversationUpdate) -> bool:
+        """Tell whether a webhook brought the end of a conversation that was fetched before it."""
+        if item.final:
+            return False
+        stored = Document.stored(self._connection, item.conversation_id)
+        return (
+            stored is not None and stored.from_webhook and stored.final and stored.is_as_complete_as(Document.of(item))
         )
-        self._connection.executemany(
-            "UPDATE conversations SET no_audio_unix_secs = ? WHERE conversation_id = ?",
-            [(None if item.audio else item.unix_secs or now, item.conversation_id) for item in recorded],
-        )
-        self._clear_failures([item.conversation_id for item in recorded], "audio")
-
-    def _store_failures(self, failures: Sequence[Failure], now: int) -> None:
-        self._connection.executemany(
-            """
-            INSERT INTO failures (conversation_id, part, error, attempts, failed_unix_secs, summary_json)
-            VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-                error = excluded.error,
-                attempts = attempts + excluded.attempts,
-                failed_unix_secs = excluded.failed_unix_secs,
-                summary_json = coalesce(excluded.summary_json, summary_json)
-            """,
-            [
-                (item.conversation_id, item.part, item.error, item.attempts, now, summary_json(item.summary))
-                for item in failures
-            ],
-        )
-
-    def _clear_failures(self, ids: Sequence[str], part: str) -> None:
-        self._connection.executemany(
-            "DELETE FROM failures WHERE conversation_id = ? AND part = ?",
-            [(conversation_id, part) for conversation_id in ids],
-        )
-
-    def _mark_deleted(self, gone: Sequence[DeletionUpdate], now: int) -> None:
-        self._connection.executemany(
-            "UPDATE conversations SET deleted_unix_secs = ? WHERE conversation_id = ?",
-            [(item.unix_secs or now, item.conversation_id) for item in gone],
-        )
-        self._delete(("failures",), [item.conversation_id for item in gone])
-
-    def _forget(self, ids: Sequence[str]) -> int:
-        paths = [
-            path
-            for conversation_id in ids
-            for (path,) in self._connection.execute(
-                "SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,)
-            )
-        ]
-        _recordings.remove(self.path, ids, paths)
-        changes = self._connection.total_changes
-        self._delete((*_DETAILS, "audio", "failures"), ids)
-        # A line of the list that could not be read has no id of its own.
-        self._connection.executemany(
-            "DELETE FROM failures WHERE part = 'list' AND instr(summary_json, ?)",
-            [(msgspec.json.encode(each),) for each in ids],
-        )
-        count = self._connection.executemany(
-            "DELETE FROM conversations WHERE conversation_id = ?", [(conversation_id,) for conversation_id in ids]
-        ).rowcount
-        if self._connection.total_changes > changes:
-            self._connection.execute("UPDATE archive SET scrub_due = 1")
-        return count
-
-    def _delete(self, tables: Sequence[str], ids: Sequence[str]) -> None:
-        for table in tables:
-            self._connection.executemany(
-                f"DELETE FROM {table} WHERE conversation_id = ?",  # noqa: S608 - names of our own
-                [(conversation_id,) for conversation_id in ids],
-            )
-
-    def _add_windows(self, windows: Sequence[Window], agent_id: str) -> None:
-        every = merged([*self._windows({agent_id}), *windows])
-        self._connection.execute("DELETE FROM windows WHERE agent_id = ?", (agent_id,))
-        self._connection.executemany(
-            "INSERT INTO windows (agent_id, start_unix_secs, end_unix_secs) VALUES (?, ?, ?)",
-            [(agent_id, window.start, window.end) for window in every],
-        )
-
-    def _upsert(self, table: str, rows: list[Row]) -> None:
-        if not rows:
-            return
-        columns = list(rows[0])
-        names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
-        updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
-        # An upsert, since REPLACE would delete the old row, and by the foreign keys its recording.
-        statement = f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO UPDATE SET {updates}"  # noqa: S608
-        try:
-            self._connection.executemany(statement, rows)
-        except OverflowError:
-            self._connection.executemany(statement, map(_without_giants, rows))
-
-    def _insert_many(self, table: Table, rows: list[DetailRow]) -> None:
-        """Insert new rows of a detail table.
-
-        Many with one statement: between statements this thread would wait for the others each time.
-        """
-        columns = inserted_columns(table)
-        places = f"({', '.join('?' * len(columns))})"
-        for first in range(0, len(rows), _ROWS_A_STEP):
-            some = rows[first : first + _ROWS_A_STEP]
-            values = list(chain.from_iterable(some))
-            statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {', '.join([places] * len(some))}"  # noqa: S608
-            try:
-                self._connection.execute(statement, values)
-            except OverflowError:
-                self._connection.execute(statement, list(map(int64_or_none, values)))
-
-
-def _without_giants(row: Row) -> Row:
-    return {name: int64_or_none(content) for name, content in row.items()}
-
-
-def _at(now: int, row: Row) -> Row:
-    return row if row["fetched_unix_secs"] is not None else row | {"fetched_unix_secs": now}
-
-
-def _audio_row(conversation_id: str, audio: Recording, archive: Path) -> Row:
-    return {
-        "conversation_id": conversation_id,
-        "path": audio.path.relative_to(archive.parent).as_posix(),
-        "size": audio.size,
-        "sha256": audio.sha256,
-        "content_type": audio.content_type,
-    }
