@@ -8,7 +8,7 @@
 """
 
 from convai_async.archive._archive import Archive
-from convai_async.archive._database import ArchiveBusyError, ArchiveError
+from convai_async.archive._errors import ArchiveBusyError, ArchiveError
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as recording_file_name
 from convai_async.archive._records import Failure

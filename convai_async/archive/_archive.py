@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from convai_async._support.validate import validate_integer
 from convai_async.archive._conditions import parse_filters, validate_text
-from convai_async.archive._database import ArchiveError, checked_path, missing_archive, open_for_reading
+from convai_async.archive._database import missing_archive, open_for_reading, validate_path
+from convai_async.archive._errors import ArchiveError
 from convai_async.archive._export import export_file, export_stream
 from convai_async.archive._import import import_file
 from convai_async.archive._reader import ArchiveReader
@@ -81,7 +82,7 @@ class Archive:
         Raises:
             ArchiveError: The file does not exist, is not a convai archive, or is of another version.
         """
-        archive = cls(checked_path(path), create=create, source=source)
+        archive = cls(validate_path(path), create=create, source=source)
         if create or source is not None:
             if not create and not archive.path.exists():
                 raise missing_archive(archive.path)

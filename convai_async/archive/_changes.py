@@ -12,7 +12,7 @@ from convai_async.archive._columns import DETAIL_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._int64 import int64_or_none
 from convai_async.archive._records import summary_json
 from convai_async.archive._rows import inserted_columns
-from convai_async.archive._windows import merged, read_windows
+from convai_async.archive._windows import merge_windows, read_windows
 
 if TYPE_CHECKING:
     import sqlite3
@@ -123,7 +123,7 @@ def mark_scrub_due(connection: sqlite3.Connection) -> None:
 
 def add_windows(connection: sqlite3.Connection, windows: Iterable[Window], agent_id: str) -> None:
     """Note ranges of an agent's list as read; empty stands for all agents."""
-    every = merged([*read_windows(connection, {agent_id}), *windows])
+    every = merge_windows([*read_windows(connection, {agent_id}), *windows])
     connection.execute("DELETE FROM windows WHERE agent_id = ?", (agent_id,))
     connection.executemany(
         "INSERT INTO windows (agent_id, start_unix_secs, end_unix_secs) VALUES (?, ?, ?)",

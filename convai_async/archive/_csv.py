@@ -32,8 +32,8 @@ def _line(values: Iterable[Any]) -> bytes:
 def _cell(value: Any) -> str:
     """Return a cell: numbers without quotes, nothing for None, and anything else as text in quotes.
 
-    What callers say comes from strangers: =cmd|... must stay text where somebody opens the file, and a semicolon
-    must not begin another cell.
+    Messages come from strangers: =cmd|... must stay text when the file is opened, and a semicolon must not begin
+    another cell.
     """
     if value is None or isinstance(value, (int, float)):
         return "" if value is None else str(value)

@@ -13,7 +13,13 @@ from convai_async._support.timestamps import utc_datetime
 from convai_async.archive import _csv, _jsonl
 from convai_async.archive._batches import report_progress, split_into_batches
 from convai_async.archive._columns import DETAIL_TABLES
-from convai_async.archive._files import COMPRESSED_SUFFIXES, check_destination, compressed, new_file, new_folder
+from convai_async.archive._files import (
+    COMPRESSED_SUFFIXES,
+    check_destination,
+    create_file,
+    create_folder,
+    open_compressed,
+)
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -57,7 +63,7 @@ def export_file(  # noqa: PLR0913 - see `Archive.export`
     if kind == "parquet":
         rows = report_progress(_parquet_rows(reader, condition), progress)
         return _export_parquet(reader.path, rows, path, partition=partition, overwrite=overwrite)
-    with new_file(path, overwrite=overwrite) as file, compressed(file, compression) as stream:
+    with create_file(path, overwrite=overwrite) as file, open_compressed(file, compression) as stream:
         return export_stream(reader, stream, condition, format=kind, table=table, progress=progress)
 
 
@@ -93,15 +99,15 @@ def _export_parquet(
             "files that end in .parquet need an extra: pip install 'convai-async[parquet]'"
         ) from error
     if not partition:
-        with new_file(path, overwrite=overwrite) as file:
+        with create_file(path, overwrite=overwrite) as file:
             return _parquet.write(split_into_batches(rows), file, archive)
     count = 0
-    with new_folder(path) as parts:
+    with create_folder(path) as parts:
         # Conversations of an unknown day come before the others, and after them.
         for number, (day, of_the_day) in enumerate(groupby(rows, key=_day)):
             folder = parts / f"date={day}"
             folder.mkdir(mode=0o700, exist_ok=True)
-            with new_file(folder / f"part-{number}.parquet") as file:
+            with create_file(folder / f"part-{number}.parquet") as file:
                 count += _parquet.write(split_into_batches(of_the_day), file, archive)
     return count
 

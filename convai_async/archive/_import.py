@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from convai_async.archive import _jsonl
 from convai_async.archive._batches import report_progress, split_into_batches
-from convai_async.archive._database import ArchiveError
-from convai_async.archive._files import decompressed
+from convai_async.archive._errors import ArchiveError
+from convai_async.archive._files import open_decompressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +30,7 @@ def import_file(
         open_writer: Opens the archive for writing, given the address of the service that the file is of.
         progress: Called with the number of conversations so far.
     """
-    with decompressed(file) as stream:
+    with open_decompressed(file) as stream:
         lines = report_progress(_jsonl.read(file, stream), progress)
         first = next(lines, None)
         if first is None:

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from convai_async.archive import _recordings
-from convai_async.archive._database import ArchiveError
+from convai_async.archive._errors import ArchiveError
 from convai_async.archive._int64 import Int64
 from convai_async.archive._records import DeletionUpdate, Failure, Recording, RecordingUpdate, Update, decode_update
 from convai_async.errors import DecodeError

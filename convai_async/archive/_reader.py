@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.archive._columns import EXPORTED
-from convai_async.archive._database import ArchiveError, contents_of, typed, value
+from convai_async.archive._database import fetch_value, to_struct
+from convai_async.archive._errors import ArchiveError, translate_content_errors
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class ArchiveReader:
 
     def source(self) -> str:
         """Return the address of the service."""
-        with contents_of(self.path):
-            return msgspec.convert(value(self.connection, "SELECT source FROM archive"), str)
+        with translate_content_errors(self.path):
+            return msgspec.convert(fetch_value(self.connection, "SELECT source FROM archive"), str)
 
     def raw(self, conversation_id: str) -> bytes:
         """Return a conversation's JSON.
@@ -71,7 +72,7 @@ class ArchiveReader:
         Raises:
             ArchiveError: The archive does not have it.
         """
-        with contents_of(self.path):
+        with translate_content_errors(self.path):
             row = self.connection.execute(
                 "SELECT raw FROM conversations WHERE conversation_id = ?", (conversation_id,)
             ).fetchone()
@@ -81,7 +82,7 @@ class ArchiveReader:
 
     def conversations(self, condition: Condition) -> Iterator[Conversation]:
         """Yield the conversations that decode, oldest first."""
-        with contents_of(self.path):
+        with translate_content_errors(self.path):
             for (raw,) in self.connection.execute(
                 f"SELECT raw FROM conversations WHERE decode_error IS NULL AND {condition.sql}"  # noqa: S608
                 f" ORDER BY {_OLDEST_FIRST}",
@@ -91,7 +92,7 @@ class ArchiveReader:
 
     def records(self, condition: Condition) -> Iterator[ArchivedConversation]:
         """Yield conversations with their metadata, oldest first."""
-        with contents_of(self.path):
+        with translate_content_errors(self.path):
             for row in self.connection.execute(
                 "SELECT conversation_id, raw, summary_json, fetched_unix_secs, deleted_unix_secs, no_audio_unix_secs,"  # noqa: S608
                 " from_webhook, path, size, sha256, content_type"
@@ -101,7 +102,7 @@ class ArchiveReader:
             ):
                 *fields, from_webhook, path, size, sha256, content_type = row
                 audio = None if path is None else (path, size, sha256, content_type)
-                yield typed(ArchivedConversation, (*fields, bool(from_webhook), audio))
+                yield to_struct(ArchivedConversation, (*fields, bool(from_webhook), audio))
 
     def rows(self, table: str, condition: Condition) -> Iterator[dict[str, Any]]:
         """Yield the rows of ``conversations``, ``turns`` or ``tool_calls``, without JSON, oldest first."""
@@ -110,7 +111,7 @@ class ArchiveReader:
             source, order = f"{table} JOIN conversations USING (conversation_id)", f"{order}, {table}.position"
         columns = [column.name for column in EXPORTED[table].exported]
         names = ", ".join(f"{table}.{name}" for name in columns)
-        with contents_of(self.path):
+        with translate_content_errors(self.path):
             for row in self.connection.execute(
                 f"SELECT {names} FROM {source} WHERE {condition.sql} ORDER BY {order}",  # noqa: S608
                 condition.parameters,
@@ -120,7 +121,7 @@ class ArchiveReader:
     def nested(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
         columns = [column.name for column in EXPORTED[table].exported if column.name != "conversation_id"]
-        with contents_of(self.path):
+        with translate_content_errors(self.path):
             rows = self.connection.execute(
                 f"SELECT {', '.join(columns)} FROM {table} WHERE conversation_id = ? ORDER BY position",  # noqa: S608
                 (conversation_id,),

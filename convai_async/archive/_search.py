@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convai_async.archive._conditions import validate_text
-from convai_async.archive._database import contents_of, typed, value
+from convai_async.archive._database import fetch_value, to_struct
+from convai_async.archive._errors import translate_content_errors
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ class SearchHit(msgspec.Struct, frozen=True):
 
 def search(reader: ArchiveReader, expression: str, condition: Condition, limit: int | None) -> Iterator[SearchHit]:
     """Yield the turns that match an expression of `parse_query`, newest conversations first."""
-    with contents_of(reader.path):
+    with translate_content_errors(reader.path):
         for row in reader.connection.execute(
             "SELECT conversation_id, agent_id, start_time_unix_secs, position, time_in_call_secs, role,"  # noqa: S608
             f" turns.message FROM turns_search{_JOINS} WHERE turns_search MATCH ? AND {condition.sql}"
             " ORDER BY start_time_unix_secs DESC, conversation_id, position LIMIT ?",
             [expression, *condition.parameters, -1 if limit is None else limit],
         ):
-            yield typed(SearchHit, row)
+            yield to_struct(SearchHit, row)
 
 
 def count_hits(reader: ArchiveReader, expression: str, condition: Condition) -> int:
@@ -59,8 +60,8 @@ def count_hits(reader: ArchiveReader, expression: str, condition: Condition) -> 
         f"SELECT count(*) FROM turns_search{_JOINS if condition.parameters else ''}"  # noqa: S608
         f" WHERE turns_search MATCH ? AND {condition.sql}"
     )
-    with contents_of(reader.path):
-        return int(value(reader.connection, query, expression, *condition.parameters))
+    with translate_content_errors(reader.path):
+        return int(fetch_value(reader.connection, query, expression, *condition.parameters))
 
 
 def parse_query(text: str) -> str:

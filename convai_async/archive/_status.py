@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive._database import contents_of, typed, value
+from convai_async.archive._database import fetch_value, to_struct
+from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import Failure
 from convai_async.archive._windows import Window, read_windows
@@ -70,7 +71,7 @@ class ArchiveStatus(msgspec.Struct, frozen=True):
 def read_status(reader: ArchiveReader) -> ArchiveStatus:
     """Return the contents of an archive in numbers."""
     connection = reader.connection
-    with contents_of(reader.path):
+    with translate_content_errors(reader.path):
         conversations, final, deleted, undecodable, oldest, newest = connection.execute(
             f"SELECT count(*), count(*) FILTER (WHERE {IS_COMPLETE}), count(deleted_unix_secs),"  # noqa: S608
             " count(decode_error), min(start_time_unix_secs), max(start_time_unix_secs) FROM conversations"
@@ -94,11 +95,11 @@ def read_status(reader: ArchiveReader) -> ArchiveStatus:
 
 def read_failures(reader: ArchiveReader) -> list[Failure]:
     """Return everything that could not be fetched."""
-    with contents_of(reader.path):
+    with translate_content_errors(reader.path):
         rows = reader.connection.execute(
             "SELECT conversation_id, error, attempts, part FROM failures ORDER BY conversation_id, part"
         )
-        return [typed(Failure, row) for row in rows]
+        return [to_struct(Failure, row) for row in rows]
 
 
 def _last_run(connection: sqlite3.Connection) -> HarvestRun | None:
@@ -108,8 +109,8 @@ def _last_run(connection: sqlite3.Connection) -> HarvestRun | None:
     if row is None:
         return None
     started, ended, report, error = row
-    return typed(HarvestRun, (started, ended, None if report is None else msgspec.json.decode(report), error))
+    return to_struct(HarvestRun, (started, ended, None if report is None else msgspec.json.decode(report), error))
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:
-    return int(value(connection, f"SELECT count(*) FROM {table}"))  # noqa: S608 - a constant
+    return int(fetch_value(connection, f"SELECT count(*) FROM {table}"))  # noqa: S608 - a constant

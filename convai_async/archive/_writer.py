@@ -1,4 +1,4 @@
-"""The writing side of the archive."""
+"""Write to an archive."""
 
 from __future__ import annotations
 
@@ -19,17 +19,8 @@ from convai_async.archive._changes import (
     store_failures,
     store_recordings,
 )
-from convai_async.archive._database import (
-    ArchiveBusyError,
-    ArchiveError,
-    FileIdentity,
-    check_in_place,
-    contents_of,
-    errors_named,
-    open_for_writing,
-    transaction,
-    value,
-)
+from convai_async.archive._database import FileIdentity, check_in_place, fetch_value, open_for_writing, transaction
+from convai_async.archive._errors import ArchiveBusyError, ArchiveError, translate_content_errors, translate_errors
 from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
@@ -51,26 +42,26 @@ class ArchiveWriter(ArchiveQueries):
 
     Args:
         path: The file.
-        source: The address of the service that it is of.
-        create: Whether to make it when there is no file.
+        source: The address of the service that the conversations are from.
+        create: Whether to make the file if it does not exist.
         exclusive: Whether to keep others from opening it like this. Those that are not exclusive can write meanwhile:
             each write is one transaction, and they wait for each other.
-        key_fingerprint: Returns the hash of the API key with a salt: `ConvAIClient.key_fingerprint`. None if
-            what is written comes without a key.
+        key_fingerprint: Returns the hash of the API key with a salt: `ConvAIClient.key_fingerprint`. None if the
+            key is not known.
         same_workspace: Whether to accept another key than the one that the archive is bound to.
-        clock: Tells the time of day in unix seconds.
+        clock: Returns the current time in unix seconds.
 
     Raises:
-        ArchiveBusyError: Somebody else has it open like this, or is writing to it for too long.
-        ArchiveError: The file is something else, of another source, of a newer version, bound to another key, has
-            hard links, or cannot be written.
+        ArchiveBusyError: Another process has it open like this, or has been writing for 30 s.
+        ArchiveError: The file is not a convai archive, of another service, of a newer version, bound to another key,
+            has hard links, or cannot be written.
 
     Attributes:
         path: The file.
-        bound: Whether it is bound to the key; True without a key.
+        bound: Whether the archive is bound to the key; True without a key.
     """
 
-    def __init__(  # noqa: PLR0913 - each by its name
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         path: str | os.PathLike[str],
         source: str,
@@ -87,12 +78,12 @@ class ArchiveWriter(ArchiveQueries):
         self._run_id: int | None = None
         self._key_fingerprint = key_fingerprint
         try:
-            with contents_of(file):
+            with translate_content_errors(file):
                 self.bound = key_fingerprint is None or check_key(
                     connection, file, key_fingerprint, same_workspace=same_workspace
                 )
             if exclusive:
-                self._scrub_what_was_left()
+                self._scrub_if_due()
         except BaseException:
             self.close()
             raise
@@ -110,7 +101,7 @@ class ArchiveWriter(ArchiveQueries):
             self.close()
 
     def close(self) -> None:
-        """Close the file, when nobody is busy with it any more, and let others write to it."""
+        """Close the file when no thread uses it, and let others write to it."""
         with self._turn:
             self._connection.close()
         if self._lock is not None:
@@ -119,7 +110,7 @@ class ArchiveWriter(ArchiveQueries):
     def bind(self) -> None:
         """Bind the archive to the key that it was opened with."""
         if self._key_fingerprint is not None:
-            with self._turn, errors_named(self.path):
+            with self._turn, translate_errors(self.path):
                 bind(self._connection, self._key_fingerprint)
         self.bound = True
 
@@ -129,13 +120,13 @@ class ArchiveWriter(ArchiveQueries):
         """Write updates, and the windows that they complete, in one transaction.
 
         Args:
-            updates: What was found out, in place of what is there of the same ids.
-            windows: Stretches of the list of which everything is known now.
-            agent_id: Of which agent's list; empty stands for all agents.
-            forget: Whether a conversation that the service has no more is removed, and not only marked.
+            updates: The updates; a conversation replaces the one of the same id.
+            windows: Ranges of the list that were read.
+            agent_id: The agent whose list it is; empty stands for all agents.
+            forget: Whether to remove conversations that the service has deleted, instead of marking them.
 
         Raises:
-            ArchiveError: They cannot be written; then none of them was.
+            ArchiveError: The updates cannot be written; none of them was.
         """
         now = int(self._clock())
         fetched = list(
@@ -156,9 +147,9 @@ class ArchiveWriter(ArchiveQueries):
                 add_windows(self._connection, windows, agent_id)
 
     def store_if_better(self, item: ConversationUpdate) -> None:
-        """Write what a webhook brought, unless it would replace something newer or more complete.
+        """Store a webhook's conversation, unless the stored one is newer or more complete.
 
-        See `store_conversation` for the rule. What the archive knows beside the document stays.
+        `Archive.add` has the rule. Columns for which the new document has no value stay.
 
         Raises:
             ArchiveError: It cannot be written.
@@ -185,41 +176,41 @@ class ArchiveWriter(ArchiveQueries):
                 clear_failures(self._connection, [item.conversation_id], "conversation")
 
     def forget(self, ids: Sequence[str]) -> int:
-        """Remove conversations and whatever belongs to them, recordings too, and return how many were here.
+        """Remove conversations and all that belongs to them, and return how many there were.
 
         Nothing of them is left in the file.
 
         Raises:
-            ArchiveError: They cannot be removed; then none of them was. Or they are, but not their last traces:
-                see `scrub`.
+            ArchiveError: They cannot be removed; none of them was. Or their rows are removed, but not their last
+                bytes: see `scrub`.
         """
-        with contents_of(self.path), self._transaction():
+        with translate_content_errors(self.path), self._transaction():
             count = remove_conversations(self._connection, self.path, ids)
         self.scrub()
         return count
 
     def scrub(self) -> None:
-        """Wipe out what was removed, where it lives on: in the search index until its parts are merged, and in the log.
+        """Wipe removed text from the search index, which keeps it until its parts are merged, and from the log.
 
-        The pages that it freed are overwritten already, as the archive is opened with ``secure_delete``. Removing
-        rows notes that this is due, in the same transaction; when it is not, nothing happens.
+        Free pages are overwritten already, by ``secure_delete``. Removing rows notes in the same transaction that
+        this is due; if it is not, nothing happens.
 
         Raises:
-            ArchiveBusyError: Somebody is reading the archive as it was, and so keeps the log. It stays due.
+            ArchiveBusyError: Another process is reading, and so keeps the log. The scrub stays due.
             ArchiveError: The archive cannot be written.
         """
-        with self._turn, contents_of(self.path):
-            if not value(self._connection, "SELECT scrub_due FROM archive"):
+        with self._turn, translate_content_errors(self.path):
+            if not fetch_value(self._connection, "SELECT scrub_due FROM archive"):
                 return
             self._connection.execute("INSERT INTO turns_search (turns_search) VALUES ('optimize')")
-            if value(self._connection, "PRAGMA wal_checkpoint (TRUNCATE)"):
+            if fetch_value(self._connection, "PRAGMA wal_checkpoint (TRUNCATE)"):
                 raise ArchiveBusyError(
                     f"the conversations are removed from {str(self.path)!r}, but their bytes are still in its log,"
                     " as another program is reading it: close that, and run the same command again"
                 )
             self._connection.execute("UPDATE archive SET scrub_due = 0")
 
-    def _scrub_what_was_left(self) -> None:
+    def _scrub_if_due(self) -> None:
         try:
             self.scrub()
         except ArchiveBusyError as error:
@@ -227,20 +218,20 @@ class ArchiveWriter(ArchiveQueries):
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Write in one transaction, alone, if the file still has its name."""
-        with self._turn, errors_named(self.path):
+        """Write in one transaction, after checking that the file still has its name."""
+        with self._turn, translate_errors(self.path):
             check_in_place(self.path, self._identity, self._connection)
             with transaction(self._connection):
                 self._check_run()
                 yield
 
     def _check_run(self) -> None:
-        """Make sure that what this run has written is still there.
+        """Make sure that the file still has everything that this run has written.
 
         Raises:
-            ArchiveError: The file's contents are older than the run: a window must not be noted for what they lack.
+            ArchiveError: Its contents were replaced by older ones: a window must not be noted as read.
         """
-        if self._run_id is not None and not value(
+        if self._run_id is not None and not fetch_value(
             self._connection,
             "SELECT EXISTS (SELECT 1 FROM runs WHERE run_id = ? AND ended_unix_secs IS NULL)",
             self._run_id,
@@ -251,18 +242,18 @@ class ArchiveWriter(ArchiveQueries):
             )
 
     def _check_in_place(self) -> None:
-        with self._turn, errors_named(self.path):
+        with self._turn, translate_errors(self.path):
             check_in_place(self.path, self._identity, self._connection)
 
     def begin_run(self) -> int:
-        """Note that a run begins, and return its number."""
+        """Record that a run begins, and return its number."""
         with self._transaction():
             cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
         self._run_id = int(cursor.lastrowid or 0)
         return self._run_id
 
     def keep_list_failures(self, ids: Collection[str]) -> None:
-        """Remove the failures of parts of the list, except for these: the whole list was read again.
+        """Remove the failures of parts of the list, except for these, after the whole list was read.
 
         Raises:
             ArchiveError: They cannot be removed.
@@ -272,7 +263,7 @@ class ArchiveWriter(ArchiveQueries):
             clear_failures(self._connection, [each for (each,) in rows if each not in ids], "list")
 
     def end_run(self, run_id: int, report: Any, error: str | None = None) -> None:
-        """Note how a run ended.
+        """Record how a run ended.
 
         Args:
             run_id: The run's number.
@@ -290,7 +281,7 @@ class ArchiveWriter(ArchiveQueries):
         self._run_id = None
 
     def _is_outdated(self, item: ConversationUpdate) -> bool:
-        """Tell whether a webhook brought the end of a conversation that was fetched before it."""
+        """Return whether a webhook has stored the end of a conversation that was fetched before it ended."""
         if item.final:
             return False
         stored = Document.stored(self._connection, item.conversation_id)

@@ -15,7 +15,7 @@ from archives import import_file
 from backports import zstd
 
 from convai_async.archive import Archive, ArchiveError, store_conversation
-from convai_async.archive._files import new_file
+from convai_async.archive._files import create_file
 from convai_async.archive._records import DeletionUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import ConfigurationError, InvalidArgumentError
@@ -278,7 +278,7 @@ def test_a_file_that_appears_while_another_is_written_is_not_replaced(tmp_path: 
     path = tmp_path / "a.csv"
 
     def write() -> None:
-        with new_file(path) as file:
+        with create_file(path) as file:
             file.write(b"mine")
             path.write_bytes(b"precious")
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async.archive import Window
-from convai_async.archive._windows import merged, without
+from convai_async.archive._windows import merge_windows, without
 
 moments = st.integers(0, 30)
 windows = st.builds(Window, moments, st.none() | moments)
@@ -20,7 +20,7 @@ def moments_of(*many: Window) -> set[int]:
 
 @given(some)
 def test_merging_changes_no_moment_and_leaves_gaps_between(many: list[Window]) -> None:
-    result = merged(many)
+    result = merge_windows(many)
     assert moments_of(*result) == moments_of(*many)
     for earlier, later in pairwise(result):
         assert earlier.end is not None

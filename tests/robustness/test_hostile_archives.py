@@ -171,10 +171,13 @@ def test_no_command_breaks_on_an_archive_with_something_wrong_in_it(
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
-        ("UPDATE archive SET source = x'ff'", r"holds what convai_async did not write \(Expected `str`, got `bytes`"),
-        ("DELETE FROM archive", "holds what convai_async did not write"),
+        (
+            "UPDATE archive SET source = x'ff'",
+            r"data that convai_async did not write \(Expected `str`, got `bytes`",
+        ),
+        ("DELETE FROM archive", "holds data that convai_async did not write"),
         ("DROP TABLE runs", "has no table runs: restore it from a backup"),
-        ("PRAGMA user_version = 0", "is marked as an archive, but of an unknown version"),
+        ("PRAGMA user_version = 0", "is marked as a convai archive, but its version is unknown"),
     ],
 )
 def test_what_is_wrong_is_said(sound: Path, tmp_path: Path, statements: str, problem: str) -> None:

@@ -174,6 +174,6 @@ def test_a_partitioned_export_is_whole_or_not_there(tmp_path: Path) -> None:
         connection.execute("UPDATE conversations SET agent_id = x'ff' WHERE conversation_id = 'd'")
     connection.close()
     before = sorted(tmp_path.iterdir())
-    with Archive.open(path) as archive, pytest.raises(ArchiveError, match="holds what convai_async did not write"):
+    with Archive.open(path) as archive, pytest.raises(ArchiveError, match="holds data that convai_async did not write"):
         archive.export(tmp_path / "a.parquet", partition=True)
     assert sorted(tmp_path.iterdir()) == before
