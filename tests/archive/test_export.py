@@ -76,9 +76,7 @@ def dump(path: Path) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
-def test_what_is_exported_and_imported_is_the_same_archive(
-    archive: Archive, path: Path, tmp_path: Path, suffix: str
-) -> None:
+def test_import_of_an_export_gives_the_same_archive(archive: Archive, path: Path, tmp_path: Path, suffix: str) -> None:
     seen: list[int] = []
     exported = tmp_path / f"calls.jsonl{suffix}"
     assert archive.export(exported, progress=seen.append) == 36
@@ -117,7 +115,7 @@ def test_import_reads_list_entries_that_older_versions_exported_as_listed(tmp_pa
     assert dump(tmp_path / "copy.db") == dump(tmp_path / "calls.db")
 
 
-def test_a_line_holds_the_service_s_json(archive: Archive, tmp_path: Path) -> None:
+def test_exported_line_holds_the_json_of_the_service(archive: Archive, tmp_path: Path) -> None:
     archive.export(tmp_path / "calls.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
     by_id = {line["conversation_id"]: line for line in lines}
@@ -127,7 +125,7 @@ def test_a_line_holds_the_service_s_json(archive: Archive, tmp_path: Path) -> No
     assert "raw_base64" in by_id["conv_broken"]
 
 
-def test_only_what_was_chosen_is_exported(archive: Archive, tmp_path: Path) -> None:
+def test_filters_select_the_exported_conversations(archive: Archive, tmp_path: Path) -> None:
     everything = list(archive.conversations())
     agent = next(each.agent_id for each in everything if each.agent_id)
     count = archive.export(tmp_path / "a.jsonl", agent_id=agent)
@@ -139,7 +137,7 @@ def test_only_what_was_chosen_is_exported(archive: Archive, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("table", ["conversations", "turns", "tool_calls"])
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
-def test_csv_has_a_table_s_rows(archive: Archive, path: Path, tmp_path: Path, table: Any, suffix: str) -> None:
+def test_csv_holds_all_rows_of_a_table(archive: Archive, path: Path, tmp_path: Path, table: Any, suffix: str) -> None:
     file = tmp_path / f"t.csv{suffix}"
     count = archive.export(file, table=table)
     content = file.read_bytes()
@@ -157,7 +155,7 @@ def test_csv_has_a_table_s_rows(archive: Archive, path: Path, tmp_path: Path, ta
         assert {row["message"] for row in rows} == said
 
 
-def test_csv_runs_nothing_in_a_spreadsheet(path: Path, tmp_path: Path) -> None:
+def test_csv_escapes_formulas(path: Path, tmp_path: Path) -> None:
     said = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "plain = text"]
     turns = [{"role": "user", "message": message} for message in said]
     raw = json.dumps({"conversation_id": "conv_x", "metadata": {"start_time_unix_secs": 1}, "transcript": turns})
@@ -209,7 +207,7 @@ def test_parquet_can_be_partitioned_by_day(archive: Archive, tmp_path: Path) -> 
         ("calls.csv", {"partition": True}, "partition", "goes with .parquet only"),
     ],
 )
-def test_senseless_exports_are_refused_by_name(
+def test_invalid_export_arguments_are_refused_by_name(
     archive: Archive, tmp_path: Path, name: str, options: Any, parameter: str, problem: str
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{parameter}: .*{problem}"):
@@ -217,7 +215,9 @@ def test_senseless_exports_are_refused_by_name(
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv.gz", "a.parquet"])
-def test_nothing_is_overwritten_and_a_failed_export_leaves_nothing(archive: Archive, tmp_path: Path, name: str) -> None:
+def test_existing_file_is_not_overwritten_and_failed_export_leaves_no_file(
+    archive: Archive, tmp_path: Path, name: str
+) -> None:
     taken = tmp_path / name
     taken.write_bytes(b"precious")
     with pytest.raises(InvalidArgumentError, match=r"^destination: .*exists already"):
@@ -250,7 +250,9 @@ def test_nothing_is_overwritten_and_a_failed_export_leaves_nothing(archive: Arch
         ),
     ],
 )
-def test_a_file_that_is_none_of_ours_is_refused_with_the_line(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_file_that_was_not_exported_is_refused_with_the_line_number(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
     file = tmp_path / "a.jsonl"
     file.write_bytes(content)
     with pytest.raises(ArchiveError, match=problem):
@@ -261,7 +263,7 @@ def test_a_file_that_is_none_of_ours_is_refused_with_the_line(tmp_path: Path, co
     ("module", "name", "extra"),
     [("pyarrow", "a.parquet", "parquet"), ("backports.zstd", "a.jsonl.zst", "zstd")],
 )
-def test_an_extra_that_is_missing_is_named(
+def test_missing_extra_is_named(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, name: str, extra: str
 ) -> None:
     monkeypatch.delitem(sys.modules, "convai_async.archive._parquet", raising=False)
@@ -274,7 +276,7 @@ def test_an_extra_that_is_missing_is_named(
     assert not (tmp_path / name).exists()
 
 
-def test_a_file_that_appears_while_another_is_written_is_not_replaced(tmp_path: Path) -> None:
+def test_file_that_appears_during_an_export_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
 
     def write() -> None:

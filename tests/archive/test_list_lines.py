@@ -20,7 +20,7 @@ PLAIN = b'{"conversation_id":  "plain", "new_field": 1.50, "status": "done", "ca
 BROKEN = b'{"conversation_id": "broken", "new_field": NaN,\n "agent_name": "\xff", "status": "done"}'
 
 
-def test_archive_keeps_each_line_of_the_list_byte_for_byte(tmp_path: Path) -> None:
+def test_list_entries_are_kept_byte_for_byte(tmp_path: Path) -> None:
     page = list_conversations().decode(b'{"conversations": [%s, %s]}' % (PLAIN, BROKEN))
     path = tmp_path / "calls.db"
     with ArchiveWriter(path, "sandbox:1") as writer:
@@ -44,7 +44,7 @@ def test_archive_keeps_each_line_of_the_list_byte_for_byte(tmp_path: Path) -> No
     assert '"agent_name":"\N{REPLACEMENT CHARACTER}"'.encode() in lines["broken"]
 
 
-def test_line_that_does_not_quite_fit_is_read_back_for_the_next_harvest(tmp_path: Path) -> None:
+def test_list_entry_with_invalid_fields_is_read_back_for_the_next_harvest(tmp_path: Path) -> None:
     line = b'{"conversation_id": "c", "status": "processing", "start_time_unix_secs": 1000.5, "rating": "good"}'
     (summary,) = list_conversations().decode(b'{"conversations": [%s]}' % line)
     with ArchiveWriter(tmp_path / "calls.db", "sandbox:1") as writer:
