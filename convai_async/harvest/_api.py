@@ -17,6 +17,7 @@ from convai_async._support.tasks import run_shielded_in_thread
 from convai_async.archive._lookups import Scope
 from convai_async.archive._windows import BEGINNING, Window, start_bound
 from convai_async.archive._writer import ArchiveWriter
+from convai_async.endpoints._validate import validate_choice, validate_number, validate_share
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest._harvester import Harvester
 from convai_async.harvest._workspace import confirm_workspace
@@ -93,7 +94,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         The counts of the run.
 
     Raises:
-        InvalidArgumentError: A time has no zone, ``since`` is later than ``until``, or a number is out of range.
+        InvalidArgumentError: A time has no zone, ``since`` is not before ``until``, or a value has the wrong
+            type or is out of range.
         ArchiveBusyError: Another harvest writes to the archive.
         ArchiveError: The archive cannot be written, is of another workspace, was moved, removed or restored from a
             backup meanwhile, or the file is something else.
@@ -105,11 +107,11 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         TransportError: The service could not be reached for 15 minutes.
         OSError: A recording cannot be written.
     """
-    for name, number in (("max_concurrency", max_concurrency), ("limit", limit)):
-        if number is not None and number < 1:
-            raise InvalidArgumentError(name, f"must be at least 1, got {number}")
-    if not 0 <= prune_limit <= 1:
-        raise InvalidArgumentError("prune_limit", f"must be a share from 0 to 1, got {prune_limit}")
+    validate_number("max_concurrency", max_concurrency, 1)
+    if limit is not None:
+        validate_number("limit", limit, 1)
+    validate_choice("prune", prune, ("mark", "remove", None))
+    validate_share("prune_limit", prune_limit)
     if lookback < timedelta(0):
         raise InvalidArgumentError("lookback", f"must not be negative, got {lookback}")
     window = Window(start_bound("since", since) or BEGINNING, start_bound("until", until))

@@ -408,12 +408,19 @@ async def test_an_error_of_progress_comes_out_and_leaves_no_task(
         ({"lookback": timedelta(-1)}, "lookback"),
         ({"prune_limit": -0.1}, "prune_limit"),
         ({"prune_limit": 1.1}, "prune_limit"),
+        ({"prune_limit": float("nan")}, "prune_limit"),
+        ({"prune_limit": True}, "prune_limit"),
+        ({"prune": "delete"}, "prune"),
+        ({"max_concurrency": 1.5}, "max_concurrency"),
+        ({"max_concurrency": True}, "max_concurrency"),
+        ({"limit": 2.5}, "limit"),
+        ({"limit": True}, "limit"),
         ({"agent_id": "\n"}, "agent_id"),
         ({"since": date(2026, 1, 2), "until": date(2026, 1, 1)}, "since"),
         ({"since": date(2026, 1, 1), "until": date(2026, 1, 1)}, "since"),
     ],
 )
-async def test_senseless_arguments_are_refused_by_name_and_make_no_file(
+async def test_invalid_argument_is_refused_by_name_and_makes_no_file(
     client: ConvAIClient, fake: FakeConvAI, archive: Path, arguments: Any, parameter: str
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
