@@ -14,7 +14,7 @@ from aiohttp import web
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.archive import Archive, ArchiveError
 from convai_async.errors import AuthenticationError, InvalidArgumentError, ServerError
-from convai_async.harvest import HarvestReport, _harvester, harvest
+from convai_async.harvest import HarvestReport, _pipeline, harvest
 from convai_async.harvest._outages import OutageGuard
 from convai_async.testing import FakeConvAI, faults, mp3
 from convai_async.testing.documents import AGENTS
@@ -819,7 +819,7 @@ async def test_documents_that_are_not_json_are_kept_as_they_came_and_not_fetched
 async def test_requests_that_do_not_end_soon_after_a_stop_are_cancelled(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_harvester, "_GRACE_SECS", 0.2)
+    monkeypatch.setattr(_pipeline, "_GRACE_SECS", 0.2)
     async with (
         FakeConvAI(conversations=20, audio_bytes=2_000_000, audio_content_length=False) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,

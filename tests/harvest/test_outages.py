@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from convai_async import ConvAIClient
+from convai_async import ConvAIClient, endpoints
+from convai_async.client import get_engine
 from convai_async.errors import ConnectionFailedError, ConvAIError, DecodeError, ServerError, TransportError
 from convai_async.harvest._outages import OutageGuard, StopRequested
 from convai_async.testing import FakeConvAI, faults
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from convai_async._transport.engine import Engine
     from convai_async.testing.faults import Fault
 
 QUARTER = 15 * 60
@@ -55,14 +57,14 @@ class OutageFixture:
         self.stop = anyio.Event()
         self.said: list[str | None] = []
         self.until: list[int | None] = []
-        self.guard = OutageGuard(client, self.stop, self._note, clock=self.clock, sleep=self.clock.sleep)
+        self.guard = OutageGuard(get_engine(client), self.stop, self._note, clock=self.clock, sleep=self.clock.sleep)
 
     def _note(self, problem: str | None, until: int | None) -> None:
         self.said.append(problem)
         self.until.append(until)
 
     async def ask(self) -> int:
-        return await self.guard.run(count_listed, isolated)
+        return await self.guard.retry_through_outage(count_listed, isolated)
 
     async def go(self) -> None:
         self.port = int(self.service.url.rpartition(":")[2])
@@ -72,8 +74,8 @@ class OutageFixture:
         await self.service.start(self.port)
 
 
-async def count_listed(client: ConvAIClient) -> int:
-    return len(await client.conversations.list())
+async def count_listed(engine: Engine) -> int:
+    return len(await engine.send(endpoints.list_conversations()))
 
 
 def isolated(error: ConvAIError) -> int:
@@ -254,7 +256,7 @@ async def test_pause_that_the_service_asks_for_is_kept(outage: OutageFixture) ->
 async def test_long_pause_is_announced(outage: OutageFixture, caplog: pytest.LogCaptureFixture) -> None:
     outage.service.faults.add(faults.status(429, headers={"retry-after": "0"}))
     outage.service.faults.add(faults.status(429, headers={"retry-after": "60"}))
-    limiter = outage.guard._client._engine.limiter
+    limiter = outage.guard._engine.limiter
 
     async def end_pause() -> None:
         limiter._paused_until = None
@@ -278,10 +280,10 @@ async def test_first_request_that_cannot_connect_ends_the_run(unused_tcp_port: i
     said: list[str | None] = []
     async with ConvAIClient("key", base_url=f"http://127.0.0.1:{unused_tcp_port}") as client:
         guard = OutageGuard(
-            client, anyio.Event(), lambda problem, _: said.append(problem), clock=clock, sleep=clock.sleep
+            get_engine(client), anyio.Event(), lambda problem, _: said.append(problem), clock=clock, sleep=clock.sleep
         )
         with pytest.raises(ConnectionFailedError):
-            await guard.run(count_listed, isolated)
+            await guard.retry_through_outage(count_listed, isolated)
     assert clock.slept == [5, 5]
     assert len(said) == 2
 
@@ -319,19 +321,19 @@ async def test_certificate_that_is_not_trusted_ends_the_run_at_once(outage: Outa
     error = ConnectionFailedError("no trusted connection", ambiguous=False, retryable=False)
     outage.guard._reached = False
 
-    async def fail(_: ConvAIClient) -> int:
+    async def fail(_: Engine) -> int:
         raise error
 
     with pytest.raises(ConnectionFailedError):
-        await outage.guard.run(fail, isolated)
+        await outage.guard.retry_through_outage(fail, isolated)
     assert outage.clock.slept == []
 
 
 async def test_decode_error_of_a_readable_service_is_isolated(outage: OutageFixture) -> None:
-    async def fail(_: ConvAIClient) -> int:
+    async def fail(_: Engine) -> int:
         raise DecodeError("not a conversation")
 
-    assert await outage.guard.run(fail, isolated) == -1
+    assert await outage.guard.retry_through_outage(fail, isolated) == -1
 
 
 async def next_line(stream: asyncio.StreamReader | None, words: str) -> str:
