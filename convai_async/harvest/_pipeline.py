@@ -76,17 +76,20 @@ class Pipeline:
 
     async def _fetch_jobs(self) -> None:
         while True:
-            job = await self.jobs.get()
-            memory = self._memory.reserve()
-            self._reserved.add(memory)
-            try:
-                result = await self._fetch(job, memory)
-                if result is None:
-                    self._release([memory])
-                else:
-                    await self.results.put(result)
-            finally:
-                self.jobs.task_done()
+            await self._fetch_next()
+
+    async def _fetch_next(self) -> None:  # a function, so that nobody who waits for a job holds the last result
+        job = await self.jobs.get()
+        memory = self._memory.reserve()
+        self._reserved.add(memory)
+        try:
+            result = await self._fetch(job, memory)
+            if result is None:
+                self._release([memory])
+            else:
+                await self.results.put(result)
+        finally:
+            self.jobs.task_done()
 
     @asynccontextmanager
     async def _bounded_after_stop(self) -> AsyncIterator[None]:
@@ -104,17 +107,20 @@ class Pipeline:
             watching.cancel_scope.cancel()
 
     async def _write_results(self) -> None:
-        is_ended = False
-        while not is_ended:
-            batch = [await self.results.get()]
-            with anyio.move_on_after(_LONGEST_WAIT):
-                while batch[-1] is not None and len(batch) < _LARGEST_BATCH:
-                    batch.append(await self.results.get())
-            is_ended = batch[-1] is None
-            results = [result for result in batch if result is not None]
-            if results:
-                await self._store(results)
-                self._release(result.memory for result in results)
+        while await self._write_batch():
+            pass
+
+    async def _write_batch(self) -> bool:
+        """Write the next results; return False after the last ones."""
+        batch = [await self.results.get()]
+        with anyio.move_on_after(_LONGEST_WAIT):
+            while batch[-1] is not None and len(batch) < _LARGEST_BATCH:
+                batch.append(await self.results.get())
+        results = [result for result in batch if result is not None]
+        if results:
+            await self._store(results)
+            self._release(result.memory for result in results)
+        return batch[-1] is not None
 
     def _release(self, reservations: Iterable[Reservation | None]) -> None:
         for reservation in reservations:

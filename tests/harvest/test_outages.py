@@ -75,7 +75,8 @@ class OutageFixture:
 
 
 async def count_listed(engine: Engine) -> int:
-    return len(await engine.send(endpoints.list_conversations()))
+    page = await engine.send(endpoints.list_conversations())
+    return len(page)
 
 
 def isolated(error: ConvAIError) -> int:
