@@ -11,11 +11,11 @@ import anyio
 
 from convai_async import endpoints
 from convai_async._support.tasks import run_shielded_in_thread
+from convai_async._support.validate import validate_choice, validate_integer, validate_share
 from convai_async.archive._lookups import Scope
 from convai_async.archive._windows import BEGINNING, Window, start_bound
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.client import get_engine
-from convai_async.endpoints._validate import validate_choice, validate_number, validate_share
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest._harvester import Harvester
 from convai_async.harvest._workspace import confirm_workspace
@@ -103,9 +103,9 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         TransportError: The service could not be reached for 15 minutes.
         OSError: A recording cannot be written.
     """
-    validate_number("max_concurrency", max_concurrency, 1)
+    validate_integer("max_concurrency", max_concurrency, 1)
     if limit is not None:
-        validate_number("limit", limit, 1)
+        validate_integer("limit", limit, 1)
     validate_choice("prune", prune, ("mark", "remove", None))
     validate_share("prune_limit", prune_limit)
     if lookback < timedelta(0):

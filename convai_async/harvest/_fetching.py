@@ -13,6 +13,7 @@ from convai_async.archive._records import (
     ConversationUpdate,
     DeletionUpdate,
     Failure,
+    Recording,
     RecordingUpdate,
     Update,
     decode_update,
@@ -105,7 +106,7 @@ async def _save_recording(conversation_id: str, archive: Path, engine: Engine) -
         if not is_missing(error):
             raise
         return RecordingUpdate(conversation_id, None)
-    return RecordingUpdate(conversation_id, audio)
+    return RecordingUpdate(conversation_id, Recording(audio.path, audio.size, audio.sha256, audio.content_type))
 
 
 def _not_the_conversation(problem: str) -> DecodeError:
