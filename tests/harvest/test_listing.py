@@ -350,6 +350,21 @@ async def test_list_that_ignores_its_bounds_is_read_and_not_split_without_end(
         assert server.pages < 40 * 30
 
 
+async def test_conversation_without_a_start_counts_once_although_each_range_lists_it(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    async with ListServer(spread(6)) as server, server.client() as client:
+        server.bounds_work = False
+        server.change = lambda page: page["conversations"][3].pop("start_time_unix_secs")
+        assert (await harvest(client, path)).found == 6
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DELETE FROM windows")
+            gaps = [NEWEST - 250, NEWEST - 150, NEWEST - 50]
+            windows = zip([0, *(each + 1 for each in gaps)], [*gaps, NEWEST], strict=True)
+            connection.executemany("INSERT INTO windows VALUES ('', ?, ?)", windows)
+        report = await harvest(client, path, lookback=timedelta(0), max_concurrency=1)
+    assert (report.found, report.unchanged, server.pages) == (2, 2, 7), "this one, and the newest"
+
+
 @given(
     start=st.integers(0, 500),
     length=st.one_of(st.none(), st.integers(1, 500)),
