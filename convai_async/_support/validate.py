@@ -115,6 +115,18 @@ def validate_seconds(parameter: str, value: float, *, positive: bool = False) ->
         raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {format_value(value)}")
 
 
+def validate_share(parameter: str, value: float) -> float:
+    """Return a share, from 0 to 1.
+
+    Raises:
+        InvalidArgumentError: It is not a number, or out of bounds.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        raise InvalidArgumentError(parameter, f"must be a share from 0 to 1, got {format_value(value)}")
+    return value
+
+
 def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the value that is checked
     """Return a boolean.
 

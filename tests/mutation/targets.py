@@ -4,6 +4,11 @@ from __future__ import annotations
 
 _HARVEST = [
     "tests/harvest/test_harvest.py",
+    "tests/harvest/test_failures.py",
+    "tests/harvest/test_lookback.py",
+    "tests/harvest/test_prune.py",
+    "tests/harvest/test_saved_recordings.py",
+    "tests/harvest/test_stop.py",
     "tests/harvest/test_listing.py",
     "tests/harvest/test_outages.py",
     "tests/harvest/test_schedules.py",
@@ -13,6 +18,7 @@ _ARCHIVE = [
     "tests/archive/test_precedence.py",
     "tests/harvest/test_workspace.py",
     "tests/harvest/test_harvest.py",
+    "tests/harvest/test_prune.py",
     "tests/robustness/test_erasure.py",
 ]
 
@@ -39,12 +45,15 @@ TESTS_OF: dict[str, list[str]] = {
     "_support/validate": ["tests/endpoints/test_requests.py", "tests/polling/test_wait_and_watch.py"],
     "harvest/_fetching": _HARVEST,
     "harvest/_intake": _HARVEST,
+    "harvest/_ledger": _HARVEST,
     "harvest/_listing": _HARVEST,
     "harvest/_outages": ["tests/harvest/test_outages.py"],
     "archive/_precedence": ["tests/archive/test_precedence.py"],
-    "harvest/_pruning": _HARVEST,
+    "harvest/_pipeline": _HARVEST,
+    "harvest/_pruning": ["tests/harvest/test_prune.py"],
+    "harvest/_ranges": ["tests/harvest/test_listing.py"],
     "archive/_lookups": _ARCHIVE,
-    "archive/_recordings": ["tests/robustness/test_erasure.py", "tests/harvest/test_harvest.py"],
+    "archive/_recordings": ["tests/robustness/test_erasure.py", "tests/harvest/test_saved_recordings.py"],
     "harvest/_harvester": _HARVEST,
     "harvest/_workspace": ["tests/harvest/test_workspace.py"],
     "archive/_writer": _ARCHIVE,
