@@ -15,7 +15,7 @@ PACKAGE = Path(convai_async.__file__).parent
 
 LAYERS: list[set[str]] = [
     {"errors", "models", "_support", "_version"},
-    {"endpoints", "retry", "pagination", "webhooks"},
+    {"endpoints", "retry", "pagination", "webhooks", "_configuration"},
     {"_transport"},
     {"streaming"},
     {"archive"},
