@@ -115,7 +115,7 @@ async def test_openapi_page_describes_the_models_and_what_is_returned(web: httpx
     assert unresolved == set()
     summary = schemas["ConversationSummary"]
     assert summary["required"] == ["conversation_id"]
-    assert summary["description"] == "A conversation as a list shows it."
+    assert summary["description"] == "A conversation in a list of conversations."
     assert summary["properties"]["rating"]["anyOf"] == [{"type": "number"}, {"type": "null"}]
     assert summary["properties"]["tag_ids"]["items"] == {"type": "string"}
     assert summary["properties"]["status"]["anyOf"][0]["enum"][0] == "initiated"
