@@ -293,9 +293,7 @@ def test_every_sdk_operation_is_compared() -> None:
     assert len({name.partition(",")[0] for name in SAME} - {"get traces"}) == 26
 
 
-async def test_every_operation_sends_the_same_request_as_the_sdk(
-    recorder: Recorder, ours: ConvAIClient, theirs: Any
-) -> None:
+async def test_operation_sends_the_same_request_as_the_sdk(recorder: Recorder, ours: ConvAIClient, theirs: Any) -> None:
     for name, (our, their) in SAME.items():
         assert await sent(recorder, our(ours)) == await sent(recorder, their(theirs)), name
 
