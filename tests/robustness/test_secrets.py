@@ -205,16 +205,18 @@ async def test_errors_results_and_logs_of_every_operation_do_not_contain_the_key
 ) -> None:
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
-    async with FakeConvAI(conversations=12, api_key=KEY, audio_bytes=1000) as fake:
-        async with ConvAIClient(KEY, base_url=fake.url, retry=ONCE) as client:
-            existing = await create_existing(client, fake.conversations)
-            fake.faults.add(FAULTS[fault], times=None)
-            try:
-                result = await OPERATIONS[operation](client, existing)
-            except ConvAIError as error:
-                assert_no_secret(render_error(error))
-            else:
-                assert_no_secret([f"{result!r} {result!s} {pretty_repr(result)}"], *find_secrets(result))
+    async with (
+        FakeConvAI(conversations=12, api_key=KEY, audio_bytes=1000) as fake,
+        ConvAIClient(KEY, base_url=fake.url, retry=ONCE) as client,
+    ):
+        existing = await create_existing(client, fake.conversations)
+        fake.faults.add(FAULTS[fault], times=None)
+        try:
+            result = await OPERATIONS[operation](client, existing)
+        except ConvAIError as error:
+            assert_no_secret(render_error(error))
+        else:
+            assert_no_secret([f"{result!r} {result!s} {pretty_repr(result)}"], *find_secrets(result))
     assert_no_secret([f"{record.getMessage()} {record.__dict__!r}" for record in caplog.records])
     assert_no_secret([caplog.text])
 

@@ -197,7 +197,7 @@ async def get_agent_link(client: ConvAIClient, existing: Existing) -> object:
 
 @example
 async def get_agent_topics(client: ConvAIClient, existing: Existing) -> object:
-    page = await client.agents.topics.get(existing.agent_id, from_unix_secs=1, sort_by="sentiment")
+    page = await client.conversations.topics.get(existing.agent_id, from_unix_secs=1, sort_by="sentiment")
     return assert_type(page, Page[AgentTopic])
 
 
