@@ -41,10 +41,12 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 default_role = "py:obj"
+suppress_warnings = ["ref.python"]  # short names in annotations can have several targets
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
 autodoc_default_options = {"exclude-members": "__init__, __new__"}
 napoleon_use_ivar = True
+napoleon_custom_sections = [("Filters", "params_style")]
 napoleon_use_rtype = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
