@@ -1,4 +1,4 @@
-"""Sphinx builds the documentation with this: ``sphinx-build -W docs docs/_build/html``."""
+"""Build the documentation: ``sphinx-build -W docs docs/_build/html``."""  # noqa: INP001
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Link names in docstrings, such as `Conversations.get`, to the one documented object that ends with them."""
+"""Link names such as `Conversations.get` to the one documented object that ends with them."""  # noqa: INP001
+
+# mypy: ignore-errors
+# Sphinx is installed only where the documentation is built.
 
 from __future__ import annotations
 
