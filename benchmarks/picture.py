@@ -1,4 +1,4 @@
-"""The picture of the results for the README."""
+"""The picture of the results for the README and the documentation."""
 
 from __future__ import annotations
 

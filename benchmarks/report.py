@@ -1,4 +1,4 @@
-"""Tables, a JSON file, and the README's figures and picture of the results."""
+"""Tables, a JSON file, and the figures and the picture of the documentation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.clients import OURS
 from benchmarks.result import Result, machine, short
 
 _FOLDER = Path(__file__).parent / "results"
-README = _FOLDER.parent.parent / "README.md"
+PAGE = _FOLDER.parent.parent / "docs/benchmarks.md"
 _RESULTS = _FOLDER / "results.json"
 _PICTURE = _FOLDER / "comparison.svg"
 _PICTURED = ("get", "decode", "audio", "memory", "import", "lag")
@@ -29,19 +29,19 @@ def previous() -> dict[str, Result]:
 
 
 def write(results: dict[str, Result]) -> None:
-    """Write the JSON file, draw the picture, and put the figures into the README."""
+    """Write the JSON file, draw the picture, and put the figures into the documentation."""
     _FOLDER.mkdir(exist_ok=True)
     _RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     pictured = [results[name] for name in _PICTURED if name in results]
     picture.draw(pictured, _PICTURE)
-    before, begin, rest = README.read_text().partition("<!-- figures -->\n")
+    before, begin, rest = PAGE.read_text().partition("<!-- figures -->\n")
     _, end, after = rest.partition("<!-- end of figures -->\n")
-    README.write_text(before + begin + markdown(results) + end + after)
+    PAGE.write_text(before + begin + markdown(results) + end + after)
 
 
 def markdown(results: dict[str, Result]) -> str:
-    """Return the README's table of the results."""
-    rows = ["| `python -m benchmarks` | | | beside it |", "| --- | --- | ---: | --- |"]
+    """Return the documentation's table of the results."""
+    rows = ["| benchmark | what | convai_async | others |", "| --- | --- | ---: | --- |"]
     for question, result in results.items():
         (name, line), *others = result.lines.items()
         ours = f"**{short(line.value)} {result.unit}**" + ("" if name == OURS else f" {name}")

@@ -2,7 +2,7 @@
 
     python -m benchmarks [--rounds N] [QUESTION ...]
 
-Results go to ``benchmarks/results``: ``results.json``, and the picture for the README.
+Results go to ``benchmarks/results``: ``results.json``, and the picture for the README and the documentation.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
     "archive_schema",
-    "short_references",
+    "rendering",
 ]
 if os.environ.get("DOCS_INTERSPHINX"):  # a build must not need the network
     extensions.append("sphinx.ext.intersphinx")
@@ -40,11 +40,10 @@ html_css_files = ["tables.css"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
+smartquotes = False  # or --option becomes –option
 default_role = "py:obj"
 suppress_warnings = ["ref.python"]  # short names in annotations can have several targets
 autodoc_member_order = "bysource"
-autodoc_class_signature = "separated"
-autodoc_default_options = {"exclude-members": "__init__, __new__"}
 napoleon_use_ivar = True
 napoleon_custom_sections = [("Filters", "params_style")]
 napoleon_use_rtype = False

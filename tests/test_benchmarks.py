@@ -56,7 +56,7 @@ def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
     assert results.keys() == QUESTIONS.keys()
     for name, result in results.items():
         assert (result.asks, list(result.lines)) == (QUESTIONS[name].asks, list(QUESTIONS[name].contenders))
-    figures = report.README.read_text().partition("<!-- figures -->\n")[2].partition("<!-- end of figures -->")[0]
+    figures = report.PAGE.read_text().partition("<!-- figures -->\n")[2].partition("<!-- end of figures -->")[0]
     assert figures == report.markdown(results)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import re
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,6 +50,6 @@ def _parse_schema() -> Iterator[Table]:
 
 def markdown(table: Table) -> str:
     """Return a table's section."""
-    rows = [f"| `{column.name}` | {column.sql_type} | {column.description} |" for column in table.columns]
-    lines = [f"### {table.name}", "", table.description, ""]
+    rows = [f"| `{each.name}` | {each.sql_type} | {html.escape(each.description)} |" for each in table.columns]
+    lines = [f"### {table.name}", "", html.escape(table.description), ""]
     return "\n".join([*lines, "| column | type | meaning |", "| --- | --- | --- |", *rows, ""])

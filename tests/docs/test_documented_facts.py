@@ -15,7 +15,11 @@ import click
 import pytest
 from documentation import DOCS, ROOT, blocks, pages
 
-from convai_async import errors
+import convai_async
+import convai_async.archive
+import convai_async.testing
+import convai_async.webhooks
+from convai_async import ConvAIClient, errors
 from convai_async.cli._app import app as command_line
 from convai_async.cli._exit_codes import EXIT_CODES
 from convai_async.testing import FakeConvAI, faults
@@ -144,6 +148,24 @@ def test_arguments_of_the_fake_service_in_the_text_exist() -> None:
     arguments = {name for call in named for name in re.findall(r"(\w+)=", call)}
     assert arguments
     assert arguments <= parameters
+
+
+def test_every_public_name_and_every_resource_is_in_the_reference() -> None:
+    text = "".join(text for page, text in TEXTS.items() if "/reference/" in page)
+    public: set[str] = set()
+    for module in (convai_async, convai_async.testing):
+        if f"automodule:: {module.__name__}\n" not in text:
+            public |= {name for name in module.__all__ if isinstance(getattr(module, name), type)}
+    for module in (errors, convai_async.models, convai_async.endpoints, convai_async.archive, convai_async.webhooks):
+        assert f"automodule:: {module.__name__}\n" in text
+        public -= {name for name in dir(module) if getattr(module, name) is getattr(convai_async, name, None)}
+    client = ConvAIClient("xi-key")
+    resources = {type(each).__name__ for each in (client.conversations, client.agents)}
+    for resource in (client.conversations, client.agents):
+        resources |= {type(each).__name__ for name, each in vars(resource).items() if not name.startswith("_")}
+    assert "ConversationAudio" in resources
+    documented = set(re.findall(r"autoclass:: (?:[\w.]+\.)?(\w+)", text))
+    assert (public | resources) - documented == set()
 
 
 def test_files_and_folders_that_the_documentation_names_exist() -> None:
