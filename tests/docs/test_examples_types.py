@@ -27,6 +27,8 @@ MYPY = {"workers_celery": '# mypy: disable-error-code="import-untyped,untyped-de
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The files of the examples whose packages are installed."""
+    pytest.importorskip("mypy")
+    pytest.importorskip("pyright")
     folder: Path = tmp_path_factory.mktemp("examples")
     paths: list[str] = []
     for name, example in EXAMPLES.items():
