@@ -40,7 +40,7 @@ html_css_files = ["tables.css"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-smartquotes = False  # or --option becomes –option
+smartquotes = False  # they would change --option
 default_role = "py:obj"
 suppress_warnings = ["ref.python"]  # short names in annotations can have several targets
 autodoc_member_order = "bysource"

@@ -1,7 +1,8 @@
 """How docstrings and help texts look as pages."""  # noqa: INP001 - Sphinx loads it
 
+# ruff: noqa: ARG001, PLR0913, PLR0917 - Sphinx gives hooks these arguments
 # mypy: ignore-errors
-# Sphinx is installed only where the documentation is built.
+# Sphinx's dependencies have no types.
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def resolve_short_name(
 def keep_colon(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Keep napoleon from reading the first sentence of a property as ``type: description``."""
     if what == "property" and lines:
-        lines[0] = lines[0].replace(": ", " – ", 1)
+        lines[0] = lines[0].replace(": ", " \u2013 ", 1)
 
 
 def show_examples_as_code(app: Sphinx, context: click.Context, lines: list[str]) -> None:
@@ -56,7 +57,7 @@ def draw_dashes(app: Sphinx, doctree: nodes.document) -> None:
     """Draw the dashes that smart quotes would draw, but not those of options."""
     for text in list(doctree.findall(nodes.Text)):
         if text == " -- ":
-            text.parent.replace(text, nodes.Text(" – "))
+            text.parent.replace(text, nodes.Text(" \u2013 "))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -136,6 +136,22 @@ async def test_watch_example_goes_on_from_a_token(
     task.cancel()
 
 
+async def test_log_records_have_the_documented_attributes(
+    load: Callable[[str], dict[str, Any]], client: ConvAIClient, fake: FakeConvAI, caplog: pytest.LogCaptureFixture
+) -> None:
+    load("logging")["log_requests"]()
+    fake.faults.add(faults.status(503))
+    await client.conversations.list()
+    documented = {
+        "DEBUG": {"method", "path", "status", "request_id", "duration_secs"},
+        "INFO": {"attempt", "wait_secs", "status", "request_id"},
+    }
+    records = [record for record in caplog.records if record.name == "convai_async"]
+    assert {record.levelname for record in records} == documented.keys()
+    for record in records:
+        assert vars(record).keys() >= documented[record.levelname]
+
+
 async def test_settings_arrive_at_the_client(load: Callable[[str], dict[str, Any]]) -> None:
     settings = load("settings")
     client, patient = settings["client"], settings["patient"]
