@@ -180,6 +180,13 @@ def test_files_and_folders_that_the_documentation_names_exist() -> None:
     assert [name for name in tests if not list((ROOT / "tests").rglob(name))] == []
 
 
+def test_variables_of_longer_test_runs_are_read_by_the_test_files_that_they_are_for() -> None:
+    runs = re.findall(r"^([A-Z_]+)=\d+ \.venv/bin/pytest ([\w/.]+)", TEXTS["docs/guarantees.md"], re.MULTILINE)
+    assert len(runs) == 3
+    for variable, path in runs:
+        assert f'"{variable}"' in (ROOT / path).read_text()
+
+
 def test_links_between_files_lead_somewhere() -> None:
     for page, text in TEXTS.items():
         for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
