@@ -1,4 +1,4 @@
-"""Build the documentation: ``sphinx-build -W docs docs/_build/html``."""  # noqa: INP001
+"""Build the documentation: ``sphinx-build -W docs docs/_build/html``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ myst_heading_anchors = 3
 
 smartquotes = False  # they would change --option
 default_role = "py:obj"
-suppress_warnings = ["ref.python"]  # short names in annotations can have several targets
+suppress_warnings = [
+    "ref.python"
+]  # short names in annotations can have several targets
 autodoc_member_order = "bysource"
 napoleon_use_ivar = True
 napoleon_custom_sections = [("Filters", "params_style")]

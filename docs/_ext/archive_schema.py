@@ -26,7 +26,9 @@ class ArchiveSchema(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Parse the sections where the directive stands."""
         text = "\n".join(format_section(table) for table in TABLES)
-        return self.parse_text_to_nodes(StringList(text.splitlines(), source="archive"), allow_section_headings=True)
+        return self.parse_text_to_nodes(
+            StringList(text.splitlines(), source="archive"), allow_section_headings=True
+        )
 
 
 def format_section(table: Table) -> str:
@@ -36,7 +38,9 @@ def format_section(table: Table) -> str:
         for column in table.columns
     ]
     lines = [f"### {table.name}", "", html.escape(table.description, quote=False), ""]
-    return "\n".join([*lines, "| column | type | meaning |", "| --- | --- | --- |", *rows, ""])
+    return "\n".join(
+        [*lines, "| column | type | meaning |", "| --- | --- | --- |", *rows, ""]
+    )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -96,7 +96,7 @@ async def test_errors_example_names_the_status_and_the_attempts(
         fake.faults.add(faults.status(503))
         assert (await status_of(client, conversation_id)).startswith("the service answered 503, request id req_")
         fake.faults.add(faults.drop(), times=2)
-        assert await status_of(client, conversation_id) == "failed after 1 attempts; try again later: True"
+        assert await status_of(client, conversation_id) == "1 attempts failed; try again later: True"
 
 
 @pytest.mark.usefixtures("in_tmp_path")
