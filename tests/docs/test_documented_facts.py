@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import operator
 import re
 import shlex
 import sqlite3
@@ -168,6 +169,26 @@ def test_every_public_name_and_every_resource_is_in_the_reference() -> None:
     assert "AudioResource" in resources
     documented = set(re.findall(r"autoclass:: (?:[\w.]+\.)?(\w+)", text))
     assert (public | resources) - documented == set()
+
+
+def test_methods_named_for_users_of_the_official_sdk_exist() -> None:
+    text = TEXTS["docs/migrating.md"].partition("## client.conversations")[2].partition("## Webhooks")[0]
+    rows = re.findall(r"^\|[^|]*\| ([^|]*) \|", text, re.MULTILINE) + [text.partition("where that is safe")[2]]
+    named = {name for row in rows for name in re.findall(r"`(?:async with )?([a-z_.]+)(?:\(.*?\))?`", row)}
+    assert named >= {"list", "audio.stream", "audio.download", "client.agents.link.get", "resolve"}
+    client = ConvAIClient("xi-key")
+    for name in named:
+        owner = client if name.startswith("client.") else client.conversations
+        operator.attrgetter(name.removeprefix("client."))(owner)
+
+
+def test_defaults_in_the_table_of_sizes_are_those_of_the_client() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d,]+)(?: ([MG])iB)? \|$", TEXTS["docs/limits.md"], re.MULTILINE)
+    units = {"": 1, "M": 2**20, "G": 2**30}
+    documented = {name: int(number.replace(",", "")) * units[unit] for name, number, unit in rows}
+    assert len(documented) == 4
+    signature = inspect.signature(ConvAIClient)
+    assert documented == {name: signature.parameters[name].default for name in documented}
 
 
 def test_files_and_folders_that_the_documentation_names_exist() -> None:
