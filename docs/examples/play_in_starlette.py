@@ -31,10 +31,14 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 
 async def audio(request: Request) -> FileResponse:
     try:
-        path = await request.app.state.recordings.path(request.path_params["conversation_id"])
+        path = await request.app.state.recordings.path(
+            request.path_params["conversation_id"]
+        )
     except NotFoundError:
         raise HTTPException(404, "no recording") from None
     return FileResponse(path, media_type="audio/mpeg")  # it answers Range and HEAD
 
 
-app = Starlette(routes=[Route("/calls/{conversation_id}/audio", audio)], lifespan=lifespan)
+app = Starlette(
+    routes=[Route("/calls/{conversation_id}/audio", audio)], lifespan=lifespan
+)

@@ -21,7 +21,9 @@ class RecordingCache:
         max_bytes: The size of all files together, about; the recording that is asked for is always kept.
     """
 
-    def __init__(self, client: ConvAIClient, folder: Path, *, max_bytes: int = 1024**3) -> None:
+    def __init__(
+        self, client: ConvAIClient, folder: Path, *, max_bytes: int = 1024**3
+    ) -> None:
         self._client = client
         self._folder = folder
         self._max_bytes = max_bytes
@@ -47,7 +49,9 @@ class RecordingCache:
         await asyncio.to_thread(self._path(conversation_id).unlink, missing_ok=True)
 
     def _path(self, conversation_id: str) -> Path:
-        return self._folder / f"{hashlib.sha256(conversation_id.encode()).hexdigest()}.mp3"
+        return (
+            self._folder / f"{hashlib.sha256(conversation_id.encode()).hexdigest()}.mp3"
+        )
 
     def _remove_oldest(self, keep: Path) -> None:
         files = [(path.stat(), path) for path in self._folder.glob("*.mp3")]
