@@ -103,7 +103,7 @@ def archive_filters(agent_id: str | None, since: datetime | None, until: datetim
 
 
 def _unix_seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else endpoints.unix_seconds("date", moment, up=True)
+    return None if moment is None else endpoints.to_unix_seconds("date", moment, up=True)
 
 
 def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:

@@ -12,7 +12,7 @@ _NEEDS_STREAM_WRITER = "stream_writer" in inspect.signature(aiohttp.ClientRespon
 
 
 class MockedClientResponse(aiohttp.ClientResponse):
-    """A response for ``aioresponses``, whose own cannot be made since aiohttp 3.14 asks for a ``stream_writer``.
+    """A response class for ``aioresponses``, whose own lacks the ``stream_writer`` that aiohttp 3.14 requires.
 
     ::
 

@@ -339,7 +339,7 @@ async def test_no_reply_silences_the_client_for_longer_than_a_quarter_of_an_hour
     fake.faults.add(faults.status(429, headers={"retry-after": value}))
     with suppress(RateLimitError):
         await client.with_options(retry=None).conversations.list()
-    assert client._engine.limiter.pause_left <= 15 * 60
+    assert client._engine.limiter.throttle_left <= 15 * 60
 
 
 def test_decompression_that_aiohttp_stopped_is_a_response_too_large() -> None:

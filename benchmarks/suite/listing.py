@@ -1,4 +1,4 @@
-"""Reading the whole list, when each page takes its time."""
+"""Benchmark of reading the whole list."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
+from benchmarks.benchmark import Benchmark, Context
 from benchmarks.clients import KEY
-from benchmarks.question import Question, Setting
 from convai_async import ConvAIClient
 from convai_async.archive._lookups import Scope
 from convai_async.archive._windows import BEGINNING, Window
@@ -25,43 +25,43 @@ if TYPE_CHECKING:
     from convai_async.models import ConversationSummary
 
 _CONVERSATIONS = 100_000
-_SECONDS_A_PAGE = 0.1
-_WORK_A_PAGE = 0.09
+_PAGE_SECS = 0.1
+_WORK_SECS = 0.09
 
 
-async def _consume(summaries: AsyncIterator[ConversationSummary], work_a_page: float) -> None:
+async def _consume(summaries: AsyncIterator[ConversationSummary], work_secs: float) -> None:
     count = 0
     async for _ in summaries:
         count += 1
-        if count % 100 == 0 and work_a_page:
-            await asyncio.sleep(work_a_page)
-    _check(count)
+        if count % 100 == 0 and work_secs:
+            await asyncio.sleep(work_secs)
+    _check_count(count)
 
 
-def _check(count: int) -> None:
+def _check_count(count: int) -> None:
     if count != _CONVERSATIONS:
-        raise ValueError(f"{count} conversations of {_CONVERSATIONS}")
+        raise ValueError(f"listed {count} conversations, expected {_CONVERSATIONS}")
 
 
-async def one_after_the_other(setting: Setting) -> float:
-    """Iterate."""
-    async with ConvAIClient(KEY, base_url=setting.url) as client:
+async def iterate(context: Context) -> float:
+    """Iterate over the list."""
+    async with ConvAIClient(KEY, base_url=context.url) as client:
         began = time.perf_counter()
         await _consume(aiter(client.conversations.list()), 0)
         return time.perf_counter() - began
 
 
-async def prefetched(setting: Setting) -> float:
-    """Iterate with prefetch, and work on each page nearly as long as the next one takes."""
-    async with ConvAIClient(KEY, base_url=setting.url) as client:
+async def iterate_with_prefetch(context: Context) -> float:
+    """Iterate with prefetch, and work on each page for almost as long as the next one takes."""
+    async with ConvAIClient(KEY, base_url=context.url) as client:
         began = time.perf_counter()
         async with client.conversations.list().prefetch() as summaries:
-            await _consume(summaries, _WORK_A_PAGE)
+            await _consume(summaries, _WORK_SECS)
         return time.perf_counter() - began
 
 
-class _Everything:
-    """Takes what is listed, in the place of an archive."""
+class _CollectIds:
+    """Collects the listed ids, instead of an archive."""
 
     limited = satisfied = False
 
@@ -69,11 +69,11 @@ class _Everything:
         self.ids: set[str] = set()
 
     def has_room_for(self, _: Listing) -> bool:
-        """Have room."""
+        """Return True."""
         return True
 
     async def take(self, listing: Listing) -> None:
-        """Keep the ids."""
+        """Collect the ids."""
         self.ids.update(summary.conversation_id for summary in listing.summaries)
 
     async def finish(self, progress: RangeProgress, read: Window) -> None:
@@ -83,32 +83,32 @@ class _Everything:
         """Do nothing."""
 
     async def fail(self, window: Window, error: str, *, attempts: int) -> None:
-        """Fail, too."""
+        """Raise an error."""
         raise ValueError(f"{window}, {attempts} times: {error}")
 
 
-async def in_ranges(setting: Setting) -> float:
-    """List as a harvest does."""
-    async with ConvAIClient(KEY, base_url=setting.url) as client:
-        stop, intake, window = anyio.Event(), _Everything(), Window(BEGINNING, None)
+async def list_in_ranges(context: Context) -> float:
+    """List in time ranges, as a harvest does."""
+    async with ConvAIClient(KEY, base_url=context.url) as client:
+        stop, intake, window = anyio.Event(), _CollectIds(), Window(BEGINNING, None)
         guard = OutageGuard(client, stop, lambda _problem, _until: None)
         reader = ListReader(Scope(window), guard, cast("Intake", intake), stop)
         scheduler = RangeScheduler([window])
         began = time.perf_counter()
         await asyncio.gather(*(reader.run(scheduler) for _ in range(LISTERS)))
-        _check(len(intake.ids))
+        _check_count(len(intake.ids))
         return time.perf_counter() - began
 
 
-WHOLE_LIST = Question(
-    asks=f"Listing {_CONVERSATIONS:,} conversations at {_SECONDS_A_PAGE * 1000:.0f} ms a page",
+WHOLE_LIST = Benchmark(
+    title=f"Time to list {_CONVERSATIONS:,} conversations at {_PAGE_SECS * 1000:.0f} ms per page",
     unit="s",
-    contenders={
-        "in windows, as a harvest does": in_ranges,
-        "iterating": one_after_the_other,
-        f"iterating with prefetch, and {_WORK_A_PAGE * 1000:.0f} ms of work a page": prefetched,
+    implementations={
+        "convai_async.harvest": list_in_ranges,
+        "iteration": iterate,
+        f"iteration with prefetch and {_WORK_SECS * 1000:.0f} ms of work per page": iterate_with_prefetch,
     },
     rounds=1,
     conversations=_CONVERSATIONS,
-    seconds_a_reply=_SECONDS_A_PAGE,
+    reply_delay_secs=_PAGE_SECS,
 )

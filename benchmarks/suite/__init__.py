@@ -1,21 +1,21 @@
-"""The questions, in the order in which they are asked."""
+"""The benchmarks, in the order in which they run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.questions import audio, decoding, details, harvesting, imports, listing
+from benchmarks.suite import audio, decoding, getting, harvesting, imports, listing
 
 if TYPE_CHECKING:
-    from benchmarks.question import Question
+    from benchmarks.benchmark import Benchmark
 
-QUESTIONS: dict[str, Question] = {
-    "get": details.THROUGHPUT,
-    "lag": details.LAG,
-    "lag-longest": details.LONGEST_LAG,
-    "lag-busy": details.BUSY_LAG,
+BENCHMARKS: dict[str, Benchmark] = {
+    "get": getting.THROUGHPUT,
+    "lag": getting.LAG,
+    "lag-longest": getting.LONGEST_LAG,
+    "lag-busy": getting.BUSY_LAG,
     "decode": decoding.TYPICAL,
-    "decode-odd": decoding.ODD,
+    "decode-quirks": decoding.QUIRKS,
     "decode-page": decoding.PAGE,
     "decode-growth": decoding.GROWTH,
     "memory": decoding.KEPT,
