@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from convai_async import ConvAIClient
-from convai_async.models import Conversation, decoder
+from convai_async.models import Conversation, get_decoder
 
 Get = Callable[[str], Awaitable[Any]]
 Client = Callable[[str], AbstractAsyncContextManager[Get]]
@@ -83,7 +83,7 @@ FLOOR = "aiohttp + our decoder"
 
 CLIENTS: dict[str, Client] = {
     OURS: open_convai_async,
-    FLOOR: build_aiohttp_client(decoder(Conversation)),
+    FLOOR: build_aiohttp_client(get_decoder(Conversation)),
     "aiohttp + msgspec (untyped)": build_aiohttp_client(msgspec.json.Decoder().decode),
     "aiohttp + json": build_aiohttp_client(json.loads),
     "httpx + json": open_httpx,

@@ -12,12 +12,12 @@ from msgspec import UNSET, UnsetType
 
 from convai_async import endpoints
 from convai_async._support.text import Secret
+from convai_async._support.validate import validate_choice, validate_integer
 from convai_async._transport.engine import Engine
 from convai_async._transport.limiter import ConcurrencyLimiter, Priority
 from convai_async._transport.session import Session
 from convai_async._transport.streamed_response import StreamLimits
 from convai_async._version import __version__
-from convai_async.endpoints._validate import validate_choice, validate_number
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.resources import Agents, Conversations
 from convai_async.retry import RetryPolicy
@@ -139,14 +139,14 @@ class ConvAIClient:
                     trust_env=trust_env,
                     ssl=ssl,
                     trace_configs=trace_configs,
-                    max_response_bytes=validate_number("max_response_bytes", max_response_bytes, 1),
-                    max_memory_bytes=validate_number("max_memory_bytes", max_memory_bytes, 1),
+                    max_response_bytes=validate_integer("max_response_bytes", max_response_bytes, 1),
+                    max_memory_bytes=validate_integer("max_memory_bytes", max_memory_bytes, 1),
                     stream_limits=StreamLimits(
-                        validate_number("max_stream_bytes", max_stream_bytes, 1),
-                        validate_number("min_stream_rate", min_stream_rate, 0),
+                        validate_integer("max_stream_bytes", max_stream_bytes, 1),
+                        validate_integer("min_stream_rate", min_stream_rate, 0),
                     ),
                 ),
-                ConcurrencyLimiter(validate_number("max_concurrency", max_concurrency, 1), _checked_share(share)),
+                ConcurrencyLimiter(validate_integer("max_concurrency", max_concurrency, 1), _checked_share(share)),
                 _checked_retry(retry),
                 _checked_timeout(timeout),
             )

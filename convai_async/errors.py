@@ -3,31 +3,36 @@
 ::
 
     ConvAIError
-    ├── ConfigurationError         the client cannot work as it was set up
-    ├── InvalidArgumentError       an argument was refused before anything was sent
-    ├── ClientClosedError          the client was closed
-    ├── APIStatusError             the service answered with an error status
+    ├── ConfigurationError         the client's configuration does not work
+    ├── InvalidArgumentError       an argument is invalid; nothing was sent
+    ├── ClientClosedError          the client is closed
+    ├── APIStatusError             the service responded with an error status
     │   ├── BadRequestError        400
     │   ├── AuthenticationError    401
     │   ├── PermissionDeniedError  403
     │   ├── NotFoundError          404
     │   ├── ConflictError          409
-    │   ├── ValidationError        422: the service refused a parameter
-    │   ├── RateLimitError         429: too many requests, or a busy system
-    │   │   └── ConcurrencyLimitError   too many requests at the same time
+    │   ├── ValidationError        422: the service rejected a parameter
+    │   ├── RateLimitError         429: too many requests, or the service is busy
+    │   │   └── ConcurrencyLimitError   429: too many requests at the same time
     │   └── ServerError            5xx
-    ├── TransportError             no whole reply arrived
-    │   ├── ConnectionFailedError  refused, reset, unresolvable, bad certificate
-    │   ├── RequestTimeoutError    took longer than the timeout
+    ├── TransportError             no complete response arrived
+    │   ├── ConnectionFailedError  refused, reset, unknown host, invalid certificate
+    │   ├── RequestTimeoutError    the response took longer than the timeout
     │   └── IncompleteBodyError    the body ended early
-    ├── ResponseTooLargeError      the reply's body is larger than it may be
-    ├── DecodeError                the reply is not the document it should be
-    ├── PaginationError            the service's cursors contradict each other
-    ├── ConversationNotReadyError  it did not get the status that was waited for
-    └── WebhookSignatureError      a webhook that is not the service's, or too old
+    ├── ResponseTooLargeError      the body is larger than the client's limit
+    ├── DecodeError                the response is not the expected document
+    ├── PaginationError            the cursors of a list contradict each other
+    ├── ConversationNotReadyError  the conversation did not reach the awaited status
+    └── WebhookSignatureError      the webhook's signature is wrong, missing or too old
 
-Each carries ``retryable`` (would the same request be worth another try later?) and ``attempts`` (how often
-it was sent), survives pickling, and holds no API key, signed URL or token in its text.
+Every method that sends a request can raise `InvalidArgumentError` (an id is empty or invalid, or another argument is),
+`ClientClosedError`, `ConfigurationError` (the client belongs to another event loop), `APIStatusError`,
+`TransportError`, `ResponseTooLargeError` and `DecodeError`. Its own docstring names only the errors that have a
+particular meaning there.
+
+Each error has ``retryable`` (whether the same request may succeed later) and ``attempts`` (the number of requests
+that were sent), can be pickled, and contains no API key, signed URL or token in its text.
 """
 
 from __future__ import annotations
@@ -37,14 +42,41 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+__all__ = [
+    "APIStatusError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConcurrencyLimitError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "ConvAIError",
+    "ConversationNotReadyError",
+    "DecodeError",
+    "FieldProblem",
+    "IncompleteBodyError",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "PaginationError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RequestTimeoutError",
+    "ResponseTooLargeError",
+    "ServerError",
+    "TransportError",
+    "ValidationError",
+    "WebhookSignatureError",
+]
+
 
 class ConvAIError(Exception):
     """The root of every exception that this package raises.
 
     Attributes:
-        retryable: Whether the same request may well succeed later.
-        attempts: How many requests were sent before giving up; 0 when none was.
-        retry_stop_reason: Why no further attempt was made, in words; empty when retrying was not at issue.
+        retryable: Whether the same request may succeed later.
+        attempts: The number of requests that were sent; 0 if none was.
+        retry_stop_reason: Why the request was not retried again, as text; empty for an error that is not retried.
     """
 
     retryable: bool = False
@@ -52,7 +84,7 @@ class ConvAIError(Exception):
     retry_stop_reason: str = ""
 
     def __str__(self) -> str:
-        """Say what happened, what to do, and how far retrying got."""
+        """Return the message, and why the request was not retried again."""
         text = super().__str__()
         return f"{text} [{self.retry_stop_reason}]" if self.retry_stop_reason else text
 
@@ -68,11 +100,11 @@ def _unpickle(cls: type[ConvAIError], args: tuple[Any, ...], state: dict[str, An
 
 
 class ConfigurationError(ConvAIError, ValueError):
-    """The client cannot work as it was set up: no key, an odd base URL, the wrong event loop."""
+    """The client's configuration does not work: no API key, an invalid base URL, or another event loop."""
 
 
 class InvalidArgumentError(ConvAIError, ValueError):
-    """An argument was refused before anything was sent.
+    """An argument is invalid; nothing was sent.
 
     Attributes:
         parameter: The name of the argument.
@@ -86,16 +118,16 @@ class InvalidArgumentError(ConvAIError, ValueError):
 
 
 class ClientClosedError(ConvAIError, RuntimeError):
-    """The client was closed: make a new one, or keep the old one open for longer."""
+    """The client is closed: create a new one, or keep it open for longer."""
 
 
 class FieldProblem(NamedTuple):
-    """One parameter that the service refused, from the body of a 422.
+    """A parameter that the service rejected, from the body of a 422 response.
 
     Attributes:
-        location: Where it is, such as ``("query", "page_size")``.
-        message: What is wrong with it, in the service's words.
-        type: The service's name for the kind of problem.
+        location: The path to the parameter, such as ``("query", "page_size")``.
+        message: The service's description of the problem.
+        type: The service's code for the kind of problem.
     """
 
     location: tuple[str | int, ...]
@@ -104,16 +136,16 @@ class FieldProblem(NamedTuple):
 
 
 class APIStatusError(ConvAIError):
-    """The service answered with an error status.
+    """The service responded with an error status.
 
     Attributes:
-        status: The HTTP status.
+        status: The HTTP status code.
         code: The service's code for the error, such as ``"rate_limit_exceeded"``, or None.
-        message: The service's own message; empty when it sent none.
-        request_id: The service's id of the request, to quote to its support, or None.
-        retry_after: Seconds that the service asked to wait, or None.
-        headers: The reply's headers; names in any case.
-        body: The reply's body, as it came.
+        message: The service's error message; empty if it sent none.
+        request_id: The service's id of the request, for its support team, or None.
+        retry_after: The seconds to wait before another request, as the service asked for, or None.
+        headers: The response's headers; names are case-insensitive.
+        body: The response's body.
     """
 
     status: int
@@ -152,54 +184,54 @@ class BadRequestError(APIStatusError):
 
 
 class AuthenticationError(APIStatusError):
-    """401: the key is missing, unknown, of another region, lacks a permission, or is out of quota."""
+    """401: the API key is missing, unknown, of another region, lacks a permission, or is out of quota."""
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the key may not do this."""
+    """403: the API key does not have permission for this."""
 
 
 class NotFoundError(APIStatusError):
-    """404: gone, never there, or, right after a call ends, not there yet."""
+    """404: deleted, never existed, or does not exist yet, as a conversation right after its call ends."""
 
 
 class ConflictError(APIStatusError):
-    """409: another change is under way; passing."""
+    """409: another change is in progress. Retryable."""
 
     retryable = True
 
 
 class ValidationError(APIStatusError):
-    """422: the service refused one or more parameters.
+    """422: the service rejected one or more parameters.
 
     Attributes:
-        errors: What was refused; empty when the service did not say.
+        errors: The rejected parameters; empty if the service did not name them.
     """
 
     errors: Sequence[FieldProblem] = ()
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests, or the service is busy; passing."""
+    """429: too many requests, or the service is busy. Retryable."""
 
     retryable = True
 
 
 class ConcurrencyLimitError(RateLimitError):
-    """429: more requests in flight than the workspace may have; passing, and a reason to have fewer."""
+    """429: more requests at the same time than the workspace is allowed. Retryable; the client then sends fewer."""
 
 
 class ServerError(APIStatusError):
-    """5xx: the service, or what stands before it, failed; passing."""
+    """5xx: the service, or a proxy in front of it, failed. Retryable."""
 
     retryable = True
 
 
 class TransportError(ConvAIError):
-    """No whole reply arrived.
+    """No complete response arrived.
 
     Attributes:
-        ambiguous: Whether the service may have received, and acted on, the request all the same.
+        ambiguous: Whether the service may have received and processed the request nevertheless.
     """
 
     retryable = True
@@ -213,29 +245,30 @@ class TransportError(ConvAIError):
 
 
 class ConnectionFailedError(TransportError):
-    """The connection could not be made, or was lost before the reply began."""
+    """The connection could not be established, or was lost before the response began."""
 
 
 class RequestTimeoutError(TransportError):
-    """The reply, or the next part of it, took longer than the timeout."""
+    """The response, or its next bytes, took longer than the timeout."""
 
 
 class IncompleteBodyError(TransportError):
-    """The reply's body ended before its end, or could not be decompressed."""
+    """The response's body ended early, or could not be decompressed."""
 
 
 class DecodeError(ConvAIError):
-    """The reply is not the document that it should be.
+    """The response is not the expected document.
 
-    It is ``retryable`` when the whole reply is something else: not JSON (a proxy's page), not an object, or without a
-    field that every such document has (an error with status 200). A single value that does not fit is not retryable:
-    the next reply would have it too.
+    The error is ``retryable`` if the whole response is something else: not JSON (such as a proxy's error page), not an
+    object, or without a required field (such as an error with status 200). It is not retryable if a single value is
+    invalid, since the next response would contain the same value.
 
     Attributes:
-        request: The request's method and path, where they are known.
-        problem: What does not fit.
-        path: Where the misfit is, such as ``"$.transcript[3].tool_calls"``; ``"$"`` when the whole is not JSON.
-        body: The document, as it came; empty where it would be a secret.
+        request: The method and path of the request; empty if unknown.
+        problem: The reason why the document is invalid.
+        path: The JSON path of the invalid value, such as ``"$.transcript[3].tool_calls"``; ``"$"`` for the whole
+            document.
+        body: The document's bytes; empty if it contains a secret.
     """
 
     request: str = ""
@@ -257,11 +290,11 @@ class DecodeError(ConvAIError):
 
     @classmethod
     def from_message(cls, message: str, body: bytes) -> Self:
-        """Make the error from a decoder's message.
+        """Create the error from the message of a msgspec decoder.
 
-        Messages of nested decoders end in several paths, the innermost first:
-        ``Expected `int`, got `str` - at `$.x` - at `$.results[1]```. Without a path, it is about the whole document,
-        and retryable.
+        The message of nested decoders ends in several paths, the innermost first:
+        ``Expected `int`, got `str` - at `$.x` - at `$.results[1]```. A message without a path is about the whole
+        document, and the error is retryable.
         """
         problem, *paths = message.split(" - at ")
         steps = [path.strip("`").removeprefix("$") for path in reversed(paths)]
@@ -271,27 +304,27 @@ class DecodeError(ConvAIError):
 
 
 class PaginationError(ConvAIError):
-    """The service's cursors contradict each other, so that the rest of a list cannot be read.
+    """The cursors of a list contradict each other, so the rest of the list cannot be read.
 
-    Stopping quietly would pass a short list off as a whole one.
+    Iteration raises this error instead of stopping, since an incomplete list would look complete.
     """
 
 
 class ResponseTooLargeError(ConvAIError):
-    """The reply's body is larger than the client's ``max_response_bytes`` (decompressed) or ``max_stream_bytes``.
+    """The response's body is larger than the client's ``max_response_bytes`` (decompressed) or ``max_stream_bytes``.
 
-    It is also raised for a decompression bomb: more than 16 MiB, and more than 100 times the compressed size.
+    Also raised for a decompression bomb: a body of more than 16 MiB that is more than 100 times its compressed size.
     """
 
     attempts = 1
 
 
 class ConversationNotReadyError(ConvAIError):
-    """A conversation did not get the status that was waited for.
+    """The conversation did not reach the awaited status.
 
     Attributes:
-        conversation_id: Which one.
-        status: Its last status, or None when it was not there at all.
+        conversation_id: The id of the conversation.
+        status: Its last status, or None if it does not exist.
     """
 
     conversation_id: str
@@ -305,4 +338,4 @@ class ConversationNotReadyError(ConvAIError):
 
 
 class WebhookSignatureError(ConvAIError):
-    """A webhook is forged, too old or from the future, or has no signature: do nothing that it says."""
+    """The webhook's signature is wrong, missing, too old or in the future: ignore it and respond with 401."""

@@ -5,20 +5,22 @@ A paginator is a value: nothing is sent until it is awaited or iterated, and eac
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 
-from convai_async._support.tasks import Handover, background
+from convai_async._support.tasks import background
+from convai_async._support.validate import validate_integer
 from convai_async.endpoints import Page
-from convai_async.errors import InvalidArgumentError, PaginationError
+from convai_async.errors import PaginationError
 
 if TYPE_CHECKING:
+    from convai_async._support.tasks import Put, Results
     from convai_async.endpoints import Request
 
 T = TypeVar("T")
@@ -136,8 +138,7 @@ class Paginator(Generic[T]):
         Raises:
             InvalidArgumentError: ``max_items`` is negative.
         """
-        if max_items < 0:
-            raise InvalidArgumentError("max_items", f"must be 0 or more, got {max_items}")
+        validate_integer("max_items", max_items, 0)
         lower = max_items if self._max_items is None else min(max_items, self._max_items)
         return Paginator(self._send, self._request, max_items=lower)
 
@@ -156,25 +157,31 @@ class Paginator(Generic[T]):
         Raises:
             InvalidArgumentError: ``pages`` is less than 1.
         """
-        if pages < 1:
-            raise InvalidArgumentError("pages", f"must be at least 1, got {pages}")
-        handover = Handover[Page[T]](pages)
-        async with background(handover, [partial(self._load, handover)]):
-            yield _Items(handover)
+        validate_integer("pages", pages, 1)
+        room = asyncio.Semaphore(pages)
 
-    async def _load(self, handover: Handover[Page[T]]) -> None:
-        async with aclosing(self.pages()) as pages:
-            await handover.wait_for_room()
-            async for page in pages:
-                await handover.put(page)
-                await handover.wait_for_room()
+        async def load(put: Put[Page[T]]) -> None:
+            async with aclosing(self.pages()) as loading:
+                await room.acquire()
+                async for page in loading:
+                    await put(page)
+                    await room.acquire()
+
+        async with background(load, max_results=pages) as loaded:
+            yield _Items(loaded, room)
 
 
 class _Items(Generic[T]):
-    """The items of pages; no generator, since one that is cancelled while it waits would be at its end."""
+    """The items of pages that are being loaded. Not a generator: one that is cancelled while it waits has ended.
 
-    def __init__(self, pages: Handover[Page[T]]) -> None:
+    Args:
+        pages: The pages.
+        room: Is released when a page was taken, and lets the next one be loaded.
+    """
+
+    def __init__(self, pages: Results[Page[T]], room: asyncio.Semaphore) -> None:
         self._pages = pages
+        self._room = room
         self._items: Iterator[T] = iter(())
 
     def __aiter__(self) -> Self:
@@ -185,6 +192,7 @@ class _Items(Generic[T]):
             for item in self._items:
                 return item
             page = await anext(self._pages)
+            self._room.release()
             self._items = iter(page.items)
 
 

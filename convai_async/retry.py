@@ -41,7 +41,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             out because of that is repeated without counting.
         wait_initial: The longest first wait in seconds, 0.5 by default.
         wait_max: The longest wait in seconds, 20 by default, unless the service asks for more.
-        repeat_unsafe: Whether a request that is not idempotent (a POST) is repeated too when it is unknown
+        retry_non_idempotent: Whether a request that is not idempotent (a POST) is repeated too when it is unknown
             whether the service acted on it: after a timeout, a dropped connection or a 5xx.
     """
 
@@ -49,7 +49,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = 60.0
     wait_initial: float = 0.5
     wait_max: float = 20.0
-    repeat_unsafe: bool = False
+    retry_non_idempotent: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
@@ -62,11 +62,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             if not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise InvalidArgumentError(name, f"must be a number of seconds, 0 or more, got {value!r}")
 
-    def repeats(self, error: BaseException, *, idempotent: bool) -> bool:
+    def should_retry(self, error: BaseException, *, idempotent: bool) -> bool:
         """Return whether a request that ended with this error is worth, and safe, another try."""
         if not isinstance(error, ConvAIError) or not error.retryable:
             return False
-        return idempotent or self.repeat_unsafe or not ambiguous(error)
+        return idempotent or self.retry_non_idempotent or not is_ambiguous(error)
 
     def compute_backoff(self, error: BaseException, attempt: int) -> float:
         """Return the seconds to wait after the n-th attempt ended with this error."""
@@ -77,7 +77,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return jitter if retry_after is None else retry_after + min(jitter, self.wait_initial)
 
 
-def ambiguous(error: ConvAIError) -> bool:
+def is_ambiguous(error: ConvAIError) -> bool:
     """Tell whether the service may have acted on the request that ended with this error."""
     if isinstance(error, TransportError):
         return error.ambiguous
@@ -154,7 +154,7 @@ async def repeat(  # noqa: PLR0913 - the clock and the sleep are here for the te
         )
 
     retrying = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception(lambda error: policy.repeats(error, idempotent=idempotent)),
+        retry=tenacity.retry_if_exception(lambda error: policy.should_retry(error, idempotent=idempotent)),
         wait=wait,
         stop=stop,
         sleep=sleep,

@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 from convai_async import endpoints
 from convai_async._support.atomic_files import AtomicFile
 from convai_async._support.byte_range import is_answer_to, normalize_range
-from convai_async._support.tasks import Handover, background, run_shielded_in_thread
+from convai_async._support.tasks import background, run_shielded_in_thread
 from convai_async._support.text import one_line
 from convai_async._transport.engine import Stopwatch
 from convai_async.errors import (
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from convai_async._support.tasks import Put
     from convai_async._transport.engine import Engine
-    from convai_async._transport.streamed_response import StreamedReply
+    from convai_async._transport.streamed_response import StreamedResponse
     from convai_async.endpoints import Request
 
 _WRITE_SIZE = 256 * 1024
@@ -56,7 +57,7 @@ class AudioStream:
         content_range: Which bytes of the whole they are, such as ``"bytes 100-199/1000"``; None for the whole.
     """
 
-    def __init__(self, reply: StreamedReply, *, may_be_empty: bool, clock: Callable[[], float]) -> None:
+    def __init__(self, reply: StreamedResponse, *, may_be_empty: bool, clock: Callable[[], float]) -> None:
         self._reply = reply
         self._may_be_empty = may_be_empty
         self._clock = clock
@@ -169,7 +170,7 @@ async def _open(
     """Open a stream, trying again until it begins; the slot of the limiter is held until the block ends."""
     asked = Stopwatch(engine.clock)
     async with AsyncExitStack() as stack:
-        yield await engine.retrying(lambda: stack.enter_async_context(open_once(asked)), asked=asked)
+        yield await engine.run_with_retries(lambda: stack.enter_async_context(open_once(asked)), asked=asked)
 
 
 @asynccontextmanager
@@ -195,7 +196,7 @@ async def _open_once(
             stream.close()
 
 
-def _check_media(reply: StreamedReply) -> str | None:
+def _check_media(reply: StreamedResponse) -> str | None:
     """Return why a reply is not a recording; None if it is."""
     content_type = reply.headers.get("content-type", "application/octet-stream")
     media_type = content_type.partition(";")[0].strip().lower()
@@ -206,7 +207,7 @@ def _check_media(reply: StreamedReply) -> str | None:
     return None
 
 
-def _check_whole(reply: StreamedReply, byte_range: str | None) -> str | None:
+def _check_whole(reply: StreamedResponse, byte_range: str | None) -> str | None:
     """Return why a reply is neither whole nor the part that was asked for; None if it is."""
     encoding = reply.headers.get("content-encoding", "identity").strip().lower()
     content_range = reply.headers.get("content-range")
@@ -223,7 +224,7 @@ def _check_whole(reply: StreamedReply, byte_range: str | None) -> str | None:
     return None
 
 
-def _not_a_recording(reply: StreamedReply, problem: str, body: bytes = b"") -> DecodeError:
+def _not_a_recording(reply: StreamedResponse, problem: str, body: bytes = b"") -> DecodeError:
     """Return the error for a reply with something else in the recording's place; perhaps only for now."""
     error = reply.redactor.decode_error(DecodeError(problem, body=body))
     error.request = reply.request
@@ -231,7 +232,7 @@ def _not_a_recording(reply: StreamedReply, problem: str, body: bytes = b"") -> D
     return error
 
 
-def _too_large(reply: StreamedReply) -> ResponseTooLargeError:
+def _too_large(reply: StreamedResponse) -> ResponseTooLargeError:
     return ResponseTooLargeError(
         f"{reply.request}: the reply is larger than max_stream_bytes, {reply.limits.max_bytes:,}"
     )
@@ -289,7 +290,7 @@ async def save(
         async with _open_once(engine, request, asked) as audio:
             return await _write(audio, path, overwrite, progress)
 
-    return await engine.retrying(attempt, asked=asked)
+    return await engine.run_with_retries(attempt, asked=asked)
 
 
 def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - run_sync passes no keywords
@@ -314,8 +315,7 @@ async def _write(
     file = AtomicFile(path)
     try:
         # The next bytes are read while these are written.
-        gathered = Handover[bytearray](1)
-        async with background(gathered, [partial(_gather, audio, gathered)]):
+        async with background(partial(_gather, audio), max_results=1) as gathered:
             async for data in gathered:
                 await run_sync(file.write, data)
                 if progress is not None and file.size != audio.content_length:
@@ -331,11 +331,11 @@ async def _write(
         await run_shielded_in_thread(file.discard)
 
 
-async def _gather(audio: AudioStream, gathered: Handover[bytearray]) -> None:
+async def _gather(audio: AudioStream, put: Put[bytearray]) -> None:
     data = bytearray()
     async for chunk in audio:
         data += chunk
         if len(data) >= _WRITE_SIZE:
-            await gathered.put(data)
+            await put(data)
             data = bytearray()
-    await gathered.put(data)  # also when there is none: the file has to be made
+    await put(data)  # also when there is none: the file has to be made

@@ -21,7 +21,7 @@ from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
 from convai_async.errors import DecodeError, WebhookSignatureError
 from convai_async.models import Conversation  # noqa: TC001 - msgspec reads the annotations at run time
 from convai_async.models._base import Model, UnknownVariant
-from convai_async.models._decoding import decoder
+from convai_async.models._decoding import get_decoder
 from convai_async.models._open_union import OpenUnion
 
 if TYPE_CHECKING:
@@ -241,4 +241,4 @@ def _unix_secs(time_of_day: Any) -> int | None:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-_decode: Callable[[bytes], Event] = decoder(cast("Any", Event))
+_decode: Callable[[bytes], Event] = get_decoder(cast("Any", Event))

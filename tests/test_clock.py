@@ -128,7 +128,7 @@ class SlowOnce(Attempts):
 async def test_attempt_that_timed_out_in_a_stall_is_repeated_without_counting(attempts: int) -> None:
     attempt = SlowOnce()
     stall(after=2, seconds=60)
-    assert await engine_with(RetryPolicy(attempts=attempts, timeout=20)).retrying(attempt) == "done"
+    assert await engine_with(RetryPolicy(attempts=attempts, timeout=20)).run_with_retries(attempt) == "done"
     assert attempt.started == 2
 
 
@@ -139,10 +139,10 @@ async def test_retry_timeout_does_not_count_a_stall() -> None:
     stall(after=2, seconds=60)
     engine = engine_with(policy)
     with pytest.raises(RequestTimeoutError) as caught:
-        await engine.retrying(Attempts(seconds=1000))
+        await engine.run_with_retries(Attempts(seconds=1000))
     assert caught.value.attempts == 2
     assert now() == pytest.approx(62 + 20, abs=1)
-    assert await engine.retrying(attempt) == "done"
+    assert await engine.run_with_retries(attempt) == "done"
 
 
 @in_virtual_time
@@ -156,7 +156,7 @@ async def test_attempts_end_also_when_there_is_a_stall_in_each() -> None:
 
     loop.call_later(2, stall_again)
     with pytest.raises(RequestTimeoutError):
-        await engine_with(RetryPolicy(attempts=3, timeout=None, wait_initial=0)).retrying(attempt)
+        await engine_with(RetryPolicy(attempts=3, timeout=None, wait_initial=0)).run_with_retries(attempt)
     assert attempt.started == 7
 
 
@@ -168,7 +168,9 @@ async def test_after_a_stall_a_post_is_repeated_only_where_that_is_safe(
     attempt = Attempts(ambiguous=ambiguous, seconds=1000)
     stall(after=2, seconds=60)
     with pytest.raises(RequestTimeoutError):
-        await engine_with(RetryPolicy(attempts=1, repeat_unsafe=unsafe)).retrying(attempt, idempotent=False)
+        await engine_with(RetryPolicy(attempts=1, retry_non_idempotent=unsafe)).run_with_retries(
+            attempt, idempotent=False
+        )
     assert attempt.started == started
 
 
@@ -179,7 +181,7 @@ async def test_timeout_without_a_stall_is_one_attempt() -> None:
     stall(after=100, seconds=60)
     for expected in (1, 2):
         with pytest.raises(RequestTimeoutError) as caught:
-            await engine.retrying(attempt)
+            await engine.run_with_retries(attempt)
         assert (attempt.started, caught.value.attempts) == (expected, 1)
 
 
@@ -188,7 +190,7 @@ async def test_without_retry_a_stall_is_not_repeated_either() -> None:
     attempt = Attempts(seconds=1000)
     stall(after=2, seconds=60)
     with pytest.raises(RequestTimeoutError):
-        await engine_with(None).retrying(attempt)
+        await engine_with(None).run_with_retries(attempt)
     assert attempt.started == 1
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 SIZE = 300_001
-WHOLE = b"".join(mp3.blocks(SIZE - 1000)) + bytes(range(250)) * 4
+WHOLE = b"".join(mp3.iter_blocks(SIZE - 1000)) + bytes(range(250)) * 4
 ONCE = RetryPolicy(attempts=1)
 
 
@@ -171,7 +171,7 @@ async def test_player_can_seek_through_each_example(example: str, monkeypatch: p
     module = importlib.import_module(example)
     async with FakeConvAI(conversations=30, audio_bytes=SIZE) as fake:
         monkeypatch.setattr(module, "ConvAIClient", lambda: ConvAIClient(fake.api_key, base_url=fake.url))
-        whole = b"".join(mp3.blocks(SIZE))
+        whole = b"".join(mp3.iter_blocks(SIZE))
         has_audio = fake.conversations.has_audio
         url = f"/calls/{next(filter(has_audio, fake.conversations))}/audio"
         silent = f"/calls/{next(each for each in fake.conversations if not has_audio(each))}/audio"

@@ -138,13 +138,13 @@ def test_waits_differ_from_task_to_task() -> None:
 def test_a_post_is_repeated_only_when_the_service_cannot_have_acted_on_it(
     make_error: Callable[[], ConvAIError], *, repeated: bool
 ) -> None:
-    assert RetryPolicy().repeats(make_error(), idempotent=False) is repeated
-    assert RetryPolicy().repeats(make_error(), idempotent=True) is True
-    assert RetryPolicy(repeat_unsafe=True).repeats(make_error(), idempotent=False) is True
+    assert RetryPolicy().should_retry(make_error(), idempotent=False) is repeated
+    assert RetryPolicy().should_retry(make_error(), idempotent=True) is True
+    assert RetryPolicy(retry_non_idempotent=True).should_retry(make_error(), idempotent=False) is True
 
 
 def test_errors_of_others_are_never_repeated() -> None:
-    assert not RetryPolicy().repeats(RuntimeError("ours to mend"), idempotent=True)
+    assert not RetryPolicy().should_retry(RuntimeError("ours to mend"), idempotent=True)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def silent(fake: FakeConvAI) -> str:
     )
 
 
-WHOLE = b"".join(mp3.blocks(SIZE))
+WHOLE = b"".join(mp3.iter_blocks(SIZE))
 
 
 async def test_a_recording_streams_whole(client: ConvAIClient, recorded: str) -> None:

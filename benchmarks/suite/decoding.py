@@ -15,7 +15,7 @@ import psutil
 from benchmarks.benchmark import Benchmark, Context, Implementation
 from benchmarks.clients import OURS
 from benchmarks.documents import TURNS
-from convai_async.models import Conversation, ConversationsPage, Model, decoder
+from convai_async.models import Conversation, ConversationSummary, Model, get_decoder
 
 if TYPE_CHECKING:
     from benchmarks.documents import Documents
@@ -25,6 +25,12 @@ Choose = Callable[["Documents"], list[bytes]]
 
 _KEPT = 1000
 _KEPT_TURNS = 60
+
+
+class _ConversationsPage(Model):
+    conversations: tuple[ConversationSummary, ...]
+    next_cursor: str | None = None
+    has_more: bool | None = None
 
 
 def _build_sdk_decoder(schema: str) -> Decode:
@@ -38,7 +44,7 @@ def _build_sdk_decoder(schema: str) -> Decode:
 
 def _list_decoders(model: type[Model], schema: str) -> dict[str, Callable[[], Decode]]:
     return {
-        OURS: lambda: decoder(model),
+        OURS: lambda: get_decoder(model),
         "msgspec (untyped)": lambda: msgspec.json.Decoder().decode,
         "json.loads": lambda: json.loads,
         "elevenlabs (official SDK)": lambda: _build_sdk_decoder(schema),
@@ -46,7 +52,7 @@ def _list_decoders(model: type[Model], schema: str) -> dict[str, Callable[[], De
 
 
 _CONVERSATION = _list_decoders(Conversation, "GetConversationResponseModel")
-_PAGE = _list_decoders(ConversationsPage, "GetConversationsPageResponseModel")
+_PAGE = _list_decoders(_ConversationsPage, "GetConversationsPageResponseModel")
 
 
 def _measure_time(build: Callable[[], Decode], choose: Choose) -> Callable[[Context], float]:

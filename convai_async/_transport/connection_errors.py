@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError, ContentLengthError, TransferEncodingError
+from aiohttp.http_exceptions import (
+    ContentEncodingError,
+    ContentLengthError,
+    DecompressSizeError,
+    TransferEncodingError,
+)
 
 from convai_async._support.text import one_line
 from convai_async.errors import (
@@ -14,6 +19,7 @@ from convai_async.errors import (
     ConvAIError,
     IncompleteBodyError,
     RequestTimeoutError,
+    ResponseTooLargeError,
 )
 
 if TYPE_CHECKING:
@@ -81,6 +87,8 @@ def transport_error(  # noqa: C901 - a list
             )
         case aiohttp.ClientResponseError():
             translated = ConnectionFailedError(f"{request}: the reply is not HTTP: {reason}")
+        case aiohttp.ClientPayloadError(__cause__=DecompressSizeError()):  # aiohttp 3.13; 3.14 unpacks in pieces
+            translated = ResponseTooLargeError(f"{request}: the reply is a decompression bomb: {reason}")
         case aiohttp.ClientError() | ConnectionError() if reading:
             translated = IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
         case aiohttp.ClientError() | ConnectionError():
@@ -109,5 +117,7 @@ def _why_incomplete(error: aiohttp.ClientPayloadError) -> str:
             return "its chunks break off or are malformed"
         case ContentEncodingError():
             return "it cannot be decompressed"
+        case DecompressSizeError():
+            return "a small part of it unpacks to more than 32 MiB"
         case _:
             return "the connection was lost"

@@ -27,7 +27,7 @@ from convai_async.errors import (
     RequestTimeoutError,
     TransportError,
 )
-from convai_async.retry import RetryPolicy, ambiguous, repeat
+from convai_async.retry import RetryPolicy, is_ambiguous, repeat
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from convai_async._transport.limiter import ConcurrencyLimiter, Priority, Slot
     from convai_async._transport.memory import Reservation
     from convai_async._transport.session import Session
-    from convai_async._transport.streamed_response import StreamedReply
+    from convai_async._transport.streamed_response import StreamedResponse
 
 T = TypeVar("T")
 R = TypeVar("R")
-Reply = TypeVar("Reply", bound="Response[Any] | StreamedReply")
+Reply = TypeVar("Reply", bound="Response[Any] | StreamedResponse")
 
 _logger = logging.getLogger("convai_async")
 
@@ -154,16 +154,16 @@ class Engine:
                     raise
                 response = Response(error.status, error.headers, b"", request.decode)
             except ConvAIError as error:
-                perhaps_done = perhaps_done or ambiguous(error)
+                perhaps_done = perhaps_done or is_ambiguous(error)
                 raise
             # What is not idempotent is not sent again because its reply cannot be read.
             return response if read is None or not request.idempotent else await _read(request, read, response)
 
-        result = await self.retrying(attempt, idempotent=request.idempotent, asked=asked)
+        result = await self.run_with_retries(attempt, idempotent=request.idempotent, asked=asked)
         return result if read is None or request.idempotent else await _read(request, read, result)
 
     @asynccontextmanager
-    async def stream_once(self, request: Request[Any], asked: Stopwatch) -> AsyncIterator[StreamedReply]:
+    async def stream_once(self, request: Request[Any], asked: Stopwatch) -> AsyncIterator[StreamedResponse]:
         """Send a request once and yield the reply when its headers are there.
 
         Args:
@@ -182,7 +182,7 @@ class Engine:
         finally:
             self.limiter.release(slot)
 
-    async def retrying(
+    async def run_with_retries(
         self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True, asked: Stopwatch | None = None
     ) -> T:
         """Return the result of the first attempt that succeeds.
@@ -206,7 +206,7 @@ class Engine:
             try:
                 return await attempt()
             except ConvAIError as error:
-                if not self.retry.repeats(error, idempotent=idempotent):
+                if not self.retry.should_retry(error, idempotent=idempotent):
                     raise
                 first_error = None if self._stalled(error, lost) else error
             # Outside the except block: a later error is not raised while handling the first.
@@ -227,7 +227,7 @@ class Engine:
         try:
             return await attempt()
         except RequestTimeoutError as error:
-            if not self._stalled(error, lost) or not retry.repeats(error, idempotent=idempotent):
+            if not self._stalled(error, lost) or not retry.should_retry(error, idempotent=idempotent):
                 raise
         return await attempt()
 
@@ -257,11 +257,11 @@ class Engine:
             self._log(request, started, None)
             raise
         self._log(request, started, received)
-        self.limiter.succeeded()
+        self.limiter.on_success()
         return received
 
     def _log(
-        self, request: Request[Any], started: float, reply: Response[Any] | StreamedReply | APIStatusError | None
+        self, request: Request[Any], started: float, reply: Response[Any] | StreamedResponse | APIStatusError | None
     ) -> None:
         if not _logger.isEnabledFor(logging.DEBUG):
             return
@@ -276,9 +276,9 @@ class Engine:
 
     def _learn(self, error: APIStatusError, slot: Slot) -> None:
         if isinstance(error, ConcurrencyLimitError):
-            self.limiter.refused(slot, parse_concurrency_limit(error.headers))
+            self.limiter.on_rejected(slot, parse_concurrency_limit(error.headers))
         if error.retry_after is not None and error.status in _THROTTLE_STATUSES:
-            self.limiter.pause(error.retry_after)
+            self.limiter.throttle(error.retry_after)
 
     async def _wait_for_slot(self, request: Request[Any], asked: Stopwatch) -> Slot:
         may_take = self.timeout if self.retry is None else self.retry.timeout
@@ -287,7 +287,7 @@ class Engine:
         waiting = Stopwatch(self.clock)
         error: ConvAIError
         try:
-            slot = await self.limiter.acquire(self.priority, timeout=None if bulk else left, max_pause=left)
+            slot = await self.limiter.acquire(self.priority, timeout=None if bulk else left, max_throttle=left)
             if not bulk and left is not None and waiting.elapsed() >= left:
                 self.limiter.release(slot)
                 raise TimeoutError  # noqa: TRY301 - as when no slot came

@@ -32,7 +32,7 @@ _YIELD = 0.75
 _RECOVERY = 0.1
 _RECOVERY_SECS = 0.5
 _PROBE_SECS_WHILE_QUEUE_GROWS = 1.0
-_LONGEST_PAUSE = 15 * 60.0
+_MAX_THROTTLE_SECS = 15 * 60.0
 
 
 class _Probing(msgspec.Struct, frozen=True):
@@ -107,11 +107,11 @@ class ConcurrencyLimiter:
         self._growing = True
         self._yielding = False
         self._probing_plan = _WHOLE if share == 1 else _SHARED
-        self._probe_pause = self._probing_plan.first
+        self._probe_interval = self._probing_plan.first
         self._settled_at = 0.0
         self._grow_at = 0.0
         self._queued = 0  # interactive waiters when the limit was settled
-        self._paused_until: float | None = None
+        self._throttled_until: float | None = None
         self._resuming: asyncio.TimerHandle | None = None
         self._allowed = int(self._limit)
 
@@ -126,44 +126,44 @@ class ConcurrencyLimiter:
         return len(self._held)
 
     @property
-    def pause_left(self) -> float:
+    def throttle_left(self) -> float:
         """Seconds until the pause ends that the service asked for; 0 when there is none."""
-        return 0.0 if self._paused_until is None else max(0.0, self._paused_until - self._clock())
+        return 0.0 if self._throttled_until is None else max(0.0, self._throttled_until - self._clock())
 
     def acquire_nowait(self, priority: Priority = "interactive") -> Slot | None:
         """Take a slot if one is free, nobody is waiting for it, and there is no pause; else return None."""
         if self._waiting["interactive"] or (priority == "bulk" and self._waiting["bulk"]):
             return None
-        if len(self._held) >= self._allowed or (self._paused_until is not None and self.pause_left):
+        if len(self._held) >= self._allowed or (self._throttled_until is not None and self.throttle_left):
             return None
         return self._take(priority)
 
     async def acquire(
-        self, priority: Priority = "interactive", *, timeout: float | None = None, max_pause: float | None = None
+        self, priority: Priority = "interactive", *, timeout: float | None = None, max_throttle: float | None = None
     ) -> Slot:
         """Wait for a pause to end and for a free slot, and take it.
 
         Args:
             priority: Interactive waiters are served before bulk ones.
             timeout: Seconds to wait in all; None means no limit.
-            max_pause: The longest pause to wait for, in seconds from now; None means no limit.
+            max_throttle: The longest pause to wait for, in seconds from now; None means no limit.
 
         Raises:
-            ThrottleTooLongError: A pause lasts longer than ``max_pause``.
+            ThrottleTooLongError: A pause lasts longer than ``max_throttle``.
             TimeoutError: No slot was free in time.
         """
         slot = self.acquire_nowait(priority)
         if slot is not None:
             return slot
-        pause_deadline = math.inf if max_pause is None else self._clock() + max_pause
-        if self._paused_until is not None and self._paused_until > pause_deadline:
-            raise ThrottleTooLongError(self.pause_left)
+        throttle_deadline = math.inf if max_throttle is None else self._clock() + max_throttle
+        if self._throttled_until is not None and self._throttled_until > throttle_deadline:
+            raise ThrottleTooLongError(self.throttle_left)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Slot | None] = loop.create_future()
         queue = self._waiting[priority]
-        queue[future] = pause_deadline
+        queue[future] = throttle_deadline
         timer = None if timeout is None else loop.call_later(timeout, _give_up, future)
-        if self._paused_until is not None:
+        if self._throttled_until is not None:
             self._resume()
         try:
             slot = await future
@@ -177,8 +177,8 @@ class ConcurrencyLimiter:
                 timer.cancel()
         if slot is not None:
             return slot
-        if self._paused_until is not None and self._paused_until > pause_deadline:
-            raise ThrottleTooLongError(self.pause_left)
+        if self._throttled_until is not None and self._throttled_until > throttle_deadline:
+            raise ThrottleTooLongError(self.throttle_left)
         raise TimeoutError
 
     def release(self, slot: Slot) -> None:
@@ -194,7 +194,7 @@ class ConcurrencyLimiter:
             queue.clear()
         self._resuming = None
 
-    def succeeded(self) -> None:
+    def on_success(self) -> None:
         """Learn from a request that the service let through: with every slot in use, try for more."""
         if len(self._held) < self._allowed or self._limit >= self._maximum:
             if self._share < 1 and self._probing:
@@ -204,7 +204,7 @@ class ConcurrencyLimiter:
         elif self._growing or self._clock() >= self._next_growth():
             self._grow()
 
-    def refused(self, slot: Slot, maximum: int | None = None) -> None:
+    def on_rejected(self, slot: Slot, maximum: int | None = None) -> None:
         """Learn from a concurrency 429: so many in flight were too many. Call it before releasing the slot.
 
         Args:
@@ -225,7 +225,7 @@ class ConcurrencyLimiter:
         self._note_served(len(self._held) - 1 if stated is None else stated)
         no_more_room = probed and 0.9 * before - 1 <= self._served <= 1.1 * before + 1
         plan = self._probing_plan
-        self._probe_pause = min(2 * self._probe_pause, plan.longest) if no_more_room else plan.first
+        self._probe_interval = min(2 * self._probe_interval, plan.longest) if no_more_room else plan.first
         self._yielding = not probed and (self._share < 1 or slot.priority == "bulk")
         self._floor = max(1.0, _MOST_CUT * self._limit)
         if stated is not None:
@@ -239,18 +239,18 @@ class ConcurrencyLimiter:
         self._cuts += 1
         self._settle()
 
-    def pause(self, seconds: float) -> None:
+    def throttle(self, seconds: float) -> None:
         """Start no request for this long, a quarter of an hour at most; pauses do not add up.
 
         One wrong reply must not stop all requests for longer. A service that needs more time asks again.
         """
-        until = self._clock() + min(seconds, _LONGEST_PAUSE)
-        if self._paused_until is not None and until <= self._paused_until:
+        until = self._clock() + min(seconds, _MAX_THROTTLE_SECS)
+        if self._throttled_until is not None and until <= self._throttled_until:
             return
-        self._paused_until = until
+        self._throttled_until = until
         waiting = [*self._waiting["interactive"].items(), *self._waiting["bulk"].items()]
-        for future, pause_deadline in waiting:
-            if pause_deadline < until:
+        for future, throttle_deadline in waiting:
+            if throttle_deadline < until:
                 _give_up(future)
         if waiting:
             self._resume()
@@ -288,7 +288,7 @@ class ConcurrencyLimiter:
         self._growing = False
         self._queued = len(self._waiting["interactive"])
         self._settled_at = self._clock()
-        self._grow_at = self._settled_at + self._probe_pause
+        self._grow_at = self._settled_at + self._probe_interval
         self._update()
 
     def _update(self) -> None:
@@ -303,7 +303,7 @@ class ConcurrencyLimiter:
 
     def _serve(self) -> None:
         """Give free slots to those who wait."""
-        if self._paused_until is not None:
+        if self._throttled_until is not None:
             return
         for priority, queue in self._waiting.items():
             while queue and len(self._held) < self._allowed:
@@ -316,10 +316,10 @@ class ConcurrencyLimiter:
         if self._resuming is not None:
             self._resuming.cancel()
         self._resuming = None
-        if rest := self.pause_left:
+        if rest := self.throttle_left:
             self._resuming = asyncio.get_running_loop().call_later(rest, self._resume)
         else:
-            self._paused_until = None
+            self._throttled_until = None
             self._serve()
 
 

@@ -22,8 +22,8 @@ from convai_async._support.tasks import is_cancelling
 from convai_async._transport.connection_errors import disable_transparent_retry, transport_error, unwrap
 from convai_async._transport.memory import UNCOUNTED_BYTES, MemoryBudget
 from convai_async._transport.status_errors import error_from_reply
-from convai_async._transport.streamed_response import StreamedReply, StreamLimits
-from convai_async.endpoints import FileBody, JSONBody, Request, Response, request_id
+from convai_async._transport.streamed_response import StreamedResponse, StreamLimits
+from convai_async.endpoints import FileBody, JSONBody, Request, Response, get_request_id
 from convai_async.errors import (
     APIStatusError,
     ClientClosedError,
@@ -124,14 +124,14 @@ class Session:
         self._max_response_bytes = max_response_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._arriving: set[StreamedReply] = set()
+        self._arriving: set[StreamedResponse] = set()
 
     async def close(self) -> None:
         """Close the session if it is our own, and end what it is used for; closing twice is no error."""
         self._closed = True
         if self._owned and self._session is not None:
             for reply in self._arriving:
-                reply.break_off()
+                reply.abort()
             await self._session.close()
 
     def key_fingerprint(self, salt: bytes) -> bytes:
@@ -174,7 +174,7 @@ class Session:
         return Response(arriving.status, arriving.headers, body, self._redactor.decoder(request.decode))
 
     @asynccontextmanager
-    async def stream(self, request: Request[Any], timeout: float | None) -> AsyncIterator[StreamedReply]:
+    async def stream(self, request: Request[Any], timeout: float | None) -> AsyncIterator[StreamedResponse]:
         """Send a request once, and yield the reply before its body.
 
         Args:
@@ -199,7 +199,7 @@ class Session:
 
     async def _open(
         self, session: aiohttp.ClientSession, request: Request[Any], headers: CIMultiDict[str]
-    ) -> StreamedReply:
+    ) -> StreamedResponse:
         if request.headers:
             headers = headers.copy()
             headers.update(request.headers)
@@ -229,7 +229,7 @@ class Session:
                 self._raise_translated(error, _name(request), reading=False)
             target = _redirect_target(request, reply)
             if target is None or redirects == _MAX_REDIRECTS:
-                return StreamedReply(
+                return StreamedResponse(
                     reply,
                     _name(request),
                     limits=self._stream_limits,
@@ -295,7 +295,7 @@ class Session:
             raise ClientClosedError("the aiohttp session that the client was given is closed")
         return self._session
 
-    async def _read_body(self, arriving: StreamedReply, memory: Reservation, deadline: asyncio.Timeout) -> bytes:
+    async def _read_body(self, arriving: StreamedResponse, memory: Reservation, deadline: asyncio.Timeout) -> bytes:
         body = io.BytesIO()
         size = 0
         while chunk := await arriving.read_chunk():
@@ -314,7 +314,7 @@ class Session:
             body.write(chunk)
         return body.getvalue()
 
-    async def _read_error_body(self, arriving: StreamedReply, timeout: float | None) -> bytes:
+    async def _read_error_body(self, arriving: StreamedResponse, timeout: float | None) -> bytes:
         """Return what can be read of an error's body: the status says more than a body that is broken or endless."""
         body = bytearray()
         with suppress(TransportError, TimeoutError):
@@ -346,19 +346,19 @@ class Session:
         finally:
             translated.__context__ = cause
 
-    async def _status_error(self, arriving: StreamedReply, timeout: float | None) -> APIStatusError:
+    async def _status_error(self, arriving: StreamedResponse, timeout: float | None) -> APIStatusError:
         # A service or a proxy may quote the key in its complaint.
         headers = CIMultiDict((name, self._redactor.text(value)) for name, value in arriving.headers.items())
         body = self._redactor.body(await self._read_error_body(arriving, timeout))
         if arriving.status not in _REDIRECTS:
-            return error_from_reply(arriving.request, arriving.status, headers, body, request_id(headers))
+            return error_from_reply(arriving.request, arriving.status, headers, body, get_request_id(headers))
         return APIStatusError(
             f"{arriving.request} was answered {arriving.status}, a redirect that is not followed: it leads in circles,"
             " or elsewhere, where the key would go with it (check base_url and region)",
             status=arriving.status,
             headers=headers,
             body=body,
-            request_id=request_id(headers),
+            request_id=get_request_id(headers),
         )
 
 

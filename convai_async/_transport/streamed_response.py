@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, Self
 
-from convai_async.endpoints import request_id
+from convai_async.endpoints import get_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ class _RaiseTranslated(Protocol):
     def __call__(self, error: BaseException, request: str, *, reading: bool) -> NoReturn: ...
 
 
-class StreamedReply:
+class StreamedResponse:
     """A reply whose body is still to come; what is left of it is given up when the block ends.
 
     Args:
@@ -59,7 +59,7 @@ class StreamedReply:
         *,
         limits: StreamLimits,
         redactor: Redactor,
-        open_replies: set[StreamedReply],
+        open_replies: set[StreamedResponse],
         raise_translated: _RaiseTranslated,
     ) -> None:
         self._reply = reply
@@ -85,7 +85,7 @@ class StreamedReply:
     @property
     def request_id(self) -> str | None:
         """The service's id of the request."""
-        return request_id(self.headers)
+        return get_request_id(self.headers)
 
     @property
     def raw_bytes(self) -> int:
@@ -114,6 +114,6 @@ class StreamedReply:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
             self._raise_translated(error, self.request, reading=True)
 
-    def break_off(self) -> None:
+    def abort(self) -> None:
         """End the body early: its reader gets an error."""
         self._reply.content.set_exception(ConnectionError("the client was closed"))

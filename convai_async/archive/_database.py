@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from convai_async.archive._schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION, TABLES
+from convai_async.archive._columns import TABLES
+from convai_async.archive._migrations import MIGRATIONS
+from convai_async.archive._schema import APPLICATION_ID, SCHEMA_VERSION, build_schema
 from convai_async.errors import ConvAIError
 
 if TYPE_CHECKING:
@@ -268,7 +270,7 @@ def _prepare(connection: sqlite3.Connection, file: Path, source: str) -> None:
 
 def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str) -> None:
     if _is_new(connection):  # another process can have made it meanwhile
-        _run_script(connection, SCHEMA)
+        _run_script(connection, build_schema())
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("INSERT INTO archive (source) VALUES (?)", (source,))
     else:
@@ -278,7 +280,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str) -
 
 
 def _run_script(connection: sqlite3.Connection, script: str) -> None:
-    """Execute statements that each end with their line; `executescript` would commit first."""
+    """Execute statements that each end at the end of a line; `executescript` would commit first."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -329,7 +331,7 @@ def _checked_version(connection: sqlite3.Connection, file: Path) -> int:
 def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
     # A view in the place of a table can have rows without end.
     rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-    missing = TABLES - {name for (name,) in rows}
+    missing = {table.name for table in TABLES} - {name for (name,) in rows}
     if missing:
         raise ArchiveError(
             f"{str(file)!r} has no table {', '.join(sorted(missing))}: restore it from a backup,"

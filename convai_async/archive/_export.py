@@ -16,11 +16,10 @@ from convai_async._support.timestamps import utc_datetime
 from convai_async.archive import _recordings
 from convai_async.archive._database import ArchiveError
 from convai_async.archive._files import check_destination, compressed, decompressed, new_file, new_folder
-from convai_async.archive._records import DeletionUpdate, Failure, RecordingUpdate, Update, decode_update
+from convai_async.archive._records import DeletionUpdate, Failure, Recording, RecordingUpdate, Update, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import ConfigurationError, DecodeError, InvalidArgumentError
 from convai_async.models import ConversationSummary
-from convai_async.streaming import SavedAudio
 
 if TYPE_CHECKING:
     import os
@@ -57,7 +56,8 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
         no_audio_unix_secs: When the service was found to have no recording.
         audio: Its recording's path (from the archive's folder), size, SHA-256 and media type.
         from_webhook: Whether a webhook brought it.
-        listed: Its line in the list.
+        summary_json: Its entry in the list.
+        listed: The same, as older versions named it; only read.
         conversation: The service's JSON, byte for byte.
         raw_base64: The same, when it does not fit into a line: with line breaks in it, or when it is no JSON.
     """
@@ -69,6 +69,7 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
     no_audio_unix_secs: _Integer | None = None
     audio: tuple[str, _Integer, str, str] | None = None
     from_webhook: bool = False
+    summary_json: msgspec.Raw = msgspec.Raw()
     listed: msgspec.Raw = msgspec.Raw()
     conversation: msgspec.Raw = msgspec.Raw()
     raw_base64: bytes | None = None
@@ -246,8 +247,8 @@ def _line(source: str, record: ArchivedConversation) -> Line:
         audio=record.audio,
         from_webhook=record.from_webhook,
     )
-    if record.listed is not None:
-        line.listed = msgspec.Raw(_fitting_into_a_line(record.listed))
+    if record.summary_json is not None:
+        line.summary_json = msgspec.Raw(_fitting_into_a_line(record.summary_json))
     if _fits_into_a_line(record.raw):
         line.conversation = msgspec.Raw(record.raw)
     else:
@@ -255,9 +256,9 @@ def _line(source: str, record: ArchivedConversation) -> Line:
     return line
 
 
-def _fitting_into_a_line(listed: bytes) -> bytes:
-    """Return a line of the list as the service sent it; what JSON cannot hold is replaced."""
-    return listed if _fits_into_a_line(listed) else ConversationSummary.from_json(listed).to_json()
+def _fitting_into_a_line(summary: bytes) -> bytes:
+    """Return a list entry as the service sent it; text that JSON cannot hold is replaced."""
+    return summary if _fits_into_a_line(summary) else ConversationSummary.from_json(summary).to_json()
 
 
 def _fits_into_a_line(raw: bytes) -> bool:
@@ -294,11 +295,11 @@ def _same_source(first: list[Line], lines: Iterator[Line], file: Path) -> Iterat
 
 def _updates(line: Line, file: Path, folder: Path) -> Iterator[Update]:
     summary = ConversationSummary(conversation_id=line.conversation_id)
-    if bytes(line.listed):
+    if summary_json := bytes(line.summary_json) or bytes(line.listed):
         try:
-            summary = ConversationSummary.from_json(bytes(line.listed))
+            summary = ConversationSummary.from_json(summary_json)
         except DecodeError as error:
-            raise ArchiveError(f"{str(file)!r}: `listed` of {line.conversation_id!r} is not a summary") from error
+            raise ArchiveError(f"{str(file)!r}: `summary_json` of {line.conversation_id!r} is not a summary") from error
     raw = bytes(line.conversation) if line.raw_base64 is None else line.raw_base64
     conversation = decode_update(summary, raw, line.fetched_unix_secs, from_webhook=line.from_webhook)
     if isinstance(conversation, Failure) or summary.conversation_id != line.conversation_id:
@@ -306,7 +307,7 @@ def _updates(line: Line, file: Path, folder: Path) -> Iterator[Update]:
     yield conversation
     if line.audio is not None:
         relative, size, sha256, content_type = line.audio
-        yield RecordingUpdate(line.conversation_id, SavedAudio(folder / relative, size, sha256, content_type))
+        yield RecordingUpdate(line.conversation_id, Recording(folder / relative, size, sha256, content_type))
     elif line.no_audio_unix_secs is not None:
         yield RecordingUpdate(line.conversation_id, None, line.no_audio_unix_secs)
     if line.deleted_unix_secs is not None:

@@ -10,6 +10,7 @@ import msgspec
 
 from convai_async._support.timestamps import latest_start
 from convai_async.archive import _recordings
+from convai_async.archive._conditions import CREDIBLE_START, build_condition
 from convai_async.archive._database import contents_of, errors_named, typed, value
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import is_same_line, summary_json
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
-_CREDIBLE_START = f"(start_time_unix_secs BETWEEN {BEGINNING} AND ?)"
-"""`credible_start` in SQL; its parameter is the latest that can be."""
 _SHOWN = ("status", "call_successful", "call_summary_title", "transcript_summary", "rating")
 """What of a complete conversation the list shows and can change."""
 
@@ -40,21 +39,9 @@ class Scope(msgspec.Struct, frozen=True):
     agent_id: str = ""
 
     def condition(self, latest: int) -> tuple[str, list[Any]]:
-        """Return what says the same in SQL of the table ``conversations``, and its parameters.
-
-        Conversations without a start, or with one that cannot be, lie in every scope, so that none is forgotten.
-        """
-        start, end = self.window.start, self.window.end
-        condition = f"({_CREDIBLE_START} IS NOT TRUE OR (start_time_unix_secs >= ?"
-        parameters: list[Any] = [latest, start]
-        if end is not None:
-            condition += " AND start_time_unix_secs < ?"
-            parameters.append(end)
-        condition += "))"
-        if self.agent_id:
-            condition += " AND agent_id = ?"
-            parameters.append(self.agent_id)
-        return condition, parameters
+        """Return the condition on ``conversations``, and its parameters: see `build_condition`."""
+        start = None if self.window.start == BEGINNING else self.window.start
+        return build_condition(self.agent_id or None, start, self.window.end, latest=latest)
 
 
 class ArchiveQueries:
@@ -90,7 +77,7 @@ class ArchiveQueries:
         with self._turn, contents_of(self.path):
             newest = value(
                 self._connection,
-                f"SELECT max(start_time_unix_secs) FROM conversations WHERE {_CREDIBLE_START}",  # noqa: S608
+                f"SELECT max(start_time_unix_secs) FROM conversations WHERE {CREDIBLE_START}",  # noqa: S608
                 self._latest,
             )
             return msgspec.convert(newest, int | None)
@@ -100,7 +87,7 @@ class ArchiveQueries:
         with self._turn, contents_of(self.path):
             rows = self._connection.execute(
                 "SELECT conversation_id FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
-                f" ORDER BY {_CREDIBLE_START} IS TRUE DESC, start_time_unix_secs DESC LIMIT ?",
+                f" ORDER BY {CREDIBLE_START} IS TRUE DESC, start_time_unix_secs DESC LIMIT ?",
                 (self._latest, count),
             )
             return msgspec.convert([each for (each,) in rows], list[str])
@@ -112,7 +99,7 @@ class ArchiveQueries:
         """
         by_id = {summary.conversation_id: summary for summary in summaries}
         rows = self._among(
-            f"SELECT conversation_id, listed FROM conversations WHERE {IS_COMPLETE}"  # noqa: S608
+            f"SELECT conversation_id, summary_json FROM conversations WHERE {IS_COMPLETE}"  # noqa: S608
             " AND deleted_unix_secs IS NULL AND conversation_id IN",
             by_id,
         )
@@ -136,9 +123,9 @@ class ArchiveQueries:
         condition, parameters = scope.condition(self._latest)
         with self._turn, contents_of(self.path):
             rows = self._connection.execute(
-                f"SELECT conversation_id, listed FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
+                f"SELECT conversation_id, summary_json FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
                 f" AND NOT {IS_COMPLETE} AND {condition}"
-                " UNION SELECT conversation_id, listed FROM failures WHERE part = 'conversation'",
+                " UNION SELECT conversation_id, summary_json FROM failures WHERE part = 'conversation'",
                 parameters,
             ).fetchall()
             summaries = [_summary(conversation_id, line) for conversation_id, line in dict(rows).items()]
@@ -168,7 +155,7 @@ class ArchiveQueries:
         condition, parameters = scope.condition(self._latest)
         with self._turn, contents_of(self.path):
             rows = self._connection.execute(
-                f"SELECT conversation_id FROM conversations WHERE {_CREDIBLE_START}"  # noqa: S608
+                f"SELECT conversation_id FROM conversations WHERE {CREDIBLE_START}"  # noqa: S608
                 f" AND deleted_unix_secs IS NULL AND {condition}",
                 [self._latest, *parameters],
             )

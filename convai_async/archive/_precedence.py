@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive._records import TURN_COLUMNS, ConversationUpdate
 from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from convai_async.archive._records import ConversationUpdate
 
 IS_COMPLETE = (
     f"(coalesce(status, '') IN {FINAL_STATUSES} AND NOT (from_webhook AND NOT EXISTS"  # noqa: S608 - names of our own
@@ -47,7 +48,7 @@ class Document(msgspec.Struct, frozen=True):
         row = item.row
         return cls(
             final=item.final,
-            turns=len(item.turns) // len(TURN_COLUMNS),
+            turns=len(item.turns),
             analysed=row["call_successful"] is not None or row["transcript_summary"] is not None,
             from_webhook=bool(row["from_webhook"]),
             unix_secs=row["fetched_unix_secs"],

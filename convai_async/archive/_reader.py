@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from convai_async._support.timestamps import latest_start
+from convai_async.archive._columns import EXPORTED
+from convai_async.archive._conditions import build_condition
 from convai_async.archive._database import ArchiveError, contents_of, open_for_reading, typed, value
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import Failure
@@ -29,11 +33,13 @@ class HarvestRun(msgspec.Struct, frozen=True):
         started_unix_secs: When it began.
         ended_unix_secs: When it ended; None while it runs, and when it was killed.
         report: Its counts, by their names, or None.
+        error: The error that ended it, or None.
     """
 
     started_unix_secs: int
     ended_unix_secs: int | None
     report: dict[str, bool | int | float | None] | None
+    error: str | None
 
 
 class ArchiveStatus(msgspec.Struct, frozen=True):
@@ -98,7 +104,7 @@ class ArchivedConversation(msgspec.Struct, frozen=True):
     Attributes:
         conversation_id: Which one.
         raw: The service's JSON, byte for byte.
-        listed: Its line in the list, JSON, or None.
+        summary_json: Its entry in the list, JSON, or None.
         fetched_unix_secs: When it was fetched.
         deleted_unix_secs: When it was found that the service has deleted it, or None.
         no_audio_unix_secs: When the service was found to have no recording, or None.
@@ -108,7 +114,7 @@ class ArchivedConversation(msgspec.Struct, frozen=True):
 
     conversation_id: str
     raw: bytes
-    listed: bytes | None
+    summary_json: bytes | None
     fetched_unix_secs: int
     deleted_unix_secs: int | None
     no_audio_unix_secs: int | None
@@ -249,7 +255,7 @@ class Archive:
         condition, parameters = _filter(agent_id, since, until)
         with contents_of(self.path):
             for row in self._connection.execute(
-                "SELECT conversation_id, raw, listed, fetched_unix_secs, deleted_unix_secs, no_audio_unix_secs,"  # noqa: S608
+                "SELECT conversation_id, raw, summary_json, fetched_unix_secs, deleted_unix_secs, no_audio_unix_secs,"  # noqa: S608
                 " from_webhook, path, size, sha256, content_type"
                 " FROM conversations LEFT JOIN audio USING (conversation_id)"
                 f" WHERE {condition} ORDER BY start_time_unix_secs, conversation_id",
@@ -276,7 +282,7 @@ class Archive:
         if table != "conversations":
             source, order = f"{table} JOIN conversations USING (conversation_id)", f"{order}, {table}.position"
         with contents_of(self.path):
-            columns = [name for name in self._columns(table) if name not in _NOT_FOR_TABLES]
+            columns = [column.name for column in EXPORTED[table].exported]
             names = ", ".join(f"{table}.{name}" for name in columns)
             for row in self._connection.execute(
                 f"SELECT {names} FROM {source} WHERE {condition} ORDER BY {order}",  # noqa: S608
@@ -287,7 +293,7 @@ class Archive:
     def nested(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, less its id, in their order."""
         with contents_of(self.path):
-            columns = [name for name in self._columns(table) if name not in {*_NOT_FOR_TABLES, "conversation_id"}]
+            columns = [column.name for column in EXPORTED[table].exported if column.name != "conversation_id"]
             rows = self._connection.execute(
                 f"SELECT {', '.join(columns)} FROM {table} WHERE conversation_id = ? ORDER BY position",  # noqa: S608
                 (conversation_id,),
@@ -354,36 +360,22 @@ class Archive:
 
     def _last_run(self) -> HarvestRun | None:
         row = self._connection.execute(
-            "SELECT started_unix_secs, ended_unix_secs, report FROM runs ORDER BY run_id DESC LIMIT 1"
+            "SELECT started_unix_secs, ended_unix_secs, report, error FROM runs ORDER BY run_id DESC LIMIT 1"
         ).fetchone()
         if row is None:
             return None
-        began, ended, report = row
-        return typed(HarvestRun, (began, ended, None if report is None else msgspec.json.decode(report)))
+        began, ended, report, error = row
+        return typed(HarvestRun, (began, ended, None if report is None else msgspec.json.decode(report), error))
 
     def _count(self, table: str) -> int:
         return int(value(self._connection, f"SELECT count(*) FROM {table}"))  # noqa: S608 - names of our own
-
-    def _columns(self, table: str) -> list[str]:
-        return [name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
-
-
-_NOT_FOR_TABLES = {"raw", "listed", "turn_id"}
 
 
 def _filter(agent_id: str | None, since: date | int | None, until: date | int | None) -> tuple[str, list[Any]]:
     if agent_id is not None:
         _check_text("agent_id", agent_id)
-    conditions, parameters = ["true"], []
-    for condition, parameter in (
-        ("agent_id = ?", agent_id),
-        ("start_time_unix_secs >= ?", start_bound("since", since)),
-        ("start_time_unix_secs < ?", start_bound("until", until)),
-    ):
-        if parameter is not None:
-            conditions.append(condition)
-            parameters.append(parameter)
-    return " AND ".join(conditions), parameters
+    start, end = start_bound("since", since), start_bound("until", until)
+    return build_condition(agent_id, start, end, latest=latest_start(time.time()))
 
 
 def _check_text(parameter: str, text: str) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
+from convai_async.archive._rows import DetailRow, Row, read_conversation, read_tool_calls, read_turns
 from convai_async.errors import DecodeError
-from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
+from convai_async.models import Conversation, ConversationSummary
 from convai_async.models.enums import FINAL_STATUSES
-from convai_async.streaming import SavedAudio
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-Row = dict[str, Any]
 
 
 class ConversationUpdate(msgspec.Struct, frozen=True):
@@ -24,14 +20,14 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
     Attributes:
         conversation_id: The id that was asked for.
         row: Of ``conversations``.
-        turns: The values of its rows of `TURN_COLUMNS`, one after the other.
-        tool_calls: The values of its rows of `TOOL_CALL_COLUMNS`, one after the other.
+        turns: Its rows of ``turns``, with the values of `inserted_columns`.
+        tool_calls: Its rows of ``tool_calls``, likewise.
     """
 
     conversation_id: str
     row: Row
-    turns: list[Any]
-    tool_calls: list[Any]
+    turns: list[DetailRow]
+    tool_calls: list[DetailRow]
 
     @property
     def size(self) -> int:
@@ -49,6 +45,22 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
         return self.row["status"] in FINAL_STATUSES
 
 
+class Recording(msgspec.Struct, frozen=True):
+    """A recording on disk.
+
+    Attributes:
+        path: Where it is.
+        size: Its bytes.
+        sha256: The SHA-256 of its bytes, in hexadecimal.
+        content_type: Its media type, as the service named it.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    content_type: str
+
+
 class RecordingUpdate(msgspec.Struct, frozen=True):
     """A recording that was saved.
 
@@ -59,7 +71,7 @@ class RecordingUpdate(msgspec.Struct, frozen=True):
     """
 
     conversation_id: str
-    audio: SavedAudio | None
+    audio: Recording | None
     unix_secs: int | None = None
 
 
@@ -150,12 +162,7 @@ def decode_update(
     try:
         conversation = Conversation.from_json(raw)
     except DecodeError as error:
-        row = _listed_columns(summary) | {
-            "raw": raw,
-            "decode_error": str(error),
-            "fetched_unix_secs": unix_secs,
-            "from_webhook": from_webhook,
-        }
+        row = _row(summary, None, raw, unix_secs, from_webhook=from_webhook) | {"decode_error": str(error)}
         return ConversationUpdate(summary.conversation_id, row, [], [])
     if conversation.conversation_id != summary.conversation_id:
         return Failure(summary.conversation_id, "the reply is of another conversation", 1, summary=summary)
@@ -170,129 +177,30 @@ def build_update(
     *,
     from_webhook: bool = False,
 ) -> ConversationUpdate:
-    """Return a conversation that was decoded already; the arguments are those of `decoded`."""
-    row = _listed_columns(summary) | {"raw": raw, "fetched_unix_secs": unix_secs, "from_webhook": from_webhook}
-    row |= {name: value for name, value in _details(conversation).items() if value is not None}
-    for name, value in _unlisted(conversation).items():
-        if row[name] is None:
-            row[name] = value
+    """Return the update of a conversation that is decoded already; the arguments are those of `decode_update`."""
     conversation_id = summary.conversation_id
-    turns, tool_calls = _turns(conversation_id, conversation), _tool_calls(conversation_id, conversation)
-    return ConversationUpdate(conversation_id, row, list(turns), list(tool_calls))
+    return ConversationUpdate(
+        conversation_id,
+        _row(summary, conversation, raw, unix_secs, from_webhook=from_webhook),
+        read_turns(conversation_id, conversation),
+        read_tool_calls(conversation_id, conversation),
+    )
 
 
-def _listed_columns(summary: ConversationSummary) -> Row:
-    """Return the row of ``conversations`` as far as the list says it; the details say most of it again."""
-    return {
-        "conversation_id": summary.conversation_id,
-        "agent_id": summary.agent_id,
-        "agent_name": summary.agent_name,
-        "user_id": None,
-        "status": summary.status,
-        "start_time_unix_secs": summary.start_time_unix_secs,
-        "call_duration_secs": summary.call_duration_secs,
-        "message_count": summary.message_count,
-        "call_successful": summary.call_successful,
-        "direction": summary.direction,
-        "rating": summary.rating,
-        "cost": None,
-        "main_language": None,
-        "termination_reason": None,
-        "call_summary_title": summary.call_summary_title,
-        "transcript_summary": summary.transcript_summary,
-        "has_audio": False,
+def _row(
+    summary: ConversationSummary,
+    conversation: Conversation | None,
+    raw: bytes,
+    unix_secs: int | None,
+    *,
+    from_webhook: bool,
+) -> Row:
+    return read_conversation(summary, conversation) | {
+        "raw": raw,
         "decode_error": None,
-        "listed": summary_json(summary),
+        "summary_json": summary_json(summary),
+        "fetched_unix_secs": unix_secs,
         "deleted_unix_secs": None,
         "no_audio_unix_secs": None,
-        "from_webhook": False,
+        "from_webhook": from_webhook,
     }
-
-
-def _details(conversation: Conversation) -> Row:
-    metadata, analysis = conversation.metadata, conversation.analysis
-    row: Row = {
-        "agent_id": conversation.agent_id,
-        "user_id": conversation.user_id,
-        "status": conversation.status,
-        "start_time_unix_secs": metadata.start_time_unix_secs,
-        "call_duration_secs": metadata.call_duration_secs,
-        "cost": metadata.cost,
-        "main_language": metadata.main_language,
-        "termination_reason": metadata.termination_reason,
-        "has_audio": conversation.has_audio,
-    }
-    if analysis is not None:
-        row |= {
-            "call_successful": analysis.call_successful,
-            "call_summary_title": analysis.call_summary_title,
-            "transcript_summary": analysis.transcript_summary,
-        }
-    return row
-
-
-def _unlisted(conversation: Conversation) -> Row:
-    """Return what the list says of a conversation, as far as its details say it too."""
-    metadata = conversation.metadata
-    carriers = (metadata.phone_call, metadata.whatsapp, metadata.sms)
-    said = sum(1 for turn in conversation.transcript if turn.message)
-    counted = (conversation.user_message_count or 0) + (conversation.agent_message_count or 0)
-    return {
-        "agent_name": conversation.agent_name,
-        "message_count": said or counted or None,  # a webhook can leave the transcript out
-        "direction": next((found for each in carriers if (found := getattr(each, "direction", None))), None),
-        "rating": metadata.feedback.rating,
-    }
-
-
-TURN_COLUMNS = ("conversation_id", "position", "role", "message", "time_in_call_secs", "interrupted", "llm")
-TOOL_CALL_COLUMNS = (
-    "conversation_id",
-    "position",
-    "turn_position",
-    "request_id",
-    "tool_name",
-    "type",
-    "params_as_json",
-    "result_value",
-    "is_error",
-    "tool_latency_secs",
-)
-
-
-def _turns(conversation_id: str, conversation: Conversation) -> Iterator[Any]:
-    for position, turn in enumerate(conversation.transcript):
-        yield from (
-            conversation_id,
-            position,
-            turn.role,
-            turn.message,
-            turn.time_in_call_secs,
-            turn.interrupted,
-            turn.llm_override,
-        )
-
-
-def _tool_calls(conversation_id: str, conversation: Conversation) -> Iterator[Any]:
-    """Yield each call with its result, which can stand in a later turn."""
-    results = {
-        result.request_id: result
-        for turn in conversation.transcript
-        for result in turn.tool_results
-        if not isinstance(result, UnknownToolResult)
-    }
-    calls = ((position, call) for position, turn in enumerate(conversation.transcript) for call in turn.tool_calls)
-    for position, (turn_position, call) in enumerate(calls):
-        result = results.get(call.request_id)
-        yield from (
-            conversation_id,
-            position,
-            turn_position,
-            call.request_id,
-            call.tool_name,
-            call.type,
-            call.params_as_json,
-            None if result is None else result.result_value,
-            None if result is None else result.is_error,
-            None if result is None else result.tool_latency_secs,
-        )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BEGINNING = 0
-"""The start of a window that reaches back as far as there are conversations, in unix seconds."""
+"""The start of a window without a lower bound, in unix seconds."""
 
 
 def start_bound(name: str, value: date | int | None) -> int | None:
@@ -27,7 +27,7 @@ def start_bound(name: str, value: date | int | None) -> int | None:
         return None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time(), UTC)
-    return endpoints.unix_seconds(name, value, up=True)
+    return endpoints.to_unix_seconds(name, value, up=True)
 
 
 class Window(msgspec.Struct, frozen=True, order=True):

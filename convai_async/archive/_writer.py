@@ -12,6 +12,7 @@ import msgspec
 
 from convai_async.archive import _recordings
 from convai_async.archive._binding import bind, check_key
+from convai_async.archive._columns import DETAIL_TABLES, TOOL_CALLS, TURNS, Table
 from convai_async.archive._database import (
     ArchiveBusyError,
     ArchiveError,
@@ -26,16 +27,15 @@ from convai_async.archive._database import (
 from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
 from convai_async.archive._records import (
-    TOOL_CALL_COLUMNS,
-    TURN_COLUMNS,
     ConversationUpdate,
     DeletionUpdate,
     Failure,
+    Recording,
     RecordingUpdate,
-    Row,
     Update,
     summary_json,
 )
+from convai_async.archive._rows import DetailRow, Row, inserted_columns
 from convai_async.archive._windows import Window, merged
 
 if TYPE_CHECKING:
@@ -44,11 +44,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from convai_async.streaming import SavedAudio
-
 _logger = logging.getLogger("convai_async")
 
-_DETAILS = ("turns", "tool_calls")
+_DETAILS = tuple(table.name for table in DETAIL_TABLES)
+_MESSAGE = inserted_columns(TURNS).index("message")
 _ROWS_A_STEP = 500
 
 
@@ -267,12 +266,12 @@ class ArchiveWriter(ArchiveQueries):
             self._connection.execute("UPDATE archive SET scrub_due = 1")
         self._delete(_DETAILS, [item.conversation_id for item in items])
         self._upsert("conversations", [_at(now, item.row) for item in items])
-        self._insert_many("turns", TURN_COLUMNS, list(chain.from_iterable(item.turns for item in items)))
-        self._insert_many("tool_calls", TOOL_CALL_COLUMNS, list(chain.from_iterable(item.tool_calls for item in items)))
+        self._insert_many(TURNS, [row for item in items for row in item.turns])
+        self._insert_many(TOOL_CALLS, [row for item in items for row in item.tool_calls])
 
     def _takes_words_away(self, item: ConversationUpdate) -> bool:
         """Return whether a turn that is here is not in the new document, as after the service has redacted it."""
-        said = set(item.turns[TURN_COLUMNS.index("message") :: len(TURN_COLUMNS)])
+        said = {row[_MESSAGE] for row in item.turns}
         rows = self._connection.execute(
             "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (item.conversation_id,)
         )
@@ -304,16 +303,21 @@ class ArchiveWriter(ArchiveQueries):
             rows = self._connection.execute("SELECT conversation_id FROM failures WHERE part = 'list'").fetchall()
             self._clear_failures([each for (each,) in rows if each not in ids], "list")
 
-    def end_run(self, run_id: int, report: Any) -> None:
+    def end_run(self, run_id: int, report: Any, error: str | None = None) -> None:
         """Note how a run ended.
+
+        Args:
+            run_id: The run's number.
+            report: Its counts.
+            error: The error that ended it, or None.
 
         Raises:
             ArchiveError: It cannot be written, as the file or its contents were moved, removed or replaced.
         """
         with self._transaction():
             self._connection.execute(
-                "UPDATE runs SET ended_unix_secs = ?, report = ? WHERE run_id = ?",
-                (int(self._clock()), msgspec.json.encode(report).decode(), run_id),
+                "UPDATE runs SET ended_unix_secs = ?, report = ?, error = ? WHERE run_id = ?",
+                (int(self._clock()), msgspec.json.encode(report).decode(), error, run_id),
             )
         self._run_id = None
 
@@ -330,11 +334,12 @@ class ArchiveWriter(ArchiveQueries):
     def _store_failures(self, failures: Sequence[Failure], now: int) -> None:
         self._connection.executemany(
             """
-            INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+            INSERT INTO failures (conversation_id, part, error, attempts, failed_unix_secs, summary_json)
+            VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
                 error = excluded.error,
                 attempts = attempts + excluded.attempts,
                 failed_unix_secs = excluded.failed_unix_secs,
-                listed = coalesce(excluded.listed, listed)
+                summary_json = coalesce(excluded.summary_json, summary_json)
             """,
             [
                 (item.conversation_id, item.part, item.error, item.attempts, now, summary_json(item.summary))
@@ -368,7 +373,7 @@ class ArchiveWriter(ArchiveQueries):
         self._delete((*_DETAILS, "audio", "failures"), ids)
         # A line of the list that could not be read has no id of its own.
         self._connection.executemany(
-            "DELETE FROM failures WHERE part = 'list' AND instr(listed, ?)",
+            "DELETE FROM failures WHERE part = 'list' AND instr(summary_json, ?)",
             [(msgspec.json.encode(each),) for each in ids],
         )
         count = self._connection.executemany(
@@ -389,7 +394,8 @@ class ArchiveWriter(ArchiveQueries):
         every = merged([*self._windows({agent_id}), *windows])
         self._connection.execute("DELETE FROM windows WHERE agent_id = ?", (agent_id,))
         self._connection.executemany(
-            "INSERT INTO windows VALUES (?, ?, ?)", [(agent_id, window.start, window.end) for window in every]
+            "INSERT INTO windows (agent_id, start_unix_secs, end_unix_secs) VALUES (?, ?, ?)",
+            [(agent_id, window.start, window.end) for window in every],
         )
 
     def _upsert(self, table: str, rows: list[Row]) -> None:
@@ -405,21 +411,21 @@ class ArchiveWriter(ArchiveQueries):
         except OverflowError:
             self._connection.executemany(statement, map(_without_giants, rows))
 
-    def _insert_many(self, table: str, columns: Sequence[str], values: list[Any]) -> None:
-        """Insert new rows, whose values stand one after the other.
+    def _insert_many(self, table: Table, rows: list[DetailRow]) -> None:
+        """Insert new rows of a detail table.
 
-        Many at a step: between steps this thread would wait for the others each time.
+        Many with one statement: between statements this thread would wait for the others each time.
         """
+        columns = inserted_columns(table)
         places = f"({', '.join('?' * len(columns))})"
-        many = _ROWS_A_STEP * len(columns)
-        for first in range(0, len(values), many):
-            some = values[first : first + many]
-            rows = ", ".join([places] * (len(some) // len(columns)))
-            statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}"  # noqa: S608 - names of our own
+        for first in range(0, len(rows), _ROWS_A_STEP):
+            some = rows[first : first + _ROWS_A_STEP]
+            values = list(chain.from_iterable(some))
+            statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {', '.join([places] * len(some))}"  # noqa: S608
             try:
-                self._connection.execute(statement, some)
+                self._connection.execute(statement, values)
             except OverflowError:
-                self._connection.execute(statement, list(map(_int64_or_none, some)))
+                self._connection.execute(statement, list(map(_int64_or_none, values)))
 
 
 def _without_giants(row: Row) -> Row:
@@ -435,7 +441,7 @@ def _at(now: int, row: Row) -> Row:
     return row if row["fetched_unix_secs"] is not None else row | {"fetched_unix_secs": now}
 
 
-def _audio_row(conversation_id: str, audio: SavedAudio, archive: Path) -> Row:
+def _audio_row(conversation_id: str, audio: Recording, archive: Path) -> Row:
     return {
         "conversation_id": conversation_id,
         "path": audio.path.relative_to(archive.parent).as_posix(),

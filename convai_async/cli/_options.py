@@ -109,7 +109,7 @@ def build_archive_filters(agent_id: str | None, since: datetime | None, until: d
 
 
 def _to_unix_seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else endpoints.unix_seconds("date", moment, up=True)
+    return None if moment is None else endpoints.to_unix_seconds("date", moment, up=True)
 
 
 def _apply_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:

@@ -1,82 +1,20 @@
-"""Every request that the client can send, as values: one function for each endpoint.
+"""One function for each endpoint, which returns a `Request` and does no I/O.
 
-A `Request` says what to send and how to read the reply; nothing here does any I/O. Send one with
-``client.send_raw(request)`` to get at status, headers and exact bytes beside the typed result.
+Send the request with `ConvAIClient.send_raw` to get the status, the headers and the exact body of the response as well
+as the typed result::
+
+    response = await client.send_raw(endpoints.get_conversation("conv_1"))
+    conversation = response.decode()
+
+The arguments and their errors are those of the client's methods, such as `Conversations.get`, which describe them.
 """
 
-from convai_async.endpoints._agents import get_agent_link, get_agent_topics
-from convai_async.endpoints._conversations import (
-    create_feedback,
-    create_file,
-    delete_conversation,
-    delete_file,
-    get_audio,
-    get_conversation,
-    get_conversation_summary,
-    get_file,
-    get_signed_url,
-    get_sip_messages,
-    get_webrtc_token,
-    list_conversations,
-    resolve_conversation,
-    run_analysis,
-    run_evaluation,
-)
-from convai_async.endpoints._custom import request
-from convai_async.endpoints._filters import ConversationFilters, MessageFilters, Moment
-from convai_async.endpoints._messages import search_messages, text_search_messages
-from convai_async.endpoints._page import Page, UndecodableItem
-from convai_async.endpoints._query import unix_seconds
-from convai_async.endpoints._request import FileBody, JSONBody, Request, Response, request_id
-from convai_async.endpoints._tags import (
-    assign_tags,
-    create_tag,
-    delete_tag,
-    get_tag,
-    list_tags,
-    unassign_tag,
-    update_tag,
-)
-from convai_async.endpoints._validate import MAX_PAGE_SIZE
-
-__all__ = [
-    "MAX_PAGE_SIZE",
-    "ConversationFilters",
-    "FileBody",
-    "JSONBody",
-    "MessageFilters",
-    "Moment",
-    "Page",
-    "Request",
-    "Response",
-    "UndecodableItem",
-    "assign_tags",
-    "create_feedback",
-    "create_file",
-    "create_tag",
-    "delete_conversation",
-    "delete_file",
-    "delete_tag",
-    "get_agent_link",
-    "get_agent_topics",
-    "get_audio",
-    "get_conversation",
-    "get_conversation_summary",
-    "get_file",
-    "get_signed_url",
-    "get_sip_messages",
-    "get_tag",
-    "get_webrtc_token",
-    "list_conversations",
-    "list_tags",
-    "request",
-    "request_id",
-    "resolve_conversation",
-    "run_analysis",
-    "run_evaluation",
-    "search_messages",
-    "text_search_messages",
-    "unassign_tag",
-    "unix_seconds",
-    "update_tag",
-]
+from convai_async.endpoints._agents import *
+from convai_async.endpoints._conversations import *
+from convai_async.endpoints._custom import *
+from convai_async.endpoints._filters import *
+from convai_async.endpoints._messages import *
+from convai_async.endpoints._page import *
+from convai_async.endpoints._query import *
+from convai_async.endpoints._request import *
+from convai_async.endpoints._tags import *

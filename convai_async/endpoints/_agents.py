@@ -1,33 +1,35 @@
-"""The endpoints of ``/v1/convai/agents``, one function each."""
+"""Endpoints of ``/v1/convai/agents``."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from convai_async.endpoints._page import Page, decode_page
-from convai_async.endpoints._query import encode_query, unix_seconds
-from convai_async.endpoints._request import Request, hiding, quote_id
-from convai_async.endpoints._validate import (
-    optional,
+from convai_async._support.validate import (
     validate_choice,
     validate_flag,
+    validate_optional,
     validate_order,
     validate_page_size,
     validate_text,
 )
+from convai_async.endpoints._page import Page, PageDecoder
+from convai_async.endpoints._query import encode_query, to_unix_seconds
+from convai_async.endpoints._request import Request, quote_id, redact_body_on_error
 from convai_async.models import AgentLink, AgentTopic
 
 if TYPE_CHECKING:
     from convai_async.endpoints._filters import Moment
+
+__all__ = ["SortDirection", "TopicOrder", "get_agent_link", "get_agent_topics"]
 
 TopicOrder: TypeAlias = Literal["conversations", "sentiment", "success_rate", "frustration"]
 SortDirection: TypeAlias = Literal["asc", "desc"]
 
 
 def get_agent_link(agent_id: str) -> Request[AgentLink]:
-    """GET /v1/convai/agents/{agent_id}/link."""
-    return Request("GET", f"{_agent(agent_id)}/link", hiding(AgentLink.from_json))
+    """Get the link that shares an agent (GET /v1/convai/agents/{agent_id}/link)."""
+    return Request("GET", f"{_build_agent_path(agent_id)}/link", redact_body_on_error(AgentLink.from_json))
 
 
 def get_agent_topics(  # noqa: PLR0913 - each by its name
@@ -41,9 +43,9 @@ def get_agent_topics(  # noqa: PLR0913 - each by its name
     include_evaluation_criteria: bool | None = None,
     cursor: str | None = None,
 ) -> Request[Page[AgentTopic]]:
-    """GET /v1/convai/agents/{agent_id}/topics: one page of what an agent's conversations are about."""
-    since = optional(unix_seconds, "from_unix_secs", from_unix_secs)
-    until = optional(partial(unix_seconds, up=True), "to_unix_secs", to_unix_secs)
+    """Get a page of the topics of an agent's conversations (GET /v1/convai/agents/{agent_id}/topics)."""
+    since = validate_optional(to_unix_seconds, "from_unix_secs", from_unix_secs)
+    until = validate_optional(partial(to_unix_seconds, up=True), "to_unix_secs", to_unix_secs)
     validate_order("from_unix_secs", since, "to_unix_secs", until)
     query = encode_query(
         {
@@ -52,18 +54,14 @@ def get_agent_topics(  # noqa: PLR0913 - each by its name
             "sort_direction": validate_choice("sort_direction", sort_direction, (*get_args(SortDirection), None)),
             "from_unix_secs": since,
             "to_unix_secs": until,
-            "include_evaluation_criteria": optional(
+            "include_evaluation_criteria": validate_optional(
                 validate_flag, "include_evaluation_criteria", include_evaluation_criteria
             ),
-            "cursor": optional(validate_text, "cursor", cursor),
+            "cursor": validate_optional(validate_text, "cursor", cursor),
         }
     )
-    return Request("GET", f"{_agent(agent_id)}/topics", _decode_topics, query)
+    return Request("GET", f"{_build_agent_path(agent_id)}/topics", PageDecoder(AgentTopic, "topics"), query)
 
 
-def _decode_topics(body: bytes) -> Page[AgentTopic]:
-    return decode_page(AgentTopic, "topics", body)
-
-
-def _agent(agent_id: str) -> str:
+def _build_agent_path(agent_id: str) -> str:
     return f"/v1/convai/agents/{quote_id('agent_id', agent_id)}"

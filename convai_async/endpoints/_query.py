@@ -1,4 +1,4 @@
-"""Query parameters: their Python values, and their form on the wire."""
+"""Encode query parameters."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from convai_async.endpoints._validate import LARGEST_INTEGER, shown, validate_encodable, validate_number
+from convai_async._support.validate import INT64_MAX, format_value, validate_encodable, validate_integer
 from convai_async.errors import InvalidArgumentError
+
+__all__ = ["to_unix_seconds"]
 
 Query = tuple[tuple[str, str], ...]
 
 
 def encode_query(values: Mapping[str, Any]) -> Query:
-    """Return the pairs to send: lists repeat their name, None and empty lists are left out.
+    """Return the names and values of a query.
 
-    Booleans become ``true`` and ``false``, datetimes unix seconds.
+    A list repeats its name, None and empty lists are left out, booleans become ``true`` and ``false``, and datetimes
+    become unix seconds.
 
     Raises:
-        InvalidArgumentError: A value has no form on the wire.
+        InvalidArgumentError: A value cannot be sent in a query.
     """
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
@@ -38,17 +41,22 @@ def _encode(name: str, value: Any) -> str:
     if isinstance(value, str):
         return validate_encodable(name, value)
     if isinstance(value, int):
-        return str(validate_number(name, value, -LARGEST_INTEGER))
+        return str(validate_integer(name, value, -INT64_MAX))
     if isinstance(value, datetime):
-        return str(unix_seconds(name, value))
+        return str(to_unix_seconds(name, value))
     raise InvalidArgumentError(name, f"cannot be sent in a query: its type is {type(value).__name__}")
 
 
-def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
-    """Return a moment as whole unix seconds, rounded down, or up.
+def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
+    """Return a datetime or unix seconds as whole unix seconds.
+
+    Args:
+        name: The name of the parameter, for errors.
+        value: An aware datetime, or unix seconds.
+        up: Whether to round up; down by default.
 
     Raises:
-        InvalidArgumentError: It is a datetime without a time zone, or neither a datetime nor a number.
+        InvalidArgumentError: The value is a datetime without a time zone, or neither a datetime nor a number.
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:
@@ -56,6 +64,6 @@ def unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int
                 name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
             )
         value = value.timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER:  # nan is not
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= INT64_MAX:  # nan is not
         return math.ceil(value) if up else math.floor(value)
-    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, got {shown(value)}")
+    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, got {format_value(value)}")

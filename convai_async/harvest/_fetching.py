@@ -13,6 +13,7 @@ from convai_async.archive._records import (
     ConversationUpdate,
     DeletionUpdate,
     Failure,
+    Recording,
     RecordingUpdate,
     Update,
     decode_update,
@@ -86,7 +87,7 @@ class Fetcher:
             if not is_missing(error):
                 raise
             return RecordingUpdate(conversation_id, None)
-        return RecordingUpdate(conversation_id, audio)
+        return RecordingUpdate(conversation_id, Recording(audio.path, audio.size, audio.sha256, audio.content_type))
 
 
 def is_missing(error: ConvAIError) -> bool:

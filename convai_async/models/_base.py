@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 
 import msgspec
 
-from convai_async.models._decoding import decoder
+from convai_async.models._decoding import get_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["Model", "UnknownVariant"]
 
 T = TypeVar("T")
 
@@ -45,10 +47,10 @@ class _PydanticSerializer:
 
     def __get__(self, _: object, model: type[Model]) -> Any:
         try:
-            from convai_async.models._pydantic import serializer_of  # noqa: PLC0415 - needs pydantic
+            from convai_async.models._pydantic import build_serializer  # noqa: PLC0415 - needs pydantic
         except ModuleNotFoundError as error:
             raise AttributeError(str(error)) from error
-        return serializer_of(model)
+        return build_serializer(model)
 
 
 class Model(msgspec.Struct, kw_only=True, gc=False):
@@ -69,7 +71,7 @@ class Model(msgspec.Struct, kw_only=True, gc=False):
             DecodeError: It is no JSON, or does not fit.
         """
         # A surrogate that stands alone is no text: encoded all the same, it is refused as any other bytes.
-        return decoder(cls)(document.encode(errors="surrogatepass") if isinstance(document, str) else document)
+        return get_decoder(cls)(document.encode(errors="surrogatepass") if isinstance(document, str) else document)
 
     def to_builtins(self) -> Any:
         """Return the same as dicts, lists, strings and numbers."""
@@ -86,9 +88,9 @@ class Model(msgspec.Struct, kw_only=True, gc=False):
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
         """Let pydantic, and so FastAPI, take the model as it takes its own."""
-        from convai_async.models._pydantic import pydantic_schema  # noqa: PLC0415 - needs pydantic
+        from convai_async.models._pydantic import build_pydantic_schema  # noqa: PLC0415 - needs pydantic
 
-        return pydantic_schema(cls)
+        return build_pydantic_schema(cls)
 
     __pydantic_serializer__ = _PydanticSerializer()
 

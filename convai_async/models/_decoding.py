@@ -15,6 +15,8 @@ from convai_async.models._open_union import open_unions
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+__all__ = ["get_decoder"]
+
 T = TypeVar("T")
 
 _LARGE = 1024 * 1024
@@ -23,7 +25,7 @@ _LARGE = 1024 * 1024
 _ITEMS = 64
 
 
-def decoder(model: type[T]) -> Callable[[bytes], T]:
+def get_decoder(model: type[T]) -> Callable[[bytes], T]:
     """Return the function that decodes a model, or a member of an open union, from JSON; there is one for each.
 
     It raises `DecodeError`, with the path of the misfit and the bytes, and nothing else.
@@ -31,8 +33,8 @@ def decoder(model: type[T]) -> Callable[[bytes], T]:
     return _decoder_of(model)
 
 
-def item_decoder(model: type[T]) -> Callable[[bytes], T]:
-    """Return the function that decodes an item of a list: as `decoder`, but a field that does not fit has its default.
+def get_item_decoder(model: type[T]) -> Callable[[bytes], T]:
+    """Return the function that decodes an item of a list; a field that does not fit gets its default.
 
     It raises `DecodeError` when the item is not an object, or its id does not fit.
     """
@@ -106,7 +108,7 @@ def _decode_in_parts(decode: Callable[[bytes], T], body: bytes, field: str, item
         if len(rest) > _LARGE:
             return None
         decoded = decode(rest)
-        decode_items = decoder(tuple[item, ...])
+        decode_items = get_decoder(tuple[item, ...])
         made: list[Any] = []
         for start in range(0, len(items), _ITEMS):
             made += decode_items(b"[" + b",".join(items[start : start + _ITEMS]) + b"]")

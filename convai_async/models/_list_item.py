@@ -8,10 +8,12 @@ import msgspec
 
 from convai_async._support.lenient_json import decode_json, split_list, split_object
 from convai_async.models._base import Model
-from convai_async.models._decoding import item_decoder
+from convai_async.models._decoding import get_item_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+__all__ = ["ListItem"]
 
 
 class ListItem(Model, dict=True, gc=True):
@@ -37,7 +39,7 @@ class ListItem(Model, dict=True, gc=True):
             DecodeError: It is not JSON or not an object, or its id does not fit.
         """
         raw = document.encode(errors="surrogatepass") if isinstance(document, str) else document
-        item = item_decoder(cls)(raw)
+        item = get_item_decoder(cls)(raw)
         vars(item)["_source"] = raw
         return item
 

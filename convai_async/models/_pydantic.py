@@ -31,7 +31,7 @@ _SCALARS: dict[Any, Callable[[], CoreSchema]] = {
 }
 
 
-def pydantic_schema(model: type[Any]) -> CoreSchema:
+def build_pydantic_schema(model: type[Any]) -> CoreSchema:
     """Return pydantic's schema of a model, with those of all models inside: they can hold one another."""
     definitions: dict[str, CoreSchema] = {}
     reference = _of_model(model, definitions)
@@ -39,7 +39,7 @@ def pydantic_schema(model: type[Any]) -> CoreSchema:
 
 
 @cache
-def serializer_of(model: type[Any]) -> SchemaSerializer:
+def build_serializer(model: type[Any]) -> SchemaSerializer:
     """Return what writes a model as pydantic writes its own."""
     return SchemaSerializer(core_schema.any_schema(serialization=_as_builtins(model)))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 from convai_async.models._base import Model
-from convai_async.models.enums import ConversationTokenPurpose, FeedbackScore
+from convai_async.models.enums import ConversationTokenPurpose
+
+__all__ = ["AgentLink", "ConversationToken", "SignedUrl", "WebRTCToken"]
 
 
 class SignedUrl(Model):
@@ -67,15 +69,3 @@ class AgentLink(Model):
 
     agent_id: str
     token: ConversationToken | None = None
-
-
-class FeedbackRequest(Model):
-    """A rating of a conversation, as it is sent.
-
-    Schema: ConversationFeedbackRequestModel.
-
-    Attributes:
-        feedback: None takes the rating back.
-    """
-
-    feedback: FeedbackScore | None = None

@@ -9,6 +9,15 @@ from msgspec import field
 from convai_async.models._base import Model, OrNull
 from convai_async.models.enums import AnalysisScope, CriteriaScoringMode, EvaluationResult, JSONSchemaType
 
+__all__ = [
+    "AllowedValues",
+    "CollectedData",
+    "CollectedDataSchema",
+    "ConversationAnalysis",
+    "CriterionResult",
+    "ScopedAnalysis",
+]
+
 
 class CriterionResult(Model):
     """How a conversation did by one criterion.

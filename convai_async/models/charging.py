@@ -6,6 +6,22 @@ from msgspec import field
 
 from convai_async.models._base import Model
 
+__all__ = [
+    "ASRUsage",
+    "AnalysisCharging",
+    "AnalysisRun",
+    "AnalysisTotal",
+    "ConversationCharging",
+    "LLMUsage",
+    "LLMUsageByCategory",
+    "ModelTokenUsage",
+    "PlatformCategoryUsage",
+    "PlatformUsage",
+    "TTSUsage",
+    "TokenUsage",
+    "VoiceUsage",
+]
+
 
 class TokenUsage(Model):
     """Tokens of one kind.

@@ -23,6 +23,14 @@ from convai_async.models.initiation import InitiationData
 from convai_async.models.metadata import ConversationMetadata
 from convai_async.models.transcript import TranscriptTurn
 
+__all__ = [
+    "Conversation",
+    "ConversationSummary",
+    "CriterionSummary",
+    "SentimentAnalysis",
+    "VisitedAgent",
+]
+
 
 class SentimentAnalysis(Model):
     """How the user felt, judged turn by turn.
@@ -103,17 +111,6 @@ class ConversationSummary(ListItem, gc=True, dict=True):
     def start_time(self) -> datetime | None:
         """When the conversation started, in UTC."""
         return utc_datetime(self.start_time_unix_secs)
-
-
-class ConversationsPage(Model):
-    """A page of the list of conversations.
-
-    Schema: GetConversationsPageResponseModel.
-    """
-
-    conversations: tuple[ConversationSummary, ...]
-    next_cursor: str | None = None
-    has_more: bool | None = None
 
 
 class VisitedAgent(Model):

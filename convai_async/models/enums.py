@@ -4,6 +4,47 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+__all__ = [
+    "LLM",
+    "AgentDefinitionSource",
+    "AnalysisScope",
+    "AuthorizationMethod",
+    "CallPermissionState",
+    "CallResult",
+    "CampaignConversationType",
+    "ConversationProduct",
+    "ConversationStatus",
+    "ConversationTokenPurpose",
+    "CriteriaScoringMode",
+    "DeliveryStatus",
+    "DocumentUsageMode",
+    "EmbeddingModel",
+    "EndProcedureErrorStatus",
+    "EvaluationResult",
+    "FeedbackScore",
+    "FeedbackType",
+    "GuardrailExecutionMode",
+    "GuardrailType",
+    "InitiationSource",
+    "JSONSchemaType",
+    "KnowledgeBaseDocumentType",
+    "KnowledgeBaseRagStatus",
+    "KnowledgeBaseStatus",
+    "PhoneCallDirection",
+    "PlatformEvent",
+    "ReasoningEffort",
+    "SentimentLabel",
+    "SipDirection",
+    "SourceMedium",
+    "StartProcedureErrorStatus",
+    "TTSModel",
+    "TTSModelFamily",
+    "ToolResultType",
+    "ToolType",
+    "TurnRole",
+    "WhatsAppDirection",
+]
+
 AgentDefinitionSource: TypeAlias = Literal["cli", "ui", "api", "template", "unknown", "architect", "mcp"] | str
 AnalysisScope: TypeAlias = Literal["conversation", "agent"] | str
 AuthorizationMethod: TypeAlias = (
@@ -224,7 +265,6 @@ SentimentLabel: TypeAlias = Literal["positive", "neutral", "negative"] | str
 SipDirection: TypeAlias = Literal["in", "out"] | str
 SourceMedium: TypeAlias = Literal["audio", "text", "dtmf", "image", "file"] | str
 StartProcedureErrorStatus: TypeAlias = Literal["not_found", "invalid_name", "already_active"] | str
-SummaryMode: TypeAlias = Literal["exclude", "include"] | str
 TTSModel: TypeAlias = (
     Literal[
         "eleven_turbo_v2",

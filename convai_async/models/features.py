@@ -6,6 +6,8 @@ from msgspec import field
 
 from convai_async.models._base import Model
 
+__all__ = ["AgentTestingFeatures", "FeatureStatus", "FeaturesUsage", "WorkflowFeatures"]
+
 
 class FeatureStatus(Model):
     """Whether a feature was on, and used.

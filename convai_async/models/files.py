@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from convai_async.models._base import Model
 
+__all__ = ["FileUpload"]
 
-class UploadedFile(Model):
+
+class FileUpload(Model):
     """A file that was uploaded.
 
     Schema: ConvAiFileUploadResponseModel.

@@ -17,6 +17,22 @@ from convai_async.models.enums import (
     TTSModelFamily,
 )
 
+__all__ = [
+    "ASROverride",
+    "AgentOverride",
+    "ConfigOverride",
+    "ConversationOverride",
+    "InitiationData",
+    "KnowledgeBaseDocument",
+    "PromptOverride",
+    "PronunciationDictionary",
+    "SoftTimeoutOverride",
+    "SourceInfo",
+    "SupportedVoice",
+    "TTSOverride",
+    "TurnOverride",
+]
+
 
 class SoftTimeoutOverride(Model):
     """What the agent says while the user waits.

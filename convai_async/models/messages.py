@@ -8,6 +8,8 @@ from convai_async._support.timestamps import utc_datetime
 from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
 
+__all__ = ["MessageHit", "SearchHighlight"]
+
 
 class SearchHighlight(Model):
     """A part of a text that was found.
@@ -47,26 +49,3 @@ class MessageHit(ListItem, gc=True, dict=True):
     def conversation_start_time(self) -> datetime | None:
         """When the conversation started, in UTC."""
         return utc_datetime(self.conversation_start_time_unix_secs)
-
-
-class ListMeta(Model):
-    """What the service says about a list.
-
-    Schema: ListResponseMeta.
-    """
-
-    total: int | None = None
-    page: int | None = None
-    page_size: int | None = None
-
-
-class MessageHitsPage(Model):
-    """A page of what a search found.
-
-    Schema: MessagesSearchResponse.
-    """
-
-    results: tuple[MessageHit, ...]
-    meta: ListMeta | None = None
-    next_cursor: str | None = None
-    has_more: bool | None = None

@@ -26,6 +26,32 @@ from convai_async.models.enums import (
 from convai_async.models.features import FeaturesUsage
 from convai_async.models.phone_calls import PHONE_CALL, PhoneCall
 
+__all__ = [
+    "AsyncConversation",
+    "BatchCall",
+    "BatchCallCampaign",
+    "ConversationError",
+    "ConversationFeedback",
+    "ConversationMetadata",
+    "DefaultInitiation",
+    "DeletionSettings",
+    "ElevenAssistant",
+    "InitiationTrigger",
+    "PlainIntegration",
+    "PlatformMetadata",
+    "RagUsage",
+    "SmsConversation",
+    "UnknownInitiation",
+    "UnknownIntegration",
+    "VoiceReward",
+    "WhatsAppCallPermission",
+    "WhatsAppConversation",
+    "WhatsAppOpening",
+    "WhatsAppRecipient",
+    "ZendeskInitiation",
+    "ZendeskIntegration",
+]
+
 
 class DeletionSettings(Model):
     """When a conversation's parts are, or were, deleted.

@@ -8,6 +8,15 @@ from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._open_union import OpenUnion
 from convai_async.models.enums import CallResult, PhoneCallDirection
 
+__all__ = [
+    "ExotelPhoneCall",
+    "PhoneCall",
+    "PhoneCallBase",
+    "SipTrunkingPhoneCall",
+    "TwilioPhoneCall",
+    "UnknownPhoneCall",
+]
+
 
 class PhoneCallBase(Model):
     """What every phone call has."""

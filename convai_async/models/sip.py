@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from convai_async._support.timestamps import utc_datetime
-from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
 from convai_async.models.enums import SipDirection
+
+__all__ = ["SipMessage"]
 
 _MICROSECONDS = 1_000_000
 
@@ -40,14 +41,3 @@ class SipMessage(ListItem, gc=True, dict=True):
         seconds, microseconds = divmod(self.created_at_unix_micro, _MICROSECONDS)
         moment = utc_datetime(seconds)
         return None if moment is None else moment + timedelta(microseconds=microseconds)
-
-
-class SipMessagesPage(Model):
-    """A page of a call's SIP messages.
-
-    Schema: GetSipLogMessagesResponse.
-    """
-
-    sip_messages: tuple[SipMessage, ...]
-    next_cursor: str | None = None
-    has_more: bool | None = None

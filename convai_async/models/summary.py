@@ -5,6 +5,8 @@ from __future__ import annotations
 from convai_async.models._base import Model
 from convai_async.models.enums import ConversationStatus, EvaluationResult, TurnRole
 
+__all__ = ["ConversationSummaryWithMessages", "SummaryMessage"]
+
 
 class SummaryMessage(Model):
     """Something that was said.
@@ -16,7 +18,7 @@ class SummaryMessage(Model):
     message: str | None = None
 
 
-class ConversationDigest(Model):
+class ConversationSummaryWithMessages(Model):
     """A conversation's outcome, and its messages if there are few.
 
     Schema: GetConversationSummaryResponseModel.

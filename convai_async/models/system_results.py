@@ -11,6 +11,38 @@ from convai_async.models.enums import (
     StartProcedureErrorStatus,
 )
 
+__all__ = [
+    "BranchInfo",
+    "ConfiguredBranch",
+    "DummyResult",
+    "EndCallSuccess",
+    "EndProcedureError",
+    "EndProcedureSuccess",
+    "KnowledgeBaseChunk",
+    "KnowledgeBaseRagSuccess",
+    "KnowledgeBaseSuccess",
+    "LanguageDetectionSuccess",
+    "MainBranch",
+    "PlayDTMFError",
+    "PlayDTMFSuccess",
+    "SkipTurnSuccess",
+    "StartProcedureError",
+    "StartProcedureSuccess",
+    "SystemResult",
+    "TestToolResult",
+    "TrafficSplitBranch",
+    "TransferToAgentError",
+    "TransferToAgentSuccess",
+    "TransferToNumberAmazonConnectSuccess",
+    "TransferToNumberError",
+    "TransferToNumberExotelSuccess",
+    "TransferToNumberSipSuccess",
+    "TransferToNumberTwilioSuccess",
+    "UnknownBranch",
+    "UnknownSystemResult",
+    "VoicemailDetectionSuccess",
+]
+
 
 class EndCallSuccess(Model):
     """The call was ended.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from convai_async._support.timestamps import utc_datetime
-from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
+
+__all__ = ["ConversationTag"]
 
 
 class ConversationTag(ListItem, gc=True, dict=True):
@@ -29,14 +30,3 @@ class ConversationTag(ListItem, gc=True, dict=True):
     def created_at(self) -> datetime | None:
         """When the tag was made, in UTC."""
         return utc_datetime(self.created_at_unix_secs)
-
-
-class ConversationTagsPage(Model):
-    """A page of the list of tags.
-
-    Schema: GetConversationTagsPageResponseModel.
-    """
-
-    conversation_tags: tuple[ConversationTag, ...]
-    next_cursor: str | None = None
-    has_more: bool | None = None

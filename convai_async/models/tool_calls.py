@@ -10,6 +10,16 @@ from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._open_union import ByTagOrNull, OpenUnion
 from convai_async.models.enums import ToolType
 
+__all__ = [
+    "ClientCallDetails",
+    "IntegrationWebhookCallDetails",
+    "MCPCallDetails",
+    "ToolCall",
+    "ToolCallDetails",
+    "UnknownCallDetails",
+    "WebhookCallDetails",
+]
+
 
 class WebhookCallDetails(Model):
     """The HTTP request of a webhook tool. Its headers can hold credentials: a repr leaves them out.

@@ -8,6 +8,23 @@ from convai_async.models.enums import ToolResultType
 from convai_async.models.system_results import SYSTEM_RESULT, SystemResult
 from convai_async.models.tool_calls import ToolCall
 
+__all__ = [
+    "DynamicVariableUpdate",
+    "IntegrationWebhookToolResult",
+    "OtherToolResult",
+    "SystemToolResult",
+    "ToolResult",
+    "ToolResultBase",
+    "UnknownToolResult",
+    "UnknownWorkflowStep",
+    "WorkflowEdgeStep",
+    "WorkflowMaxIterationsExceededStep",
+    "WorkflowNestedToolsStep",
+    "WorkflowResult",
+    "WorkflowStep",
+    "WorkflowToolResult",
+]
+
 
 class DynamicVariableUpdate(Model):
     """A dynamic variable that a tool's answer changed.

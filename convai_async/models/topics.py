@@ -5,6 +5,8 @@ from __future__ import annotations
 from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
 
+__all__ = ["AgentTopic", "Distribution", "TopicCriterion", "TopicMetrics", "TopicSentiment"]
+
 
 class Distribution(Model):
     """A number over many conversations.
@@ -77,22 +79,3 @@ class AgentTopic(ListItem, gc=True, dict=True):
     y_2d: float | None = None
     metrics: TopicMetrics | None = None
     success_rate: float | None = None
-
-
-class AgentTopicsPage(Model):
-    """A page of an agent's topics.
-
-    Schema: GetAgentTopicsResponseModel.
-
-    Attributes:
-        window_start_unix_secs: The start of the window, in unix seconds.
-        window_end_unix_secs: The end of the window, in unix seconds.
-        aggregated_run_count: The number of daily runs whose results were added up.
-    """
-
-    topics: tuple[AgentTopic, ...]
-    window_start_unix_secs: int | None = None
-    window_end_unix_secs: int | None = None
-    aggregated_run_count: int | None = None
-    next_cursor: str | None = None
-    has_more: bool | None = None

@@ -19,6 +19,26 @@ from convai_async.models.enums import (
 from convai_async.models.tool_calls import ToolCall
 from convai_async.models.tool_results import TOOL_RESULT, ToolResult
 
+__all__ = [
+    "AgentMetadata",
+    "ClassifierGuardrailDetails",
+    "ContextualUpdate",
+    "FileInput",
+    "GuardrailDetails",
+    "LLMGuardrailDetails",
+    "MetricRecord",
+    "MultivoiceMessage",
+    "MultivoicePart",
+    "RagChunk",
+    "RagRetrieval",
+    "Reasoning",
+    "TranscriptTurn",
+    "TriggeredGuardrail",
+    "TurnFeedback",
+    "TurnMetrics",
+    "UnknownGuardrailDetails",
+]
+
 
 class MetricRecord(Model):
     """A measurement.

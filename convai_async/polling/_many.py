@@ -9,8 +9,8 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from convai_async._support.tasks import Handover, background
-from convai_async.endpoints._validate import validate_number
+from convai_async._support.tasks import Put, background
+from convai_async._support.validate import validate_integer
 from convai_async.errors import ConvAIError, InvalidArgumentError
 from convai_async.models import Conversation
 
@@ -64,37 +64,41 @@ class DeleteResult(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def many(
-    ids: Iterable[str] | AsyncIterable[str], act: Callable[[str], Awaitable[T]], max_concurrency: int
+async def map_concurrently(
+    ids: Iterable[str] | AsyncIterable[str], worker: Callable[[str], Awaitable[T]], max_concurrency: int
 ) -> AsyncIterator[AsyncIterator[T]]:
-    """Act on ids with so many tasks; the results come as they finish.
+    """Call a function with each id, in several tasks, and yield the results as the tasks finish.
 
-    At most ``2 * max_concurrency`` results wait for the consumer, so memory does not grow with the ids.
+    At most ``2 * max_concurrency`` results wait to be read, so memory does not grow with the number of ids.
+
+    Args:
+        ids: The ids; they are read one by one.
+        worker: Is called with one id, and returns the result for it.
+        max_concurrency: The number of tasks.
 
     Raises:
         InvalidArgumentError: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an iterable of ids.
     """
-    validate_number("max_concurrency", max_concurrency, 1)
+    validate_integer("max_concurrency", max_concurrency, 1)
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable | AsyncIterable):
         raise InvalidArgumentError("ids", f"must be an iterable of ids, not one {type(ids).__name__}")
-    handover = Handover[T](max_concurrency)
-    turn = asyncio.Lock()
-    async with aclosing(_one_by_one(ids)) as source:
+    reading = asyncio.Lock()
+    async with aclosing(_iterate(ids)) as source:
 
-        async def work() -> None:
+        async def work(put: Put[T]) -> None:
             while True:
-                async with turn:
+                async with reading:
                     try:
                         conversation_id = await anext(source)
                     except StopAsyncIteration:
                         return
-                await handover.put(await act(conversation_id))
+                await put(await worker(conversation_id))
 
-        async with background(handover, [work] * max_concurrency):
-            yield handover
+        async with background(work, tasks=max_concurrency, max_results=max_concurrency) as results:
+            yield results
 
 
-async def _one_by_one(ids: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:
+async def _iterate(ids: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:
     if isinstance(ids, AsyncIterable):
         async for conversation_id in ids:
             yield conversation_id

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from convai_async import endpoints
 from convai_async._support.text import one_line
-from convai_async.endpoints._validate import optional, validate_choice, validate_seconds
+from convai_async._support.validate import validate_choice, validate_optional, validate_seconds
 from convai_async.errors import ConversationNotReadyError, NotFoundError
 from convai_async.models.enums import FINAL_STATUSES, STATUSES
 
@@ -34,7 +34,7 @@ async def wait(
         NotFoundError: It is still missing half a minute after the first request.
     """
     validate_choice("until", until, STATUSES)
-    optional(validate_seconds, "timeout", timeout)
+    validate_optional(validate_seconds, "timeout", timeout)
     call = endpoints.get_conversation(conversation_id)
     started = engine.clock()
     pause = _FIRST_PAUSE_SECS

@@ -13,7 +13,7 @@ import msgspec
 from convai_async import endpoints
 from convai_async._support.text import one_line
 from convai_async._support.timestamps import credible_start, latest_start
-from convai_async.endpoints._validate import optional, validate_id, validate_seconds
+from convai_async._support.validate import validate_id, validate_optional, validate_seconds
 from convai_async.errors import AuthenticationError, ConvAIError, InvalidArgumentError, NotFoundError
 from convai_async.models.enums import FINAL_STATUSES
 from convai_async.pagination import Paginator
@@ -56,7 +56,7 @@ class Watch:
         validate_seconds("interval", interval, positive=True)
         if since is not None and token is not None:
             raise InvalidArgumentError("token", "and since both say where to begin: pass one of them")
-        optional(validate_id, "agent_id", agent_id)  # an empty one would stand for all agents
+        validate_optional(validate_id, "agent_id", agent_id)  # an empty one would stand for all agents
         self._engine = engine
         self._interval = interval
         self._ready: deque[ConversationSummary] = deque()
@@ -64,7 +64,7 @@ class Watch:
         if token is not None:
             self._position = _read_token(token, agent_id or "")
         else:
-            start = int(time.time()) if since is None else endpoints.unix_seconds("since", since)
+            start = int(time.time()) if since is None else endpoints.to_unix_seconds("since", since)
             self._position = _Position(agent_id or "", start, {})
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convai_async import endpoints
-from convai_async.resources._topics import AgentTopics
+from convai_async.resources._topics import TopicsResource
 
 if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
@@ -21,11 +21,11 @@ class Agents:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.link = AgentLinks(engine)
-        self.topics = AgentTopics(engine)
+        self.link = LinkResource(engine)
+        self.topics = TopicsResource(engine)
 
 
-class AgentLinks:
+class LinkResource:
     """The links that share an agent with others."""
 
     def __init__(self, engine: Engine) -> None:

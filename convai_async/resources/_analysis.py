@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from convai_async.models import Conversation
 
 
-class ConversationAnalyses:
+class AnalysisResource:
     """Analyses of conversations, run again."""
 
     def __init__(self, engine: Engine) -> None:
@@ -24,7 +24,7 @@ class ConversationAnalyses:
         during the conversation.
 
         It costs credits: a request that the service may have acted on is not repeated, unless the retry
-        policy has ``repeat_unsafe``.
+        policy has ``retry_non_idempotent``.
 
         Args:
             conversation_id: Which one.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
 
 
-class ConversationAudio:
+class AudioResource:
     """The recordings of conversations (GET /v1/convai/conversations/{conversation_id}/audio)."""
 
     def __init__(self, engine: Engine) -> None:

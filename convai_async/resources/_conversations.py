@@ -6,19 +6,27 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from convai_async import endpoints
-from convai_async.endpoints._filters import ConversationFilters, describe_filters
+from convai_async.endpoints._filter_help import describe_filters
+from convai_async.endpoints._filters import ConversationFilters
 from convai_async.errors import ConvAIError
 from convai_async.pagination import Paginator
-from convai_async.polling._many import DEFAULT_CONCURRENCY, DeleteResult, Fetched, FetchResult, NotFetched, many
+from convai_async.polling._many import (
+    DEFAULT_CONCURRENCY,
+    DeleteResult,
+    Fetched,
+    FetchResult,
+    NotFetched,
+    map_concurrently,
+)
 from convai_async.polling._wait import wait
 from convai_async.polling._watch import Watch
-from convai_async.resources._analysis import ConversationAnalyses
-from convai_async.resources._audio import ConversationAudio
-from convai_async.resources._feedback import ConversationFeedback
-from convai_async.resources._files import ConversationFiles
-from convai_async.resources._messages import Messages
-from convai_async.resources._tags import ConversationTags
-from convai_async.resources._topics import AgentTopics
+from convai_async.resources._analysis import AnalysisResource
+from convai_async.resources._audio import AudioResource
+from convai_async.resources._feedback import FeedbackResource
+from convai_async.resources._files import FilesResource
+from convai_async.resources._messages import MessagesResource
+from convai_async.resources._tags import TagsResource
+from convai_async.resources._topics import TopicsResource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -27,8 +35,8 @@ if TYPE_CHECKING:
     from convai_async.endpoints import Moment
     from convai_async.models import (
         Conversation,
-        ConversationDigest,
         ConversationSummary,
+        ConversationSummaryWithMessages,
         SignedUrl,
         SipMessage,
         WebRTCToken,
@@ -51,13 +59,13 @@ class Conversations:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.audio = ConversationAudio(engine)
-        self.feedback = ConversationFeedback(engine)
-        self.files = ConversationFiles(engine)
-        self.messages = Messages(engine)
-        self.analysis = ConversationAnalyses(engine)
-        self.tags = ConversationTags(engine)
-        self.topics = AgentTopics(engine)
+        self.audio = AudioResource(engine)
+        self.feedback = FeedbackResource(engine)
+        self.files = FilesResource(engine)
+        self.messages = MessagesResource(engine)
+        self.analysis = AnalysisResource(engine)
+        self.tags = TagsResource(engine)
+        self.topics = TopicsResource(engine)
 
     @describe_filters(ConversationFilters)
     def list(self, **filters: Unpack[ConversationFilters]) -> Paginator[ConversationSummary]:
@@ -111,7 +119,9 @@ class Conversations:
         """
         return await self._engine.send(endpoints.resolve_conversation(agent_id, reference))
 
-    async def get_summary(self, conversation_id: str, *, max_messages: int | None = None) -> ConversationDigest:
+    async def get_summary(
+        self, conversation_id: str, *, max_messages: int | None = None
+    ) -> ConversationSummaryWithMessages:
         """Get a short view of a conversation (GET /v1/convai/conversations/{conversation_id}/summary).
 
         It has the title, the summary and the result of the success evaluation. The messages come with it only if
@@ -220,7 +230,7 @@ class Conversations:
             except ConvAIError as error:
                 return NotFetched(conversation_id, error)
 
-        return many(ids, fetch, max_concurrency)
+        return map_concurrently(ids, fetch, max_concurrency)
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation (DELETE /v1/convai/conversations/{conversation_id}).
@@ -269,7 +279,7 @@ class Conversations:
                 return DeleteResult(conversation_id, error)
             return DeleteResult(conversation_id)
 
-        return many(ids, delete, max_concurrency)
+        return map_concurrently(ids, delete, max_concurrency)
 
     async def get_signed_url(  # noqa: PLR0913 - each by its name
         self,

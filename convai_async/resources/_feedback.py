@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
 
 
-class ConversationFeedback:
+class FeedbackResource:
     """Ratings of conversations."""
 
     def __init__(self, engine: Engine) -> None:
@@ -20,7 +20,7 @@ class ConversationFeedback:
         """Rate a conversation (POST /v1/convai/conversations/{conversation_id}/feedback).
 
         Whether rating twice is safe is undocumented, so a request that the service may have acted on is not
-        repeated, unless the client's retry policy has ``repeat_unsafe``.
+        repeated, unless the client's retry policy has ``retry_non_idempotent``.
 
         Args:
             conversation_id: What to rate.

@@ -13,19 +13,19 @@ from typing import IO, TYPE_CHECKING
 from anyio.to_thread import run_sync
 
 from convai_async import endpoints
-from convai_async.endpoints._validate import validate_text
+from convai_async._support.validate import validate_text
 from convai_async.errors import InvalidArgumentError
 from convai_async.streaming import AudioStream, open_file
 
 if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
-    from convai_async.models import UploadedFile
+    from convai_async.models import FileUpload
 
 _BEGINNING = 4096
 """Bytes of a file that are looked at to tell text from anything else."""
 
 
-class ConversationFiles:
+class FilesResource:
     """Files that users attach to conversations, also while these are going on."""
 
     def __init__(self, engine: Engine) -> None:
@@ -38,11 +38,11 @@ class ConversationFiles:
         *,
         filename: str | None = None,
         content_type: str | None = None,
-    ) -> UploadedFile:
+    ) -> FileUpload:
         """Upload an image, a PDF or a text file (POST /v1/convai/conversations/{conversation_id}/files).
 
         The file is read into memory before it is sent. Uploading twice makes two files, so a request that
-        the service may have acted on is not repeated, unless the retry policy has ``repeat_unsafe``.
+        the service may have acted on is not repeated, unless the retry policy has ``retry_non_idempotent``.
 
         Args:
             conversation_id: Whose file it becomes.
@@ -79,7 +79,7 @@ class ConversationFiles:
     async def get(self, conversation_id: str, file_id: str) -> AsyncIterator[AudioStream]:
         """Open a file, to read it as it arrives (GET /v1/convai/conversations/{conversation_id}/files/{file_id}).
 
-        It is read like a recording (see `ConversationAudio.stream`), but can be of any media type.
+        It is read like a recording (see `AudioResource.stream`), but can be of any media type.
 
         Args:
             conversation_id: Whose file it is.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from convai_async import endpoints
-from convai_async.endpoints._filters import MessageFilters, describe_filters
+from convai_async.endpoints._filter_help import describe_filters
+from convai_async.endpoints._filters import MessageFilters
 from convai_async.pagination import Paginator
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from convai_async.models import MessageHit
 
 
-class Messages:
+class MessagesResource:
     """Search in what was said."""
 
     def __init__(self, engine: Engine) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convai_async.models import ConversationTag
 
 
-class ConversationTags:
+class TagsResource:
     """The tags of a workspace, and which conversations have them."""
 
     def __init__(self, engine: Engine) -> None:
@@ -38,7 +38,7 @@ class ConversationTags:
         """Make a tag (POST /v1/convai/tags).
 
         Making one twice makes two, so a request that the service may have acted on is not repeated, unless
-        the retry policy has ``repeat_unsafe``.
+        the retry policy has ``retry_non_idempotent``.
 
         Args:
             title: Its name: free text.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from convai_async.models import AgentTopic
 
 
-class AgentTopics:
+class TopicsResource:
     """What an agent's conversations are about."""
 
     def __init__(self, engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""The conversations of a fake service: which there are, and which of them a request means."""
+"""The conversations of a fake service, and the lists of those that match a query."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from convai_async.testing.added import Transcript, read_transcript
+from convai_async.testing.custom_conversations import Transcript, read_transcript
 from convai_async.testing.documents import Documents
-from convai_async.testing.filters import LIST_FILTERS, Candidate
-from convai_async.testing.records import AGENTS, Record, has_audio
+from convai_async.testing.filters import LIST_FILTERS, STATUSES, Candidate
+from convai_async.testing.plans import AGENTS, StoredConversation, has_audio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 
 Order = Literal["newest", "oldest", "random"]
-"""What comes first in a list; "random" is an order that stays the same."""
+"""The order of a list; ``"random"`` is shuffled, but the same for every request."""
 
 Position = tuple[int, str]
-"""Where a conversation is in the list: the negative of its start, and its id."""
+"""The position of a conversation in the list: its negated start, and its id."""
 
 NEWEST_START = 1_780_000_000
-"""When the newest conversation started, in unix seconds: 2026-05-28 20:26:40 UTC."""
+"""The default start of the newest conversation in unix seconds: 2026-05-28 20:26:40 UTC."""
 
 _SECONDS_PER_DAY = 86_400
 _FAILED_SHARE = 0.03
 
 
 class Corpus:
-    """Conversations, newest first; their documents are made when they are asked for.
+    """The conversations, newest first; their documents are generated on request.
 
     Args:
-        size: How many there are to begin with.
-        seed: Decides everything about them.
-        newest_start: When the newest one started, in unix seconds.
-        days: Over how many days they are spread.
+        size: The number of generated conversations.
+        seed: The seed of the generated data.
+        newest_start: The start of the newest conversation in unix seconds.
+        days: The number of days over which they are spread.
         unfinished: How many of the newest are still in progress or processing.
-        quirks: Whether documents have the quirks that the real service's have.
-        order: What comes first in a list that asks for no direction.
+        quirks: Whether documents have the quirks of the real service.
+        order: The order of lists without a ``sort_direction``.
 
     Attributes:
-        added_agents: The agents of conversations that were added.
+        added_agents: The ids of the agents of added conversations.
     """
 
-    def __init__(  # noqa: PLR0913 - each by its name
+    def __init__(  # noqa: PLR0913 - all keyword-only but the size
         self,
         size: int,
         *,
@@ -61,8 +61,8 @@ class Corpus:
     ) -> None:
         self.added_agents: set[str] = set()
         self._documents = Documents(seed, quirks=quirks)
-        self._rng = random.Random(seed)  # noqa: S311 - made-up data
-        self._records: dict[str, Record] = {}
+        self._rng = random.Random(seed)  # noqa: S311 - not for security
+        self._conversations: dict[str, StoredConversation] = {}
         self._positions: list[Position] = []  # ascending is newest first
         self._numbers = iter(range(1, 1 << 40))
         self._order = order
@@ -73,35 +73,37 @@ class Corpus:
             status = "done" if self._rng.random() >= _FAILED_SHARE else "failed"
             if index < unfinished:
                 status = "in-progress" if index == 0 else "processing"
-            record = self._append(self._new_id(), int(start), status)
-            if record.number % 12 == 0:
-                record.parent_id = self._positions[-2][1]
+            stored = self._append(self._new_id(), int(start), status)
+            if stored.number % 12 == 0:
+                stored.parent_id = self._positions[-2][1]
             start -= self._rng.expovariate(1 / gap)
         self._positions.sort()
 
     def _new_id(self) -> str:
         return f"conv_{self._rng.getrandbits(80):020x}"
 
-    def _append(self, conversation_id: str, start: int, status: str) -> Record:
-        record = Record(next(self._numbers), conversation_id, start, status, self._rng.randrange(len(AGENTS)))
-        self._records[conversation_id] = record
+    def _append(self, conversation_id: str, start: int, status: str) -> StoredConversation:
+        stored = StoredConversation(
+            next(self._numbers), conversation_id, start, status, self._rng.randrange(len(AGENTS))
+        )
+        self._conversations[conversation_id] = stored
         self._positions.append((-start, conversation_id))
-        return record
+        return stored
 
     def __len__(self) -> int:
         return len(self._positions)
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the ids, newest first."""
+        """Iterate over the ids, newest first."""
         return (conversation_id for _, conversation_id in self._positions)
 
     def __contains__(self, conversation_id: object) -> bool:
-        return conversation_id in self._records
+        return conversation_id in self._conversations
 
-    def __getitem__(self, conversation_id: str) -> Record:
-        return self._records[conversation_id]
+    def __getitem__(self, conversation_id: str) -> StoredConversation:
+        return self._conversations[conversation_id]
 
-    def add(  # noqa: PLR0913 - each by its name
+    def add(  # noqa: PLR0913 - all keyword-only but the id
         self,
         conversation_id: str | None,
         *,
@@ -115,14 +117,16 @@ class Corpus:
         tag_ids: Sequence[str],
         fields: Mapping[str, Any],
     ) -> str:
-        """Add a conversation and return its id; `FakeConvAI.add` describes the arguments.
+        """Add a conversation and return its id: see `FakeConvAI.add`.
 
         Raises:
-            ValueError: There is one of this id, or a turn has no role.
-            TypeError: No conversation has such a field.
+            ValueError: The id exists already, or the status or a turn is invalid.
+            TypeError: Conversations have no such field.
         """
-        if conversation_id in self._records:
-            raise ValueError(f"there is a conversation {conversation_id!r} already")
+        if conversation_id in self._conversations:
+            raise ValueError(f"conversation {conversation_id!r} already exists")
+        if status not in STATUSES:
+            raise ValueError(f"status must be one of {', '.join(map(repr, STATUSES))}, got {status!r}")
         if start is None:
             start = 60 - self._positions[0][0] if self._positions else self._newest_start
         given = dict(fields)
@@ -130,60 +134,58 @@ class Corpus:
             given |= {"agent_id": agent_id, "agent_name": dict(AGENTS).get(agent_id)}
         if transcript is not None:
             given["transcript"] = read_transcript(transcript, agent_id or AGENTS[0][0])
-        record = self._append(conversation_id or self._new_id(), start, status)
-        known = self._documents.details(record)
-        if unknown := fields.keys() - known.keys():
-            self._records.pop(record.conversation_id)
+        stored = self._append(conversation_id or self._new_id(), start, status)
+        try:
+            _validate_fields(fields, self._documents.details(stored))
+        except TypeError:
+            self._conversations.pop(stored.conversation_id)
             self._positions.pop()
-            arguments = {"start", "done_after", "parent_conversation_id", "topic_ids"}
-            raise TypeError(
-                f"a conversation has no field {min(unknown)!r}: there are {', '.join(sorted(known.keys() | arguments))}"
-            )
-        record.agent, record.given = 0, given
-        record.done_after = done_after
-        record.parent_id = parent_conversation_id
-        record.topic_ids = None if topic_ids is None else tuple(topic_ids)
-        record.tag_ids = list(tag_ids)
+            raise
+        stored.agent, stored.given = 0, given
+        stored.done_after = done_after
+        stored.parent_id = parent_conversation_id
+        stored.topic_ids = None if topic_ids is None else tuple(topic_ids)
+        stored.tag_ids = list(tag_ids)
         bisect.insort(self._positions, self._positions.pop())
         if agent_id is not None:
             self.added_agents.add(agent_id)
-        return record.conversation_id
+        return stored.conversation_id
 
     def remove(self, conversation_id: str) -> None:
         """Delete a conversation.
 
         Raises:
-            KeyError: There is none of this id.
+            KeyError: It does not exist.
         """
-        record = self._records.pop(conversation_id)
-        del self._positions[bisect.bisect_left(self._positions, (-record.start, conversation_id))]
+        stored = self._conversations.pop(conversation_id)
+        del self._positions[bisect.bisect_left(self._positions, (-stored.start, conversation_id))]
 
     def details(self, conversation_id: str) -> JSON:
-        """Return a conversation in full."""
-        return self._documents.details(self._records[conversation_id])
+        """Return the full document of a conversation as a dict."""
+        return self._documents.details(self._conversations[conversation_id])
 
     def document(self, conversation_id: str) -> bytes:
-        """Return the bytes that the service sends for a conversation.
+        """Return the full document of a conversation as JSON, the exact bytes that the service sends.
 
         Raises:
-            KeyError: There is none of this id.
+            KeyError: It does not exist.
         """
         return msgspec.json.encode(self.details(conversation_id))
 
     def duration(self, conversation_id: str) -> int:
-        """Return how long a conversation was, in seconds."""
-        summary = self._documents.summary(self._records[conversation_id], with_text=False)
+        """Return the duration of a conversation in seconds."""
+        summary = self._documents.summary(self._conversations[conversation_id], with_text=False)
         return int(summary["call_duration_secs"])
 
     def has_audio(self, conversation_id: str) -> bool:
-        """Tell whether there is a recording of a conversation."""
-        return conversation_id in self._records and has_audio(self._records[conversation_id])
+        """Return whether a conversation exists and has a recording."""
+        return conversation_id in self._conversations and has_audio(self._conversations[conversation_id])
 
     def candidates(self, query: Mapping[str, Any]) -> Iterator[Candidate]:
-        """Yield the conversations that a query asks for, in its order; both bounds of time are inclusive.
+        """Yield the conversations that match a query, in its order; both time bounds are inclusive.
 
         Args:
-            query: The list's parameters, as `parameters.read_query` gives them; those that are missing are None.
+            query: The parameters of the list, as parsed by `parameters.read_query`; missing ones count as None.
         """
         filters = [
             (LIST_FILTERS[name].admits, value)
@@ -191,30 +193,30 @@ class Corpus:
             if value is not None and name in LIST_FILTERS
         ]
         include = bool(query.get("include_invalid_tool_calls"))
-        for _, conversation_id in self._ordered(query):
-            record = self._records[conversation_id]
-            candidate = Candidate(record, self._documents, include_invalid_tool_calls=include)
+        for _, conversation_id in self._sort(query):
+            stored = self._conversations[conversation_id]
+            candidate = Candidate(stored, self._documents, include_invalid_tool_calls=include)
             if all(admits(candidate, value) for admits, value in filters):
                 yield candidate
 
     def page(self, query: Mapping[str, Any], size: int, after: Position | None) -> tuple[list[JSON], Position | None]:
-        """Return the summaries that a query asks for, and the position of the last one if more follow.
+        """Return a page of list items that match a query, and the position of the last one if more follow.
 
         Args:
-            query: The list's parameters.
-            size: How many summaries at most.
-            after: The position after which to begin, or None.
+            query: The parameters of the list.
+            size: The largest number of items.
+            after: The position after which the page begins; None for the first page.
         """
         with_text = query.get("summary_mode") == "include"
         found: list[JSON] = []
         for candidate in self.candidates({**query, "after": after}):
             if len(found) == size:
                 return found, (-found[-1]["start_time_unix_secs"], found[-1]["conversation_id"])
-            summary = self._documents.summary(candidate.record, with_text=with_text)
-            found.append(summary | _included_results(candidate, query))
+            summary = self._documents.summary(candidate.stored, with_text=with_text)
+            found.append(summary | _select_results(candidate, query))
         return found, None
 
-    def _ordered(self, query: Mapping[str, Any]) -> Iterable[Position]:
+    def _sort(self, query: Mapping[str, Any]) -> Iterable[Position]:
         newest, oldest = query.get("call_start_before_unix"), query.get("call_start_after_unix")
         first = 0 if newest is None else bisect.bisect_left(self._positions, (-newest, ""))
         last = len(self._positions) if oldest is None else bisect.bisect_left(self._positions, (1 - oldest, ""))
@@ -227,22 +229,29 @@ class Corpus:
         if order == "oldest":
             last = last if after is None else min(last, bisect.bisect_left(self._positions, after))
             return map(self._positions.__getitem__, range(last - 1, first - 1, -1))
-        window = sorted(self._positions[first:last], key=_shuffled)
-        return window if after is None else [each for each in window if _shuffled(each) > _shuffled(after)]
+        window = sorted(self._positions[first:last], key=_shuffle_key)
+        return window if after is None else [each for each in window if _shuffle_key(each) > _shuffle_key(after)]
 
 
-def _shuffled(position: Position) -> tuple[int, Position]:
+def _validate_fields(fields: Mapping[str, Any], document: JSON) -> None:
+    """Raise TypeError for fields that a document does not have."""
+    if unknown := fields.keys() - document.keys():
+        known = sorted({*document, "start", "done_after", "parent_conversation_id", "topic_ids"})
+        raise TypeError(f"conversations have no field {min(unknown)!r}; known fields: {', '.join(known)}")
+
+
+def _shuffle_key(position: Position) -> tuple[int, Position]:
     return zlib.crc32(position[1].encode()), position
 
 
-def _included_results(candidate: Candidate, query: Mapping[str, Any]) -> JSON:
-    """Return the results that a list is asked to include in each summary."""
+def _select_results(candidate: Candidate, query: Mapping[str, Any]) -> JSON:
+    """Return the results that the query asks to include in each list item."""
     included: JSON = {}
     if (ids := query.get("data_collection_ids")) is not None:
-        results = candidate.analysed("data_collection")
+        results = candidate.get_results("data_collection")
         included["data_collection_results"] = {each: results[each].get("value") for each in ids if each in results}
     if (ids := query.get("evaluation_criteria_ids")) is not None:
-        results = candidate.analysed("evaluation_criteria")
+        results = candidate.get_results("evaluation_criteria")
         included["evaluation_criteria_results"] = {
             each: {"result": results[each].get("result", "unknown")} for each in ids if each in results
         }

@@ -1,4 +1,4 @@
-"""The cursors of lists."""
+"""Encodes and decodes the cursors of lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from convai_async.testing.corpus import Position
 from convai_async.testing.parameters import Parameter
 
 DETOUR = "~"
-"""Added to a cursor, leads to the same page as without it."""
+"""A suffix of cursors that is ignored, so that a fault can issue another cursor for the same page."""
 
 
 def _read_position(cursor: str) -> Position | None:
@@ -30,12 +30,12 @@ def _read_number(cursor: str) -> int:
 
 
 def write_cursor(position: Position | None) -> str | None:
-    """Return the cursor that leads to what follows a position; None for None."""
+    """Encode the cursor of the page that begins after this position; None for None."""
     return None if position is None else base64.urlsafe_b64encode(msgspec.json.encode(position)).decode()
 
 
 POSITION = Parameter(read=_read_position)
-"""A cursor of the list of conversations: a position, which stays right while conversations come and go."""
+"""The cursor of the conversations list: a position, which stays valid when conversations are added or deleted."""
 
 NUMBER = Parameter(read=_read_number, default=0)
-"""A cursor of the other lists: the number of a page's first item."""
+"""The cursor of the other lists: the index of the first item of the page."""

@@ -1,17 +1,17 @@
-"""Made-up conversations, in full and in short, each made anew from its number whenever it is asked for."""
+"""Generates the documents of conversations, each time they are requested."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convai_async.testing.added import complete, summarize
-from convai_async.testing.metadata import metadata_of
-from convai_async.testing.records import AGENTS, TOPICS, has_audio, plan_of
+from convai_async.testing.custom_conversations import build_summary, complete_document
+from convai_async.testing.metadata import build_metadata
+from convai_async.testing.plans import AGENTS, TOPICS, build_plan, has_audio
 from convai_async.testing.scenarios import GREETINGS
-from convai_async.testing.transcripts import LLMS, transcript_of
+from convai_async.testing.transcripts import LLMS, build_transcript
 
 if TYPE_CHECKING:
-    from convai_async.testing.records import Plan, Record
+    from convai_async.testing.plans import ConversationPlan, StoredConversation
 
 __all__ = ["AGENTS", "Documents"]
 
@@ -19,90 +19,90 @@ JSON = dict[str, Any]
 
 
 class Documents:
-    """Writes the documents of a service.
+    """Generates documents.
 
     Args:
-        seed: Decides every word.
-        quirks: Whether documents have the quirks that the real service's have: nulls for lists, integers as
-            ``1.0``, an older shape of metrics.
+        seed: The seed of the generated data.
+        quirks: Whether documents have the quirks of the real service: null for an empty list, integers as ``1.0``,
+            an older form of metrics.
     """
 
     def __init__(self, seed: int, *, quirks: bool) -> None:
         self._seed = seed
         self._quirks = quirks
 
-    def topic_ids(self, record: Record) -> set[str]:
-        """Return the topics that were discovered in a conversation."""
-        if record.topic_ids is not None:
-            return set(record.topic_ids)
-        return {f"topic_{TOPICS.index(plan_of(record, self._seed).scenario.topic)}"}
+    def topic_ids(self, stored: StoredConversation) -> set[str]:
+        """Return the ids of the topics of a conversation."""
+        if stored.topic_ids is not None:
+            return set(stored.topic_ids)
+        return {f"topic_{TOPICS.index(build_plan(stored, self._seed).scenario.topic)}"}
 
-    def summary(self, record: Record, *, with_text: bool) -> JSON:
-        """Return a conversation's line in the list."""
-        if record.given is not None:
-            return summarize(self.details(record), with_text=with_text)
-        plan = plan_of(record, self._seed)
-        agent_id, agent_name = AGENTS[record.agent]
+    def summary(self, stored: StoredConversation, *, with_text: bool) -> JSON:
+        """Build the list item of a conversation."""
+        if stored.given is not None:
+            return build_summary(self.details(stored), with_text=with_text)
+        plan = build_plan(stored, self._seed)
+        agent_id, agent_name = AGENTS[stored.agent]
         messages = plan.turns - 1  # the last turn only calls a tool
         return {
             "agent_id": agent_id,
             "branch_id": plan.branch_id,
             "version_id": plan.version_id,
             "agent_name": agent_name,
-            "conversation_id": record.conversation_id,
-            "start_time_unix_secs": record.start,
+            "conversation_id": stored.conversation_id,
+            "start_time_unix_secs": stored.start,
             "call_duration_secs": plan.duration,
             "cost": plan.duration * 3,
             "message_count": messages,
             "user_message_count": messages // 2,
             "agent_message_count": messages - messages // 2,
-            "status": record.status,
+            "status": stored.status,
             "termination_reason": plan.termination_reason,
             "call_successful": plan.outcome,
-            "transcript_summary": _transcript_summary(plan, record) if with_text else None,
-            "call_summary_title": plan.scenario.title if record.status == "done" else None,
+            "transcript_summary": _write_summary(plan, stored) if with_text else None,
+            "call_summary_title": plan.scenario.title if stored.status == "done" else None,
             "main_language": plan.scenario.language,
             "conversation_initiation_source": plan.source,
             "direction": plan.direction,
             "rating": plan.rating,
-            "tag_ids": record.tag_ids,
+            "tag_ids": stored.tag_ids,
         }
 
-    def details(self, record: Record) -> JSON:
-        """Return a conversation in full."""
-        plan = plan_of(record, self._seed)
-        done = record.status == "done"
+    def details(self, stored: StoredConversation) -> JSON:
+        """Build the full document of a conversation."""
+        plan = build_plan(stored, self._seed)
+        done = stored.status == "done"
         user_id = f"user_{plan.rng.randrange(50)}"
-        audible = has_audio(record)
-        transcript = transcript_of(record, plan, quirks=self._quirks)
-        agent_id, agent_name = AGENTS[record.agent]
+        audible = has_audio(stored)
+        transcript = build_transcript(stored, plan, quirks=self._quirks)
+        agent_id, agent_name = AGENTS[stored.agent]
         document = {
             "agent_id": agent_id,
             "agent_name": agent_name,
             "conversation_product": plan.product,
-            "conversation_id": record.conversation_id,
-            "status": record.status,
+            "conversation_id": stored.conversation_id,
+            "status": stored.status,
             "user_id": user_id,
             "branch_id": plan.branch_id,
             "version_id": plan.version_id,
             "environment": "production",
             "user_message_count": (plan.turns - 1) // 2,
             "agent_message_count": plan.turns // 2,
-            "visited_agents": _visited_agents(transcript),
+            "visited_agents": _list_visited_agents(transcript),
             "transcript": transcript,
-            "metadata": metadata_of(record, plan, quirks=self._quirks),
-            "analysis": _analysis(plan, record) if done else None,
-            "conversation_initiation_client_data": _initiation(plan, user_id),
+            "metadata": build_metadata(stored, plan, quirks=self._quirks),
+            "analysis": _build_analysis(plan, stored) if done else None,
+            "conversation_initiation_client_data": _build_client_data(plan, user_id),
             "has_audio": audible,
             "has_user_audio": audible,
             "has_response_audio": audible,
             "has_auxiliary_audio": False,
-            "tag_ids": record.tag_ids,
+            "tag_ids": stored.tag_ids,
         }
-        return document if record.given is None else complete(document, record.given)
+        return document if stored.given is None else complete_document(document, stored.given)
 
 
-def _visited_agents(transcript: list[JSON]) -> list[JSON]:
+def _list_visited_agents(transcript: list[JSON]) -> list[JSON]:
     visited = [
         {"agent_id": turn["agent_metadata"]["agent_id"], "branch_id": turn["agent_metadata"]["branch_id"]}
         for turn in transcript
@@ -111,14 +111,14 @@ def _visited_agents(transcript: list[JSON]) -> list[JSON]:
     return [each for number, each in enumerate(visited) if each not in visited[:number]]
 
 
-def _transcript_summary(plan: Plan, record: Record) -> str | None:
-    if record.status != "done":
+def _write_summary(plan: ConversationPlan, stored: StoredConversation) -> str | None:
+    if stored.status != "done":
         return None
-    return plan.scenario.summary + (f" (analysed again, {record.revision})" if record.revision else "")
+    return plan.scenario.summary + (f" (analysed again, {stored.revision})" if stored.revision else "")
 
 
-def _analysis(plan: Plan, record: Record) -> JSON:
-    party_size = 2 + record.number % 7 if plan.scenario.topic == "booking" else None
+def _build_analysis(plan: ConversationPlan, stored: StoredConversation) -> JSON:
+    party_size = 2 + stored.number % 7 if plan.scenario.topic == "booking" else None
     return {
         "evaluation_criteria_results": {
             "was_polite": {
@@ -149,12 +149,12 @@ def _analysis(plan: Plan, record: Record) -> JSON:
             },
         },
         "call_successful": plan.outcome,
-        "transcript_summary": _transcript_summary(plan, record),
+        "transcript_summary": _write_summary(plan, stored),
         "call_summary_title": plan.scenario.title,
     }
 
 
-def _initiation(plan: Plan, user_id: str) -> JSON:
+def _build_client_data(plan: ConversationPlan, user_id: str) -> JSON:
     return {
         "conversation_config_override": {
             "turn": None,

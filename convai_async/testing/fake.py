@@ -1,4 +1,4 @@
-"""A service like the real one, in your own process."""
+"""A fake ElevenLabs service that runs in your own process."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import web
 from multidict import CIMultiDict
 
-import convai_async.testing.handlers  # noqa: F401 - registers the operations
+import convai_async.testing.handlers  # noqa: F401 - registers the routes
 from convai_async.testing.corpus import NEWEST_START, Corpus, Order
-from convai_async.testing.operations import OPERATIONS, Operation
+from convai_async.testing.fault_rules import Faults
 from convai_async.testing.parameters import read_query
-from convai_async.testing.recorded import RecordedRequest, RecordedRequests
+from convai_async.testing.recorded_requests import RecordedRequest, RecordedRequests
 from convai_async.testing.replies import RefusedError, compress, error_reply
-from convai_async.testing.rules import Faults
+from convai_async.testing.routes import ROUTES, Route
 from convai_async.testing.state import State, UploadedFile
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from convai_async.testing.added import Transcript
+    from convai_async.testing.custom_conversations import Transcript
 
 _KEY_HEADER = "xi-api-key"
 
@@ -40,45 +40,45 @@ class FakeConvAI:
             fake.faults.add(faults.status(503), operation="get_conversation")
             conversation = await client.conversations.get(next(iter(fake.conversations)))
 
-    The same arguments give the same conversations, in every process. What the service refuses, such as a value out of
-    range, is refused here with the same status. What the service silently ignores, a parameter that it does not know,
-    is refused with a 422 that names it, so that a misspelt filter fails a test.
+    The same arguments give the same conversations in every process. Requests that the real service rejects, such as a
+    value out of range, are rejected with the same status. The real service ignores unknown parameters; this one
+    answers 422 and names the parameter, so that a misspelled filter fails your test.
 
     Args:
-        conversations: How many conversations there are, such as ``conversations=0`` for only those that you `add`.
-            They are made when they are asked for, so 100,000 cost little more than their ids.
-        seed: Decides every word, and which requests a fault's rate hits: ``seed=7``.
-        api_key: The key that it accepts: ``api_key="xi-of-my-tests"``. Any other is answered with a 401.
-        newest_start: When the newest conversation started, in unix seconds: ``newest_start=1_790_000_000``. A fixed
+        conversations: The number of generated conversations: ``conversations=0`` to have only those that you `add`.
+            Documents are generated on request, so 100,000 conversations need little memory.
+        seed: The seed of the generated data and of the `Faults.add` rates: ``seed=7``.
+        api_key: The accepted API key: ``api_key="xi-of-my-tests"``. Requests with another key get a 401.
+        newest_start: The start of the newest conversation in unix seconds: ``newest_start=1_790_000_000``. A fixed
             day by default.
-        days: Over how many days the conversations are spread: ``days=365``.
-        unfinished: How many of the newest are not done yet: ``unfinished=2``. `finish` finishes them.
-        quirks: Whether documents have the quirks that the real service's have, null for a list, integers as ``1.0``,
-            an older shape of metrics: ``quirks=False`` for documents just as the contract says.
-        order: What comes first in a list that asks for no direction, ``"newest"``, ``"oldest"`` or ``"random"``:
-            ``order="random"``.
-        latency: Seconds that each reply takes, a number or the bounds between which it is drawn:
-            ``latency=(0.05, 0.2)``.
-        concurrency_limit: More requests than this at the same time are refused with a 429:
-            ``concurrency_limit=5``. None refuses none.
-        audio_bytes: The size of every recording in bytes: ``audio_bytes=1_000_000``. None has them as long as their
-            calls.
+        days: The number of days over which the conversations are spread: ``days=365``.
+        unfinished: How many of the newest conversations are still in progress or processing: ``unfinished=2``. Call
+            `finish` to finish one.
+        quirks: Whether documents have the quirks of the real service, such as null for an empty list, integers as
+            ``1.0`` and an older form of metrics: ``quirks=False`` for documents that match the OpenAPI schema.
+        order: The order of lists without a ``sort_direction``, ``"newest"`` first, ``"oldest"`` first or
+            ``"random"``: ``order="random"``.
+        latency: The delay of every reply in seconds, or a range from which it is drawn: ``latency=(0.05, 0.2)``.
+        concurrency_limit: The number of concurrent requests above which requests get a 429:
+            ``concurrency_limit=5``. None for no limit.
+        audio_bytes: The size of every recording in bytes: ``audio_bytes=1_000_000``. By default it follows from the
+            duration of the call.
         audio_content_length: Whether recordings have a Content-Length: ``audio_content_length=False``.
-        audio_ranges: Whether a Range header of a recording is honoured, with a 206 or 416:
-            ``audio_ranges=False`` ignores it, and sends all with a 200.
-        gzip: Whether JSON is compressed for clients that accept it: ``gzip=False``.
-        ignore_unknown_parameters: Whether a parameter of a query or a field of a body that the service does not know
-            is ignored, as the real service does: ``ignore_unknown_parameters=True``.
+        audio_ranges: Whether Range requests for recordings are answered with 206 or 416: ``audio_ranges=False`` to
+            ignore the header and send the whole recording.
+        gzip: Whether JSON is compressed for clients that accept gzip: ``gzip=False``.
+        ignore_unknown_parameters: Whether unknown query parameters and body fields are ignored, as the real service
+            does: ``ignore_unknown_parameters=True``.
 
     Attributes:
-        conversations: The conversations, newest first: iterate, look up, ``document(id)``.
-        requests: The requests that it received, in order: a list that can be filtered, see `RecordedRequests`.
-        faults: The faults that requests meet: see `Faults.add` and the functions of `convai_async.testing.faults`.
-        peak_in_flight: The most requests that were in flight at the same time.
-        refused: The number of requests that were over the concurrency limit.
+        conversations: The conversations by id, newest first. ``conversations.document(id)`` returns the JSON bytes.
+        requests: The received requests in order, a list that can be filtered: see `RecordedRequests`.
+        faults: The faults to inject: see `Faults.add` and `convai_async.testing.faults`.
+        peak_in_flight: The largest number of requests that were in flight at the same time.
+        refused: The number of requests that exceeded the concurrency limit.
     """
 
-    def __init__(  # noqa: PLR0913 - a service has many sides, each by its name
+    def __init__(  # noqa: PLR0913 - all keyword-only
         self,
         *,
         conversations: int = 100,
@@ -115,7 +115,7 @@ class FakeConvAI:
         self._concurrency_limit = concurrency_limit
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
         self._gzip = gzip
-        self._rng = random.Random(seed)  # noqa: S311 - a test's dice
+        self._rng = random.Random(seed)  # noqa: S311 - not for security
         self._state = State(
             self.conversations,
             seed=seed,
@@ -129,10 +129,10 @@ class FakeConvAI:
 
     @property
     def url(self) -> str:
-        """Where it listens, such as ``"http://127.0.0.1:54321"``.
+        """The base URL, such as ``"http://127.0.0.1:54321"``.
 
         Raises:
-            RuntimeError: It was not started.
+            RuntimeError: The service is not running.
         """
         if not self._url:
             raise RuntimeError("the fake service is not running: use `async with FakeConvAI() as fake`")
@@ -140,19 +140,19 @@ class FakeConvAI:
 
     @property
     def files(self) -> dict[tuple[str, str], UploadedFile]:
-        """The uploaded files, by conversation id and file id.
+        """The uploaded files by conversation id and file id.
 
-        Each is its content, with ``filename``, ``content_type`` and ``used``::
+        Each is its content as bytes, with ``filename``, ``content_type`` and ``used``::
 
             uploaded = await client.conversations.files.create(conversation_id, b"%PDF", filename="a.pdf")
             file = fake.files[conversation_id, uploaded.file_id]
             assert file == b"%PDF"
             assert (file.filename, file.content_type) == ("a.pdf", "application/pdf")
-            file.used = True  # the conversation has used it: deleting it is refused with a 400
+            file.used = True  # used in the conversation: deleting it now gets a 400
         """
         return self._state.files
 
-    def add(  # noqa: PLR0913 - each by its name
+    def add(  # noqa: PLR0913 - all keyword-only but the id
         self,
         conversation_id: str | None = None,
         *,
@@ -166,7 +166,7 @@ class FakeConvAI:
         tag_ids: Sequence[str] = (),
         **fields: Any,
     ) -> str:
-        """Add a conversation of your own, and return its id. Whatever you leave out is made up.
+        """Add a conversation and return its id. Fields that you leave out are generated.
 
         ::
 
@@ -184,28 +184,30 @@ class FakeConvAI:
             found = await client.conversations.list(search="parcel", rating_min=5)
             assert [summary.conversation_id for summary in found] == ["conv_1"]
 
-            fake.add("conv_2", status="processing", done_after=1)  # done in the second reply with its details
+            fake.add("conv_2", status="processing", done_after=1)  # done from the second `get` on
             assert (await client.conversations.wait("conv_2")).status == "done"
 
-        It is a success over the widget, without a rating and, when done, with a recording, unless you say otherwise.
+        By default the conversation was successful, came from the widget, has no rating, and has a recording if its
+        status is ``"done"``.
 
         Args:
-            conversation_id: Its id; a new one by default.
-            agent_id: Its agent, which need not be there yet; the first of the made-up ones by default.
-            transcript: What was said: pairs of a role, ``"user"`` or ``"agent"``, and a text, or turns as the service
-                has them, of which only ``role`` is required. A made-up conversation by default.
-            start: When it started, in unix seconds; a minute after the newest by default.
-            status: ``"initiated"``, ``"in-progress"``, ``"processing"``, ``"done"`` or ``"failed"``. Only what is done
-                has an analysis.
-            done_after: After how many requests for its details it is done; None leaves that to `finish`.
-            parent_conversation_id: The conversation that began it.
-            topic_ids: Its topics, for the filter of this name; no reply shows them.
-            tag_ids: Its tags.
-            **fields: Other fields of the conversation's JSON; objects are merged with what is made up.
+            conversation_id: The id; generated by default.
+            agent_id: The agent; an unknown id creates it. The first generated agent by default.
+            transcript: The turns: ``(role, text)`` pairs, where the role is ``"user"`` or ``"agent"``, or dicts in the
+                service's form, in which only ``role`` is required. Generated by default.
+            start: The start in unix seconds; a minute after the newest conversation by default.
+            status: ``"initiated"``, ``"in-progress"``, ``"processing"``, ``"done"`` or ``"failed"``. Only conversations
+                that are ``"done"`` have an analysis.
+            done_after: Change the status to ``"done"`` after this many requests for the details; None to wait for
+                `finish`.
+            parent_conversation_id: The id of the parent conversation.
+            topic_ids: The ids that the ``topic_ids`` filter finds it by.
+            tag_ids: The ids of its tags.
+            **fields: Other fields of the conversation's JSON; objects are merged with the generated ones.
 
         Raises:
-            ValueError: There is a conversation of this id, or a turn has no role.
-            TypeError: A conversation has no such field.
+            ValueError: The id exists already, or the status or a turn is invalid.
+            TypeError: Conversations have no such field.
         """
         return self.conversations.add(
             conversation_id,
@@ -221,7 +223,7 @@ class FakeConvAI:
         )
 
     def finish(self, conversation_id: str, status: str = "done") -> None:
-        """Change a conversation's status, to ``done`` by default.
+        """Set the status of a conversation, ``"done"`` by default.
 
         ::
 
@@ -229,11 +231,11 @@ class FakeConvAI:
             fake.finish("conv_1")
             assert (await client.conversations.get("conv_1")).status == "done"
         """
-        record = self.conversations[conversation_id]
-        record.status, record.done_after = status, None
+        stored = self.conversations[conversation_id]
+        stored.status, stored.done_after = status, None
 
     def analyse_again(self, conversation_id: str) -> None:
-        """Change a conversation's analysis, as the service's users can.
+        """Change the analysis of a conversation, as if it was run again in the dashboard.
 
         ::
 
@@ -253,13 +255,16 @@ class FakeConvAI:
         await self.close()
 
     async def start(self, port: int = 0) -> None:
-        """Listen on this port of 127.0.0.1; on a free one by default."""
+        """Start listening on 127.0.0.1.
+
+        Args:
+            port: The port; a free one by default.
+        """
         application = web.Application(middlewares=[self._receive], client_max_size=64 * 1024 * 1024)
-        for operation in OPERATIONS.values():
-            handler = functools.partial(self._answer, operation)
-            resource = application.router.add_resource(operation.path, name=operation.name)
-            for method in operation.methods:
-                resource.add_route(method, handler)
+        for route in ROUTES.values():
+            resource = application.router.add_resource(route.path, name=route.operation)
+            for method in route.methods:
+                resource.add_route(method, functools.partial(self._answer, route))
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -268,16 +273,16 @@ class FakeConvAI:
         self._url = f"http://{host}:{bound_port}"
 
     async def close(self) -> None:
-        """Stop listening; closing twice is no error."""
+        """Stop listening. Closing twice is allowed."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
             self._url = ""
 
-    async def _answer(self, operation: Operation, request: web.Request) -> web.StreamResponse:
+    async def _answer(self, route: Route, request: web.Request) -> web.StreamResponse:
         try:
-            query = read_query(request.query, operation.parameters, ignore_unknown=self._state.ignore_unknown)
-            return await operation.handler(self._state, request, query)
+            query = read_query(request.query, route.parameters, ignore_unknown=self._state.ignore_unknown)
+            return await route.handler(self._state, request, query)
         except RefusedError as refused:
             return refused.reply
 
@@ -290,12 +295,12 @@ class FakeConvAI:
 
     async def _record(self, request: web.Request) -> RecordedRequest:
         name = request.match_info.route.name or ""
-        if name == "create_file":
-            with contextlib.suppress(ValueError):  # the handler answers to a malformed one
-                await request.post()  # kept by the request for its handler; the stream can be read once
+        if request.content_type == "multipart/form-data":
+            with contextlib.suppress(ValueError):  # the handler answers malformed forms
+                await request.post()  # the stream can be read only once; aiohttp keeps the form for the handler
         headers = CIMultiDict(request.headers)
         recorded = RecordedRequest(
-            name if name in OPERATIONS else "",
+            name if name in ROUTES else "",
             request.method,
             request.rel_url.raw_path,
             tuple(request.query.items()),
@@ -308,7 +313,7 @@ class FakeConvAI:
 
     async def _reply(self, request: web.Request, handler: Handler, recorded: RecordedRequest) -> web.StreamResponse:
         if not recorded.operation:
-            return _no_route(request.match_info.http_exception)
+            return _reject_unknown_route(request.match_info.http_exception)
         if not recorded.authorized:
             return error_reply(401, "invalid_api_key", "Invalid API key")
         if self._concurrency_limit is not None and self._in_flight >= self._concurrency_limit:
@@ -325,8 +330,8 @@ class FakeConvAI:
             self._in_flight -= 1
 
 
-def _no_route(exception: web.HTTPException | None) -> web.StreamResponse:
-    """Return the reply to a path that there is not, or to a method that a path does not have."""
+def _reject_unknown_route(exception: web.HTTPException | None) -> web.StreamResponse:
+    """Return a 405 if the path exists with another method, else a 404."""
     if isinstance(exception, web.HTTPMethodNotAllowed):
         reply = error_reply(405, "method_not_allowed", "Method Not Allowed", shape=4)
         reply.headers["allow"] = ", ".join(sorted(exception.allowed_methods))

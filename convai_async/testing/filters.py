@@ -1,4 +1,4 @@
-"""The filters of the conversations list: for each parameter, which conversations it lets through."""
+"""The filters of the conversations list: which conversations match a value of each query parameter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from convai_async.testing.documents import Documents
-    from convai_async.testing.records import Record
+    from convai_async.testing.plans import StoredConversation
 
 JSON = dict[str, Any]
 
@@ -67,74 +67,76 @@ GUARDRAIL_TYPES = (
 
 
 class Candidate:
-    """A conversation that filters look at; its documents are made only when a filter needs them.
+    """A conversation to filter; its documents are generated only when a filter needs them.
 
     Args:
-        record: The conversation.
-        documents: What writes its documents.
-        include_invalid_tool_calls: Whether tool calls that never ran count.
+        stored: The conversation.
+        documents: Generates its documents.
+        include_invalid_tool_calls: Whether tool calls that were never run count.
     """
 
-    def __init__(self, record: Record, documents: Documents, *, include_invalid_tool_calls: bool = False) -> None:
-        self.record = record
+    def __init__(
+        self, stored: StoredConversation, documents: Documents, *, include_invalid_tool_calls: bool = False
+    ) -> None:
+        self.stored = stored
         self._documents = documents
         self._include_invalid_tool_calls = include_invalid_tool_calls
 
     @cached_property
     def summary(self) -> JSON:
-        """Its line in the list."""
-        return self._documents.summary(self.record, with_text=False)
+        """Its list item."""
+        return self._documents.summary(self.stored, with_text=False)
 
     @cached_property
     def details(self) -> JSON:
-        """The conversation in full."""
-        return self._documents.details(self.record)
+        """Its full document."""
+        return self._documents.details(self.stored)
 
     @property
     def topic_ids(self) -> set[str]:
-        """The topics that were discovered in it, which no document shows."""
-        return self._documents.topic_ids(self.record)
+        """The ids of its topics, which are not in its documents."""
+        return self._documents.topic_ids(self.stored)
 
     @property
     def metadata(self) -> JSON:
-        """The metadata of its details."""
+        """The metadata of its full document."""
         return self.details["metadata"]  # type: ignore[no-any-return]
 
     @property
     def client_data(self) -> JSON:
-        """What the client started it with."""
+        """The data with which the client started it."""
         return self.details["conversation_initiation_client_data"] or {}
 
-    def analysed(self, kind: str) -> JSON:
-        """Return the results of its analysis, ``"evaluation_criteria"`` or ``"data_collection"``, by id."""
+    def get_results(self, kind: str) -> JSON:
+        """Return the results of its analysis by id; the kind is ``"evaluation_criteria"`` or ``"data_collection"``."""
         return (self.details["analysis"] or {}).get(f"{kind}_results") or {}
 
-    def says(self, words: list[str]) -> bool:
-        """Tell whether one of its messages has all of these words, which are in lower case."""
+    def contains(self, words: list[str]) -> bool:
+        """Return whether one of its messages contains all of these lower-case words."""
         return any(has_words(turn["message"], words) for turn in self.details["transcript"])
 
-    def tools(self, name: str, *, errored: bool | None = None) -> set[str]:
+    def get_tools(self, name: str, *, errored: bool | None = None) -> set[str]:
         """Return the names or ids of the tools that were called.
 
         Args:
             name: ``"tool_name"`` or ``"tool_id"``.
-            errored: Only of calls whose result is an error, or is not; None is either, also without a result.
+            errored: Only tool calls that failed, or only those that succeeded; None for all, also without a result.
         """
         return {
             tool
-            for call, result in self._tool_calls()
+            for call, result in self._iter_tool_calls()
             if (call.get("tool_has_been_called", True) or self._include_invalid_tool_calls)
             and (errored is None or (bool(result) and bool(result.get("is_error")) is errored))
             and (tool := call.get(name) or result.get(name)) is not None
         }
 
-    def _tool_calls(self) -> Iterator[tuple[JSON, JSON]]:
+    def _iter_tool_calls(self) -> Iterator[tuple[JSON, JSON]]:
         for turn in self.details["transcript"]:
             results = {result.get("request_id"): result for result in turn["tool_results"] or ()}
             for call in turn["tool_calls"] or ():
                 yield call, results.get(call.get("request_id"), {})
 
-    def guardrails(self, name: str) -> set[str]:
+    def get_guardrails(self, name: str) -> set[str]:
         """Return the ``guardrail_type`` or ``guardrail_name`` of the guardrails that were triggered."""
         return {
             guardrail.get(name)
@@ -142,27 +144,27 @@ class Candidate:
             for guardrail in turn.get("triggered_guardrails") or ()
         }
 
-    def agents(self, name: str) -> set[str]:
+    def get_agents(self, name: str) -> set[str]:
         """Return the ``agent_id``, ``branch_id`` or ``workflow_node_id`` of the agents that took part."""
         turns = self.details["transcript"]
         return {turn["agent_metadata"].get(name) for turn in turns if turn["agent_metadata"]}
 
 
 def has_words(message: str | None, words: list[str]) -> bool:
-    """Tell whether a message has all of these words, which are in lower case."""
+    """Return whether a message contains all of these lower-case words."""
     folded = (message or "").casefold()
     return all(word in folded for word in words)
 
 
 class Condition(NamedTuple):
-    """A filter such as ``"party_size:gte:4"``."""
+    """A condition such as ``"party_size:gte:4"``."""
 
     name: str
     operator: str
     operand: str
 
-    def holds(self, value: Any) -> bool:
-        """Tell whether it is true of a value, which is None when it is missing."""
+    def is_met_by(self, value: Any) -> bool:
+        """Return whether a value meets the condition; a missing value is None."""
         return _OPERATORS[self.operator](value, self.operand)
 
 
@@ -212,39 +214,39 @@ _NUMERIC = frozenset({"gt", "gte", "lt", "lte"})
 
 
 class Filter(NamedTuple):
-    """A filter of the list.
+    """A list filter.
 
     Attributes:
-        parameter: How it is written in the query.
-        admits: Whether it lets a conversation through, given the parameter's value.
+        parameter: The query parameter.
+        admits: Returns whether a conversation matches a value of the parameter.
     """
 
     parameter: Parameter
     admits: Callable[[Candidate, Any], bool]
 
 
-def _any_of(values_of: Callable[[Candidate], set[str]], parameter: Parameter) -> Filter:
-    """Return a filter for conversations that have any of the parameter's values."""
-    return Filter(parameter, lambda candidate, values: not values_of(candidate).isdisjoint(values))
+def _match_any(get_values: Callable[[Candidate], set[str]], parameter: Parameter) -> Filter:
+    """Build a filter for conversations that have any of the given values."""
+    return Filter(parameter, lambda candidate, values: not get_values(candidate).isdisjoint(values))
 
 
-def _equal(value_of: Callable[[Candidate], Any], parameter: Parameter) -> Filter:
-    """Return a filter for conversations that have the parameter's value."""
-    return Filter(parameter, lambda candidate, value: value_of(candidate) == value)
+def _match_equal(get_value: Callable[[Candidate], Any], parameter: Parameter) -> Filter:
+    """Build a filter for conversations that have the given value."""
+    return Filter(parameter, lambda candidate, value: get_value(candidate) == value)
 
 
-def _collected(candidate: Candidate, conditions: list[Condition]) -> bool:
-    results = candidate.analysed("data_collection")
-    return all(each.holds(results.get(each.name, {}).get("value")) for each in conditions)
+def _has_collected(candidate: Candidate, conditions: list[Condition]) -> bool:
+    results = candidate.get_results("data_collection")
+    return all(each.is_met_by(results.get(each.name, {}).get("value")) for each in conditions)
 
 
-def _variables(candidate: Candidate, conditions: list[Condition]) -> bool:
+def _has_variables(candidate: Candidate, conditions: list[Condition]) -> bool:
     variables = candidate.client_data.get("dynamic_variables") or {}
-    return all(each.holds(variables.get(each.name)) for each in conditions)
+    return all(each.is_met_by(variables.get(each.name)) for each in conditions)
 
 
-def _evaluated(candidate: Candidate, evaluations: list[tuple[str, str]]) -> bool:
-    results = candidate.analysed("evaluation_criteria")
+def _has_evaluations(candidate: Candidate, evaluations: list[tuple[str, str]]) -> bool:
+    results = candidate.get_results("evaluation_criteria")
     return all(results.get(criterion, {}).get("result") == result for criterion, result in evaluations)
 
 
@@ -252,7 +254,7 @@ def _has_comment(candidate: Candidate) -> bool:
     return bool((candidate.metadata["feedback"] or {}).get("comment"))
 
 
-def _number_id(candidate: Candidate, kind: str, name: str) -> set[str]:
+def _get_number_ids(candidate: Candidate, kind: str, name: str) -> set[str]:
     number = (candidate.metadata.get(kind) or {}).get(name)
     return {number} if number else set()
 
@@ -261,71 +263,77 @@ _CONDITIONS = several(read=_read_condition)
 _CONDITION = Parameter(read=lambda parameter: [_read_condition(parameter)])
 
 SHARED_FILTERS: dict[str, Filter] = {
-    "agent_id": _equal(lambda candidate: candidate.summary["agent_id"], text()),
-    "branch_id": _equal(lambda candidate: candidate.summary["branch_id"], text()),
+    "agent_id": _match_equal(lambda candidate: candidate.summary["agent_id"], text()),
+    "branch_id": _match_equal(lambda candidate: candidate.summary["branch_id"], text()),
     "call_duration_max_secs": Filter(
         integer(0), lambda candidate, value: candidate.summary["call_duration_secs"] <= value
     ),
     "call_duration_min_secs": Filter(
         integer(0), lambda candidate, value: candidate.summary["call_duration_secs"] >= value
     ),
-    "call_successful": _equal(
+    "call_successful": _match_equal(
         lambda candidate: candidate.summary["call_successful"], one_of("success", "failure", "unknown", "error")
     ),
-    "conversation_initiation_source": _equal(
+    "conversation_initiation_source": _match_equal(
         lambda candidate: candidate.summary["conversation_initiation_source"], one_of(*INITIATION_SOURCES)
     ),
-    "conversation_product_type": _equal(
+    "conversation_product_type": _match_equal(
         lambda candidate: candidate.details["conversation_product"], one_of("agents", "speech_engine")
     ),
-    "data_collection_params": Filter(_CONDITIONS, _collected),
-    "dynamic_variable_params": Filter(_CONDITIONS, _variables),
-    "evaluation_params": Filter(several(read=_read_evaluation), _evaluated),
+    "data_collection_params": Filter(_CONDITIONS, _has_collected),
+    "dynamic_variable_params": Filter(_CONDITIONS, _has_variables),
+    "evaluation_params": Filter(several(read=_read_evaluation), _has_evaluations),
     "exclude_statuses": Filter(several(*STATUSES), lambda candidate, values: candidate.summary["status"] not in values),
-    "has_feedback_comment": _equal(_has_comment, boolean()),
-    "main_languages": _any_of(lambda candidate: {candidate.summary["main_language"]}, several()),
-    "phone_number_ids": _any_of(lambda candidate: _number_id(candidate, "phone_call", "phone_number_id"), several()),
+    "has_feedback_comment": _match_equal(_has_comment, boolean()),
+    "main_languages": _match_any(lambda candidate: {candidate.summary["main_language"]}, several()),
+    "phone_number_ids": _match_any(
+        lambda candidate: _get_number_ids(candidate, "phone_call", "phone_number_id"), several()
+    ),
     "rating_max": Filter(integer(1, 5), lambda candidate, value: (candidate.summary["rating"] or 6) <= value),
     "rating_min": Filter(integer(1, 5), lambda candidate, value: (candidate.summary["rating"] or 0) >= value),
-    "termination_reasons": _any_of(lambda candidate: {candidate.summary["termination_reason"]}, several()),
-    "text_only": _equal(lambda candidate: bool(candidate.metadata["text_only"]), boolean()),
-    "tool_ids": _any_of(lambda candidate: candidate.tools("tool_id"), several()),
-    "tool_ids_errored": _any_of(lambda candidate: candidate.tools("tool_id", errored=True), several()),
-    "tool_ids_successful": _any_of(lambda candidate: candidate.tools("tool_id", errored=False), several()),
-    "tool_names": _any_of(lambda candidate: candidate.tools("tool_name"), several()),
-    "tool_names_errored": _any_of(lambda candidate: candidate.tools("tool_name", errored=True), several()),
-    "tool_names_successful": _any_of(lambda candidate: candidate.tools("tool_name", errored=False), several()),
-    "topic_ids": _any_of(lambda candidate: candidate.topic_ids, several()),
-    "triggered_procedure_ids": _any_of(
+    "termination_reasons": _match_any(lambda candidate: {candidate.summary["termination_reason"]}, several()),
+    "text_only": _match_equal(lambda candidate: bool(candidate.metadata["text_only"]), boolean()),
+    "tool_ids": _match_any(lambda candidate: candidate.get_tools("tool_id"), several()),
+    "tool_ids_errored": _match_any(lambda candidate: candidate.get_tools("tool_id", errored=True), several()),
+    "tool_ids_successful": _match_any(lambda candidate: candidate.get_tools("tool_id", errored=False), several()),
+    "tool_names": _match_any(lambda candidate: candidate.get_tools("tool_name"), several()),
+    "tool_names_errored": _match_any(lambda candidate: candidate.get_tools("tool_name", errored=True), several()),
+    "tool_names_successful": _match_any(lambda candidate: candidate.get_tools("tool_name", errored=False), several()),
+    "topic_ids": _match_any(lambda candidate: candidate.topic_ids, several()),
+    "triggered_procedure_ids": _match_any(
         lambda candidate: set(candidate.client_data.get("start_procedure_ids") or ()), several_ids()
     ),
-    "user_id": _equal(lambda candidate: candidate.details["user_id"], text()),
-    "version_id": _equal(lambda candidate: candidate.summary["version_id"], text()),
-    "visited_agent_branch_ids": _any_of(lambda candidate: candidate.agents("branch_id"), several_ids()),
-    "visited_agent_ids": _any_of(lambda candidate: candidate.agents("agent_id"), several_ids()),
-    "whatsapp_phone_number_ids": _any_of(
-        lambda candidate: _number_id(candidate, "whatsapp", "whatsapp_phone_number_id"), several()
+    "user_id": _match_equal(lambda candidate: candidate.details["user_id"], text()),
+    "version_id": _match_equal(lambda candidate: candidate.summary["version_id"], text()),
+    "visited_agent_branch_ids": _match_any(lambda candidate: candidate.get_agents("branch_id"), several_ids()),
+    "visited_agent_ids": _match_any(lambda candidate: candidate.get_agents("agent_id"), several_ids()),
+    "whatsapp_phone_number_ids": _match_any(
+        lambda candidate: _get_number_ids(candidate, "whatsapp", "whatsapp_phone_number_id"), several()
     ),
 }
-"""The filters that the list and the text search of messages have."""
+"""The filters of both the conversations list and the text search in messages."""
 
 LIST_FILTERS: dict[str, Filter] = SHARED_FILTERS | {
-    "custom_guardrail_names": _any_of(lambda candidate: candidate.guardrails("guardrail_name"), several()),
-    "data_collection_filter": Filter(_CONDITION, _collected),
-    "dynamic_variable_filter": Filter(_CONDITION, _variables),
-    "guardrail_types": _any_of(lambda candidate: candidate.guardrails("guardrail_type"), several(*GUARDRAIL_TYPES)),
-    "parent_conversation_id": _equal(lambda candidate: candidate.record.parent_id, text()),
-    "search": Filter(text(), lambda candidate, value: candidate.says(value.casefold().split())),
-    "tag_ids": _any_of(lambda candidate: set(candidate.summary["tag_ids"]), several()),
-    "workflow_node_entered_id": Filter(text(), lambda candidate, value: value in candidate.agents("workflow_node_id")),
+    "custom_guardrail_names": _match_any(lambda candidate: candidate.get_guardrails("guardrail_name"), several()),
+    "data_collection_filter": Filter(_CONDITION, _has_collected),
+    "dynamic_variable_filter": Filter(_CONDITION, _has_variables),
+    "guardrail_types": _match_any(
+        lambda candidate: candidate.get_guardrails("guardrail_type"), several(*GUARDRAIL_TYPES)
+    ),
+    "parent_conversation_id": _match_equal(lambda candidate: candidate.stored.parent_id, text()),
+    "search": Filter(text(), lambda candidate, value: candidate.contains(value.casefold().split())),
+    "tag_ids": _match_any(lambda candidate: set(candidate.summary["tag_ids"]), several()),
+    "workflow_node_entered_id": Filter(
+        text(), lambda candidate, value: value in candidate.get_agents("workflow_node_id")
+    ),
 }
-"""The filters of the list."""
+"""The filters of the conversations list."""
 
 WINDOW = {"call_start_after_unix": integer(), "call_start_before_unix": integer()}
-"""The bounds of time, both inclusive."""
+"""The time bounds, both inclusive."""
 
 
-def parameters_of(filters: dict[str, Filter]) -> dict[str, Parameter]:
-    """Return the parameters of an operation that has these filters."""
+def build_parameters(filters: dict[str, Filter]) -> dict[str, Parameter]:
+    """Build the query parameters of a route that has these filters."""
     parameters = {name: each.parameter for name, each in filters.items()}
     return parameters | WINDOW | {"include_invalid_tool_calls": boolean(default=False)}

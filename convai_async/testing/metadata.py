@@ -1,28 +1,28 @@
-"""Made-up metadata of conversations."""
+"""Generates the metadata of conversations."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convai_async.testing.transcripts import llm_usage
+from convai_async.testing.transcripts import build_llm_usage
 
 if TYPE_CHECKING:
-    from convai_async.testing.records import Plan, Record
+    from convai_async.testing.plans import ConversationPlan, StoredConversation
 
 JSON = dict[str, Any]
 
 
-def metadata_of(record: Record, plan: Plan, *, quirks: bool) -> JSON:
-    """Return the metadata of a conversation."""
+def build_metadata(stored: StoredConversation, plan: ConversationPlan, *, quirks: bool) -> JSON:
+    """Build the metadata of a conversation."""
     rng = plan.rng
-    duration: int | float = float(plan.duration) if quirks and record.number % 9 == 0 else plan.duration
+    duration: int | float = float(plan.duration) if quirks and stored.number % 9 == 0 else plan.duration
     return {
-        "start_time_unix_secs": record.start,
-        "accepted_time_unix_secs": record.start + 1,
+        "start_time_unix_secs": stored.start,
+        "accepted_time_unix_secs": stored.start + 1,
         "call_duration_secs": duration,
         "cost": plan.duration * 3,
         "deletion_settings": {
-            "deletion_time_unix_secs": record.start + 730 * 86_400,
+            "deletion_time_unix_secs": stored.start + 730 * 86_400,
             "deleted_logs_at_time_unix_secs": None,
             "deleted_audio_at_time_unix_secs": None,
             "deleted_transcript_at_time_unix_secs": None,
@@ -30,10 +30,10 @@ def metadata_of(record: Record, plan: Plan, *, quirks: bool) -> JSON:
             "delete_audio": True,
         },
         "feedback": {
-            "type": "rating" if plan.rating else "thumbs" if record.feedback else None,
-            "overall_score": record.feedback,
-            "likes": int(record.feedback == "like"),
-            "dislikes": int(record.feedback == "dislike"),
+            "type": "rating" if plan.rating else "thumbs" if stored.feedback else None,
+            "overall_score": stored.feedback,
+            "likes": int(stored.feedback == "like"),
+            "dislikes": int(stored.feedback == "dislike"),
             "rating": plan.rating,
             "comment": "Quick and friendly." if plan.rating == 5 else None,  # noqa: PLR2004 - five stars
         },
@@ -43,8 +43,8 @@ def metadata_of(record: Record, plan: Plan, *, quirks: bool) -> JSON:
             "is_burst": False,
             "tier": "pro",
             "llm_usage": {
-                "irreversible_generation": llm_usage(rng),
-                "initiated_generation": llm_usage(rng),
+                "irreversible_generation": build_llm_usage(rng),
+                "initiated_generation": build_llm_usage(rng),
             },
             "llm_price": 0.0123,
             "llm_charge": 12,
@@ -52,30 +52,30 @@ def metadata_of(record: Record, plan: Plan, *, quirks: bool) -> JSON:
             "free_minutes_consumed": 0,
             "free_llm_dollars_consumed": 0,
         },
-        "phone_call": _phone_call(plan, record),
-        "batch_call": {"batch_call_id": "batch_1", "batch_call_recipient_id": f"recipient_{record.number}"}
+        "phone_call": _build_phone_call(plan, stored),
+        "batch_call": {"batch_call_id": "batch_1", "batch_call_recipient_id": f"recipient_{stored.number}"}
         if plan.direction == "outbound"
         else None,
         "termination_reason": plan.termination_reason,
-        "error": {"code": 1008, "reason": "The line dropped."} if record.status == "failed" else None,
+        "error": {"code": 1008, "reason": "The line dropped."} if stored.status == "failed" else None,
         "warnings": [],
         "main_language": plan.scenario.language,
         "rag_usage": {"usage_count": 2, "embedding_model": "e5_mistral_7b_instruct"},
         "text_only": plan.text_only,
-        "features_usage": _features(),
+        "features_usage": _build_features(),
         "eleven_assistant": {"is_eleven_assistant": False},
         "initiator_id": None,
         "conversation_initiation_source": plan.source,
         "conversation_initiation_source_version": "1.4.2",
         "timezone": None,
-        "initiation_trigger": {"trigger_type": "zendesk", "ticket_id": record.number}
-        if record.number % 10 == 0
+        "initiation_trigger": {"trigger_type": "zendesk", "ticket_id": stored.number}
+        if stored.number % 10 == 0
         else {"trigger_type": "default"},
-        "async_metadata": _async_metadata(plan, record) if record.number % 10 == 0 else None,
+        "async_metadata": _build_async_metadata(plan, stored) if stored.number % 10 == 0 else None,
         "whatsapp": {
             "direction": "inbound",
             "whatsapp_business_account_id": "wa_1",
-            "whatsapp_phone_number_id": f"wapn_{1 + record.number % 2}",
+            "whatsapp_phone_number_id": f"wapn_{1 + stored.number % 2}",
             "whatsapp_user_id": "wa_user_1",
         }
         if plan.source == "whatsapp"
@@ -85,16 +85,16 @@ def metadata_of(record: Record, plan: Plan, *, quirks: bool) -> JSON:
     }
 
 
-def _async_metadata(plan: Plan, record: Record) -> JSON:
-    number = record.number
+def _build_async_metadata(plan: ConversationPlan, stored: StoredConversation) -> JSON:
+    number = stored.number
     system, link = (
-        ("slack", f"https://example.slack.com/archives/C{number:08}/p{record.start}")
+        ("slack", f"https://example.slack.com/archives/C{number:08}/p{stored.start}")
         if number % 20 == 0
         else ("zendesk", f"https://example.zendesk.com/agent/tickets/{number}")
     )
     return {
         "delivery_status": "success",
-        "delivery_timestamp": record.start + plan.duration,
+        "delivery_timestamp": stored.start + plan.duration,
         "delivery_error": None,
         "external_system": system,
         "external_id": str(number),
@@ -104,22 +104,22 @@ def _async_metadata(plan: Plan, record: Record) -> JSON:
     }
 
 
-def _phone_call(plan: Plan, record: Record) -> JSON | None:
+def _build_phone_call(plan: ConversationPlan, stored: StoredConversation) -> JSON | None:
     if plan.direction is None:
         return None
     call = {
         "direction": plan.direction,
-        "phone_number_id": f"phnum_{1 + record.number % 2}",
+        "phone_number_id": f"phnum_{1 + stored.number % 2}",
         "agent_number": "+15550199",
-        "external_number": f"+1555{record.number % 10_000:04}",
-        "call_sid": f"CA{record.number:08}",
+        "external_number": f"+1555{stored.number % 10_000:04}",
+        "call_sid": f"CA{stored.number:08}",
     }
     if plan.source == "twilio":
-        return call | {"type": "twilio", "stream_sid": f"MZ{record.number:08}"}
+        return call | {"type": "twilio", "stream_sid": f"MZ{stored.number:08}"}
     return call | {"type": "sip_trunking"}
 
 
-def _features() -> JSON:
+def _build_features() -> JSON:
     off = {"enabled": False, "used": False}
     names = (
         "language_detection",

@@ -1,4 +1,4 @@
-"""Recordings that play, made without an encoder: silence in MPEG-2 Layer III."""
+"""Generates playable recordings without an encoder: silence in MPEG-2 Layer III."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ _FRAMES_PER_BLOCK = 1820  # just under 64 KiB
 _BLOCK_SIZE = _FRAMES_PER_BLOCK * _FRAME_SIZE
 
 
-def _frame(number: int) -> bytes:
+def _build_frame(number: int) -> bytes:
     padding = bytes(_FRAME_SIZE - len(_HEADER) - _NUMBER_SIZE)
     return _HEADER + padding + number.to_bytes(_NUMBER_SIZE, "big")
 
 
-_REST_OF_BLOCK = b"".join(map(_frame, range(1, _FRAMES_PER_BLOCK)))
+_REST_OF_BLOCK = b"".join(map(_build_frame, range(1, _FRAMES_PER_BLOCK)))
 
 
-def size_of(seconds: float) -> int:
-    """Return the bytes of so many seconds, in whole frames, one at least."""
+def compute_size(seconds: float) -> int:
+    """Return the size in bytes of a recording of this duration, in whole frames, at least one."""
     return max(1, round(seconds / _FRAME_SECONDS)) * _FRAME_SIZE
 
 
-def blocks(size: int, start: int = 0) -> Iterator[bytes]:
-    """Yield the bytes from ``start`` up to ``size`` of a recording, in blocks of at most 64 KiB.
+def iter_blocks(size: int, start: int = 0) -> Iterator[bytes]:
+    """Yield the bytes from ``start`` to ``size`` of a recording, in blocks of at most 64 KiB.
 
-    Memory does not grow with the size. No two blocks are equal, so bytes from a wrong offset are noticed.
+    Memory use does not depend on the size. All blocks differ, so that a test detects bytes from a wrong offset.
     """
     number, skipped = divmod(start, _BLOCK_SIZE)
     while start < size:
-        block = (_frame(number * _FRAMES_PER_BLOCK) + _REST_OF_BLOCK)[skipped : size - number * _BLOCK_SIZE]
+        block = (_build_frame(number * _FRAMES_PER_BLOCK) + _REST_OF_BLOCK)[skipped : size - number * _BLOCK_SIZE]
         yield block
         start += len(block)
         number, skipped = number + 1, 0

@@ -1,4 +1,4 @@
-"""Reads the parameters and JSON bodies of requests, and refuses what the service refuses."""
+"""Parses and validates query parameters and JSON bodies as the real service does."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MOST_VALUES = 50
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter of an operation.
+    """A query parameter.
 
     Attributes:
-        read: Returns a value from its text; a ValueError says what is wrong with it.
-        default: The value when the parameter is left out.
-        required: Whether leaving it out is an error.
-        most: How many values it takes; more than one makes it a list.
+        read: Parses a value; raises ValueError with the message of the 422.
+        default: The value of a missing parameter.
+        required: Whether a missing parameter is an error.
+        most: The largest number of values; the parameter is a list if it is more than 1.
     """
 
     read: Callable[[str], Any]
@@ -37,7 +37,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def integer(minimum: int | None = None, maximum: int | None = None, *, default: int | None = None) -> Parameter:
-    """Return a parameter that is a whole number within bounds."""
+    """Declare an integer parameter with optional bounds."""
 
     def read(text: str) -> int:
         if not _INTEGER.fullmatch(text):
@@ -53,7 +53,7 @@ def integer(minimum: int | None = None, maximum: int | None = None, *, default: 
 
 
 def boolean(*, default: bool | None = None) -> Parameter:
-    """Return a parameter that is true or false."""
+    """Declare a boolean parameter."""
     values = {"true": True, "false": False, "1": True, "0": False}
 
     def read(text: str) -> bool:
@@ -65,26 +65,26 @@ def boolean(*, default: bool | None = None) -> Parameter:
 
 
 def text(*, required: bool = False) -> Parameter:
-    """Return a parameter that is any text; an empty one counts as left out."""
+    """Declare a text parameter; empty text counts as missing."""
     return Parameter(read=str, required=required)
 
 
 def one_of(*values: str, default: str | None = None) -> Parameter:
-    """Return a parameter that is one of a few texts."""
-    return Parameter(read=_choice(values), default=default)
+    """Declare a parameter with these choices."""
+    return Parameter(read=_build_choice_reader(values), default=default)
 
 
 def several(*values: str, read: Callable[[str], Any] = str, most: int = 10_000) -> Parameter:
-    """Return a parameter that may be repeated, of texts, or only of these texts."""
-    return Parameter(read=_choice(values) if values else read, most=most)
+    """Declare a parameter that may be repeated, of any text or with these choices."""
+    return Parameter(read=_build_choice_reader(values) if values else read, most=most)
 
 
 def several_ids() -> Parameter:
-    """Return a parameter that may be repeated up to 50 times."""
+    """Declare a parameter that may be repeated up to 50 times."""
     return several(most=_MOST_VALUES)
 
 
-def _choice(values: tuple[str, ...]) -> Callable[[str], str]:
+def _build_choice_reader(values: tuple[str, ...]) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value not in values:
             raise ValueError(f"Input should be {', '.join(map(repr, values))}")
@@ -96,17 +96,16 @@ def _choice(values: tuple[str, ...]) -> Callable[[str], str]:
 def read_query(
     query: MultiMapping[str], parameters: Mapping[str, Parameter], *, ignore_unknown: bool
 ) -> dict[str, Any]:
-    """Return the value of every parameter of an operation.
+    """Return the values of all query parameters of a route.
 
     Raises:
-        RefusedError: A value is wrong or missing, or there is no such parameter.
+        RefusedError: A value is invalid or missing, or a parameter is unknown.
     """
     unknown = [name for name in query if name not in parameters]
     if unknown and not ignore_unknown:
         raise invalid(
             ("query", unknown[0]),
-            "This fake service does not know this parameter. The real one would ignore it and answer as if it were"
-            " not there; FakeConvAI(ignore_unknown_parameters=True) does the same.",
+            "Unknown parameter. The real service ignores it; FakeConvAI(ignore_unknown_parameters=True) does the same.",
         )
     return {name: _read(name, query.getall(name, []), parameter) for name, parameter in parameters.items()}
 
@@ -130,16 +129,16 @@ def _read(name: str, texts: list[str], parameter: Parameter) -> Any:
 async def read_body(
     request: web.Request, fields: Mapping[str, Any], *, required: str = "", ignore_unknown: bool
 ) -> dict[str, Any]:
-    """Return a request's JSON object.
+    """Return the JSON object in the body of a request.
 
     Args:
         request: The request.
-        fields: The type of each field, as msgspec understands it.
-        required: The field that must be there.
+        fields: The msgspec type of each field.
+        required: The name of the required field, if any.
         ignore_unknown: Whether other fields are allowed.
 
     Raises:
-        RefusedError: It is not a JSON object, or a field is wrong, missing or unknown.
+        RefusedError: The body is not a JSON object, or a field is invalid, missing or unknown.
     """
     try:
         document = msgspec.json.decode(await request.read())
@@ -158,6 +157,6 @@ async def read_body(
         elif not ignore_unknown:
             raise invalid(
                 ("body", name),
-                "This fake service does not know this field; FakeConvAI(ignore_unknown_parameters=True) ignores it.",
+                "Unknown field. FakeConvAI(ignore_unknown_parameters=True) ignores unknown fields.",
             )
     return document

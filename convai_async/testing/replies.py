@@ -1,4 +1,4 @@
-"""The replies of the service: JSON, and errors in all the shapes that its bodies have."""
+"""Builds replies: JSON documents, pages of lists, and errors in every form that the service uses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SMALLEST_COMPRESSED = 1024
 
 
 class RefusedError(Exception):
-    """Raised by a handler to answer with an error.
+    """Raised by a handler to answer with an error reply.
 
     Args:
-        reply: The error.
+        reply: The reply.
     """
 
     def __init__(self, reply: web.Response) -> None:
@@ -28,25 +28,25 @@ class RefusedError(Exception):
         self.reply = reply
 
 
-def headers_of_every_reply() -> dict[str, str]:
-    """Return the headers that the service adds to each reply."""
+def build_headers() -> dict[str, str]:
+    """Build the headers that every reply has."""
     number = next(_request_numbers)
     return {"request-id": f"req_{number:08x}", "x-trace-id": f"trace_{number:08x}", "x-region": "fake"}
 
 
 def json_reply(document: Any, status: int = 200) -> web.Response:
-    """Return a document."""
+    """Return a JSON reply."""
     return raw_reply(msgspec.json.encode(document), status)
 
 
 def page_reply(name: str, items: Sequence[Any], query: Mapping[str, Any], **more: Any) -> web.Response:
-    """Return the page of a list that a request asks for; its cursor is the number of the page's first item.
+    """Return the requested page of a list; the cursor is the index of the first item of a page.
 
     Args:
-        name: What the service calls the items.
-        items: All of them.
-        query: The request's parameters, with ``page_size`` and ``cursor``.
-        **more: What else the reply says.
+        name: The field of the reply that holds the items.
+        items: All items of the list.
+        query: The query parameters, with ``page_size`` and ``cursor``.
+        **more: Other fields of the reply.
     """
     first = query["cursor"]
     after = first + query["page_size"]
@@ -56,8 +56,8 @@ def page_reply(name: str, items: Sequence[Any], query: Mapping[str, Any], **more
 
 
 def raw_reply(body: bytes, status: int = 200) -> web.Response:
-    """Return bytes that are JSON already."""
-    return web.Response(body=body, status=status, content_type="application/json", headers=headers_of_every_reply())
+    """Return a JSON reply from encoded bytes."""
+    return web.Response(body=body, status=status, content_type="application/json", headers=build_headers())
 
 
 def compress(request: web.Request, reply: web.StreamResponse) -> None:
@@ -75,11 +75,11 @@ def compress(request: web.Request, reply: web.StreamResponse) -> None:
         reply.headers.update({"content-encoding": "gzip", "vary": "accept-encoding"})
 
 
-def error_body(shape: int, status: int, code: str, message: str) -> Any:
-    """Return an error's JSON in one of the shapes 1 to 5 that the service's bodies have.
+def build_error_body(shape: int, status: int, code: str, message: str) -> Any:
+    """Build the JSON of an error in one of the five forms that the service uses.
 
     1 is ``{"detail": {"type", "code", "message", "status", "request_id"}}``, 2 the older ``{"detail": {"status",
-    "message"}}``, 3 the list of a 422, 4 ``{"detail": "text"}``, and 5 ``{"status", "message"}``.
+    "message"}}``, 3 the list of problems of a 422, 4 ``{"detail": "text"}``, and 5 ``{"status", "message"}``.
     """
     shapes: Mapping[int, Any] = {
         1: {
@@ -100,16 +100,16 @@ def error_body(shape: int, status: int, code: str, message: str) -> Any:
 
 
 def error_reply(status: int, code: str, message: str, *, shape: int = 1) -> web.Response:
-    """Return an error in one of the five shapes of JSON."""
-    return json_reply(error_body(shape, status, code, message), status)
+    """Return an error reply; `build_error_body` describes the shapes."""
+    return json_reply(build_error_body(shape, status, code, message), status)
 
 
-def not_found(what: str) -> RefusedError:
-    """Return the service's 404, to be raised."""
-    return RefusedError(error_reply(404, f"{what}_not_found", f"There is no such {what}."))
+def not_found(kind: str) -> RefusedError:
+    """Build the exception for a 404, such as ``not_found("tag")``."""
+    return RefusedError(error_reply(404, f"{kind}_not_found", f"The {kind} does not exist."))
 
 
 def invalid(location: Sequence[str], message: str) -> RefusedError:
-    """Return the service's 422 for a parameter such as ``("query", "page_size")``, to be raised."""
+    """Build the exception for a 422 about a parameter, such as ``invalid(("query", "page_size"), message)``."""
     problem = {"loc": location, "msg": message, "type": "value_error"}
     return RefusedError(json_reply({"detail": [problem]}, 422))

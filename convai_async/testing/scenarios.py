@@ -1,4 +1,4 @@
-"""What the made-up conversations are about."""
+"""The scenarios of generated conversations."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 
 class Scenario(NamedTuple):
-    """A kind of call.
+    """A kind of phone call.
 
     Attributes:
-        title: The summary's title.
-        summary: What happened, when it went well.
-        language: The language that is spoken, ISO 639-1.
-        exchanges: What the user says and the agent answers, in turn.
+        title: The title of the summary.
+        summary: The summary of a successful call.
+        language: The spoken language as an ISO 639-1 code.
+        exchanges: Pairs of a user's message and the agent's reply.
         tool: The name of the tool that the agent uses.
-        topic: What is collected as the reason for the call.
+        topic: The topic, which is also the collected reason for the call.
     """
 
     title: str
@@ -145,7 +145,7 @@ SCENARIOS = (
         "booking",
     ),
 )
-"""Six kinds of call, in four languages."""
+"""Six kinds of phone calls in four languages."""
 
 GREETINGS = {
     "en": "Hello, this is the service line. How can I help you today?",
@@ -189,4 +189,4 @@ FILLERS = {
         ("聞こえますか。電車の中なので。", "はい、よく聞こえております。"),
     ),
 }
-"""Small talk that makes calls longer, by language."""
+"""Exchanges that make calls longer, by language."""

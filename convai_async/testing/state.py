@@ -1,29 +1,29 @@
-"""What a running fake service remembers beside its conversations."""
+"""The state of a fake service that its handlers share."""
 
 from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING, Any, Self
 
-from convai_async.testing.records import AGENTS
+from convai_async.testing.plans import AGENTS
 from convai_async.testing.replies import not_found
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from convai_async.testing.corpus import Corpus
-    from convai_async.testing.records import Record
+    from convai_async.testing.plans import StoredConversation
 
 JSON = dict[str, Any]
 
 
 class UploadedFile(bytes):
-    """The content of a file that was uploaded.
+    """The content of an uploaded file.
 
     Attributes:
-        filename: Its name, as it was sent.
-        content_type: Its media type, as it was sent.
-        used: Whether the conversation has used it: then it can no longer be deleted.
+        filename: The file name that was sent.
+        content_type: The media type that was sent.
+        used: Whether the file was used in the conversation, and can no longer be deleted.
     """
 
     filename: str
@@ -31,7 +31,7 @@ class UploadedFile(bytes):
     used: bool
 
     def __new__(cls, content: bytes, *, filename: str, content_type: str) -> Self:
-        """Make a file that was not used yet."""
+        """Create a file that was not used yet."""
         file = super().__new__(cls, content)
         file.filename = filename
         file.content_type = content_type
@@ -40,18 +40,18 @@ class UploadedFile(bytes):
 
 
 class State:
-    """What the handlers of operations work on.
+    """Conversations, files, tags and settings of a service.
 
     Args:
         corpus: The conversations.
-        seed: Decides ids, URLs and tokens.
-        audio_bytes: The size of every recording; None has them as long as their calls.
-        audio_content_length: Whether recordings say how long they are.
-        audio_ranges: Whether parts of recordings can be asked for.
-        ignore_unknown: Whether parameters that the service does not know are ignored.
+        seed: The seed of generated ids, URLs and tokens.
+        audio_bytes: The size of every recording; None to derive it from the duration.
+        audio_content_length: Whether recordings have a Content-Length.
+        audio_ranges: Whether Range requests for recordings are supported.
+        ignore_unknown: Whether unknown parameters are ignored.
     """
 
-    def __init__(  # noqa: PLR0913 - each by its name
+    def __init__(  # noqa: PLR0913 - all keyword-only
         self,
         corpus: Corpus,
         *,
@@ -68,17 +68,17 @@ class State:
         self.ignore_unknown = ignore_unknown
         self.files: dict[tuple[str, str], UploadedFile] = {}
         self.tags: dict[str, JSON] = {}
-        self._rng = random.Random(seed)  # noqa: S311 - made-up secrets
+        self._rng = random.Random(seed)  # noqa: S311 - not for security
 
     def new_id(self, prefix: str, digits: int = 16) -> str:
-        """Return an id or a secret that was not there before."""
+        """Generate a new id or secret."""
         return f"{prefix}_{self._rng.getrandbits(4 * digits):0{digits}x}"
 
-    def conversation(self, request: web.Request) -> Record:
-        """Return the conversation of a request's path.
+    def find_conversation(self, request: web.Request) -> StoredConversation:
+        """Return the conversation in the path of a request.
 
         Raises:
-            RefusedError: There is none.
+            RefusedError: It does not exist.
         """
         conversation_id = request.match_info["conversation_id"]
         if conversation_id not in self.corpus:
@@ -86,10 +86,10 @@ class State:
         return self.corpus[conversation_id]
 
     def check_agent(self, agent_id: str) -> str:
-        """Return an agent's id if there is such an agent: one of the made-up ones, or one that was added.
+        """Return the id of an agent that exists: a generated one, or that of an added conversation.
 
         Raises:
-            RefusedError: There is none.
+            RefusedError: The agent does not exist.
         """
         if agent_id not in dict(AGENTS) and agent_id not in self.corpus.added_agents:
             raise not_found("agent")

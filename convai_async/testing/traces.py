@@ -1,4 +1,4 @@
-"""A conversation as OpenTelemetry traces, in the JSON encoding of OTLP."""
+"""Converts a conversation to OpenTelemetry traces in the JSON encoding of OTLP."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _INTERNAL = 1
 _OK, _ERROR = 1, 2
 
 
-def traces_of(details: JSON) -> JSON:
-    """Return a conversation's traces: a span for the conversation, and under it one for each turn."""
+def build_traces(details: JSON) -> JSON:
+    """Build the traces of a conversation: a span for the conversation with a child span for each turn."""
     conversation_id = details["conversation_id"]
     start = details["metadata"]["start_time_unix_secs"]
     end = start + details["metadata"]["call_duration_secs"]
@@ -39,7 +39,7 @@ def traces_of(details: JSON) -> JSON:
     return {"resourceSpans": [{"resource": {"attributes": _attributes(resource)}, "scopeSpans": [scope]}]}
 
 
-def _span(  # noqa: PLR0913, PLR0917 - a span has as many
+def _span(  # noqa: PLR0913, PLR0917 - the fields of a span
     name: str, trace_id: str, seed: str, start: float, end: float, attributes: JSON
 ) -> JSON:
     return {

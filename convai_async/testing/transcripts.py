@@ -1,27 +1,27 @@
-"""Made-up transcripts."""
+"""Generates transcripts."""
 
 from __future__ import annotations
 
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from convai_async.testing.records import AGENTS, SECONDS_PER_TURN
+from convai_async.testing.plans import AGENTS, SECONDS_PER_TURN
 from convai_async.testing.scenarios import FILLERS, GREETINGS
-from convai_async.testing.tool_variants import SYSTEM_RESULTS, VARIANTS, call_of, system_result, with_tool_id
+from convai_async.testing.tools import SYSTEM_RESULTS, VARIANTS, add_tool_id, build_call, build_system_result
 
 if TYPE_CHECKING:
     import random
 
-    from convai_async.testing.records import Plan, Record
+    from convai_async.testing.plans import ConversationPlan, StoredConversation
 
 JSON = dict[str, Any]
 
 LLMS = ("gpt-4o-mini", "gemini-2.5-flash", "claude-haiku-4-5")
 
 
-def transcript_of(record: Record, plan: Plan, *, quirks: bool) -> list[JSON]:
-    """Return what was said, and which tools were used."""
-    turns = [_turn("agent", GREETINGS[plan.scenario.language], 0, plan)]
+def build_transcript(stored: StoredConversation, plan: ConversationPlan, *, quirks: bool) -> list[JSON]:
+    """Build the turns of a conversation with their tool calls."""
+    turns = [_build_turn("agent", GREETINGS[plan.scenario.language], 0, plan)]
     exchanges = list(plan.scenario.exchanges)
     fillers = list(FILLERS[plan.scenario.language])
     plan.rng.shuffle(fillers)
@@ -31,11 +31,11 @@ def transcript_of(record: Record, plan: Plan, *, quirks: bool) -> list[JSON]:
         exchanges.insert(plan.rng.randrange(1, len(exchanges)), filler)
     for number, (said, answered) in enumerate(exchanges):
         at = (2 * number + 1) * SECONDS_PER_TURN
-        turns += [_turn("user", said, at, plan), _turn("agent", answered, at + SECONDS_PER_TURN, plan)]
+        turns += [_build_turn("user", said, at, plan), _build_turn("agent", answered, at + SECONDS_PER_TURN, plan)]
     turns = turns[: plan.turns - 1]
-    _use_tools(turns, record, plan)
-    turns.append(_goodbye(record, plan))
-    _name_agents(turns, record, plan)
+    _use_tools(turns, stored, plan)
+    turns.append(_build_last_turn(stored, plan))
+    _name_agents(turns, stored, plan)
     if plan.guardrail is not None:
         turns[2]["triggered_guardrails"] = [plan.guardrail]
     if quirks:
@@ -43,28 +43,28 @@ def transcript_of(record: Record, plan: Plan, *, quirks: bool) -> list[JSON]:
     return turns
 
 
-def _use_tools(turns: list[JSON], record: Record, plan: Plan) -> None:
-    # Neighbours use different tools, so that a small corpus has all of them.
+def _use_tools(turns: list[JSON], stored: StoredConversation, plan: ConversationPlan) -> None:
+    # Consecutive conversations use different tools, so that a small corpus has all of them.
     for number, turn in enumerate(turns[2::8]):
-        request_id = f"req_{record.number}_{number}"
-        make = VARIANTS[(record.number + number) % len(VARIANTS)]
+        request_id = f"req_{stored.number}_{number}"
+        make = VARIANTS[(stored.number + number) % len(VARIANTS)]
         kind, result, details = make(request_id, plan.scenario.tool, plan.rng)
-        call = call_of(request_id, plan.scenario.tool, kind, details)
-        if number == 0 and record.number % 9 == 4:  # noqa: PLR2004 - some calls never ran
+        call = build_call(request_id, plan.scenario.tool, kind, details)
+        if number == 0 and stored.number % 9 == 4:  # noqa: PLR2004 - some tool calls were never run
             call["tool_has_been_called"] = result["tool_has_been_called"] = False
             result["is_error"] = True
-        with_tool_id(call, result)
+        add_tool_id(call, result)
         turn["tool_calls"] = [call]
         turn["tool_results"] = [result]
 
 
-def _name_agents(turns: list[JSON], record: Record, plan: Plan) -> None:
-    """Say in each of the agent's turns which agent spoke, and where in its workflow it was."""
+def _name_agents(turns: list[JSON], stored: StoredConversation, plan: ConversationPlan) -> None:
+    """Set the agent and the workflow node of each turn of an agent."""
     for number, turn in enumerate(turns):
         if turn["role"] != "agent":
             continue
         transferred = plan.transferred_to is not None and number > len(turns) // 2
-        agent = plan.transferred_to if transferred else record.agent
+        agent = plan.transferred_to if transferred else stored.agent
         node = "node_greeting" if number == 0 else "node_help"
         turn["agent_metadata"] = {
             "agent_id": AGENTS[agent or 0][0],
@@ -74,7 +74,7 @@ def _name_agents(turns: list[JSON], record: Record, plan: Plan) -> None:
         }
 
 
-def _turn(role: str, message: str, at: int, plan: Plan) -> JSON:
+def _build_turn(role: str, message: str, at: int, plan: ConversationPlan) -> JSON:
     agent = role == "agent"
     rng = plan.rng
     return {
@@ -89,24 +89,24 @@ def _turn(role: str, message: str, at: int, plan: Plan) -> JSON:
         "feedback": {"score": "like", "time_in_call_secs": at} if agent and rng.random() < 0.05 else None,  # noqa: PLR2004
         "llm_override": None,
         "time_in_call_secs": at,
-        "conversation_turn_metrics": {"metrics": _metrics(rng)} if agent else None,
-        "rag_retrieval_info": _rag(rng, message) if agent and rng.random() < 0.15 else None,  # noqa: PLR2004
-        "llm_usage": llm_usage(rng) if agent else None,
+        "conversation_turn_metrics": {"metrics": _build_metrics(rng)} if agent else None,
+        "rag_retrieval_info": _build_rag_info(rng, message) if agent and rng.random() < 0.15 else None,  # noqa: PLR2004
+        "llm_usage": build_llm_usage(rng) if agent else None,
         "interrupted": agent and rng.random() < 0.1,  # noqa: PLR2004
         "original_message": None,
         "source_medium": None if agent else "text" if plan.text_only else "audio",
     }
 
 
-def _goodbye(record: Record, plan: Plan) -> JSON:
-    turn = _turn("agent", "", plan.turns * SECONDS_PER_TURN, plan)
-    result = SYSTEM_RESULTS[record.number % len(SYSTEM_RESULTS)]
-    request_id = f"req_{record.number}_end"
+def _build_last_turn(stored: StoredConversation, plan: ConversationPlan) -> JSON:
+    turn = _build_turn("agent", "", plan.turns * SECONDS_PER_TURN, plan)
+    result = SYSTEM_RESULTS[stored.number % len(SYSTEM_RESULTS)]
+    request_id = f"req_{stored.number}_end"
     name = str(result["result_type"]).removesuffix("_success").removesuffix("_error")
     turn["message"] = None
-    turn["tool_calls"] = [call_of(request_id, name, {"type": "system"}, None)]
-    turn["tool_results"] = [system_result(request_id, name, result)]
-    with_tool_id(turn["tool_calls"][0], turn["tool_results"][0])
+    turn["tool_calls"] = [build_call(request_id, name, {"type": "system"}, None)]
+    turn["tool_results"] = [build_system_result(request_id, name, result)]
+    add_tool_id(turn["tool_calls"][0], turn["tool_results"][0])
     return turn
 
 
@@ -120,12 +120,12 @@ def _add_quirks(turns: list[JSON], rng: random.Random) -> None:
             turn["conversation_turn_metrics"] = metrics["metrics"]
 
 
-def _metrics(rng: random.Random) -> JSON:
+def _build_metrics(rng: random.Random) -> JSON:
     names = ("convai_llm_service_ttfb", "convai_llm_service_ttf_sentence", "convai_tts_service_ttfb")
     return {name: {"elapsed_time": round(rng.uniform(0.1, 1.5), 6)} for name in names}
 
 
-def _rag(rng: random.Random, query: str) -> JSON:
+def _build_rag_info(rng: random.Random, query: str) -> JSON:
     return {
         "chunks": [
             {"document_id": f"doc_{n}", "chunk_id": f"chunk_{n}", "vector_distance": round(rng.random(), 6)}
@@ -137,8 +137,8 @@ def _rag(rng: random.Random, query: str) -> JSON:
     }
 
 
-def llm_usage(rng: random.Random) -> JSON:
-    """Return the tokens that a language model used."""
+def build_llm_usage(rng: random.Random) -> JSON:
+    """Build the token usage of a language model."""
 
     def tokens(most: int) -> JSON:
         count = rng.randrange(most)

@@ -14,6 +14,7 @@ from convai_async.archive._lookups import Scope
 from convai_async.archive._records import (
     ConversationUpdate,
     DeletionUpdate,
+    Recording,
     RecordingUpdate,
     decode_update,
     is_document_of,
@@ -22,7 +23,6 @@ from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import InvalidArgumentError
 from convai_async.models import ConversationSummary
-from convai_async.streaming import SavedAudio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,7 +151,7 @@ def test_line_of_the_list_is_compared_by_what_it_says(writer: ArchiveWriter) -> 
         writer.store([build_update(conversation_id)])
         kept = line.replace(b"%s", conversation_id.encode())
         writer._connection.execute(
-            "UPDATE conversations SET listed = ? WHERE conversation_id = ?", (kept, conversation_id)
+            "UPDATE conversations SET summary_json = ? WHERE conversation_id = ?", (kept, conversation_id)
         )
         summaries.append(summary(conversation_id, rating=5, status="done"))
     assert writer.unchanged(summaries) == {"conv_0", "conv_1"}
@@ -161,9 +161,9 @@ def test_conversation_whose_line_of_the_list_cannot_be_read_is_fetched_again(wri
     writer.store([build_update("conv_1", status="processing"), Failure("conv_2", "down", 1)])
     writer.store([Failure("line:1", "no id", 0, "list")])
     writer._connection.execute(
-        "UPDATE conversations SET listed = ?", (b'{"conversation_id": "conv_1", "rating": "x"}',)
+        "UPDATE conversations SET summary_json = ?", (b'{"conversation_id": "conv_1", "rating": "x"}',)
     )
-    writer._connection.execute("UPDATE failures SET listed = ?", (b"\xff",))
+    writer._connection.execute("UPDATE failures SET summary_json = ?", (b"\xff",))
     assert sorted(each.conversation_id for each in writer.unfinished(ALL)) == ["conv_1", "conv_2"]
 
 
@@ -322,7 +322,14 @@ def test_runs_are_noted(writer: ArchiveWriter, archive: Archive) -> None:
     writer.end_run(run, {"fetched": 3})
     last = archive.status().last_run
     assert last is not None
-    assert (last.ended_unix_secs, last.report) == (1000, {"fetched": 3})
+    assert (last.ended_unix_secs, last.report, last.error) == (1000, {"fetched": 3}, None)
+
+
+def test_status_shows_the_error_that_ended_the_last_run(writer: ArchiveWriter, archive: Archive) -> None:
+    writer.end_run(writer.begin_run(), {"fetched": 1}, error="the API key is not accepted")
+    last = archive.status().last_run
+    assert last is not None
+    assert (last.report, last.error) == ({"fetched": 1}, "the API key is not accepted")
 
 
 def test_a_reader_cannot_write_and_is_not_stopped_by_a_writer(writer: ArchiveWriter, archive: Archive) -> None:
@@ -349,7 +356,7 @@ def test_what_the_service_has_no_more_is_marked_or_removed(writer: ArchiveWriter
         [
             build_update("conv_1", "a"),
             build_update("conv_2", "b"),
-            RecordingUpdate("conv_2", SavedAudio(recording, 3, "x", "audio/mpeg")),
+            RecordingUpdate("conv_2", Recording(recording, 3, "x", "audio/mpeg")),
         ]
     )
     writer.store([DeletionUpdate("conv_1")])
@@ -386,8 +393,8 @@ def test_recordings_that_are_missing_are_known(writer: ArchiveWriter, path: Path
     )
     writer.store(
         [
-            RecordingUpdate("there", SavedAudio(there, 3, "x", "audio/mpeg")),
-            RecordingUpdate("removed", SavedAudio(removed, 3, "x", "audio/mpeg")),
+            RecordingUpdate("there", Recording(there, 3, "x", "audio/mpeg")),
+            RecordingUpdate("removed", Recording(removed, 3, "x", "audio/mpeg")),
             RecordingUpdate("none", None),
             RecordingUpdate("none lately", None),
         ]
@@ -470,7 +477,7 @@ class TestReading:
         records = list(archive.records())
         assert [record.conversation_id for record in records] == ["conv_1", "conv_2", "conv_3", "conv_4"]
         assert records[3].raw == b'{"odd": 1}'
-        assert records[0].listed is not None
+        assert records[0].summary_json is not None
         assert records[0].audio is None
 
     @pytest.mark.parametrize(

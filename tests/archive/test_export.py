@@ -16,11 +16,10 @@ from backports import zstd
 from convai_async.archive import Archive, ArchiveError, store_conversation
 from convai_async.archive._export import export, import_jsonl
 from convai_async.archive._files import new_file
-from convai_async.archive._records import DeletionUpdate, RecordingUpdate, decode_update
+from convai_async.archive._records import DeletionUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.models import Conversation, ConversationSummary
-from convai_async.streaming import SavedAudio
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def path(tmp_path: Path) -> Path:
         first, second, third, *_ = corpus
         writer.store(
             [
-                RecordingUpdate(first, SavedAudio(tmp_path / "audio" / "a.mp3", 3, "abc", "audio/mpeg")),
+                RecordingUpdate(first, Recording(tmp_path / "audio" / "a.mp3", 3, "abc", "audio/mpeg")),
                 RecordingUpdate(second, None),
                 DeletionUpdate(third),
             ]
@@ -101,8 +100,21 @@ def test_export_and_import_keep_that_a_webhook_stored_a_conversation(tmp_path: P
     assert dump(copy) == dump(path)
     with Archive.open(copy) as archive:
         (record,) = archive.records()
-    assert (record.from_webhook, record.listed, record.fetched_unix_secs) == (True, None, 7)
+    assert (record.from_webhook, record.summary_json, record.fetched_unix_secs) == (True, None, 7)
     assert pq.read_table(tmp_path / "calls.parquet").to_pylist()[0]["from_webhook"] is True
+
+
+def test_import_reads_list_entries_that_older_versions_exported_as_listed(tmp_path: Path) -> None:
+    line = ConversationSummary(conversation_id="conv_1", agent_name="Ann", status="done", rating=4)
+    with ArchiveWriter(tmp_path / "calls.db", SOURCE) as writer:
+        writer.store([decode_update(line, b'{"conversation_id": "conv_1"}')])
+    with Archive.open(tmp_path / "calls.db") as archive:
+        export(archive, tmp_path / "calls.jsonl")
+    older = tmp_path / "older.jsonl"
+    older.write_bytes((tmp_path / "calls.jsonl").read_bytes().replace(b'"summary_json":', b'"listed":'))
+    assert b'"listed":' in older.read_bytes()
+    import_jsonl(tmp_path / "copy.db", older)
+    assert dump(tmp_path / "copy.db") == dump(tmp_path / "calls.db")
 
 
 def test_a_line_holds_the_service_s_json(archive: Archive, tmp_path: Path) -> None:
@@ -120,8 +132,9 @@ def test_only_what_was_chosen_is_exported(archive: Archive, tmp_path: Path) -> N
     agent = next(each.agent_id for each in everything if each.agent_id)
     count = export(archive, tmp_path / "a.jsonl", agent_id=agent)
     assert count == sum(each.agent_id == agent for each in everything) < 36
-    assert export(archive, tmp_path / "b.csv", until=0) == 0
+    assert export(archive, tmp_path / "b.csv", agent_id=agent, until=0) == 0
     assert (tmp_path / "b.csv").read_text() == ""
+    assert export(archive, tmp_path / "c.jsonl", until=0) == len(ODD), "those without a start are in every range"
 
 
 @pytest.mark.parametrize("table", ["conversations", "turns", "tool_calls"])
@@ -169,7 +182,8 @@ def test_parquet_has_typed_columns_and_nested_turns(archive: Archive, tmp_path: 
         assert row["has_audio"] is conversation.has_audio
     calls = [call for row in rows.values() for call in row["tool_calls"]]
     assert {type(call["is_error"]) for call in calls} <= {bool, type(None)}
-    names = [name for name in archive._columns("conversations") if name not in {"raw", "listed"}]
+    columns = archive._connection.execute("SELECT name FROM pragma_table_info('conversations')").fetchall()
+    names = [name for (name,) in columns if name not in {"raw", "summary_json"}]
     assert table.column_names == [*names, "turns", "tool_calls"]
 
 

@@ -30,14 +30,14 @@ def test_archive_keeps_each_line_of_the_list_byte_for_byte(tmp_path: Path) -> No
         other = list_conversations().decode(b'{"conversations": [%s]}' % PLAIN.replace(b"12.5", b"12.6"))
         assert writer.unchanged(other.items) == set()
     with Archive.open(path) as archive:
-        assert {record.conversation_id: record.listed for record in archive.records()} == {
+        assert {record.conversation_id: record.summary_json for record in archive.records()} == {
             "plain": PLAIN,
             "broken": BROKEN,
         }
         export(archive, tmp_path / "calls.jsonl")
     import_jsonl(tmp_path / "again.db", tmp_path / "calls.jsonl")
     with Archive.open(tmp_path / "again.db") as archive:
-        lines = {record.conversation_id: record.listed for record in archive.records()}
+        lines = {record.conversation_id: record.summary_json for record in archive.records()}
     assert lines["plain"] == PLAIN
     assert lines["broken"] is not None
     assert '"agent_name":"\N{REPLACEMENT CHARACTER}"'.encode() in lines["broken"]

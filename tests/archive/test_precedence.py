@@ -159,7 +159,7 @@ def test_nothing_is_replaced_by_something_older_or_less_complete(writer: Archive
         else:
             assert row == before
         if step.by == "webhook":
-            assert row["listed"] == (before["listed"] if before else None), "no line of the list is made up"
+            assert row["summary_json"] == (before["summary_json"] if before else None), "no line of the list is made up"
         check_row(writer, conversation_id, kept, row)
 
 
@@ -171,7 +171,7 @@ def check_row(writer: ArchiveWriter, conversation_id: str, kept: Step, row: dict
     complete = kept.status in FINAL_STATUSES and (kept.turns > 0 or kept.by != "webhook")
     unfinished = {summary.conversation_id for summary in writer.unfinished(ALL)}
     assert (conversation_id in unfinished) is not complete, "a harvest fetches what is incomplete, and nothing else"
-    if row["listed"] is None:
+    if row["summary_json"] is None:
         line = ConversationSummary(conversation_id=conversation_id, status=kept.status, message_count=kept.turns)
         assert (writer.unchanged([line]) == {conversation_id}) is complete
         more = msgspec.structs.replace(line, message_count=kept.turns + 1)
@@ -262,4 +262,4 @@ def test_fetched_of_a_webhook_says_so() -> None:
     item = build_update(bare, conversation.to_json(), conversation, from_webhook=True)
     assert isinstance(item, ConversationUpdate)
     assert (item.row["agent_name"], item.row["message_count"]) == ("Ann", 5)
-    assert (item.row["listed"], item.row["from_webhook"]) == (None, True)
+    assert (item.row["summary_json"], item.row["from_webhook"]) == (None, True)

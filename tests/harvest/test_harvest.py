@@ -278,7 +278,7 @@ async def test_recordings_are_saved_beside_the_archive(archive: Path) -> None:
         assert report.recordings == len(recorded)
         rows = query(archive, "SELECT conversation_id, path, size FROM audio ORDER BY conversation_id")
         assert [row[0] for row in rows] == recorded
-        assert all((archive.parent / path).read_bytes() == b"".join(mp3.blocks(size)) for _, path, size in rows)
+        assert all((archive.parent / path).read_bytes() == b"".join(mp3.iter_blocks(size)) for _, path, size in rows)
         fake.requests.clear()
         report = await harvest(client, archive, audio=True)
         assert (report.fetched, report.recordings) == (0, 0)
@@ -732,7 +732,7 @@ async def test_a_long_pause_that_the_service_asks_for_is_waited_out(
         nonlocal clock
         waits.append(seconds)
         clock += seconds
-        client._engine.limiter._paused_until = None
+        client._engine.limiter._throttled_until = None
 
     real = OutageGuard.__init__
     monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep, clock=lambda: clock))

@@ -257,7 +257,7 @@ async def test_long_pause_is_announced(outage: OutageFixture, caplog: pytest.Log
     limiter = outage.guard._client._engine.limiter
 
     async def end_pause() -> None:
-        limiter._paused_until = None
+        limiter._throttled_until = None
 
     outage.clock.events = [(60, end_pause)]
     assert await outage.ask() == 1

@@ -8,6 +8,7 @@ import typing
 import warnings
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+import contract_models
 import msgspec
 import pytest
 
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 
 PAIRS: dict[str, type[Model]] = {
     "GetConversationResponseModel": models.Conversation,
-    "GetConversationsPageResponseModel": models.ConversationsPage,
-    "GetConversationSummaryResponseModel": models.ConversationDigest,
-    "MessagesSearchResponse": models.MessageHitsPage,
-    "GetConversationTagsPageResponseModel": models.ConversationTagsPage,
+    "GetConversationsPageResponseModel": contract_models.ConversationsPage,
+    "GetConversationSummaryResponseModel": models.ConversationSummaryWithMessages,
+    "MessagesSearchResponse": contract_models.MessageHitsPage,
+    "GetConversationTagsPageResponseModel": contract_models.ConversationTagsPage,
     "ConversationTagResponseModel": models.ConversationTag,
-    "GetAgentTopicsResponseModel": models.AgentTopicsPage,
+    "GetAgentTopicsResponseModel": contract_models.AgentTopicsPage,
     "ConversationSignedUrlResponseModel": models.SignedUrl,
     "TokenResponseModel": models.WebRTCToken,
     "GetAgentLinkResponseModel": models.AgentLink,
-    "GetSipLogMessagesResponse": models.SipMessagesPage,
-    "ConvAiFileUploadResponseModel": models.UploadedFile,
+    "GetSipLogMessagesResponse": contract_models.SipMessagesPage,
+    "ConvAiFileUploadResponseModel": models.FileUpload,
 }
 
 NOT_OURS: dict[str, str] = {

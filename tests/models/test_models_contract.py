@@ -5,13 +5,14 @@ import json
 import pickle
 from typing import Any, Literal, get_args
 
+import contract_models
 import msgspec
 import pytest
 from contract_documents import SCHEMAS, Maker, Schema, branches, resolve, types_of
 
 from convai_async import models
 from convai_async.errors import DecodeError
-from convai_async.models import Conversation, Model, UnknownVariant, decoder
+from convai_async.models import Conversation, Model, UnknownVariant, get_decoder
 from convai_async.models._open_union import open_unions
 
 STRUCTS: dict[str, type[Model]] = {
@@ -22,7 +23,7 @@ STRUCTS: dict[str, type[Model]] = {
     "ConversationConfigClientOverride-Output": models.ConfigOverride,
     "ConversationConfigOverride": models.ConversationOverride,
     "ConversationDeletionSettings": models.DeletionSettings,
-    "ConversationFeedbackRequestModel": models.FeedbackRequest,
+    "ConversationFeedbackRequestModel": contract_models.FeedbackRequest,
     "ConversationHistoryAnalysisCommonModel": models.ConversationAnalysis,
     "ConversationHistoryBatchCallModel": models.BatchCall,
     "ConversationHistoryElevenAssistantCommonModel": models.ElevenAssistant,
@@ -59,7 +60,7 @@ STRUCTS: dict[str, type[Model]] = {
     "FeaturesUsageCommonModel": models.FeaturesUsage,
     "GetAgentLinkResponseModel": models.AgentLink,
     "GetConversationResponseModel": models.Conversation,
-    "GetConversationsPageResponseModel": models.ConversationsPage,
+    "GetConversationsPageResponseModel": contract_models.ConversationsPage,
     "LLMCategoryUsage": models.LLMUsageByCategory,
     "LLMInputOutputTokensUsage": models.ModelTokenUsage,
     "LLMTokensCategoryUsage": models.TokenUsage,
@@ -124,7 +125,7 @@ ENUMS: dict[str, Any] = {
     "LiteralJsonSchemaPropertyType": models.JSONSchemaType,
     "ToolType": models.ToolType,
     "UserFeedbackScore": models.FeedbackScore,
-    "V1ConvaiConversationsGetParametersSummaryMode": models.SummaryMode,
+    "V1ConvaiConversationsGetParametersSummaryMode": contract_models.SummaryMode,
     "WhatsAppConversationInfoDirection": models.WhatsAppDirection,
 }
 JSON_VALUES = {
@@ -170,7 +171,7 @@ def test_every_value_of_an_enum_is_listed_for_completion(name: str) -> None:
 
 @pytest.mark.parametrize("name", UNIONS)
 def test_every_variant_of_a_union_decodes_as_its_own_class(name: str) -> None:
-    decode = decoder(UNIONS[name])
+    decode = get_decoder(UNIONS[name])
     for branch in branches(SCHEMAS[name]):
         variant, schema = resolve(branch)
         result = decode(msgspec.json.encode(Maker().make(schema)))
@@ -277,7 +278,7 @@ def test_what_no_variant_fits_is_kept_as_it_came(name: str, value: Any) -> None:
     tag = open_unions[union].tag
     if isinstance(value, dict):
         value = {tag: value["type"], **{key: item for key, item in value.items() if key != "type"}}
-    result = decoder(union)(msgspec.json.encode(value))
+    result = get_decoder(union)(msgspec.json.encode(value))
     assert isinstance(result, UnknownVariant)
     assert isinstance(result, union)
     assert result.raw == value
@@ -289,7 +290,7 @@ def test_what_no_variant_fits_is_kept_as_it_came(name: str, value: Any) -> None:
 def test_a_missing_or_null_tag_is_no_error(name: str, tag: dict[str, None]) -> None:
     union = UNIONS[name]
     value = {open_unions[union].tag: None} if tag else {}
-    result = decoder(union)(msgspec.json.encode(value))
+    result = get_decoder(union)(msgspec.json.encode(value))
     expected = models.OtherToolResult if union is models.ToolResult else UnknownVariant
     assert isinstance(result, expected)
 
@@ -363,7 +364,7 @@ def test_metrics_of_the_older_shape_read_like_those_of_today() -> None:
 )
 def test_a_document_that_does_not_fit_says_where_and_keeps_its_bytes(document: bytes, path: str | None) -> None:
     with pytest.raises(DecodeError) as caught:
-        decoder(Conversation)(document)
+        get_decoder(Conversation)(document)
     assert caught.value.body == document
     assert path is None or caught.value.path == path
 
@@ -401,11 +402,11 @@ def test_times_are_aware_datetimes() -> None:
 
 
 PAGES = {
-    models.ConversationsPage: "conversations",
-    models.MessageHitsPage: "results",
-    models.SipMessagesPage: "sip_messages",
-    models.ConversationTagsPage: "conversation_tags",
-    models.AgentTopicsPage: "topics",
+    contract_models.ConversationsPage: "conversations",
+    contract_models.MessageHitsPage: "results",
+    contract_models.SipMessagesPage: "sip_messages",
+    contract_models.ConversationTagsPage: "conversation_tags",
+    contract_models.AgentTopicsPage: "topics",
 }
 
 

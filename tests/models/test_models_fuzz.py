@@ -4,11 +4,12 @@ from typing import Any
 
 import msgspec
 from contract_documents import SCHEMAS, Maker, Schema
+from contract_models import ConversationsPage
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async.errors import DecodeError
-from convai_async.models import Conversation, ConversationsPage, Model, decoder
+from convai_async.models import Conversation, Model, get_decoder
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -22,7 +23,7 @@ FIELDS = ["conversation_id", "transcript", "metadata", "analysis", "tool_results
 def refusal(model: type[Model], body: bytes) -> DecodeError | None:
     """The decode error of a body, if it has one; any other exception is the test's failure."""
     try:
-        decoder(model)(body)
+        get_decoder(model)(body)
     except DecodeError as error:
         return error
     return None

@@ -128,7 +128,7 @@ def test_invalid_text_and_non_finite_numbers_do_not_fail_a_document(document: by
         (Conversation, b'{"conversation_id": "\xff"}', "$", True),
         (models.AgentLink, b'{"detail": "x"}', "$", True),
         (models.SignedUrl, b'{"detail": "x"}', "$", True),
-        (models.UploadedFile, b"{}", "$", True),
+        (models.FileUpload, b"{}", "$", True),
         (Conversation, b'{"conversation_id": 5}', "$.conversation_id", False),
         (Conversation, b'{"conversation_id": {"a": 1}}', "$.conversation_id", False),
         (Conversation, b'{"conversation_id": "c", "status": 5}', "$.status", False),
@@ -159,8 +159,7 @@ def test_number_that_the_service_does_not_say_is_none_and_zero_is_zero() -> None
 
 
 def test_no_number_of_any_model_is_zero_by_default() -> None:
-    everything = [getattr(models, name) for name in models.__all__]
-    for model in everything:
+    for model in vars(models).values():
         if isinstance(model, type) and issubclass(model, Model):
             for field in msgspec.structs.fields(model):
                 assert type(field.default) not in {int, float}, f"{model.__name__}.{field.name}"

@@ -36,7 +36,7 @@ TESTS_OF: dict[str, list[str]] = {
     "endpoints/_filters": ["tests/endpoints/test_requests.py"],
     "endpoints/_page": ["tests/endpoints/test_page.py"],
     "endpoints/_query": ["tests/endpoints/test_requests.py"],
-    "endpoints/_validate": ["tests/endpoints/test_requests.py", "tests/polling/test_wait_and_watch.py"],
+    "_support/validate": ["tests/endpoints/test_requests.py", "tests/polling/test_wait_and_watch.py"],
     "harvest/_fetching": _HARVEST,
     "harvest/_intake": _HARVEST,
     "harvest/_listing": _HARVEST,

@@ -9,7 +9,7 @@ import pytest
 
 from convai_async import Fetched, FetchResult, NotFetched
 from convai_async.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, ServerError
-from convai_async.polling._many import many
+from convai_async.polling._many import map_concurrently
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ async def hand_over(results: int, max_concurrency: int) -> float:
         return conversation_id
 
     began = time.process_time()
-    async with many(map(str, range(results)), act, max_concurrency) as handed:
+    async with map_concurrently(map(str, range(results)), act, max_concurrency) as handed:
         async for _ in handed:
             await asyncio.sleep(0)
     return time.process_time() - began

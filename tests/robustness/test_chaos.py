@@ -204,4 +204,4 @@ async def test_a_clock_that_jumps_hurries_nobody_and_loses_nothing(
         fake.faults.add(faults.rate_limited(retry_after=60, form="date"))
         with suppress(RateLimitError):
             await client.conversations.list()
-        assert client._engine.limiter.pause_left <= 15 * 60
+        assert client._engine.limiter.throttle_left <= 15 * 60

@@ -8,7 +8,7 @@ import random
 from typing import TYPE_CHECKING
 
 from mutations import Mutator
-from seeds import documents
+from seeds import collect_seeds
 
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, _decoding
@@ -28,7 +28,7 @@ def decoded_or_problem(body: bytes) -> Conversation | tuple[str, str]:
 
 def test_decoding_in_parts_gives_what_decoding_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_decoding, "_ITEMS", 3)
-    mutator = Mutator(asyncio.run(documents())[Conversation], random.Random("parts"))
+    mutator = Mutator(asyncio.run(collect_seeds()).documents[Conversation], random.Random("parts"))
     in_parts = 0
     decode_in_parts = _decoding._decode_in_parts
 

@@ -20,12 +20,11 @@ from threaded_service import ThreadedService
 from convai_async.archive import ArchiveError, Failure
 from convai_async.archive._export import import_jsonl
 from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder
-from convai_async.archive._records import ConversationUpdate, RecordingUpdate, decode_update
+from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.harvest import harvest
 from convai_async.models import ConversationSummary
-from convai_async.streaming import SavedAudio
 from convai_async.testing import faults
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def test_an_archive_that_a_link_leads_to_is_locked_and_erased_where_it_is(archiv
     with ArchiveWriter(link, SOURCE) as writer:
         with pytest.raises(ArchiveError, match="another process is writing"):
             ArchiveWriter(archive, SOURCE)
-        writer.store([said("c"), RecordingUpdate("c", SavedAudio(recording, 0, "x", "audio/mpeg"))])
+        writer.store([said("c"), RecordingUpdate("c", Recording(recording, 0, "x", "audio/mpeg"))])
         writer.forget(["c"])
     assert not recording.exists()
 

@@ -1,8 +1,7 @@
-"""What strangers send, spoilt at random: it is read, or it is an error of ours, and never anything else.
+"""Randomly mutated replies, error replies and webhooks are decoded or raise one of the client's errors.
 
-``FUZZ_INPUTS=1000000 pytest tests/robustness/test_fuzz.py -rP``
-reads a million spoilt documents, and says how many of them
-decoded; the ordinary run is a slice of that. Everything is drawn from a seed: a run is like the one before it.
+``FUZZ_INPUTS=1000000 pytest tests/robustness/test_fuzz.py -rP`` reads a million mutated documents and prints how many
+were decoded. By default there are fewer. All inputs are drawn from fixed seeds, so every run is the same.
 """
 
 from __future__ import annotations
@@ -14,37 +13,26 @@ import json
 import math
 import os
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
+import contract_models
 import msgspec
 import pytest
+from every_endpoint import build_request, get_result_type
 from multidict import CIMultiDict
 from mutations import HOSTILE, Mutator
-from seeds import CONTRACT, documents
+from seeds import JSON_ENDPOINTS, MODELS, Seeds, collect_seeds, find_model
 
-from convai_async import models
+from convai_async import Page, models
 from convai_async._transport.status_errors import error_from_reply, parse_retry_after
-from convai_async.endpoints import request_id
+from convai_async.endpoints import get_request_id
 from convai_async.errors import APIStatusError, DecodeError, InvalidArgumentError, WebhookSignatureError
-from convai_async.models import Model, decoder
+from convai_async.models import Model, get_decoder
 from convai_async.webhooks import construct_event
 
-if TYPE_CHECKING:
-    from seeds import Seeds
-
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "20000"))
-MODELS = (
-    *CONTRACT,
-    models.ConversationDigest,
-    models.SipMessagesPage,
-    models.MessageHitsPage,
-    models.ConversationTag,
-    models.ConversationTagsPage,
-    models.AgentTopicsPage,
-    models.UploadedFile,
-)
-LARGE = {models.Conversation: 0.4, models.ConversationsPage: 0.12, models.TranscriptTurn: 0.12}
-"""The shares of the inputs that the models get in which most can go wrong; the others share the rest."""
+LARGE = {models.Conversation: 0.4, contract_models.ConversationsPage: 0.12, models.TranscriptTurn: 0.12}
+"""The shares of the inputs for the largest models; the others share the rest."""
 SECRET = "wsec_very_secret"
 NOW = 1_780_000_000
 
@@ -53,37 +41,58 @@ pytestmark = pytest.mark.timeout(300 + INPUTS // 1000)
 
 @pytest.fixture(scope="module")
 def seeds() -> Seeds:
-    return asyncio.run(documents())
+    return asyncio.run(collect_seeds())
 
 
-def share(model: type[Model]) -> int:
+def count_inputs(model: type[Model]) -> int:
     rest = (1 - sum(LARGE.values())) / (len(MODELS) - len(LARGE))
     return math.ceil(INPUTS * LARGE.get(model, rest))
 
 
-def model_or_error(model: type[Model], body: bytes) -> Model | DecodeError:
+def decode_or_catch(model: type[Model], body: bytes) -> Model | DecodeError:
     try:
-        return decoder(model)(body)
+        return get_decoder(model)(body)
     except DecodeError as error:
         return error
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_a_spoilt_document_decodes_as_json_does_or_is_a_decode_error(model: type[Model], seeds: Seeds) -> None:
-    mutator = Mutator(seeds[model], random.Random(f"decoder of {model.__name__}"))
-    inputs, decoded = share(model), 0
+def test_mutated_document_is_decoded_like_json_or_raises_decode_error(model: type[Model], seeds: Seeds) -> None:
+    mutator = Mutator(seeds.documents[model], random.Random(f"decoder of {model.__name__}"))
+    inputs, decoded = count_inputs(model), 0
     for _ in range(inputs):
         body = mutator.draw()
-        made = model_or_error(model, body)
+        made = decode_or_catch(model, body)
         if isinstance(made, DecodeError):
             assert made.body == body
             assert made.path.startswith("$")
             continue
         decoded += 1
-        # Python bounds the digits of an integer, JSON does not; broken text is replaced.
+        # Python limits the digits of an integer, JSON does not; invalid UTF-8 is replaced.
         json.loads(body.decode("utf-8-sig", errors="replace"), parse_int=str, strict=False)
         assert model.from_json(made.to_json()) == made, body
         assert repr(made).startswith(model.__name__)
+    print(f"{inputs:,} inputs: {decoded:,} decoded, {inputs - decoded:,} refused")
+    assert 0 < decoded < inputs
+
+
+@pytest.mark.parametrize("endpoint", JSON_ENDPOINTS)
+def test_mutated_reply_of_an_endpoint_is_decoded_or_raises_decode_error(endpoint: str, seeds: Seeds) -> None:
+    mutator = Mutator(seeds.replies[endpoint], random.Random(endpoint))
+    decode = build_request(endpoint, seeds.existing).decode
+    expected = Page if get_args(get_result_type(endpoint)) else find_model(endpoint)
+    inputs, decoded = INPUTS // 100, 0
+    for _ in range(inputs):
+        body = mutator.draw()
+        try:
+            result = decode(body)
+        except DecodeError as error:
+            result = error
+        if isinstance(result, DecodeError):
+            assert result.body in {body, b""}, "an error does not keep secrets"
+        else:
+            assert isinstance(result, expected)
+            decoded += 1
     print(f"{inputs:,} inputs: {decoded:,} decoded, {inputs - decoded:,} refused")
     assert 0 < decoded < inputs
 
@@ -108,21 +117,21 @@ RETRY_AFTER = [
 ]
 
 
-def spoilt_text(mutator: Mutator, rng: random.Random, texts: list[bytes]) -> str:
-    """A header's value as aiohttp hands it on: what is no UTF-8 as surrogates."""
-    text = mutator.with_bytes_changed(rng.choice(texts), rng.randrange(4))
+def draw_header_value(mutator: Mutator, rng: random.Random, texts: list[bytes]) -> str:
+    """Return a mutated header value as aiohttp decodes it, with surrogates for invalid UTF-8."""
+    text = mutator.mutate_bytes(rng.choice(texts), rng.randrange(4))
     return rng.choice((text, text, text, rng.choice(HOSTILE)))[:5_000].decode(errors="surrogateescape")
 
 
-def test_an_error_reply_of_any_kind_is_an_error_that_fits_into_a_line() -> None:
+def test_mutated_error_reply_raises_status_error_with_a_one_line_message() -> None:
     rng = random.Random("errors")
     bodies, headers = Mutator(ERRORS, rng), Mutator(RETRY_AFTER, rng)
     inputs = INPUTS // 10
     for _ in range(inputs):
-        body, value = bodies.draw(), spoilt_text(headers, rng, RETRY_AFTER)
+        body, value = bodies.draw(), draw_header_value(headers, rng, RETRY_AFTER)
         status = rng.choice((400, 401, 402, 403, 404, 408, 409, 422, 425, 429, 500, 503, 599))
         reply = CIMultiDict({"Retry-After": value, rng.choice(("request-id", "date")): value})
-        error = error_from_reply("GET /x", status, reply, body, request_id(reply))
+        error = error_from_reply("GET /x", status, reply, body, get_request_id(reply))
         assert isinstance(error, APIStatusError)
         assert (error.status, error.body) == (status, body)
         assert error.retry_after is None or 0 <= error.retry_after < math.inf
@@ -132,24 +141,24 @@ def test_an_error_reply_of_any_kind_is_an_error_that_fits_into_a_line() -> None:
 
 
 @pytest.mark.parametrize("header", ["retry-after", "retry-after-ms"])
-def test_a_wait_that_the_service_asks_for_is_none_or_a_number_of_seconds(header: str) -> None:
+def test_mutated_retry_after_is_none_or_a_finite_number_of_seconds(header: str) -> None:
     rng = random.Random(header)
     mutator = Mutator(RETRY_AFTER, rng)
     inputs, understood = INPUTS // 5, 0
     for _ in range(inputs):
-        seconds = parse_retry_after({header: spoilt_text(mutator, rng, RETRY_AFTER)}, now=NOW)
+        seconds = parse_retry_after({header: draw_header_value(mutator, rng, RETRY_AFTER)}, now=NOW)
         assert seconds is None or 0 <= seconds < math.inf
         understood += seconds is not None
     print(f"{inputs:,} inputs: {understood:,} understood")
     assert 0 < understood < inputs
 
 
-def digest(body: bytes, timestamp: str) -> str:
+def sign(body: bytes, timestamp: str) -> str:
     return hmac.new(SECRET.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
 
 
-def webhooks(seeds: Seeds) -> list[bytes]:
-    conversation = min(seeds[models.Conversation], key=len)
+def build_webhooks(seeds: Seeds) -> list[bytes]:
+    conversation = min(seeds.documents[models.Conversation], key=len)
     data = b'{"agent_id":"a","conversation_id":"c","full_audio":"//NtcDM=","failure_reason":"busy","metadata":{"a":1}}'
     return [
         b'{"type":"%s","event_timestamp":1780000000,"data":%s}' % (kind, content)
@@ -162,25 +171,25 @@ def webhooks(seeds: Seeds) -> list[bytes]:
     ]
 
 
-def event_or_error(body: bytes, signature: str) -> Any:
+def construct_or_catch(body: bytes, signature: str) -> Any:
     try:
         return construct_event(body, signature, SECRET, clock=lambda: float(NOW))
     except (WebhookSignatureError, DecodeError, InvalidArgumentError) as error:
         return error
 
 
-def test_a_webhook_whose_body_or_signature_was_changed_does_not_get_through(seeds: Seeds) -> None:
+def test_webhook_with_changed_body_or_signature_is_refused(seeds: Seeds) -> None:
     rng = random.Random("forged")
-    bodies = webhooks(seeds)
+    bodies = build_webhooks(seeds)
     mutator = Mutator(bodies, rng)
     inputs, through = INPUTS // 10, 0
     for _ in range(inputs):
         signed = rng.choice(bodies)
-        genuine = digest(signed, str(NOW))
+        genuine = sign(signed, str(NOW))
         header = f"t={NOW},v0={genuine}".encode()
         body = mutator.draw() if rng.random() < 0.5 else signed
-        signature = mutator.with_bytes_changed(header, rng.randrange(4)).decode(errors="replace")
-        if not isinstance(event_or_error(body, signature), Exception):
+        signature = mutator.mutate_bytes(header, rng.randrange(4)).decode(errors="replace")
+        if not isinstance(construct_or_catch(body, signature), Exception):
             assert body == signed
             assert f"v0={genuine}" in signature
             assert f"t={NOW}" in signature
@@ -189,25 +198,25 @@ def test_a_webhook_whose_body_or_signature_was_changed_does_not_get_through(seed
     assert 0 < through < inputs
 
 
-def test_a_signature_that_is_no_utf_8_is_refused() -> None:
+def test_webhook_signature_with_invalid_utf_8_is_refused() -> None:
     signature = f"t={NOW},v0=".encode() + b"\xff"
-    error = event_or_error(b"{}", signature.decode(errors="surrogateescape"))  # as aiohttp's server has it
+    error = construct_or_catch(b"{}", signature.decode(errors="surrogateescape"))  # as aiohttp's server has it
     assert isinstance(error, WebhookSignatureError)
 
 
-def test_a_signed_webhook_from_the_end_of_time_is_refused() -> None:
+def test_signed_webhook_with_huge_timestamp_is_refused() -> None:
     timestamp = "9" * 400
-    error = event_or_error(b"{}", f"t={timestamp},v0={digest(b'{}', timestamp)}")
+    error = construct_or_catch(b"{}", f"t={timestamp},v0={sign(b'{}', timestamp)}")
     assert isinstance(error, WebhookSignatureError)
 
 
-def test_a_signed_webhook_is_an_event_or_a_decode_error(seeds: Seeds) -> None:
+def test_mutated_signed_webhook_is_an_event_or_raises_decode_error(seeds: Seeds) -> None:
     rng = random.Random("signed")
-    mutator = Mutator(webhooks(seeds), rng)
+    mutator = Mutator(build_webhooks(seeds), rng)
     inputs, events = INPUTS // 10, 0
     for _ in range(inputs):
         body = mutator.draw()
-        event = event_or_error(body, f"t={NOW},v0={digest(body, str(NOW))}")
+        event = construct_or_catch(body, f"t={NOW},v0={sign(body, str(NOW))}")
         if isinstance(event, Exception):
             assert isinstance(event, DecodeError)
             assert event.body == body

@@ -95,9 +95,11 @@ def test_a_line_that_no_archive_can_hold_is_refused_with_its_number(tmp_path: Pa
     ("changes", "problem"),
     [
         ({"conversation": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
+        ({"summary_json": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
         ({"listed": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
         ({"conversation_id": "c\0"}, "holds another conversation"),
-        ({"listed": None}, "`listed` of 'c' is not a summary"),
+        ({"summary_json": None}, "`summary_json` of 'c' is not a summary"),
+        ({"listed": None}, "`summary_json` of 'c' is not a summary"),
     ],
 )
 def test_a_line_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, object], problem: str) -> None:

@@ -11,10 +11,13 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
+from aiohttp.http_exceptions import DecompressSizeError
 from raw_server import raw_server, reply
 
 from convai_async import ConvAIClient, RetryPolicy
+from convai_async._transport.connection_errors import transport_error
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -336,7 +339,19 @@ async def test_no_reply_silences_the_client_for_longer_than_a_quarter_of_an_hour
     fake.faults.add(faults.status(429, headers={"retry-after": value}))
     with suppress(RateLimitError):
         await client.with_options(retry=None).conversations.list()
-    assert client._engine.limiter.pause_left <= 15 * 60
+    assert client._engine.limiter.throttle_left <= 15 * 60
+
+
+def test_decompression_that_aiohttp_stopped_is_a_response_too_large() -> None:
+    """aiohttp 3.13 refuses what 3.14 unpacks in pieces."""
+    error = aiohttp.ClientPayloadError("400, message: Can not decode content-encoding")
+    error.__cause__ = DecompressSizeError("Decompressed data exceeds the configured limit of 33554432 bytes")
+    translated = transport_error(error, "GET /v1", reading=True, clean=str)
+    assert isinstance(translated, ResponseTooLargeError)
+    assert not translated.retryable
+    assert str(translated) == (
+        "GET /v1: the reply is a decompression bomb: a small part of it unpacks to more than 32 MiB"
+    )
 
 
 async def test_a_list_without_end_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""Spoilt documents, drawn from good ones: the tokens of their JSON replaced, two of them spliced, bytes turned over."""
+"""Mutates valid JSON documents: replaces tokens, splices two documents, changes bytes."""
 
 from __future__ import annotations
 
@@ -73,17 +73,17 @@ HOSTILE = (
     b"/**/1",
     b"'text'",
 )
-"""What stands in the place of a token."""
+"""Replacements of tokens."""
 
 _INSERTS = (b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b" ", b"\x00", b"\xff")
 
 
 class Mutator:
-    """Draws spoilt documents.
+    """Draws mutated documents.
 
     Args:
-        documents: The good ones.
-        rng: The dice.
+        documents: The valid documents.
+        rng: The random generator.
     """
 
     def __init__(self, documents: Sequence[bytes], rng: random.Random) -> None:
@@ -92,56 +92,56 @@ class Mutator:
             (document, [match.span() for match in _TOKEN.finditer(document)], list(_MEMBER.finditer(document)))
             for document in documents
         ]
-        self._of_tokens: tuple[Callable[[], bytes], ...] = (
-            self._as_it_is,
-            self._hostile_token,
-            self._hostile_token,
-            self._token_of_another,
-            self._spliced,
-            self._twice_the_key,
+        self._token_mutations: tuple[Callable[[], bytes], ...] = (
+            self._keep,
+            self._replace_token,
+            self._replace_token,
+            self._swap_token,
+            self._splice,
+            self._duplicate_key,
         )
-        self._of_bytes: tuple[Callable[[bytearray], None], ...] = (
-            self._turn_a_bit,
-            self._replace,
+        self._byte_mutations: tuple[Callable[[bytearray], None], ...] = (
+            self._flip_bit,
+            self._replace_byte,
             self._insert,
             self._delete,
-            self._double,
+            self._duplicate,
             self._truncate,
         )
 
     def draw(self) -> bytes:
-        """Return a document that differs from a good one in one to three places, or seldom in none."""
-        document = self._rng.choice(self._of_tokens)()
+        """Return a valid document with zero to three mutations."""
+        document = self._rng.choice(self._token_mutations)()
         changes = self._rng.choice((0, 0, 0, 1, 2))
-        return document if changes == 0 else self.with_bytes_changed(document, changes)
+        return document if changes == 0 else self.mutate_bytes(document, changes)
 
-    def with_bytes_changed(self, document: bytes, changes: int) -> bytes:
-        """Return a document with so many changes that know nothing of JSON."""
-        spoilt = bytearray(document)
+    def mutate_bytes(self, document: bytes, changes: int) -> bytes:
+        """Return a document with this number of random changes of bytes."""
+        content = bytearray(document)
         for _ in range(changes):
-            self._rng.choice(self._of_bytes)(spoilt)
-        return bytes(spoilt)
+            self._rng.choice(self._byte_mutations)(content)
+        return bytes(content)
 
-    def _as_it_is(self) -> bytes:
+    def _keep(self) -> bytes:
         return self._rng.choice(self._documents)[0]
 
-    def _hostile_token(self) -> bytes:
+    def _replace_token(self) -> bytes:
         document, tokens, _ = self._rng.choice(self._documents)
         start, end = self._rng.choice(tokens)
         return document[:start] + self._rng.choice(HOSTILE) + document[end:]
 
-    def _token_of_another(self) -> bytes:
+    def _swap_token(self) -> bytes:
         document, tokens, _ = self._rng.choice(self._documents)
-        other, tokens_of_other, _ = self._rng.choice(self._documents)
+        other, other_tokens, _ = self._rng.choice(self._documents)
         start, end = self._rng.choice(tokens)
-        return document[:start] + other[slice(*self._rng.choice(tokens_of_other))] + document[end:]
+        return document[:start] + other[slice(*self._rng.choice(other_tokens))] + document[end:]
 
-    def _spliced(self) -> bytes:
+    def _splice(self) -> bytes:
         document, tokens, _ = self._rng.choice(self._documents)
-        other, tokens_of_other, _ = self._rng.choice(self._documents)
-        return document[: self._rng.choice(tokens)[0]] + other[self._rng.choice(tokens_of_other)[0] :]
+        other, other_tokens, _ = self._rng.choice(self._documents)
+        return document[: self._rng.choice(tokens)[0]] + other[self._rng.choice(other_tokens)[0] :]
 
-    def _twice_the_key(self) -> bytes:
+    def _duplicate_key(self) -> bytes:
         document, _, members = self._rng.choice(self._documents)
         if not members:
             return document
@@ -149,30 +149,28 @@ class Mutator:
         again = document[member.start() : member.start(1)] + self._rng.choice(HOSTILE) + b","
         return document[: member.start()] + again + document[member.start() :]
 
-    def _place(self, spoilt: bytearray) -> int:
-        return self._rng.randrange(len(spoilt) + 1)
+    def _choose_offset(self, content: bytearray) -> int:
+        return self._rng.randrange(len(content) + 1)
 
-    def _turn_a_bit(self, spoilt: bytearray) -> None:
-        if spoilt:
-            spoilt[self._rng.randrange(len(spoilt))] ^= 1 << self._rng.randrange(8)
+    def _flip_bit(self, content: bytearray) -> None:
+        if content:
+            content[self._rng.randrange(len(content))] ^= 1 << self._rng.randrange(8)
 
-    def _replace(self, spoilt: bytearray) -> None:
-        if spoilt:
-            spoilt[self._rng.randrange(len(spoilt))] = self._rng.randrange(256)
+    def _replace_byte(self, content: bytearray) -> None:
+        if content:
+            content[self._rng.randrange(len(content))] = self._rng.randrange(256)
 
-    def _insert(self, spoilt: bytearray) -> None:
-        place = self._place(spoilt)
-        spoilt[place:place] = self._rng.choice(
-            (b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b" ", b"\x00", b"\xff")
-        )
+    def _insert(self, content: bytearray) -> None:
+        offset = self._choose_offset(content)
+        content[offset:offset] = self._rng.choice(_INSERTS)
 
-    def _delete(self, spoilt: bytearray) -> None:
-        place = self._place(spoilt)
-        del spoilt[place : place + self._rng.choice((1, 1, 10, 100))]
+    def _delete(self, content: bytearray) -> None:
+        offset = self._choose_offset(content)
+        del content[offset : offset + self._rng.choice((1, 1, 10, 100))]
 
-    def _double(self, spoilt: bytearray) -> None:
-        place = self._place(spoilt)
-        spoilt[place:place] = spoilt[place : place + self._rng.choice((1, 10, 100))]
+    def _duplicate(self, content: bytearray) -> None:
+        offset = self._choose_offset(content)
+        content[offset:offset] = content[offset : offset + self._rng.choice((1, 10, 100))]
 
-    def _truncate(self, spoilt: bytearray) -> None:
-        del spoilt[self._place(spoilt) :]
+    def _truncate(self, content: bytearray) -> None:
+        del content[self._choose_offset(content) :]

@@ -1,73 +1,118 @@
-"""Good documents of every kind that the client reads: from the fake service, and from the contract."""
+"""Valid documents of all kinds that the client reads, from the OpenAPI schema and from the fake service."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+import contract_models
 import msgspec
 from contract_documents import SCHEMAS, Maker
+from every_endpoint import EXAMPLES, Existing, create_existing, get_result_type
 
-from convai_async import ConvAIClient, endpoints, models
-from convai_async.models import Model
-from convai_async.testing import Corpus, FakeConvAI
-from convai_async.testing.documents import AGENTS
+from convai_async import ConvAIClient, models
+from convai_async.testing import FakeConvAI
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from convai_async.models import Model
+    from convai_async.testing.faults import Proceed
 
 CONTRACT: dict[type[Model], str] = {
     models.Conversation: "GetConversationResponseModel",
-    models.ConversationsPage: "GetConversationsPageResponseModel",
+    contract_models.ConversationsPage: "GetConversationsPageResponseModel",
     models.ConversationSummary: "ConversationSummaryResponseModel",
     models.TranscriptTurn: "ConversationHistoryTranscriptCommonModel-Output",
     models.SignedUrl: "ConversationSignedUrlResponseModel",
     models.WebRTCToken: "TokenResponseModel",
     models.AgentLink: "GetAgentLinkResponseModel",
 }
-"""The models that the contract has a schema of, by its name."""
+"""The models of which the OpenAPI document has a schema, with its name."""
 
-Seeds = dict[type[Model], list[bytes]]
+PAGES: dict[type[Model], tuple[str, ...]] = {
+    contract_models.ConversationsPage: ("list_conversations",),
+    contract_models.SipMessagesPage: ("get_sip_messages",),
+    contract_models.MessageHitsPage: ("text_search_messages", "search_messages"),
+    contract_models.ConversationTagsPage: ("list_tags",),
+    contract_models.AgentTopicsPage: ("get_agent_topics",),
+}
+"""The models of whole pages, with the endpoints that reply with them."""
 
-
-async def documents() -> Seeds:
-    """Return some documents of each model."""
-    made: Seeds = {
-        model: [msgspec.json.encode(Maker(seed, optional=share).make(SCHEMAS[name])) for seed, share in _SHARES]
-        for model, name in CONTRACT.items()
-    }
-    async with (
-        FakeConvAI(conversations=24, unfinished=2) as fake,
-        ConvAIClient(fake.api_key, base_url=fake.url) as client,
-    ):
-        for model, call in _calls(fake.conversations):
-            made.setdefault(model, []).append((await client.send_raw(call)).body)
-        made[models.Conversation] += [_shortened(fake.conversations.details(each)) for each in fake.conversations]
-    return made
-
+JSON_ENDPOINTS = [name for name in EXAMPLES if get_result_type(name) is not None]
+"""The endpoints whose result is read from JSON."""
 
 _SHARES = [(seed, share) for seed in range(12) for share in (0.1, 0.3, 0.6)]
 """Seeds of documents, and the share of the optional fields that they have."""
 
 
-def _calls(conversations: Corpus) -> list[tuple[type[Model], endpoints.Request[Any]]]:
-    conversation_id, agent_id = next(iter(conversations)), AGENTS[0][0]
-    return [
-        (models.ConversationsPage, endpoints.list_conversations(page_size=3)),
-        (models.ConversationsPage, endpoints.list_conversations(page_size=3, summary_mode="include")),
-        (models.ConversationDigest, endpoints.get_conversation_summary(conversation_id, max_messages=3)),
-        (models.SipMessagesPage, endpoints.get_sip_messages(conversation_id, page_size=3)),
-        (models.MessageHitsPage, endpoints.text_search_messages("refund", page_size=3)),
-        (models.MessageHitsPage, endpoints.search_messages("refund", page_size=3)),
-        (models.ConversationTag, endpoints.create_tag("urgent", "soon")),
-        (models.ConversationTagsPage, endpoints.list_tags()),
-        (models.AgentTopicsPage, endpoints.get_agent_topics(agent_id)),
-        (
-            models.UploadedFile,
-            endpoints.create_file(conversation_id, b"%PDF", filename="a", content_type="image/png"),
-        ),
-        (models.AgentLink, endpoints.get_agent_link(agent_id)),
-        (models.SignedUrl, endpoints.get_signed_url(agent_id)),
-        (models.WebRTCToken, endpoints.get_webrtc_token(agent_id)),
-    ]
+def find_model(name: str) -> type[Model]:
+    """Return the model of an endpoint's result, or of the items of its page."""
+    result = get_result_type(name)
+    model: type[Model] = get_args(result)[0] if get_args(result) else result
+    return model
 
 
-def _shortened(details: dict[str, Any]) -> bytes:
+MODELS = tuple(dict.fromkeys([*CONTRACT, *PAGES, *map(find_model, JSON_ENDPOINTS)]))
+"""All models that are read from replies."""
+
+
+class Seeds(NamedTuple):
+    """Valid documents.
+
+    Attributes:
+        existing: The ids with which the replies were requested.
+        replies: The bodies of replies by endpoint.
+        documents: Documents by model.
+    """
+
+    existing: Existing
+    replies: dict[str, list[bytes]]
+    documents: dict[type[Model], list[bytes]]
+
+
+async def collect_seeds() -> Seeds:
+    """Generate documents from the OpenAPI schema, and collect the replies of the fake service to all examples."""
+    documents: dict[type[Model], list[bytes]] = {
+        model: [msgspec.json.encode(Maker(seed, optional=share).make(SCHEMAS[name])) for seed, share in _SHARES]
+        for model, name in CONTRACT.items()
+    }
+    async with (
+        FakeConvAI(conversations=24, unfinished=2, gzip=False) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        existing = await create_existing(client, fake.conversations)
+        conversations = [_shorten(fake.conversations.details(each)) for each in fake.conversations]
+        replies = await _collect_replies(fake, client, existing)
+    for name in JSON_ENDPOINTS:
+        bodies = replies[name]
+        if get_args(get_result_type(name)):
+            pages = [msgspec.json.decode(body) for body in bodies]
+            items = [item for page in pages for value in page.values() if isinstance(value, list) for item in value]
+            bodies = [msgspec.json.encode(item) for item in items]
+        documents.setdefault(find_model(name), []).extend(bodies)
+    for model, names in PAGES.items():
+        documents.setdefault(model, []).extend(body for name in names for body in replies[name])
+    documents[models.Conversation] += conversations
+    return Seeds(existing, replies, documents)
+
+
+async def _collect_replies(fake: FakeConvAI, client: ConvAIClient, existing: Existing) -> dict[str, list[bytes]]:
+    replies: dict[str, list[bytes]] = defaultdict(list)
+
+    async def record(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        reply: Any = await proceed()
+        replies[request.match_info.route.name or ""].append(bytes(reply.body))
+        return reply  # type: ignore[no-any-return]
+
+    fake.faults.add(record, times=None)
+    await client.conversations.list(page_size=3, summary_mode="include")
+    deleting = [name for name in EXAMPLES if name.startswith("delete_")]
+    for name in sorted(EXAMPLES, key=deleting.__contains__):
+        await EXAMPLES[name](client, existing)
+    return replies
+
+
+def _shorten(details: dict[str, Any]) -> bytes:
     with_tools = [turn for turn in details["transcript"] if turn["tool_calls"] or turn["tool_results"]]
     return msgspec.json.encode(details | {"transcript": details["transcript"][:2] + with_tools[:2]})

@@ -121,16 +121,18 @@ def test_invalid_conversation_is_refused_and_not_added() -> None:
     there = list(fake.conversations)
     with pytest.raises(ValueError, match="already"):
         fake.add(there[0])
-    with pytest.raises(TypeError, match=r"no field 'sumary': there are agent_id, "):
+    with pytest.raises(TypeError, match=r"no field 'sumary'; known fields: agent_id, "):
         fake.add("conv_1", sumary="x")
-    with pytest.raises(TypeError, match=r"no field 'started': there are .*, start, "):
+    with pytest.raises(TypeError, match=r"no field 'started'; known fields: .*, start, "):
         fake.add("conv_1", started=1)
     wrong: list[Any] = ["hello", ("user",), "hi"]
     for turn in wrong:
-        with pytest.raises(ValueError, match=r"turn 0 of the transcript is .*: give a pair of a role and a text"):
+        with pytest.raises(ValueError, match=r"transcript\[0\] must be a \(role, text\) pair or a dict, got "):
             fake.add("conv_1", transcript=[turn])
-    with pytest.raises(ValueError, match=r"turn 1 of the transcript needs a role, 'user' or 'agent', not 'bot'"):
+    with pytest.raises(ValueError, match=r"transcript\[1\]: role must be 'user' or 'agent', got 'bot'"):
         fake.add("conv_1", transcript=[("user", "Hi"), ("bot", "Hi")])
+    with pytest.raises(ValueError, match=r"status must be one of .*'done', 'failed', got 'finished'"):
+        fake.add("conv_1", status="finished")
     assert list(fake.conversations) == there
 
 
@@ -184,7 +186,7 @@ async def test_requests_are_selected_and_have_no_key(client: ConvAIClient, fake:
     assert fake.requests[0].json is None
     assert fake.api_key not in repr(fake.requests)
     assert all(request.authorized for request in fake.requests)
-    with pytest.raises(ValueError, match="there is no operation 'rate'"):
+    with pytest.raises(ValueError, match="unknown operation 'rate'; known operations: assign_tags, "):
         fake.requests("rate")
 
 

@@ -12,14 +12,15 @@ import aiohttp
 import jsonschema
 import msgspec
 import pytest
+from contract_models import ConversationsPage
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.errors import ConvAIError, ValidationError
-from convai_async.models import Conversation, ConversationsPage, decoder
+from convai_async.models import Conversation, get_decoder
 from convai_async.testing import FakeConvAI, faults
-from convai_async.testing.added import summarize
+from convai_async.testing.custom_conversations import build_summary
 from convai_async.testing.documents import AGENTS
-from convai_async.testing.operations import OPERATIONS, Operation
+from convai_async.testing.routes import ROUTES, Route
 
 CONTRACT = json.loads((Path(__file__).parents[1] / "data/openapi.json").read_text())
 
@@ -105,7 +106,7 @@ def test_a_summary_says_what_the_details_say() -> None:
     summaries, _ = corpus.page({}, 100, None)
     for summary in summaries:
         details = corpus.details(summary["conversation_id"])
-        assert summary == summarize(details, with_text=False)
+        assert summary == build_summary(details, with_text=False)
         assert summary["status"] == details["status"]
         assert summary["agent_id"] == details["agent_id"]
         assert summary["message_count"] == sum(bool(turn["message"]) for turn in details["transcript"])
@@ -228,10 +229,10 @@ async def test_a_malformed_upload_is_a_400(fake: FakeConvAI) -> None:
         assert reply.status == 400
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-async def test_another_method_is_a_405_that_names_the_right_ones(fake: FakeConvAI, operation: Operation) -> None:
+@pytest.mark.parametrize("operation", ROUTES.values(), ids=ROUTES)
+async def test_another_method_is_a_405_that_names_the_right_ones(fake: FakeConvAI, operation: Route) -> None:
     path = operation.path.format(conversation_id="conv_1", agent_id="agent_1", file_id="file_1", tag_id="tag_1")
-    allowed = {method for each in OPERATIONS.values() if each.path == operation.path for method in each.methods}
+    allowed = {method for each in ROUTES.values() if each.path == operation.path for method in each.methods}
     async with aiohttp.ClientSession(headers={"xi-api-key": fake.api_key}) as session:
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - allowed:
             async with session.request(method, fake.url + path) as reply:
@@ -348,9 +349,9 @@ async def test_a_fault_that_needs_a_whole_body_says_so_for_a_stream(caplog: pyte
         async with client.conversations.audio.stream(recorded) as audio:
             async for _ in audio:
                 pass
-    assert "this fault needs a reply that the service does not stream" in caplog.text
+    assert "this fault does not support streamed replies" in caplog.text
 
 
 def test_a_page_of_the_fake_decodes_as_a_page() -> None:
     body = msgspec.json.encode({"conversations": [], "has_more": False})
-    assert decoder(ConversationsPage)(body).conversations == ()
+    assert get_decoder(ConversationsPage)(body).conversations == ()

@@ -10,8 +10,8 @@ import pytest
 from convai_async import ConvAIClient, endpoints
 from convai_async.testing import FakeConvAI
 from convai_async.testing.filters import LIST_FILTERS
-from convai_async.testing.operations import OPERATIONS
-from convai_async.testing.records import TOPICS
+from convai_async.testing.plans import TOPICS
+from convai_async.testing.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -165,9 +165,9 @@ ELSEWHERE = {"parent_conversation_id", "tag_ids", "topic_ids"}
 def test_every_filter_of_the_client_is_known_and_tested() -> None:
     steering = {"cursor", "page_size", "summary_mode", "sort_direction", "data_collection_ids"}
     steering |= {"evaluation_criteria_ids", "include_invalid_tool_calls"}
-    assert set(OPERATIONS["list_conversations"].parameters) == set(endpoints.ConversationFilters.__annotations__)
+    assert set(ROUTES["list_conversations"].parameters) == set(endpoints.ConversationFilters.__annotations__)
     assert set(EXPECTED) | ELSEWHERE | steering == set(endpoints.ConversationFilters.__annotations__)
-    assert set(OPERATIONS["text_search_messages"].parameters) == {
+    assert set(ROUTES["text_search_messages"].parameters) == {
         *endpoints.MessageFilters.__annotations__,
         "text_query",
     }

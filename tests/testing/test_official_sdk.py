@@ -10,7 +10,7 @@ import pytest
 
 from convai_async.testing import FakeConvAI, faults
 from convai_async.testing.documents import AGENTS
-from convai_async.testing.operations import OPERATIONS
+from convai_async.testing.routes import ROUTES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the SDK's own, on import
@@ -254,7 +254,7 @@ def unknown_fields(value: Any, path: str = "") -> set[str]:
 
 
 def test_every_operation_is_asked_for_by_the_sdk() -> None:
-    assert CALLS.keys() == OPERATIONS.keys()
+    assert CALLS.keys() == ROUTES.keys()
     assert len(CALLS) == 26
 
 

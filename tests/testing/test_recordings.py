@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SIZE = 200_000
-WHOLE = b"".join(mp3.blocks(SIZE))
+WHOLE = b"".join(mp3.iter_blocks(SIZE))
 
 
 @pytest.mark.parametrize("size", [0, 1, 417, 418, 65_520, 100_000, 5_000_000])
 def test_a_recording_has_exactly_the_size_that_was_asked_for(size: int) -> None:
-    blocks = list(mp3.blocks(size))
+    blocks = list(mp3.iter_blocks(size))
     assert sum(map(len, blocks)) == size
     assert size < 2 or b"".join(blocks)[:2] == b"\xff\xf3"
     assert max(map(len, blocks), default=0) <= 65_536
@@ -30,7 +30,7 @@ def test_a_recording_has_exactly_the_size_that_was_asked_for(size: int) -> None:
 @given(st.integers(0, SIZE), st.integers(0, SIZE))
 def test_a_part_of_a_recording_is_that_of_the_whole(one: int, other: int) -> None:
     start, stop = sorted((one, other))
-    assert b"".join(mp3.blocks(stop, start)) == WHOLE[start:stop]
+    assert b"".join(mp3.iter_blocks(stop, start)) == WHOLE[start:stop]
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_a_large_range_is_streamed() -> None:
         session.get(audio_url(fake) + "audio") as reply,
     ):
         assert reply.status == 206
-        assert await reply.read() == b"".join(mp3.blocks(9_000_000, 1_000_000))
+        assert await reply.read() == b"".join(mp3.iter_blocks(9_000_000, 1_000_000))
 
 
 @pytest.mark.parametrize(("accepted", "gzip"), [("gzip", True), ("gzip", False), ("identity", True)])

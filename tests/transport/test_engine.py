@@ -137,9 +137,11 @@ async def test_reply_that_never_is_the_document_says_how_often_it_was_tried(
     assert len(fake.requests) == 5
 
 
-@pytest.mark.parametrize("repeat_unsafe", [False, True])
-async def test_post_is_not_repeated_because_its_reply_does_not_decode(fake: FakeConvAI, repeat_unsafe: bool) -> None:
-    retry = RetryPolicy(wait_initial=0, repeat_unsafe=repeat_unsafe)
+@pytest.mark.parametrize("retry_non_idempotent", [False, True])
+async def test_post_is_not_repeated_because_its_reply_does_not_decode(
+    fake: FakeConvAI, retry_non_idempotent: bool
+) -> None:
+    retry = RetryPolicy(wait_initial=0, retry_non_idempotent=retry_non_idempotent)
     fake.faults.add(faults.html(200), times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=retry) as client:
         with pytest.raises(DecodeError, match=r"^POST ") as caught:
@@ -362,7 +364,7 @@ async def test_retry_after_of_a_busy_service_holds_all_requests(
     fake.faults.add(faults.status(status, headers={"retry-after": "0.2"}))
     with pytest.raises(APIStatusError):
         await client.with_options(retry=None).conversations.list()
-    assert 0 < client._engine.limiter.pause_left <= 0.2
+    assert 0 < client._engine.limiter.throttle_left <= 0.2
     loop = asyncio.get_running_loop()
     before = loop.time()
     await client.conversations.list(page_size=1)
@@ -422,7 +424,7 @@ async def test_the_service_s_wish_to_wait_holds_for_every_request(fake: FakeConv
         engine = client._engine
         engine.sleep = sleep
         paused: list[float] = []
-        engine.limiter.pause = paused.append  # type: ignore[method-assign, assignment]
+        engine.limiter.throttle = paused.append  # type: ignore[method-assign, assignment]
         await client.conversations.list()
     assert paused == [7.0]
     assert len(waited) == 1
@@ -501,7 +503,7 @@ async def test_a_post_whose_reply_was_lost_is_not_sent_twice(
 
 
 async def test_a_post_is_sent_twice_where_the_user_allows_it(fake: FakeConvAI) -> None:
-    retry = RetryPolicy(wait_initial=0, repeat_unsafe=True)
+    retry = RetryPolicy(wait_initial=0, retry_non_idempotent=True)
     fake.faults.add(faults.drop())
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=retry) as client:
         await client.conversations.feedback.create(next(iter(fake.conversations)), feedback="like")

@@ -63,9 +63,9 @@ class SimulatedProcess:
         slot = await self.limiter.acquire(self.priority)
         answered = await self.service.answer()
         if answered:
-            self.limiter.succeeded()
+            self.limiter.on_success()
         else:
-            self.limiter.refused(slot)
+            self.limiter.on_rejected(slot)
         self.limiter.release(slot)
         return answered
 
@@ -234,7 +234,7 @@ def grow(limiter: ConcurrencyLimiter, limit: int) -> list[Slot]:
     """Let requests succeed with every slot in use, until the limit is that; return the slots in use."""
     slots = fill(limiter)
     while limiter.limit < limit:
-        limiter.succeeded()
+        limiter.on_success()
         slots += fill(limiter)
     return slots
 
@@ -252,7 +252,7 @@ async def test_limit_grows_by_half_in_a_round_trip() -> None:
         limits.append(len(slots))
         following: list[Slot] = []
         for slot in slots:
-            limiter.succeeded()
+            limiter.on_success()
             limiter.release(slot)
             following += fill(limiter)
         slots = following
@@ -266,7 +266,7 @@ async def test_maximum_is_never_exceeded(share: float) -> None:
         slots = fill(limiter)
         assert len(slots) == limiter.limit <= 10
         for _ in slots:
-            limiter.succeeded()
+            limiter.on_success()
         release(limiter, slots)
     assert limiter.limit == 10 * share
 
@@ -276,28 +276,28 @@ async def test_limit_that_is_not_in_use_does_not_grow() -> None:
     before = limiter.limit
     slots = [await limiter.acquire() for _ in range(before - 1)]
     for _ in range(100):
-        limiter.succeeded()
+        limiter.on_success()
     assert limiter.limit == before
     slots.append(await limiter.acquire())
-    limiter.succeeded()
-    limiter.succeeded()
+    limiter.on_success()
+    limiter.on_success()
     assert limiter.limit == before + 1
 
 
 async def test_share_of_what_fits_is_used_when_more_is_not_needed() -> None:
     limiter = ConcurrencyLimiter(100, 0.5)
     slots = [await limiter.acquire() for _ in range(6)]
-    limiter.succeeded()
+    limiter.on_success()
     assert limiter.limit == 4
     release(limiter, slots)
 
 
 async def test_share_is_rounded_up_and_never_less_than_one() -> None:
     limiter = ConcurrencyLimiter(100, 0.01)
-    limiter.refused(grow(limiter, 21)[-1])
+    limiter.on_rejected(grow(limiter, 21)[-1])
     assert limiter.limit == 1
     limiter = ConcurrencyLimiter(100, 0.26)
-    limiter.refused(grow(limiter, 21)[-1])
+    limiter.on_rejected(grow(limiter, 21)[-1])
     assert limiter.limit == 6
 
 
@@ -305,7 +305,7 @@ async def test_refusal_steps_back_to_those_that_were_not_refused() -> None:
     limiter = ConcurrencyLimiter(100)
     slots = grow(limiter, 20)
     for limit in (19, 18, 17):
-        limiter.refused(slots[-1])
+        limiter.on_rejected(slots[-1])
         release(limiter, slots[-1:])
         slots.pop()
         assert limiter.limit == limit
@@ -316,15 +316,15 @@ async def test_refusal_steps_back_to_those_that_were_not_refused() -> None:
 async def test_one_refusal_cuts_the_limit_by_half_at_most() -> None:
     limiter = ConcurrencyLimiter(100)
     slots = [await limiter.acquire() for _ in range(3)]
-    limiter.refused(slots[0])
+    limiter.on_rejected(slots[0])
     assert limiter.limit == 4
-    limiter.refused(slots[1])
-    limiter.refused(slots[2])
+    limiter.on_rejected(slots[1])
+    limiter.on_rejected(slots[2])
     assert limiter.limit == 4
     release(limiter, slots)
     for limit in (2, 1, 1):
         slot = await limiter.acquire()
-        limiter.refused(slot)
+        limiter.on_rejected(slot)
         limiter.release(slot)
         assert limiter.limit == limit
 
@@ -334,13 +334,13 @@ async def test_stated_maximum_becomes_the_limit(in_flight: int, expected: int) -
     limiter = ConcurrencyLimiter(100)
     slots = [await limiter.acquire() for _ in range(in_flight)]
     for slot in slots:
-        limiter.refused(slot, maximum=5)
+        limiter.on_rejected(slot, maximum=5)
         assert limiter.limit == expected
 
 
 async def test_share_of_a_stated_maximum_is_used() -> None:
     limiter = ConcurrencyLimiter(100, 0.5)
-    limiter.refused(await limiter.acquire(), maximum=6)
+    limiter.on_rejected(await limiter.acquire(), maximum=6)
     assert limiter.limit == 3
 
 
@@ -348,14 +348,14 @@ async def test_refusal_below_the_stated_maximum_means_that_other_processes_use_t
     clock = Clock()
     limiter = ConcurrencyLimiter(100, clock=clock)
     slot = await limiter.acquire()
-    limiter.refused(slot, maximum=7)
+    limiter.on_rejected(slot, maximum=7)
     limiter.release(slot)
     slots = fill(limiter)
     assert len(slots) == 7
-    limiter.refused(slots[-1], maximum=7)
+    limiter.on_rejected(slots[-1], maximum=7)
     assert limiter.limit == 6
     clock.now = 0.49
-    limiter.succeeded()
+    limiter.on_success()
     assert limiter.limit == 6
 
 
@@ -365,14 +365,14 @@ async def test_pause_before_a_probe_doubles_up_to_ten_seconds_and_is_short_after
     slots = grow(limiter, 21)
 
     def refuse_one() -> None:
-        limiter.refused(slots[-1])
+        limiter.on_rejected(slots[-1])
         limiter.release(slots.pop())
 
     def wait_for_probe() -> float:
         settled_at, before = clock.now, limiter.limit
         while limiter.limit == before:
             clock.now += 0.01
-            limiter.succeeded()
+            limiter.on_success()
         slots.extend(fill(limiter))
         return clock.now - settled_at
 
@@ -394,24 +394,24 @@ async def test_growing_queue_shortens_the_pause_before_a_probe_to_a_second() -> 
     limiter = ConcurrencyLimiter(100, clock=clock)
     slots = grow(limiter, 21)
     for _ in range(5):
-        limiter.refused(slots[-1])
+        limiter.on_rejected(slots[-1])
         limiter.release(slots.pop())
         clock.now += 20
-        limiter.succeeded()
-        limiter.succeeded()
+        limiter.on_success()
+        limiter.on_success()
         slots += fill(limiter)
-    limiter.refused(slots[-1])
+    limiter.on_rejected(slots[-1])
     limiter.release(slots.pop())
     bulk = asyncio.create_task(limiter.acquire("bulk"))
     await asyncio.sleep(0)
     clock.now += 1.01
-    limiter.succeeded()
-    limiter.succeeded()
+    limiter.on_success()
+    limiter.on_success()
     assert limiter.limit == 20  # a bulk queue is always there
     waiting = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(0)
-    limiter.succeeded()
-    limiter.succeeded()
+    limiter.on_success()
+    limiter.on_success()
     assert limiter.limit == 21
     bulk.cancel()
     waiting.cancel()
@@ -423,10 +423,10 @@ async def test_bulk_request_that_is_refused_without_a_probe_yields_a_quarter_and
     def refuse_twice(priority: Priority) -> ConcurrencyLimiter:
         limiter = ConcurrencyLimiter(100, clock=clock)
         slots = grow(limiter, 21)
-        limiter.refused(slots[-1])
+        limiter.on_rejected(slots[-1])
         release(limiter, slots)
         slots = fill(limiter, priority)
-        limiter.refused(slots[-1])
+        limiter.on_rejected(slots[-1])
         release(limiter, slots)
         return limiter
 
@@ -438,7 +438,7 @@ async def test_bulk_request_that_is_refused_without_a_probe_yields_a_quarter_and
     for _ in range(3):
         clock.now += 0.501
         for _ in range(5):
-            limiter.succeeded()
+            limiter.on_success()
         slots += fill(limiter)
         recovery.append(limiter.limit)
     assert recovery == [16, 18, 19]
@@ -448,11 +448,11 @@ async def test_bulk_request_that_is_refused_without_a_probe_yields_a_quarter_and
 async def test_a_pause_holds_all_requests_once() -> None:
     limiter = ConcurrencyLimiter(10, clock=now)
     for _ in range(5):
-        limiter.pause(3.0)
+        limiter.throttle(3.0)
     assert limiter.acquire_nowait() is None
     await asyncio.gather(*(limiter.acquire() for _ in range(2)))
     assert now() == 3.0
-    assert limiter.pause_left == 0
+    assert limiter.throttle_left == 0
     await limiter.acquire()
     assert now() == 3.0
 
@@ -460,11 +460,11 @@ async def test_a_pause_holds_all_requests_once() -> None:
 @in_virtual_time
 async def test_a_pause_is_extended_and_never_shortened() -> None:
     limiter = ConcurrencyLimiter(10, clock=now)
-    limiter.pause(5.0)
+    limiter.throttle(5.0)
     waiting = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(1)
-    limiter.pause(1.0)
-    limiter.pause(6.0)
+    limiter.throttle(1.0)
+    limiter.throttle(6.0)
     await waiting
     assert now() == 7.0
 
@@ -472,7 +472,7 @@ async def test_a_pause_is_extended_and_never_shortened() -> None:
 @in_virtual_time
 async def test_a_pause_ends_after_a_quarter_of_an_hour_at_most() -> None:
     limiter = ConcurrencyLimiter(10, clock=now)
-    limiter.pause(1e6)
+    limiter.throttle(1e6)
     await limiter.acquire()
     assert now() == 15 * 60
 
@@ -483,7 +483,7 @@ async def test_a_pause_holds_requests_that_wait_for_a_slot() -> None:
     first = await limiter.acquire()
     waiting = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(0)
-    limiter.pause(3.0)
+    limiter.throttle(3.0)
     limiter.release(first)
     await waiting
     assert now() == 3.0
@@ -493,17 +493,17 @@ async def test_a_pause_holds_requests_that_wait_for_a_slot() -> None:
 async def test_requests_fail_at_once_when_a_pause_lasts_longer_than_they_may_wait() -> None:
     limiter = ConcurrencyLimiter(1, clock=now)
     first = await limiter.acquire()
-    impatient = asyncio.create_task(limiter.acquire(max_pause=10))
+    impatient = asyncio.create_task(limiter.acquire(max_throttle=10))
     patient = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(4)
-    limiter.pause(6.0)
+    limiter.throttle(6.0)
     await asyncio.sleep(0)
     assert not impatient.done()
-    limiter.pause(6.5)
+    limiter.throttle(6.5)
     with pytest.raises(ThrottleTooLongError) as caught:
         await impatient
     with pytest.raises(ThrottleTooLongError):
-        await limiter.acquire(max_pause=6.4)
+        await limiter.acquire(max_throttle=6.4)
     assert caught.value.seconds == 6.5
     assert now() == 4
     limiter.release(first)
@@ -566,10 +566,10 @@ async def test_cancelled_waiter_hands_on_its_turn_and_its_slot() -> None:
 async def test_bulk_request_does_not_overtake_one_that_waits() -> None:
     limiter = ConcurrencyLimiter(2)
     first, second = await limiter.acquire(), await limiter.acquire()
-    limiter.pause(1000)
+    limiter.throttle(1000)
     waiting = asyncio.create_task(limiter.acquire("bulk"))
     await asyncio.sleep(0)
-    limiter._paused_until = None
+    limiter._throttled_until = None
     limiter._held.clear()
     assert limiter.acquire_nowait("bulk") is None
     assert limiter.acquire_nowait("interactive") is not None
@@ -630,8 +630,8 @@ def test_a_limiter_goes_on_in_another_loop_with_what_it_learned() -> None:
 
     async def leave_everything_behind() -> Slot:
         slots = fill(limiter)
-        limiter.refused(slots[-1])
-        limiter.pause(0.01)
+        limiter.on_rejected(slots[-1])
+        limiter.throttle(0.01)
         waiting = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(0)
         loop = asyncio.get_running_loop()

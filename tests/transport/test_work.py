@@ -18,7 +18,7 @@ from convai_async import ConvAIClient, endpoints
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.harvest import harvest
 from convai_async.harvest._harvester import LISTERS
-from convai_async.models import Conversation, decoder
+from convai_async.models import Conversation, get_decoder
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ async def test_a_request_that_succeeds_takes_few_steps_of_ours(fake: FakeConvAI,
 
 
 def test_decoding_takes_as_many_steps_more_as_there_are_turns_more() -> None:
-    decode = decoder(Conversation)
+    decode = get_decoder(Conversation)
     steps = []
     for times in (1, 2, 4):
         document = conversation(times)
@@ -92,7 +92,7 @@ def test_a_kept_conversation_takes_less_memory_than_its_json_in_dicts() -> None:
         tracemalloc.stop()
         return size // len(conversations)
 
-    assert kept(decoder(Conversation)) < 0.6 * kept(json.loads)
+    assert kept(get_decoder(Conversation)) < 0.6 * kept(json.loads)
 
 
 async def test_a_harvest_asks_once_for_everything_and_writes_many_at_a_time(

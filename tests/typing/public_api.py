@@ -29,11 +29,11 @@ from convai_async.models import (
     Conversation,
     ConversationSummary,
     ConversationTag,
+    FileUpload,
     MessageHit,
     SignedUrl,
     SipMessage,
     TranscriptTurn,
-    UploadedFile,
     WebRTCToken,
 )
 from convai_async.webhooks import PostCallTranscription, construct_event
@@ -57,6 +57,8 @@ async def lists(client: ConvAIClient) -> None:
     assert_type(client.conversations.get_sip_messages("conv_1"), Paginator[SipMessage])
 
     client.conversations.list(rating_min=1, exclude_statuses=["in-progress"], visited_agent_ids=("a", "b"))
+    client.conversations.messages.text_search("refund", rating_min=1, sort_by="created_at")
+    client.conversations.messages.text_search("refund", tag_ids=["a"])  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.conversations.list(agent="agent_1")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.conversations.list(page_size="ten")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.conversations.list(call_start_after_unix=date(2026, 1, 1))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
@@ -72,7 +74,7 @@ async def documents(client: ConvAIClient) -> None:
     assert_type(await client.conversations.get_signed_url("agent_1"), SignedUrl)
     assert_type(await client.conversations.get_webrtc_token("agent_1"), WebRTCToken)
     assert_type(await client.agents.link.get("agent_1"), AgentLink)
-    assert_type(await client.conversations.files.create("conv_1", b"", filename="a.png"), UploadedFile)
+    assert_type(await client.conversations.files.create("conv_1", b"", filename="a.png"), FileUpload)
     await client.conversations.feedback.create("conv_1", feedback="like")
     await client.conversations.feedback.create("conv_1", feedback="meh")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     await client.conversations.wait("conv_1", until="done")

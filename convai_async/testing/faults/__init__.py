@@ -1,12 +1,12 @@
-"""What can go wrong with a service, on demand.
+"""Faults to inject into a fake service: errors, dropped connections, slow or incomplete bodies, invalid documents.
 
-A fault is a function that answers a request, perhaps by letting the service answer first. `FakeConvAI.faults` decides
-which requests it hits, by default the next one::
+A fault is a function that answers a request, with or without the service's own reply. Add it to `FakeConvAI.faults`,
+which decides which requests it hits, by default the next one::
 
     fake.faults.add(faults.status(503), operation="get_conversation", times=2)
     fake.faults.add(faults.drop(), times=None, rate=0.1)
 
-In the examples below, ``client`` is a `ConvAIClient` of the service and ``once`` one that does not retry.
+In the examples below, ``client`` is a `ConvAIClient` of the service, and ``once`` is one that does not retry.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "PASSING",
+    "TRANSIENT",
     "End",
     "Fault",
     "Proceed",
@@ -55,7 +55,7 @@ __all__ = [
     "unknown_values",
 ]
 
-PASSING: Sequence[Fault] = (
+TRANSIENT: Sequence[Fault] = (
     rate_limited(),
     rate_limited("system_busy", retry_after=0.01),
     rate_limited("concurrent_limit_exceeded", retry_after=0.01, form="milliseconds"),
@@ -66,4 +66,4 @@ PASSING: Sequence[Fault] = (
     body(b"", code=504),
     drop(),
 )
-"""Faults after which the same request can succeed."""
+"""Faults after which a retry can succeed."""

@@ -1,4 +1,4 @@
-"""Connections that break, and bodies that come slowly, in part or without an end."""
+"""Faults of connections, and slow, incomplete or endless bodies."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Literal
 from aiohttp import web
 
 from convai_async.testing import mp3
-from convai_async.testing.faults._kinds import body_of
-from convai_async.testing.replies import headers_of_every_reply
+from convai_async.testing.faults._kinds import get_body
+from convai_async.testing.replies import build_headers
 
 if TYPE_CHECKING:
     from convai_async.testing.faults._kinds import Fault, Proceed
 
 End = Literal["close", "reset", "half-close"]
-"""How a connection ends: with FIN (``"close"``), with RST (``"reset"``), or with only the server's side closed."""
+"""How the server ends a connection: with FIN (``"close"``), with RST, or by closing only its own side."""
 
 
 def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
-    """End the connection without a reply.
+    """Close the connection without a reply.
 
     ::
 
@@ -30,7 +30,7 @@ def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
         await client.conversations.get(conversation_id)
 
     Args:
-        after_acting: Whether the service carries out the request first.
+        after_acting: Whether the service performs the request first.
         end: How the connection ends.
     """
 
@@ -44,22 +44,22 @@ def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
 
 
 def truncate(*, share: float = 0.5, chunked: bool = False, end: End = "close") -> Fault:
-    """End the connection within the body.
+    """Close the connection before the body is complete.
 
     ::
 
         fake.faults.add(faults.truncate(share=0.9))
-        await client.conversations.get(conversation_id)  # notices that the first reply was not whole
+        await client.conversations.get(conversation_id)  # detects the incomplete body and retries
 
     Args:
-        share: How much of the body arrives, 0 to 1.
-        chunked: Whether the reply has no Content-Length.
+        share: The fraction of the body to send, 0 to 1.
+        chunked: Whether the body is sent in chunks, without a Content-Length.
         end: How the connection ends.
     """
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         proper = await proceed()
-        whole = body_of(proper)
+        whole = get_body(proper)
         reply = web.StreamResponse(headers={"content-type": proper.content_type})
         if chunked:
             reply.enable_chunked_encoding()
@@ -74,7 +74,7 @@ def truncate(*, share: float = 0.5, chunked: bool = False, end: End = "close") -
 
 
 def slow_body(*, chunk: int = 1024, pause: float = 0.01) -> Fault:
-    """Send the body slowly, also that of a recording.
+    """Send the body slowly.
 
     ::
 
@@ -82,13 +82,13 @@ def slow_body(*, chunk: int = 1024, pause: float = 0.01) -> Fault:
         await client.conversations.get(conversation_id)
 
     Args:
-        chunk: Bytes at a time.
-        pause: Seconds between them.
+        chunk: The number of bytes to send at a time.
+        pause: The seconds between them.
     """
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         proper = await proceed()
-        whole = body_of(proper)
+        whole = get_body(proper)
         reply = web.StreamResponse(headers={"content-type": proper.content_type})
         reply.content_length = len(whole)
         await reply.prepare(request)
@@ -101,7 +101,7 @@ def slow_body(*, chunk: int = 1024, pause: float = 0.01) -> Fault:
 
 
 def close_delimited(*, share: float = 1.0) -> Fault:
-    """Send the body without a length, so that only the end of the connection says where it ends.
+    """Send the body without a length; it ends when the connection is closed.
 
     ::
 
@@ -109,12 +109,12 @@ def close_delimited(*, share: float = 1.0) -> Fault:
         await client.conversations.get(conversation_id)
 
     Args:
-        share: How much of the body arrives, 0 to 1; a client cannot tell that the rest is missing.
+        share: The fraction of the body to send, 0 to 1. A client cannot detect that the rest is missing.
     """
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         proper = await proceed()
-        whole = body_of(proper)
+        whole = get_body(proper)
         head = f"HTTP/1.1 {proper.status} OK\r\ncontent-type: {proper.content_type}\r\nconnection: close\r\n\r\n"
         if request.transport is not None:
             request.transport.write(head.encode() + whole[: int(len(whole) * share)])
@@ -125,24 +125,24 @@ def close_delimited(*, share: float = 1.0) -> Fault:
 
 
 def endless(*, chunk: int = 4096, pause: float = 0.01) -> Fault:
-    """Send bytes that never end, as a recording.
+    """Send an endless recording.
 
     ::
 
         fake.faults.add(faults.endless(), operation="get_audio")
         async with client.conversations.audio.stream(recorded_id) as audio:
             async for part in audio:
-                break  # leaving early closes the connection
+                break  # leaving the block closes the connection
 
     Args:
-        chunk: Bytes at a time.
-        pause: Seconds between them.
+        chunk: The number of bytes to send at a time.
+        pause: The seconds between them.
     """
 
     async def answer(request: web.Request, _proceed: Proceed) -> web.StreamResponse:
-        reply = web.StreamResponse(headers=headers_of_every_reply() | {"content-type": "audio/mpeg"})
+        reply = web.StreamResponse(headers=build_headers() | {"content-type": "audio/mpeg"})
         await reply.prepare(request)
-        for block in mp3.blocks(sys.maxsize):
+        for block in mp3.iter_blocks(sys.maxsize):
             for start in range(0, len(block), chunk):
                 await reply.write(block[start : start + chunk])
                 await asyncio.sleep(pause)
@@ -152,7 +152,7 @@ def endless(*, chunk: int = 4096, pause: float = 0.01) -> Fault:
 
 
 def latency(seconds: float) -> Fault:
-    """Answer later.
+    """Delay the reply.
 
     ::
 
@@ -161,7 +161,7 @@ def latency(seconds: float) -> Fault:
             await once.with_options(timeout=0.05).conversations.get(conversation_id)
 
     Args:
-        seconds: How much later.
+        seconds: The delay.
     """
 
     async def answer(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
@@ -178,7 +178,7 @@ def _cut(request: web.Request, end: End) -> None:
     if end == "half-close":
         transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
     elif end == "reset":
-        # To close a socket that lingers for no time is to reset its connection.
+        # With a linger time of 0, closing the socket sends RST.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
     else:

@@ -1,4 +1,4 @@
-"""Documents and pages that are not as the service sends them."""
+"""Faults that change documents and pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.testing.cursors import DETOUR
-from convai_async.testing.faults._kinds import body_of
+from convai_async.testing.faults._kinds import get_body
 from convai_async.testing.replies import error_reply, json_reply
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ def change(edit: Callable[[JSON], object]) -> Fault:
         assert (await client.conversations.get(conversation_id)).user_id == "user_1"
 
     Args:
-        edit: Changes the decoded document in place.
+        edit: A function that changes the decoded document in place.
     """
 
     async def answer(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
-        document = msgspec.json.decode(body_of(await proceed()))
+        document = msgspec.json.decode(get_body(await proceed()))
         edit(document)
         return json_reply(document)
 
@@ -42,7 +42,7 @@ def change(edit: Callable[[JSON], object]) -> Fault:
 
 
 def unknown_values() -> Fault:
-    """Add fields, enum values and union tags to a conversation that no version of the service has had.
+    """Add unknown fields, enum values and union tags to a conversation, as a future version of the service could.
 
     ::
 
@@ -61,7 +61,7 @@ def unknown_values() -> Fault:
 
 
 def bad_item(index: int = 0, *, item: Any = None) -> Fault:
-    """Put something else in the place of an item of a page.
+    """Replace an item of a page.
 
     ::
 
@@ -70,8 +70,8 @@ def bad_item(index: int = 0, *, item: Any = None) -> Fault:
         assert len(page.undecodable) == 1
 
     Args:
-        index: Which item of the page.
-        item: What stands in its place.
+        index: The index of the item.
+        item: The replacement.
     """
 
     def edit(page: JSON) -> None:
@@ -82,17 +82,17 @@ def bad_item(index: int = 0, *, item: Any = None) -> Fault:
 
 
 def empty_page() -> Fault:
-    """Put a page without items before the page that was asked for.
+    """Insert an empty page before the requested one.
 
     ::
 
         fake.faults.add(faults.empty_page(), operation="list_conversations")
         summaries = await client.conversations.list().collect()
-        assert len(summaries) == len(fake.conversations)  # none is missing
+        assert len(summaries) == len(fake.conversations)  # complete
     """
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-        document = msgspec.json.decode(body_of(await proceed()))
+        document = msgspec.json.decode(get_body(await proceed()))
         items = next(name for name, value in document.items() if isinstance(value, list))
         here = request.query.get("cursor", "")
         return json_reply({items: [], "next_cursor": here + DETOUR, "has_more": True})
@@ -101,7 +101,7 @@ def empty_page() -> Fault:
 
 
 def repeat_cursor(cursor: str) -> Fault:
-    """Let a page point to the same page again and again.
+    """Set the next cursor of every page to the same value.
 
     ::
 
@@ -113,7 +113,7 @@ def repeat_cursor(cursor: str) -> Fault:
 
 
 def more_without_cursor() -> Fault:
-    """Let a page say that more follows, but not where.
+    """Set ``has_more`` without a next cursor.
 
     ::
 
@@ -127,7 +127,7 @@ def more_without_cursor() -> Fault:
 def expiring_cursors(
     *, after: int | None = None, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
 ) -> Fault:
-    """Refuse a cursor with a 422 some requests or seconds after the page that gave it. Add it with ``times=None``.
+    """Reject a cursor with a 422 some requests or seconds after it was issued. Add it with ``times=None``.
 
     ::
 
@@ -138,9 +138,9 @@ def expiring_cursors(
             await client.conversations.list(page_size=2, cursor=page.next_cursor)
 
     Args:
-        after: For how many requests a cursor is valid; None means any number.
-        seconds: For how many seconds it is valid; None means any time.
-        clock: Returns seconds.
+        after: The number of requests for which a cursor is valid; None for no limit.
+        seconds: The number of seconds for which it is valid; None for no limit.
+        clock: Returns the time in seconds.
     """
     issued: dict[str, tuple[int, float]] = {}
     count = 0
@@ -152,7 +152,7 @@ def expiring_cursors(
         if (after is not None and count - number > after) or (seconds is not None and clock() - moment > seconds):
             return error_reply(422, "invalid_cursor", "The cursor has expired.")
         reply = await proceed()
-        cursor = msgspec.json.decode(body_of(reply)).get("next_cursor")
+        cursor = msgspec.json.decode(get_body(reply)).get("next_cursor")
         if cursor is not None:
             issued[cursor] = count, clock()
         return reply

@@ -1,4 +1,4 @@
-"""What faults are made of."""
+"""The types of faults."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from aiohttp import web
 
 Proceed = Callable[[], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Proceed], Awaitable[web.StreamResponse]]
-"""Answers a request; ``proceed()`` gives the service's own reply."""
+"""Answers a request; ``await proceed()`` returns the service's own reply."""
 
 
-def body_of(reply: web.StreamResponse) -> bytes:
-    """Return the body of a reply that is not streamed."""
+def get_body(reply: web.StreamResponse) -> bytes:
+    """Return the body of a reply.
+
+    Raises:
+        TypeError: The reply is streamed.
+    """
     if isinstance(reply, web.Response) and isinstance(reply.body, bytes):
         return reply.body
-    raise TypeError("this fault needs a reply that the service does not stream; use drop() or status()")
+    raise TypeError("this fault does not support streamed replies; use drop() or status()")

@@ -1,4 +1,4 @@
-"""Other replies than the service's own."""
+"""Faults that replace the service's reply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from convai_async.testing.replies import error_reply, headers_of_every_reply
+from convai_async.testing.replies import build_headers, error_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +32,13 @@ def status(
         await client.conversations.get(conversation_id)  # the third attempt succeeds
 
     Args:
-        code: The status.
-        error: The service's code for it, such as ``"rate_limit_exceeded"``.
-        message: The service's words.
-        shape: The shape of the body, 1 to 5: see `replies.error_body`.
-        headers: More headers, such as ``{"retry-after": "2"}``.
+        code: The HTTP status.
+        error: The service's error code, such as ``"rate_limit_exceeded"``.
+        message: The error message.
+        shape: The form of the JSON body: 1 for ``{"detail": {"type", "code", "message", "status", "request_id"}}``, 2
+            for ``{"detail": {"status", "message"}}``, 3 for the list of problems of a 422, 4 for ``{"detail":
+            "text"}``, 5 for ``{"status", "message"}``.
+        headers: Additional headers, such as ``{"retry-after": "2"}``.
     """
 
     async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
@@ -50,18 +52,18 @@ def status(
 def rate_limited(
     error: str = "rate_limit_exceeded", *, retry_after: float | None = None, form: str = "seconds"
 ) -> Fault:
-    """Answer 429.
+    """Answer with a 429.
 
     ::
 
         fake.faults.add(faults.rate_limited(retry_after=0.01))
-        await client.conversations.get(conversation_id)  # waits as long as it was asked to
+        await client.conversations.get(conversation_id)  # retries after 10 ms
 
     Args:
-        error: ``rate_limit_exceeded``, ``system_busy``, ``concurrent_limit_exceeded`` or
+        error: The error code: ``rate_limit_exceeded``, ``system_busy``, ``concurrent_limit_exceeded`` or
             ``too_many_concurrent_requests``.
-        retry_after: Seconds to ask for; None asks for none.
-        form: How to ask: ``"seconds"``, ``"date"`` or ``"milliseconds"``.
+        retry_after: The wait to request, in seconds; None to send no such header.
+        form: The header: ``"seconds"`` or ``"date"`` for Retry-After, ``"milliseconds"`` for retry-after-ms.
     """
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
@@ -78,7 +80,7 @@ def rate_limited(
 
 
 def html(code: int = 502) -> Fault:
-    """Answer with an error page of the front end.
+    """Answer with an HTML error page, as a load balancer does.
 
     ::
 
@@ -94,7 +96,7 @@ def html(code: int = 502) -> Fault:
 
 
 def body(content: bytes, *, code: int = 200, content_type: str = "application/json") -> Fault:
-    """Answer with this body.
+    """Answer with these bytes.
 
     ::
 
@@ -104,13 +106,13 @@ def body(content: bytes, *, code: int = 200, content_type: str = "application/js
     """
 
     async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
-        return web.Response(body=content, status=code, content_type=content_type, headers=headers_of_every_reply())
+        return web.Response(body=content, status=code, content_type=content_type, headers=build_headers())
 
     return answer
 
 
 def mislabelled(content_type: str) -> Fault:
-    """Send the reply with another Content-Type.
+    """Send the service's reply with another Content-Type.
 
     ::
 
@@ -128,13 +130,13 @@ def mislabelled(content_type: str) -> Fault:
 
 
 def redirect(location: str, *, code: int = 302) -> Fault:
-    """Redirect the client to a path of the same origin, or to a URL.
+    """Answer with a redirect to a path or URL.
 
     ::
 
         fake.faults.add(faults.redirect("https://other.example/"))
         with pytest.raises(ConvAIError):
-            await client.conversations.get(conversation_id)  # does not send its key to another host
+            await client.conversations.get(conversation_id)  # the client does not send its key to another host
     """
 
     async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:

@@ -1,14 +1,7 @@
-"""The handlers of the service's operations, a module for each resource; importing this registers them all."""
+"""The handlers of the service's operations, one module for each resource; importing this package registers all."""
 
-from convai_async.testing.handlers import (
-    agents,
-    analysis,
-    audio,
-    conversations,
-    files,
-    messages,
-    sessions,
-    tags,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = ["agents", "analysis", "audio", "conversations", "files", "messages", "sessions", "tags"]
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from convai_async.testing.operations import operation
 from convai_async.testing.parameters import read_body
 from convai_async.testing.replies import not_found, raw_reply
+from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -21,18 +21,18 @@ _FIELDS = {
 }
 
 
-@operation("POST", "/conversations/{conversation_id}/analysis/run")
+@route("POST", "/conversations/{conversation_id}/analysis/run")
 async def run_analysis(state: State, request: web.Request, _query: dict[str, Any]) -> web.StreamResponse:
-    """Analyse a conversation again, and return it."""
-    record = state.conversation(request)
-    record.revision += 1
-    return raw_reply(state.corpus.document(record.conversation_id))
+    """Run the analysis of a conversation again, and return the conversation."""
+    stored = state.find_conversation(request)
+    stored.revision += 1
+    return raw_reply(state.corpus.document(stored.conversation_id))
 
 
-@operation("POST", "/conversations/{conversation_id}/analysis/evaluations/run")
+@route("POST", "/conversations/{conversation_id}/analysis/evaluations/run")
 async def run_evaluation(state: State, request: web.Request, query: dict[str, Any]) -> web.StreamResponse:
-    """Evaluate a conversation by one criterion again, and return it; here all criteria are evaluated."""
-    details = state.corpus.details(state.conversation(request).conversation_id)
+    """Run one evaluation criterion again, and return the conversation. Here the whole analysis is run again."""
+    details = state.corpus.details(state.find_conversation(request).conversation_id)
     fields = await read_body(request, _FIELDS, required="evaluation_id", ignore_unknown=state.ignore_unknown)
     if fields["evaluation_id"] not in (details["analysis"] or {}).get("evaluation_criteria_results", {}):
         raise not_found("evaluation")

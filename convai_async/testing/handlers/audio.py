@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from convai_async.testing import mp3
-from convai_async.testing.operations import operation
-from convai_async.testing.replies import headers_of_every_reply, not_found
+from convai_async.testing.replies import build_headers, not_found
+from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
     from convai_async.testing.state import State
@@ -18,20 +18,20 @@ _LARGEST_WHOLE_RECORDING = 4 * 1024 * 1024
 _RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
 
 
-@operation("GET HEAD", "/conversations/{conversation_id}/audio")
+@route("GET HEAD", "/conversations/{conversation_id}/audio")
 async def get_audio(state: State, request: web.Request, _query: dict[str, Any]) -> web.StreamResponse:
-    """Send a recording, or the part of it that a Range header asks for."""
+    """Send a recording, or the part that a Range header requests."""
     conversation_id = request.match_info["conversation_id"]
     if not state.corpus.has_audio(conversation_id):
         raise not_found("audio")
     size = state.audio_bytes
     if size is None:
-        size = mp3.size_of(state.corpus.duration(conversation_id))
-    headers = headers_of_every_reply() | {"content-type": "audio/mpeg"}
+        size = mp3.compute_size(state.corpus.duration(conversation_id))
+    headers = build_headers() | {"content-type": "audio/mpeg"}
     if not state.audio_ranges:
         return await _send(state, request, headers, 0, size)
     headers["accept-ranges"] = "bytes"
-    wanted = _range(request, size)
+    wanted = _parse_range(request, size)
     if wanted is None:
         return await _send(state, request, headers, 0, size)
     if wanted.start >= wanted.stop:
@@ -40,11 +40,11 @@ async def get_audio(state: State, request: web.Request, _query: dict[str, Any]) 
     return await _send(state, request, headers, wanted.start, wanted.stop, status=206)
 
 
-def _range(request: web.Request, size: int) -> range | None:
-    """Return the bytes that a request asks for; empty if there are none such, None for all of them.
+def _parse_range(request: web.Request, size: int) -> range | None:
+    """Return the requested bytes; an empty range if it cannot be satisfied, None for the whole recording.
 
-    Several ranges and malformed ones are answered in full, as RFC 9110 allows. So is If-Range: recordings have no
-    validator that it could match.
+    Multiple and malformed ranges are ignored, as RFC 9110 allows, and so are ranges with If-Range, because recordings
+    have no validator.
     """
     match = _RANGE.fullmatch(request.headers.get("range", "").strip())
     if match is None or "if-range" in request.headers or match.group(0) == "bytes=-":
@@ -57,7 +57,7 @@ def _range(request: web.Request, size: int) -> range | None:
     return range(int(first), min(int(last) + 1, size) if last else size)
 
 
-async def _send(  # noqa: PLR0913, PLR0917 - a part of a reply
+async def _send(  # noqa: PLR0913, PLR0917 - the parts of a reply
     state: State, request: web.Request, headers: dict[str, str], start: int, stop: int, status: int = 200
 ) -> web.StreamResponse:
     length = stop - start
@@ -65,11 +65,11 @@ async def _send(  # noqa: PLR0913, PLR0917 - a part of a reply
         known = {"content-length": str(length)} if state.audio_content_length else {}
         return web.Response(status=status, headers=headers | known)
     if state.audio_content_length and length <= _LARGEST_WHOLE_RECORDING:
-        return web.Response(body=b"".join(mp3.blocks(stop, start)), status=status, headers=headers)
+        return web.Response(body=b"".join(mp3.iter_blocks(stop, start)), status=status, headers=headers)
     reply = web.StreamResponse(status=status, headers=headers)
     if state.audio_content_length:
         reply.content_length = length
     await reply.prepare(request)
-    for block in mp3.blocks(stop, start):
+    for block in mp3.iter_blocks(stop, start):
         await reply.write(block)
     return reply

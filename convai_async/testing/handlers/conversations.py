@@ -1,16 +1,16 @@
-"""Conversations: the list, the details, the summary, and what is done with one."""
+"""Conversations: list, details, summary, deletion and SIP messages."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from convai_async.testing.cursors import NUMBER, POSITION, write_cursor
-from convai_async.testing.filters import LIST_FILTERS, parameters_of
-from convai_async.testing.operations import operation
-from convai_async.testing.parameters import integer, one_of, read_body, several, text
+from convai_async.testing.filters import LIST_FILTERS, build_parameters
+from convai_async.testing.parameters import integer, one_of, several, text
 from convai_async.testing.replies import invalid, json_reply, not_found, page_reply, raw_reply
-from convai_async.testing.traces import traces_of
+from convai_async.testing.routes import route
+from convai_async.testing.traces import build_traces
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -24,7 +24,7 @@ _SIP_MESSAGES = ("INVITE", "100 Trying", "180 Ringing", "200 OK", "ACK", "BYE", 
 _REFERENCE_HOSTS = (".slack.com", ".zendesk.com")
 
 
-@operation(
+@route(
     "GET",
     "/conversations",
     cursor=POSITION,
@@ -33,52 +33,52 @@ _REFERENCE_HOSTS = (".slack.com", ".zendesk.com")
     sort_direction=one_of("asc", "desc"),
     data_collection_ids=several(),
     evaluation_criteria_ids=several(),
-    **parameters_of(LIST_FILTERS),
+    **build_parameters(LIST_FILTERS),
 )
 async def list_conversations(state: State, _request: web.Request, query: JSON) -> web.StreamResponse:
-    """List summaries, newest first by default."""
+    """List conversations, newest first by default."""
     found, last = state.corpus.page(query, query["page_size"], query["cursor"])
     return json_reply({"conversations": found, "next_cursor": write_cursor(last), "has_more": last is not None})
 
 
-@operation("GET", "/conversations/resolve", agent_id=text(required=True), reference=text(required=True))
+@route("GET", "/conversations/resolve", agent_id=text(required=True), reference=text(required=True))
 async def resolve_conversation(state: State, _request: web.Request, query: JSON) -> web.StreamResponse:
-    """Return the conversation of a Slack message or a Zendesk ticket, given its URL."""
+    """Find the conversation of a Slack message or Zendesk ticket by its URL."""
     url = urlsplit(query["reference"])
     if not (url.hostname or "").endswith(_REFERENCE_HOSTS):
         raise invalid(("query", "reference"), "Input should be the URL of a Slack message or a Zendesk ticket")
     link = f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
     for candidate in state.corpus.candidates({"agent_id": query["agent_id"]}):
         if (candidate.metadata["async_metadata"] or {}).get("external_link") == link:
-            return raw_reply(state.corpus.document(candidate.record.conversation_id))
+            return raw_reply(state.corpus.document(candidate.stored.conversation_id))
     raise not_found("conversation")
 
 
-@operation("GET", _CONVERSATION, format=one_of("json", "opentelemetry", default="json"))
+@route("GET", _CONVERSATION, format=one_of("json", "opentelemetry", default="json"))
 async def get_conversation(state: State, request: web.Request, query: JSON) -> web.StreamResponse:
-    """Return a conversation in full."""
-    record = state.conversation(request)
-    if record.done_after is not None:
-        record.done_after -= 1
-        if record.done_after < 0:
-            record.status, record.done_after = "done", None
+    """Return the details of a conversation."""
+    stored = state.find_conversation(request)
+    if stored.done_after is not None:
+        stored.done_after -= 1
+        if stored.done_after < 0:
+            stored.status, stored.done_after = "done", None
     if query["format"] == "json":
-        return raw_reply(state.corpus.document(record.conversation_id))
-    details = state.corpus.details(record.conversation_id)
-    return json_reply(details | {"otlp_traces": traces_of(details)})
+        return raw_reply(state.corpus.document(stored.conversation_id))
+    details = state.corpus.details(stored.conversation_id)
+    return json_reply(details | {"otlp_traces": build_traces(details)})
 
 
-@operation("DELETE", _CONVERSATION)
+@route("DELETE", _CONVERSATION)
 async def delete_conversation(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
     """Delete a conversation."""
-    state.corpus.remove(state.conversation(request).conversation_id)
+    state.corpus.remove(state.find_conversation(request).conversation_id)
     return json_reply({})
 
 
-@operation("GET", f"{_CONVERSATION}/summary", max_messages=integer(0, default=20))
+@route("GET", f"{_CONVERSATION}/summary", max_messages=integer(0, default=20))
 async def get_conversation_summary(state: State, request: web.Request, query: JSON) -> web.StreamResponse:
-    """Return the gist of a conversation, with its messages if there are at most ``max_messages``."""
-    details = state.corpus.details(state.conversation(request).conversation_id)
+    """Return the summary of a conversation, with its messages if there are at most ``max_messages``."""
+    details = state.corpus.details(state.find_conversation(request).conversation_id)
     analysis = details["analysis"] or {}
     said = [{"role": turn["role"], "message": turn["message"]} for turn in details["transcript"] if turn["message"]]
     omitted = len(said) > query["max_messages"]
@@ -98,22 +98,13 @@ async def get_conversation_summary(state: State, request: web.Request, query: JS
     )
 
 
-@operation("POST", f"{_CONVERSATION}/feedback")
-async def create_feedback(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
-    """Rate a conversation, or take the rating back."""
-    record = state.conversation(request)
-    fields = {"feedback": Literal["like", "dislike"] | None}
-    record.feedback = (await read_body(request, fields, ignore_unknown=state.ignore_unknown)).get("feedback")
-    return json_reply({})
-
-
-@operation("GET", f"{_CONVERSATION}/sip-messages", page_size=integer(1, 100, default=30), cursor=NUMBER)
+@route("GET", f"{_CONVERSATION}/sip-messages", page_size=integer(1, 100, default=30), cursor=NUMBER)
 async def get_sip_messages(state: State, request: web.Request, query: JSON) -> web.StreamResponse:
     """List the SIP messages of a phone call."""
-    record = state.conversation(request)
+    stored = state.find_conversation(request)
     messages = [
         {
-            "call_id": f"call_of_{record.conversation_id}",
+            "call_id": f"call_of_{stored.conversation_id}",
             "phone_numbers": ["+15550199"],
             "local_address": "192.0.2.1:5060",
             "remote_address": "198.51.100.7:5060",
@@ -121,7 +112,7 @@ async def get_sip_messages(state: State, request: web.Request, query: JSON) -> w
             "raw_message": f"{line} sip:agent@example.invalid SIP/2.0\r\n\r\n",
             "error_message": "",
             "direction": "out" if number % 2 else "in",
-            "created_at_unix_micro": record.start * 1_000_000 + number,
+            "created_at_unix_micro": stored.start * 1_000_000 + number,
         }
         for number, line in enumerate(_SIP_MESSAGES)
     ]

@@ -1,4 +1,4 @@
-"""Files that users attach to a conversation."""
+"""Files of conversations."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from convai_async.testing.operations import operation
 from convai_async.testing.replies import (
     RefusedError,
+    build_headers,
     error_reply,
-    headers_of_every_reply,
     invalid,
     json_reply,
     not_found,
 )
+from convai_async.testing.routes import route
 from convai_async.testing.state import UploadedFile
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _MEDIA_TYPES = ("image/", "text/", "application/pdf", "application/json")
 
 
-@operation("POST", "/conversations/{conversation_id}/files")
+@route("POST", "/conversations/{conversation_id}/files")
 async def create_file(state: State, request: web.Request, _query: dict[str, Any]) -> web.StreamResponse:
-    """Keep an image, a PDF or a text file."""
-    conversation_id = state.conversation(request).conversation_id
+    """Store an uploaded image, PDF or text file."""
+    conversation_id = state.find_conversation(request).conversation_id
     try:
         file = (await request.post()).get("file")
     except ValueError:
@@ -42,30 +42,30 @@ async def create_file(state: State, request: web.Request, _query: dict[str, Any]
     return json_reply({"file_id": file_id})
 
 
-@operation("GET", "/conversations/{conversation_id}/files/{file_id}")
+@route("GET", "/conversations/{conversation_id}/files/{file_id}")
 async def get_file(state: State, request: web.Request, _query: dict[str, Any]) -> web.StreamResponse:
-    """Send a file as it was uploaded."""
-    file = _file(state, request)
-    headers = headers_of_every_reply() | {"content-type": file.content_type}
+    """Send an uploaded file."""
+    file = _find_file(state, request)
+    headers = build_headers() | {"content-type": file.content_type}
     return web.Response(body=bytes(file), headers=headers)
 
 
-@operation("DELETE", "/conversations/{conversation_id}/files/{file_id}")
+@route("DELETE", "/conversations/{conversation_id}/files/{file_id}")
 async def delete_file(state: State, request: web.Request, _query: dict[str, Any]) -> web.StreamResponse:
-    """Delete a file that the conversation has not used."""
-    if _file(state, request).used:
-        # The service documents that it refuses, but not with which status.
+    """Delete a file that was not used in the conversation."""
+    if _find_file(state, request).used:
+        # The documentation of the service does not name the status.
         raise RefusedError(error_reply(400, "file_already_used", "The file was used in the conversation."))
-    del state.files[_key(request)]
+    del state.files[_get_key(request)]
     return json_reply({"file_id": request.match_info["file_id"]})
 
 
-def _key(request: web.Request) -> tuple[str, str]:
+def _get_key(request: web.Request) -> tuple[str, str]:
     return request.match_info["conversation_id"], request.match_info["file_id"]
 
 
-def _file(state: State, request: web.Request) -> UploadedFile:
-    file = state.files.get(_key(request))
+def _find_file(state: State, request: web.Request) -> UploadedFile:
+    file = state.files.get(_get_key(request))
     if file is None:
         raise not_found("file")
     return file

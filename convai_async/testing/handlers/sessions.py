@@ -1,13 +1,13 @@
-"""What a conversation is started with: signed URLs and tokens."""
+"""Signed URLs and tokens, with which clients start conversations."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from convai_async.testing.operations import operation
 from convai_async.testing.parameters import boolean, text
 from convai_async.testing.replies import json_reply
+from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -22,7 +22,7 @@ _OPTIONS = {
 }
 
 
-@operation(
+@route(
     "GET",
     "/conversation/get-signed-url",
     agent_id=text(required=True),
@@ -30,7 +30,7 @@ _OPTIONS = {
     **_OPTIONS,
 )
 async def get_signed_url(state: State, request: web.Request, query: dict[str, Any]) -> web.StreamResponse:
-    """Return a URL with the options in its query."""
+    """Return a signed URL with the options in its query."""
     agent_id = state.check_agent(query["agent_id"])
     signed = {"agent_id": agent_id, "conversation_signature": state.new_id("cvtkn", 24)}
     signed |= {name: request.query[name] for name in _OPTIONS if query[name] is not None}
@@ -39,8 +39,8 @@ async def get_signed_url(state: State, request: web.Request, query: dict[str, An
     return json_reply({"signed_url": f"wss://{request.host}/v1/convai/conversation?{urlencode(signed)}"})
 
 
-@operation("GET", "/conversation/token", agent_id=text(required=True), participant_name=text(), **_OPTIONS)
+@route("GET", "/conversation/token", agent_id=text(required=True), participant_name=text(), **_OPTIONS)
 async def get_webrtc_token(state: State, _request: web.Request, query: dict[str, Any]) -> web.StreamResponse:
-    """Return a token."""
+    """Return a WebRTC token."""
     state.check_agent(query["agent_id"])
     return json_reply({"token": state.new_id("webrtc", 24), "conversation_id": state.new_id("conv", 20)})

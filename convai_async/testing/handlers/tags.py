@@ -1,4 +1,4 @@
-"""Tags, and the conversations that have them."""
+"""Tags, and their assignment to conversations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from convai_async.testing.cursors import NUMBER
-from convai_async.testing.operations import operation
 from convai_async.testing.parameters import integer, read_body
 from convai_async.testing.replies import json_reply, not_found, page_reply
+from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -23,13 +23,13 @@ _TITLE = Annotated[str, Meta(min_length=1)]
 _FIELDS = {"title": _TITLE, "description": str | None}
 
 
-@operation("GET", "/tags", page_size=integer(1, 100, default=30), cursor=NUMBER)
+@route("GET", "/tags", page_size=integer(1, 100, default=30), cursor=NUMBER)
 async def list_tags(state: State, _request: web.Request, query: JSON) -> web.StreamResponse:
     """List the tags, newest first."""
     return page_reply("conversation_tags", list(state.tags.values())[::-1], query)
 
 
-@operation("POST", "/tags")
+@route("POST", "/tags")
 async def create_tag(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
     """Create a tag."""
     fields = await read_body(request, _FIELDS, required="title", ignore_unknown=state.ignore_unknown)
@@ -46,56 +46,56 @@ async def create_tag(state: State, request: web.Request, _query: JSON) -> web.St
     return json_reply(state.tags[tag_id])
 
 
-@operation("GET", "/tags/{tag_id}")
+@route("GET", "/tags/{tag_id}")
 async def get_tag(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
     """Return a tag."""
-    return json_reply(_tag(state, request))
+    return json_reply(_find_tag(state, request))
 
 
-@operation("PATCH", "/tags/{tag_id}")
+@route("PATCH", "/tags/{tag_id}")
 async def update_tag(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
-    """Change a tag's title or description; what is left out stays."""
-    tag = _tag(state, request)
+    """Change the title or the description of a tag; a missing field does not change."""
+    tag = _find_tag(state, request)
     fields = await read_body(request, _FIELDS, ignore_unknown=state.ignore_unknown)
     tag.update({name: value for name, value in fields.items() if name in _FIELDS})
     return json_reply(tag)
 
 
-@operation("DELETE", "/tags/{tag_id}")
+@route("DELETE", "/tags/{tag_id}")
 async def delete_tag(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
-    """Delete a tag, also from every conversation."""
-    tag_id = _tag(state, request)["tag_id"]
+    """Delete a tag, and remove it from all conversations."""
+    tag_id = _find_tag(state, request)["tag_id"]
     del state.tags[tag_id]
     for conversation_id in state.corpus:
-        record = state.corpus[conversation_id]
-        if tag_id in record.tag_ids:
-            record.tag_ids.remove(tag_id)
+        stored = state.corpus[conversation_id]
+        if tag_id in stored.tag_ids:
+            stored.tag_ids.remove(tag_id)
     return json_reply(None)
 
 
-@operation("POST", "/conversations/{conversation_id}/tags")
+@route("POST", "/conversations/{conversation_id}/tags")
 async def assign_tags(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
-    """Give a conversation tags, of which it may have some already."""
-    record = state.conversation(request)
+    """Assign tags to a conversation; it can have some of them already."""
+    stored = state.find_conversation(request)
     fields = await read_body(request, {"tag_ids": list[str]}, required="tag_ids", ignore_unknown=state.ignore_unknown)
     if not all(tag_id in state.tags for tag_id in fields["tag_ids"]):
         raise not_found("tag")
-    record.tag_ids = sorted({*record.tag_ids, *fields["tag_ids"]})
+    stored.tag_ids = sorted({*stored.tag_ids, *fields["tag_ids"]})
     return json_reply(None)
 
 
-@operation("DELETE", "/conversations/{conversation_id}/tags/{tag_id}")
+@route("DELETE", "/conversations/{conversation_id}/tags/{tag_id}")
 async def unassign_tag(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
-    """Take a tag from a conversation."""
-    record = state.conversation(request)
+    """Remove a tag from a conversation."""
+    stored = state.find_conversation(request)
     tag_id = request.match_info["tag_id"]
-    if tag_id not in record.tag_ids:
+    if tag_id not in stored.tag_ids:
         raise not_found("tag")
-    record.tag_ids.remove(tag_id)
+    stored.tag_ids.remove(tag_id)
     return json_reply(None)
 
 
-def _tag(state: State, request: web.Request) -> JSON:
+def _find_tag(state: State, request: web.Request) -> JSON:
     tag = state.tags.get(request.match_info["tag_id"])
     if tag is None:
         raise not_found("tag")

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LARGEST_INTEGER = 2**63 - 1
+INT64_MAX = 2**63 - 1
 """Larger ones fit into no database, and Python refuses to write out those of thousands of digits."""
 MAX_PAGE_SIZE = 100
 MAX_SEARCH_PAGE_SIZE = 50
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)
 
 
-def optional(validate: Callable[[str, Any], T], parameter: str, value: object) -> T | None:
+def validate_optional(validate: Callable[[str, Any], T], parameter: str, value: object) -> T | None:
     """Return a value after this check, or None without a check."""
     return None if value is None else validate(parameter, value)
 
@@ -79,7 +79,7 @@ def validate_texts(parameter: str, value: str | Sequence[str], most: int | None 
     return tuple(validate_text(parameter, text) for text in texts)
 
 
-def validate_number(parameter: str, value: int, smallest: int, largest: int = LARGEST_INTEGER) -> int:
+def validate_integer(parameter: str, value: int, smallest: int, largest: int = INT64_MAX) -> int:
     """Return a whole number within these bounds.
 
     Raises:
@@ -87,8 +87,8 @@ def validate_number(parameter: str, value: int, smallest: int, largest: int = LA
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not smallest <= value <= largest:
-        bounds = f", {smallest} or more" if largest == LARGEST_INTEGER else f" from {smallest} to {largest}"
-        raise InvalidArgumentError(parameter, f"must be a whole number{bounds}, got {shown(value)}")
+        bounds = f", {smallest} or more" if largest == INT64_MAX else f" from {smallest} to {largest}"
+        raise InvalidArgumentError(parameter, f"must be a whole number{bounds}, got {format_value(value)}")
     return value
 
 
@@ -98,7 +98,7 @@ def validate_page_size(page_size: int | None, largest: int = MAX_PAGE_SIZE) -> i
     Raises:
         InvalidArgumentError: It is not a whole number from 1 to the largest.
     """
-    return None if page_size is None else validate_number("page_size", page_size, 1, largest)
+    return None if page_size is None else validate_integer("page_size", page_size, 1, largest)
 
 
 def validate_seconds(parameter: str, value: float, *, positive: bool = False) -> None:
@@ -110,7 +110,7 @@ def validate_seconds(parameter: str, value: float, *, positive: bool = False) ->
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not value >= 0 or (positive and value == 0):
         bounds = "more than 0" if positive else "0 or more"
-        raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {format_value(value)}")
 
 
 def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the value that is checked
@@ -120,7 +120,7 @@ def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the va
         InvalidArgumentError: It is something else.
     """
     if not isinstance(value, bool):
-        raise InvalidArgumentError(parameter, f"must be True or False, got {shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be True or False, got {format_value(value)}")
     return value
 
 
@@ -132,7 +132,7 @@ def validate_choice(parameter: str, value: T, choices: Collection[T]) -> T:
     """
     if value not in choices:
         *others, last = map(repr, choices)
-        raise InvalidArgumentError(parameter, f"must be {', '.join(others)} or {last}, got {shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be {', '.join(others)} or {last}, got {format_value(value)}")
     return value
 
 
@@ -143,7 +143,7 @@ def validate_media_type(parameter: str, value: str) -> str:
         InvalidArgumentError: It is something else.
     """
     if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
-        raise InvalidArgumentError(parameter, f"must be a media type, such as 'image/png', got {shown(value)}")
+        raise InvalidArgumentError(parameter, f"must be a media type, such as 'image/png', got {format_value(value)}")
     return value
 
 
@@ -157,6 +157,6 @@ def validate_order(low_name: str, low: int | None, high_name: str, high: int | N
         raise InvalidArgumentError(low_name, f"{low} is more than {high_name}, {high}: nothing can match")
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Return how a value stands in an error message."""
-    return "a huge number" if isinstance(value, int) and abs(value) > LARGEST_INTEGER else repr(value)
+    return "a huge number" if isinstance(value, int) and abs(value) > INT64_MAX else repr(value)

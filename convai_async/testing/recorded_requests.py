@@ -1,4 +1,4 @@
-"""The requests that a fake service received."""
+"""Records the requests that a fake service receives."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 import msgspec
 
-from convai_async.testing.operations import check_operation
+from convai_async.testing.routes import validate_operation
 
 
 class RecordedRequest(msgspec.Struct, frozen=True):
-    """A request that a fake service was sent.
+    """A request that a fake service received.
 
     Attributes:
-        operation: Which operation it asked for, such as ``"get_conversation"``; empty if it is for no known operation.
+        operation: The operation, such as ``"get_conversation"``; empty if the path or method is unknown.
         method: The HTTP method.
-        path: The path, as it was sent.
-        query: The query's pairs, decoded; a name may stand several times.
-        headers: The headers but for the key; names in any case.
-        body: The body; empty for uploads, which `FakeConvAI.files` has.
-        authorized: Whether it had the key that the service accepts, once.
+        path: The path as sent, percent-encoded.
+        query: The decoded query pairs; a name can occur several times.
+        headers: The headers without the API key; lookups ignore case.
+        body: The body; empty for uploads, which are in `FakeConvAI.files`.
+        authorized: Whether the request had the accepted API key, exactly once.
     """
 
     operation: str
@@ -33,12 +33,12 @@ class RecordedRequest(msgspec.Struct, frozen=True):
 
     @property
     def json(self) -> Any:
-        """The body, decoded from JSON; None without a body."""
+        """The decoded JSON body; None if there is no body."""
         return msgspec.json.decode(self.body) if self.body else None
 
 
 class RecordedRequests(list[RecordedRequest]):
-    """The requests that a fake service received, in order: a list that can be filtered by calling it.
+    """The received requests in order. Call the list to filter it.
 
     ::
 
@@ -61,19 +61,19 @@ class RecordedRequests(list[RecordedRequest]):
         path: str | None = None,
         query: Mapping[str, str] | None = None,
     ) -> list[RecordedRequest]:
-        """Return those that match all that is given.
+        """Return the requests that match all given arguments.
 
         Args:
-            operation: Of this operation, such as ``"get_conversation"``.
-            method: With this method.
-            path: Whose path holds this text.
-            query: Whose query has these pairs; it may have others too.
+            operation: The operation, such as ``"get_conversation"``.
+            method: The HTTP method.
+            path: A part of the path.
+            query: Pairs that the query contains.
 
         Raises:
-            ValueError: There is no such operation.
+            ValueError: The operation is unknown.
         """
         if operation is not None:
-            check_operation(operation)
+            validate_operation(operation)
         return [
             each
             for each in self

@@ -1,4 +1,4 @@
-"""One example of each kind of tool call and tool result that the contract knows."""
+"""Generates tool calls and results of every kind in the OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SYSTEM_RESULTS: tuple[JSON, ...] = (
 )
 
 
-def _result(request_id: str, tool_name: str, value: Any, seconds: float) -> JSON:
+def _build_result(request_id: str, tool_name: str, value: Any, seconds: float) -> JSON:
     return {
         "request_id": request_id,
         "tool_name": tool_name,
@@ -76,7 +76,7 @@ def _result(request_id: str, tool_name: str, value: Any, seconds: float) -> JSON
     }
 
 
-def _webhook_details(tool_name: str) -> JSON:
+def _build_webhook_details(tool_name: str) -> JSON:
     return {
         "type": "webhook",
         "method": "POST",
@@ -88,9 +88,11 @@ def _webhook_details(tool_name: str) -> JSON:
     }
 
 
-def webhook(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
-    """Return the type of call, the result, and the call's details, of a webhook tool."""
-    result = _result(request_id, tool_name, {"ok": True, "reference": f"R{rng.randrange(10**6)}"}, _latency(rng))
+def build_webhook_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Build the type of call, the result, and the details of the call of a webhook tool."""
+    result = _build_result(
+        request_id, tool_name, {"ok": True, "reference": f"R{rng.randrange(10**6)}"}, _draw_latency(rng)
+    )
     result["dynamic_variable_updates"] = [
         {
             "variable_name": "reference",
@@ -101,17 +103,21 @@ def webhook(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, 
             "tool_request_id": request_id,
         }
     ]
-    return {"type": "webhook"}, result | {"type": "webhook"}, _webhook_details(tool_name)
+    return {"type": "webhook"}, result | {"type": "webhook"}, _build_webhook_details(tool_name)
 
 
-def client(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
-    """Return the same of a tool that the client runs."""
+def build_client_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Build the same for a tool that the client runs."""
     details = {"type": "client", "parameters": '{"page": "orders"}'}
-    return {"type": "client"}, _result(request_id, tool_name, "shown", _latency(rng)) | {"type": "client"}, details
+    return (
+        {"type": "client"},
+        _build_result(request_id, tool_name, "shown", _draw_latency(rng)) | {"type": "client"},
+        details,
+    )
 
 
-def mcp(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
-    """Return the same of a tool on an MCP server."""
+def build_mcp_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Build the same for a tool of an MCP server."""
     details = {
         "type": "mcp",
         "mcp_server_id": "mcp_1",
@@ -123,43 +129,48 @@ def mcp(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON
         "mcp_tool_name": tool_name,
         "mcp_tool_description": "Looks into the warehouse.",
     }
-    return {"type": "mcp"}, _result(request_id, tool_name, {"stock": 4}, _latency(rng)) | {"type": "mcp"}, details
+    return (
+        {"type": "mcp"},
+        _build_result(request_id, tool_name, {"stock": 4}, _draw_latency(rng)) | {"type": "mcp"},
+        details,
+    )
 
 
-def integration(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
-    """Return the same of a tool of an integration."""
+def build_integration_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Build the same for a tool of an integration."""
     ids = {"integration_id": "int_1", "credential_id": "cred_1", "integration_connection_id": "conn_1"}
-    details = {"type": "api_integration_webhook", **ids, "webhook_details": _webhook_details(tool_name)}
-    result = _result(request_id, tool_name, {"event": "created"}, _latency(rng))
+    details = {"type": "api_integration_webhook", **ids, "webhook_details": _build_webhook_details(tool_name)}
+    result = _build_result(request_id, tool_name, {"event": "created"}, _draw_latency(rng))
     result |= {"error_type": "", "raw_error_message": ""}
     return {"type": "api_integration_webhook"}, result | {"type": "api_integration_webhook", **ids}, details
 
 
-def untyped(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
-    """Return the same of a tool whose type the service left null."""
-    result = _result(request_id, tool_name, "no answer", _latency(rng)) | {"is_error": True, "type": None}
+def build_untyped_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Build the same for a tool whose type is null."""
+    result = _build_result(request_id, tool_name, "no answer", _draw_latency(rng)) | {"is_error": True, "type": None}
     return {"type": None}, result, None
 
 
-def system(request_id: str, _tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
-    """Return the same of one of the service's own tools, with any of their results."""
+def build_system_tool(request_id: str, _tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Build the same for a system tool, with a random result."""
     result = rng.choice(SYSTEM_RESULTS)
     name = str(result["result_type"]).removesuffix("_success").removesuffix("_error")
-    return {"type": "system", "tool_name": name}, system_result(request_id, name, result), None
+    return {"type": "system", "tool_name": name}, build_system_result(request_id, name, result), None
 
 
-def system_result(request_id: str, tool_name: str, result: JSON) -> JSON:
-    """Return a system tool's result."""
+def build_system_result(request_id: str, tool_name: str, result: JSON) -> JSON:
+    """Build the result of a system tool."""
     failed = result.get("status") == "error"
-    return _result(request_id, tool_name, result, 0.0) | {"type": "system", "result": result, "is_error": failed}
+    return _build_result(request_id, tool_name, result, 0.0) | {"type": "system", "result": result, "is_error": failed}
 
 
-def workflow(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
-    """Return the same of a workflow, whose steps hold tool calls and results of all kinds again."""
+def build_workflow_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
+    """Build the same for a workflow, whose steps contain tool calls and results of other kinds."""
     nested = [
-        make(f"{request_id}_{number}", tool_name, rng) for number, make in enumerate((webhook, integration, untyped))
+        make(f"{request_id}_{number}", tool_name, rng)
+        for number, make in enumerate((build_webhook_tool, build_integration_tool, build_untyped_tool))
     ]
-    inner = _result(f"{request_id}_inner", "inner_workflow", "", 0.4) | {
+    inner = _build_result(f"{request_id}_inner", "inner_workflow", "", 0.4) | {
         "type": "workflow",
         "result": {"steps": [{"step_latency_secs": 0.1, "type": "max_iterations_exceeded", "max_iterations": 8}]},
     }
@@ -170,23 +181,26 @@ def workflow(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON,
             "type": "nested_tools",
             "node_id": "node_2",
             "requests": [
-                call_of(f"{request_id}_{number}", tool_name, kind, details)
+                build_call(f"{request_id}_{number}", tool_name, kind, details)
                 for number, (kind, _, details) in enumerate(nested)
             ],
             "results": [
                 *(result for _, result, _ in nested),
-                system_result(f"{request_id}_system", "skip_turn", SYSTEM_RESULTS[7]),
+                build_system_result(f"{request_id}_system", "skip_turn", SYSTEM_RESULTS[7]),
                 inner,
             ],
             "is_successful": True,
         },
     ]
-    result = _result(request_id, tool_name, "", _latency(rng)) | {"type": "workflow", "result": {"steps": steps}}
+    result = _build_result(request_id, tool_name, "", _draw_latency(rng)) | {
+        "type": "workflow",
+        "result": {"steps": steps},
+    }
     return {"type": "workflow"}, result, None
 
 
-def call_of(request_id: str, tool_name: str, kind: JSON, details: JSON | None) -> JSON:
-    """Return a tool call."""
+def build_call(request_id: str, tool_name: str, kind: JSON, details: JSON | None) -> JSON:
+    """Build a tool call."""
     return {
         "request_id": request_id,
         "tool_name": tool_name,
@@ -197,8 +211,8 @@ def call_of(request_id: str, tool_name: str, kind: JSON, details: JSON | None) -
     }
 
 
-def with_tool_id(call: JSON, result: JSON) -> None:
-    """Add the tool's id to a call and its result; calls of the service's own tools have none."""
+def add_tool_id(call: JSON, result: JSON) -> None:
+    """Add the tool's id to a call and its result; calls of system tools have none."""
     name = call["tool_name"]
     if call.get("type") == "system":
         call["tool_id"], result["tool_id"] = None, f"__system_{name}"
@@ -206,17 +220,17 @@ def with_tool_id(call: JSON, result: JSON) -> None:
         call["tool_id"] = result["tool_id"] = f"mcp:mcp_1:{name}" if call.get("type") == "mcp" else f"tool_{name}"
 
 
-def _latency(rng: random.Random) -> float:
+def _draw_latency(rng: random.Random) -> float:
     return round(rng.uniform(0.05, 2.5), 3)
 
 
 VARIANTS: tuple[Callable[[str, str, random.Random], tuple[JSON, JSON, JSON | None]], ...] = (
-    webhook,
-    system,
-    workflow,
-    client,
-    mcp,
-    integration,
-    untyped,
+    build_webhook_tool,
+    build_system_tool,
+    build_workflow_tool,
+    build_client_tool,
+    build_mcp_tool,
+    build_integration_tool,
+    build_untyped_tool,
 )
-"""The kinds of tools, the commonest first."""
+"""The kinds of tools, the most common first."""

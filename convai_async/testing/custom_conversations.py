@@ -1,4 +1,4 @@
-"""Conversations of a test's own: what it gives, completed to documents like the service's."""
+"""Completes the conversations that tests add to documents like those of the service."""
 
 from __future__ import annotations
 
@@ -7,31 +7,29 @@ from typing import Any
 
 JSON = dict[str, Any]
 Transcript = Sequence[tuple[str, str | None] | Mapping[str, Any]]
-"""What was said: pairs of a role, ``"user"`` or ``"agent"``, and a text, or turns as the service has them."""
+"""The turns of a conversation: ``(role, text)`` pairs, or dicts in the service's form."""
 
 _SECONDS_PER_TURN = 6
 _ROLES = frozenset({"user", "agent"})
 
 
 def read_transcript(transcript: Transcript, agent_id: str) -> list[JSON]:
-    """Return the turns of a transcript, with a default for every field that was not given.
+    """Return the turns as JSON, with defaults for the fields that were not given.
 
     Raises:
-        ValueError: A turn has no role, or one that the service does not know.
+        ValueError: A turn is not a pair or a dict, or its role is invalid.
     """
-    return [_read_turn(turn, number, agent_id) for number, turn in enumerate(transcript)]
+    return [_complete_turn(turn, number, agent_id) for number, turn in enumerate(transcript)]
 
 
-def _read_turn(turn: tuple[str, str | None] | Mapping[str, Any], number: int, agent_id: str) -> JSON:
+def _complete_turn(turn: tuple[str, str | None] | Mapping[str, Any], number: int, agent_id: str) -> JSON:
     if not isinstance(turn, Mapping):
         if isinstance(turn, str) or len(turn) != 2:  # noqa: PLR2004
-            raise ValueError(
-                f"turn {number} of the transcript is {turn!r}: give a pair of a role and a text, or a dict"
-            )
+            raise ValueError(f"transcript[{number}] must be a (role, text) pair or a dict, got {turn!r}")
         turn = dict(zip(("role", "message"), turn, strict=True))
     given = dict(turn)
     if given.get("role") not in _ROLES:
-        raise ValueError(f"turn {number} of the transcript needs a role, 'user' or 'agent', not {given.get('role')!r}")
+        raise ValueError(f"transcript[{number}]: role must be 'user' or 'agent', got {given.get('role')!r}")
     agent = given["role"] == "agent"
     return {
         "agent_metadata": {"agent_id": agent_id, "branch_id": None, "workflow_node_id": None} if agent else None,
@@ -50,19 +48,19 @@ def _read_turn(turn: tuple[str, str | None] | Mapping[str, Any], number: int, ag
     } | given
 
 
-def complete(document: JSON, given: JSON) -> JSON:
-    """Return a document with what was given in place of what was made up."""
+def complete_document(document: JSON, given: JSON) -> JSON:
+    """Replace the fields of a generated document with those that a test gave."""
     if "transcript" in given:
-        document |= _told_by(given["transcript"])
-        document["metadata"]["call_duration_secs"] = _duration(given["transcript"])
+        document |= _count_messages(given["transcript"])
+        document["metadata"]["call_duration_secs"] = _compute_duration(given["transcript"])
         if document["analysis"] is not None:
             document["analysis"] |= {"evaluation_criteria_results": {}, "data_collection_results": {}}
-            document["analysis"] |= _gist(given["transcript"])
+            document["analysis"] |= _write_summary(given["transcript"])
     elif "agent_id" in given:
         _rename_agent(document, given["agent_id"])
     if document["status"] != "done":
         given = given | {"analysis": None}
-    return _merged(document, given)
+    return _merge(document, given)
 
 
 def _rename_agent(document: JSON, agent_id: str) -> None:
@@ -71,39 +69,39 @@ def _rename_agent(document: JSON, agent_id: str) -> None:
             agent["agent_id"] = agent_id
 
 
-def _told_by(transcript: list[JSON]) -> JSON:
+def _count_messages(transcript: list[JSON]) -> JSON:
     agents = [turn["agent_metadata"] for turn in transcript if turn["agent_metadata"]]
     visited = {(agent["agent_id"], agent.get("branch_id")): None for agent in agents}
     return {
-        "user_message_count": _messages(transcript, "user"),
-        "agent_message_count": _messages(transcript, "agent"),
+        "user_message_count": _count_role(transcript, "user"),
+        "agent_message_count": _count_role(transcript, "agent"),
         "visited_agents": [{"agent_id": agent_id, "branch_id": branch_id} for agent_id, branch_id in visited],
     }
 
 
-def _messages(transcript: list[JSON], role: str) -> int:
+def _count_role(transcript: list[JSON], role: str) -> int:
     return sum(bool(turn["message"]) for turn in transcript if turn["role"] == role)
 
 
-def _duration(transcript: list[JSON]) -> int:
+def _compute_duration(transcript: list[JSON]) -> int:
     return int(transcript[-1]["time_in_call_secs"]) + _SECONDS_PER_TURN if transcript else 0
 
 
-def _gist(transcript: list[JSON]) -> JSON:
-    said = next((turn["message"] for turn in transcript if turn["role"] == "user" and turn["message"]), "Nothing")
-    return {"call_summary_title": said[:60], "transcript_summary": f"The user said: {said}"}
+def _write_summary(transcript: list[JSON]) -> JSON:
+    first = next((turn["message"] for turn in transcript if turn["role"] == "user" and turn["message"]), "Nothing")
+    return {"call_summary_title": first[:60], "transcript_summary": f"The user said: {first}"}
 
 
-def _merged(document: JSON, given: Mapping[str, Any]) -> JSON:
+def _merge(document: JSON, given: Mapping[str, Any]) -> JSON:
     merged = dict(document)
     for name, value in given.items():
         old = document.get(name)
-        merged[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+        merged[name] = _merge(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
     return merged
 
 
-def summarize(details: JSON, *, with_text: bool) -> JSON:
-    """Return the line in the list of a conversation."""
+def build_summary(details: JSON, *, with_text: bool) -> JSON:
+    """Build the list item of a conversation from its details."""
     metadata, analysis = details["metadata"], details["analysis"] or {}
     users, agents = details["user_message_count"], details["agent_message_count"]
     shared = ("agent_id", "branch_id", "version_id", "agent_name", "conversation_id", "status", "tag_ids")
