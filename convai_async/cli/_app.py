@@ -7,7 +7,7 @@ import importlib
 
 import click
 
-from convai_async import __version__
+from convai_async._version import __version__
 from convai_async.cli import _output
 from convai_async.cli._exit_codes import (
     EXIT_CODES,
