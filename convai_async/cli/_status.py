@@ -64,7 +64,7 @@ def _format_lines(archive: Path, status: ArchiveStatus, times: TimeFormatter) ->
     if status.undecodable:
         yield f"{status.undecodable:>9,} stored as raw JSON only (see the column decode_error)"
     for window in status.windows:
-        yield f"complete {_format_window(window, times)}"
+        yield f"list complete {_format_window(window, times)}"
     if status.last_run is not None:
         yield f"last harvest: {_format_run(status.last_run, times)}"
 
@@ -80,4 +80,4 @@ def _format_run(run: HarvestRun, times: TimeFormatter) -> str:
         return f"{began}, still running or killed"
     report = run.report or {}
     how = "interrupted" if report.get("interrupted") else "finished"
-    return f"{began}, {how} {times.format(run.ended_unix_secs)}: {report.get('fetched') or 0:,} fetched"
+    return f"{began}, {how} {times.format(run.ended_unix_secs)}, {report.get('fetched') or 0:,} fetched"

@@ -13,6 +13,7 @@ import pytest
 from command_line import COMMAND, run_in_shell
 from unmeasured import unmeasured
 
+import convai_async.cli
 from convai_async import __version__
 from convai_async.cli._app import app, run
 from convai_async.cli._exit_codes import EXIT_CODES
@@ -151,3 +152,27 @@ def test_argument_after_sandbox_prints_how_to_order_arguments(capsys: pytest.Cap
     assert "'calls.db' is not a number: put --sandbox after the other arguments" in capsys.readouterr().err
     assert run(["list", "--sandbox", "0"]) == 2
     assert "x>=1" in capsys.readouterr().err
+
+
+def test_app_is_the_public_click_group_with_documented_commands_and_options() -> None:
+    assert convai_async.cli.app is app
+    assert isinstance(app, click.Group)
+    context = click.Context(app)
+    for name in app.list_commands(context):
+        command = app.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert command.help
+        options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+        assert [option.name for option in options if not option.help] == []
+
+
+def test_import_of_cli_does_not_import_click() -> None:
+    script = "import sys; import convai_async.cli; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-P", "-c", script], check=True, capture_output=True, text=True)
+    assert not {"click", "rich", "convai_async.cli._app"} & set(result.stdout.split())
+
+
+def test_unknown_attribute_of_cli_raises_attributeerror() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'application'"):
+        convai_async.cli.application  # noqa: B018 - the access is the test

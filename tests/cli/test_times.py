@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convai_async.cli._app import app
+from convai_async.cli._app import app, run
 from convai_async.cli._times import TIME_FORMATS, parse_time
 
 pytest_plugins = ["cli_fixtures"]
@@ -122,3 +123,16 @@ def test_since_is_local_time_unless_utc_is_given(monkeypatch: pytest.MonkeyPatch
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    "options", [["--since", "2026-02-01", "--until", "2026-01-01"], ["--until", "7d", "--since", "1d"]]
+)
+@pytest.mark.parametrize(
+    "command", [["list"], ["search", "none.db", "text"], ["export", "none.db", "-"], ["harvest", "none.db"]]
+)
+def test_since_later_than_until_is_a_usage_error(
+    command: list[str], options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*command, *options]) == 2
+    assert re.match(r"convai-async: --since \(.+\) must be earlier than --until \(.+\)\n", capsys.readouterr().err)
