@@ -57,6 +57,7 @@ def writer(tmp_path: Path) -> Iterator[ArchiveWriter]:
         (NOW - 5_000, NOW - 1_000, {"old"}),
         (0, 0, set()),
     ],
+    ids=["everything", "from-1", "until-now", "from-new", "from-after-new", "until-new", "old-until-new", "empty"],
 )
 def test_conversation_without_credible_start_is_in_every_range(
     writer: ArchiveWriter, tmp_path: Path, since: int | None, until: int | None, credible: set[str]
