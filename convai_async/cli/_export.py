@@ -53,7 +53,7 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
     The file name selects the format:
 
     \b
-    .jsonl    the service's JSON, unchanged; `import` can read it
+    .jsonl    the JSON of the service, unchanged; can be imported again
     .csv      the columns of one table (see --table)
     .parquet  the columns of all tables, with turns and tool calls nested
 
