@@ -98,13 +98,13 @@ def harvest_command(archive: Path, *, lookback: int, as_json: bool, utc: bool, *
     Ctrl-C waits up to 30 seconds for running requests; a second Ctrl-C stops immediately. Saved conversations are
     never lost.
     """
-    clock = TimeFormatter(utc=utc)
-    with create_display(clock, as_json=as_json) as progress:
+    times = TimeFormatter(utc=utc)
+    with create_display(times, as_json=as_json) as progress:
         report = asyncio.run(_harvest(archive, progress, lookback=timedelta(days=lookback), **options))
     try:
-        print_output(encode_report("report", report) if as_json else _format_summary(archive, report, clock))
+        print_output(encode_report("report", report) if as_json else _format_summary(archive, report, times))
     except OutputError:
-        print_note(f"The harvest finished: {_format_summary(archive, report, clock)}")
+        print_note(f"report of the harvest: {_format_summary(archive, report, times)}")
         raise
     if report.interrupted:
         return EXIT_INTERRUPTED

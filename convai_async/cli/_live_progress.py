@@ -108,9 +108,8 @@ class LiveProgress:
             facts.append(Text(f"waiting until {self._times.format(report.waiting_until_unix_secs)[11:]}", "yellow"))
         if report.failed:
             facts.append(Text(f"{report.failed:,} failed", "red"))
-        if (
-            total is not None and total > report.handled and done_per_sec
-        ):  # there is no total for recordings, which come last
+        # Recordings come last and have no total.
+        if total is not None and total > report.handled and done_per_sec:
             facts.append(Text(f"about {format_duration((total - report.handled) / done_per_sec)} left"))
         if report.recordings:
             facts.append(Text(f"{report.recordings:,} recordings"))

@@ -83,7 +83,7 @@ def watch_command(  # noqa: PLR0913 - the options, each by its name
     settings = {"agent_id": agent_id, "since": since, "interval": interval}
     failed = asyncio.run(_watch(words, settings, connection, as_json=as_json))
     if failed:
-        print_note(f"the command failed for {failed:,} conversations")
+        print_note(f"failed commands: {failed:,}")
     return EXIT_SOME_FAILED if failed else 0
 
 

@@ -26,7 +26,7 @@ def test_harvest_prints_its_counts(service: FakeConvAI, archive: Path, capsys: p
     assert run(["harvest", str(archive), "--base-url", service.url]) == 0
     out, err = capsys.readouterr()
     assert re.search(r"calls\.db: 40 found, 40 fetched \(\d+/s\), 0 unchanged, 0 failed", out)
-    assert err.count("\n") == 1, "one line at once, and no more within seconds"
+    assert err.count("\n") == 1, "the first line, and no more within ten seconds"
     assert run(["harvest", str(archive), "--base-url", service.url]) == 0
     assert "found, 0 fetched (0/s)" in capsys.readouterr().out
 
@@ -131,7 +131,7 @@ def test_harvest_on_a_terminal_shows_a_progress_bar_and_the_counts(service: Fake
 def test_harvest_with_unwritable_report_keeps_the_archive(service: FakeConvAI, archive: Path, ending: str) -> None:
     result = run_in_shell(f"convai-async harvest {archive} --base-url {service.url} {ending}")
     assert result.returncode == 3
-    assert "The harvest finished: " in result.stderr
+    assert "report of the harvest: " in result.stderr
     assert "40 found, 40 fetched" in result.stderr
     assert "Traceback" not in result.stderr
     assert count_conversations(archive) == 40

@@ -47,7 +47,7 @@ def test_first_ctrl_c_finishes_running_requests_and_the_same_command_resumes(
         kept = count_conversations(archive)
         assert 0 < kept < 3000
         fetched = len(fake.requests("get_conversation"))
-        assert fetched == kept, "what was in flight was written"
+        assert fetched == kept, "running requests were finished and written"
         assert run(["status", str(archive)]) == 0
         subprocess.run(command, check=True, env=env, capture_output=True)
         assert count_conversations(archive) == 3000
@@ -84,7 +84,7 @@ def test_sigkill_loses_at_most_one_batch(archive: Path) -> None:
         subprocess.run(command, check=True, env=env, capture_output=True)
         assert count_conversations(archive) == 3000
         repeated = len(fake.requests("get_conversation")) - 3000
-        assert 0 <= repeated <= 100 + 100 + 128, "a batch that is written, one that waits, and what was in flight"
+        assert 0 <= repeated <= 100 + 100 + 128, "the batch being written, the next batch and the running requests"
         raw = sqlite3.connect(archive)
         rows = raw.execute("SELECT conversation_id, raw FROM conversations").fetchall()
         raw.close()

@@ -49,7 +49,7 @@ def test_progress_fits_80_columns_and_shows_the_most_important_numbers() -> None
     progress = LiveProgress(UTC_TIMES, monotonic=lambda: next(seconds))
     report = HarvestReport(found=99, to_list=156, concurrency=8)
     progress.update(report)
-    assert render_lines(progress, 80)[0].endswith(" 0 so far"), "from one page there is no telling how many there are"
+    assert render_lines(progress, 80)[0].endswith(" 0 so far"), "one page is not enough to estimate the total"
     report.found, report.to_list, report.fetched, report.failed, report.concurrency = 2000, 4000, 900, 100, 128
     report.unchanged, report.reached_unix_secs = 500, 1_767_225_600
     bar, facts = render_lines(progress, 80)
@@ -59,7 +59,7 @@ def test_progress_fits_80_columns_and_shows_the_most_important_numbers() -> None
     report.found, report.to_list, report.fetched, report.recordings = 6000, 0, 5400, 7
     bar, facts = render_lines(progress, 80)
     assert bar.endswith("100%  6,000 of 6,000 found")
-    assert "100 failed, 7 recordings, " in facts, "how long the recordings will take is not known"
+    assert "100 failed, 7 recordings, " in facts, "there is no estimate for recordings"
 
 
 @given(
