@@ -14,8 +14,7 @@ from convai_async.cli._exit_codes import EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._options import add_connection_options, format_examples, get_source_name, open_client
 from convai_async.cli._output import print_note, print_output
-from convai_async.errors import AuthenticationError
-from convai_async.harvest._fetching import is_missing
+from convai_async.errors import AuthenticationError, NotFoundError
 
 if TYPE_CHECKING:
     from convai_async.client import ConvAIClient
@@ -118,4 +117,9 @@ async def _delete_at_service(client: ConvAIClient, ids: list[str]) -> dict[str, 
 
 
 def _find_failures(errors: dict[str, ConvAIError]) -> set[str]:
-    return {conversation_id for conversation_id, error in errors.items() if not is_missing(error)}
+    """Return the ids that could not be deleted; conversations that do not exist count as deleted."""
+    return {
+        conversation_id
+        for conversation_id, error in errors.items()
+        if not (isinstance(error, NotFoundError) and error.is_from_service)
+    }

@@ -22,7 +22,8 @@ from convai_async.cli._output import print_output
 def import_command(archive: Path, file: Path) -> int:
     """Import FILE into ARCHIVE, which is created if it does not exist.
 
-    FILE is a .jsonl, .jsonl.gz or .jsonl.zst file written by the command export. Conversations with the same id are replaced.
+    FILE is a .jsonl, .jsonl.gz or .jsonl.zst file written by the command export. Conversations with the same id are
+    replaced.
     """
     count = import_jsonl(archive, file)
     print_output(f"{archive}: imported {count:,} conversations")

@@ -66,3 +66,17 @@ def test_delete_removes_from_the_archive_only_what_the_service_deleted(
     assert f"{kept}: DELETE" in err
     assert count_conversations(archive) == 37
     assert run(["show", kept, "--archive", str(archive)]) == 0
+
+
+def test_404_page_of_a_proxy_is_a_failure_and_keeps_the_conversation_in_the_archive(
+    service: FakeConvAI, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["harvest", str(archive), "--base-url", service.url]) == 0
+    conversation_id = next(iter(service.conversations))
+    service.faults.add(faults.html(404), operation="delete_conversation", times=None)
+    capsys.readouterr()
+    assert run(["delete", conversation_id, "--archive", str(archive), "--yes", "--base-url", service.url]) == 1
+    out, err = capsys.readouterr()
+    assert f"0 deleted, 0 not found; 0 removed from {archive}" in out
+    assert f"{conversation_id}: DELETE" in err
+    assert count_conversations(archive) == 40
