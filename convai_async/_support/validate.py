@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from convai_async.errors import InvalidArgumentError
@@ -155,6 +157,28 @@ def validate_order(low_name: str, low: int | None, high_name: str, high: int | N
     """
     if low is not None and high is not None and low > high:
         raise InvalidArgumentError(low_name, f"{low} is more than {high_name}, {high}: nothing can match")
+
+
+def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
+    """Return a datetime or unix seconds as whole unix seconds.
+
+    Args:
+        name: The name of the parameter, for errors.
+        value: An aware datetime, or unix seconds.
+        up: Whether to round up; down by default.
+
+    Raises:
+        InvalidArgumentError: The value is a datetime without a time zone, or neither a datetime nor a number.
+    """
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise InvalidArgumentError(
+                name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
+            )
+        value = value.timestamp()
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= INT64_MAX:  # nan is not
+        return math.ceil(value) if up else math.floor(value)
+    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, got {format_value(value)}")
 
 
 def format_value(value: object) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from convai_async.archive._export import import_jsonl
+from convai_async.archive import Archive
 from convai_async.cli._options import format_examples
 from convai_async.cli._output import print_output
 
@@ -25,6 +25,7 @@ def import_command(archive: Path, file: Path) -> int:
     FILE is a .jsonl, .jsonl.gz or .jsonl.zst file written by the command export. Conversations with the same id are
     replaced.
     """
-    count = import_jsonl(archive, file)
+    with Archive.open(archive, create=True) as opened:
+        count = opened.import_(file)
     print_output(f"{archive}: imported {count:,} conversations")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -176,3 +177,16 @@ def test_import_of_cli_does_not_import_click() -> None:
 def test_unknown_attribute_of_cli_raises_attributeerror() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'application'"):
         convai_async.cli.application  # noqa: B018 - the access is the test
+
+
+def test_command_line_imports_only_public_modules_of_other_packages() -> None:
+    private = []
+    for module in Path(convai_async.cli.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("convai_async."):
+                package, *names = node.module.split(".")[1:]
+                if package not in {"_support", "_version", "cli"} and any(
+                    name.startswith("_") for name in [package, *names, *(alias.name for alias in node.names)]
+                ):
+                    private.append(f"{module.name}: {node.module}")
+    assert private == []

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import resource
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from command_line import COMMAND, run_in_shell
 
-from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.testing import FakeConvAI, faults
 
@@ -97,12 +98,11 @@ def limit_memory() -> None:
 
 
 def test_out_of_memory_prints_one_line_and_exits_with_1(harvested: Path) -> None:
-    with ArchiveWriter(harvested, "sandbox:30") as writer:
-        row = writer._connection.execute("SELECT conversation_id FROM conversations").fetchone()
-        huge = b'{"conversation_id": "x", "transcript": [%s{}]}' % (b"{}," * 5_000_000)
-        with writer._connection:
-            writer._connection.execute("UPDATE conversations SET raw = ? WHERE conversation_id = ?", (huge, row[0]))
-    command = [*COMMAND, "show", row[0], "--archive", str(harvested)]
+    huge = b'{"conversation_id": "x", "transcript": [%s{}]}' % (b"{}," * 5_000_000)
+    with closing(sqlite3.connect(harvested)) as connection, connection:
+        (conversation_id,) = connection.execute("SELECT conversation_id FROM conversations").fetchone()
+        connection.execute("UPDATE conversations SET raw = ? WHERE conversation_id = ?", (huge, conversation_id))
+    command = [*COMMAND, "show", conversation_id, "--archive", str(harvested)]
     result = subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=limit_memory)
     assert result.returncode == 1
     assert result.stderr == "convai-async: out of memory\n"

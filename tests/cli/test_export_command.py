@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from archives import import_file
 from command_line import count_conversations
 
 from convai_async.archive import Archive
-from convai_async.archive._export import export, export_to_stream, import_jsonl
 from convai_async.cli._app import run
 from convai_async.errors import InvalidArgumentError
 
@@ -59,7 +59,7 @@ def test_export_overwrites_a_file_only_with_force(
     assert "already exists: choose another file, or add --force" in capsys.readouterr().err
     assert file.read_text() == "my thesis"
     assert run(["export", str(harvested), str(file), "--force"]) == 0
-    assert import_jsonl(tmp_path / "copy.db", file) == 30
+    assert import_file(tmp_path / "copy.db", file) == 30
     assert [each.name for each in tmp_path.glob(".*")] == [], "no temporary file stays"
 
 
@@ -69,9 +69,9 @@ def test_export_never_overwrites_the_archive_or_a_folder(harvested: Path, tmp_pa
     (tmp_path / "folder.csv").mkdir()
     with Archive.open(harvested) as opened:
         with pytest.raises(InvalidArgumentError, match="is the archive itself"):
-            export(opened, alias, overwrite=True)
+            opened.export(alias, overwrite=True)
         with pytest.raises(InvalidArgumentError, match="is a folder: name another"):
-            export(opened, tmp_path / "folder.csv", overwrite=True)
+            opened.export(tmp_path / "folder.csv", overwrite=True)
         assert opened.status().conversations == 30
 
 
@@ -81,9 +81,9 @@ def test_partitioned_export_creates_a_folder_with_any_name(harvested: Path, tmp_
     assert all(part.name.startswith("date=") for part in (tmp_path / name).iterdir())
     assert run(["export", str(harvested), str(tmp_path / name), "--partition", "--force"]) == 2
     with Archive.open(harvested) as opened, pytest.raises(InvalidArgumentError, match=r"goes with \.parquet only"):
-        export(opened, tmp_path / "parts.csv", partition=True)
+        opened.export(tmp_path / "parts.csv", partition=True)
 
 
 def test_export_to_stream_rejects_a_table_for_jsonl(harvested: Path) -> None:
     with Archive.open(harvested) as opened, pytest.raises(InvalidArgumentError, match="table"):
-        export_to_stream(opened, None, table="turns")  # type: ignore[arg-type]
+        opened.export_to_stream(None, table="turns")  # type: ignore[arg-type]
