@@ -17,7 +17,7 @@ import convai_async
 from convai_async import ConvAIClient, endpoints
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.harvest import harvest
-from convai_async.harvest._harvester import LISTERS
+from convai_async.harvest._listing import LISTERS
 from convai_async.models import Conversation, get_decoder
 from convai_async.testing import FakeConvAI
 
