@@ -28,6 +28,7 @@ class Tests(NamedTuple):
 
 
 TESTS: dict[str, Tests] = {
+    "_configuration": Tests("tests/test_client.py"),
     "_support": Tests(
         "tests/test_atomic_files.py tests/test_clock.py tests/transport/test_work.py tests/test_ranges.py"
         " tests/endpoints/test_arguments.py",
