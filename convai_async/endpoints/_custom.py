@@ -54,7 +54,7 @@ def _validate_target(method: str, path: str) -> None:
     if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():
         raise InvalidArgumentError("path", f"must be a path from the root, such as '/v1/convai/agents', got {path!r}")
     if "?" in path or "#" in path:
-        raise InvalidArgumentError("path", f"{path!r} holds a query or a fragment: pass query={{...}} instead")
+        raise InvalidArgumentError("path", f"{path!r} contains a query or a fragment: pass query={{...}} instead")
     if not (isinstance(method, str) and method.isascii() and method.isalpha()):
         raise InvalidArgumentError("method", f"must be an HTTP method, such as 'GET', got {method!r}")
 
