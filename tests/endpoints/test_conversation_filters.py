@@ -88,7 +88,7 @@ def test_help_says_which_parameters_do_not_filter() -> None:
         ("data_collection_ids", "data_collection_results"),
         ("evaluation_criteria_ids", "evaluation_criteria_results"),
     ):
-        assert re.search(rf"{name}: Not a filter: [^.]*``{field}``", listed)
+        assert re.search(rf"{name}: Not a filter, [^.]*``{field}``", listed)
         assert field in ConversationSummary.__struct_fields__
 
 

@@ -28,6 +28,7 @@ class Tests(NamedTuple):
 
 
 TESTS: dict[str, Tests] = {
+    "_configuration": Tests("tests/test_client.py"),
     "_support": Tests(
         "tests/test_atomic_files.py tests/test_clock.py tests/transport/test_work.py tests/test_ranges.py"
         " tests/endpoints/test_arguments.py",
@@ -48,7 +49,8 @@ TESTS: dict[str, Tests] = {
     "cli": Tests("tests/cli", "tests/robustness/test_secrets.py tests/robustness/test_erasure.py"),
     "client": Tests("tests/test_client.py", "tests/robustness/test_bad_arguments.py tests/robustness/test_secrets.py"),
     "endpoints": Tests(
-        "tests/endpoints tests/polling/test_wait_and_watch.py", "tests/robustness/test_bad_arguments.py"
+        "tests/endpoints tests/polling/test_wait_and_watch.py",
+        "tests/robustness/test_bad_arguments.py tests/typing/test_editor.py",
     ),
     "errors": Tests("tests/test_errors.py", "tests/robustness/test_secrets.py"),
     "harvest": Tests("tests/harvest", "tests/robustness/test_crash_matrix.py tests/robustness/test_cancellation.py"),
