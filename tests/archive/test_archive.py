@@ -1,86 +1,32 @@
+"""The archive's writer stores updates, and answers the questions of a harvest."""
+
 from __future__ import annotations
 
 import sqlite3
 import stat
-from datetime import UTC, date, datetime
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from archives import ALL, SOURCE, build_update, line_of, rows, summary
 
 from convai_async.archive import Archive, ArchiveBusyError, ArchiveError, Failure, Window
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import (
-    ConversationUpdate,
     DeletionUpdate,
     Recording,
     RecordingUpdate,
     decode_update,
     is_document_of,
 )
-from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
-from convai_async.errors import InvalidArgumentError
-from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-SOURCE = "https://api.elevenlabs.io"
-ALL = Scope(Window(0, None))
-
-
-def summary(conversation_id: str, **details: Any) -> ConversationSummary:
-    return ConversationSummary(conversation_id=conversation_id, **details)
-
-
-def build_update(
-    conversation_id: str, *messages: str, status: str = "done", start: int = 0, **details: Any
-) -> ConversationUpdate:
-    document = {
-        "conversation_id": conversation_id,
-        "agent_id": "agent_1",
-        "status": status,
-        "metadata": {"start_time_unix_secs": start},
-        "transcript": [{"role": "user", "message": message} for message in messages],
-        **details,
-    }
-    raw = msgspec.json.encode(document)
-    result = decode_update(line_of(conversation_id, status=status, start=start), raw)
-    assert isinstance(result, ConversationUpdate)
-    return result
-
-
-def line_of(conversation_id: str, status: str = "done", start: int = 0) -> ConversationSummary:
-    return summary(conversation_id, status=status, start_time_unix_secs=start)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "calls.db"
-
-
-@pytest.fixture
-def writer(path: Path) -> Iterator[ArchiveWriter]:
-    with ArchiveWriter(path, SOURCE, clock=lambda: 1_000.0) as opened:
-        yield opened
-
-
-@pytest.fixture
-def archive(writer: ArchiveWriter, path: Path) -> Iterator[Archive]:
-    """What a reader sees of what the writer writes."""
-    with Archive.open(path) as opened:
-        yield opened
-
-
-def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute(query).fetchall()
-    finally:
-        connection.close()
+pytest_plugins = ["archive_fixtures"]
 
 
 def test_new_archive_is_empty_and_readable_by_its_owner_only(archive: Archive, path: Path) -> None:
@@ -431,167 +377,3 @@ def test_stored_conversation_with_a_failure_is_fetched_again(writer: ArchiveWrit
     writer.store([build_update("conv_1")])
     writer.store([Failure("conv_1", "down", 1, summary=summary("conv_1", rating=3))])
     assert [each.conversation_id for each in writer.unfinished(ALL)] == ["conv_1"]
-
-
-class TestReading:
-    @pytest.fixture(autouse=True)
-    def _calls(self, writer: ArchiveWriter) -> None:
-        writer.store(
-            [
-                build_update("conv_1", "I want a refund, please", "Sofort zurück", start=100),
-                build_update("conv_2", "No refund for the teapot", start=200),
-                build_update("conv_3", "refunds and refunding", start=300, agent_id="agent_2"),
-                decode_update(summary("conv_4", start_time_unix_secs=400), b'{"odd": 1}'),
-            ]
-        )
-
-    def test_conversations_are_decoded_and_sorted_oldest_first(self, archive: Archive) -> None:
-        assert [each.conversation_id for each in archive.conversations()] == ["conv_1", "conv_2", "conv_3"]
-        assert [each.conversation_id for each in archive.conversations(agent_id="agent_1", since=200)] == ["conv_2"]
-        assert [each.conversation_id for each in archive.conversations(until=200)] == ["conv_1"]
-
-    def test_bounds_can_be_dates_and_datetimes(self, archive: Archive) -> None:
-        at = datetime.fromtimestamp(200, UTC)
-        assert [each.conversation_id for each in archive.conversations(since=at)] == ["conv_2", "conv_3"]
-        assert [each.conversation_id for each in archive.conversations(until=at)] == ["conv_1"]
-        assert list(archive.conversations(since=date(1970, 1, 2))) == []
-
-    @pytest.mark.parametrize("bound", ["2026-05-01", datetime(2026, 5, 1)])  # noqa: DTZ001
-    def test_bound_that_is_not_a_moment_is_refused_by_name(self, archive: Archive, bound: Any) -> None:
-        with pytest.raises(InvalidArgumentError, match=r"^since: "):
-            list(archive.conversations(since=bound))
-
-    def test_get_returns_a_conversation_by_its_id(self, archive: Archive) -> None:
-        assert archive.get("conv_1").transcript[0].message == "I want a refund, please"
-        assert archive.get_raw("conv_4") == b'{"odd": 1}'
-        with pytest.raises(ArchiveError, match="has no conversation 'conv_9'"):
-            archive.get("conv_9")
-
-    def test_records_include_undecodable_conversations_and_list_entries(self, archive: Archive) -> None:
-        records = list(archive.records())
-        assert [record.conversation_id for record in records] == ["conv_1", "conv_2", "conv_3", "conv_4"]
-        assert records[3].raw == b'{"odd": 1}'
-        assert records[0].summary_json is not None
-        assert records[0].audio is None
-
-    @pytest.mark.parametrize(
-        ("text", "found"),
-        [
-            ("refund", ["conv_2", "conv_1"]),
-            ("REFUND", ["conv_2", "conv_1"]),
-            ("refund*", ["conv_3", "conv_2", "conv_1"]),
-            ("teapot refund", ["conv_2"]),
-            ('"a refund"', ["conv_1"]),
-            ('"refund a"', []),
-            ("zuruck", ["conv_1"]),
-            ("teapot OR nothing", []),
-            ('"refund', ["conv_2", "conv_1"]),
-            ("refund -teapot) NEAR(", []),
-            ("a - refund", ["conv_1"]),
-            ('refund "…" 🙂 ***', ["conv_2", "conv_1"]),
-        ],
-    )
-    def test_search_finds_words_for_any_text(self, archive: Archive, text: str, found: list[str]) -> None:
-        assert [hit.conversation_id for hit in archive.search(text)] == found
-
-    def test_search_hit_has_role_message_and_time(self, archive: Archive) -> None:
-        (hit,) = archive.search("teapot")
-        assert (hit.role, hit.message, hit.position) == ("user", "No refund for the teapot", 0)
-        assert (hit.start_time_unix_secs, hit.agent_id) == (200, "agent_1")
-
-    def test_search_is_limited_by_agent_date_and_number(self, archive: Archive) -> None:
-        assert [hit.conversation_id for hit in archive.search("refund*", agent_id="agent_2")] == ["conv_3"]
-        assert [hit.conversation_id for hit in archive.search("refund*", since=150, until=300)] == ["conv_2"]
-        assert len(list(archive.search("refund*", limit=1))) == 1
-
-    @pytest.mark.parametrize("text", ["", "  ", '""', "***", "-"])
-    def test_search_without_a_word_is_refused(self, archive: Archive, text: str) -> None:
-        with pytest.raises(InvalidArgumentError, match=r"^text: holds no word"):
-            list(archive.search(text))
-
-    @pytest.mark.parametrize(
-        ("parameter", "arguments"),
-        [
-            ("text", {"text": "a\0b"}),
-            ("text", {"text": "\udcff"}),
-            ("agent_id", {"text": "a", "agent_id": "\udcff"}),
-            ("limit", {"text": "a", "limit": 2**63}),
-            ("limit", {"text": "a", "limit": -1}),
-            ("since", {"text": "a", "since": 2**63}),
-            ("until", {"text": "a", "until": -(2**64)}),
-        ],
-    )
-    def test_argument_that_sqlite_cannot_take_is_refused_by_name(
-        self, archive: Archive, parameter: str, arguments: Any
-    ) -> None:
-        with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
-            list(archive.search(**arguments))
-
-    def test_id_that_is_not_valid_text_is_refused_by_name(self, archive: Archive) -> None:
-        with pytest.raises(InvalidArgumentError, match=r"^conversation_id: "):
-            archive.get_raw("\udcff")
-
-    def test_replaced_message_is_not_found(self, writer: ArchiveWriter, archive: Archive) -> None:
-        writer.store([build_update("conv_2", "A kettle", start=200)])
-        assert [hit.conversation_id for hit in archive.search("teapot")] == []
-        assert [hit.conversation_id for hit in archive.search("kettle")] == ["conv_2"]
-
-
-OPEN: list[Callable[[Path], object]] = [lambda path: ArchiveWriter(path, SOURCE), Archive.open]
-
-
-@pytest.mark.parametrize("make", OPEN)
-@pytest.mark.parametrize("content", [b"my thesis", b"x" * 10_000, b"SQLite format 3\x00 not really"])
-def test_file_that_is_not_a_database_is_refused_and_not_changed(path: Path, content: bytes, make: Any) -> None:
-    path.write_bytes(content)
-    with pytest.raises(ArchiveError, match=r"is not a convai archive: name another file"):
-        make(path)
-    assert path.read_bytes() == content
-    assert list(path.parent.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("make", OPEN)
-def test_database_of_another_program_is_refused_and_not_changed(path: Path, make: Any) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE mine (a)")
-    connection.commit()
-    connection.close()
-    before = path.read_bytes()
-    with pytest.raises(ArchiveError, match="is a database, but not a convai archive"):
-        make(path)
-    assert path.read_bytes() == before
-    assert list(path.parent.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("make", OPEN)
-def test_archive_of_a_newer_version_is_refused_with_advice(writer: ArchiveWriter, path: Path, make: Any) -> None:
-    writer._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    writer.close()
-    with pytest.raises(ArchiveError, match="pip install -U convai-async"):
-        make(path)
-
-
-def test_archive_of_another_source_is_refused_unless_it_is_empty(path: Path) -> None:
-    ArchiveWriter(path, "https://wrong.example").close()
-    with ArchiveWriter(path, SOURCE) as writer:
-        writer.store([build_update("conv_1")])
-    with pytest.raises(ArchiveError, match=f"of {SOURCE}, not of https://other.example: name another file"):
-        ArchiveWriter(path, "https://other.example")
-
-
-def test_invalid_paths_are_refused_with_advice(tmp_path: Path) -> None:
-    for make in OPEN:
-        with pytest.raises(ArchiveError, match=r"is a folder: name a file in it"):
-            make(tmp_path)
-        with pytest.raises(ArchiveError, match=r"does not exist: make it with `mkdir -p"):
-            make(tmp_path / "none" / "calls.db")
-    for missing in (Archive.open, lambda path: ArchiveWriter(path, SOURCE, create=False)):
-        with pytest.raises(ArchiveError, match="there is no archive"):
-            missing(tmp_path / "calls.db")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_unwritable_file_is_named_with_the_reason(tmp_path: Path) -> None:
-    (tmp_path / "loop.db").symlink_to("loop.db")
-    with pytest.raises(ArchiveError, match=r"loop\.db' cannot be written: .*symbolic links"):
-        ArchiveWriter(tmp_path / "loop.db", SOURCE)
