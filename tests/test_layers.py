@@ -15,7 +15,7 @@ PACKAGE = Path(convai_async.__file__).parent
 
 LAYERS: list[set[str]] = [
     {"errors", "models", "_support", "_version"},
-    {"archive", "endpoints", "retry", "pagination", "webhooks"},
+    {"_configuration", "archive", "endpoints", "retry", "pagination", "webhooks"},
     {"_transport"},
     {"streaming"},
     {"polling"},

@@ -22,7 +22,7 @@ import pytest
 import uvicorn
 from unmeasured import unmeasured
 
-import convai_async.client
+import convai_async._configuration
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.archive import Archive
 from convai_async.archive._writer import ArchiveWriter
@@ -66,7 +66,7 @@ def readme(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.fixture
 def at_home(fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch) -> FakeConvAI:
     """The fake service where the README's code expects the real one."""
-    monkeypatch.setitem(convai_async.client._HOSTS, "global", fake.url)
+    monkeypatch.setitem(convai_async._configuration._HOSTS, "global", fake.url)
     return fake
 
 

@@ -25,7 +25,7 @@ from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
-from convai_async.harvest import _harvester, harvest
+from convai_async.harvest import _pipeline, harvest
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Service:
 
 @pytest.fixture
 async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    monkeypatch.setattr(_harvester, "_LARGEST_BATCH", 3)  # more transactions
+    monkeypatch.setattr(_pipeline, "_LARGEST_BATCH", 3)  # more transactions
     async with FakeConvAI(conversations=8, seed=3) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
         yield Service(fake, client)
 
