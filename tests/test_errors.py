@@ -214,3 +214,21 @@ def test_error_code_is_one_short_line() -> None:
 def test_only_a_missing_conversation_may_appear_later() -> None:
     assert "can take a moment" in str(error_from_reply("GET /v1/convai/conversations/conv_1", 404, {}, b"", None))
     assert "can take a moment" not in str(error_from_reply("GET /v1/convai/agents/agent_1/link", 404, {}, b"", None))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"detail": {"status": "conversation_not_found", "message": "not found"}}', True),
+        (b'{"detail": "Not Found"}', True),
+        (b'{"message": "no route matched"}', False),
+        (b'["detail"]', False),
+        (b"<html>404</html>", False),
+        (b"[" * 100_000, False),
+        (b"", False),
+    ],
+)
+def test_not_found_error_tells_the_service_from_a_proxy(body: bytes, *, expected: bool) -> None:
+    error = error_from_reply("GET /v1/x", 404, {}, body, None)
+    assert isinstance(error, NotFoundError)
+    assert error.is_from_service is expected
