@@ -8,15 +8,17 @@ with the number of conversations. A range is noted as read together with the las
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from anyio.to_thread import run_sync
 
-from convai_async.archive import _recordings
+from convai_async.archive import ArchiveError, _recordings
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate
 from convai_async.archive._windows import BEGINNING, Window, without
+from convai_async.errors import ConvAIError
 from convai_async.harvest._fetching import fetch
 from convai_async.harvest._intake import Intake
 from convai_async.harvest._jobs import Job, Result
@@ -86,6 +88,20 @@ class Harvester:
     async def harvest(self, lookback: timedelta, *, audio: bool) -> HarvestReport:
         """List, fetch and write until everything is done, or until it is asked to stop."""
         run_id = await run_sync(self._archive.begin_run)
+        report = self._counters.report
+        try:
+            await self._run(lookback, audio=audio)
+        except (ConvAIError, OSError) as error:
+            with suppress(ArchiveError):  # the archive may be what failed
+                await run_sync(self._archive.end_run, run_id, report, str(error))
+            raise
+        report.interrupted = self._stop.is_set()
+        self._counters.add()
+        await run_sync(self._archive.end_run, run_id, report)
+        await run_sync(self._archive.scrub)
+        return report
+
+    async def _run(self, lookback: timedelta, *, audio: bool) -> None:
         if self._prune is not None:
             self._pruning = Pruning(self._prune_limit, await run_sync(self._archive.count_conversations))
         newest = await run_sync(self._archive.newest_start)
@@ -96,12 +112,6 @@ class Harvester:
             await self._apply(self._pruning)
         if audio:
             await self._fetch_recordings(again_from)
-        report = self._counters.report
-        report.interrupted = self._stop.is_set()
-        self._counters.add()
-        await run_sync(self._archive.end_run, run_id, report)
-        await run_sync(self._archive.scrub)
-        return report
 
     async def _read_list(self, again_from: int) -> None:
         """Read the part of the list that was not read before ``again_from``, in unix seconds, and what follows it."""
