@@ -340,7 +340,7 @@ class Archive:
         for conversation_id in ids:
             validate_text("conversation_ids", conversation_id)
         with self._writer(self._known_source(), exclusive=True) as writer:
-            return writer.forget(ids)
+            return writer.remove(ids)
 
     def import_(self, file: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None) -> int:
         """Store the conversations of an exported JSONL file, and return how many there were.

@@ -61,10 +61,13 @@ def test_older_archive_is_upgraded_and_keeps_its_contents(tmp_path: Path, versio
 def test_list_entries_that_version_2_invented_for_webhooks_are_dropped(tmp_path: Path) -> None:
     path = old_archive(tmp_path, 2)
     with ArchiveWriter(path, SOURCE) as writer:
-        assert [each.conversation_id for each in writer.unfinished(Scope(Window(0, None)))] == ["conv_wiped", "conv_x"]
-        assert writer.windows("") == [Window(1_600_000_000, 1_700_000_001)]
+        assert [each.conversation_id for each in writer.find_unfinished(Scope(Window(0, None)))] == [
+            "conv_wiped",
+            "conv_x",
+        ]
+        assert writer.get_windows("") == [Window(1_600_000_000, 1_700_000_001)]
         hook = ConversationSummary(conversation_id="conv_hook", agent_id="agent_1", status="done", message_count=1)
-        assert writer.unchanged([hook]) == {"conv_hook"}
+        assert writer.find_unchanged([hook]) == {"conv_hook"}
     assert rows(path, "SELECT conversation_id, from_webhook, summary_json IS NULL FROM conversations ORDER BY 1") == [
         ("conv_a", 0, 0),
         ("conv_b", 0, 0),

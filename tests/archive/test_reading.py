@@ -32,34 +32,34 @@ def _calls(writer: ArchiveWriter) -> None:
     )
 
 
-def test_conversations_are_decoded_and_sorted_oldest_first(archive: Archive) -> None:
-    assert [each.conversation_id for each in archive.conversations()] == ["conv_1", "conv_2", "conv_3"]
-    assert [each.conversation_id for each in archive.conversations(agent_id="agent_1", since=200)] == ["conv_2"]
-    assert [each.conversation_id for each in archive.conversations(until=200)] == ["conv_1"]
+def test_conversations_are_decoded_and_sorted_oldest_first(reader: Archive) -> None:
+    assert [each.conversation_id for each in reader.conversations()] == ["conv_1", "conv_2", "conv_3"]
+    assert [each.conversation_id for each in reader.conversations(agent_id="agent_1", since=200)] == ["conv_2"]
+    assert [each.conversation_id for each in reader.conversations(until=200)] == ["conv_1"]
 
 
-def test_bounds_can_be_dates_and_datetimes(archive: Archive) -> None:
+def test_bounds_can_be_dates_and_datetimes(reader: Archive) -> None:
     at = datetime.fromtimestamp(200, UTC)
-    assert [each.conversation_id for each in archive.conversations(since=at)] == ["conv_2", "conv_3"]
-    assert [each.conversation_id for each in archive.conversations(until=at)] == ["conv_1"]
-    assert list(archive.conversations(since=date(1970, 1, 2))) == []
+    assert [each.conversation_id for each in reader.conversations(since=at)] == ["conv_2", "conv_3"]
+    assert [each.conversation_id for each in reader.conversations(until=at)] == ["conv_1"]
+    assert list(reader.conversations(since=date(1970, 1, 2))) == []
 
 
 @pytest.mark.parametrize("bound", ["2026-05-01", datetime(2026, 5, 1)])  # noqa: DTZ001
-def test_bound_that_is_not_a_moment_is_refused_by_name(archive: Archive, bound: Any) -> None:
+def test_bound_that_is_not_a_moment_is_refused_by_name(reader: Archive, bound: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^since: "):
-        list(archive.conversations(since=bound))
+        list(reader.conversations(since=bound))
 
 
-def test_get_returns_a_conversation_by_its_id(archive: Archive) -> None:
-    assert archive.get("conv_1").transcript[0].message == "I want a refund, please"
-    assert archive.get_raw("conv_4") == b'{"odd": 1}'
+def test_get_returns_a_conversation_by_its_id(reader: Archive) -> None:
+    assert reader.get("conv_1").transcript[0].message == "I want a refund, please"
+    assert reader.get_raw("conv_4") == b'{"odd": 1}'
     with pytest.raises(ArchiveError, match="has no conversation 'conv_9'"):
-        archive.get("conv_9")
+        reader.get("conv_9")
 
 
-def test_records_include_undecodable_conversations_and_list_entries(archive: Archive) -> None:
-    records = list(archive.records())
+def test_records_include_undecodable_conversations_and_list_entries(reader: Archive) -> None:
+    records = list(reader.records())
     assert [record.conversation_id for record in records] == ["conv_1", "conv_2", "conv_3", "conv_4"]
     assert records[3].raw == b'{"odd": 1}'
     assert records[0].summary_json is not None
@@ -83,26 +83,26 @@ def test_records_include_undecodable_conversations_and_list_entries(archive: Arc
         ('refund "…" 🙂 ***', ["conv_2", "conv_1"]),
     ],
 )
-def test_search_finds_words_for_any_text(archive: Archive, text: str, found: list[str]) -> None:
-    assert [hit.conversation_id for hit in archive.search(text)] == found
+def test_search_finds_words_for_any_text(reader: Archive, text: str, found: list[str]) -> None:
+    assert [hit.conversation_id for hit in reader.search(text)] == found
 
 
-def test_search_hit_has_role_message_and_time(archive: Archive) -> None:
-    (hit,) = archive.search("teapot")
+def test_search_hit_has_role_message_and_time(reader: Archive) -> None:
+    (hit,) = reader.search("teapot")
     assert (hit.role, hit.message, hit.position) == ("user", "No refund for the teapot", 0)
     assert (hit.start_time_unix_secs, hit.agent_id) == (200, "agent_1")
 
 
-def test_search_is_limited_by_agent_date_and_number(archive: Archive) -> None:
-    assert [hit.conversation_id for hit in archive.search("refund*", agent_id="agent_2")] == ["conv_3"]
-    assert [hit.conversation_id for hit in archive.search("refund*", since=150, until=300)] == ["conv_2"]
-    assert len(list(archive.search("refund*", limit=1))) == 1
+def test_search_is_limited_by_agent_date_and_number(reader: Archive) -> None:
+    assert [hit.conversation_id for hit in reader.search("refund*", agent_id="agent_2")] == ["conv_3"]
+    assert [hit.conversation_id for hit in reader.search("refund*", since=150, until=300)] == ["conv_2"]
+    assert len(list(reader.search("refund*", limit=1))) == 1
 
 
 @pytest.mark.parametrize("text", ["", "  ", '""', "***", "-"])
-def test_search_without_a_word_is_refused(archive: Archive, text: str) -> None:
+def test_search_without_a_word_is_refused(reader: Archive, text: str) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^text: holds no word"):
-        list(archive.search(text))
+        list(reader.search(text))
 
 
 @pytest.mark.parametrize(
@@ -117,17 +117,17 @@ def test_search_without_a_word_is_refused(archive: Archive, text: str) -> None:
         ("until", {"text": "a", "until": -(2**64)}),
     ],
 )
-def test_argument_that_sqlite_cannot_take_is_refused_by_name(archive: Archive, parameter: str, arguments: Any) -> None:
+def test_argument_that_sqlite_cannot_take_is_refused_by_name(reader: Archive, parameter: str, arguments: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
-        list(archive.search(**arguments))
+        list(reader.search(**arguments))
 
 
-def test_id_that_is_not_valid_text_is_refused_by_name(archive: Archive) -> None:
+def test_id_that_is_not_valid_text_is_refused_by_name(reader: Archive) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^conversation_id: "):
-        archive.get_raw("\udcff")
+        reader.get_raw("\udcff")
 
 
-def test_replaced_message_is_not_found(writer: ArchiveWriter, archive: Archive) -> None:
+def test_replaced_message_is_not_found(writer: ArchiveWriter, reader: Archive) -> None:
     writer.store([build_update("conv_2", "A kettle", start=200)])
-    assert [hit.conversation_id for hit in archive.search("teapot")] == []
-    assert [hit.conversation_id for hit in archive.search("kettle")] == ["conv_2"]
+    assert [hit.conversation_id for hit in reader.search("teapot")] == []
+    assert [hit.conversation_id for hit in reader.search("kettle")] == ["conv_2"]

@@ -93,7 +93,7 @@ def test_file_outside_the_audio_folder_is_not_removed(archive: Path, path: str |
         writer.store([said("c")])
         with writer._connection as connection:
             connection.execute("INSERT INTO audio VALUES ('c', ?, 1, 'a', 'b')", (path,))
-        assert writer.forget(["c"]) == 1
+        assert writer.remove(["c"]) == 1
     assert victim.exists()
 
 
@@ -106,7 +106,7 @@ def test_files_of_a_killed_harvest_without_a_row_are_erased(archive: Path) -> No
     (audio / "directory.mp3").mkdir()
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c")])
-        assert writer.forget(["c", "d" * 300, "directory"]) == 1
+        assert writer.remove(["c", "d" * 300, "directory"]) == 1
     assert sorted(audio.iterdir()) == sorted([*others, audio / "directory.mp3"])
 
 
@@ -120,7 +120,7 @@ def test_archive_behind_a_symbolic_link_is_locked_and_erased_at_its_target(archi
         with pytest.raises(ArchiveError, match="another process is writing"):
             ArchiveWriter(archive, SOURCE)
         writer.store([said("c"), RecordingUpdate("c", Recording(recording, 0, "x", "audio/mpeg"))])
-        writer.forget(["c"])
+        writer.remove(["c"])
     assert not recording.exists()
 
 
@@ -132,9 +132,9 @@ def test_deletion_reports_bytes_that_a_reader_keeps_in_the_log(archive: Path) ->
         reader.execute("SELECT raw FROM conversations").fetchall()
         writer._connection.execute("PRAGMA busy_timeout = 0")
         with pytest.raises(ArchiveError, match=r"removed from .* still in its log, .* run the same command again"):
-            writer.forget(["c"])
+            writer.remove(["c"])
         reader.close()
-        assert writer.forget(["c"]) == 0
+        assert writer.remove(["c"]) == 0
         assert b"hamster" not in b"".join(path.read_bytes() for path in archive.parent.glob("calls.db*"))
 
 
@@ -201,7 +201,7 @@ def test_dangling_link_instead_of_a_recording_is_removed(archive: Path) -> None:
     link = archive.parent / FOLDER / "c.mp3"
     link.symlink_to("nowhere")
     with ArchiveWriter(archive, SOURCE) as writer:
-        writer.forget(["c"])
+        writer.remove(["c"])
     assert not link.is_symlink()
 
 
@@ -359,7 +359,7 @@ def test_scrub_blocked_by_a_reader_stays_due(archive: Path, monkeypatch: pytest.
             ArchiveWriter(archive, SOURCE) as writer,
             pytest.raises(ArchiveError, match="another program is reading it"),
         ):
-            writer.forget(["c"])
+            writer.remove(["c"])
         ArchiveWriter(archive, SOURCE).close()  # opens all the same
         assert SECRET in bytes_of(archive)
     ArchiveWriter(archive, SOURCE).close()
@@ -375,6 +375,6 @@ def test_failure_with_the_conversation_s_text_is_removed_with_it(archive: Path) 
             writer._connection.execute(
                 "INSERT INTO failures VALUES (?, 'list', 'e', 1, 1, ?)", (f"line:{number}", listed)
             )
-        assert writer.forget(["c"]) == 0
+        assert writer.remove(["c"]) == 0
         rows = writer._connection.execute("SELECT conversation_id FROM failures ORDER BY 1").fetchall()
         assert rows == [("line:1",), ("line:2",), ("other",)]

@@ -25,7 +25,7 @@ def writer(path: Path) -> Iterator[ArchiveWriter]:
 
 
 @pytest.fixture
-def archive(writer: ArchiveWriter, path: Path) -> Iterator[Archive]:
+def reader(writer: ArchiveWriter, path: Path) -> Iterator[Archive]:
     """What a reader sees of what the writer writes."""
     with Archive.open(path) as opened:
         yield opened
