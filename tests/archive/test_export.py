@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import sqlite3
 import stat
@@ -204,6 +205,7 @@ def test_parquet_can_be_partitioned_by_day(archive: Archive, tmp_path: Path) -> 
         ("calls.db", {}, "destination", "must end in"),
         ("none/calls.csv", {}, "destination", "does not exist: make it first"),
         ("calls.jsonl", {"table": "turns"}, "table", "goes with .csv only"),
+        ("calls.csv", {"table": "audio"}, "table", "'turns'"),
         ("calls.csv", {"partition": True}, "partition", "goes with .parquet only"),
     ],
 )
@@ -212,6 +214,18 @@ def test_invalid_export_arguments_are_refused_by_name(
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{parameter}: .*{problem}"):
         archive.export(tmp_path / name, **options)
+
+
+def test_table_or_format_that_cannot_be_exported_is_refused_by_name(archive: Archive) -> None:
+    bad: Any = "audio"
+    with pytest.raises(InvalidArgumentError, match=r"^table: "):
+        archive.rows(bad)
+    with pytest.raises(InvalidArgumentError, match=r"^table: "):
+        archive.nested(bad, "conv_1")
+    with pytest.raises(InvalidArgumentError, match=r"^table: "):
+        archive.export_to_stream(io.BytesIO(), format="csv", table=bad)
+    with pytest.raises(InvalidArgumentError, match=r"^format: "):
+        archive.export_to_stream(io.BytesIO(), format=bad)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv.gz", "a.parquet"])
