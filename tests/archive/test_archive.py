@@ -229,10 +229,10 @@ def test_successful_fetch_clears_the_failure(writer: ArchiveWriter, reader: Arch
 
 
 def test_id_with_sql_in_it_is_only_data(writer: ArchiveWriter, reader: Archive) -> None:
-    odd = "x'); DROP TABLE turns; --"
-    writer.store([build_update(odd, "a")])
-    assert writer.find_unchanged([line_of(odd)]) == {odd}
-    assert reader.get(odd).conversation_id == odd
+    quoted = "x'); DROP TABLE turns; --"
+    writer.store([build_update(quoted, "a")])
+    assert writer.find_unchanged([line_of(quoted)]) == {quoted}
+    assert reader.get(quoted).conversation_id == quoted
 
 
 def test_written_conversations_are_there_after_reopening(path: Path) -> None:

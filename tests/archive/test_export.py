@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE = "sandbox:30"
-ODD = {
+UNUSUAL = {
     "conv_lines": b'{"conversation_id": "conv_lines",\n "transcript": []}\n',
     "conv_spaces": b'  {"conversation_id":\t"conv_spaces"}',
     "conv_exact": b'{"conversation_id": "conv_exact", "cost": 1.0, "z": 1e5, "a": "\\u00e9"}',
@@ -47,7 +47,7 @@ def path(tmp_path: Path) -> Path:
             start = corpus[conversation_id].start
             line = ConversationSummary(conversation_id=conversation_id, agent_name="Ann", start_time_unix_secs=start)
             writer.store([decode_update(line, corpus.document(conversation_id))])
-        writer.store([decode_update(ConversationSummary(conversation_id=each), raw) for each, raw in ODD.items()])
+        writer.store([decode_update(ConversationSummary(conversation_id=each), raw) for each, raw in UNUSUAL.items()])
         first, second, third, *_ = corpus
         writer.store(
             [
@@ -121,7 +121,7 @@ def test_exported_line_holds_the_json_of_the_service(archive: Archive, tmp_path:
     lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
     by_id = {line["conversation_id"]: line for line in lines}
     assert by_id["conv_exact"]["conversation"]["a"] == "é"
-    assert ODD["conv_exact"] in (tmp_path / "calls.jsonl").read_bytes()
+    assert UNUSUAL["conv_exact"] in (tmp_path / "calls.jsonl").read_bytes()
     assert {line["source"] for line in lines} == {SOURCE}
     assert "raw_base64" in by_id["conv_broken"]
 
@@ -133,7 +133,7 @@ def test_filters_select_the_exported_conversations(archive: Archive, tmp_path: P
     assert count == sum(each.agent_id == agent for each in everything) < 36
     assert archive.export(tmp_path / "b.csv", agent_id=agent, until=0) == 0
     assert (tmp_path / "b.csv").read_text() == ""
-    assert archive.export(tmp_path / "c.jsonl", until=0) == len(ODD), "those without a start are in every range"
+    assert archive.export(tmp_path / "c.jsonl", until=0) == len(UNUSUAL), "those without a start are in every range"
 
 
 @pytest.mark.parametrize("table", ["conversations", "turns", "tool_calls"])

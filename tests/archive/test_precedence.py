@@ -1,4 +1,4 @@
-"""What webhooks bring never replaces anything newer or more complete, in whatever order it comes."""
+"""A webhook never replaces a newer or more complete conversation, in any order of events."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ pytest_plugins = ["archive_fixtures"]
 
 
 @pytest.fixture(autouse=True)
-def _calls(writer: ArchiveWriter) -> None:
+def _conversations(writer: ArchiveWriter) -> None:
     writer.store(
         [
             build_update("conv_1", "I want a refund, please", "Sofort zurück", start=100),
             build_update("conv_2", "No refund for the teapot", start=200),
             build_update("conv_3", "refunds and refunding", start=300, agent_id="agent_2"),
-            decode_update(summary("conv_4", start_time_unix_secs=400), b'{"odd": 1}'),
+            decode_update(summary("conv_4", start_time_unix_secs=400), b'{"other": 1}'),
         ]
     )
 
@@ -53,7 +53,7 @@ def test_bound_that_is_not_a_moment_is_refused_by_name(reader: Archive, bound: A
 
 def test_get_returns_a_conversation_by_its_id(reader: Archive) -> None:
     assert reader.get("conv_1").transcript[0].message == "I want a refund, please"
-    assert reader.get_raw("conv_4") == b'{"odd": 1}'
+    assert reader.get_raw("conv_4") == b'{"other": 1}'
     with pytest.raises(ArchiveError, match="has no conversation 'conv_9'"):
         reader.get("conv_9")
 
@@ -61,7 +61,7 @@ def test_get_returns_a_conversation_by_its_id(reader: Archive) -> None:
 def test_records_include_undecodable_conversations_and_list_entries(reader: Archive) -> None:
     records = list(reader.records())
     assert [record.conversation_id for record in records] == ["conv_1", "conv_2", "conv_3", "conv_4"]
-    assert records[3].raw == b'{"odd": 1}'
+    assert records[3].raw == b'{"other": 1}'
     assert records[0].summary_json is not None
     assert records[0].audio is None
 

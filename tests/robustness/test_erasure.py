@@ -1,4 +1,4 @@
-"""What is erased is gone, from wherever it was; and nothing else is."""
+"""Deleted conversations leave no bytes anywhere, and nothing else is deleted."""
 
 from __future__ import annotations
 
@@ -251,10 +251,10 @@ def keep_removed_words(archive: Path) -> None:
 
 def harvest_with_a_secret(service: FakeConvAI, archive: Path, count: int = 4) -> list[str]:
     """Harvest, and then delete at the service the conversations in which a secret was said; return their ids."""
-    doomed = list(service.conversations)[:count]
+    deleted = list(service.conversations)[:count]
 
     def tell(document: Any) -> None:
-        if document["conversation_id"] in doomed:
+        if document["conversation_id"] in deleted:
             document["transcript"].append({"role": "user", "message": f"my {SECRET.decode()}"})
 
     service.faults.add(faults.change(tell), operation="get_conversation", times=None)
@@ -262,9 +262,9 @@ def harvest_with_a_secret(service: FakeConvAI, archive: Path, count: int = 4) ->
     service.faults.clear()
     keep_removed_words(archive)
     assert SECRET in bytes_of(archive)
-    for each in doomed:
+    for each in deleted:
         service.conversations.remove(each)
-    return doomed
+    return deleted
 
 
 async def _no_recording(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
@@ -295,18 +295,18 @@ def count_of(archive: Path, ids: list[str]) -> int:
         return int(connection.execute(query, ids).fetchone()[0])
 
 
-def interrupt_pruning(archive: Path, service: FakeConvAI, doomed: list[str], how: str) -> None:
+def interrupt_pruning(archive: Path, service: FakeConvAI, deleted: list[str], how: str) -> None:
     """Remove conversations with a harvest that is interrupted after that, while it saves recordings."""
     arguments = ["harvest", str(archive), "--base-url", service.url, "--audio", *PRUNE]
     if how == "revoked key":
         service.faults.add(faults.status(401), operation="get_audio", times=None)
         assert run(arguments) != 0
-        assert count_of(archive, doomed) == 0
+        assert count_of(archive, deleted) == 0
         return
     service.faults.add(_no_recording, operation="get_audio", times=None)
     command = [sys.executable, "-m", "convai_async", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
-        while count_of(archive, doomed):
+        while count_of(archive, deleted):
             assert process.poll() is None
             time.sleep(0.02)
         INTERRUPTIONS[how](process)
@@ -323,8 +323,8 @@ def test_interrupted_removal_is_completed_by_the_next_write(
 ) -> None:
     with ThreadedService(conversations=130) as service:
         monkeypatch.setenv("ELEVENLABS_API_KEY", service.api_key)
-        doomed = harvest_with_a_secret(service, archive)
-        interrupt_pruning(archive, service, doomed, how)
+        deleted = harvest_with_a_secret(service, archive)
+        interrupt_pruning(archive, service, deleted, how)
         assert SECRET in bytes_of(archive), "or there is nothing left to do"
         service.faults.clear()
         address = ["--base-url", service.url]
@@ -342,9 +342,9 @@ def test_successful_harvest_leaves_no_bytes_of_removed_conversations(
 ) -> None:
     with ThreadedService(conversations=30) as service:
         monkeypatch.setenv("ELEVENLABS_API_KEY", service.api_key)
-        doomed = harvest_with_a_secret(service, archive)
+        deleted = harvest_with_a_secret(service, archive)
         assert run(["harvest", str(archive), "--base-url", service.url, *PRUNE]) == 0
-    assert count_of(archive, doomed) == 0
+    assert count_of(archive, deleted) == 0
     assert SECRET not in bytes_of(archive)
 
 

@@ -1,4 +1,4 @@
-"""The lines of the list in an archive: the service's own bytes."""
+"""The archive keeps entries of the list byte for byte."""
 
 from __future__ import annotations
 
