@@ -74,7 +74,7 @@ class Ledger:
 
     def finish(self, reading: Reading, read: Window) -> None:
         """Note that a range was read to its end, and which window that is."""
-        if reading.is_whole and not read.empty:
+        if reading.is_whole and not read.is_empty:
             reading.read = read
         else:
             self.give_up(reading)

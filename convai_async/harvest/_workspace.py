@@ -33,9 +33,9 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
         ArchiveError: The service has none of them.
         ConvAIError: The service cannot be asked.
     """
-    if archive.bound:
+    if archive.is_bound:
         return
-    ids = await run_sync(archive.newest, _ASKED_FOR)
+    ids = await run_sync(archive.find_newest, _ASKED_FOR)
     if not await _has_any(client, ids):
         problem = f"the service has none of the {len(ids)} newest conversations of {str(archive.path)!r}"
         if not same_workspace:

@@ -388,7 +388,7 @@ def test_parts_of_a_range_are_the_range(
         assert split[0].start == window.start
         assert split[-1].end == window.end
         assert [each.end for each in split[:-1]] == [each.start for each in split[1:]]
-        assert not any(each.empty for each in split)
+        assert not any(each.is_empty for each in split)
     else:
         assert length == 1 or start >= estimate.latest or 2 * estimate.within < max(estimate.lines, 1)
 
