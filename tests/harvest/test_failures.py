@@ -128,6 +128,7 @@ async def test_outage_in_the_middle_loses_no_conversation(archive: Path, monkeyp
         async def sleep(seconds: float) -> None:
             waits.append(seconds)
             if len(waits) == 2:
+                await asyncio.wait(ending)
                 await fake.start(port)
 
         real = OutageGuard.__init__
