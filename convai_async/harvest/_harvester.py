@@ -8,12 +8,13 @@ with the number of conversations. A range is noted as read together with the las
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from anyio.to_thread import run_sync
 
-from convai_async.archive import _recordings
+from convai_async.archive import ArchiveError, _recordings
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate
 from convai_async.archive._windows import BEGINNING, Window, without
@@ -84,8 +85,22 @@ class Harvester:
         self._pruning: Pruning | None = None
 
     async def harvest(self, lookback: timedelta, *, audio: bool) -> HarvestReport:
-        """List, fetch and write until everything is done, or until it is asked to stop."""
+        """List, fetch and write until everything is done, or until it is asked to stop; record how the run ended."""
+        report = self._counters.report
         run_id = await run_sync(self._archive.begin_run)
+        try:
+            await self._run_phases(lookback, audio=audio)
+        except Exception as error:
+            with suppress(ArchiveError):  # it may be the reason
+                await run_sync(self._archive.end_run, run_id, report, f"{type(error).__name__}: {error}")
+            raise
+        report.interrupted = self._stop.is_set()
+        self._counters.add()
+        await run_sync(self._archive.end_run, run_id, report)
+        await run_sync(self._archive.scrub)
+        return report
+
+    async def _run_phases(self, lookback: timedelta, *, audio: bool) -> None:
         if self._prune is not None:
             self._pruning = Pruning(self._prune_limit, await run_sync(self._archive.count_conversations))
         newest = await run_sync(self._archive.newest_start)
@@ -96,12 +111,6 @@ class Harvester:
             await self._apply(self._pruning)
         if audio:
             await self._fetch_recordings(again_from)
-        report = self._counters.report
-        report.interrupted = self._stop.is_set()
-        self._counters.add()
-        await run_sync(self._archive.end_run, run_id, report)
-        await run_sync(self._archive.scrub)
-        return report
 
     async def _read_list(self, again_from: int) -> None:
         """Read the part of the list that was not read before ``again_from``, in unix seconds, and what follows it."""

@@ -99,6 +99,13 @@ async def test_revoked_key_ends_the_run_and_keeps_written_conversations(
     kept = ids_in(archive)
     assert kept
     assert ids[200] not in kept
+    with Archive.open(archive) as opened:
+        run = opened.status().last_run
+        assert run is not None
+        assert run.ended_unix_secs is not None
+        assert (run.error or "").startswith("AuthenticationError: GET /v1/convai/conversations/")
+        assert run.report is not None
+        assert run.report["fetched"] == len(kept)
 
 
 async def test_unreadable_list_is_recorded_and_read_again_by_the_next_run(
