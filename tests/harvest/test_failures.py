@@ -117,7 +117,7 @@ async def test_unreadable_list_is_recorded_and_read_again_by_the_next_run(
     with Archive.open(archive) as opened:
         (failure,) = opened.failures()
         assert (failure.conversation_id, failure.part) == ("range:0-", "list")
-        assert "answered 500" in failure.error
+        assert "returned 500" in failure.error
         assert opened.status().windows == []
     fake.faults.clear()
     report = await harvest(client, archive)
@@ -183,7 +183,7 @@ async def test_outage_that_lasts_15_minutes_ends_the_run_with_its_error(
                 rule.times = None
 
         async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
-            with pytest.raises(ServerError, match="answered 503"):
+            with pytest.raises(ServerError, match="returned 503"):
                 await harvest(client, archive, progress=progress)
     assert 900 <= now < 920
 
