@@ -18,7 +18,6 @@ from convai_async.archive import ArchiveError, _recordings
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate
 from convai_async.archive._windows import BEGINNING, Window, subtract_windows
-from convai_async.errors import ConvAIError
 from convai_async.harvest._fetching import fetch
 from convai_async.harvest._intake import Intake
 from convai_async.harvest._jobs import Job, Result
@@ -86,14 +85,14 @@ class Harvester:
         self._pruning: Pruning | None = None
 
     async def harvest(self, lookback: timedelta, *, audio: bool) -> HarvestReport:
-        """List, fetch and write until everything is done, or until it is asked to stop."""
-        run_id = await run_sync(self._archive.begin_run)
+        """List, fetch and write until everything is done, or until it is asked to stop; record how the run ended."""
         report = self._counters.report
+        run_id = await run_sync(self._archive.begin_run)
         try:
-            await self._run(lookback, audio=audio)
-        except (ConvAIError, OSError) as error:
-            with suppress(ArchiveError):  # the archive may be what failed
-                await run_sync(self._archive.end_run, run_id, report, str(error))
+            await self._run_phases(lookback, audio=audio)
+        except Exception as error:
+            with suppress(ArchiveError):  # it may be the reason
+                await run_sync(self._archive.end_run, run_id, report, f"{type(error).__name__}: {error}")
             raise
         report.interrupted = self._stop.is_set()
         self._counters.add()
@@ -101,7 +100,7 @@ class Harvester:
         await run_sync(self._archive.scrub)
         return report
 
-    async def _run(self, lookback: timedelta, *, audio: bool) -> None:
+    async def _run_phases(self, lookback: timedelta, *, audio: bool) -> None:
         if self._prune is not None:
             self._pruning = Pruning(self._prune_limit, await run_sync(self._archive.count_conversations))
         newest = await run_sync(self._archive.get_newest_start)

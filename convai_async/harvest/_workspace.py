@@ -25,9 +25,9 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
     """Bind an archive to the client's key if it is not, when the service has one of its newest conversations.
 
     Args:
-        client: Whom to ask.
+        client: Sends the requests.
         archive: The archive.
-        same_workspace: Whether to bind it in any case, with a warning in the log if there is no evidence.
+        same_workspace: Whether to bind it without evidence too, with a warning in the log.
 
     Raises:
         ArchiveError: The service has none of them.
@@ -44,7 +44,7 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
                 f" the same workspace, run `convai-async harvest {archive.path} --same-workspace` once"
                 " (in Python: same_workspace=True)"
             )
-        _logger.warning("%s; it is used all the same, as it was said to be the same workspace", problem)
+        _logger.warning("%s; it is used because of same_workspace", problem)
     await run_sync(archive.bind)
 
 

@@ -261,7 +261,7 @@ async def test_refusal_ends_the_run_only_as_the_first_reply(tmp_path: Path, stat
     conversations = spread(350)
     async with ListServer(conversations) as server, server.client() as client:
         server.on_page = lambda _: web.Response(status=status)
-        with pytest.raises(APIStatusError, match=f"answered {status}"):
+        with pytest.raises(APIStatusError, match=f"returned {status}"):
             await harvest(client, tmp_path / "calls.db")
         server.pages = 0
         server.on_page = lambda _: web.Response(status=status) if server.pages == 2 else None
