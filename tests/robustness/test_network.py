@@ -44,7 +44,7 @@ async def set_up(
             ConvAIClient(fake.api_key, base_url=proxy.url, timeout=timeout, retry=retry) as client,
         ):
             world = World(fake.conversations, client, folder)
-            await world.learn_the_recording()
+            await world.load_recording()
             yield Setting(proxy, client, world)
 
 

@@ -1,4 +1,4 @@
-"""A fake service in a process of its own: what a test counts in its own process is the client's alone."""
+"""Runs a fake service in its own process, so that a test can measure the client alone."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class ServiceProcess:
-    """Where the service is, and what it has."""
+    """The address and the data of the service."""
 
     def __init__(self, url: str, twin: FakeConvAI) -> None:
         self.url = url
         self.api_key = twin.api_key
         self.conversations = twin.conversations
-        """Equal to those of the process, as the corpus is made from a seed."""
+        """The same as in the process, because they are generated from the same seed."""
 
 
 @contextmanager
 def service_process(**settings: Any) -> Iterator[ServiceProcess]:
-    """Run a fake service; the settings are those of `FakeConvAI`, as far as JSON can say them."""
+    """Run a fake service with these arguments of `FakeConvAI`, which must be JSON values."""
     command = [sys.executable, __file__, json.dumps(settings)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
