@@ -1,14 +1,124 @@
-"""Longer runs that CI does not make: ``nox -s mutation -- limits --sample 40``."""
+"""Runs that need an environment of their own: ``nox --list`` names them.
+
+What follows ``--`` goes to the program: ``nox -s tests-3.12 -- tests/archive -k search``. ``.ci/run`` runs the sessions
+that must pass before a change is merged.
+"""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import nox
+from packaging.requirements import Requirement
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+PACKAGE = ".[cli,parquet,uvloop,zstd]"
+PROJECT = nox.project.load_toml("pyproject.toml")
+NEEDED_FROM_THE_CHECKOUT = ["README.md", "LICENSE", "pyproject.toml", "pytest_convai_async.py", "convai_async"]
 
 nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False  # `tests` runs on the Pythons that are there
+nox.options.sessions = ["lint", "types", "docs", "tests"]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests on each Python that is there."""
+    session.install("-e", PACKAGE, *group("test"), *group("recipes"))
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest version that pyproject.toml allows of every package."""
+    constraints = Path(session.create_tmp(), "lowest.txt")
+    constraints.write_text("\n".join(lowest_versions()) + "\n")
+    session.install("-e", PACKAGE, *group("test"), "--constraint", str(constraints))
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types: mypy everywhere, and pyright what a user's editor shows."""
+    session.install("-e", PACKAGE, *group("dev"))
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", shutil.which("python", path=session.bin) or "python")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install("-e", ".[cli]", *group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities in the packages that users get."""
+    session.install("--upgrade", "pip", "pip-audit")
+    session.run("python", ".ci/audit.py", PACKAGE)
+
+
+@nox.session(venv_backend="none")
+def readme(session: nox.Session) -> None:
+    """Run the README's test command: it makes ``.venv``, and runs the tests in it with coverage."""
+    session.run("bash", "-euo", "pipefail", "-c", command_from_readme("the test command"), external=True)
+
+
+@nox.session(venv_backend="none")
+def newcomer(session: nox.Session) -> None:
+    """Run the README's sandbox command in a fresh folder, as somebody would who sees the project for the first time."""
+    fresh = Path(session.create_tmp(), "newcomer").absolute()
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    for name in NEEDED_FROM_THE_CHECKOUT:
+        session.run("cp", "-R", name, str(fresh), external=True)
+    command = command_from_readme("the sandbox command")
+    with session.chdir(fresh):
+        session.run("bash", "-euo", "pipefail", "-c", command, external=True)
+
+
+@nox.session(venv_backend="none")
+def benchmarks(session: nox.Session) -> None:
+    """Measure speed and memory beside other libraries, in an environment that is made for it."""
+    session.run("python3", "-m", "benchmarks", *session.posargs, external=True)
 
 
 @nox.session
 def mutation(session: nox.Session) -> None:
     """Make mistakes in the package on purpose, and list those that no test notices."""
-    session.install("-e", ".[dev]")
+    session.install("-e", PACKAGE, *group("test"))
     session.run("python", "tests/mutation/run.py", *session.posargs)
+
+
+def group(name: str) -> list[str]:
+    """Return the packages of a dependency group."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def lowest_versions() -> list[str]:
+    """Return a pin of each package that users get, to the lowest version that is allowed."""
+    project = PROJECT["project"]
+    lines = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
+    requirements = [Requirement(line) for line in lines]
+    return [
+        f"{each.name}=={bound.version}" for each in requirements for bound in each.specifier if bound.operator == ">="
+    ]
+
+
+def command_from_readme(name: str) -> str:
+    """Return the shell block of README.md that stands after the comment of this name."""
+    _, comment, after = Path("README.md").read_text().partition(f"<!-- {name} -->\n```bash\n")
+    command, end, _ = after.partition("\n```\n")
+    if not comment or not end:
+        raise ValueError(f"README.md has no block {name!r}")
+    return command

@@ -1,6 +1,7 @@
-"""How fast convai_async is beside what people would use instead: ``python -m benchmarks``.
+"""Compare the speed and memory use of convai_async with the alternatives: ``python -m benchmarks``.
 
-A question (`benchmarks.questions`) has contenders. Each runs in a fresh process (`benchmarks.contender`), against a
-service in a process of its own that sends what was rendered before (`benchmarks.service`); they take turns, for
-several rounds (`benchmarks.suite`). Medians go into a table, a JSON file and a picture (`benchmarks.report`).
+A benchmark (`benchmarks.suite`) compares several implementations. Each runs in a fresh process (`benchmarks.worker`)
+against a server in another process that sends prepared replies (`benchmarks.service`). The implementations take
+turns for several rounds (`benchmarks.runner`). The medians go into a table, a JSON file and a chart
+(`benchmarks.report`).
 """

@@ -1,4 +1,4 @@
-"""The command: make an environment, and go on in it."""
+"""Create the environment for the benchmarks, then run them in it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ ENVIRONMENT = PROJECT / ".venv-benchmarks"
 
 
 def main() -> None:
-    """Make the environment of the contenders, and run the suite in it."""
+    """Create or update the environment, and run the benchmarks in it."""
     python = ENVIRONMENT / "bin/python"
     if not python.exists():
+        print(f"Creating {ENVIRONMENT.name} and installing the libraries to compare ...", file=sys.stderr)
         venv.create(ENVIRONMENT, with_pip=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "-e", f"{PROJECT}[benchmarks]"]
-    subprocess.run(pip, check=True)
-    # Installed packages have their bytecode beside them; so must a checkout, or imports would look slow.
+    pip = [str(python), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--upgrade", "pip"], check=True)  # one that knows dependency groups
+    subprocess.run([*pip, "-e", ".", "--group", "benchmarks"], check=True, cwd=PROJECT)
+    # Without bytecode files for the checkout, its imports would look slower than those of installed packages.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    command = [str(python), "-m", "benchmarks.suite", *sys.argv[1:]]
+    command = [str(python), "-m", "benchmarks.runner", *sys.argv[1:]]
     sys.exit(subprocess.run(command, check=False, cwd=PROJECT, env=environ).returncode)
 
 

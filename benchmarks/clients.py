@@ -1,4 +1,4 @@
-"""Everybody's way to get a conversation, behind one face."""
+"""The clients to compare, with one interface: open a client, get a conversation."""
 
 from __future__ import annotations
 
@@ -22,54 +22,54 @@ IN_FLIGHT = 32
 KEY = "xi-benchmark"
 
 
-def path_of(conversation_id: str) -> str:
+def build_path(conversation_id: str) -> str:
     """Return the path of a conversation."""
     return f"/v1/convai/conversations/{conversation_id}"
 
 
 @asynccontextmanager
-async def ours(url: str) -> AsyncIterator[Get]:
-    """This library."""
+async def open_convai_async(url: str) -> AsyncIterator[Get]:
+    """Open the client of convai_async."""
     async with ConvAIClient(KEY, base_url=url) as client:
         yield client.conversations.get
 
 
-def conversations_of_the_sdk(url: str) -> Any:
-    """Return the official SDK's client."""
+def create_sdk_conversations(url: str) -> Any:
+    """Return the conversations client of the official SDK."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from elevenlabs.client import AsyncElevenLabs  # noqa: PLC0415 - takes seconds; only its contenders shall wait
+        from elevenlabs.client import AsyncElevenLabs  # noqa: PLC0415 - takes seconds
     return AsyncElevenLabs(api_key=KEY, base_url=url).conversational_ai.conversations
 
 
 @asynccontextmanager
-async def sdk(url: str) -> AsyncIterator[Get]:
-    """The official SDK."""
-    yield conversations_of_the_sdk(url).get
+async def open_official_sdk(url: str) -> AsyncIterator[Get]:
+    """Open the client of the official SDK."""
+    yield create_sdk_conversations(url).get
 
 
 @asynccontextmanager
-async def httpx_and_json(url: str) -> AsyncIterator[Get]:
-    """What people write with httpx."""
+async def open_httpx(url: str) -> AsyncIterator[Get]:
+    """Open an httpx client that decodes with json."""
     async with httpx.AsyncClient(base_url=url, headers={"xi-api-key": KEY}) as client:
 
         async def get(conversation_id: str) -> Any:
-            reply = await client.get(path_of(conversation_id))
+            reply = await client.get(build_path(conversation_id))
             reply.raise_for_status()
             return reply.json()
 
         yield get
 
 
-def aiohttp_and(decode: Callable[[bytes], Any]) -> Client:
-    """What people write with aiohttp."""
+def build_aiohttp_client(decode: Callable[[bytes], Any]) -> Client:
+    """Return a client on aiohttp that decodes with a function."""
 
     @asynccontextmanager
     async def client(url: str) -> AsyncIterator[Get]:
         async with aiohttp.ClientSession(url, headers={"xi-api-key": KEY}) as session:
 
             async def get(conversation_id: str) -> Any:
-                async with session.get(path_of(conversation_id)) as reply:
+                async with session.get(build_path(conversation_id)) as reply:
                     reply.raise_for_status()
                     return decode(await reply.read())
 
@@ -82,10 +82,10 @@ OURS = "convai_async"
 FLOOR = "aiohttp + our decoder"
 
 CLIENTS: dict[str, Client] = {
-    OURS: ours,
-    FLOOR: aiohttp_and(get_decoder(Conversation)),
-    "aiohttp + msgspec, untyped": aiohttp_and(msgspec.json.Decoder().decode),
-    "aiohttp + json": aiohttp_and(json.loads),
-    "httpx + json": httpx_and_json,
-    "elevenlabs (official SDK)": sdk,
+    OURS: open_convai_async,
+    FLOOR: build_aiohttp_client(get_decoder(Conversation)),
+    "aiohttp + msgspec (untyped)": build_aiohttp_client(msgspec.json.Decoder().decode),
+    "aiohttp + json": build_aiohttp_client(json.loads),
+    "httpx + json": open_httpx,
+    "elevenlabs (official SDK)": open_official_sdk,
 }

@@ -1,7 +1,7 @@
-"""What the service sends: documents of the fake service, rendered once and read by everybody.
+"""The documents that the server sends: documents of the fake service, rendered once.
 
-There are any number of conversations, each a minute older than the one before; every one looks like one of a few
-hundred, but for its id and, in the list, its time.
+The server has any number of conversations, each one minute older than the previous one. Their documents repeat after
+`TEMPLATES` conversations; only the id and, in the list, the start time differ.
 """
 
 from __future__ import annotations
@@ -24,60 +24,60 @@ _SECONDS_APART = 60
 
 
 class Documents(msgspec.Struct):
-    """The documents.
+    """The rendered documents.
 
     Attributes:
-        typical: Conversations as the service writes them today.
-        odd: The same with nulls for lists, integers as ``1.0``, tools without a type, and one in twenty in an older
-            form, all of which have been seen.
+        typical: Conversations in the service's current format.
+        with_quirks: The same with quirks of the real service: null for lists, integers as ``1.0``, tools without a
+            type, and one in twenty in an older format.
         by_turns: A conversation by its number of turns.
         page: A page of the list.
     """
 
     typical: list[bytes]
-    odd: list[bytes]
+    with_quirks: list[bytes]
     by_turns: dict[int, bytes]
     page: bytes
 
 
 def conversation_id(number: int) -> str:
-    """Return the id of a conversation, of which 0 is the newest."""
+    """Return the id of a conversation; 0 is the newest one."""
     return f"conv_{number:020}"
 
 
-def start_of(number: int) -> int:
-    """Return when a conversation started, in unix seconds."""
+def start_time_of(number: int) -> int:
+    """Return when a conversation started, in Unix seconds."""
     return _NEWEST - _SECONDS_APART * number
 
 
-def number_at(unix_secs: int) -> int:
-    """Return the newest conversation that did not start after a time."""
+def number_started_by(unix_secs: int) -> int:
+    """Return the newest conversation that started at a time or before it, in Unix seconds."""
     return max(0, -((unix_secs - _NEWEST) // _SECONDS_APART))
 
 
 def render(path: Path) -> None:
-    """Render the documents into a file."""
+    """Render the documents to a file."""
     typical = FakeConvAI(conversations=TEMPLATES, quirks=False).conversations
-    odd = FakeConvAI(conversations=TEMPLATES).conversations
+    quirky = FakeConvAI(conversations=TEMPLATES).conversations
     summaries, _ = typical.page(MultiDict(), PAGE_SIZE, None)
     page = {"conversations": summaries, "next_cursor": "a_cursor", "has_more": True}
     documents = Documents(
         typical=[typical.document(each) for each in typical],
-        odd=[odd.document(each) for each in odd],
-        by_turns={count: _with_turns(typical.details(next(iter(typical))), count) for count in TURNS},
+        with_quirks=[quirky.document(each) for each in quirky],
+        by_turns={count: _repeat_turns(typical.details(next(iter(typical))), count) for count in TURNS},
         page=msgspec.json.encode(page),
     )
     path.write_bytes(msgspec.msgpack.encode(documents))
 
 
 def read(path: Path) -> Documents:
-    """Read the documents that were rendered into a file."""
+    """Read rendered documents from a file."""
     return msgspec.msgpack.decode(path.read_bytes(), type=Documents)
 
 
-def _with_turns(conversation: dict[str, object], count: int) -> bytes:
+def _repeat_turns(conversation: dict[str, object], count: int) -> bytes:
     transcript = conversation["transcript"]
     if not isinstance(transcript, list):
-        raise TypeError("a transcript is a list")
+        raise TypeError("the transcript is not a list")
     repeated = transcript * (count // len(transcript) + 1)
     return msgspec.json.encode({**conversation, "transcript": repeated[:count]})

@@ -1,4 +1,4 @@
-"""What the answers to a question come to."""
+"""The results of benchmarks."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from benchmarks.contender import Answer
-    from benchmarks.question import Question
+    from benchmarks.benchmark import Benchmark
+    from benchmarks.worker import Run
 
 _LIBRARIES = ("convai-async", "aiohttp", "msgspec", "elevenlabs", "httpx", "uvloop")
 
 
-class Line(msgspec.Struct):
-    """A contender's part of a result: medians over the rounds.
+class Summary(msgspec.Struct):
+    """The runs of one implementation.
 
     Attributes:
-        value: The answer, in the question's unit.
-        lowest: The lowest of the rounds.
-        highest: The highest of the rounds.
-        peak_mib: The most memory that its process had.
-        service_share: How much of a core the service used meanwhile.
+        value: The median of the measured values, in the benchmark's unit.
+        lowest: The lowest value.
+        highest: The highest value.
+        peak_mib: The median of the process's peak memory.
+        service_share: The median of how much of a CPU core the server used.
     """
 
     value: float
@@ -36,47 +36,47 @@ class Line(msgspec.Struct):
 
 
 class Result(msgspec.Struct):
-    """The answers to a question.
+    """The result of a benchmark.
 
     Attributes:
-        asks: The question.
-        unit: What the answers are in.
-        more_is_better: Whether a higher number is.
-        rounds: How many times each contender was asked.
-        machine: Where, with which libraries.
-        lines: The answers, by contender; ours first.
+        title: What was measured.
+        unit: The unit of the measured value.
+        more_is_better: Whether a higher value is better.
+        rounds: How often each implementation ran.
+        machine: The machine and the versions of the libraries.
+        implementations: The summary of each implementation; ours first.
     """
 
-    asks: str
+    title: str
     unit: str
     more_is_better: bool
     rounds: int
     machine: str
-    lines: dict[str, Line]
+    implementations: dict[str, Summary]
 
 
-def result_of(question: Question, answers: dict[str, list[Answer]]) -> Result:
-    """Return what the answers come to."""
-    lines = {
-        contender: Line(
-            value=median(answer.value for answer in given),
-            lowest=min(answer.value for answer in given),
-            highest=max(answer.value for answer in given),
-            peak_mib=median(answer.peak_mib for answer in given),
-            service_share=median(answer.service_share for answer in given),
+def summarize(benchmark: Benchmark, runs: dict[str, list[Run]]) -> Result:
+    """Return the result of a benchmark, given its runs by implementation."""
+    summaries = {
+        implementation: Summary(
+            value=median(run.value for run in its_runs),
+            lowest=min(run.value for run in its_runs),
+            highest=max(run.value for run in its_runs),
+            peak_mib=median(run.peak_mib for run in its_runs),
+            service_share=median(run.service_share for run in its_runs),
         )
-        for contender, given in answers.items()
+        for implementation, its_runs in runs.items()
     }
-    rounds = max(len(given) for given in answers.values())
-    return Result(question.asks, question.unit, question.more_is_better, rounds, machine(), lines)
+    rounds = max(len(its_runs) for its_runs in runs.values())
+    return Result(benchmark.title, benchmark.unit, benchmark.more_is_better, rounds, describe_machine(), summaries)
 
 
-def machine() -> str:
-    """Return what the figures were measured on, with which libraries."""
+def describe_machine() -> str:
+    """Return the Python version, the machine and the versions of the libraries."""
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     return f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores; {libraries}"
 
 
-def short(value: float) -> str:
-    """Return a number with three digits or so."""
+def format_number(value: float) -> str:
+    """Return a number with about three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits

@@ -1,8 +1,8 @@
-"""A service that only sends what was rendered before: nobody shall wait for it.
+"""A minimal server that sends rendered documents, so that it is not the bottleneck.
 
-    python -m benchmarks.service DOCUMENTS CONVERSATIONS SECONDS_A_REPLY
+    python -m benchmarks.service DOCUMENTS CONVERSATIONS REPLY_DELAY_SECS
 
-It prints its port, and serves until its standard input ends. ``/cpu`` says how many seconds it has worked.
+It prints its port, and serves until its standard input is closed. ``/cpu`` returns the CPU seconds that it used.
 """
 
 from __future__ import annotations
@@ -25,70 +25,70 @@ _HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nContent-Length: {}\r\nrequest-id
 
 
 class Replies:
-    """Every reply, by path.
+    """Builds the replies.
 
     Args:
-        rendered: The documents.
-        conversations: How many there are.
+        rendered: The documents to send.
+        conversations: The number of conversations.
     """
 
     def __init__(self, rendered: documents.Documents, conversations: int) -> None:
-        self._details = [_around(document, "conversation_id") for document in rendered.odd]
+        self._details = [_split_at_value(document, "conversation_id") for document in rendered.with_quirks]
         lines = msgspec.json.decode(rendered.page)["conversations"]
-        self._lines = [_around(msgspec.json.encode(line), "conversation_id") for line in lines]
+        self._lines = [_split_at_value(msgspec.json.encode(line), "conversation_id") for line in lines]
         self._conversations = conversations
-        self._audio = _reply("audio/mpeg", b"\0" * AUDIO_BYTES)
+        self._audio = _build_reply("audio/mpeg", b"\0" * AUDIO_BYTES)
 
     def details(self, conversation_id: str) -> bytes:
-        """Return a conversation."""
+        """Return the reply for a conversation."""
         before, after = self._details[int(conversation_id[5:]) % len(self._details)]
-        return _reply("application/json", b"".join((before, conversation_id.encode(), after)))
+        return _build_reply("application/json", b"".join((before, conversation_id.encode(), after)))
 
     def page(self, query: dict[str, list[str]]) -> bytes:
-        """Return a page of the list."""
+        """Return the reply for a page of the list."""
         first, end = 0, self._conversations
         if "call_start_before_unix" in query:
-            first = documents.number_at(int(query["call_start_before_unix"][0]))
+            first = documents.number_started_by(int(query["call_start_before_unix"][0]))
         if "call_start_after_unix" in query:
-            end = min(end, documents.number_at(int(query["call_start_after_unix"][0]) - 1))
+            end = min(end, documents.number_started_by(int(query["call_start_after_unix"][0]) - 1))
         if "cursor" in query:
             first = int(query["cursor"][0])
         last = min(first + int(query["page_size"][0]), end)
-        lines = b",".join(self._line(number) for number in range(first, last))
+        lines = b",".join(self._build_line(number) for number in range(first, last))
         more = b'"%d","has_more":true' % last if last < end else b'null,"has_more":false'
-        return _reply("application/json", b'{"conversations":[%s],"next_cursor":%s}' % (lines, more))
+        return _build_reply("application/json", b'{"conversations":[%s],"next_cursor":%s}' % (lines, more))
 
     def audio(self) -> bytes:
-        """Return a recording."""
+        """Return the reply for a recording."""
         return self._audio
 
-    def _line(self, number: int) -> bytes:
+    def _build_line(self, number: int) -> bytes:
         before, after = self._lines[number % len(self._lines)]
         after = after.replace(
-            b'"start_time_unix_secs":', b'"start_time_unix_secs":%d,"_":' % documents.start_of(number)
+            b'"start_time_unix_secs":', b'"start_time_unix_secs":%d,"_":' % documents.start_time_of(number)
         )
         return b"".join((before, documents.conversation_id(number).encode(), after))
 
 
 class Connection(asyncio.Protocol):
-    """A connection on which requests come one after the other.
+    """An HTTP/1.1 connection with one request at a time.
 
     Args:
-        replies: What to answer.
-        seconds_a_reply: How long a conversation or a page takes, half of it more or less.
+        replies: What to run.
+        reply_delay_secs: The mean delay of a conversation or a page; delays vary by half of it.
     """
 
-    def __init__(self, replies: Replies, seconds_a_reply: float) -> None:
+    def __init__(self, replies: Replies, reply_delay_secs: float) -> None:
         self._replies = replies
-        self._seconds_a_reply = seconds_a_reply
+        self._reply_delay_secs = reply_delay_secs
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Store the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer the requests that are complete."""
+        """Run the requests that are complete."""
         *requests, self._received = (self._received + data).split(b"\r\n\r\n")
         for request in requests:
             self._answer(request.split(b" ", 2)[1].decode())
@@ -100,13 +100,13 @@ class Connection(asyncio.Protocol):
         elif path.endswith("/audio"):
             self._send(self._replies.audio())
         elif path == "/cpu":
-            self._send(_reply("application/json", b"%f" % time.process_time()))
+            self._send(_build_reply("application/json", b"%f" % time.process_time()))
         else:
             self._send_later(self._replies.details(path[1:]))
 
     def _send_later(self, reply: bytes) -> None:
-        if self._seconds_a_reply:
-            seconds = random.uniform(0.5, 1.5) * self._seconds_a_reply  # noqa: S311 - no secret
+        if self._reply_delay_secs:
+            seconds = random.uniform(0.5, 1.5) * self._reply_delay_secs  # noqa: S311 - not a secret
             asyncio.get_running_loop().call_later(seconds, self._send, reply)
         else:
             self._send(reply)
@@ -115,21 +115,21 @@ class Connection(asyncio.Protocol):
         self._transport.write(reply)
 
 
-def _around(document: bytes, field: str) -> tuple[bytes, bytes]:
-    """Return what stands before and after a field's text."""
+def _split_at_value(document: bytes, field: str) -> tuple[bytes, bytes]:
+    """Return the document before and after the value of a text field."""
     before, opening, rest = document.partition(b'"%s":"' % field.encode())
     return before + opening, rest[rest.index(b'"') :]
 
 
-def _reply(content_type: str, body: bytes) -> bytes:
+def _build_reply(content_type: str, body: bytes) -> bytes:
     return _HEAD.format(content_type, len(body)).encode() + body
 
 
-async def serve(rendered: Path, conversations: int, seconds_a_reply: float) -> None:
-    """Serve until standard input ends."""
+async def serve(rendered: Path, conversations: int, reply_delay_secs: float) -> None:
+    """Serve until standard input is closed."""
     replies = Replies(documents.read(rendered), conversations)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(replies, seconds_a_reply), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(replies, reply_delay_secs), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()

@@ -1,10 +1,10 @@
-"""Background tasks that live as long as an ``async with``, and what they hand to its block."""
+"""Background tasks that live as long as an ``async with`` block, and the results that they give to it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import anyio
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Worker = Callable[[], Coroutine[Any, Any, None]]
+Put = Callable[[T], Coroutine[Any, Any, None]]
+"""Adds a result to a queue, and waits while the queue is full."""
 
 
 @asynccontextmanager
 async def task_group() -> AsyncIterator[TaskGroup]:
-    """Open a task group that raises the error which ended it as it is, not inside an exception group."""
+    """Open a task group that raises the first error of its tasks without an exception group around it."""
     try:
         async with anyio.create_task_group() as group:
             yield group
@@ -29,17 +30,20 @@ async def task_group() -> AsyncIterator[TaskGroup]:
         try:
             raise error
         finally:
-            error.__context__ = context  # what it was raised from, not our group
+            error.__context__ = context  # not the group
 
 
 def is_cancelling() -> bool:
-    """Tell whether somebody cancels the running task; else a `CancelledError` comes from what it waits for."""
+    """Return whether the running task is being cancelled.
+
+    If not, a `CancelledError` comes from something that the task waits for.
+    """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 async def run_shielded_in_thread(work: Callable[[], object]) -> None:
-    """Do blocking work in a thread, to its end, and only then be cancelled by whoever wanted that meanwhile."""
+    """Run blocking work in a thread until it ends; a cancellation takes effect after that."""
     future = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         await wait_all_shielded([future])
@@ -48,7 +52,7 @@ async def run_shielded_in_thread(work: Callable[[], object]) -> None:
 
 
 async def wait_all_shielded(futures: Collection[asyncio.Future[Any]]) -> None:
-    """Wait until all are done, and only then be cancelled by whoever wanted that meanwhile, however often."""
+    """Wait until all futures are done; a cancellation takes effect after that."""
     cancelled: asyncio.CancelledError | None = None
     while not all(future.done() for future in futures):
         try:
@@ -59,93 +63,94 @@ async def wait_all_shielded(futures: Collection[asyncio.Future[Any]]) -> None:
         raise cancelled
 
 
-class Handover(Generic[T]):
-    """A queue from background tasks to the block that they work for: an async iterator.
+class Results(Generic[T]):
+    """The results of background tasks, as an async iterator that several tasks can share.
 
-    A result stays in the queue until it is taken: cancelling the task that waits for it loses nothing. The background
-    tasks wait while ``room`` results are in the queue.
+    A result stays in the queue until it is returned: cancelling the task that waits for it loses nothing.
 
     Args:
-        room: The most results in the queue.
+        queue: The results, exceptions to raise in place of a result, and None for the end.
     """
 
-    def __init__(self, room: int) -> None:
-        self._queue: asyncio.Queue[T | Exception | None] = asyncio.Queue()  # None is the end
-        self._room = asyncio.Semaphore(room)
-        self._left = False
+    def __init__(self, queue: asyncio.Queue[T | Exception | None]) -> None:
+        self._queue = queue
+        self._closed = False
 
-    async def wait_for_room(self) -> None:
-        """Wait until a result can be put without waiting."""
-        async with self._room:
-            pass
-
-    async def put(self, result: T | Exception) -> None:
-        """Hand over a result, or the error to raise in its place, when there is room."""
-        await self._room.acquire()
-        self._queue.put_nowait(result)
-
-    def end(self) -> None:
-        """Note that nothing more comes."""
-        self._queue.put_nowait(None)
-
-    def leave(self) -> None:
-        """Note that the block has ended."""
-        self._left = True
-        self.end()
+    def close(self) -> None:
+        """Return no more results: who waits for one, or asks for one later, gets a `RuntimeError`."""
+        self._closed = True
+        # Wakes one task that waits, which closes again and so wakes the next. Nobody waits when the queue is full.
+        with suppress(asyncio.QueueFull):
+            self._queue.put_nowait(None)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
-        """Return the next result, or raise the error that was handed over.
+        """Return the next result.
 
         Raises:
             RuntimeError: The block has ended, and its tasks with it.
+            Exception: A background task raised it.
         """
-        result = None if self._left else await self._queue.get()
-        if self._left:
-            self.end()  # another task may wait too
+        result = None if self._closed else await self._queue.get()
+        if self._closed:
+            self.close()
             raise RuntimeError("iterate inside the `async with` block: it has ended, and loading with it")
         if result is None:
-            self.end()
+            self._queue.put_nowait(None)  # other tasks may be waiting
             raise StopAsyncIteration
-        self._room.release()
         if isinstance(result, Exception):
             raise result
         return result
 
 
 @asynccontextmanager
-async def background(handover: Handover[T], workers: Iterable[Worker]) -> AsyncIterator[Handover[T]]:
-    """Run workers that put results into a handover, until they are done or the block ends.
+async def background(
+    worker: Callable[[Put[T]], Coroutine[Any, Any, None]], *, tasks: int = 1, max_results: int
+) -> AsyncIterator[Results[T]]:
+    """Run a worker in background tasks until it returns or the block ends.
 
-    An error of theirs is raised where the results are read. They are tasks of their own, and no task group: a
-    generator around the block may be closed by another task than the one that opened it.
+    The tasks are not in a task group: a generator around the block may be closed by another task than the one that
+    opened it.
+
+    Args:
+        worker: Is called once per task, with the function that adds a result. Its exceptions are raised where the
+            results are read.
+        tasks: How many tasks run the worker, 1 by default.
+        max_results: How many results can be in the queue; adding another one waits.
+
+    Yields:
+        The results, in the order in which they were added.
     """
-    tasks = [asyncio.create_task(_hand_over_errors(handover, worker)) for worker in workers]
-    ending = asyncio.create_task(_end_after(handover, tasks))
+    queue: asyncio.Queue[T | Exception | None] = asyncio.Queue(max_results)
+    results = Results(queue)
+    workers = [asyncio.create_task(_work(worker, queue)) for _ in range(tasks)]
+    end = asyncio.create_task(_put_end(workers, queue))
     try:
-        yield handover
+        yield results
     finally:
-        handover.leave()
-        for task in tasks:
+        results.close()
+        for task in (*workers, end):
             task.cancel()
-        await wait_all_shielded([*tasks, ending])
+        await wait_all_shielded([*workers, end])
 
 
-async def _hand_over_errors(handover: Handover[Any], worker: Worker) -> None:
+async def _work(
+    worker: Callable[[Put[T]], Coroutine[Any, Any, None]], queue: asyncio.Queue[T | Exception | None]
+) -> None:
     try:
-        await worker()
+        await worker(queue.put)
     except asyncio.CancelledError as error:
         if is_cancelling():
             raise
         problem = RuntimeError("something that was waited for was cancelled")
         problem.__cause__ = error
-        await handover.put(problem)
+        await queue.put(problem)
     except Exception as error:  # noqa: BLE001 - raised where the results are read
-        await handover.put(error)
+        await queue.put(error)
 
 
-async def _end_after(handover: Handover[Any], tasks: Iterable[asyncio.Task[None]]) -> None:
-    await asyncio.wait(tasks)
-    handover.end()
+async def _put_end(workers: Collection[asyncio.Task[None]], queue: asyncio.Queue[Any]) -> None:
+    await asyncio.wait(workers)
+    await queue.put(None)

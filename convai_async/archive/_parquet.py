@@ -1,4 +1,4 @@
-"""Conversations as a Parquet file; needs pyarrow, the extra ``parquet``."""
+"""Write conversations to a Parquet file; needs pyarrow, the extra ``parquet``."""
 
 from __future__ import annotations
 
@@ -8,82 +8,46 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from convai_async._support.timestamps import utc_datetime
-from convai_async.archive._database import contents_of
+from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, Table
+from convai_async.archive._errors import translate_content_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-_TEXT, _INTEGER, _REAL, _BOOLEAN = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+_TYPES: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("s", tz="UTC"),
+}
 
-_TURN = pa.struct(
-    {
-        "position": _INTEGER,
-        "role": _TEXT,
-        "message": _TEXT,
-        "time_in_call_secs": _INTEGER,
-        "interrupted": _BOOLEAN,
-        "llm": _TEXT,
-    }
-)
 
-_TOOL_CALL = pa.struct(
-    {
-        "position": _INTEGER,
-        "turn_position": _INTEGER,
-        "request_id": _TEXT,
-        "tool_name": _TEXT,
-        "type": _TEXT,
-        "params_as_json": _TEXT,
-        "result_value": _TEXT,
-        "is_error": _BOOLEAN,
-        "tool_latency_secs": _REAL,
-    }
-)
+def _fields(table: Table) -> dict[str, pa.DataType]:
+    return {column.name: _TYPES[column.arrow] for column in table.exported if column.arrow is not None}
 
-SCHEMA = pa.schema(
-    {
-        "conversation_id": _TEXT,
-        "agent_id": _TEXT,
-        "agent_name": _TEXT,
-        "user_id": _TEXT,
-        "status": _TEXT,
-        "start_time_unix_secs": pa.timestamp("s", tz="UTC"),
-        "call_duration_secs": _INTEGER,
-        "message_count": _INTEGER,
-        "call_successful": _TEXT,
-        "direction": _TEXT,
-        "rating": _REAL,
-        "cost": _INTEGER,
-        "main_language": _TEXT,
-        "termination_reason": _TEXT,
-        "call_summary_title": _TEXT,
-        "transcript_summary": _TEXT,
-        "has_audio": _BOOLEAN,
-        "fetched_unix_secs": pa.timestamp("s", tz="UTC"),
-        "decode_error": _TEXT,
-        "deleted_unix_secs": pa.timestamp("s", tz="UTC"),
-        "no_audio_unix_secs": pa.timestamp("s", tz="UTC"),
-        "from_webhook": _BOOLEAN,
-        "turns": pa.list_(_TURN),
-        "tool_calls": pa.list_(_TOOL_CALL),
-    }
-)
-"""The table ``conversations`` less its JSON; moments are timestamps."""
 
-_MOMENTS = [field.name for field in SCHEMA if pa.types.is_timestamp(field.type)]
+def _nested(table: Table) -> pa.DataType:
+    fields = _fields(table)
+    del fields["conversation_id"]
+    return pa.list_(pa.struct(fields))
+
+
+SCHEMA = pa.schema(_fields(CONVERSATIONS) | {table.name: _nested(table) for table in DETAIL_TABLES})
+"""A row for each conversation, without its JSON."""
 
 
 def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Path) -> int:
     """Write rows, a row group for each batch, and return how many there were.
 
     Raises:
-        ArchiveError: The archive that they are of has values of other types than its columns.
+        ArchiveError: The archive holds values that are not of their columns' types.
     """
     count = 0
     with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
         for batch in batches:
-            with contents_of(archive):
+            with translate_content_errors(archive):
                 table = pa.Table.from_pylist([_typed(row) for row in batch], SCHEMA)
             writer.write_table(table)
             count += len(batch)
@@ -91,13 +55,26 @@ def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Pat
 
 
 def _typed(row: dict[str, Any]) -> dict[str, Any]:
-    # SQLite has no booleans, and Arrow takes no integers for them; Parquet stores milliseconds, of fewer years.
-    for moment in _MOMENTS:
-        row[moment] = utc_datetime(row[moment])
-    row["has_audio"] = bool(row["has_audio"])
-    row["from_webhook"] = bool(row["from_webhook"])
-    for turn in row["turns"]:
-        turn["interrupted"] = bool(turn["interrupted"])
-    for call in row["tool_calls"]:
-        call["is_error"] = None if call["is_error"] is None else bool(call["is_error"])
-    return row
+    """Return a row as Arrow takes it.
+
+    SQLite has no booleans, and Arrow does not take integers for them. A timestamp can be out of the range of years
+    that Parquet's milliseconds have.
+    """
+    typed = _convert(CONVERSATIONS, row)
+    for table in DETAIL_TABLES:
+        typed[table.name] = [_convert(table, each) for each in row[table.name]]
+    return typed
+
+
+def _convert(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        column.name: _CONVERTERS[column.arrow](row[column.name]) if column.arrow in _CONVERTERS else row[column.name]
+        for column in table.exported
+        if column.name in row
+    }
+
+
+_CONVERTERS: dict[str | None, Callable[[Any], Any]] = {
+    "timestamp": utc_datetime,
+    "bool": lambda value: None if value is None else bool(value),
+}

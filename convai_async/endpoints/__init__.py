@@ -1,7 +1,12 @@
-"""Every request that the client can send, as values: one function for each endpoint.
+"""One function for each endpoint, which returns a `Request` and does no I/O.
 
-A `Request` says what to send and how to read the reply; nothing here does any I/O. Send one with
-``client.send_raw(request)`` to get at status, headers and exact bytes beside the typed result.
+Send the request with `ConvAIClient.send_raw` to get the status, the headers and the exact body of the response as well
+as the typed result::
+
+    response = await client.send_raw(endpoints.get_conversation("conv_1"))
+    conversation = response.decode()
+
+The arguments and their errors are those of the client's methods, such as `Conversations.get`, which describe them.
 """
 
 from convai_async.endpoints._agents import *

@@ -1,4 +1,4 @@
-"""The endpoints of ``/v1/convai/agents``, one function each."""
+"""Endpoints of ``/v1/convai/agents``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convai_async._support.validate import (
     validate_page_size,
     validate_text,
 )
-from convai_async.endpoints._page import Page, decode_page
+from convai_async.endpoints._page import Page, PageDecoder
 from convai_async.endpoints._query import encode_query, to_unix_seconds
 from convai_async.endpoints._request import Request, quote_id, redact_body_on_error
 from convai_async.models import AgentLink, AgentTopic
@@ -28,8 +28,8 @@ SortDirection: TypeAlias = Literal["asc", "desc"]
 
 
 def get_agent_link(agent_id: str) -> Request[AgentLink]:
-    """GET /v1/convai/agents/{agent_id}/link."""
-    return Request("GET", f"{_agent(agent_id)}/link", redact_body_on_error(AgentLink.from_json))
+    """Get the link that shares an agent (GET /v1/convai/agents/{agent_id}/link)."""
+    return Request("GET", f"{_build_agent_path(agent_id)}/link", redact_body_on_error(AgentLink.from_json))
 
 
 def get_agent_topics(  # noqa: PLR0913 - each by its name
@@ -43,7 +43,7 @@ def get_agent_topics(  # noqa: PLR0913 - each by its name
     include_evaluation_criteria: bool | None = None,
     cursor: str | None = None,
 ) -> Request[Page[AgentTopic]]:
-    """GET /v1/convai/agents/{agent_id}/topics: one page of what an agent's conversations are about."""
+    """Get a page of the topics of an agent's conversations (GET /v1/convai/agents/{agent_id}/topics)."""
     since = validate_optional(to_unix_seconds, "from_unix_secs", from_unix_secs)
     until = validate_optional(partial(to_unix_seconds, up=True), "to_unix_secs", to_unix_secs)
     validate_order("from_unix_secs", since, "to_unix_secs", until)
@@ -60,12 +60,8 @@ def get_agent_topics(  # noqa: PLR0913 - each by its name
             "cursor": validate_optional(validate_text, "cursor", cursor),
         }
     )
-    return Request("GET", f"{_agent(agent_id)}/topics", _decode_topics, query)
+    return Request("GET", f"{_build_agent_path(agent_id)}/topics", PageDecoder(AgentTopic, "topics"), query)
 
 
-def _decode_topics(body: bytes) -> Page[AgentTopic]:
-    return decode_page(AgentTopic, "topics", body)
-
-
-def _agent(agent_id: str) -> str:
+def _build_agent_path(agent_id: str) -> str:
     return f"/v1/convai/agents/{quote_id('agent_id', agent_id)}"

@@ -1,4 +1,4 @@
-"""The endpoints of ``/v1/convai/conversation…``, one function each."""
+"""Endpoints of ``/v1/convai/conversations`` and ``/v1/convai/conversation``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from convai_async._support.validate import (
 from convai_async.endpoints._filter_help import describe_filters
 from convai_async.endpoints._filter_values import validate_filters
 from convai_async.endpoints._filters import ConversationFilters
-from convai_async.endpoints._page import Page, decode_page
+from convai_async.endpoints._page import Page, PageDecoder
 from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import (
     CONVERSATIONS,
@@ -63,17 +63,13 @@ __all__ = [
 
 @describe_filters(ConversationFilters)
 def list_conversations(**filters: Unpack[ConversationFilters]) -> Request[Page[ConversationSummary]]:
-    """GET /v1/convai/conversations: one page of conversations, newest first.
+    """Get a page of conversations, newest first (GET /v1/convai/conversations).
 
     Args:
         **filters: The keys of `ConversationFilters`.
     """
     values = validate_filters({"page_size": MAX_PAGE_SIZE, **filters}, ConversationFilters)
-    return Request("GET", CONVERSATIONS, _decode_summaries, encode_query(values))
-
-
-def _decode_summaries(body: bytes) -> Page[ConversationSummary]:
-    return decode_page(ConversationSummary, "conversations", body)
+    return Request("GET", CONVERSATIONS, PageDecoder(ConversationSummary, "conversations"), encode_query(values))
 
 
 def get_conversation(
@@ -81,7 +77,7 @@ def get_conversation(
     *,
     format: Literal["json", "opentelemetry"] | None = None,  # noqa: A002 - the wire's name
 ) -> Request[Conversation]:
-    """GET /v1/convai/conversations/{conversation_id}: details and transcript."""
+    """Get a conversation with its transcript (GET /v1/convai/conversations/{conversation_id})."""
     query = encode_query({"format": validate_choice("format", format, ("json", "opentelemetry", None))})
     return Request(
         "GET", build_conversation_path(conversation_id), partial(_decode_conversation, conversation_id), query
@@ -91,13 +87,13 @@ def get_conversation(
 def _decode_conversation(conversation_id: str, body: bytes) -> Conversation:
     conversation = Conversation.from_json(body)
     if conversation.conversation_id != conversation_id:
-        # A cache or a proxy that mixes up replies: one customer's call must not pass for another's.
+        # A cache or a proxy that mixes up responses would show one customer's conversation to another.
         raise DecodeError("it is of another conversation", path="$.conversation_id", body=body)
     return conversation
 
 
 def resolve_conversation(agent_id: str, reference: str) -> Request[Conversation]:
-    """GET /v1/convai/conversations/resolve: the conversation of a Slack message or a Zendesk ticket."""
+    """Get the conversation of a Slack message or a Zendesk ticket (GET /v1/convai/conversations/resolve)."""
     query = {"agent_id": validate_id("agent_id", agent_id), "reference": validate_text("reference", reference)}
     return Request("GET", f"{CONVERSATIONS}/resolve", Conversation.from_json, encode_query(query))
 
@@ -105,7 +101,7 @@ def resolve_conversation(agent_id: str, reference: str) -> Request[Conversation]
 def get_conversation_summary(
     conversation_id: str, *, max_messages: int | None = None
 ) -> Request[ConversationSummaryWithMessages]:
-    """GET /v1/convai/conversations/{conversation_id}/summary."""
+    """Get the summary of a conversation (GET /v1/convai/conversations/{conversation_id}/summary)."""
     most = validate_optional(partial(validate_integer, smallest=0), "max_messages", max_messages)
     query = encode_query({"max_messages": most})
     return Request(
@@ -114,7 +110,7 @@ def get_conversation_summary(
 
 
 def run_analysis(conversation_id: str) -> Request[Conversation]:
-    """POST /v1/convai/conversations/{conversation_id}/analysis/run."""
+    """Analyse a conversation again (POST /v1/convai/conversations/{conversation_id}/analysis/run)."""
     path = f"{build_conversation_path(conversation_id)}/analysis/run"
     return Request("POST", path, partial(_decode_conversation, conversation_id), idempotent=False)
 
@@ -127,7 +123,7 @@ def run_evaluation(
     evaluated_agent_id: str | None = None,
     evaluated_branch_id: str | None = None,
 ) -> Request[Conversation]:
-    """POST /v1/convai/conversations/{conversation_id}/analysis/evaluations/run."""
+    """Evaluate a criterion again (POST /v1/convai/conversations/{conversation_id}/analysis/evaluations/run)."""
     fields = {
         "evaluation_id": validate_id("evaluation_id", evaluation_id),
         "scope": validate_choice("scope", scope, ("conversation", "agent", None)),
@@ -140,18 +136,18 @@ def run_evaluation(
 
 
 def delete_conversation(conversation_id: str) -> Request[None]:
-    """DELETE /v1/convai/conversations/{conversation_id}."""
+    """Delete a conversation (DELETE /v1/convai/conversations/{conversation_id})."""
     return Request("DELETE", build_conversation_path(conversation_id), no_content)
 
 
 def get_audio(conversation_id: str, *, byte_range: str | None = None) -> Request[None]:
-    """GET /v1/convai/conversations/{conversation_id}/audio: a stream, to be read as it comes."""
+    """Get the recording of a conversation, as a stream (GET /v1/convai/conversations/{conversation_id}/audio)."""
     headers = () if byte_range is None else (("range", byte_range),)
     return Request("GET", f"{build_conversation_path(conversation_id)}/audio", no_content, headers=headers)
 
 
 def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] | None) -> Request[None]:
-    """POST /v1/convai/conversations/{conversation_id}/feedback."""
+    """Rate a conversation (POST /v1/convai/conversations/{conversation_id}/feedback)."""
     body = encode_json_body("feedback", {"feedback": validate_choice("feedback", feedback, ("like", "dislike", None))})
     return Request(
         "POST", f"{build_conversation_path(conversation_id)}/feedback", no_content, body=body, idempotent=False
@@ -159,7 +155,7 @@ def create_feedback(conversation_id: str, feedback: Literal["like", "dislike"] |
 
 
 def create_file(conversation_id: str, content: bytes, *, filename: str, content_type: str) -> Request[FileUpload]:
-    """POST /v1/convai/conversations/{conversation_id}/files: one image, PDF or text file."""
+    """Upload an image, a PDF or a text file (POST /v1/convai/conversations/{conversation_id}/files)."""
     if not isinstance(content, bytes):
         raise InvalidArgumentError("content", f"must be bytes, not {type(content).__name__}")
     name = validate_text("filename", filename)
@@ -173,14 +169,14 @@ def create_file(conversation_id: str, content: bytes, *, filename: str, content_
 
 
 def get_file(conversation_id: str, file_id: str) -> Request[None]:
-    """GET /v1/convai/conversations/{conversation_id}/files/{file_id}: a stream, to be read as it comes."""
+    """Get a file, as a stream (GET /v1/convai/conversations/{conversation_id}/files/{file_id})."""
     return Request(
         "GET", f"{build_conversation_path(conversation_id)}/files/{quote_id('file_id', file_id)}", no_content
     )
 
 
 def delete_file(conversation_id: str, file_id: str) -> Request[None]:
-    """DELETE /v1/convai/conversations/{conversation_id}/files/{file_id}."""
+    """Delete a file (DELETE /v1/convai/conversations/{conversation_id}/files/{file_id})."""
     return Request(
         "DELETE", f"{build_conversation_path(conversation_id)}/files/{quote_id('file_id', file_id)}", no_content
     )
@@ -189,15 +185,16 @@ def delete_file(conversation_id: str, file_id: str) -> Request[None]:
 def get_sip_messages(
     conversation_id: str, *, page_size: int | None = None, cursor: str | None = None
 ) -> Request[Page[SipMessage]]:
-    """GET /v1/convai/conversations/{conversation_id}/sip-messages: one page of SIP messages."""
+    """Get a page of the SIP messages of a call (GET /v1/convai/conversations/{conversation_id}/sip-messages)."""
     query = encode_query(
         {"page_size": validate_page_size(page_size), "cursor": validate_optional(validate_text, "cursor", cursor)}
     )
-    return Request("GET", f"{build_conversation_path(conversation_id)}/sip-messages", _decode_sip_messages, query)
-
-
-def _decode_sip_messages(body: bytes) -> Page[SipMessage]:
-    return decode_page(SipMessage, "sip_messages", body)
+    return Request(
+        "GET",
+        f"{build_conversation_path(conversation_id)}/sip-messages",
+        PageDecoder(SipMessage, "sip_messages"),
+        query,
+    )
 
 
 def get_signed_url(  # noqa: PLR0913 - each by its name
@@ -209,14 +206,14 @@ def get_signed_url(  # noqa: PLR0913 - each by its name
     environment: str | None = None,
     debug_events_request: bool | None = None,
 ) -> Request[SignedUrl]:
-    """GET /v1/convai/conversation/get-signed-url."""
+    """Get a URL that starts a conversation with a private agent (GET /v1/convai/conversation/get-signed-url)."""
     query = encode_query(
         {
             "agent_id": validate_id("agent_id", agent_id),
             "include_conversation_id": validate_optional(
                 validate_flag, "include_conversation_id", include_conversation_id
             ),
-            **_start_options(branch_id, version_id, environment, debug_events_request),
+            **_build_start_options(branch_id, version_id, environment, debug_events_request),
         }
     )
     return Request("GET", "/v1/convai/conversation/get-signed-url", redact_body_on_error(SignedUrl.from_json), query)
@@ -231,24 +228,24 @@ def get_webrtc_token(  # noqa: PLR0913 - each by its name
     environment: str | None = None,
     debug_events_request: bool | None = None,
 ) -> Request[WebRTCToken]:
-    """GET /v1/convai/conversation/token."""
+    """Get a token that starts a WebRTC session with a private agent (GET /v1/convai/conversation/token)."""
     query = encode_query(
         {
             "agent_id": validate_id("agent_id", agent_id),
             "participant_name": validate_optional(validate_text, "participant_name", participant_name),
-            **_start_options(branch_id, version_id, environment, debug_events_request),
+            **_build_start_options(branch_id, version_id, environment, debug_events_request),
         }
     )
     return Request("GET", "/v1/convai/conversation/token", redact_body_on_error(WebRTCToken.from_json), query)
 
 
-def _start_options(
+def _build_start_options(
     branch_id: str | None,
     version_id: str | None,
     environment: str | None,
     debug_events_request: bool | None,  # noqa: FBT001 - passed on
 ) -> dict[str, str | bool | None]:
-    """Return what a signed URL and a token have in common: with what a conversation starts."""
+    """Return the query parameters that signed URLs and tokens share."""
     return {
         "branch_id": validate_optional(validate_id, "branch_id", branch_id),
         "version_id": validate_optional(validate_id, "version_id", version_id),

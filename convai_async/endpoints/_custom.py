@@ -1,4 +1,4 @@
-"""A request to an endpoint that has no function of its own yet."""
+"""Requests to any endpoint."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def request(
     json: Any = None,
     idempotent: bool | None = None,
 ) -> Request[Any]:
-    """Any endpoint.
+    """Create a request to any endpoint.
 
     Args:
         method: The HTTP method.
-        path: The path from the root, such as ``"/v1/convai/agents"``, percent-encoded where it must be.
-        query: The query, not encoded; lists repeat their name, None is left out, datetimes become unix seconds.
-        json: What to send as JSON; None sends no body.
-        idempotent: Whether repeating the request is safe; by default what HTTP says of the method.
+        path: The absolute path, such as ``"/v1/convai/agents"``.
+        query: The query parameters. A list repeats its parameter, None is left out, a datetime becomes unix seconds.
+        json: The value to send as JSON; None sends no body.
+        idempotent: Whether the request is safe to retry; by default whether its method is idempotent (RFC 9110, 9.2.2).
 
     Raises:
-        InvalidArgumentError: The path does not begin with ``/``, or holds a query; the method is invalid; a value
+        InvalidArgumentError: The path does not begin with ``/`` or contains a query, the method is invalid, or a value
             cannot be sent.
     """
     if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():

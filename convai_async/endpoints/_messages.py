@@ -1,4 +1,4 @@
-"""The endpoints of ``/v1/convai/conversations/messages``: search in what was said."""
+"""Endpoints of ``/v1/convai/conversations/messages``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from convai_async._support.validate import (
 from convai_async.endpoints._filter_help import describe_filters
 from convai_async.endpoints._filter_values import validate_filters
 from convai_async.endpoints._filters import MessageFilters
-from convai_async.endpoints._page import Page, decode_page
+from convai_async.endpoints._page import Page, PageDecoder
 from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import Request
 from convai_async.models import MessageHit
@@ -26,14 +26,14 @@ _MESSAGES = "/v1/convai/conversations/messages"
 
 @describe_filters(MessageFilters)
 def text_search_messages(text_query: str, **filters: Unpack[MessageFilters]) -> Request[Page[MessageHit]]:
-    """GET /v1/convai/conversations/messages/text-search: one page of messages with matching words.
+    """Get a page of messages that contain some words (GET /v1/convai/conversations/messages/text-search).
 
     Args:
         text_query: The words to find.
         **filters: The keys of `MessageFilters`.
     """
     values = {"text_query": validate_text("text_query", text_query), **validate_filters(filters, MessageFilters)}
-    return Request("GET", f"{_MESSAGES}/text-search", _decode_hits, encode_query(values))
+    return Request("GET", f"{_MESSAGES}/text-search", PageDecoder(MessageHit, "results"), encode_query(values))
 
 
 def search_messages(
@@ -44,7 +44,7 @@ def search_messages(
     page_size: int | None = None,
     cursor: str | None = None,
 ) -> Request[Page[MessageHit]]:
-    """GET /v1/convai/conversations/messages/smart-search: one page of messages that mean this."""
+    """Get a page of messages with a meaning (GET /v1/convai/conversations/messages/smart-search)."""
     query = encode_query(
         {
             "text_query": validate_text("text_query", text_query),
@@ -54,8 +54,4 @@ def search_messages(
             "cursor": validate_optional(validate_text, "cursor", cursor),
         }
     )
-    return Request("GET", f"{_MESSAGES}/smart-search", _decode_hits, query)
-
-
-def _decode_hits(body: bytes) -> Page[MessageHit]:
-    return decode_page(MessageHit, "results", body)
+    return Request("GET", f"{_MESSAGES}/smart-search", PageDecoder(MessageHit, "results"), query)

@@ -1,4 +1,4 @@
-"""One page of a list."""
+"""Pages of lists."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ ItemT = TypeVar("ItemT", bound=ListItem)
 
 
 class UndecodableItem(msgspec.Struct, frozen=True):
-    """An item of a page that could not be decoded: null, not an object, or without an id.
+    """An item of a page that cannot be decoded: null, not an object, or without an id.
 
     Attributes:
-        raw: The item, as it came.
-        error: What does not fit, without any of the item's content.
+        raw: The item's JSON.
+        error: The problem and its path, without any of the item's content.
     """
 
     raw: bytes
     error: str
 
     def __repr__(self) -> str:
-        # The bytes can be what was said: they do not belong into logs.
+        # Keep conversations out of logs.
         return f"UndecodableItem(raw=<{len(self.raw)} bytes>, error={self.error!r})"
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a list.
+    """A page of a list.
 
-    Iterating, ``len()`` and indexing go to the items.
+    Iteration, ``len()`` and indexing use the items. A page is always true, also if it is empty.
 
     Attributes:
-        items: The items; can be empty although more pages follow.
-        next_cursor: Where the next page begins, or None.
-        has_more: Whether the service says that more follows.
-        undecodable: Items that could not be decoded.
-        extra: The other fields of the page, as decoded JSON; for example ``window_start_unix_secs``,
+        items: The items. Can be empty even if more pages follow.
+        next_cursor: The cursor of the next page, or None.
+        has_more: Whether more pages follow.
+        undecodable: The items that cannot be decoded.
+        extra: The other fields of the page as decoded JSON, such as ``window_start_unix_secs``,
             ``window_end_unix_secs`` and ``aggregated_run_count`` of an agent's topics.
     """
 
@@ -60,13 +60,13 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     @property
     def total(self) -> int | None:
-        """The number of items on all pages; None unless the service reports it, as searches do."""
+        """The number of items on all pages, or None if the service does not report it (only searches do)."""
         meta = self.extra.get("meta")
         total = meta.get("total") if isinstance(meta, dict) else None
         return total if isinstance(total, int) else None
 
     def to_json(self) -> bytes:
-        """Return the page's attributes as JSON, the items as their own ``to_json`` has them."""
+        """Return the page's attributes as JSON, with each item as its own ``to_json`` returns it."""
         return msgspec.json.encode(
             {
                 "items": [item.to_builtins() if isinstance(item, Model) else item for item in self.items],
@@ -78,7 +78,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         )
 
     def to_builtins(self) -> dict[str, Any]:
-        """Return the same as `to_json` as dicts, lists, strings and numbers; undecodable bytes are base64."""
+        """Return the page's attributes as dicts, lists, strings and numbers; bytes become base64."""
         builtins: dict[str, Any] = msgspec.json.decode(self.to_json())
         return builtins
 
@@ -89,7 +89,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         return len(self.items)
 
     def __bool__(self) -> bool:
-        """A page is a page, also an empty one: never take emptiness for the end."""
+        # So that `while page:` does not stop at an empty page that has a next one.
         return True
 
     def __getitem__(self, index: int) -> T:
@@ -101,31 +101,37 @@ class _Cursor(msgspec.Struct):
     has_more: bool | None = None
 
 
-def decode_page(model: type[ItemT], list_field: str, body: bytes) -> Page[ItemT]:
-    """Decode a page; items that do not decode are `Page.undecodable` and do no harm to the others.
+class PageDecoder(msgspec.Struct, Generic[ItemT], frozen=True):
+    """Decodes pages. Items that cannot be decoded go to `Page.undecodable`; the others are not affected.
 
-    Args:
-        model: What the items are.
-        list_field: The field of the page that holds them.
-        body: The page's JSON.
-
-    Raises:
-        DecodeError: It is not JSON, or not a page.
+    Attributes:
+        model: The model of the items.
+        list_field: The field of the page that contains the items.
     """
-    try:
-        page = _whole_page_decoder(model, list_field)(body)
-    except DECODE_ERRORS:
-        return _decode_in_parts(model, list_field, body)
-    items: tuple[ItemT, ...] = getattr(page, list_field)
-    set_raw_json(items, body, list_field)
-    return _page(items, page)
+
+    model: type[ItemT]
+    list_field: str
+
+    def __call__(self, body: bytes) -> Page[ItemT]:
+        """Decode a page from JSON.
+
+        Raises:
+            DecodeError: The body is not JSON, or not a page.
+        """
+        try:
+            page = _get_fast_decoder(self.model, self.list_field)(body)
+        except DECODE_ERRORS:
+            return _decode_in_parts(self.model, self.list_field, body)
+        items: tuple[ItemT, ...] = getattr(page, self.list_field)
+        set_raw_json(items, body, self.list_field)
+        return _build_page(items, page)
 
 
 @cache
-def _whole_page_decoder(model: Any, list_field: str) -> Callable[[bytes], Any]:
-    """Return the decoder of pages in which everything fits, and nothing is for `Page.extra`."""
+def _get_fast_decoder(model: Any, list_field: str) -> Callable[[bytes], Any]:
+    """Return the decoder of pages in which every item is valid and no field belongs into `Page.extra`."""
     page = msgspec.defstruct(
-        "WholePage", [(list_field, tuple[model, ...])], bases=(_Cursor,), kw_only=True, forbid_unknown_fields=True
+        "FastPage", [(list_field, tuple[model, ...])], bases=(_Cursor,), kw_only=True, forbid_unknown_fields=True
     )
     return msgspec.json.Decoder(page, strict=False).decode
 
@@ -147,7 +153,7 @@ def _decode_in_parts(model: type[ItemT], list_field: str, body: bytes) -> Page[I
         raise DecodeError.from_message(str(error), body) from None
     except ValueError:
         raise DecodeError("Expected `array`", path=f"$.{list_field}", body=body) from None
-    return _page(items, cursor, undecodable, extra)
+    return _build_page(items, cursor, undecodable, extra)
 
 
 def _decode_items(model: type[ItemT], lines: list[bytes]) -> tuple[tuple[ItemT, ...], tuple[UndecodableItem, ...]]:
@@ -160,12 +166,12 @@ def _decode_items(model: type[ItemT], lines: list[bytes]) -> tuple[tuple[ItemT, 
     return tuple(items), tuple(undecodable)
 
 
-def _page(
+def _build_page(
     items: tuple[T, ...],
     cursor: _Cursor,
     undecodable: tuple[UndecodableItem, ...] = (),
     extra: Mapping[str, Any] | None = None,
 ) -> Page[T]:
-    # A page that does not say whether more follows goes by its cursor.
+    # Without has_more, a cursor means that another page follows.
     has_more = bool(cursor.next_cursor) if cursor.has_more is None else cursor.has_more
     return Page(items, cursor.next_cursor, has_more, undecodable, extra or {})

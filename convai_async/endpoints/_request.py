@@ -1,8 +1,9 @@
-"""A request as a value: what to send, how to read the reply, and whether sending it twice is safe."""
+"""Requests and responses as values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -19,25 +20,29 @@ T = TypeVar("T")
 
 CONVERSATIONS = "/v1/convai/conversations"
 
-# https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data names the quote and the
-# line breaks; httpx escapes the other control characters too, which no header may hold.
+# The HTML standard escapes the quote and the line breaks; httpx also escapes the other control characters, which are
+# invalid in headers. https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
 _FILENAME_ESCAPES = {code: f"%{code:02X}" for code in (*range(0x20), ord('"'), 0x7F)}
 
 
 class JSONBody(msgspec.Struct, frozen=True):
-    """A request body of JSON."""
+    """A JSON request body.
+
+    Attributes:
+        content: The encoded JSON.
+    """
 
     content: bytes
 
 
 class FileBody(msgspec.Struct, frozen=True):
-    """A multipart request body of one file.
+    """A multipart request body with one file.
 
     Attributes:
-        field: The form field's name.
+        field: The name of the form field.
         content: The file's bytes.
         filename: The file's name.
-        content_type: Its media type.
+        content_type: The file's media type.
     """
 
     field: str
@@ -47,21 +52,22 @@ class FileBody(msgspec.Struct, frozen=True):
 
     @property
     def escaped_filename(self) -> str:
-        """The file's name as it stands in quotes in a part's header, escaped as browsers do."""
+        """The file's name, escaped for the quoted value in the part's header as browsers do."""
         return self.filename.translate(_FILENAME_ESCAPES)
 
 
 class Request(msgspec.Struct, Generic[T], frozen=True):
-    """One request to the service, not yet sent.
+    """A request that has not been sent. Send it with `ConvAIClient.send_raw`.
 
     Attributes:
         method: The HTTP method.
-        path: The path from the root, percent-encoded, such as ``"/v1/convai/conversations"``.
-        decode: Makes the result of the reply's body; raises `DecodeError` if it can't.
-        query: The query's pairs, not encoded; a name may stand several times.
-        body: What to send, or None.
-        idempotent: Whether sending it twice has the effect of sending it once.
-        headers: Headers beside those that every request has.
+        path: The absolute path, percent-encoded, such as ``"/v1/convai/conversations"``.
+        decode: Converts the response's body to the result. Raises `DecodeError`.
+        query: The names and values of the query, not encoded. A name can occur several times.
+        body: The request body, or None.
+        idempotent: Whether sending the request twice has the same effect as sending it once, so that it is safe to
+            retry.
+        headers: Additional headers.
     """
 
     method: str
@@ -73,22 +79,22 @@ class Request(msgspec.Struct, Generic[T], frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
     def with_query(self, **values: str) -> Request[T]:
-        """Return the same request with these query parameters set anew.
+        """Return a copy of the request with these query parameters replaced.
 
         Raises:
-            InvalidArgumentError: A value has no form on the wire.
+            InvalidArgumentError: A value cannot be sent in a query.
         """
         kept = tuple(pair for pair in self.query if pair[0] not in values)
         return msgspec.structs.replace(self, query=kept + encode_query(values))
 
 
 class Response(msgspec.Struct, Generic[T], frozen=True):
-    """A whole reply.
+    """A complete response.
 
     Attributes:
-        status: The HTTP status.
-        headers: The headers; names in any case.
-        body: The body's bytes, decompressed but otherwise as the service sent them.
+        status: The HTTP status code.
+        headers: The headers; names are case-insensitive.
+        body: The body, decompressed.
     """
 
     status: int
@@ -98,36 +104,36 @@ class Response(msgspec.Struct, Generic[T], frozen=True):
 
     @property
     def request_id(self) -> str | None:
-        """The service's id of the request, to quote to its support."""
+        """The service's id of the request, for its support team; None if it sent none."""
         return get_request_id(self.headers)
 
     def decode(self) -> T:
-        """Return the typed result.
+        """Return the result of the request, such as a `Conversation`.
 
         Raises:
-            DecodeError: The body is not the document that it should be.
+            DecodeError: The body is not the expected document.
         """
         return self._decode(self.body)
 
     def __repr__(self) -> str:
-        # A body can be a signed URL or a transcript: neither belongs into logs.
+        # Keep signed URLs and transcripts out of logs.
         return f"Response(status={self.status}, request_id={self.request_id!r}, body=<{len(self.body)} bytes>)"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Return what rich prints: no more than the repr."""
+        """Return the attributes for rich, without the body."""
         return [("status", self.status), ("request_id", self.request_id), ("body_bytes", len(self.body))]
 
 
 def get_request_id(headers: Mapping[str, str]) -> str | None:
-    """Return the service's id of a request from the reply's headers, or None."""
+    """Return the service's request id from the headers of a response, or None."""
     return one_line(headers.get("request-id") or headers.get("x-trace-id") or "") or None
 
 
 def quote_id(parameter: str, value: str) -> str:
-    """Return an id as one percent-encoded path segment.
+    """Return an id as a percent-encoded path segment.
 
     Raises:
-        InvalidArgumentError: As `validate_id`.
+        InvalidArgumentError: The id is empty or invalid.
     """
     return quote(validate_id(parameter, value), safe="")
 
@@ -136,7 +142,7 @@ def build_conversation_path(conversation_id: str) -> str:
     """Return the path of a conversation.
 
     Raises:
-        InvalidArgumentError: As `validate_id`.
+        InvalidArgumentError: The id is empty or invalid.
     """
     return f"{CONVERSATIONS}/{quote_id('conversation_id', conversation_id)}"
 
@@ -145,7 +151,7 @@ def encode_json_body(parameter: str, value: Any) -> JSONBody:
     """Return a value as a request body.
 
     Raises:
-        InvalidArgumentError: JSON has no form for it; the error names the parameter.
+        InvalidArgumentError: The value cannot be encoded as JSON. The error names the parameter.
     """
     try:
         return JSONBody(msgspec.json.encode(value))
@@ -154,30 +160,30 @@ def encode_json_body(parameter: str, value: Any) -> JSONBody:
 
 
 def no_content(_body: bytes) -> None:
-    """Decode a reply whose body says nothing."""
+    """Return None for any body."""
 
 
 def redact_body_on_error(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
-    """Return a decoder of what is a secret: an error of it does not keep the reply's bytes."""
+    """Return a decoder whose `DecodeError` has no body, for responses that contain a secret."""
+    return partial(_decode_secret, decode)
 
-    def decode_secret(body: bytes) -> T:
-        try:
-            return decode(body)
-        except DecodeError as error:
-            hidden = DecodeError(error.problem, path=error.path)
-            hidden.retryable = error.retryable
-        # Outside the except block: the error that holds the body must not be its context.
-        del body
-        raise hidden
 
-    return decode_secret
+def _decode_secret(decode: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return decode(body)
+    except DecodeError as error:
+        redacted = DecodeError(error.problem, path=error.path)
+        redacted.retryable = error.retryable
+    # Outside the except block, so that the error with the body is not the context of this one.
+    del body
+    raise redacted
 
 
 def decode_json_body(body: bytes) -> Any:
-    """Decode a reply of any JSON; an empty body is None.
+    """Return the JSON value of any response; None for an empty body.
 
     Raises:
-        DecodeError: It is not JSON.
+        DecodeError: The body is not JSON.
     """
     if not body:
         return None

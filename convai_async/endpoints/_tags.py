@@ -1,4 +1,4 @@
-"""The endpoints of ``/v1/convai/tags``, and those that give a conversation its tags."""
+"""Endpoints of ``/v1/convai/tags`` and ``/v1/convai/conversations/{conversation_id}/tags``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, UnsetType
 
 from convai_async._support.validate import validate_id, validate_optional, validate_page_size, validate_text
-from convai_async.endpoints._page import Page, decode_page
+from convai_async.endpoints._page import Page, PageDecoder
 from convai_async.endpoints._query import encode_query
 from convai_async.endpoints._request import Request, build_conversation_path, encode_json_body, no_content, quote_id
 from convai_async.errors import InvalidArgumentError
@@ -23,17 +23,13 @@ _TAGS = "/v1/convai/tags"
 
 
 def list_tags(*, page_size: int | None = None, cursor: str | None = None) -> Request[Page[ConversationTag]]:
-    """GET /v1/convai/tags: one page of tags, the newest first."""
+    """Get a page of tags, newest first (GET /v1/convai/tags)."""
     query = {"page_size": validate_page_size(page_size), "cursor": validate_optional(validate_text, "cursor", cursor)}
-    return Request("GET", _TAGS, _decode_tags, encode_query(query))
-
-
-def _decode_tags(body: bytes) -> Page[ConversationTag]:
-    return decode_page(ConversationTag, "conversation_tags", body)
+    return Request("GET", _TAGS, PageDecoder(ConversationTag, "conversation_tags"), encode_query(query))
 
 
 def create_tag(title: str, description: str | None = None) -> Request[ConversationTag]:
-    """POST /v1/convai/tags."""
+    """Create a tag (POST /v1/convai/tags)."""
     fields: dict[str, Any] = {"title": validate_text("title", title)}
     if description is not None:
         fields["description"] = validate_text("description", description, blank=True)
@@ -41,14 +37,14 @@ def create_tag(title: str, description: str | None = None) -> Request[Conversati
 
 
 def get_tag(tag_id: str) -> Request[ConversationTag]:
-    """GET /v1/convai/tags/{tag_id}."""
-    return Request("GET", _tag(tag_id), ConversationTag.from_json)
+    """Get a tag (GET /v1/convai/tags/{tag_id})."""
+    return Request("GET", _build_tag_path(tag_id), ConversationTag.from_json)
 
 
 def update_tag(
     tag_id: str, *, title: str | UnsetType = UNSET, description: str | UnsetType | None = UNSET
 ) -> Request[ConversationTag]:
-    """PATCH /v1/convai/tags/{tag_id}: change the title or the description; what is not given stays."""
+    """Change the title or the description of a tag (PATCH /v1/convai/tags/{tag_id})."""
     fields: dict[str, Any] = {}
     if title is not UNSET:
         fields["title"] = validate_text("title", title)
@@ -56,30 +52,30 @@ def update_tag(
         fields["description"] = None if description is None else validate_text("description", description, blank=True)
     if not fields:
         raise InvalidArgumentError("title", "name what to change: title=, description=, or both")
-    return Request("PATCH", _tag(tag_id), ConversationTag.from_json, body=encode_json_body("title", fields))
+    return Request("PATCH", _build_tag_path(tag_id), ConversationTag.from_json, body=encode_json_body("title", fields))
 
 
 def delete_tag(tag_id: str) -> Request[None]:
-    """DELETE /v1/convai/tags/{tag_id}."""
-    return Request("DELETE", _tag(tag_id), no_content)
+    """Delete a tag (DELETE /v1/convai/tags/{tag_id})."""
+    return Request("DELETE", _build_tag_path(tag_id), no_content)
 
 
 def assign_tags(conversation_id: str, tag_ids: Sequence[str]) -> Request[None]:
-    """POST /v1/convai/conversations/{conversation_id}/tags."""
+    """Assign tags to a conversation (POST /v1/convai/conversations/{conversation_id}/tags)."""
     if isinstance(tag_ids, str) or not isinstance(tag_ids, Collection) or not tag_ids:
         raise InvalidArgumentError("tag_ids", f"must be a list of ids with at least one in it, got {tag_ids!r}")
     ids = [validate_id("tag_ids", tag_id) for tag_id in tag_ids]
-    # A set of tags: assigning one twice leaves it assigned.
+    # Assigning a tag twice has no further effect, so the request stays idempotent.
     body = encode_json_body("tag_ids", {"tag_ids": ids})
     return Request("POST", f"{build_conversation_path(conversation_id)}/tags", no_content, body=body)
 
 
 def unassign_tag(conversation_id: str, tag_id: str) -> Request[None]:
-    """DELETE /v1/convai/conversations/{conversation_id}/tags/{tag_id}."""
+    """Remove a tag from a conversation (DELETE /v1/convai/conversations/{conversation_id}/tags/{tag_id})."""
     return Request(
         "DELETE", f"{build_conversation_path(conversation_id)}/tags/{quote_id('tag_id', tag_id)}", no_content
     )
 
 
-def _tag(tag_id: str) -> str:
+def _build_tag_path(tag_id: str) -> str:
     return f"{_TAGS}/{quote_id('tag_id', tag_id)}"

@@ -1,11 +1,14 @@
-"""Makes `aioresponses` work with aiohttp 3.14 and newer."""
+"""A response class for `aioresponses` that works with every version of aiohttp."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 from unittest.mock import Mock
 
 import aiohttp
+
+_NEEDS_STREAM_WRITER = "stream_writer" in inspect.signature(aiohttp.ClientResponse).parameters  # aiohttp 3.14
 
 
 class MockedClientResponse(aiohttp.ClientResponse):
@@ -18,5 +21,6 @@ class MockedClientResponse(aiohttp.ClientResponse):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("stream_writer", Mock())
+        if _NEEDS_STREAM_WRITER:
+            kwargs.setdefault("stream_writer", Mock())
         super().__init__(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from convai_async.archive import Archive, ArchiveError, Window
 from convai_async.archive._lookups import Scope
-from convai_async.archive._schema import SCHEMA, SCHEMA_VERSION
+from convai_async.archive._migrations import MIGRATIONS
+from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
 
@@ -34,7 +36,7 @@ def old_archive(folder: Path, version: int) -> Path:
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_older_archive_is_brought_up_to_date_and_keeps_what_it_has(tmp_path: Path, version: int) -> None:
+def test_older_archive_is_upgraded_and_keeps_its_contents(tmp_path: Path, version: int) -> None:
     path = old_archive(tmp_path, version)
     before, said, failures = (rows(path, query) for query in (CONTENTS, SAID, "SELECT attempts FROM failures"))
     with pytest.raises(ArchiveError, match=r"older convai_async .*the next `convai-async harvest"):
@@ -56,14 +58,14 @@ def test_older_archive_is_brought_up_to_date_and_keeps_what_it_has(tmp_path: Pat
         assert rows(path, query) == rows(fresh, query)
 
 
-def test_lines_that_version_2_made_up_for_webhooks_are_dropped(tmp_path: Path) -> None:
+def test_list_entries_that_version_2_invented_for_webhooks_are_dropped(tmp_path: Path) -> None:
     path = old_archive(tmp_path, 2)
     with ArchiveWriter(path, SOURCE) as writer:
         assert [each.conversation_id for each in writer.unfinished(Scope(Window(0, None)))] == ["conv_wiped", "conv_x"]
         assert writer.windows("") == [Window(1_600_000_000, 1_700_000_001)]
         hook = ConversationSummary(conversation_id="conv_hook", agent_id="agent_1", status="done", message_count=1)
         assert writer.unchanged([hook]) == {"conv_hook"}
-    assert rows(path, "SELECT conversation_id, from_webhook, listed IS NULL FROM conversations ORDER BY 1") == [
+    assert rows(path, "SELECT conversation_id, from_webhook, summary_json IS NULL FROM conversations ORDER BY 1") == [
         ("conv_a", 0, 0),
         ("conv_b", 0, 0),
         ("conv_hook", 1, 1),
@@ -71,7 +73,7 @@ def test_lines_that_version_2_made_up_for_webhooks_are_dropped(tmp_path: Path) -
     ]
 
 
-def test_removal_that_version_2_may_have_left_undone_is_completed(tmp_path: Path) -> None:
+def test_removal_that_version_2_left_incomplete_is_completed(tmp_path: Path) -> None:
     path = old_archive(tmp_path, 2)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("DELETE FROM turns; DELETE FROM conversations;")
@@ -80,16 +82,47 @@ def test_removal_that_version_2_may_have_left_undone_is_completed(tmp_path: Path
     assert b"refund" not in path.read_bytes()
 
 
-def test_upgrades_do_not_follow_the_tables_of_today() -> None:
-    """A text that was released stays as it was: what it makes must be what the next one begins with."""
-    assert "from_webhook" in SCHEMA
+FROZEN = {1: "45f4a535d60fda38", 2: "5620c920307f4120", 3: "7e3f49337c026997"}
+"""Of each migration, the beginning of its SHA-256."""
+CHANGED_BY = {1: ("turns", "failures"), 2: ("archive", "conversations"), 3: ("conversations", "failures", "runs")}
+"""The tables that a migration makes or changes."""
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION - 1))
+def test_migration_makes_the_tables_of_the_next_version_and_not_of_today(version: int) -> None:
+    def columns(connection: sqlite3.Connection) -> list[Any]:
+        return [
+            sorted(
+                connection.execute('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)', (table,))
+            )
+            for table in CHANGED_BY[version]
+        ]
+
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript((DATA / f"archive-schema-{version + 1}.sql").read_text())
+        next_version = columns(connection)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript((DATA / f"archive-schema-{version}.sql").read_text())
+        connection.executescript(MIGRATIONS[version])
+        upgraded = columns(connection)
+    assert upgraded == next_version
+    assert all(upgraded)
+
+
+def test_first_migration_makes_tables_with_the_text_of_version_2() -> None:
+    """A text that was released does not change: what it makes is what the next one begins with."""
+    query = "SELECT sql FROM sqlite_schema WHERE name IN ('turns', 'failures')"
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((DATA / "archive-schema-2.sql").read_text())
-        version_2 = connection.execute("SELECT sql FROM sqlite_schema WHERE name IN ('turns', 'failures')").fetchall()
+        version_2 = connection.execute(query).fetchall()
     with closing(sqlite3.connect(":memory:")) as connection:
-        from convai_async.archive._schema import MIGRATIONS  # noqa: PLC0415
-
         connection.executescript((DATA / "archive-schema-1.sql").read_text())
         connection.executescript(MIGRATIONS[1])
-        upgraded = connection.execute("SELECT sql FROM sqlite_schema WHERE name IN ('turns', 'failures')").fetchall()
+        upgraded = connection.execute(query).fetchall()
     assert sorted(version_2) == sorted(upgraded)
+
+
+def test_migrations_are_frozen() -> None:
+    """Released: never change a text. A new migration gets a new line here."""
+    digests = {version: hashlib.sha256(text.encode()).hexdigest()[:16] for version, text in MIGRATIONS.items()}
+    assert digests == FROZEN

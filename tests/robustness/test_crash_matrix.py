@@ -25,7 +25,7 @@ from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
-from convai_async.harvest import _harvester, harvest
+from convai_async.harvest import _pipeline, harvest
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Service:
 
 @pytest.fixture
 async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    monkeypatch.setattr(_harvester, "_LARGEST_BATCH", 3)  # more transactions
+    monkeypatch.setattr(_pipeline, "_LARGEST_BATCH", 3)  # more transactions
     async with FakeConvAI(conversations=8, seed=3) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
         yield Service(fake, client)
 
@@ -103,19 +103,27 @@ async def check_heals(path: Path, service: Service) -> None:
     assert check_whole(path, service) == service.truth()
 
 
-def images(
+def crashes(
     steps: list[Step], *, stride: int, before: Mapping[str, bytes] = MappingProxyType({})
-) -> Iterator[tuple[int, str, Crash]]:
+) -> Iterator[tuple[int, Crash]]:
     """Every kill, and some of the power failures."""
     for count in range(len(steps) + 1):
-        yield count, "killed", Crash(steps[:count], None, before)
+        yield count, Crash(steps[:count], None, before)
         if count % stride == 0:
-            yield count, "power failed", Crash(steps[:count], random.Random(count), before)
+            yield count, Crash(steps[:count], random.Random(count), before)
 
 
-async def test_killed_at_any_step_or_without_power_it_has_what_it_said_it_had_and_goes_on(
-    service: Service, tmp_path: Path
-) -> None:
+@contextmanager
+def named(crash: Crash) -> Iterator[None]:
+    """Let a failure in this block say after which step it was."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(crash.description)
+        raise
+
+
+async def test_harvest_after_any_crash_has_what_was_reported_and_resumes(service: Service, tmp_path: Path) -> None:
     disk = RecordedDisk(tmp_path)
     written: list[tuple[int, int]] = []
     with disk.in_use():
@@ -126,25 +134,25 @@ async def test_killed_at_any_step_or_without_power_it_has_what_it_said_it_had_an
         await harvest(service.client, path, lookback=EVERYTHING, prune="remove")
     assert stored(path) == service.truth()
     count = 0
-    for count, (steps, how, crash) in enumerate(images(disk.steps, stride=STRIDE), 1):
+    for count, (steps, crash) in enumerate(crashes(disk.steps, stride=STRIDE), 1):
         folder = tmp_path / str(count)
         folder.mkdir()
         crash.put_into(folder)
         image = folder / "calls.db"
-        there = check_whole(image, service)
-        if steps <= first_run:
-            promised = max((fetched for at, fetched in written if at <= steps), default=0)
-            assert len(there) >= promised, f"{how} after {steps} steps"
-        if how != "killed" or steps % STRIDE == 0 or disk.steps[steps - 1].kind != "write":
-            await check_heals(image, service)
+        with named(crash):
+            there = check_whole(image, service)
+            if steps <= first_run:
+                promised = max((fetched for at, fetched in written if at <= steps), default=0)
+                assert len(there) >= promised
+            was_killed = crash.description.startswith("killed")
+            if not was_killed or steps % STRIDE == 0 or disk.steps[steps - 1].kind != "write":
+                await check_heals(image, service)
         shutil.rmtree(folder)
     print(f"{count} crashes of {len(disk.steps)} steps")
 
 
 @pytest.mark.parametrize("error", [SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC])
-async def test_a_disk_that_fails_at_any_step_is_one_clear_error_and_costs_nothing(
-    service: Service, tmp_path: Path, error: int
-) -> None:
+async def test_failing_disk_is_one_clear_error_and_loses_nothing(service: Service, tmp_path: Path, error: int) -> None:
     count, said = 0, []
     while True:
         folder = tmp_path / str(count)
@@ -169,8 +177,31 @@ async def test_a_disk_that_fails_at_any_step_is_one_clear_error_and_costs_nothin
     print(f"{count} failing disks, {len(said)} refusals")
 
 
+def test_consecutive_journaled_transactions_survive_every_crash(tmp_path: Path) -> None:
+    """The model of the disk: a journal that is made after another was deleted is a new file."""
+    path = tmp_path / "plain.db"
+    with reading(path) as connection:
+        connection.execute("CREATE TABLE numbers (number, filler)")
+    before = {"plain.db": path.read_bytes()}
+    disk = RecordedDisk(tmp_path)
+    with disk.in_use(), reading(path) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        for number in range(4):
+            connection.execute("INSERT INTO numbers VALUES (?, ?)", (number, "x" * 5_000))
+            connection.commit()
+    for count, (_, crash) in enumerate(crashes(disk.steps, stride=1, before=before)):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        crash.put_into(folder)
+        with named(crash), reading(folder / "plain.db") as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            numbers = [number for (number,) in connection.execute("SELECT number FROM numbers ORDER BY 1")]
+            assert numbers == list(range(len(numbers)))
+        shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_an_upgrade_of_an_old_archive_that_is_cut_off_anywhere_loses_nothing(tmp_path: Path, version: int) -> None:
+def test_interrupted_upgrade_loses_nothing(tmp_path: Path, version: int) -> None:
     old = tmp_path / "old.db"
     with reading(old) as connection:
         connection.executescript((DATA / f"archive-schema-{version}.sql").read_text())
@@ -180,16 +211,17 @@ def test_an_upgrade_of_an_old_archive_that_is_cut_off_anywhere_loses_nothing(tmp
     with disk.in_use():
         ArchiveWriter(shutil.copy(old, tmp_path / "calls.db"), "sandbox:4").close()
     assert len(disk.steps) > 10
-    for count, (steps, how, crash) in enumerate(images(disk.steps, stride=min(STRIDE, 3), before=before)):
+    for count, (_, crash) in enumerate(crashes(disk.steps, stride=min(STRIDE, 3), before=before)):
         folder = tmp_path / str(count)
         folder.mkdir()
         image = folder / "calls.db"
         crash.put_into(folder)
-        assert contents(image) == kept, f"{how} after {steps} steps"
-        ArchiveWriter(image, "sandbox:4").close()
-        assert contents(image) == kept, f"{how} after {steps} steps"
-        with Archive.open(image) as archive:
-            assert archive.status().conversations == len(kept)
+        with named(crash):
+            assert contents(image) == kept
+            ArchiveWriter(image, "sandbox:4").close()
+            assert contents(image) == kept
+            with Archive.open(image) as archive:
+                assert archive.status().conversations == len(kept)
         shutil.rmtree(folder)
 
 

@@ -26,7 +26,6 @@ from threaded_service import ThreadedService
 
 from convai_async import ConvAIClient, ConvAIError, RetryPolicy, endpoints
 from convai_async.archive import Archive
-from convai_async.archive._export import export
 from convai_async.cli._app import run
 from convai_async.errors import APIStatusError, AuthenticationError, ConnectionFailedError, DecodeError
 from convai_async.harvest import harvest
@@ -319,8 +318,8 @@ async def test_files_do_not_contain_the_key_and_only_their_owner_can_read_them(t
         with Archive.open(archive) as opened:
             assert len(opened.failures()) + opened.status().conversations == 12
             for name in ("a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet"):
-                export(opened, tmp_path / name)
-            export(opened, tmp_path / "by-day.parquet", partition=True)
+                opened.export(tmp_path / name)
+            opened.export(tmp_path / "by-day.parquet", partition=True)
     finally:
         os.umask(before)
     record_modes(None)

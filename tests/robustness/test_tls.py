@@ -113,7 +113,7 @@ async def test_with_its_authority_trusted_everything_is_as_without_tls(
 ) -> None:
     async with secured(authority.issue_cert(HOST)) as service, service.client(ssl=trusting) as client:
         world = World(service.fake.conversations, client, tmp_path)
-        await world.learn_the_recording()
+        await world.load_recording()
         await getattr(world, operation)()
 
 

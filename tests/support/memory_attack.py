@@ -43,9 +43,9 @@ def transcript(size: int) -> bytes:
 
 
 def serve(connection: Connection, replies: int, size: int) -> None:
-    rest = gzip.compress(transcript(size), 6)
+    rest = transcript(size)
     packed = {
-        f"conv_{number:03}": gzip.compress(b'{"conversation_id": "conv_%03d", "status": "done", ' % number) + rest
+        f"conv_{number:03}": gzip.compress(b'{"conversation_id": "conv_%03d", "status": "done", ' % number + rest, 6)
         for number in range(replies)
     }
 

@@ -79,12 +79,18 @@ class Step(msgspec.Struct, frozen=True):
         name: The file's name.
         offset: Where it was written, or how long it is after it was cut.
         data: What was written.
+        synced: Whether the folder was synced after the file was deleted.
     """
 
     kind: Literal["write", "truncate", "sync", "delete"]
     name: str
     offset: int = 0
     data: bytes = b""
+    synced: bool = False
+
+    def __str__(self) -> str:
+        where = {"write": f" at {self.offset}, {len(self.data)} bytes", "truncate": f" to {self.offset}"}
+        return f"{self.kind} {self.name}{where.get(self.kind, '')}"
 
 
 class RecordedDisk:
@@ -160,7 +166,7 @@ class RecordedDisk:
 
     def _delete(self, _vfs: int, name: int, sync_folder: int) -> int:
         system = self._system.contents
-        failed = self._take(Step("delete", _path(name).name))
+        failed = self._take(Step("delete", _path(name).name, synced=bool(sync_folder)))
         return failed or int(system.xDelete(ctypes.addressof(system), name, sync_folder))
 
     def _take(self, step: Step) -> int:
@@ -175,65 +181,123 @@ def _path(name: int | None) -> Path:
     return Path("" if name is None else ctypes.string_at(name).decode())
 
 
+class _StoredFile:
+    """A file, whatever its name: one that is made after another was deleted is a new one.
+
+    Attributes:
+        content: The bytes that are surely on the disk.
+        waiting: The steps that may be on the disk or not.
+    """
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.content = bytearray(content)
+        self.waiting: list[Step] = []
+
+    def sync(self) -> None:
+        for step in self.waiting:
+            self._apply(step)
+        self.waiting.clear()
+
+    def lose_some(self, rng: random.Random) -> None:
+        """Keep some of the waiting steps: of writes, some sectors."""
+        for step in self.waiting:
+            if step.kind == "truncate":
+                if rng.random() < 0.5:
+                    self._apply(step)
+                continue
+            for start in range(0, len(step.data), SECTOR):
+                if rng.random() < 0.5:
+                    self._apply(Step("write", step.name, step.offset + start, step.data[start : start + SECTOR]))
+        self.waiting.clear()
+
+    def _apply(self, step: Step) -> None:
+        if step.kind == "truncate":
+            del self.content[step.offset :]
+            return
+        self.content.extend(bytes(max(0, step.offset - len(self.content))))
+        self.content[step.offset : step.offset + len(step.data)] = step.data
+
+
 class Crash:
-    """What is on the disk when everything stopped after some of the steps.
+    """The files on the disk when everything stopped after some of the steps.
 
     Args:
         steps: The steps that were taken.
-        rng: None: the process was killed, and the system goes on. Else the power failed: of what was not synced,
-            some is there and some is not, sector by sector.
+        rng: None: the process was killed, and the system goes on. Else the power failed: of the steps that were not
+            synced, some are there and some are not, sector by sector.
         before: The files that were there before, by name.
+
+    Attributes:
+        files: The bytes of each file, by name.
+        description: The kind of crash, and the last step before it.
     """
 
     def __init__(
         self, steps: list[Step], rng: random.Random | None, before: Mapping[str, bytes] = MappingProxyType({})
     ) -> None:
-        self._rng = rng
-        self.files = {name: bytearray(content) for name, content in before.items()}
-        self._waiting: list[Step] = []
+        last = f"step {len(steps)}, {steps[-1]}" if steps else "no step"
+        self.description = f"{'killed' if rng is None else 'power failed'} after {last}"
+        on_disk = {name: _StoredFile(content) for name, content in before.items()}
+        self._named = dict(on_disk)
+        """The files as a process sees them."""
+        self._on_disk = on_disk
+        """The files whose names are surely on the disk."""
+        self._renamed: list[tuple[str, _StoredFile | None]] = []
+        """Names that were given or removed since the folder was synced."""
         for step in steps:
+            self._take(step)
+        if rng is None:
+            self._sync_folder()
+        else:
+            self._lose_some_names(rng)
+        for file in self._on_disk.values():
             if rng is None:
-                self._apply(step)
-            elif step.kind == "sync":
-                self._sync(step.name)
+                file.sync()
             else:
-                self._waiting.append(step)
-        for step in self._waiting:
-            self._perhaps(step)
+                file.lose_some(rng)
+        self.files = {name: bytes(file.content) for name, file in self._on_disk.items()}
 
     def put_into(self, folder: Path) -> None:
         """Write the files."""
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
 
-    def _sync(self, name: str) -> None:
-        # With the first sync of a journal that it made, SQLite syncs the folder: what was deleted there is gone.
-        new = name not in self.files
-        lasting = [step for step in self._waiting if step.name == name or (new and step.kind == "delete")]
-        for step in lasting:
-            self._apply(step)
-        self._waiting = [step for step in self._waiting if step not in lasting]
-        self.files.setdefault(name, bytearray())
-
-    def _apply(self, step: Step) -> None:
-        match step.kind:
-            case "write":
-                content = self.files.setdefault(step.name, bytearray())
-                content.extend(bytes(max(0, step.offset - len(content))))
-                content[step.offset : step.offset + len(step.data)] = step.data
-            case "truncate":
-                del self.files.setdefault(step.name, bytearray())[step.offset :]
-            case "delete":
-                self.files.pop(step.name, None)
-            case "sync":
-                pass
-
-    def _perhaps(self, step: Step) -> None:
-        assert self._rng is not None
-        if step.kind != "write":
-            if self._rng.random() < 0.5:
-                self._apply(step)
+    def _take(self, step: Step) -> None:
+        if step.kind == "delete":
+            self._rename(step.name, None)
+            if step.synced:
+                self._sync_folder()
             return
-        for start in range(0, len(step.data), SECTOR):
-            if self._rng.random() < 0.5:
-                self._apply(Step("write", step.name, step.offset + start, step.data[start : start + SECTOR]))
+        if step.name not in self._named:
+            self._rename(step.name, _StoredFile())
+        file = self._named[step.name]
+        if step.kind == "sync":
+            file.sync()
+            # With the first sync of a journal or log that it made, SQLite syncs the folder.
+            if self._on_disk.get(step.name) is not file:
+                self._sync_folder()
+        else:
+            file.waiting.append(step)
+
+    def _rename(self, name: str, file: _StoredFile | None) -> None:
+        self._renamed.append((name, file))
+        _set(self._named, name, file)
+
+    def _sync_folder(self) -> None:
+        for name, file in self._renamed:
+            _set(self._on_disk, name, file)
+        self._renamed.clear()
+
+    def _lose_some_names(self, rng: random.Random) -> None:
+        """Keep the first few changes of each name."""
+        for changed in dict.fromkeys(name for name, _ in self._renamed):
+            changes = [file for name, file in self._renamed if name == changed]
+            for file in changes[: rng.randint(0, len(changes))]:
+                _set(self._on_disk, changed, file)
+
+
+def _set(files: dict[str, _StoredFile], name: str, file: _StoredFile | None) -> None:
+    if file is None:
+        files.pop(name, None)
+    else:
+        files[name] = file
