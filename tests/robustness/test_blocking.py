@@ -27,7 +27,7 @@ LONGEST_STEP = 0.020
 """Seconds of computing between two looks of the loop at what else there is to do."""
 
 
-async def test_nothing_of_ours_blocks_the_event_loop(tmp_path: Path) -> None:
+async def test_package_never_blocks_the_event_loop(tmp_path: Path) -> None:
     async with (
         FakeConvAI(conversations=60, audio_bytes=600_000) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
@@ -38,7 +38,7 @@ async def test_nothing_of_ours_blocks_the_event_loop(tmp_path: Path) -> None:
             await do_everything(client, list(fake.conversations), fake.conversations.has_audio, tmp_path)
 
 
-async def test_blocking_would_be_seen() -> None:
+async def test_blocking_call_is_detected() -> None:
     with blockbuster_ctx(), pytest.raises(BlockingError):
         time.sleep(0.001)  # the very thing
 
@@ -61,7 +61,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     gc.unfreeze()
 
 
-async def test_no_step_takes_the_event_loop_for_long(tmp_path: Path, steps: list[float]) -> None:
+async def test_no_step_of_the_event_loop_takes_long(tmp_path: Path, steps: list[float]) -> None:
     with service_process(conversations=150, audio_bytes=2_000_000) as service:
         async with ConvAIClient(service.api_key, base_url=service.url) as client:
             await do_everything(client, list(service.conversations), service.conversations.has_audio, tmp_path)
@@ -110,7 +110,7 @@ async def test_document_of_10_mb_does_not_block_the_event_loop(
     assert max(steps) < LONGEST_STEP
 
 
-async def test_a_step_that_takes_long_would_be_seen(steps: list[float]) -> None:
+async def test_long_step_is_detected(steps: list[float]) -> None:
     await asyncio.sleep(0)
     sum(range(10_000_000))
     await asyncio.sleep(0)

@@ -26,7 +26,7 @@ def decoded_or_problem(body: bytes) -> Conversation | tuple[str, str]:
         return error.problem, error.path
 
 
-def test_decoding_in_parts_gives_what_decoding_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_in_parts_equals_decoding_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_decoding, "_ITEMS", 3)
     mutator = Mutator(asyncio.run(collect_seeds()).documents[Conversation], random.Random("parts"))
     in_parts = 0

@@ -33,14 +33,14 @@ def files() -> list[Path]:
     return [Path(path) for path in DISTRIBUTION.files or () if path.suffix != ".pyc"]
 
 
-def test_what_is_imported_is_what_is_installed() -> None:
+def test_imported_package_is_the_installed_one() -> None:
     installed_in = TREE if EDITABLE else Path(str(DISTRIBUTION.locate_file("")))
     assert Path(convai_async.__file__).parent.parent.samefile(installed_in)
     assert DISTRIBUTION.version == convai_async.__version__
 
 
 @built
-def test_the_distribution_has_the_package_as_it_is_in_the_tree() -> None:
+def test_installed_files_equal_the_checkout() -> None:
     there = {path.as_posix() for path in files() if path.parts[0] in CODE}
     tree = [*(TREE / "convai_async").rglob("*"), TREE / PLUGIN]
     paths = [path for path in tree if path.is_file() and path.suffix != ".pyc"]
@@ -51,7 +51,7 @@ def test_the_distribution_has_the_package_as_it_is_in_the_tree() -> None:
 
 
 @built
-def test_the_distribution_has_python_its_types_and_one_command_and_nothing_else() -> None:
+def test_distribution_contains_only_the_package() -> None:
     info = f"convai_async-{DISTRIBUTION.version}.dist-info"
     beside = [path for path in files() if path.parts[0] not in CODE | {info}]
     assert [path.stem for path in beside] == ["convai-async"]
@@ -60,19 +60,19 @@ def test_the_distribution_has_python_its_types_and_one_command_and_nothing_else(
     assert "Tag: py3-none-any" in (DISTRIBUTION.read_text("WHEEL") or "").splitlines()
 
 
-def test_it_has_one_command_and_one_plugin() -> None:
+def test_distribution_has_one_command_and_one_plugin() -> None:
     assert {(each.group, each.name, each.value) for each in DISTRIBUTION.entry_points} == {
         ("console_scripts", "convai-async", "convai_async.cli:main"),
         ("pytest11", "convai_async", "pytest_convai_async"),
     }
 
 
-def test_the_core_needs_four_packages_of_a_least_version_or_any_newer_one() -> None:
+def test_core_requires_four_packages_with_lower_bounds_only() -> None:
     assert {each.name for each in CORE} == {"aiohttp", "anyio", "msgspec", "tenacity"}
     for each in CORE:
         assert [bound.operator for bound in each.specifier] == [">="], each
 
 
 @pytest.mark.parametrize("requirement", OF_EXTRAS, ids=str)
-def test_a_package_that_an_extra_needs_has_a_bound(requirement: Requirement) -> None:
+def test_requirement_of_an_extra_has_a_lower_bound(requirement: Requirement) -> None:
     assert {bound.operator for bound in requirement.specifier} & {">=", "=="}

@@ -18,7 +18,7 @@ MAX_GROWTH = 2 * 2**20
 """Bytes that the process may grow by after the first rounds; 50 for a request."""
 
 
-def test_fifty_thousand_requests_leave_nothing_behind() -> None:
+def test_50_000_requests_leak_nothing() -> None:
     with service_process(conversations=20, audio_bytes=200_000, render_once=True) as service:
         recorded = next(filter(service.conversations.has_audio, service.conversations))
         by_size = sorted(service.conversations, key=lambda each: len(service.conversations.document(each)))

@@ -58,7 +58,7 @@ async def set_up(
     ],
     ids=["far away", "narrow", "in pieces", "all of it"],
 )
-async def test_a_slow_network_changes_nothing(weather: Weather, tmp_path: Path) -> None:
+async def test_slow_network_gives_the_same_results(weather: Weather, tmp_path: Path) -> None:
     async with set_up(tmp_path) as setting, asyncio.timeout(120):
         setting.proxy.weather = weather
         await setting.proxy.close()  # what was connected in better weather
@@ -77,9 +77,7 @@ async def test_a_slow_network_changes_nothing(weather: Weather, tmp_path: Path) 
     ],
     ids=["resets", "closes", "resets and jitter"],
 )
-async def test_connections_that_break_anywhere_cost_attempts_and_nothing_else(
-    weather: Weather, seed: int, tmp_path: Path
-) -> None:
+async def test_broken_connections_are_retried(weather: Weather, seed: int, tmp_path: Path) -> None:
     async with set_up(tmp_path, seed=seed) as setting:
         setting.proxy.weather = weather
         await setting.proxy.close()
@@ -95,7 +93,7 @@ async def test_connections_that_break_anywhere_cost_attempts_and_nothing_else(
 
 
 @pytest.mark.parametrize("after", [0, 20, 2_000])
-async def test_a_network_that_swallows_everything_ends_with_the_timeout(after: int, tmp_path: Path) -> None:
+async def test_network_that_drops_all_packets_is_a_timeout(after: int, tmp_path: Path) -> None:
     async with set_up(tmp_path, timeout=0.2, retry=None) as setting:
         setting.proxy.weather = Weather(black_hole_after=after)
         await setting.proxy.close()
@@ -106,7 +104,7 @@ async def test_a_network_that_swallows_everything_ends_with_the_timeout(after: i
                     await getattr(setting.world, operation)()
 
 
-async def test_a_network_that_is_gone_refuses_and_when_it_is_back_the_same_client_goes_on(tmp_path: Path) -> None:
+async def test_client_works_again_after_network_returns(tmp_path: Path) -> None:
     async with set_up(tmp_path, retry=None) as setting:
         await setting.proxy.close()
         with pytest.raises(ConvAIError) as lost:
@@ -119,7 +117,7 @@ async def test_a_network_that_is_gone_refuses_and_when_it_is_back_the_same_clien
             await getattr(setting.world, operation)()
 
 
-async def test_pooled_connections_that_died_meanwhile_cost_a_retry(tmp_path: Path) -> None:
+async def test_dead_pooled_connections_are_retried(tmp_path: Path) -> None:
     async with set_up(tmp_path, retry=RetryPolicy(attempts=2, wait_initial=0)) as setting:
         await setting.world.get_many()
         await setting.proxy.close()

@@ -80,7 +80,7 @@ async def refusal(service: Secured, **settings: Any) -> str:
     return str(caught.value)
 
 
-async def test_an_authority_that_is_not_known_is_refused_and_the_error_says_how_to_trust_it(
+async def test_unknown_authority_is_refused_and_error_says_how_to_trust_it(
     authority: trustme.CA,
 ) -> None:
     async with secured(authority.issue_cert(HOST)) as service:
@@ -89,17 +89,17 @@ async def test_an_authority_that_is_not_known_is_refused_and_the_error_says_how_
     assert "ssl=" in text
 
 
-async def test_another_authority_than_the_trusted_one_is_refused(trusting: ssl.SSLContext) -> None:
+async def test_authority_other_than_the_trusted_one_is_refused(trusting: ssl.SSLContext) -> None:
     async with secured(trustme.CA().issue_cert(HOST)) as service:
         assert "ssl=" in await refusal(service, ssl=trusting)
 
 
-async def test_a_certificate_of_another_host_is_refused(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+async def test_certificate_of_another_host_is_refused(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
     async with secured(authority.issue_cert("api.elevenlabs.example")) as service:
         assert "IP address mismatch" in await refusal(service, ssl=trusting)
 
 
-async def test_a_certificate_that_has_expired_is_refused_and_the_error_says_so(
+async def test_expired_certificate_is_refused_and_error_says_so(
     authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     certificate = authority.issue_cert(HOST, not_before=LONG_AGO - timedelta(days=90), not_after=LONG_AGO)
@@ -108,7 +108,7 @@ async def test_a_certificate_that_has_expired_is_refused_and_the_error_says_so(
 
 
 @pytest.mark.parametrize("operation", ["list", "prefetch", "get_raw", "get_many", "stream", "download", "harvest"])
-async def test_with_its_authority_trusted_everything_is_as_without_tls(
+async def test_operation_works_over_tls_with_a_trusted_authority(
     operation: str, authority: trustme.CA, trusting: ssl.SSLContext, tmp_path: Path
 ) -> None:
     async with secured(authority.issue_cert(HOST)) as service, service.client(ssl=trusting) as client:
@@ -117,7 +117,7 @@ async def test_with_its_authority_trusted_everything_is_as_without_tls(
         await getattr(world, operation)()
 
 
-async def test_a_server_without_tls_at_an_https_address_is_an_error_that_is_not_repeated(
+async def test_server_without_tls_at_https_address_is_not_retried(
     authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     async with FakeConvAI(conversations=1) as fake:
@@ -127,7 +127,7 @@ async def test_a_server_without_tls_at_an_https_address_is_an_error_that_is_not_
             assert "[SSL" in await refusal(Secured(fake, proxy), ssl=trusting)
 
 
-async def test_a_server_with_tls_at_an_http_address_is_an_error_of_ours(authority: trustme.CA) -> None:
+async def test_server_with_tls_at_http_address_is_a_connection_error(authority: trustme.CA) -> None:
     async with secured(authority.issue_cert(HOST)) as service, service.client(service.proxy.url) as client:
         with pytest.raises(ConnectionFailedError) as caught:
             await client.conversations.list()
@@ -140,7 +140,7 @@ async def test_a_server_with_tls_at_an_http_address_is_an_error_of_ours(authorit
     [Weather(reset_after=1), Weather(close_after=1), Weather(reset_after=1000), Weather(close_after=1000)],
     ids=["reset at once", "closed at once", "reset within", "closed within"],
 )
-async def test_a_connection_that_is_cut_within_the_handshake_is_made_again(
+async def test_connection_cut_during_handshake_is_retried(
     cut: Weather, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     async with secured(authority.issue_cert(HOST)) as service, service.client(ssl=trusting) as client:
