@@ -11,12 +11,12 @@ from convai_async.testing import FakeConvAI
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# Machines that build are slow, and a run must not differ from the one before it.
+# CI machines are slow, and each run must test the same examples.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 AT_ONCE = RetryPolicy(wait_initial=0, wait_max=0)
-"""Tries again without waiting: tests do not sleep."""
+"""Retries without waiting."""
 
 
 @pytest.fixture

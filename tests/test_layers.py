@@ -56,7 +56,7 @@ def test_module_imports_only_from_its_layer_and_below(module: Path) -> None:
     if part in {"__init__", "__main__", "testing"}:
         return
     layer = layer_of(part)
-    assert layer is not None, f"{module} stands in no layer: give it one"
+    assert layer is not None, f"{module} is in no layer: add its part to LAYERS"
     for imported in own_parts(imports_of(module)):
         if part == "cli" and imported == "testing":
             continue

@@ -1,6 +1,6 @@
-"""What is tested is what users install: the distribution has the package, all of it, and nothing else.
+"""The distribution that users install contains the package, all of it, and nothing else.
 
-An editable installation has no files of its own: there the tests of its files are skipped, and the rest holds too.
+An editable installation has no copy of the files: the tests of its files are skipped.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ OF_EXTRAS = [each for each in REQUIREMENTS if each.marker is not None and each.n
 built = pytest.mark.skipif(EDITABLE, reason="an editable installation is the working tree")
 
 
-def files() -> list[Path]:
-    """What was installed, less what Python and pip add."""
+def installed_files() -> list[Path]:
+    """Return the installed files, without those that Python and pip add."""
     return [Path(path) for path in DISTRIBUTION.files or () if path.suffix != ".pyc"]
 
 
@@ -41,7 +41,7 @@ def test_imported_package_is_the_installed_one() -> None:
 
 @built
 def test_installed_files_equal_the_checkout() -> None:
-    there = {path.as_posix() for path in files() if path.parts[0] in CODE}
+    there = {path.as_posix() for path in installed_files() if path.parts[0] in CODE}
     tree = [*(TREE / "convai_async").rglob("*"), TREE / PLUGIN]
     paths = [path for path in tree if path.is_file() and path.suffix != ".pyc"]
     assert there == {path.relative_to(TREE).as_posix() for path in paths}
@@ -53,10 +53,10 @@ def test_installed_files_equal_the_checkout() -> None:
 @built
 def test_distribution_contains_only_the_package() -> None:
     info = f"convai_async-{DISTRIBUTION.version}.dist-info"
-    beside = [path for path in files() if path.parts[0] not in CODE | {info}]
+    beside = [path for path in installed_files() if path.parts[0] not in CODE | {info}]
     assert [path.stem for path in beside] == ["convai-async"]
-    assert {path.suffix for path in files() if path.parts[0] in CODE} == {".py", ".typed"}
-    assert Path("convai_async/py.typed") in files()
+    assert {path.suffix for path in installed_files() if path.parts[0] in CODE} == {".py", ".typed"}
+    assert Path("convai_async/py.typed") in installed_files()
     assert "Tag: py3-none-any" in (DISTRIBUTION.read_text("WHEEL") or "").splitlines()
 
 

@@ -1,4 +1,4 @@
-"""Replies that no honest service sends: they end, in time, with the truth or with one of our errors."""
+"""Replies that a correct service never sends end in time, with the right result or one of our errors."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
 KEY = "sk_the_secret_key_of_this_test"
 TWICE = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
 ENDLESS = 10_000
-"""Pieces of what has no end; a test that needs more than a few has failed."""
+"""Pieces of an endless reply; a test that needs more than a few has failed."""
 
 
 def conversation(path: str) -> bytes:
     return json.dumps({"conversation_id": path.rpartition("/")[2], "transcript": []}).encode()
 
 
-async def act(client: ConvAIClient, what: str, folder: Path) -> None:
+async def receive(client: ConvAIClient, what: str, folder: Path) -> None:
     if what == "get":
         await client.conversations.get("conv_1")
     elif what == "download":
@@ -87,7 +87,7 @@ async def test_unsolicited_reply_is_not_used_for_the_next_request() -> None:
             while not lent.should_close:
                 await asyncio.sleep(0)
         with pytest.raises(DecodeError):
-            await client.conversations.list()  # it asks anew, and is answered a conversation
+            await client.conversations.list()  # on a new connection, where the reply is a conversation
         assert (await client.conversations.get("conv_2")).conversation_id == "conv_2"
 
 
@@ -112,7 +112,7 @@ async def test_close_ends_replies_that_are_arriving(what: str, tmp_path: Path) -
 
     async with raw_server(answer) as url, asyncio.timeout(10):
         client = ConvAIClient(KEY, base_url=url, timeout=60, retry=TWICE)
-        task = asyncio.ensure_future(act(client, what, tmp_path))
+        task = asyncio.ensure_future(receive(client, what, tmp_path))
         await begun.wait()
         while not client._engine.session._arriving:
             await asyncio.sleep(0)
@@ -161,7 +161,7 @@ async def test_endless_reply_ends_with_the_timeout(name: str, what: str, tmp_pat
     ):
         for _ in range(2):  # the first gave its place back
             with pytest.raises((TransportError, DecodeError)):
-                await act(client, what, tmp_path)
+                await receive(client, what, tmp_path)
 
 
 @pytest.mark.parametrize("what", ["get", "stream", "download"])
@@ -175,7 +175,7 @@ async def test_error_with_endless_body_keeps_its_status(what: str, tmp_path: Pat
         asyncio.timeout(10),
     ):
         with pytest.raises(NotFoundError):
-            await act(client, what, tmp_path)
+            await receive(client, what, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ async def test_body_without_a_marked_end_is_incomplete(head: bytes, what: str, t
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=TWICE) as client:
         with pytest.raises(IncompleteBodyError, match="a truncated one cannot be detected") as caught:
-            await act(client, what, tmp_path)
+            await receive(client, what, tmp_path)
     assert not caught.value.retryable
     assert list(tmp_path.iterdir()) == []
 
@@ -291,7 +291,7 @@ async def test_recording_slower_than_the_lowest_rate_is_a_timeout(
             with pytest.raises(
                 RequestTimeoutError, match="fewer than min_stream_rate, 1,024 bytes per second"
             ) as caught:
-                await act(client, what, tmp_path)
+                await receive(client, what, tmp_path)
             assert caught.value.retryable
     assert list(tmp_path.iterdir()) == []
 
@@ -316,7 +316,7 @@ async def test_recording_larger_than_max_stream_bytes_is_refused(what: str, anno
         asyncio.timeout(20),
     ):
         with pytest.raises(ResponseTooLargeError, match="larger than max_stream_bytes, 1,000,000") as caught:
-            await act(client, what, tmp_path)
+            await receive(client, what, tmp_path)
     assert not caught.value.retryable
     assert sent < 50_000_000
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Tens of thousands of requests of every outcome leave nothing behind: no memory, socket, task or file."""
+"""Tens of thousands of requests with every outcome leak no memory, socket, task, thread or file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDS = 10
 WARM_UP_ROUNDS = 2
 SCRIPT = Path(__file__).parents[1] / "support/many_requests.py"
 MAX_GROWTH = 2 * 2**20
-"""Bytes that the process may grow by after the first rounds; 50 for a request."""
+"""Bytes by which the process may grow after the first rounds: 50 for each request."""
 
 
 def test_50_000_requests_leak_nothing() -> None:
