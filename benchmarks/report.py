@@ -1,4 +1,4 @@
-"""Print the results, and write them to a JSON file, a chart and the table in the README."""
+"""Print the results, and write them to a JSON file, a chart and the table in the documentation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.clients import OURS
 from benchmarks.result import Result, describe_machine, format_number
 
 _FOLDER = Path(__file__).parent / "results"
-README = _FOLDER.parent.parent / "README.md"
+PAGE = _FOLDER.parent.parent / "docs/benchmarks.md"
 _RESULTS = _FOLDER / "results.json"
 _CHART = _FOLDER / "comparison.svg"
 _CHARTED = ("get", "decode", "audio", "memory", "import", "lag")
@@ -31,18 +31,18 @@ def read_results() -> dict[str, Result]:
 
 
 def write_results(results: dict[str, Result]) -> None:
-    """Write the JSON file, the chart and the table in the README."""
+    """Write the JSON file, the chart and the table in the documentation."""
     _FOLDER.mkdir(exist_ok=True)
     _RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     charted = [results[name] for name in _CHARTED if name in results]
     chart.draw_chart(charted, _CHART)
-    before, begin, rest = README.read_text().partition("<!-- figures -->\n")
+    before, begin, rest = PAGE.read_text().partition("<!-- figures -->\n")
     _, end, after = rest.partition("<!-- end of figures -->\n")
-    README.write_text(before + begin + format_markdown(results) + end + after)
+    PAGE.write_text(before + begin + format_markdown(results) + end + after)
 
 
 def format_markdown(results: dict[str, Result]) -> str:
-    """Return the table for the README."""
+    """Return the table for the documentation."""
     rows = ["| benchmark | | convai_async | alternatives |", "| --- | --- | ---: | --- |"]
     for benchmark, result in results.items():
         (name, summary), *others = result.implementations.items()

@@ -51,7 +51,7 @@ def test_result_is_the_median_and_ours_comes_first() -> None:
         assert OURS not in benchmark.implementations or next(iter(benchmark.implementations)) == OURS
 
 
-def test_figures_in_readme_equal_the_results() -> None:
+def test_documented_figures_are_the_measured_ones() -> None:
     results = report.read_results()
     assert results.keys() == BENCHMARKS.keys()
     for name, result in results.items():
@@ -59,7 +59,7 @@ def test_figures_in_readme_equal_the_results() -> None:
             BENCHMARKS[name].title,
             list(BENCHMARKS[name].implementations),
         )
-    figures = report.README.read_text().partition("<!-- figures -->\n")[2].partition("<!-- end of figures -->")[0]
+    figures = report.PAGE.read_text().partition("<!-- figures -->\n")[2].partition("<!-- end of figures -->")[0]
     assert figures == report.format_markdown(results)
 
 

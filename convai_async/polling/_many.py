@@ -1,18 +1,22 @@
-"""Do the same with many conversations at once; each result comes as soon as it is there."""
+"""Process many conversations concurrently."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import aclosing, asynccontextmanager
-from typing import TypeAlias, TypeVar
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
 
+from convai_async import endpoints
 from convai_async._support.tasks import Put, background
 from convai_async._support.validate import validate_integer
 from convai_async.errors import ConvAIError, InvalidArgumentError
 from convai_async.models import Conversation
+
+if TYPE_CHECKING:
+    from convai_async._transport.engine import Engine
 
 T = TypeVar("T")
 
@@ -23,7 +27,7 @@ class Fetched(msgspec.Struct, frozen=True):
     """A conversation that `get_many` fetched.
 
     Attributes:
-        conversation_id: The id that was asked for.
+        conversation_id: The id that was passed.
         conversation: The conversation.
         error: None.
     """
@@ -37,7 +41,7 @@ class NotFetched(msgspec.Struct, frozen=True):
     """A conversation that `get_many` could not fetch.
 
     Attributes:
-        conversation_id: The id that was asked for.
+        conversation_id: The id that was passed.
         error: The exception that fetching it raised.
         conversation: None.
     """
@@ -48,19 +52,50 @@ class NotFetched(msgspec.Struct, frozen=True):
 
 
 FetchResult: TypeAlias = Fetched | NotFetched
-"""The result for one of many conversations: ``if result.error is None`` tells type checkers which of the two it is."""
+"""The result for one id. Type checkers narrow it by ``if result.error is None``."""
 
 
 class DeleteResult(msgspec.Struct, frozen=True):
-    """What became of one deletion of many.
+    """The result of `delete_many` for one conversation.
 
     Attributes:
-        conversation_id: Of which conversation.
-        error: What deleting it raised, or None: it is deleted.
+        conversation_id: The id that was passed.
+        error: The exception that deleting it raised; None if it was deleted.
     """
 
     conversation_id: str
     error: ConvAIError | None = None
+
+
+def get_many(
+    engine: Engine, ids: Iterable[str] | AsyncIterable[str], max_concurrency: int
+) -> AbstractAsyncContextManager[AsyncIterator[FetchResult]]:
+    """Get many conversations concurrently: see `Conversations.get_many`."""
+    bulk = engine.with_options(priority="bulk")
+
+    async def fetch(conversation_id: str) -> FetchResult:
+        try:
+            return Fetched(conversation_id, await bulk.send(endpoints.get_conversation(conversation_id)))
+        except ConvAIError as error:
+            return NotFetched(conversation_id, error)
+
+    return map_concurrently(ids, fetch, max_concurrency)
+
+
+def delete_many(
+    engine: Engine, ids: Iterable[str] | AsyncIterable[str], max_concurrency: int
+) -> AbstractAsyncContextManager[AsyncIterator[DeleteResult]]:
+    """Delete many conversations concurrently: see `Conversations.delete_many`."""
+    bulk = engine.with_options(priority="bulk")
+
+    async def delete(conversation_id: str) -> DeleteResult:
+        try:
+            await bulk.send(endpoints.delete_conversation(conversation_id))
+        except ConvAIError as error:
+            return DeleteResult(conversation_id, error)
+        return DeleteResult(conversation_id)
+
+    return map_concurrently(ids, delete, max_concurrency)
 
 
 @asynccontextmanager

@@ -1,0 +1,49 @@
+"""The directive ``archive-schema``: a section for each table of the archive."""  # noqa: INP001 - Sphinx loads it
+
+# mypy: ignore-errors
+# Sphinx's dependencies have no types.
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from convai_async.archive._columns import TABLES
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+
+    from convai_async.archive._columns import Table
+
+
+class ArchiveSchema(SphinxDirective):
+    """Writes the sections."""
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the sections where the directive stands."""
+        text = "\n".join(format_section(table) for table in TABLES)
+        return self.parse_text_to_nodes(
+            StringList(text.splitlines(), source="archive"), allow_section_headings=True
+        )
+
+
+def format_section(table: Table) -> str:
+    """Return a table's section in Markdown."""
+    rows = [
+        f"| `{column.name}` | {column.sql_type} | {html.escape(column.description, quote=False)} |"
+        for column in table.columns
+    ]
+    lines = [f"### {table.name}", "", html.escape(table.description, quote=False), ""]
+    return "\n".join(
+        [*lines, "| column | type | meaning |", "| --- | --- | --- |", *rows, ""]
+    )
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive."""
+    app.add_directive("archive-schema", ArchiveSchema)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,94 @@
+"""Every function in the documentation runs: here, or in the test that is named for it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from documentation import EXAMPLES, Example, parameters
+
+from convai_async import ConvAIClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from convai_async.testing import FakeConvAI
+
+ARGUMENTS = {
+    "archive",
+    "client",
+    "conversation_id",
+    "conversation_ids",
+    "fake_convai",
+    "fake_convai_factory",
+    "parquet",
+    "saved",
+}
+"""The names of parameters that the test here knows a value for."""
+
+ELSEWHERE = {
+    # test_guide_examples.py
+    "conversations": {"watch_forever"},
+    "workers_handle": {"handle"},
+    # test_web_examples.py
+    "web_fastapi": {"lifespan", "not_found", "not_available", "call", "details", "open_recording", "audio"},
+    "web_litestar": {"lifespan", "call"},
+    "web_starlette": {"lifespan", "call"},
+    "web_aiohttp_web": {"lifespan", "call", "audio"},
+    "web_quart": {"lifespan", "call"},
+    "webhooks": {"elevenlabs"},
+    # test_worker_examples.py
+    "workers_taskiq": {"open_client", "close_client", "summarize"},
+    "workers_arq": {"startup", "shutdown", "summarize"},
+    "workers_celery": {"open_client", "close_client", "summarize"},
+    "workers_dramatiq": {"print_status"},
+    "workers_lambda_sqs": {"handler", "handle_batch", "handle_record"},
+}
+"""Functions that need more than arguments, by example, with the file that runs them."""
+
+
+FUNCTIONS = [
+    pytest.param(example, name, id=f"{example.name}-{name}")
+    for example in EXAMPLES.values()
+    for name in example.names_of_functions()
+    if name not in ELSEWHERE.get(example.name, set())
+]
+
+
+@pytest.mark.parametrize(("example", "name"), FUNCTIONS)
+async def test_function_runs(  # each may need any of them
+    example: Example,
+    name: str,
+    load: Callable[[str], dict[str, Any]],
+    served: FakeConvAI,
+    archive_here: Path,
+    fake_convai: FakeConvAI,
+    fake_convai_factory: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    function = load(example.name)[name]
+    async with ConvAIClient(served.api_key, base_url=served.url) as client:
+        known: dict[str, Any] = {
+            "archive": "calls.db",
+            "client": client,
+            "conversation_id": "conv_1",
+            "conversation_ids": ["conv_1", "conv_2"],
+            "fake_convai": fake_convai,
+            "fake_convai_factory": fake_convai_factory,
+            "parquet": "calls.parquet",
+            "saved": None,
+        }
+        assert known.keys() == ARGUMENTS
+        returned = function(**{parameter: known[parameter] for parameter in parameters(function)})
+        if inspect.isawaitable(returned):
+            async with asyncio.timeout(30):
+                await returned
+
+
+def test_functions_that_run_elsewhere_exist() -> None:
+    assert {example for example in ELSEWHERE if example not in EXAMPLES} == set()
+    for example, names in ELSEWHERE.items():
+        assert names <= set(EXAMPLES[example].names_of_functions()), example

@@ -1,0 +1,178 @@
+"""The documentation's web backends answer, pass recordings on, and give their slots back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import httpx
+import pytest
+import uvicorn
+from aiohttp.test_utils import TestClient, TestServer
+
+from convai_async import ConvAIClient
+from convai_async.archive import Archive
+from convai_async.models import Conversation
+from convai_async.testing import FakeConvAI
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+def asgi(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://calls")
+
+
+class TestFastAPI:
+    @pytest.fixture
+    async def fake(self) -> AsyncIterator[FakeConvAI]:
+        async with FakeConvAI(conversations=30, audio_bytes=3_000_000) as service:
+            yield service
+
+    @pytest.fixture
+    def example(self, load: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+        return load("web_fastapi")
+
+    @pytest.fixture
+    async def web(self, example: dict[str, Any], at_home: FakeConvAI) -> AsyncIterator[aiohttp.ClientSession]:
+        """A session with the application, which uvicorn serves."""
+        config = uvicorn.Config(example["app"], port=0, log_config=None, lifespan="on")
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup()
+        host, port = server.servers[0].sockets[0].getsockname()
+        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
+            yield session
+        await server.shutdown()
+
+    async def test_call_is_json(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
+        conversation_id = next(iter(fake.conversations))
+        async with web.get(f"/calls/{conversation_id}") as reply:
+            assert reply.status == 200
+            said = (await reply.json())["said"]
+        assert len(said) == len(fake.conversations.details(conversation_id)["transcript"])
+
+    async def test_details_are_the_model(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
+        conversation_id = next(iter(fake.conversations))
+        async with web.get(f"/calls/{conversation_id}/details") as reply:
+            document = await reply.json()
+        conversation = Conversation.from_json(fake.conversations.document(conversation_id))
+        assert document == conversation.to_builtins()
+        assert conversation.to_builtins()["conversation_id"] == conversation_id
+
+    async def test_missing_call_is_a_404(self, web: aiohttp.ClientSession) -> None:
+        async with web.get("/calls/conv_none") as reply:
+            assert reply.status == 404
+
+    async def test_range_behind_the_end_is_a_416_and_an_impossible_id_a_404(
+        self, web: aiohttp.ClientSession, fake: FakeConvAI
+    ) -> None:
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        async with web.get(f"/calls/{recorded}/audio", headers={"Range": "bytes=9000000-"}) as reply:
+            assert reply.status == 416
+        async with web.get("/calls/a%0Ab") as reply:
+            assert reply.status == 404
+            assert await reply.json() == {"detail": "no such conversation"}
+
+    async def test_recording_is_passed_on_whole(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        async with web.get(f"/calls/{recorded}/audio") as reply:
+            assert reply.status == 200
+            assert reply.content_type == "audio/mpeg"
+            assert len(await reply.read()) == 3_000_000
+
+    async def test_missing_recording_is_a_404_and_not_a_broken_200(
+        self, web: aiohttp.ClientSession, fake: FakeConvAI
+    ) -> None:
+        silent = next(each for each in fake.conversations if not fake.conversations.has_audio(each))
+        async with web.get(f"/calls/{silent}/audio") as reply:
+            assert reply.status == 404
+
+    async def test_listeners_who_stay_and_who_leave_give_their_slot_back(
+        self, web: aiohttp.ClientSession, fake: FakeConvAI, example: dict[str, Any]
+    ) -> None:
+        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        limiter = example["app"].state.convai._engine.limiter
+        async with web.get(f"/calls/{recorded}/audio") as reply:
+            await reply.read()
+        for _ in range(3):
+            async with web.get(f"/calls/{recorded}/audio") as reply:
+                await reply.content.readexactly(10)
+                reply.close()
+        async with asyncio.timeout(10):
+            while limiter.in_flight:
+                await asyncio.sleep(0)
+
+
+async def test_litestar_returns_models_and_a_404(load: Callable[[str], dict[str, Any]], at_home: FakeConvAI) -> None:
+    conversation_id = next(iter(at_home.conversations))
+    app = load("web_litestar")["app"]
+    async with app.lifespan(), asgi(app) as web:
+        reply = await web.get(f"/calls/{conversation_id}")
+        assert (await web.get("/calls/conv_none")).status_code == 404
+    conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
+    assert Conversation.from_json(reply.content) == conversation
+
+
+async def test_starlette_returns_models_and_a_404(load: Callable[[str], dict[str, Any]], at_home: FakeConvAI) -> None:
+    conversation_id = next(iter(at_home.conversations))
+    app = load("web_starlette")["app"]
+    async with app.router.lifespan_context(app), asgi(app) as web:
+        reply = await web.get(f"/calls/{conversation_id}")
+        assert (await web.get("/calls/conv_none")).status_code == 404
+    conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
+    assert Conversation.from_json(reply.content) == conversation
+
+
+async def test_quart_returns_models_and_a_404(load: Callable[[str], dict[str, Any]], at_home: FakeConvAI) -> None:
+    conversation_id = next(iter(at_home.conversations))
+    async with load("web_quart")["app"].test_app() as running:
+        web = running.test_client()
+        reply = await web.get(f"/calls/{conversation_id}")
+        body = await reply.get_data()
+        assert (await web.get("/calls/conv_none")).status_code == 404
+    conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
+    assert Conversation.from_json(body) == conversation
+
+
+async def test_aiohttp_web_returns_models_recordings_and_a_404(
+    load: Callable[[str], dict[str, Any]], at_home: FakeConvAI
+) -> None:
+    recorded = next(filter(at_home.conversations.has_audio, at_home.conversations))
+    async with TestClient(TestServer(load("web_aiohttp_web")["app"])) as web:
+        async with web.get(f"/calls/{recorded}") as reply:
+            conversation = Conversation.from_json(await reply.read())
+        async with web.get(f"/calls/{recorded}/audio", headers={"Range": "bytes=10-19"}) as reply:
+            assert (reply.status, len(await reply.read())) == (206, 10)
+        for path in ("/calls/conv_none", "/calls/conv_none/audio"):
+            async with web.get(path) as reply:
+                assert reply.status == 404
+    assert conversation == Conversation.from_json(at_home.conversations.document(recorded))
+
+
+@pytest.mark.usefixtures("in_tmp_path")
+async def test_webhook_is_stored_and_the_harvest_adds_the_others(
+    load: Callable[[str], dict[str, Any]], at_home: FakeConvAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhooks = load("webhooks")
+    conversation_id = next(iter(at_home.conversations))
+    body = b'{"type": "post_call_transcription", "data": %s}' % at_home.conversations.document(conversation_id)
+    now = int(time.time())
+    digest = hmac.new(b"wsec_1", b"%d." % now + body, hashlib.sha256).hexdigest()
+    async with asgi(webhooks["app"]) as web:
+        forged = await web.post("/elevenlabs", content=body, headers={"elevenlabs-signature": f"t={now},v0=00"})
+        assert forged.status_code == 401
+        headers = {"elevenlabs-signature": f"t={now},v0={digest}"}
+        assert (await web.post("/elevenlabs", content=body, headers=headers)).status_code == 200
+    with Archive.open("calls.db") as archive:
+        assert archive.get(conversation_id).conversation_id == conversation_id
+    monkeypatch.setattr(ConvAIClient, "base_url", "https://api.elevenlabs.io")
+    await webhooks["fetch_missed_conversations"]()
+    with Archive.open("calls.db") as archive:
+        assert archive.get(conversation_id) == Conversation.from_json(at_home.conversations.document(conversation_id))
+        assert archive.status().conversations == 250
