@@ -73,6 +73,10 @@ def test_core_requires_four_packages_with_lower_bounds_only() -> None:
         assert [bound.operator for bound in each.specifier] == [">="], each
 
 
+def test_distribution_has_only_the_extras_for_users() -> None:
+    assert set(DISTRIBUTION.metadata.get_all("Provides-Extra") or ()) == {"cli", "parquet", "uvloop", "zstd"}
+
+
 @pytest.mark.parametrize("requirement", OF_EXTRAS, ids=str)
 def test_requirement_of_an_extra_has_a_lower_bound(requirement: Requirement) -> None:
     assert {bound.operator for bound in requirement.specifier} & {">=", "=="}
