@@ -18,7 +18,6 @@ WHOLE_PROJECT = {
     "tests/test_completeness.py",
     "tests/test_contributing.py",
     "tests/test_layers.py",
-    "tests/test_readme.py",
     "tests/robustness/test_distribution.py",
 }
 """Tests that belong to no part of the package."""
@@ -41,6 +40,7 @@ def test_tests_are_found_by_changed_file() -> None:
     assert find_tests(changed) == [
         "tests/test_retry.py",
         "tests/transport/test_retries.py",
+        "tests/transport/test_throttling.py",
         "tests/models",
         "tests/cli/test_cli.py",
     ]
