@@ -263,6 +263,11 @@ class ConvAIClient:
         return await self._engine.send(endpoints.request(method, path, query=query, json=json, idempotent=idempotent))
 
 
+def get_engine(client: ConvAIClient) -> Engine:
+    """Return the engine of a client, for the parts of this package that are built on it."""
+    return client._engine  # noqa: SLF001 - of the same module
+
+
 def _address(region: str, base_url: str | None) -> str:
     if base_url is None:
         if region not in _HOSTS:

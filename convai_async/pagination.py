@@ -1,6 +1,6 @@
-"""Follow cursors from page to page, and the ways to walk through them.
+"""Read lists page by page.
 
-A paginator is a value: nothing is sent until it is awaited or iterated, and each iteration starts anew.
+A paginator sends nothing until it is awaited or iterated. Each iteration starts with the first page.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ T = TypeVar("T")
 
 _logger = logging.getLogger("convai_async")
 
-_MOST_PAGES = 1_000_000
-_MOST_EMPTY_PAGES = 1_000
-"""One after the other."""
-_LONGEST_CURSOR = 8_192
+_MAX_PAGES = 1_000_000
+_MAX_EMPTY_PAGES = 1_000
+"""In a row."""
+_MAX_CURSOR_CHARS = 8_192
 
 Send = Callable[["Request[Page[T]]"], Awaitable[Page[T]]]
 
 
 class Paginator(Generic[T]):
-    """A list of the service, page after page.
+    """A list of the service that is read page by page.
 
-    - ``await paginator``: the first page.
-    - ``async for item in paginator``: every item of every page.
-    - ``async for page in paginator.pages(cursor=saved)``: page by page, from a saved cursor on.
-    - ``await paginator.collect(max_items=500)``: the items in a list.
-    - ``paginator.limit(500)``: a paginator that ends after so many items.
-    - ``async with paginator.prefetch(pages=2) as items``: as ``async for``, while the next pages load.
+    - ``await paginator``: return the first page.
+    - ``async for item in paginator``: iterate over the items of all pages.
+    - ``async for page in paginator.pages(cursor=saved)``: iterate over the pages, from a saved cursor.
+    - ``await paginator.collect(max_items=500)``: return the items as a list.
+    - ``paginator.limit(500)``: return a paginator that ends after 500 items.
+    - ``async with paginator.prefetch(pages=2) as items``: iterate over the items while the next pages load.
 
-    All of them raise `PaginationError` when the service's cursors contradict each other, and whatever
-    fetching a page raises; a failed page was already tried again as the retry policy says. Items that do not decode
-    are left out, logged as a WARNING with the endpoint and their number, and are `Page.undecodable`.
+    All of them raise the error of a request when its retries have failed, and `PaginationError` when the cursors of
+    the service are inconsistent. Items that do not decode are in `Page.undecodable` instead of `Page.items`. Their
+    number is logged as a WARNING with the endpoint.
     """
 
     def __init__(self, send: Send[T], request: Request[Page[T]], *, max_items: int | None = None) -> None:
@@ -62,7 +62,7 @@ class Paginator(Generic[T]):
         return self._first_page().__await__()
 
     async def _first_page(self) -> Page[T]:
-        return _cut(await self._fetch(self._request), _unlimited(self._max_items))
+        return _truncate(await self._fetch(self._request), _or_infinity(self._max_items))
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async with aclosing(self.pages()) as pages:
@@ -74,40 +74,40 @@ class Paginator(Generic[T]):
         """Yield the pages one by one.
 
         Args:
-            cursor: Where to begin: a page's ``next_cursor``. From the beginning by default. How long the
-                service honours a cursor is unknown.
+            cursor: Start with the page after this one: the ``next_cursor`` of a page. By default, start with the first
+                page. The service does not document how long a cursor is valid.
 
         Raises:
-            PaginationError: The service says that more follows but not where, or repeats a cursor, or goes on
-                without end: a million pages, or a thousand without an item.
+            PaginationError: A page has ``has_more`` but no cursor, a cursor repeats, or the list does not end: it has
+                more than a million pages, or a thousand in a row without an item.
             InvalidArgumentError: ``cursor`` cannot be part of a URL.
         """
         request = self._request if cursor is None else self._request.with_query(cursor=cursor)
-        # The hash of each cursor, with that of the first item of the page that led to it; a million long cursors
-        # would fill the memory. Which page led to a saved cursor is not known.
+        # The hash of each cursor, with that of the first item of the page before it, to save memory. The page before a
+        # saved cursor is not known.
         seen: dict[int, int | None] = {hash(dict(request.query).get("cursor")): None}
         empty_pages = 0
-        remaining = _unlimited(self._max_items)
+        remaining = _or_infinity(self._max_items)
         while remaining > 0:
             page = await self._fetch(request)
             following = hash(page.next_cursor)
             first_item = hash(msgspec.json.encode(page.items[:1]))
             leads_back = page.has_more and page.next_cursor is not None and following in seen
-            # The reply to an earlier request once more is not handed out again.
+            # If the service repeats an earlier reply, its items are not yielded again.
             if not leads_back or seen[following] not in {first_item, None}:
-                yield _cut(page, remaining)
+                yield _truncate(page, remaining)
                 remaining -= len(page)
             if not page.has_more or remaining <= 0:
                 return
             if leads_back:
                 raise self._error("the service sent the cursor of an earlier page again")
             empty_pages = 0 if page.items or page.undecodable else empty_pages + 1
-            if len(seen) == _MOST_PAGES or empty_pages == _MOST_EMPTY_PAGES:
+            if len(seen) == _MAX_PAGES or empty_pages == _MAX_EMPTY_PAGES:
                 raise self._error(
                     f"the list does not end: {len(seen):,} pages, the last {empty_pages:,} of them without an item"
                 )
             seen[following] = first_item
-            request = self._request.with_query(cursor=self._checked_cursor(page))
+            request = self._request.with_query(cursor=self._next_cursor(page))
 
     async def _fetch(self, request: Request[Page[T]]) -> Page[T]:
         page = await self._send(request)
@@ -115,11 +115,11 @@ class Paginator(Generic[T]):
             _logger.warning("%s: items of a page that do not decode: %d", request.path, len(page.undecodable))
         return page
 
-    def _checked_cursor(self, page: Page[T]) -> str:
+    def _next_cursor(self, page: Page[T]) -> str:
         if not page.next_cursor:
-            raise self._error("the service says that more items follow but gave no cursor to them")
-        if len(page.next_cursor) > _LONGEST_CURSOR:
-            raise self._error(f"the service gave a cursor of more than {_LONGEST_CURSOR:,} characters")
+            raise self._error("the service reports more items but sent no cursor for them")
+        if len(page.next_cursor) > _MAX_CURSOR_CHARS:
+            raise self._error(f"the service sent a cursor of more than {_MAX_CURSOR_CHARS:,} characters")
         return page.next_cursor
 
     def _error(self, problem: str) -> PaginationError:
@@ -128,15 +128,19 @@ class Paginator(Generic[T]):
         )
 
     async def collect(self, *, max_items: int | None = None) -> list[T]:
-        """Return the items in a list: all of them, or the first ``max_items``."""
+        """Return the items as a list: all of them, or the first ``max_items``.
+
+        Raises:
+            InvalidArgumentError: ``max_items`` is not a whole number, or is negative.
+        """
         paginator = self if max_items is None else self.limit(max_items)
         return [item async for item in paginator]
 
     def limit(self, max_items: int) -> Paginator[T]:
-        """Return a paginator that ends after so many items.
+        """Return a paginator that ends after ``max_items`` items.
 
         Raises:
-            InvalidArgumentError: ``max_items`` is negative.
+            InvalidArgumentError: ``max_items`` is not a whole number, or is negative.
         """
         validate_integer("max_items", max_items, 0)
         lower = max_items if self._max_items is None else min(max_items, self._max_items)
@@ -144,18 +148,18 @@ class Paginator(Generic[T]):
 
     @asynccontextmanager
     async def prefetch(self, *, pages: int = 2) -> AsyncIterator[AsyncIterator[T]]:
-        """Load the next pages while the items of the current one are worked on.
+        """Load the next pages while the items of the current page are processed.
 
-        Leaving the block cancels what still loads.
+        Loading is cancelled when the block ends.
 
         Args:
-            pages: How many pages to load ahead, at most.
+            pages: The maximum number of pages to load ahead; 2 by default.
 
         Yields:
-            An async iterator of the items.
+            An async iterator over the items.
 
         Raises:
-            InvalidArgumentError: ``pages`` is less than 1.
+            InvalidArgumentError: ``pages`` is not a whole number, or is less than 1.
         """
         validate_integer("pages", pages, 1)
         room = asyncio.Semaphore(pages)
@@ -196,12 +200,12 @@ class _Items(Generic[T]):
             self._items = iter(page.items)
 
 
-def _unlimited(max_items: int | None) -> float:
+def _or_infinity(max_items: int | None) -> float:
     return math.inf if max_items is None else max_items
 
 
-def _cut(page: Page[T], max_items: float) -> Page[T]:
+def _truncate(page: Page[T], max_items: float) -> Page[T]:
     if max_items >= len(page):
         return page
-    # The cursor would skip what was cut off.
+    # The cursor would skip the items that are cut off.
     return msgspec.structs.replace(page, items=page.items[: int(max_items)], next_cursor=None)

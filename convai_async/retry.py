@@ -1,19 +1,19 @@
-"""When to try again, and how long to wait before.
+"""When to retry a request, how long to wait before, and the loop that does it.
 
-tenacity runs the loop; this module decides. It knows errors, not HTTP.
+tenacity runs the loop, `RetryPolicy` has the rules. This module knows exceptions, not HTTP.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import msgspec
 import tenacity
 
-from convai_async.errors import APIStatusError, ConvAIError, InvalidArgumentError, TransportError
+from convai_async._support.validate import validate_integer, validate_optional, validate_seconds
+from convai_async.errors import APIStatusError, ConvAIError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,24 +25,29 @@ _AMBIGUOUS_STATUSES = frozenset({408, *range(500, 600)})
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """When to retry a request, how often, and how long to wait in between.
+    """When to retry a request, how often, and how long to wait before each retry.
 
-    Retried are 408, 409, 425, 429 and 5xx replies, refused and dropped connections, timeouts, bodies that end
-    early, and, when the request is idempotent, replies that are something else than the expected document, such as
-    a login page with status 200. Waits grow exponentially with full jitter: the n-th is drawn evenly between 0 and
-    ``wait_initial * 2**(n - 1)`` seconds, ``wait_max`` at most. A longer ``Retry-After`` of the service is
-    obeyed. When the next wait would exceed ``timeout``, the error is raised at once.
+    These are retried: replies with status 408, 409, 425, 429 or 5xx, refused and dropped connections, timeouts and
+    bodies that end early. If the request is idempotent, replies that are not the expected document, such as a login
+    page with status 200, are retried too.
+
+    The waits grow exponentially with full jitter: the n-th wait is a random number of seconds from 0 to
+    ``wait_initial * 2**(n - 1)``, at most ``wait_max``. If the service sends a ``Retry-After``, the wait is at least
+    that long. If the next wait would exceed ``timeout``, the error is raised at once.
 
     Attributes:
-        attempts: The most requests, including the first, 5 by default; 1 disables retries.
-        timeout: Seconds from the call of the method within which the last attempt may start, 60 by default; None
-            disables it. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests.
-            Time in which the process was stopped or its event loop blocked does not count, and an attempt that timed
-            out because of that is repeated without counting.
-        wait_initial: The longest first wait in seconds, 0.5 by default.
-        wait_max: The longest wait in seconds, 20 by default, unless the service asks for more.
-        retry_non_idempotent: Whether a request that is not idempotent (a POST) is repeated too when it is unknown
-            whether the service acted on it: after a timeout, a dropped connection or a 5xx.
+        attempts: The maximum number of requests, including the first; 5 by default, 1 disables retries.
+        timeout: Seconds after the start of the call in which the last attempt may start; 60 by default, None means no
+            limit. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests. Time in
+            which the process was stopped or its event loop blocked does not count, nor does an attempt that timed out
+            because of it.
+        wait_initial: The maximum of the first wait in seconds; 0.5 by default.
+        wait_max: The maximum of a wait in seconds, if the service does not ask for more; 20 by default.
+        retry_non_idempotent: Whether to retry requests that are not idempotent, such as a POST, also if the service may
+            have acted on them: after a timeout, a dropped connection or a 5xx. False by default.
+
+    Raises:
+        InvalidArgumentError: A value is not a number, or is out of range.
     """
 
     attempts: int = 5
@@ -52,121 +57,143 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retry_non_idempotent: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
-        if not isinstance(self.attempts, int) or self.attempts < 1:
-            raise InvalidArgumentError("attempts", f"must be a whole number, at least 1, got {self.attempts!r}")
-        for name in ("timeout", "wait_initial", "wait_max"):
-            value = getattr(self, name)
-            if name == "timeout" and value is None:
-                continue
-            if not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise InvalidArgumentError(name, f"must be a number of seconds, 0 or more, got {value!r}")
+        """Refuse values that are not numbers, or out of range."""
+        validate_integer("attempts", self.attempts, 1)
+        validate_optional(validate_seconds, "timeout", self.timeout)
+        validate_seconds("wait_initial", self.wait_initial)
+        validate_seconds("wait_max", self.wait_max)
 
     def should_retry(self, error: BaseException, *, idempotent: bool) -> bool:
-        """Return whether a request that ended with this error is worth, and safe, another try."""
+        """Return whether to send a request again that failed with this error.
+
+        Args:
+            error: The exception that the attempt raised.
+            idempotent: Whether sending the request twice is safe.
+        """
         if not isinstance(error, ConvAIError) or not error.retryable:
             return False
         return idempotent or self.retry_non_idempotent or not is_ambiguous(error)
 
     def compute_backoff(self, error: BaseException, attempt: int) -> float:
-        """Return the seconds to wait after the n-th attempt ended with this error."""
+        """Return the seconds to wait before the next attempt.
+
+        Args:
+            error: The exception that the last attempt raised.
+            attempt: The number of the last attempt, from 1.
+        """
         bound = min(self.wait_max, self.wait_initial * 2.0 ** min(attempt - 1, 60))
-        jitter = random.uniform(0, bound)  # noqa: S311 - spreads load, hides nothing
+        jitter = random.uniform(0, bound)  # noqa: S311 - not for cryptography
         retry_after = error.retry_after if isinstance(error, APIStatusError) else None
-        # On top of the service's wait, a little jitter: or everyone whom it asked comes back at once.
+        # With jitter, so that clients which were asked for the same wait do not all return at once.
         return jitter if retry_after is None else retry_after + min(jitter, self.wait_initial)
 
 
 def is_ambiguous(error: ConvAIError) -> bool:
-    """Tell whether the service may have acted on the request that ended with this error."""
+    """Return whether the service may have acted on the request that failed with this error."""
     if isinstance(error, TransportError):
         return error.ambiguous
     return isinstance(error, APIStatusError) and error.status in _AMBIGUOUS_STATUSES
 
 
-async def repeat(  # noqa: PLR0913 - the clock and the sleep are here for the tests
-    attempt: Callable[[], Awaitable[T]],
-    first_error: ConvAIError | None,
-    policy: RetryPolicy,
-    *,
-    idempotent: bool,
-    elapsed: Callable[[], float],
-    sleep: Callable[[float], Awaitable[None]],
-) -> T:
-    """Repeat a request whose first attempt failed, and return the result of the attempt that succeeds.
-
-    The first attempt is made outside: what never fails should not pay for the machinery of retrying.
+class RetryLoop:
+    """Makes attempts, with tenacity, until one succeeds or a policy allows no more.
 
     Args:
-        attempt: Sends the request once more.
-        first_error: What the first attempt raised; None when it does not count.
-        policy: How often, how long and when.
-        idempotent: Whether repeating the request is safe.
-        elapsed: Returns the seconds since the request was asked for.
+        policy: Whether to retry, how often, and how long to wait.
+        idempotent: Whether making the attempt twice is safe.
+        elapsed: Returns the seconds that count for ``policy.timeout``.
         sleep: Waits for seconds.
-
-    Raises:
-        ConvAIError: The last attempt's error, with ``attempts`` and ``retry_stop_reason`` filled in.
     """
-    sent = 0
 
-    async def next_attempt() -> T:
-        nonlocal sent, first_error
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        *,
+        idempotent: bool,
+        elapsed: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._policy = policy
+        self._idempotent = idempotent
+        self._elapsed = elapsed
+        self._sleep = sleep
+        self._sent = 0
+
+    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of the first attempt that succeeds.
+
+        Raises:
+            ConvAIError: The last attempt's error, with ``attempts`` and ``retry_stop_reason`` filled in.
+        """
+        # Without tenacity, which would add a fifth to the CPU time of a request. Most first attempts succeed.
         try:
-            if first_error is not None:
-                raise first_error
             return await attempt()
         except ConvAIError as error:
-            first_error = None
-            sent += error.attempts > 0  # 0 is an attempt that got no slot
-            error.attempts = sent
-            raise
+            self._count(error)
+            if not self._should_retry(error):
+                raise
+            failed = [error]
 
-    def wait(state: tenacity.RetryCallState) -> float:
-        return policy.compute_backoff(_error_of(state), state.attempt_number)
+        async def next_attempt() -> T:
+            if failed:
+                raise failed.pop()
+            try:
+                return await attempt()
+            except ConvAIError as error:
+                self._count(error)
+                raise
 
-    def out_of_time(state: tenacity.RetryCallState) -> bool:
-        return policy.timeout is not None and elapsed() + state.upcoming_sleep > policy.timeout
+        # Outside of `except`: the error of a later attempt must not have that of the first one as its context.
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(self._should_retry),
+            wait=self._compute_wait,
+            stop=self._should_stop,
+            sleep=self._sleep,
+            before_sleep=_log_retry,
+            retry_error_callback=self._give_up,
+        )
+        result: T = await retrying(next_attempt)
+        return result
 
-    def stop(state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number >= policy.attempts or out_of_time(state)
+    def _count(self, error: ConvAIError) -> None:
+        self._sent += error.attempts > 0  # 0: it got no slot, so nothing was sent
+        error.attempts = self._sent
 
-    def give_up(state: tenacity.RetryCallState) -> Any:
+    def _should_retry(self, error: BaseException) -> bool:
+        return self._policy.should_retry(error, idempotent=self._idempotent)
+
+    def _compute_wait(self, state: tenacity.RetryCallState) -> float:
+        return self._policy.compute_backoff(_error_of(state), state.attempt_number)
+
+    def _should_stop(self, state: tenacity.RetryCallState) -> bool:
+        if state.attempt_number >= self._policy.attempts:
+            return True
+        return self._policy.timeout is not None and self._elapsed() + state.upcoming_sleep > self._policy.timeout
+
+    def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
         error = _error_of(state)
-        error.retry_stop_reason = f"gave up after {sent} of {policy.attempts} attempts"
-        if state.attempt_number < policy.attempts:
+        error.retry_stop_reason = f"gave up after {self._sent} of {self._policy.attempts} attempts"
+        if state.attempt_number < self._policy.attempts:
             error.retry_stop_reason += (
-                f": {elapsed():.1f} s have passed and the next wait of {state.upcoming_sleep:.1f} s"
-                f" does not fit the retry timeout of {policy.timeout} s"
+                f": {self._elapsed():.1f} s have passed and the next wait of {state.upcoming_sleep:.1f} s"
+                f" does not fit the retry timeout of {self._policy.timeout} s"
             )
         raise error
 
-    def log(state: tenacity.RetryCallState) -> None:
-        error = _error_of(state)
-        facts = {
-            "attempt": state.attempt_number,
-            "wait_secs": round(state.upcoming_sleep, 3),
-            "status": error.status if isinstance(error, APIStatusError) else None,
-            "request_id": error.request_id if isinstance(error, APIStatusError) else None,
-        }
-        _logger.info(
-            "attempt %d failed, next in %.2f s: %s", state.attempt_number, state.upcoming_sleep, error, extra=facts
-        )
 
-    retrying = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception(lambda error: policy.should_retry(error, idempotent=idempotent)),
-        wait=wait,
-        stop=stop,
-        sleep=sleep,
-        before_sleep=log,
-        retry_error_callback=give_up,
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    error = _error_of(state)
+    facts = {
+        "attempt": state.attempt_number,
+        "wait_secs": round(state.upcoming_sleep, 3),
+        "status": error.status if isinstance(error, APIStatusError) else None,
+        "request_id": error.request_id if isinstance(error, APIStatusError) else None,
+    }
+    _logger.info(
+        "attempt %d failed, next in %.2f s: %s", state.attempt_number, state.upcoming_sleep, error, extra=facts
     )
-    result: T = await retrying(next_attempt)
-    return result
 
 
 def _error_of(state: tenacity.RetryCallState) -> ConvAIError:
-    error = state.outcome.exception() if state.outcome is not None else None
-    if not isinstance(error, ConvAIError):  # the retry condition lets nothing else through
-        raise TypeError(f"not an error of a request: {error!r}")
+    error: ConvAIError = cast("Any", state.outcome).exception()
     return error

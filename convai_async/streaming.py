@@ -1,4 +1,4 @@
-"""Recordings, and other files: read them as they arrive, or save them whole."""
+"""Stream recordings and files, or save recordings to disk."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from anyio.to_thread import run_sync
 
 from convai_async import endpoints
 from convai_async._support.atomic_files import AtomicFile
-from convai_async._support.byte_range import is_answer_to, normalize_range
+from convai_async._support.byte_range import matches_range, normalize_range
+from convai_async._support.clock import Stopwatch
 from convai_async._support.tasks import background, run_shielded_in_thread
 from convai_async._support.text import one_line
-from convai_async._transport.engine import Stopwatch
 from convai_async.errors import (
     DecodeError,
     IncompleteBodyError,
@@ -35,26 +35,26 @@ if TYPE_CHECKING:
     from convai_async.endpoints import Request
 
 _WRITE_SIZE = 256 * 1024
-"""Bytes gathered for one write: a trip to the writing thread costs as much as writing 64 KiB."""
+"""Bytes of one write. Starting it in a thread costs as much as writing 64 KiB."""
 
 _OK = 200
 _PARTIAL = 206
 _BINARY_TYPES = {"application/octet-stream", "binary/octet-stream"}
-_RATE_WINDOW = 60.0
-"""Seconds of waiting after which a stream's rate is looked at."""
+_RATE_WINDOW_SECS = 60.0
+"""The rate of a stream is checked each time that so many seconds were spent waiting for bytes."""
 
 
 class AudioStream:
-    """A recording or file that is arriving: iterate over it, once, to get its bytes.
+    """A recording or file while it is downloaded: iterate over it once to get its bytes.
 
-    ``conversations.audio.stream`` and ``conversations.files.get`` yield it. Chunks have any size, as the network
-    delivers them. Memory use does not depend on the length.
+    ``conversations.audio.stream`` and ``conversations.files.get`` yield it. The chunks have any size, as the network
+    delivers them. Memory use does not depend on the size of the recording.
 
     Attributes:
         status: 200 for the whole recording, 206 for the requested range.
         content_type: The media type, usually ``"audio/mpeg"``.
-        content_length: Bytes to come, or None when the service does not say.
-        content_range: Which bytes of the whole they are, such as ``"bytes 100-199/1000"``; None for the whole.
+        content_length: The size in bytes, or None if the service does not send it.
+        content_range: The part of the recording, such as ``"bytes 100-199/1000"``; None for the whole.
     """
 
     def __init__(self, reply: StreamedResponse, *, may_be_empty: bool, clock: Callable[[], float]) -> None:
@@ -72,9 +72,9 @@ class AudioStream:
         return f"AudioStream(content_type={self.content_type!r}, content_length={self.content_length})"
 
     def response_headers(self) -> dict[str, str]:
-        """Return the headers for a web backend that passes the recording on, together with ``status``.
+        """Return the headers with which a web backend can forward the recording, together with ``status``.
 
-        They are Content-Type, and Content-Length, Content-Range and Accept-Ranges if the service sent them.
+        They are Content-Type, and also Content-Length, Content-Range and Accept-Ranges if the service sent them.
         """
         headers = {"content-type": self.content_type}
         if self.content_length is not None:
@@ -86,18 +86,18 @@ class AudioStream:
         return headers
 
     def close(self) -> None:
-        """Allow no more reading; called when the ``async with`` block ends."""
+        """Prevent further reading. Called when the ``async with`` block ends."""
         self._readable = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the bytes.
 
         Raises:
-            RuntimeError: The bytes were read already, or the ``async with`` block has ended.
-            IncompleteBodyError: The recording ended early: the bytes so far are not all of it.
-            RequestTimeoutError: No byte arrived within the client's ``timeout``, or fewer than its
+            RuntimeError: The recording was read before, or the ``async with`` block has ended.
+            IncompleteBodyError: The recording ended early. The bytes so far are not the whole recording.
+            RequestTimeoutError: No bytes arrived within the client's ``timeout``, or fewer than its
                 ``min_stream_rate``.
-            ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
+            ResponseTooLargeError: The recording is larger than the client's ``max_stream_bytes``.
             DecodeError: The recording is empty.
         """
         if not self._readable:
@@ -105,7 +105,7 @@ class AudioStream:
         self._readable = False
         limits = self._reply.limits
         size = window_bytes = 0
-        window_seconds = 0.0  # of waiting: the time that the caller takes between two chunks does not count
+        window_seconds = 0.0  # without the time that the caller takes between two chunks
         while True:
             began = self._clock()
             chunk = await self._reply.read_chunk()
@@ -116,7 +116,7 @@ class AudioStream:
             size += len(chunk)
             if size > limits.max_bytes:
                 raise _too_large(self._reply)
-            if window_seconds >= _RATE_WINDOW:
+            if window_seconds >= _RATE_WINDOW_SECS:
                 if window_bytes < limits.min_rate * window_seconds:
                     raise RequestTimeoutError(
                         f"{self._reply.request}: {window_bytes:,} bytes in {window_seconds:.0f} s are fewer than"
@@ -132,18 +132,18 @@ class AudioStream:
 async def open_recording(
     engine: Engine, conversation_id: str, byte_range: str | None = None
 ) -> AsyncIterator[AudioStream]:
-    """Open a recording, to read it as it arrives, until the block ends.
+    """Open the recording of a conversation, and yield it until the block ends.
 
     Args:
-        engine: What to send with.
-        conversation_id: Whose recording.
-        byte_range: A Range header; one that is malformed or asks for several ranges is ignored.
+        engine: Sends the request.
+        conversation_id: The id of the conversation.
+        byte_range: A Range header. It is ignored if it is malformed or has several ranges.
 
     Raises:
-        DecodeError: The reply is not a recording, or another part of it than was asked for.
-        IncompleteBodyError: The reply does not say where it ends.
-        ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
-        ConvAIError: As for any request, before anything is yielded.
+        DecodeError: The reply is not a recording, or not the requested part of it.
+        IncompleteBodyError: The reply has neither a length nor chunks, so a truncated one could not be detected.
+        ResponseTooLargeError: The recording is larger than the client's ``max_stream_bytes``.
+        ConvAIError: The request failed; raised before anything is yielded.
     """
     byte_range = None if byte_range is None else normalize_range(byte_range)
     request = endpoints.get_audio(conversation_id, byte_range=byte_range)
@@ -153,10 +153,10 @@ async def open_recording(
 
 @asynccontextmanager
 async def open_file(engine: Engine, conversation_id: str, file_id: str) -> AsyncIterator[AudioStream]:
-    """Open a file, to read it as it arrives, until the block ends; it may be of any media type, and empty.
+    """Open a file of a conversation, and yield it until the block ends. It has any media type, and can be empty.
 
     Raises:
-        ConvAIError: As `open_recording`.
+        ConvAIError: The same as by `open_recording`.
     """
     request = endpoints.get_file(conversation_id, file_id)
     async with _open(engine, partial(_open_once, engine, request, is_file=True)) as stream:
@@ -167,17 +167,24 @@ async def open_file(engine: Engine, conversation_id: str, file_id: str) -> Async
 async def _open(
     engine: Engine, open_once: Callable[[Stopwatch], AbstractAsyncContextManager[AudioStream]]
 ) -> AsyncIterator[AudioStream]:
-    """Open a stream, trying again until it begins; the slot of the limiter is held until the block ends."""
-    asked = Stopwatch(engine.clock)
+    """Open a stream, with retries until it starts. It keeps its slot of the limiter until the block ends."""
+    stopwatch = Stopwatch(engine.clock)
     async with AsyncExitStack() as stack:
-        yield await engine.run_with_retries(lambda: stack.enter_async_context(open_once(asked)), asked=asked)
+        yield await engine.run_with_retries(
+            lambda: stack.enter_async_context(open_once(stopwatch)), stopwatch=stopwatch
+        )
 
 
 @asynccontextmanager
 async def _open_once(
-    engine: Engine, request: Request[None], asked: Stopwatch, *, byte_range: str | None = None, is_file: bool = False
+    engine: Engine,
+    request: Request[None],
+    stopwatch: Stopwatch,
+    *,
+    byte_range: str | None = None,
+    is_file: bool = False,
 ) -> AsyncIterator[AudioStream]:
-    async with engine.stream_once(request, asked) as reply:
+    async with engine.stream_once(request, stopwatch) as reply:
         problem = (None if is_file else _check_media(reply)) or _check_whole(reply, byte_range)
         if problem is not None:
             raise _not_a_recording(reply, problem, await reply.read_chunk())
@@ -197,7 +204,7 @@ async def _open_once(
 
 
 def _check_media(reply: StreamedResponse) -> str | None:
-    """Return why a reply is not a recording; None if it is."""
+    """Return why a reply is not a recording, or None if it is one."""
     content_type = reply.headers.get("content-type", "application/octet-stream")
     media_type = content_type.partition(";")[0].strip().lower()
     if not media_type.startswith("audio/") and media_type not in _BINARY_TYPES:
@@ -208,15 +215,15 @@ def _check_media(reply: StreamedResponse) -> str | None:
 
 
 def _check_whole(reply: StreamedResponse, byte_range: str | None) -> str | None:
-    """Return why a reply is neither whole nor the part that was asked for; None if it is."""
+    """Return why a reply is neither the whole recording nor the requested part, or None if it is one of them."""
     encoding = reply.headers.get("content-encoding", "identity").strip().lower()
     content_range = reply.headers.get("content-range")
     if encoding != "identity":
-        return f"it is compressed ({one_line(encoding)}), which was not asked for"
+        return f"it is compressed ({one_line(encoding)}), which was not requested"
     if reply.status == _PARTIAL and content_range is not None and byte_range is not None:
-        if is_answer_to(content_range, byte_range, reply.headers.get("content-length")):
+        if matches_range(content_range, byte_range, reply.headers.get("content-length")):
             return None
-        return f"its Content-Range {one_line(content_range)!r} does not answer {byte_range!r}"
+        return f"its Content-Range {one_line(content_range)!r} does not match {byte_range!r}"
     if reply.status != _OK:
         return f"its status is {reply.status}, not {_OK}"
     if content_range is not None:
@@ -225,7 +232,7 @@ def _check_whole(reply: StreamedResponse, byte_range: str | None) -> str | None:
 
 
 def _not_a_recording(reply: StreamedResponse, problem: str, body: bytes = b"") -> DecodeError:
-    """Return the error for a reply with something else in the recording's place; perhaps only for now."""
+    """Return the error for a reply that is not a recording. It is retryable: the next reply can be one."""
     error = reply.redactor.decode_error(DecodeError(problem, body=body))
     error.request = reply.request
     error.retryable = True
@@ -239,13 +246,13 @@ def _too_large(reply: StreamedResponse) -> ResponseTooLargeError:
 
 
 class SavedAudio(msgspec.Struct, frozen=True):
-    """A recording on disk.
+    """A recording that was saved to disk.
 
     Attributes:
-        path: Where it is.
-        size: Its bytes.
-        sha256: The SHA-256 of its bytes, in hexadecimal.
-        content_type: Its media type, as the service named it.
+        path: The file.
+        size: Its size in bytes.
+        sha256: The SHA-256 of its content, in hexadecimal.
+        content_type: The media type that the service sent.
     """
 
     path: Path
@@ -262,35 +269,35 @@ async def save(
     overwrite: bool,
     progress: Callable[[int, int | None], None] | None,
 ) -> SavedAudio:
-    """Save a recording to a file that is whole or not there.
+    """Save a recording to a file, which is complete or does not exist.
 
-    The bytes go to a temporary file beside the destination, which is synced and renamed after the last one.
-    A download that breaks off is started anew, as the retry policy says. The file is readable by its owner
-    only.
+    The recording is written to a temporary file in the same folder, which is synced and renamed at the end. An
+    interrupted download starts again from the beginning, as the retry policy allows. Only the file's owner can read it.
 
     Args:
-        engine: What to send with.
-        conversation_id: Whose recording.
-        destination: The file to make. Its folder must exist.
-        overwrite: Whether a file that is there already is replaced.
-        progress: Called with the bytes so far and the bytes in all, or None where that is unknown.
+        engine: Sends the request.
+        conversation_id: The id of the conversation.
+        destination: The path of the file. Its folder must exist.
+        overwrite: Whether to replace an existing file.
+        progress: Is called with the number of bytes written and the size in bytes, or None if the size is unknown.
 
     Raises:
-        InvalidArgumentError: The destination is a folder, or exists already, or its folder does not.
-        ConvAIError: As for any request.
+        InvalidArgumentError: The destination is a folder, its folder does not exist, or it exists and ``overwrite`` is
+            False.
+        ConvAIError: The request failed.
         OSError: The file cannot be written.
     """
     request = endpoints.get_audio(conversation_id)
     path = Path(destination)
     await run_sync(_check_destination, path, overwrite)
 
-    asked = Stopwatch(engine.clock)
+    stopwatch = Stopwatch(engine.clock)
 
     async def attempt() -> SavedAudio:
-        async with _open_once(engine, request, asked) as audio:
+        async with _open_once(engine, request, stopwatch) as audio:
             return await _write(audio, path, overwrite, progress)
 
-    return await engine.run_with_retries(attempt, asked=asked)
+    return await engine.run_with_retries(attempt, stopwatch=stopwatch)
 
 
 def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - run_sync passes no keywords
@@ -338,4 +345,4 @@ async def _gather(audio: AudioStream, put: Put[bytearray]) -> None:
         if len(data) >= _WRITE_SIZE:
             await put(data)
             data = bytearray()
-    await put(data)  # also when there is none: the file has to be made
+    await put(data)  # also if it is empty, so that the file is created

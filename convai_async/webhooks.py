@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec import field
 
 from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
+from convai_async._support.validate import INT64_MAX
 from convai_async.errors import DecodeError, WebhookSignatureError
 from convai_async.models import Conversation  # noqa: TC001 - msgspec reads the annotations at run time
 from convai_async.models._base import Model, UnknownVariant
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TOLERANCE_SECS = 30 * 60.0
 _LONGEST_HEADER = 4096
-_INT64 = 2**63
+
 _TIMESTAMP = re.compile(r"[0-9]{1,18}")
 
 
@@ -233,7 +234,7 @@ def _unix_secs(time_of_day: Any) -> int | None:
     except (TypeError, ValueError):
         pass
     else:
-        return seconds if abs(seconds) < _INT64 else None
+        return seconds if abs(seconds) <= INT64_MAX else None
     try:
         moment = datetime.fromisoformat(time_of_day)
     except (TypeError, ValueError):

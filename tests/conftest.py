@@ -10,6 +10,7 @@ from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 # Machines that build are slow, and a run must not differ from the one before it.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -29,3 +30,9 @@ async def fake() -> AsyncIterator[FakeConvAI]:
 async def client(fake: FakeConvAI) -> AsyncIterator[ConvAIClient]:
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=AT_ONCE) as opened:
         yield opened
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Where a test's archive will be."""
+    return tmp_path / "calls.db"

@@ -1,4 +1,4 @@
-"""Each step of making a file that appears whole or not at all."""
+"""Each step of writing a file that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The syncs and renames, with what they were done to."""
+    """The syncs and renames, with their paths."""
     taken: list[str] = []
     fsync, link, rename, unlink = os.fsync, os.link, os.replace, os.unlink
 
@@ -49,7 +49,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (True, ["sync file", "replace", "sync folder"]),
     ],
 )
-def test_file_is_synced_before_and_its_folder_after_it_gets_its_name(
+def test_file_is_synced_before_and_its_folder_after_the_rename(
     overwrite: bool, expected: list[str], steps: list[str], tmp_path: Path
 ) -> None:
     file = AtomicFile(tmp_path / "a")
@@ -64,7 +64,7 @@ def test_file_is_synced_before_and_its_folder_after_it_gets_its_name(
     assert files(tmp_path) == {"a": b"123"}
 
 
-def test_part_is_named_after_the_file_and_readable_by_its_owner_only(tmp_path: Path) -> None:
+def test_temporary_file_has_the_name_of_the_file_and_is_private(tmp_path: Path) -> None:
     file = AtomicFile(tmp_path / ("n" * 200))
     file.write(b"1")
     (part,) = tmp_path.iterdir()
@@ -76,7 +76,7 @@ def test_part_is_named_after_the_file_and_readable_by_its_owner_only(tmp_path: P
     assert files(tmp_path) == {}
 
 
-def test_write_goes_on_until_everything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partial_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data)[:3]))
     file = AtomicFile(tmp_path / "a")
@@ -86,7 +86,7 @@ def test_write_goes_on_until_everything_is_written(tmp_path: Path, monkeypatch: 
     file.discard()
 
 
-def test_file_that_is_there_is_not_replaced_without_overwrite(tmp_path: Path) -> None:
+def test_existing_file_is_not_replaced_without_overwrite(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
     file = AtomicFile(tmp_path / "a")
     file.write(b"new")
@@ -97,7 +97,7 @@ def test_file_that_is_there_is_not_replaced_without_overwrite(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_file_system_without_links_replaces_nothing_either(
+def test_existing_file_is_not_replaced_on_a_file_system_without_hard_links(
     there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_links(*_arguments: object, **_options: object) -> None:
@@ -128,7 +128,7 @@ def test_every_file_descriptor_is_closed(tmp_path: Path) -> None:
     assert files(tmp_path) == {"a": b"1"}
 
 
-def test_file_that_was_discarded_or_never_written_is_not_made(tmp_path: Path) -> None:
+def test_file_that_was_discarded_or_never_written_is_not_created(tmp_path: Path) -> None:
     never = AtomicFile(tmp_path / "a")
     never.commit(overwrite=False)
     never.discard()

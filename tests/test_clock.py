@@ -15,14 +15,14 @@ from virtual_time import VirtualTimeLoop, in_virtual_time, now
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async._support.clock import RunningClock
-from convai_async.errors import RequestTimeoutError
+from convai_async.errors import ConnectionFailedError, RequestTimeoutError
 
 if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
 
 
 def stall(after: float, seconds: float) -> None:
-    """Let the loop stand still for so long, from then."""
+    """Stop the loop for a number of seconds."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
 
@@ -33,7 +33,7 @@ def stall(after: float, seconds: float) -> None:
 
 
 @in_virtual_time
-async def test_time_of_a_stall_is_not_counted_while_the_clock_is_used() -> None:
+async def test_clock_does_not_count_a_stall_while_it_is_used() -> None:
     clock = RunningClock(now)
     with clock:
         stall(after=3, seconds=60)
@@ -54,7 +54,7 @@ async def test_time_of_a_stall_is_not_counted_while_the_clock_is_used() -> None:
 
 
 @in_virtual_time
-async def test_short_delays_of_the_loop_count_as_running() -> None:
+async def test_clock_counts_short_delays_of_the_loop() -> None:
     clock = RunningClock(now)
     with clock:
         for seconds in range(1, 20):
@@ -64,7 +64,7 @@ async def test_short_delays_of_the_loop_count_as_running() -> None:
 
 
 @in_virtual_time
-async def test_the_clock_is_watched_until_its_last_user_ends() -> None:
+async def test_clock_notices_stalls_until_its_last_user_ends() -> None:
     clock = RunningClock(now)
     with clock:
         with clock:
@@ -74,7 +74,7 @@ async def test_the_clock_is_watched_until_its_last_user_ends() -> None:
         assert clock.lost > 29
 
 
-def test_the_clock_goes_on_in_another_loop() -> None:
+def test_clock_can_be_used_in_another_loop() -> None:
     clock = RunningClock(now)
 
     @in_virtual_time
@@ -98,7 +98,7 @@ def engine_with(retry: RetryPolicy | None) -> Engine:
 
 
 class Attempts:
-    """Each takes 5 seconds, and times out after 10."""
+    """Attempts that take 5 seconds and time out after 10."""
 
     def __init__(self, *, ambiguous: bool = True, seconds: float = 5.0) -> None:
         self.started = 0
@@ -116,7 +116,7 @@ class Attempts:
 
 
 class SlowOnce(Attempts):
-    """The first one would never end."""
+    """Attempts of which the first one never ends."""
 
     async def __call__(self) -> str:
         self._seconds = 5.0 if self.started else 1000.0
@@ -146,7 +146,7 @@ async def test_retry_timeout_does_not_count_a_stall() -> None:
 
 
 @in_virtual_time
-async def test_attempts_end_also_when_there_is_a_stall_in_each() -> None:
+async def test_attempts_end_although_each_is_stalled() -> None:
     attempt = Attempts(seconds=1000)
     loop = asyncio.get_running_loop()
 
@@ -157,14 +157,12 @@ async def test_attempts_end_also_when_there_is_a_stall_in_each() -> None:
     loop.call_later(2, stall_again)
     with pytest.raises(RequestTimeoutError):
         await engine_with(RetryPolicy(attempts=3, timeout=None, wait_initial=0)).run_with_retries(attempt)
-    assert attempt.started == 7
+    assert attempt.started == 6
 
 
 @pytest.mark.parametrize(("ambiguous", "unsafe", "started"), [(True, False, 1), (False, False, 2), (True, True, 2)])
 @in_virtual_time
-async def test_after_a_stall_a_post_is_repeated_only_where_that_is_safe(
-    ambiguous: bool, unsafe: bool, started: int
-) -> None:
+async def test_post_is_repeated_after_a_stall_only_if_that_is_safe(ambiguous: bool, unsafe: bool, started: int) -> None:
     attempt = Attempts(ambiguous=ambiguous, seconds=1000)
     stall(after=2, seconds=60)
     with pytest.raises(RequestTimeoutError):
@@ -175,7 +173,7 @@ async def test_after_a_stall_a_post_is_repeated_only_where_that_is_safe(
 
 
 @in_virtual_time
-async def test_timeout_without_a_stall_is_one_attempt() -> None:
+async def test_timeout_without_a_stall_counts_as_an_attempt() -> None:
     attempt = Attempts(seconds=1000)
     engine = engine_with(RetryPolicy(attempts=1))
     stall(after=100, seconds=60)
@@ -186,7 +184,23 @@ async def test_timeout_without_a_stall_is_one_attempt() -> None:
 
 
 @in_virtual_time
-async def test_without_retry_a_stall_is_not_repeated_either() -> None:
+async def test_connection_lost_in_a_stall_counts_as_an_attempt() -> None:
+    started = 0
+
+    async def attempt() -> None:
+        nonlocal started
+        started += 1
+        await asyncio.sleep(5)
+        raise ConnectionFailedError("lost")
+
+    stall(after=2, seconds=60)
+    with pytest.raises(ConnectionFailedError) as caught:
+        await engine_with(RetryPolicy(attempts=1)).run_with_retries(attempt)
+    assert (started, caught.value.attempts) == (1, 1)
+
+
+@in_virtual_time
+async def test_attempt_in_a_stall_is_not_repeated_without_retry() -> None:
     attempt = Attempts(seconds=1000)
     stall(after=2, seconds=60)
     with pytest.raises(RequestTimeoutError):

@@ -102,7 +102,7 @@ def test_a_422_names_the_parameters() -> None:
 
 def test_html_from_the_front_end_stays_out_of_the_text_but_in_the_body() -> None:
     error = error_from_reply("GET /v1/x", 502, {}, b"<html>Bad Gateway</html>", None)
-    assert str(error) == "GET /v1/x was answered 502"
+    assert str(error) == "GET /v1/x returned 502"
     assert error.body == b"<html>Bad Gateway</html>"
 
 

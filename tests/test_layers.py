@@ -15,10 +15,9 @@ PACKAGE = Path(convai_async.__file__).parent
 
 LAYERS: list[set[str]] = [
     {"errors", "models", "_support", "_version"},
-    {"endpoints", "retry", "pagination", "webhooks"},
+    {"archive", "endpoints", "retry", "pagination", "webhooks"},
     {"_transport"},
     {"streaming"},
-    {"archive"},
     {"polling"},
     {"resources"},
     {"client"},
@@ -63,6 +62,19 @@ def test_a_module_imports_only_from_its_own_layer_and_those_below(module: Path) 
         other = layer_of(imported)
         assert other is not None, f"{module} imports {imported}"
         assert other <= layer, f"{module} imports {imported} from a higher layer"
+
+
+def test_archive_imports_only_errors_models_and_support() -> None:
+    for module in MODULES:
+        if module.parts[1] == "archive":
+            assert own_parts(imports_of(module)) <= {"archive", "errors", "models", "_support"}, module
+
+
+def test_only_the_archive_and_the_harvest_import_private_modules_of_the_archive() -> None:
+    for module in MODULES:
+        if module.parts[1] not in {"archive", "harvest"}:
+            private = {name for name in imports_of(module) if name.startswith("convai_async.archive._")}
+            assert private == set(), module
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

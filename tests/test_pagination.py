@@ -19,7 +19,7 @@ CALL: Request[Page[int]] = Request("GET", "/numbers", lambda _: Page([]))
 
 
 class Pages:
-    """Sends calls to a list of pages; a cursor is the number of a page."""
+    """Replies to requests from a list of pages; a cursor is the number of a page."""
 
     def __init__(self, pages: list[list[int]]) -> None:
         self.pages = pages
@@ -40,7 +40,7 @@ class Pages:
 
 
 @given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=8))
-def test_every_item_of_every_page_comes_once_and_in_order_also_after_empty_pages(pages: list[list[int]]) -> None:
+def test_items_of_all_pages_are_yielded_once_and_in_order_despite_empty_pages(pages: list[list[int]]) -> None:
     async def check() -> None:
         items = [item for page in pages for item in page]
         paginator = Pages(pages).paginator()
@@ -55,7 +55,7 @@ def test_every_item_of_every_page_comes_once_and_in_order_also_after_empty_pages
 
 
 @given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=8), st.integers(0, 20))
-def test_a_limit_gives_so_many_items_and_asks_for_no_page_too_many(pages: list[list[int]], limit: int) -> None:
+def test_limit_ends_the_list_and_requests_no_further_page(pages: list[list[int]], limit: int) -> None:
     async def check() -> None:
         source = Pages(pages)
         items = [item for page in pages for item in page]
@@ -68,7 +68,7 @@ def test_a_limit_gives_so_many_items_and_asks_for_no_page_too_many(pages: list[l
     asyncio.run(check())
 
 
-async def test_a_saved_cursor_resumes_where_its_page_ended() -> None:
+async def test_saved_cursor_resumes_after_its_page() -> None:
     source = Pages([[1, 2], [3], [4, 5]])
     saved = None
     async for page in source.paginator().pages():
@@ -77,12 +77,12 @@ async def test_a_saved_cursor_resumes_where_its_page_ended() -> None:
     assert [page.items async for page in source.paginator().pages(cursor=saved)] == [[3], [4, 5]]
 
 
-async def test_call_with_a_cursor_begins_there() -> None:
+async def test_request_with_a_cursor_starts_there() -> None:
     source = Pages([[1, 2], [3], [4, 5]])
     assert await Paginator(source.send, CALL.with_query(cursor="1")).collect() == [3, 4, 5]
 
 
-async def test_limit_of_zero_sends_nothing_and_a_page_that_fits_keeps_its_cursor() -> None:
+async def test_limit_of_zero_sends_nothing_and_a_page_within_the_limit_keeps_its_cursor() -> None:
     source = Pages([[1, 2], [3]])
     assert await source.paginator().limit(0).collect() == []
     assert source.asked == []
@@ -96,7 +96,7 @@ async def test_each_iteration_starts_from_the_first_page() -> None:
     assert [item async for item in paginator] == [1, 2]
 
 
-async def test_nothing_is_sent_before_it_is_asked_for() -> None:
+async def test_paginator_sends_nothing_before_it_is_iterated() -> None:
     source = Pages([[1], [2]])
     paginator = source.paginator()
     assert source.asked == []
@@ -106,7 +106,7 @@ async def test_nothing_is_sent_before_it_is_asked_for() -> None:
 
 
 async def handed_out(paginator: Paginator[int], cursor: str | None = None) -> tuple[list[int], str]:
-    """The items up to the error of a list, and its message."""
+    """Return the items before the error of a list, and its message."""
     items: list[int] = []
     try:
         async for page in paginator.pages(cursor=cursor):
@@ -117,7 +117,7 @@ async def handed_out(paginator: Paginator[int], cursor: str | None = None) -> tu
 
 
 def replies(*pages: Page[int]) -> Paginator[int]:
-    """A list whose requests are answered with these pages, one after the other."""
+    """Return a paginator whose requests get these pages, one after the other."""
     left = list(pages)
 
     async def send(_: Request[Page[int]]) -> Page[int]:
@@ -127,29 +127,27 @@ def replies(*pages: Page[int]) -> Paginator[int]:
 
 
 @pytest.mark.parametrize("cursor", [None, ""])
-async def test_page_without_a_cursor_to_more_is_an_error_after_its_items(cursor: str | None) -> None:
+async def test_page_with_more_but_no_cursor_raises_after_its_items(cursor: str | None) -> None:
     items, error = await handed_out(replies(Page([1], "a", has_more=True), Page([2, 3], cursor, has_more=True)))
     assert items == [1, 2, 3]
     assert error == (
-        "/numbers: the service says that more items follow but gave no cursor to them;"
+        "/numbers: the service reports more items but sent no cursor for them;"
         " the rest of the list cannot be read: start again from the first page"
     )
     items, error = await handed_out(replies(Page([1], cursor, has_more=True)))
     assert items == [1]
-    assert "gave no cursor" in error
+    assert "sent no cursor" in error
 
 
-async def test_cursor_that_is_too_long_is_an_error_after_the_items_of_its_page() -> None:
+async def test_cursor_that_is_too_long_raises_after_the_items_of_its_page() -> None:
     longest, too_long = "c" * 8_192, "c" * 8_193
     items, error = await handed_out(replies(Page([1], longest, has_more=True), Page([2], too_long, has_more=True)))
     assert items == [1, 2]
-    assert error.startswith("/numbers: the service gave a cursor of more than 8,192 characters; ")
+    assert error.startswith("/numbers: the service sent a cursor of more than 8,192 characters; ")
 
 
 @given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=6), st.data())
-def test_page_answered_with_the_reply_to_an_earlier_request_hands_nothing_out_twice(
-    pages: list[list[int]], data: st.DataObject
-) -> None:
+def test_repeated_reply_yields_no_item_twice(pages: list[list[int]], data: st.DataObject) -> None:
     sent = [Page(items, f"c{number}", has_more=True) for number, items in enumerate(pages)]
     repeated = data.draw(st.sampled_from(sent))
     items, error = asyncio.run(handed_out(replies(*sent, repeated)))
@@ -157,7 +155,7 @@ def test_page_answered_with_the_reply_to_an_earlier_request_hands_nothing_out_tw
     assert error.startswith("/numbers: the service sent the cursor of an earlier page again; ")
 
 
-async def test_page_of_new_items_whose_cursor_leads_back_loses_none_of_them() -> None:
+async def test_new_items_of_a_page_with_a_repeated_cursor_are_yielded() -> None:
     items, error = await handed_out(
         replies(Page([1], "a", has_more=True), Page([2], "b", has_more=True), Page([3], "a", has_more=True))
     )
@@ -165,7 +163,7 @@ async def test_page_of_new_items_whose_cursor_leads_back_loses_none_of_them() ->
     assert "again" in error
 
 
-async def test_page_that_leads_back_to_a_saved_cursor_is_not_handed_out_since_it_may_have_been() -> None:
+async def test_page_whose_cursor_is_the_saved_one_is_not_yielded() -> None:
     assert (await handed_out(replies(Page([1], "saved", has_more=True)), "saved"))[0] == []
 
 
@@ -175,7 +173,7 @@ async def test_last_page_may_repeat_its_own_cursor() -> None:
 
 
 @pytest.mark.parametrize("cursor", [None, "a"])
-async def test_limit_that_is_reached_ends_a_list_also_where_it_could_not_go_on(cursor: str | None) -> None:
+async def test_limit_ends_the_list_before_an_inconsistent_cursor_raises(cursor: str | None) -> None:
     pages = [Page([1], "a", has_more=True), Page([2, 3], cursor, has_more=True)]
     assert await replies(*pages).collect(max_items=3) == [1, 2, 3]
     assert await replies(*pages).collect(max_items=2) == [1, 2]
@@ -184,7 +182,7 @@ async def test_limit_that_is_reached_ends_a_list_also_where_it_could_not_go_on(c
 
 
 def endless(pages_with_items: int) -> Callable[[Request[Page[int]]], Awaitable[Page[int]]]:
-    """Answers with as many pages with an item as said, and then with empty ones, without end."""
+    """Replies with a number of pages with an item, and then with empty pages without end."""
     numbers = itertools.count()
 
     async def send(_: Request[Page[int]]) -> Page[int]:
@@ -195,7 +193,7 @@ def endless(pages_with_items: int) -> Callable[[Request[Page[int]]], Awaitable[P
 
 
 @pytest.mark.parametrize("pages_with_items", [0, 3])
-async def test_a_thousand_empty_pages_one_after_the_other_are_an_error(pages_with_items: int) -> None:
+async def test_a_thousand_empty_pages_in_a_row_raise(pages_with_items: int) -> None:
     items, error = await handed_out(Paginator(endless(pages_with_items), CALL))
     assert items == list(range(pages_with_items))
     assert error.startswith(
@@ -203,7 +201,7 @@ async def test_a_thousand_empty_pages_one_after_the_other_are_an_error(pages_wit
     )
 
 
-async def test_page_with_nothing_but_undecodable_items_is_not_an_empty_one() -> None:
+async def test_page_with_only_undecodable_items_does_not_count_as_empty() -> None:
     numbers = itertools.count()
 
     async def send(_: Request[Page[int]]) -> Page[int]:
@@ -214,15 +212,15 @@ async def test_page_with_nothing_but_undecodable_items_is_not_an_empty_one() -> 
     assert await Paginator(send, CALL).collect() == []
 
 
-async def test_list_of_too_many_pages_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convai_async.pagination._MOST_PAGES", 7)
+async def test_list_with_too_many_pages_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convai_async.pagination._MAX_PAGES", 7)
     items, error = await handed_out(Paginator(endless(100), CALL))
     assert items == list(range(7))
     assert "the list does not end: 7 pages, the last 0 of them" in error
 
 
 @pytest.mark.parametrize("cycle", [1, 2, 5])
-async def test_a_cursor_that_comes_back_is_an_error_and_no_endless_list(cycle: int) -> None:
+async def test_repeated_cursor_raises(cycle: int) -> None:
     sent = 0
 
     async def send(_: Request[Page[int]]) -> Page[int]:
@@ -235,7 +233,7 @@ async def test_a_cursor_that_comes_back_is_an_error_and_no_endless_list(cycle: i
     assert sent == cycle + 1
 
 
-async def test_a_cursor_that_leads_back_to_the_saved_one_is_an_error() -> None:
+async def test_cursor_equal_to_the_saved_one_raises() -> None:
     async def send(_: Request[Page[int]]) -> Page[int]:
         return Page([1], "saved", has_more=True)
 
@@ -244,14 +242,14 @@ async def test_a_cursor_that_leads_back_to_the_saved_one_is_an_error() -> None:
             pass
 
 
-def test_a_page_is_a_sequence_and_never_false() -> None:
+def test_page_is_a_sequence_and_always_true() -> None:
     page = Page([1, 2], "c", has_more=True)
     assert (list(page), len(page), page[1]) == ([1, 2], 2, 2)
     assert bool(Page([])) is True
 
 
 @pytest.mark.parametrize("pages", [1, 2, 4])
-async def test_prefetching_loads_so_many_pages_ahead_and_no_more(pages: int) -> None:
+async def test_prefetch_loads_exactly_as_many_pages_ahead_as_requested(pages: int) -> None:
     source = Pages([[n] for n in range(10)])
     async with source.paginator().prefetch(pages=pages) as items:
         assert await anext(items) == 0
@@ -260,7 +258,7 @@ async def test_prefetching_loads_so_many_pages_ahead_and_no_more(pages: int) -> 
         assert len(source.asked) == 1 + pages
 
 
-async def test_leaving_a_prefetch_cancels_the_page_that_loads() -> None:
+async def test_leaving_a_prefetch_cancels_loading() -> None:
     loading, cancelled = asyncio.Event(), asyncio.Event()
 
     async def send(call: Request[Page[int]]) -> Page[int]:
@@ -281,7 +279,7 @@ async def test_leaving_a_prefetch_cancels_the_page_that_loads() -> None:
         await anext(items)
 
 
-async def test_an_error_of_loading_reaches_whoever_iterates_after_the_items_before_it() -> None:
+async def test_error_of_a_prefetched_page_is_raised_after_the_items_before_it() -> None:
     error = ServerError("down", status=500)
 
     async def send(call: Request[Page[int]]) -> Page[int]:
@@ -302,7 +300,7 @@ async def test_an_error_of_loading_reaches_whoever_iterates_after_the_items_befo
     assert seen == [1, 2]
 
 
-async def test_an_error_of_the_block_comes_out_as_it_is_with_its_cause() -> None:
+async def test_exception_of_the_block_keeps_its_cause() -> None:
     mine, cause = KeyError("mine"), ValueError("cause")
     with pytest.raises(KeyError) as caught:
         async with Pages([[1], [2]]).paginator().prefetch():
@@ -311,7 +309,7 @@ async def test_an_error_of_the_block_comes_out_as_it_is_with_its_cause() -> None
     assert mine.__cause__ is cause
 
 
-async def test_an_error_that_is_none_of_ours_is_not_wrapped_in_a_group() -> None:
+async def test_foreign_exception_is_not_wrapped_in_a_group() -> None:
     async def send(_: Request[Page[int]]) -> Page[int]:
         raise ZeroDivisionError
 
@@ -320,7 +318,7 @@ async def test_an_error_that_is_none_of_ours_is_not_wrapped_in_a_group() -> None
             await anext(items)
 
 
-async def test_cancelling_a_consumer_cancels_the_loading_too() -> None:
+async def test_cancelling_a_consumer_cancels_prefetching() -> None:
     async def send(_: Request[Page[int]]) -> Page[int]:
         await asyncio.Event().wait()
         raise AssertionError
@@ -340,21 +338,22 @@ async def test_cancelling_a_consumer_cancels_the_loading_too() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_senseless_numbers_are_refused_by_name() -> None:
+async def test_invalid_numbers_are_refused_by_name() -> None:
     paginator = Pages([[1]]).paginator()
-    with pytest.raises(InvalidArgumentError, match=r"^max_items: "):
-        paginator.limit(-1)
-    with pytest.raises(InvalidArgumentError, match=r"^pages: "):
-        async with paginator.prefetch(pages=0):
-            pass
+    for number in (-1, 1.5, True, "2", None):
+        with pytest.raises(InvalidArgumentError, match=r"^max_items: must be a whole number, 0 or more, got "):
+            paginator.limit(number)  # type: ignore[arg-type]
+    for number in (0, 1.5, True, "2", None):
+        with pytest.raises(InvalidArgumentError, match=r"^pages: must be a whole number, 1 or more, got "):
+            await paginator.prefetch(pages=number).__aenter__()  # type: ignore[arg-type]
 
 
-async def test_a_page_that_was_cut_has_no_cursor_since_it_would_skip_what_was_cut_off() -> None:
+async def test_truncated_page_has_no_cursor() -> None:
     page = await Pages([[1, 2, 3], [4]]).paginator().limit(2)
     assert (page.items, page.next_cursor, page.has_more) == ([1, 2], None, True)
 
 
-async def test_a_list_that_leads_back_to_where_it_was_begun_is_an_error_at_once() -> None:
+async def test_cursor_equal_to_that_of_the_request_raises_at_once() -> None:
     async def send(_: Request[Page[int]]) -> Page[int]:
         return Page([1], "here", has_more=True)
 
@@ -365,7 +364,7 @@ async def test_a_list_that_leads_back_to_where_it_was_begun_is_an_error_at_once(
     assert seen == []
 
 
-async def test_giving_up_waiting_for_a_prefetched_item_loses_nothing() -> None:
+async def test_timeout_while_waiting_for_a_prefetched_item_loses_no_item() -> None:
     gate = asyncio.Event()
     pages = Pages([[1, 2], [3]])
 
@@ -382,7 +381,7 @@ async def test_giving_up_waiting_for_a_prefetched_item_loses_nothing() -> None:
         assert [item async for item in items] == [1, 2, 3]
 
 
-async def test_a_generator_around_a_prefetch_can_be_left_by_anyone() -> None:
+async def test_generator_around_a_prefetch_can_be_closed_by_another_task() -> None:
     async def numbers() -> AsyncGenerator[int, None]:
         async with Pages([[1, 2], [3]]).paginator().prefetch() as items:
             async for item in items:
@@ -394,7 +393,7 @@ async def test_a_generator_around_a_prefetch_can_be_left_by_anyone() -> None:
     await asyncio.sleep(0)
 
 
-async def test_something_that_was_cancelled_while_loading_is_no_end_of_the_list() -> None:
+async def test_cancellation_inside_a_request_raises_and_does_not_end_the_list() -> None:
     async def send(_: Request[Page[int]]) -> Page[int]:
         cancelled = asyncio.get_running_loop().create_future()
         cancelled.cancel()

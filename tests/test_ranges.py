@@ -1,4 +1,4 @@
-"""Parts of recordings: what is asked for and answered, and what a player gets through a web backend."""
+"""Ranges of recordings, and what a player gets through a web backend."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async._support.byte_range import is_answer_to, normalize_range
+from convai_async._support.byte_range import matches_range, normalize_range
 from convai_async.errors import APIStatusError, DecodeError
 from convai_async.testing import FakeConvAI, faults, mp3
 
@@ -65,7 +65,7 @@ async def service_with_ranges(tmp_path: Path) -> AsyncIterator[ConvAIClient]:
         (f"bytes=10-{10**12}", WHOLE[10:], f"bytes 10-{len(WHOLE) - 1}/{len(WHOLE)}"),
     ],
 )
-async def test_range_is_passed_on_and_its_part_comes(
+async def test_requested_range_is_returned(
     service_with_ranges: ConvAIClient, header: str, part: bytes, content_range: str
 ) -> None:
     async with service_with_ranges.conversations.audio.stream("conv_1", range=header) as audio:
@@ -82,7 +82,7 @@ async def test_range_is_passed_on_and_its_part_comes(
 @pytest.mark.parametrize(
     "header", [None, "", "bytes", "bytes=-", "bytes=5-4", "bytes=0-1,5-6", "lines=1-2", "bytes=x-"]
 )
-async def test_range_that_is_malformed_or_of_several_parts_gives_the_whole(
+async def test_malformed_range_or_several_ranges_return_the_whole_recording(
     service_with_ranges: ConvAIClient, header: str | None
 ) -> None:
     async with service_with_ranges.conversations.audio.stream("conv_1", range=header) as audio:
@@ -91,7 +91,7 @@ async def test_range_that_is_malformed_or_of_several_parts_gives_the_whole(
         assert audio.response_headers()["accept-ranges"] == "bytes"
 
 
-async def test_service_without_ranges_gives_the_whole(fake: FakeConvAI, client: ConvAIClient) -> None:
+async def test_service_without_ranges_returns_the_whole_recording(fake: FakeConvAI, client: ConvAIClient) -> None:
     fake.faults.add(faults.body(WHOLE, content_type="audio/mpeg"))
     async with client.conversations.audio.stream("conv_1", range="bytes=10-19") as audio:
         assert b"".join([chunk async for chunk in audio]) == WHOLE
@@ -100,7 +100,7 @@ async def test_service_without_ranges_gives_the_whole(fake: FakeConvAI, client: 
     assert fake.requests[-1].headers["range"] == "bytes=10-19"
 
 
-async def test_range_beyond_the_end_is_the_service_s_416(service_with_ranges: ConvAIClient) -> None:
+async def test_range_beyond_the_end_raises_416(service_with_ranges: ConvAIClient) -> None:
     with pytest.raises(APIStatusError) as caught:
         await service_with_ranges.conversations.audio.stream("conv_1", range="bytes=9999999-").__aenter__()
     assert caught.value.status == 416
@@ -119,7 +119,7 @@ async def test_range_beyond_the_end_is_the_service_s_416(service_with_ranges: Co
         ("nonsense", 10),
     ],
 )
-async def test_part_that_was_not_asked_for_is_refused(content_range: str | None, length: int) -> None:
+async def test_part_that_was_not_requested_is_refused(content_range: str | None, length: int) -> None:
     async def get_audio(_request: web.Request) -> web.Response:
         headers = {"content-type": "audio/mpeg"} | ({"content-range": content_range} if content_range else {})
         return web.Response(status=206, body=b"x" * length, headers=headers)
@@ -132,9 +132,7 @@ async def test_part_that_was_not_asked_for_is_refused(content_range: str | None,
 
 
 @given(st.integers(1, 50), st.integers(0, 60) | st.none(), st.integers(0, 60) | st.none())
-def test_content_range_that_answers_the_range_is_accepted_and_its_neighbours_are_not(
-    total: int, first: int | None, last: int | None
-) -> None:
+def test_only_the_matching_content_range_is_accepted(total: int, first: int | None, last: int | None) -> None:
     header = normalize_range(f"bytes={'' if first is None else first}-{'' if last is None else last}")
     if (first is None and last is None) or (first is not None and last is not None and last < first):
         assert header is None
@@ -146,12 +144,12 @@ def test_content_range_that_answers_the_range_is_accepted_and_its_neighbours_are
     if not wanted:
         return  # a 416
     start, end = wanted[0], wanted[-1]
-    assert is_answer_to(f"bytes {start}-{end}/{total}", header, str(len(wanted)))
-    assert is_answer_to(f"bytes {start}-{end}/{total}", header, None)
-    assert not is_answer_to(f"bytes {start}-{end}/{total}", header, str(len(wanted) + 1))
-    assert not is_answer_to(f"bytes {start + 1}-{end + 1}/{total + 1}", header, None) or first is None
+    assert matches_range(f"bytes {start}-{end}/{total}", header, str(len(wanted)))
+    assert matches_range(f"bytes {start}-{end}/{total}", header, None)
+    assert not matches_range(f"bytes {start}-{end}/{total}", header, str(len(wanted) + 1))
+    assert not matches_range(f"bytes {start + 1}-{end + 1}/{total + 1}", header, None) or first is None
     if first is not None and last is not None:
-        assert not is_answer_to(f"bytes {start}-{last + 1}/{last + 5}", header, None)
+        assert not matches_range(f"bytes {start}-{last + 1}/{last + 5}", header, None)
 
 
 @asynccontextmanager
@@ -191,7 +189,7 @@ async def test_player_can_seek_through_each_example(example: str, monkeypatch: p
         assert len(fake.requests) == 2, "the recording was downloaded once"
 
 
-async def test_cache_of_recordings_keeps_to_its_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_cache_of_recordings_does_not_exceed_its_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
     cache_class = importlib.import_module("recording_cache").RecordingCache
     async with (
@@ -203,7 +201,7 @@ async def test_cache_of_recordings_keeps_to_its_size(monkeypatch: pytest.MonkeyP
         for turn, each in enumerate(recorded):
             path = await cache.path(each)
             os.utime(path, (turn, turn))
-            await cache.path(recorded[0])  # the one that is played all the time
+            await cache.path(recorded[0])  # the one that is played most
             os.utime(await cache.path(recorded[0]), (1000 + turn, 1000 + turn))
         kept = {path.name for path in tmp_path.iterdir()}
         assert kept == {(await cache.path(each)).name for each in (recorded[0], *recorded[-2:])}

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,14 +15,14 @@ from convai_async.errors import (
     NotFoundError,
     RequestTimeoutError,
 )
-from convai_async.retry import repeat
+from convai_async.retry import RetryLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class Time:
-    """A clock that only waiting moves."""
+    """A clock that only advances by sleeping."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -45,11 +45,9 @@ def status_error(status: int, **headers: str) -> ConvAIError:
 async def run(
     policy: RetryPolicy, outcomes: list[ConvAIError | str], *, time: Time | None = None, idempotent: bool = True
 ) -> str:
-    """Let the first attempt fail, and repeat with the outcomes that follow."""
+    """Run attempts with these outcomes, one after the other."""
     time = time or Time()
-    first, *rest = outcomes
-    assert isinstance(first, ConvAIError)
-    following = iter(rest)
+    following = iter(outcomes)
 
     async def attempt() -> str:
         outcome = next(following)
@@ -57,14 +55,14 @@ async def run(
             raise outcome
         return outcome
 
-    return await repeat(attempt, first, policy, idempotent=idempotent, elapsed=time, sleep=time.sleep)
+    return await RetryLoop(policy, idempotent=idempotent, elapsed=time, sleep=time.sleep).run(attempt)
 
 
-async def test_the_first_success_is_returned() -> None:
+async def test_first_success_is_returned() -> None:
     assert await run(RetryPolicy(), [status_error(503), status_error(429), "done"]) == "done"
 
 
-async def test_the_last_error_comes_out_with_the_count_of_attempts() -> None:
+async def test_last_error_is_raised_with_the_number_of_attempts() -> None:
     last = status_error(502)
     with pytest.raises(ConvAIError) as caught:
         await run(RetryPolicy(attempts=3), [status_error(500), status_error(501), last])
@@ -73,14 +71,22 @@ async def test_the_last_error_comes_out_with_the_count_of_attempts() -> None:
     assert str(last).endswith("[gave up after 3 of 3 attempts]")
 
 
-async def test_an_error_that_no_retry_heals_ends_the_attempts() -> None:
+async def test_error_of_the_last_attempt_does_not_refer_to_those_of_earlier_attempts() -> None:
+    outcomes: list[ConvAIError | str] = [status_error(500) for _ in range(4)]
+    with pytest.raises(ConvAIError) as caught:
+        await run(RetryPolicy(attempts=4, timeout=None), outcomes)
+    assert caught.value is outcomes[-1]
+    assert (caught.value.__context__, caught.value.__cause__) == (None, None)
+
+
+async def test_error_that_is_not_retryable_ends_the_attempts() -> None:
     with pytest.raises(NotFoundError) as caught:
         await run(RetryPolicy(), [status_error(503), status_error(404)])
     assert caught.value.attempts == 2
     assert caught.value.retry_stop_reason == ""
 
 
-async def test_a_wait_that_does_not_fit_the_timeout_is_not_begun_and_the_number_is_told() -> None:
+async def test_wait_beyond_the_timeout_fails_at_once_and_is_reported() -> None:
     time = Time()
     with pytest.raises(
         ConvAIError, match=r"next wait of 120\.\d s does not fit the retry timeout of 60\.0 s"
@@ -90,13 +96,13 @@ async def test_a_wait_that_does_not_fit_the_timeout_is_not_begun_and_the_number_
     assert caught.value.attempts == 1
 
 
-async def test_retry_after_is_obeyed_even_beyond_wait_max() -> None:
+async def test_retry_waits_for_retry_after_even_beyond_wait_max() -> None:
     time = Time()
     await run(RetryPolicy(wait_max=1.0, wait_initial=0.5), [status_error(429, retry_after="7"), "done"], time=time)
     assert 7.0 <= time.waits[0] <= 7.5
 
 
-async def test_without_a_timeout_only_attempts_count() -> None:
+async def test_policy_without_a_timeout_is_limited_by_attempts_only() -> None:
     time = Time()
     outcomes: list[ConvAIError | str] = [status_error(429, retry_after="1000") for _ in range(4)]
     assert await run(RetryPolicy(timeout=None), [*outcomes, "done"], time=time) == "done"
@@ -104,7 +110,7 @@ async def test_without_a_timeout_only_attempts_count() -> None:
 
 
 @given(st.integers(1, 500), st.floats(0, 10), st.floats(0, 100))
-def test_waits_are_jittered_within_their_bounds(attempt: int, initial: float, maximum: float) -> None:
+def test_waits_have_jitter_within_their_bounds(attempt: int, initial: float, maximum: float) -> None:
     policy = RetryPolicy(wait_initial=initial, wait_max=maximum)
     bound = min(maximum, initial * 2.0 ** min(attempt - 1, 60))
     assert 0 <= policy.compute_backoff(status_error(503), attempt) <= bound
@@ -135,7 +141,7 @@ def test_waits_differ_from_task_to_task() -> None:
         (lambda: status_error(408), False),
     ],
 )
-def test_a_post_is_repeated_only_when_the_service_cannot_have_acted_on_it(
+def test_post_is_retried_only_if_the_service_cannot_have_acted_on_it(
     make_error: Callable[[], ConvAIError], *, repeated: bool
 ) -> None:
     assert RetryPolicy().should_retry(make_error(), idempotent=False) is repeated
@@ -143,16 +149,29 @@ def test_a_post_is_repeated_only_when_the_service_cannot_have_acted_on_it(
     assert RetryPolicy(retry_non_idempotent=True).should_retry(make_error(), idempotent=False) is True
 
 
-def test_errors_of_others_are_never_repeated() -> None:
+def test_foreign_exceptions_are_not_retried() -> None:
     assert not RetryPolicy().should_retry(RuntimeError("ours to mend"), idempotent=True)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("attempts", 0), ("timeout", -1.0), ("wait_initial", -0.1), ("wait_max", float("nan"))]
+    ("name", "value"),
+    [
+        ("attempts", 0),
+        ("attempts", 1.5),
+        ("attempts", True),
+        ("attempts", None),
+        ("timeout", -1.0),
+        ("timeout", float("inf")),
+        ("timeout", "5"),
+        ("wait_initial", -0.1),
+        ("wait_initial", None),
+        ("wait_initial", True),
+        ("wait_max", float("nan")),
+    ],
 )
-def test_a_policy_of_senseless_numbers_is_refused_by_name(name: str, value: float) -> None:
+def test_policy_with_invalid_values_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{name}: ") as caught:
-        RetryPolicy(**{name: value})  # type: ignore[arg-type]
+        RetryPolicy(**{name: value})
     assert caught.value.parameter == name
 
 

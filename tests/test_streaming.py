@@ -53,7 +53,7 @@ def silent(fake: FakeConvAI) -> str:
 WHOLE = b"".join(mp3.iter_blocks(SIZE))
 
 
-async def test_a_recording_streams_whole(client: ConvAIClient, recorded: str) -> None:
+async def test_recording_streams_completely(client: ConvAIClient, recorded: str) -> None:
     async with client.conversations.audio.stream(recorded) as audio:
         assert audio.content_type == "audio/mpeg"
         assert audio.content_length == SIZE
@@ -61,7 +61,7 @@ async def test_a_recording_streams_whole(client: ConvAIClient, recorded: str) ->
     assert str(SIZE) in repr(audio)
 
 
-async def test_a_recording_without_a_length_streams_whole() -> None:
+async def test_recording_without_a_length_streams_completely() -> None:
     async with (
         FakeConvAI(conversations=30, audio_bytes=SIZE, audio_content_length=False) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
@@ -72,7 +72,7 @@ async def test_a_recording_without_a_length_streams_whole() -> None:
             assert b"".join([chunk async for chunk in audio]) == WHOLE
 
 
-async def test_a_missing_recording_raises_before_there_is_a_stream(client: ConvAIClient, silent: str) -> None:
+async def test_missing_recording_raises_before_the_stream_is_yielded(client: ConvAIClient, silent: str) -> None:
     entered = False
     with pytest.raises(NotFoundError, match="audio_not_found"):
         async with client.conversations.audio.stream(silent):
@@ -80,7 +80,7 @@ async def test_a_missing_recording_raises_before_there_is_a_stream(client: ConvA
     assert not entered
 
 
-async def test_a_stream_is_tried_again_until_it_begins(client: ConvAIClient, fake: FakeConvAI, recorded: str) -> None:
+async def test_stream_is_retried_until_it_starts(client: ConvAIClient, fake: FakeConvAI, recorded: str) -> None:
     fake.faults.add(faults.status(503), times=2)
     fake.faults.add(faults.drop(), times=1)
     async with client.conversations.audio.stream(recorded) as audio:
@@ -89,7 +89,7 @@ async def test_a_stream_is_tried_again_until_it_begins(client: ConvAIClient, fak
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-async def test_a_stream_that_breaks_off_says_so(
+async def test_truncated_stream_raises_incomplete_body(
     client: ConvAIClient, fake: FakeConvAI, recorded: str, chunked: bool
 ) -> None:
     fake.faults.add(faults.truncate(chunked=chunked))
@@ -104,7 +104,7 @@ async def test_a_stream_that_breaks_off_says_so(
     assert len(fake.requests) == 1
 
 
-async def test_a_stream_that_stalls_is_a_timeout_and_one_that_trickles_is_not(fake: FakeConvAI, recorded: str) -> None:
+async def test_stream_times_out_when_it_stalls_but_not_when_it_is_slow(fake: FakeConvAI, recorded: str) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=1, retry=None) as client:
         fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=0.1))
         async with client.conversations.audio.stream(recorded) as audio:
@@ -120,7 +120,7 @@ async def test_a_stream_that_stalls_is_a_timeout_and_one_that_trickles_is_not(fa
             await read()
 
 
-async def test_leaving_a_stream_early_gives_its_place_back(fake: FakeConvAI, recorded: str) -> None:
+async def test_leaving_a_stream_early_releases_its_slot(fake: FakeConvAI, recorded: str) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
         for _ in range(3):
             async with client.conversations.audio.stream(recorded) as audio:
@@ -129,7 +129,7 @@ async def test_leaving_a_stream_early_gives_its_place_back(fake: FakeConvAI, rec
         assert len(await client.conversations.list(page_size=1)) == 1
 
 
-async def test_a_download_is_the_recording(client: ConvAIClient, recorded: str, tmp_path: Path) -> None:
+async def test_download_saves_the_recording(client: ConvAIClient, recorded: str, tmp_path: Path) -> None:
     counted: list[tuple[int, int | None]] = []
     saved = await client.conversations.audio.download(
         recorded, tmp_path / "call.mp3", progress=lambda size, total: counted.append((size, total))
@@ -144,7 +144,7 @@ async def test_a_download_is_the_recording(client: ConvAIClient, recorded: str, 
     assert stat.S_IMODE(saved.path.stat().st_mode) == 0o600
 
 
-async def test_writes_are_of_at_least_64_kib_but_the_last(
+async def test_writes_are_at_least_64_kib_except_the_last(
     client: ConvAIClient, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
@@ -161,7 +161,7 @@ async def test_writes_are_of_at_least_64_kib_but_the_last(
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-async def test_a_truncated_download_starts_anew_and_is_whole(
+async def test_truncated_download_starts_again_and_is_complete(
     client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path, chunked: bool
 ) -> None:
     fake.faults.add(faults.truncate(chunked=chunked), times=2)
@@ -175,7 +175,7 @@ async def test_a_truncated_download_starts_anew_and_is_whole(
     assert list(tmp_path.iterdir()) == [saved.path]
 
 
-async def test_a_download_that_never_gets_whole_leaves_nothing(
+async def test_download_that_always_fails_leaves_no_file(
     client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path
 ) -> None:
     fake.faults.add(faults.truncate(), times=None)
@@ -185,7 +185,7 @@ async def test_a_download_that_never_gets_whole_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_failed_download_leaves_the_file_that_was_there(
+async def test_failed_download_keeps_the_existing_file(
     client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path
 ) -> None:
     there = tmp_path / "call.mp3"
@@ -202,13 +202,13 @@ async def test_a_failed_download_leaves_the_file_that_was_there(
     assert there.read_bytes() == WHOLE
 
 
-async def test_a_missing_recording_makes_no_file(client: ConvAIClient, silent: str, tmp_path: Path) -> None:
+async def test_missing_recording_creates_no_file(client: ConvAIClient, silent: str, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         await client.conversations.audio.download(silent, tmp_path / "call.mp3")
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_cancelled_download_leaves_nothing(fake: FakeConvAI, recorded: str, tmp_path: Path) -> None:
+async def test_cancelled_download_leaves_no_file(fake: FakeConvAI, recorded: str, tmp_path: Path) -> None:
     fake.faults.add(faults.slow_body(chunk=300_000, pause=60))
     written = asyncio.Event()
     async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
@@ -227,7 +227,7 @@ async def test_a_cancelled_download_leaves_nothing(fake: FakeConvAI, recorded: s
     ("destination", "problem"),
     [("", "is a folder"), ("missing/call.mp3", "does not exist: make it first")],
 )
-async def test_an_odd_destination_is_refused_before_anything_is_sent(
+async def test_invalid_destination_is_refused_before_a_request_is_sent(
     client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path, destination: str, problem: str
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^destination: .*{problem}"):
@@ -235,7 +235,7 @@ async def test_an_odd_destination_is_refused_before_anything_is_sent(
     assert fake.requests == []
 
 
-async def test_a_file_that_cannot_be_named_so_is_an_os_error_and_leaves_nothing(
+async def test_invalid_file_name_raises_os_error_and_leaves_no_file(
     client: ConvAIClient, recorded: str, tmp_path: Path
 ) -> None:
     with pytest.raises(OSError, match="too long"):
@@ -243,7 +243,7 @@ async def test_a_file_that_cannot_be_named_so_is_an_os_error_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_full_disk_is_an_os_error_and_leaves_nothing(
+async def test_full_disk_raises_os_error_and_leaves_no_file(
     client: ConvAIClient, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_fd: int, _data: Any) -> int:
@@ -256,7 +256,7 @@ async def test_a_full_disk_is_an_os_error_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
+async def test_memory_does_not_grow_with_the_size_of_the_recording(tmp_path: Path) -> None:
     peaks: list[int] = []
     for size in (8_000_000, 64_000_000):
         async with (
@@ -273,16 +273,14 @@ async def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     assert peaks[1] < 8_000_000
 
 
-async def test_a_connection_that_drops_before_the_reply_is_no_missing_recording(
-    fake: FakeConvAI, recorded: str
-) -> None:
+async def test_connection_dropped_before_the_reply_is_retried(fake: FakeConvAI, recorded: str) -> None:
     fake.faults.add(faults.drop(), times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
         with pytest.raises(ConnectionFailedError):
             await client.conversations.audio.stream(recorded).__aenter__()
 
 
-def test_a_file_that_was_discarded_takes_nothing_more(tmp_path: Path) -> None:
+def test_discarded_file_ignores_writes(tmp_path: Path) -> None:
     file = AtomicFile(tmp_path / "a")
     file.write(b"1")
     file.discard()
@@ -293,7 +291,7 @@ def test_a_file_that_was_discarded_takes_nothing_more(tmp_path: Path) -> None:
     assert file.size == 1
 
 
-async def test_a_recording_is_read_once_and_inside_its_block(client: ConvAIClient, recorded: str) -> None:
+async def test_recording_can_be_read_once_and_only_inside_its_block(client: ConvAIClient, recorded: str) -> None:
     async with client.conversations.audio.stream(recorded) as audio:
         assert sum([len(chunk) async for chunk in audio]) == SIZE
         with pytest.raises(RuntimeError, match="can be read once"):
@@ -304,7 +302,7 @@ async def test_a_recording_is_read_once_and_inside_its_block(client: ConvAIClien
         await anext(aiter(audio))
 
 
-async def test_a_file_that_appears_during_the_download_is_not_replaced(
+async def test_file_created_during_the_download_is_not_replaced(
     client: ConvAIClient, recorded: str, tmp_path: Path
 ) -> None:
     there = tmp_path / "call.mp3"
@@ -318,7 +316,7 @@ async def test_a_file_that_appears_during_the_download_is_not_replaced(
     assert list(tmp_path.iterdir()) == [there]
 
 
-async def test_a_file_system_without_links_is_good_enough(
+async def test_download_works_on_a_file_system_without_hard_links(
     client: ConvAIClient, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_links(*_: object) -> None:
@@ -331,7 +329,7 @@ async def test_a_file_system_without_links_is_good_enough(
 
 
 @pytest.mark.parametrize("turns", range(6))
-async def test_a_download_that_is_cancelled_twice_leaves_nothing(
+async def test_download_that_is_cancelled_twice_leaves_no_file(
     fake: FakeConvAI, recorded: str, tmp_path: Path, turns: int
 ) -> None:
     fake.faults.add(faults.slow_body(chunk=300_000, pause=60))
@@ -353,7 +351,7 @@ async def test_a_download_that_is_cancelled_twice_leaves_nothing(
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "application/json"])
-async def test_a_web_page_in_the_place_of_a_recording_is_an_error_and_no_file(
+async def test_web_page_instead_of_a_recording_raises_and_creates_no_file(
     fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path, content_type: str
 ) -> None:
     fake.faults.add(faults.body(b"<html>log in first</html>", content_type=content_type), times=None)
@@ -367,7 +365,7 @@ async def test_a_web_page_in_the_place_of_a_recording_is_an_error_and_no_file(
 
 
 class Clock:
-    """A clock that goes on only when it is told to, or by a step at each look."""
+    """A clock that advances only when a test sets it, or by a step each time it is read."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -378,7 +376,7 @@ class Clock:
         return self.now
 
 
-async def test_rate_counts_the_waiting_for_a_recording_and_not_the_time_of_its_listener(
+async def test_stream_rate_counts_the_time_of_waiting_and_not_of_the_caller(
     client: ConvAIClient, recorded: str
 ) -> None:
     clock = client._engine.clock = Clock()
@@ -391,7 +389,7 @@ async def test_rate_counts_the_waiting_for_a_recording_and_not_the_time_of_its_l
 
 
 @pytest.mark.parametrize(("min_rate", "seconds", "slow"), [(1000, 1e6, True), (1000, 1.0, False), (0, 1e6, False)])
-async def test_rate_is_what_came_for_each_second_of_waiting(
+async def test_stream_rate_is_bytes_per_second_of_waiting(
     fake: FakeConvAI, recorded: str, min_rate: int, seconds: float, slow: bool
 ) -> None:
     settings: dict[str, Any] = {"base_url": fake.url, "min_stream_rate": min_rate, "retry": None}
@@ -403,7 +401,7 @@ async def test_rate_is_what_came_for_each_second_of_waiting(
                 assert sum([len(chunk) async for chunk in audio]) == SIZE
 
 
-async def test_rate_is_of_the_last_minute_and_not_of_the_whole(fake: FakeConvAI, recorded: str) -> None:
+async def test_stream_rate_is_that_of_the_last_minute(fake: FakeConvAI, recorded: str) -> None:
     fake.faults.add(faults.slow_body(chunk=SIZE - 1, pause=0.3))
     async with ConvAIClient(fake.api_key, base_url=fake.url, min_stream_rate=1, retry=None) as client:
         clock = client._engine.clock = Clock()
@@ -421,10 +419,10 @@ async def test_rate_is_of_the_last_minute_and_not_of_the_whole(fake: FakeConvAI,
         assert received == SIZE - 1
 
 
-async def test_incomplete_recording_is_said_without_the_words_of_aiohttp(
+async def test_incomplete_recording_has_a_message_without_terms_of_aiohttp(
     fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path
 ) -> None:
-    for chunked, words in ((False, "fewer bytes than its Content-Length says"), (True, "its chunks break off")):
+    for chunked, words in ((False, "fewer bytes than its Content-Length says"), (True, "its chunks end early")):
         fake.faults.add(faults.truncate(chunked=chunked))
         with pytest.raises(IncompleteBodyError, match=words) as caught:
             await client.with_options(retry=None).conversations.audio.download(recorded, tmp_path / "call.mp3")
@@ -433,7 +431,7 @@ async def test_incomplete_recording_is_said_without_the_words_of_aiohttp(
 
 
 @pytest.mark.parametrize("what", ["stream", "download"])
-async def test_recording_is_asked_for_again_when_something_else_came(
+async def test_reply_that_is_not_a_recording_is_retried(
     fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path, what: str
 ) -> None:
     fake.faults.add(faults.body(b"<html>wait</html>", content_type="text/html"), times=1)

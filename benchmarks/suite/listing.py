@@ -13,15 +13,17 @@ from benchmarks.clients import KEY
 from convai_async import ConvAIClient
 from convai_async.archive._lookups import Scope
 from convai_async.archive._windows import BEGINNING, Window
-from convai_async.harvest._harvester import LISTERS
-from convai_async.harvest._listing import ListReader, RangeScheduler
+from convai_async.client import get_engine
+from convai_async.harvest._ledger import Reading
+from convai_async.harvest._listing import LISTERS, ListReader
 from convai_async.harvest._outages import OutageGuard
+from convai_async.harvest._ranges import RangeScheduler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from convai_async.endpoints import Page
     from convai_async.harvest._intake import Intake
-    from convai_async.harvest._jobs import Listing, RangeProgress
     from convai_async.models import ConversationSummary
 
 _CONVERSATIONS = 100_000
@@ -63,26 +65,30 @@ async def iterate_with_prefetch(context: Context) -> float:
 class _CollectIds:
     """Collects the listed ids, instead of an archive."""
 
-    limited = satisfied = False
+    is_limited = is_satisfied = False
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
 
-    def has_room_for(self, _: Listing) -> bool:
+    def has_room_for(self, _: Page[ConversationSummary]) -> bool:
         """Return True."""
         return True
 
-    async def take(self, listing: Listing) -> None:
+    def begin(self, window: Window) -> Reading:
+        """Return a new reading."""
+        return Reading(window)
+
+    async def ingest(self, _: Reading, page: Page[ConversationSummary]) -> None:
         """Collect the ids."""
-        self.ids.update(summary.conversation_id for summary in listing.summaries)
+        self.ids.update(summary.conversation_id for summary in page)
 
-    async def finish(self, progress: RangeProgress, read: Window) -> None:
+    async def finish(self, reading: Reading, read: Window) -> None:
         """Do nothing."""
 
-    def abandon(self, progress: RangeProgress) -> None:
+    def give_up(self, reading: Reading) -> None:
         """Do nothing."""
 
-    async def fail(self, window: Window, error: str, *, attempts: int) -> None:
+    async def record_unreadable(self, window: Window, error: str, *, attempts: int) -> None:
         """Raise an error."""
         raise ValueError(f"{window}, {attempts} times: {error}")
 
@@ -91,11 +97,10 @@ async def list_in_ranges(context: Context) -> float:
     """List in time ranges, as a harvest does."""
     async with ConvAIClient(KEY, base_url=context.url) as client:
         stop, intake, window = anyio.Event(), _CollectIds(), Window(BEGINNING, None)
-        guard = OutageGuard(client, stop, lambda _problem, _until: None)
-        reader = ListReader(Scope(window), guard, cast("Intake", intake), stop)
-        scheduler = RangeScheduler([window])
+        guard = OutageGuard(get_engine(client), stop, lambda _problem, _until: None)
+        reader = ListReader(Scope(window), guard, cast("Intake", intake), RangeScheduler(), stop)
         began = time.perf_counter()
-        await asyncio.gather(*(reader.run(scheduler) for _ in range(LISTERS)))
+        await reader.read([window], LISTERS)
         _check_count(len(intake.ids))
         return time.perf_counter() - began
 

@@ -1,1 +1,1 @@
-"""Small helpers that know nothing of the service."""
+"""Small helpers without knowledge of the service."""

@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all."""
+"""Write a file that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pathlib import Path
 from threading import Lock
 
 PART_SUFFIX = ".part"
-"""How the name of a file ends that is being made."""
+"""The suffix of a temporary file."""
 
 
 def part_prefix(name: str) -> str:
-    """Return how the name of a file begins that is being made, and shall have this name."""
+    """Return the prefix of the temporary file for ``name``."""
     return f".{name[:100]}."
 
 
 class AtomicFile:
-    """A temporary file beside a destination, which takes the destination's name when it is complete.
+    """A temporary file in the folder of its destination, which gets the destination's name when it is complete.
 
-    Its methods block, and are meant for worker threads. A task can be cancelled while its thread works on:
-    so every method takes the lock, and `discard` ends the file's life whatever else is still under way.
+    The methods block: call them in worker threads. A thread goes on when its task is cancelled, so every method takes a
+    lock, and `discard` may be called at any time.
 
     Args:
-        destination: The file to make, or to replace.
+        destination: The path of the file.
 
     Attributes:
-        size: Bytes written so far.
+        size: The number of bytes written so far.
     """
 
     def __init__(self, destination: Path) -> None:
@@ -45,7 +45,7 @@ class AtomicFile:
         return self._sha256.hexdigest()
 
     def write(self, data: bytes | bytearray) -> None:
-        """Append bytes; the first write makes the temporary file, readable by its owner only.
+        """Append bytes. The first write creates the temporary file, which only its owner can read.
 
         Raises:
             OSError: The file cannot be written.
@@ -65,13 +65,13 @@ class AtomicFile:
             self.size += len(data)
 
     def commit(self, *, overwrite: bool) -> None:
-        """Sync the bytes to the disk and give the file its name.
+        """Sync the bytes to disk and rename the file to its destination.
 
         Args:
-            overwrite: Whether a file of that name is replaced.
+            overwrite: Whether to replace an existing file.
 
         Raises:
-            FileExistsError: There is a file of that name, and it is not to be replaced.
+            FileExistsError: The file exists and ``overwrite`` is False.
             OSError: The file cannot be synced or renamed.
         """
         with self._lock:
@@ -82,7 +82,7 @@ class AtomicFile:
             self._temporary = None
 
     def discard(self) -> None:
-        """Close the file, and remove it unless it was committed."""
+        """Close the file, and delete it unless it was committed."""
         with self._lock:
             self._discarded = True
             if self._fd is not None:
@@ -94,26 +94,26 @@ class AtomicFile:
 
 
 def put_in_place(temporary: Path, destination: Path, *, overwrite: bool) -> None:
-    """Give a file that is written and synced its name, for good.
+    """Rename a file that is written and synced, and sync its folder.
 
     Args:
         temporary: The file, in the same folder.
-        destination: Its name.
-        overwrite: Whether a file of that name is replaced.
+        destination: The new path.
+        overwrite: Whether to replace an existing file.
 
     Raises:
-        FileExistsError: There is a file of that name, and it is not to be replaced.
+        FileExistsError: The destination exists and ``overwrite`` is False.
         OSError: The file cannot be renamed.
     """
     if overwrite:
         temporary.replace(destination)
     else:
-        # A link, unlike a new name, replaces nothing: not even what appeared a moment ago.
+        # Unlike renaming, linking fails if the destination exists, even if it was created a moment ago.
         try:
             destination.hardlink_to(temporary)
         except FileExistsError:
             raise
-        except OSError:  # a file system without links
+        except OSError:  # a file system without hard links
             if destination.exists():
                 raise FileExistsError(destination) from None
             temporary.replace(destination)
@@ -123,7 +123,7 @@ def put_in_place(temporary: Path, destination: Path, *, overwrite: bool) -> None
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows opens no folders, and needs none synced
+    if os.name == "nt":  # Windows cannot open folders, and does not need to sync them
         return
     fd = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""The Range and Content-Range headers of a single range of bytes (RFC 9110, 14)."""
+"""Parse Range and Content-Range headers with a single range of bytes (RFC 9110, 14)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CONTENT_RANGE = re.compile(r"\s*bytes (\d{1,18})-(\d{1,18})/(?:(\d{1,18})|\*)\s
 
 
 def normalize_range(header: str) -> str | None:
-    """Return a Range header in its plainest form, or None when it is malformed or asks for several ranges."""
+    """Return a Range header in its canonical form, or None if it is malformed or has several ranges."""
     match = _RANGE.fullmatch(header)
     if match is None or match.groups() == (None, None):
         return None
@@ -19,13 +19,13 @@ def normalize_range(header: str) -> str | None:
     return f"bytes={first or ''}-{last or ''}"
 
 
-def is_answer_to(content_range: str, byte_range: str, content_length: str | None) -> bool:
-    """Return whether a Content-Range describes what a normalized Range header asked for.
+def matches_range(content_range: str, byte_range: str, content_length: str | None) -> bool:
+    """Return whether a Content-Range is that of the range which was requested.
 
     Args:
-        content_range: The reply's header.
-        byte_range: What `normalize_range` returned.
-        content_length: The reply's Content-Length, or None when it has none.
+        content_range: The reply's Content-Range header.
+        byte_range: The requested range, as `normalize_range` returns it.
+        content_length: The reply's Content-Length header, or None.
     """
     match = _CONTENT_RANGE.fullmatch(content_range)
     if match is None:

@@ -1,4 +1,4 @@
-"""Measure the time that the process could use."""
+"""Clocks: one that stands still while the process does, and a stopwatch."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-_INTERVAL = 0.5
-_SHORTEST_STALL = 1.0
+_CHECK_INTERVAL_SECS = 0.5
+_MIN_STALL_SECS = 1.0
 
 
 class RunningClock:
-    """Return seconds, without those in which the process was stopped or its event loop blocked.
+    """Returns seconds, without those in which the process was stopped or its event loop blocked.
 
-    After SIGSTOP, or when a virtual machine was suspended, every timer of a loop fires at once: no server was slow.
-    A timer that fires much too late says so; it runs while the clock is used (``with clock:``). Gaps of less than a
-    second count as running.
+    After a SIGSTOP, or when a virtual machine was suspended, all timers of an event loop fire at once although no
+    server was slow. The clock notices because a timer of its own fires much too late. The timer runs inside
+    ``with clock:`` blocks. Stalls of less than a second are not noticed.
 
     Args:
         clock: Returns seconds.
 
     Attributes:
-        lost: Seconds of all gaps so far.
+        lost: Seconds of all stalls so far.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,17 +49,39 @@ class RunningClock:
         self._users -= 1
 
     def reset(self) -> None:
-        """Forget the timer of an event loop that is closed."""
+        """Forget the timer, whose event loop is closed."""
         self._timer = None
 
     def _wait(self) -> None:
-        self._due = self._clock() + _INTERVAL
-        self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self._check)
+        self._due = self._clock() + _CHECK_INTERVAL_SECS
+        self._timer = asyncio.get_running_loop().call_later(_CHECK_INTERVAL_SECS, self._check)
 
     def _check(self) -> None:
         late = self._clock() - self._due
-        if late > _SHORTEST_STALL:
+        if late > _MIN_STALL_SECS:
             self.lost += late
         self._timer = None
         if self._users > 0:
             self._wait()
+
+
+class Stopwatch:
+    """Measures the seconds since it was made.
+
+    Args:
+        clock: Returns seconds.
+    """
+
+    __slots__ = ("_clock", "_started")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._started = clock()
+
+    def elapsed(self) -> float:
+        """Return the seconds since the start, without the excluded ones."""
+        return self._clock() - self._started
+
+    def exclude(self, seconds: float) -> None:
+        """Do not count so many seconds."""
+        self._started += seconds

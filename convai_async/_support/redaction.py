@@ -1,4 +1,4 @@
-"""Take the API key out of what is shown, logged or pickled."""
+"""Remove the API key from texts that are shown, logged or pickled."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SHORTEST_KEY = 8
-"""Characters. A shorter key is a test's, and a word such as "key" that stands in every other sentence."""
+_MIN_KEY_CHARS = 8
+"""A shorter key is that of a test, and can be a word such as "key", which is in many sentences."""
 _MASK = "***"
 
 
 class Redactor:
-    """Replaces an API key in what the service, a proxy or aiohttp wrote.
+    """Replaces an API key in texts of the service, of proxies and of aiohttp.
 
     Args:
-        api_key: The key; one of fewer than 8 characters is not replaced.
+        api_key: The key; one with fewer than 8 characters is not replaced.
     """
 
     def __init__(self, api_key: Secret) -> None:
-        self._api_key = api_key if len(api_key) >= _SHORTEST_KEY else None
+        self._api_key = api_key if len(api_key) >= _MIN_KEY_CHARS else None
 
     def text(self, text: str) -> str:
-        """Return a text without the key."""
+        """Return the text without the key."""
         return text if self._api_key is None else text.replace(self._api_key, _MASK)
 
     def body(self, body: bytes) -> bytes:
-        """Return a reply's body without the key; JSON stays JSON."""
+        """Return the body of a reply without the key; JSON stays valid JSON."""
         if self._api_key is None:
             return body
         key = self._api_key.encode()
         try:
-            # JSON can spell the key in many ways, so look at what it decodes to.
+            # JSON has several spellings of a text, so the decoded document is searched.
             document = msgspec.json.decode(body)
             redacted = self._document(document)
         except (ValueError, RecursionError):  # not JSON
@@ -48,7 +48,7 @@ class Redactor:
         return msgspec.json.encode(redacted) if redacted != document or key in body else body
 
     def decoder(self, decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
-        """Return a decoder whose errors hold no key."""
+        """Return a decoder whose errors do not contain the key."""
 
         def decode_redacted(body: bytes) -> T:
             try:
@@ -61,7 +61,7 @@ class Redactor:
         return decode_redacted
 
     def decode_error(self, error: DecodeError) -> DecodeError:
-        """Return an error without the key."""
+        """Return the error without the key."""
         redacted = DecodeError(self.text(error.problem), path=self.text(error.path), body=self.body(error.body))
         redacted.retryable = error.retryable
         return redacted
@@ -81,9 +81,9 @@ class Redactor:
 
 
 def drop_frames(error: BaseException) -> None:
-    """Remove the tracebacks of an exception and of all that led to it; types and texts stay.
+    """Remove the tracebacks of an exception, of its causes and of its contexts.
 
-    Error reports print the local variables of every frame, and aiohttp's frames hold the request's headers as bytes.
+    Some error reports print the local variables of every frame. Those of aiohttp contain the request's headers.
     """
     seen: set[int] = set()
     chain: list[BaseException | None] = [error]

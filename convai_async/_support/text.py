@@ -1,18 +1,18 @@
-"""Text that is shown in part, or not at all."""
+"""Text for messages: shortened to one line, or hidden."""
 
 from __future__ import annotations
 
-_LONGEST = 500
+_MAX_CHARS = 500
 
 
 def one_line(text: str) -> str:
-    """Return text in one line of 500 characters at most, without control characters and escape sequences."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * _LONGEST]).split())
-    return line if len(line) <= _LONGEST else line[:_LONGEST] + "…"
+    """Return text in one line of at most 500 characters, without control characters and escape sequences."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * _MAX_CHARS]).split())
+    return line if len(line) <= _MAX_CHARS else line[:_MAX_CHARS] + "…"
 
 
 class Secret(str):
-    """Text that whatever prints local variables does not show."""
+    """Text whose repr hides it, so that tracebacks with local variables do not show it."""
 
     __slots__ = ()
 

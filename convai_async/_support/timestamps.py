@@ -1,16 +1,16 @@
-"""Unix seconds: as datetimes, and whether a conversation can have started then."""
+"""Convert unix seconds to datetimes, and check when a conversation started."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_WRONG_CLOCK_SECS = 86_400
-"""By how much a clock may be fast."""
+_MAX_CLOCK_SKEW_SECS = 86_400
+"""A clock that is ahead by more is wrong."""
 
 
 def utc_datetime(unix_secs: int | None) -> datetime | None:
-    """Return unix seconds as an aware datetime; None for None, and for what no datetime can hold."""
+    """Return unix seconds as an aware datetime; None for None and for values out of the range of datetimes."""
     if unix_secs is None:
         return None
     try:
@@ -20,14 +20,13 @@ def utc_datetime(unix_secs: int | None) -> datetime | None:
 
 
 def latest_start(now: float) -> int:
-    """Return the latest moment at which a conversation can have started, both in unix seconds."""
-    return int(now) + _WRONG_CLOCK_SECS
+    """Return the latest possible start of a conversation. Both are unix seconds."""
+    return int(now) + _MAX_CLOCK_SKEW_SECS
 
 
 def credible_start(start: int | None, latest: int) -> int | None:
-    """Return when a conversation started, in unix seconds; None when that is not known, or cannot be.
+    """Return a conversation's start in unix seconds, or None if it is missing or impossible.
 
-    One start that is in milliseconds would be the newest for ever, and whatever starts before it would pass for
-    read.
+    A start in milliseconds would be newer than all others, so that conversations before it would seem to be read.
     """
     return start if start is not None and 0 <= start <= latest else None

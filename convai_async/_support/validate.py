@@ -1,9 +1,14 @@
-"""Check arguments before anything is sent. Each check raises `InvalidArgumentError`, which names the parameter."""
+"""Check arguments before a request is sent.
+
+Each function raises `InvalidArgumentError`, which names the parameter, if the value is not valid.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from convai_async.errors import InvalidArgumentError
@@ -13,8 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-INT64_MAX = 2**63 - 1
-"""Larger ones fit into no database, and Python refuses to write out those of thousands of digits."""
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+"""Other integers do not fit into a database, and Python refuses to format those with thousands of digits."""
 MAX_PAGE_SIZE = 100
 MAX_SEARCH_PAGE_SIZE = 50
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)
@@ -108,9 +113,21 @@ def validate_seconds(parameter: str, value: float, *, positive: bool = False) ->
         InvalidArgumentError: It is not a number, or below that.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not value >= 0 or (positive and value == 0):
+    if not number or not 0 <= value < math.inf or (positive and value == 0):
         bounds = "more than 0" if positive else "0 or more"
         raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {format_value(value)}")
+
+
+def validate_share(parameter: str, value: float) -> float:
+    """Return a share, from 0 to 1.
+
+    Raises:
+        InvalidArgumentError: It is not a number, or out of bounds.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        raise InvalidArgumentError(parameter, f"must be a share from 0 to 1, got {format_value(value)}")
+    return value
 
 
 def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the value that is checked
@@ -155,6 +172,28 @@ def validate_order(low_name: str, low: int | None, high_name: str, high: int | N
     """
     if low is not None and high is not None and low > high:
         raise InvalidArgumentError(low_name, f"{low} is more than {high_name}, {high}: nothing can match")
+
+
+def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
+    """Return a datetime or unix seconds as whole unix seconds.
+
+    Args:
+        name: The name of the parameter, for errors.
+        value: An aware datetime, or unix seconds.
+        up: Whether to round up; down by default.
+
+    Raises:
+        InvalidArgumentError: The value is a datetime without a time zone, or neither a datetime nor a number.
+    """
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise InvalidArgumentError(
+                name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
+            )
+        value = value.timestamp()
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= INT64_MAX:  # nan is not
+        return math.ceil(value) if up else math.floor(value)
+    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, got {format_value(value)}")
 
 
 def format_value(value: object) -> str:

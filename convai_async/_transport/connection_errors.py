@@ -1,8 +1,9 @@
-"""What aiohttp raises, said by an exception of ours."""
+"""Translate the exceptions of aiohttp."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, NoReturn
 
 import aiohttp
 from aiohttp.http_exceptions import (
@@ -12,8 +13,11 @@ from aiohttp.http_exceptions import (
     TransferEncodingError,
 )
 
+from convai_async._support.redaction import drop_frames
+from convai_async._support.tasks import is_cancelling
 from convai_async._support.text import one_line
 from convai_async.errors import (
+    ClientClosedError,
     ConfigurationError,
     ConnectionFailedError,
     ConvAIError,
@@ -23,17 +27,17 @@ from convai_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from convai_async._support.redaction import Redactor
 
 
 class _DroppedError(Exception):
-    """Hides a dropped connection from aiohttp, which would repeat the request unseen."""
+    """Hides a dropped connection from aiohttp, which would send the request again."""
 
 
 async def disable_transparent_retry(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Send a request (a middleware of aiohttp's), and let aiohttp not repeat it by itself when its connection drops."""
+    """Send a request (this is an aiohttp middleware) that aiohttp does not send again when its connection drops."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
@@ -42,23 +46,60 @@ async def disable_transparent_retry(
         raise _DroppedError from error
 
 
-def unwrap(error: BaseException) -> BaseException:
-    """Return what `disable_transparent_retry` hid from aiohttp, or the error itself."""
-    return error.__cause__ if isinstance(error, _DroppedError) and error.__cause__ is not None else error
-
-
-def transport_error(  # noqa: C901 - a list
-    error: BaseException, request: str, *, reading: bool, clean: Callable[[str], str]
-) -> ConvAIError | None:
-    """Return the exception of ours that says what one of aiohttp's says, or None when it is no failure of a request.
+class ErrorTranslator:
+    """Raises an exception of `convai_async.errors` in place of one of aiohttp.
 
     Args:
-        error: What aiohttp raised.
-        request: The request's method and path, for the text.
-        reading: Whether the reply had begun.
-        clean: Takes out of the text what must not stand in it.
+        redactor: Removes the API key from texts.
+
+    Attributes:
+        client_closed: Whether the client has closed its connections, which is then the cause of all errors.
     """
-    reason = one_line(clean(_words(error)))
+
+    def __init__(self, redactor: Redactor) -> None:
+        self.client_closed = False
+        self._redactor = redactor
+
+    def raise_translated(self, error: BaseException, request: str, *, reading: bool) -> NoReturn:
+        """Raise the exception that stands for an aiohttp exception, or the same one if there is none.
+
+        Args:
+            error: The exception that aiohttp raised.
+            request: The request's method and path, for the text.
+            reading: Whether the reply had started.
+        """
+        if isinstance(error, asyncio.CancelledError) and is_cancelling():
+            raise error
+        error = error.__cause__ if isinstance(error, _DroppedError) and error.__cause__ is not None else error
+        translated: ConvAIError | None
+        if isinstance(error, asyncio.CancelledError):
+            # Not this task is cancelled, but something that aiohttp waited for, as when its session is closed.
+            translated = ConnectionFailedError(f"{request}: aiohttp was cancelled while it worked on it")
+        else:
+            translated = _translate(error, request, reading=reading, redactor=self._redactor)
+        if translated is None:
+            raise error
+        if self.client_closed:
+            translated = client_closed()
+        # aiohttp's ClientResponseError holds the request's headers, and so the key: it is not chained.
+        cause = None if isinstance(error, aiohttp.ClientResponseError) else error
+        drop_frames(error)
+        try:
+            raise translated from cause
+        finally:
+            translated.__context__ = cause
+
+
+def client_closed() -> ClientClosedError:
+    """Return the error for a client that was closed."""
+    return ClientClosedError("the client is closed: make a new one, or use it inside its `async with` block")
+
+
+def _translate(  # noqa: C901 - a list
+    error: BaseException, request: str, *, reading: bool, redactor: Redactor
+) -> ConvAIError | None:
+    """Return the exception that stands for an aiohttp exception, or None if that is not the failure of a request."""
+    reason = one_line(redactor.text(_describe(error)))
     translated: ConvAIError | None = None
     match error:
         case aiohttp.ConnectionTimeoutError():
@@ -80,14 +121,16 @@ def transport_error(  # noqa: C901 - a list
         case aiohttp.ClientConnectorError():
             translated = ConnectionFailedError(f"{request}: no connection: {reason}", ambiguous=False)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            translated = ConfigurationError(f"{request}: base_url makes no address: {reason}")
+            translated = ConfigurationError(f"{request}: base_url is not a valid address: {reason}")
         case aiohttp.ClientHttpProxyError():
             translated = ConnectionFailedError(
-                f"{request}: the proxy refuses: {error.status} {reason}", ambiguous=False, retryable=False
+                f"{request}: the proxy refused the connection: {error.status} {reason}",
+                ambiguous=False,
+                retryable=False,
             )
         case aiohttp.ClientResponseError():
             translated = ConnectionFailedError(f"{request}: the reply is not HTTP: {reason}")
-        case aiohttp.ClientPayloadError(__cause__=DecompressSizeError()):  # aiohttp 3.13; 3.14 unpacks in pieces
+        case aiohttp.ClientPayloadError(__cause__=DecompressSizeError()):  # aiohttp 3.13; 3.14 decompresses in parts
             translated = ResponseTooLargeError(f"{request}: the reply is a decompression bomb: {reason}")
         case aiohttp.ClientError() | ConnectionError() if reading:
             translated = IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
@@ -96,8 +139,8 @@ def transport_error(  # noqa: C901 - a list
     return translated
 
 
-def _words(error: BaseException) -> str:
-    """Return what happened, in words that make sense without knowing aiohttp."""
+def _describe(error: BaseException) -> str:
+    """Return the reason of an error in words that do not need knowledge of aiohttp."""
     match error:
         case aiohttp.ClientPayloadError():
             return _why_incomplete(error)
@@ -114,10 +157,10 @@ def _why_incomplete(error: aiohttp.ClientPayloadError) -> str:
         case ContentLengthError():
             return "fewer bytes than its Content-Length says"
         case TransferEncodingError():
-            return "its chunks break off or are malformed"
+            return "its chunks end early or are malformed"
         case ContentEncodingError():
             return "it cannot be decompressed"
         case DecompressSizeError():
-            return "a small part of it unpacks to more than 32 MiB"
+            return "a small part of it decompresses to more than 32 MiB"
         case _:
             return "the connection was lost"

@@ -1,13 +1,13 @@
 """Limit how many requests are in flight, and find the service's own limit.
 
-The service refuses requests over its concurrency limit with a 429, and publishes no number. The limit here grows
-while requests succeed. When one is refused, it steps back to the number that was not refused, and tries more after a
-pause, which doubles each time that there is no more room.
+The service rejects requests over its concurrency limit with a 429, and does not publish the limit. The limit here
+grows while requests succeed. When a request is rejected, it goes back to the number of requests that were not rejected.
+After an interval it is raised again (a probe). The interval doubles each time that a probe is rejected.
 
-Other processes with the same key use the same limit of the service. A request that is refused although no more than
-before were in flight says that they have taken room: then the pause is short, since they will give it back. Bulk
-requests leave them a quarter of the limit, and take it back slowly. A limiter with a share tries the whole limit,
-too, but only to learn it, and more rarely.
+Other processes with the same key share the service's limit. When a request is rejected without a probe, they are using
+more of it than before. Then the interval is short, because they will use less again. Bulk requests leave them a quarter
+of the limit and take it back slowly. A limiter with a share also probes the whole limit, but only to measure it, and
+less often.
 """
 
 from __future__ import annotations
@@ -25,40 +25,44 @@ if TYPE_CHECKING:
 
 Priority = Literal["interactive", "bulk"]
 
-_START = 8
-_GROWTH_PER_SUCCESS = 0.5  # each of a round trip's requests adds this much: half again in a round trip
-_MOST_CUT = 0.5
+_INITIAL_LIMIT = 8
+_GROWTH_PER_SUCCESS = 0.5  # so the limit grows by half in a round trip
+_MAX_CUT = 0.5
+"""The smallest part of the limit that is left after one rejection."""
 _YIELD = 0.75
+"""The part of the limit that is left when bulk requests make room for other processes."""
 _RECOVERY = 0.1
 _RECOVERY_SECS = 0.5
+"""After yielding, the limit grows by the part above in each such time."""
 _PROBE_SECS_WHILE_QUEUE_GROWS = 1.0
 _MAX_THROTTLE_SECS = 15 * 60.0
+"""One wrong reply must not stop all requests for longer. A service that needs more time asks again."""
 
 
-class _Probing(msgspec.Struct, frozen=True):
-    """How to look for more room.
+class _ProbePlan(msgspec.Struct, frozen=True):
+    """When to probe, and how fast to believe in a lower limit of the service.
 
     Attributes:
-        first: Seconds until the first probe after a change.
-        longest: Seconds between probes that find no more room.
-        forgetting: How much of the difference a smaller number counts that was served.
+        min_interval: Seconds until the first probe after the limit has changed.
+        max_interval: Seconds between probes that are rejected.
+        decay: How far the estimate of the service's limit moves towards a lower number: 1 is all the way.
     """
 
-    first: float
-    longest: float
-    forgetting: float
+    min_interval: float
+    max_interval: float
+    decay: float
 
 
-_WHOLE = _Probing(first=0.5, longest=10.0, forgetting=0.5)
-_SHARED = _Probing(first=1.0, longest=30.0, forgetting=0.125)  # each probe takes room from other processes
+_WHOLE_PLAN = _ProbePlan(min_interval=0.5, max_interval=10.0, decay=0.5)
+_SHARE_PLAN = _ProbePlan(min_interval=1.0, max_interval=30.0, decay=0.125)  # probes take room from other processes
 
 
 class Slot(msgspec.Struct, eq=False):
     """Permission to have one request in flight.
 
     Attributes:
-        priority: Of which priority the request is.
-        cuts: How often the limit had been cut when the slot was taken.
+        priority: The request's priority.
+        cuts: How many times the limit had been cut when the slot was taken.
     """
 
     priority: Priority
@@ -66,10 +70,10 @@ class Slot(msgspec.Struct, eq=False):
 
 
 class ThrottleTooLongError(Exception):
-    """A pause lasts longer than a request may wait.
+    """The service has asked for a pause that lasts longer than a request may wait.
 
     Attributes:
-        seconds: How much longer it lasts.
+        seconds: How long the pause still lasts.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -80,11 +84,11 @@ class ThrottleTooLongError(Exception):
 class ConcurrencyLimiter:
     """Limits the requests in flight of all tasks that share it.
 
-    Acquire a slot before a request, and release it after reading the reply. Interactive waiters are served before
-    bulk ones, and those of one priority in order.
+    Acquire a slot before a request, and release it after the reply was read. Interactive requests get slots before bulk
+    requests, and requests of one priority in order.
 
     Args:
-        maximum: The most requests that may ever be in flight.
+        maximum: The upper bound of the limit.
         share: The share of the service's limit to use, more than 0 and at most 1.
         clock: Returns seconds.
     """
@@ -98,40 +102,40 @@ class ConcurrencyLimiter:
             "interactive": OrderedDict(),
             "bulk": OrderedDict(),
         }
-        self._limit = float(min(_START, maximum))  # of which the share is used, unless probing
-        self._ceiling = 0.0  # as many fit when other processes leave room
+        self._limit = float(min(_INITIAL_LIMIT, maximum))  # the share of it is used, unless this is a probe
+        self._ceiling = 0.0  # estimate of the service's limit
         self._ceiling_before = 0.0
-        self._served = 0.0  # in flight and not refused, at the last refusal
+        self._served = 0.0  # requests in flight at the last rejection, without the rejected one
         self._floor = 0.0
         self._cuts = 0
         self._growing = True
         self._yielding = False
-        self._probing_plan = _WHOLE if share == 1 else _SHARED
-        self._probe_interval = self._probing_plan.first
+        self._plan = _WHOLE_PLAN if share == 1 else _SHARE_PLAN
+        self._probe_interval = self._plan.min_interval
         self._settled_at = 0.0
         self._grow_at = 0.0
-        self._queued = 0  # interactive waiters when the limit was settled
+        self._queued = 0  # interactive requests that waited when the limit was settled
         self._throttled_until: float | None = None
         self._resuming: asyncio.TimerHandle | None = None
         self._allowed = int(self._limit)
 
     @property
     def limit(self) -> int:
-        """How many requests may be in flight now."""
+        """The number of requests that can be in flight now."""
         return self._allowed
 
     @property
     def in_flight(self) -> int:
-        """How many requests are in flight now."""
+        """The number of requests that are in flight now."""
         return len(self._held)
 
     @property
     def throttle_left(self) -> float:
-        """Seconds until the pause ends that the service asked for; 0 when there is none."""
+        """Seconds until the end of the pause that the service asked for; 0 without a pause."""
         return 0.0 if self._throttled_until is None else max(0.0, self._throttled_until - self._clock())
 
     def acquire_nowait(self, priority: Priority = "interactive") -> Slot | None:
-        """Take a slot if one is free, nobody is waiting for it, and there is no pause; else return None."""
+        """Take a slot if one is free, no other request waits for it, and there is no pause; else return None."""
         if self._waiting["interactive"] or (priority == "bulk" and self._waiting["bulk"]):
             return None
         if len(self._held) >= self._allowed or (self._throttled_until is not None and self.throttle_left):
@@ -144,12 +148,12 @@ class ConcurrencyLimiter:
         """Wait for a pause to end and for a free slot, and take it.
 
         Args:
-            priority: Interactive waiters are served before bulk ones.
-            timeout: Seconds to wait in all; None means no limit.
-            max_throttle: The longest pause to wait for, in seconds from now; None means no limit.
+            priority: ``"bulk"`` requests get a slot after ``"interactive"`` ones.
+            timeout: Seconds to wait; None means no limit.
+            max_throttle: The longest pause to wait for, in seconds; None means no limit.
 
         Raises:
-            ThrottleTooLongError: A pause lasts longer than ``max_throttle``.
+            ThrottleTooLongError: The pause lasts longer than ``max_throttle``.
             TimeoutError: No slot was free in time.
         """
         slot = self.acquire_nowait(priority)
@@ -162,7 +166,7 @@ class ConcurrencyLimiter:
         future: asyncio.Future[Slot | None] = loop.create_future()
         queue = self._waiting[priority]
         queue[future] = throttle_deadline
-        timer = None if timeout is None else loop.call_later(timeout, _give_up, future)
+        timer = None if timeout is None else loop.call_later(timeout, _stop_waiting, future)
         if self._throttled_until is not None:
             self._resume()
         try:
@@ -182,38 +186,38 @@ class ConcurrencyLimiter:
         raise TimeoutError
 
     def release(self, slot: Slot) -> None:
-        """Give a slot back; one from before a `reset` is ignored."""
+        """Return a slot; one from before a `reset` is ignored."""
         self._held.discard(slot)
         if self._waiting["interactive"] or self._waiting["bulk"]:
-            self._serve()
+            self._grant_slots()
 
     def reset(self) -> None:
-        """Forget slots and waiters that belong to an event loop which is closed; keep what was learned."""
+        """Forget the slots and waiting requests of a closed event loop; keep the limit."""
         self._held.clear()
         for queue in self._waiting.values():
             queue.clear()
         self._resuming = None
 
     def on_success(self) -> None:
-        """Learn from a request that the service let through: with every slot in use, try for more."""
+        """Note that a request was not rejected: if all slots are in use, the limit can grow."""
         if len(self._held) < self._allowed or self._limit >= self._maximum:
             if self._share < 1 and self._probing:
-                # More is not needed, and not tried: the share is one of what is known to fit.
+                # No probe is needed: the share is that of the number which was just in flight.
                 self._ceiling = max(self._ceiling, len(self._held))
                 self._settle()
         elif self._growing or self._clock() >= self._next_growth():
             self._grow()
 
     def on_rejected(self, slot: Slot, maximum: int | None = None) -> None:
-        """Learn from a concurrency 429: so many in flight were too many. Call it before releasing the slot.
+        """Note that a request was rejected with a concurrency 429. Call it before the slot is released.
 
         Args:
-            slot: The refused request's.
-            maximum: The service's limit, if the reply states it.
+            slot: The slot of the rejected request.
+            maximum: The service's limit, if the reply has it.
         """
         if slot.cuts < self._cuts:
             if maximum is None:
-                # It was in flight when the limit was cut, and counted as served.
+                # It was in flight when the limit was cut, and was counted as not rejected.
                 self._note_served(self._served - 1)
                 if not self._yielding:
                     self._limit = min(self._limit, max(self._floor, self._served))
@@ -224,10 +228,10 @@ class ConcurrencyLimiter:
         self._ceiling_before = before
         self._note_served(len(self._held) - 1 if stated is None else stated)
         no_more_room = probed and 0.9 * before - 1 <= self._served <= 1.1 * before + 1
-        plan = self._probing_plan
-        self._probe_interval = min(2 * self._probe_interval, plan.longest) if no_more_room else plan.first
+        plan = self._plan
+        self._probe_interval = min(2 * self._probe_interval, plan.max_interval) if no_more_room else plan.min_interval
         self._yielding = not probed and (self._share < 1 or slot.priority == "bulk")
-        self._floor = max(1.0, _MOST_CUT * self._limit)
+        self._floor = max(1.0, _MAX_CUT * self._limit)
         if stated is not None:
             self._limit = float(stated)
         elif self._yielding:
@@ -240,10 +244,7 @@ class ConcurrencyLimiter:
         self._settle()
 
     def throttle(self, seconds: float) -> None:
-        """Start no request for this long, a quarter of an hour at most; pauses do not add up.
-
-        One wrong reply must not stop all requests for longer. A service that needs more time asks again.
-        """
+        """Start no request for so many seconds, at most 15 minutes. Pauses do not add up."""
         until = self._clock() + min(seconds, _MAX_THROTTLE_SECS)
         if self._throttled_until is not None and until <= self._throttled_until:
             return
@@ -251,13 +252,13 @@ class ConcurrencyLimiter:
         waiting = [*self._waiting["interactive"].items(), *self._waiting["bulk"].items()]
         for future, throttle_deadline in waiting:
             if throttle_deadline < until:
-                _give_up(future)
+                _stop_waiting(future)
         if waiting:
             self._resume()
 
     @property
     def _probing(self) -> bool:
-        """Whether more is tried than is known to fit."""
+        """Whether the limit is above the estimate of the service's limit."""
         return self._growing and self._limit >= self._ceiling
 
     def _next_growth(self) -> float:
@@ -281,10 +282,10 @@ class ConcurrencyLimiter:
         self._served = max(1.0, served)
         before = self._ceiling_before
         less = min(0.0, self._served - before)
-        self._ceiling = before + self._probing_plan.forgetting * less if less else self._served
+        self._ceiling = before + self._plan.decay * less if less else self._served
 
     def _settle(self) -> None:
-        """Keep the limit for a while."""
+        """Keep the limit until the next probe."""
         self._growing = False
         self._queued = len(self._waiting["interactive"])
         self._settled_at = self._clock()
@@ -294,15 +295,15 @@ class ConcurrencyLimiter:
     def _update(self) -> None:
         whole = self._share == 1 or self._probing
         self._allowed = int(self._limit) if whole else math.ceil(self._share * self._limit)
-        self._serve()
+        self._grant_slots()
 
     def _take(self, priority: Priority) -> Slot:
         slot = Slot(priority, self._cuts)
         self._held.add(slot)
         return slot
 
-    def _serve(self) -> None:
-        """Give free slots to those who wait."""
+    def _grant_slots(self) -> None:
+        """Give free slots to waiting requests."""
         if self._throttled_until is not None:
             return
         for priority, queue in self._waiting.items():
@@ -312,17 +313,17 @@ class ConcurrencyLimiter:
                     future.set_result(self._take(priority))
 
     def _resume(self) -> None:
-        """Serve those who wait when the pause is over."""
+        """Give slots to waiting requests when the pause has ended."""
         if self._resuming is not None:
             self._resuming.cancel()
         self._resuming = None
-        if rest := self.throttle_left:
-            self._resuming = asyncio.get_running_loop().call_later(rest, self._resume)
+        if left := self.throttle_left:
+            self._resuming = asyncio.get_running_loop().call_later(left, self._resume)
         else:
             self._throttled_until = None
-            self._serve()
+            self._grant_slots()
 
 
-def _give_up(future: asyncio.Future[Slot | None]) -> None:
+def _stop_waiting(future: asyncio.Future[Slot | None]) -> None:
     if not future.done():
         future.set_result(None)

@@ -1,4 +1,4 @@
-"""Bound the memory that large replies take together."""
+"""Limit the memory that large replies take together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-UNCOUNTED_BYTES = 1024 * 1024
-"""Bodies up to this size do not count: most replies are far smaller."""
-_COST = 4
-"""Bytes of memory for each byte of a large body: the body, its decoded form, and copies on the way to a database."""
+SMALL_BODY_BYTES = 1024 * 1024
+"""Bodies up to this size are not counted, and are decoded in the event loop. Most replies are much smaller."""
+_MEMORY_PER_BYTE = 4
+"""Bytes of memory for each byte of a large body: the body, the decoded document, and copies for a database."""
 
 
 class MemoryBudget:
-    """Memory that large replies share.
+    """The memory that large replies share.
 
-    A reservation grows with the body that it is for. When the budget is used up, growing waits, except for the oldest
-    reservation: it always gets what it asks for, so that readers never wait for each other in a circle.
+    A reservation grows with the body that is read. When all memory is reserved, growing waits. Only the oldest
+    reservation never waits, so that there is no deadlock.
 
     Args:
-        limit: Bytes in all.
+        limit: The size in bytes.
     """
 
     def __init__(self, limit: int) -> None:
@@ -35,11 +35,11 @@ class MemoryBudget:
         return sum(self._held.values())
 
     def reserve(self) -> Reservation:
-        """Return a reservation of nothing yet, to be released by its holder."""
+        """Return an empty reservation, which the caller must release."""
         return Reservation(self)
 
     def _try_grow(self, reservation: Reservation, size: int) -> bool:
-        cost = size * _COST
+        cost = size * _MEMORY_PER_BYTE
         held = self._held.setdefault(reservation, 0)
         if self.used - held + cost > self._limit and next(iter(self._held)) is not reservation:
             return False
@@ -64,7 +64,7 @@ class MemoryBudget:
 
 
 class Reservation:
-    """The memory that one reply takes, until it is released; as a context manager, until its block ends."""
+    """The memory of one reply until it is released. As a context manager, it is released when the block ends."""
 
     __slots__ = ("_budget",)
 
@@ -80,14 +80,14 @@ class Reservation:
         self.release()
 
     def try_grow(self, size: int) -> bool:
-        """Grow to a body of ``size`` bytes; return whether there was memory for it."""
-        return size <= UNCOUNTED_BYTES or self._budget._try_grow(self, size)  # noqa: SLF001 - its other half
+        """Reserve memory for a body of ``size`` bytes in all; return whether there was enough."""
+        return size <= SMALL_BODY_BYTES or self._budget._try_grow(self, size)  # noqa: SLF001 - its other half
 
     async def grow(self, size: int) -> None:
-        """Grow to a body of ``size`` bytes, when there is memory for it."""
+        """Reserve memory for a body of ``size`` bytes in all; wait until there is enough."""
         while not self.try_grow(size):
             await self._budget._wait_for_release()  # noqa: SLF001 - its other half
 
     def release(self) -> None:
-        """Give the memory back; the reservation can grow again from nothing."""
+        """Release all memory of the reservation, which can be used again."""
         self._budget._release(self)  # noqa: SLF001 - its other half

@@ -1,4 +1,4 @@
-"""Turn a reply with an error status into the exception that says what happened and what to do."""
+"""Turn a reply whose status is not a success into an exception that says what happened and what to do."""
 
 from __future__ import annotations
 
@@ -38,27 +38,33 @@ _CLASSES: dict[int, type[APIStatusError]] = {
     429: RateLimitError,
 }
 _CONCURRENCY_CODES = frozenset({"concurrent_limit_exceeded", "too_many_concurrent_requests"})
-_PASSING_STATUSES = frozenset({408, 425})
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+_RETRYABLE_STATUSES = frozenset({408, 425})
 _NOT_FOUND = 404
 _FIRST_SERVER_ERROR = 500
 
-_ADVICE = {
-    401: "check ELEVENLABS_API_KEY, and that the key belongs to this host's region",
-    403: "the key lacks a permission that this request needs",
+_STATUS_ADVICE = {
+    **dict.fromkeys(
+        REDIRECT_STATUSES,
+        "a redirect that is not followed, because it is circular or leads to another origin, which must not get the"
+        " key: check base_url and region",
+    ),
+    401: "check ELEVENLABS_API_KEY, and that the key belongs to the region",
+    403: "the key does not have a permission that this request needs",
     422: "correct the parameters named here",
 }
 _CODE_ADVICE = {
-    "quota_exceeded": "the workspace is out of credits: top it up, then try again",
+    "quota_exceeded": "the workspace has no credits left: add credits, then try again",
     "missing_permissions": "give the key the permission named here in the workspace's settings",
 }
-_LONGEST_RETRY_AFTER_SECS = 24 * 60 * 60.0
-_LONGEST_RESET_SECS = 1e9
-"""A larger number is a time of day."""
+_MAX_RETRY_AFTER_SECS = 24 * 60 * 60.0
+_MAX_RESET_SECS = 1e9
+"""A larger number is a time in unix seconds."""
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 class _Detail(NamedTuple):
-    """What a body of any of the service's shapes says."""
+    """The details of an error, from a body in any of the service's shapes."""
 
     code: str | None = None
     message: str = ""
@@ -75,7 +81,7 @@ def error_from_reply(
         request: The request's method and path, for the text.
         status: The reply's HTTP status.
         headers: Its headers; names in any case.
-        body: Its body; JSON in one of five shapes, or anything at all.
+        body: Its body: JSON in one of five shapes, or other text.
         request_id: The service's id of the request, from the headers.
     """
     detail = _read_detail(body)
@@ -96,7 +102,7 @@ def error_from_reply(
         headers=headers,
         body=body,
     )
-    if status in _PASSING_STATUSES:
+    if status in _RETRYABLE_STATUSES:
         error.retryable = True
     if isinstance(error, ValidationError):
         error.errors = detail.problems
@@ -104,14 +110,14 @@ def error_from_reply(
 
 
 def _sentence(request: str, status: int, detail: _Detail, request_id: str | None) -> str:
-    text = f"{request} was answered {status}"
+    text = f"{request} returned {status}"
     if detail.code:
         text += f" {one_line(detail.code)}"
     if detail.message:
         text += f": {one_line(detail.message)}"
-    advice = _CODE_ADVICE.get(detail.code or "") or _ADVICE.get(status)
+    advice = _CODE_ADVICE.get(detail.code or "") or _STATUS_ADVICE.get(status)
     if status == _NOT_FOUND and "/conversations/" in request:
-        advice = "it was deleted or never existed; a call that just ended can take a moment to appear"
+        advice = "it was deleted or never existed; a conversation that just ended can take a moment to appear"
     asides = [advice] if advice else []
     if request_id:
         asides.append(f"request_id {request_id}")
@@ -122,7 +128,7 @@ def _read_detail(body: bytes) -> _Detail:
     try:
         document = msgspec.json.decode(body)
     except (ValueError, RecursionError):
-        return _Detail()  # HTML or text from the front end: not words for a person
+        return _Detail()  # HTML or text from a proxy, which is not useful in a message
     if not isinstance(document, dict):
         return _Detail()
     detail = document.get("detail", document)
@@ -160,17 +166,17 @@ def _problem_text(problem: FieldProblem) -> str:
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds that a reply asks to wait, or None when it does not, or not understandably.
+    """Return the seconds that a reply asks the client to wait, or None if it does not ask, or not in a known format.
 
-    Understands ``retry-after-ms``, and ``Retry-After`` as seconds, with or without a fraction, and as an
-    HTTP date (RFC 9110, 10.2.3). A moment in the past is 0, and more than a day is a day.
+    The formats are ``retry-after-ms``, and ``Retry-After`` as seconds, with or without a fraction, or as an HTTP date
+    (RFC 9110, 10.2.3). A date in the past is 0. The most is a day.
 
     Args:
         headers: The reply's headers; names in any case.
-        now: The time of day in unix seconds; the clock's by default.
+        now: The time in unix seconds; the current time by default.
     """
     seconds = _requested_wait(headers, time.time() if now is None else now)
-    return None if seconds is None else min(max(0.0, seconds), _LONGEST_RETRY_AFTER_SECS)
+    return None if seconds is None else min(max(0.0, seconds), _MAX_RETRY_AFTER_SECS)
 
 
 def _requested_wait(headers: Mapping[str, str], now: float) -> float | None:
@@ -183,7 +189,7 @@ def _requested_wait(headers: Mapping[str, str], now: float) -> float | None:
         return seconds
     try:
         date = parsedate_to_datetime(value)
-        # HTTP's oldest form of dates names no zone, and means GMT.
+        # The oldest date format of HTTP has no time zone, and is GMT.
         moment = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
@@ -191,25 +197,25 @@ def _requested_wait(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds until a used-up rate limit is renewed, or None when ``x-ratelimit-reset`` does not say so.
+    """Return the seconds until a rate limit resets, from ``x-ratelimit-reset``, or None.
 
-    Its number is seconds from now, or unix seconds. While ``x-ratelimit-remaining`` is more than 0, something else
-    was the reason.
+    The header has seconds from now, or unix seconds. If ``x-ratelimit-remaining`` is more than 0, the rate limit was
+    not the reason for the error.
 
     Args:
         headers: The reply's headers; names in any case.
-        now: The time of day in unix seconds; the clock's by default.
+        now: The time in unix seconds; the current time by default.
     """
     reset = _number(headers.get("x-ratelimit-reset"))
     if reset is None or (_number(headers.get("x-ratelimit-remaining")) or 0) > 0:
         return None
-    if reset > _LONGEST_RESET_SECS:
+    if reset > _MAX_RESET_SECS:
         reset -= time.time() if now is None else now
-    return min(max(0.0, reset), _LONGEST_RETRY_AFTER_SECS)
+    return min(max(0.0, reset), _MAX_RETRY_AFTER_SECS)
 
 
 def parse_concurrency_limit(headers: Mapping[str, str]) -> int | None:
-    """Return the limit on requests in flight that ``maximum-concurrent-requests`` states, or None."""
+    """Return the service's limit on requests in flight, from ``maximum-concurrent-requests``, or None."""
     limit = _number(headers.get("maximum-concurrent-requests"))
     return None if limit is None or limit < 1 else int(limit)
 

@@ -7,10 +7,13 @@
             print(conversation.conversation_id, len(conversation.transcript))
 """
 
-from convai_async.archive._database import ArchiveBusyError, ArchiveError
-from convai_async.archive._export import export, export_to_stream, import_jsonl
-from convai_async.archive._reader import Archive, ArchivedConversation, ArchiveStatus, HarvestRun, SearchHit
+from convai_async.archive._archive import Archive
+from convai_async.archive._errors import ArchiveBusyError, ArchiveError
+from convai_async.archive._reader import ArchivedConversation
+from convai_async.archive._recordings import file_name as recording_file_name
 from convai_async.archive._records import Failure
+from convai_async.archive._search import SearchHit
+from convai_async.archive._status import ArchiveStatus, HarvestRun
 from convai_async.archive._webhooks import store_conversation
 from convai_async.archive._windows import Window
 
@@ -24,8 +27,6 @@ __all__ = [
     "HarvestRun",
     "SearchHit",
     "Window",
-    "export",
-    "export_to_stream",
-    "import_jsonl",
+    "recording_file_name",
     "store_conversation",
 ]

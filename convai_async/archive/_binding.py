@@ -1,7 +1,7 @@
 """Bind an archive to the workspace that it was filled from.
 
-The service does not say whose key it is asked with. So an archive keeps a salted, slow hash of the key; another key is
-refused until somebody says that it is of the same workspace.
+The service does not say which workspace a key belongs to. So an archive keeps a salted, slow hash of the key, and
+refuses another key unless ``same_workspace`` is set.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import hmac
 import os
 from typing import TYPE_CHECKING
 
-from convai_async.archive._database import ArchiveError, is_empty, start_over, transaction
+from convai_async.archive._database import is_empty, start_over, transaction
+from convai_async.archive._errors import ArchiveError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,7 +30,7 @@ def check_key(
     """Return whether an archive is bound to this key; one without conversations is bound to it now.
 
     Raises:
-        ArchiveError: It is bound to another key, and it is not said to be of the same workspace.
+        ArchiveError: It is bound to another key, and ``same_workspace`` is not set.
     """
     salt, present = connection.execute("SELECT key_salt, key_fingerprint FROM archive").fetchone()
     if present is not None and hmac.compare_digest(key_fingerprint(salt), present):

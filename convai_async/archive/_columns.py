@@ -23,7 +23,7 @@ class Column(msgspec.Struct, frozen=True):
     Attributes:
         name: Its name.
         sql_type: Its type in SQLite, with its constraints.
-        description: What it holds, for people who query the archive.
+        description: Its meaning, for people who query the archive.
         arrow: Its type in exported files; None for columns that CSV and Parquet files do not have.
         read: Where its value is in a conversation, a turn, or a `ToolUse`: an attribute, or a function that returns
             it; None if it does not come from there.
@@ -275,7 +275,7 @@ TURNS = Table(
         _CONVERSATION_ID,
         Column("position", "INTEGER NOT NULL", "The turn's position in the transcript, from 0.", "int64"),
         Column("role", "TEXT", "'user' or 'agent'.", "string", "role"),
-        Column("message", "TEXT", "What was said.", "string", "message"),
+        Column("message", "TEXT", "The message.", "string", "message"),
         Column(
             "time_in_call_secs",
             "INTEGER",

@@ -1,20 +1,38 @@
-"""The SQL conditions for the conversations of an agent that started in a range of time."""
+"""The conversations of an agent that started in a range of time, as a condition in SQL."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convai_async.archive._windows import BEGINNING
+from convai_async._support.timestamps import latest_start
+from convai_async.archive._windows import BEGINNING, start_bound
+from convai_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from datetime import date
 
 CREDIBLE_START = f"(start_time_unix_secs BETWEEN {BEGINNING} AND ?)"
 """`credible_start` in SQL; its parameter is the latest start that is credible."""
 
 
-def build_condition(agent_id: str | None, start: int | None, end: int | None, *, latest: int) -> tuple[str, list[Any]]:
-    """Return a condition on ``conversations``, and its parameters.
+class Condition(NamedTuple):
+    """A condition on ``conversations``.
 
-    A conversation without a credible start (none, before 1970, or in the future) is in every range: no filter loses
-    it.
+    Attributes:
+        sql: The condition.
+        parameters: The values of its placeholders.
+    """
+
+    sql: str
+    parameters: list[Any]
+
+
+def build_condition(agent_id: str | None, start: int | None, end: int | None, *, latest: int) -> Condition:
+    """Return the condition for the conversations of an agent that started in a range of time.
+
+    A conversation without a credible start (none, before 1970, or in the future) is in every range, so that no range
+    leaves it out forever.
 
     Args:
         agent_id: The agent; None means any.
@@ -36,4 +54,26 @@ def build_condition(agent_id: str | None, start: int | None, end: int | None, *,
     if agent_id is not None:
         conditions.append("agent_id = ?")
         parameters.append(agent_id)
-    return " AND ".join(conditions) or "true", parameters
+    return Condition(" AND ".join(conditions) or "true", parameters)
+
+
+def parse_filters(agent_id: str | None, since: date | int | None, until: date | int | None) -> Condition:
+    """Return the condition that the filters of an `Archive` stand for.
+
+    Raises:
+        InvalidArgumentError: A filter is not valid.
+    """
+    if agent_id is not None:
+        validate_text("agent_id", agent_id)
+    start, end = start_bound("since", since), start_bound("until", until)
+    return build_condition(agent_id, start, end, latest=latest_start(time.time()))
+
+
+def validate_text(parameter: str, text: str) -> None:
+    """Make sure that SQLite can store and search a text.
+
+    Raises:
+        InvalidArgumentError: It holds half of a surrogate pair, or a NUL, at which SQLite's search would end.
+    """
+    if "\0" in text or (not text.isascii() and text.encode(errors="ignore").decode() != text):
+        raise InvalidArgumentError(parameter, f"{text!r} has characters that are not valid in text")

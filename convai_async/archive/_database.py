@@ -1,4 +1,4 @@
-"""Opening the archive's file: what is ours, of which version, and whose turn it is to write."""
+"""Open the archive's file: check that it is one, bring it up to date, and take turns writing."""
 
 from __future__ import annotations
 
@@ -15,49 +15,44 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from convai_async.archive._columns import TABLES
+from convai_async.archive._errors import (
+    BUSY_TIMEOUT_SECS,
+    ArchiveBusyError,
+    ArchiveError,
+    is_busy,
+    translate_content_errors,
+    translate_errors,
+)
 from convai_async.archive._migrations import MIGRATIONS
 from convai_async.archive._schema import APPLICATION_ID, SCHEMA_VERSION, build_schema
-from convai_async.errors import ConvAIError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_BUSY_TIMEOUT_SECS = 30.0
-"""Seconds to wait for other processes' transactions."""
 _LOCK_TIMEOUT_SECS = 0.2
 """Seconds to wait for the lock of a long write: two that try at once can get in each other's way."""
 _opening = Lock()
 """Held while a file is made or opened: see `_connect`."""
 
 
-class ArchiveError(ConvAIError):
-    """The archive cannot be opened or written, or the file is not a convai archive."""
-
-
-class ArchiveBusyError(ArchiveError):
-    """Another process is using the archive; try again later."""
-
-    retryable = True
-
-
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connection]:
-    """Open an archive that is there.
+    """Open an archive that exists.
 
     Raises:
-        ArchiveError: There is no such file, it is something else, or of another version.
+        ArchiveError: The file does not exist, is not a convai archive, or is of another version.
     """
-    file = _checked_path(path)
+    file = validate_path(path)
     if not file.exists():
-        raise _no_archive(file)
+        raise missing_archive(file)
     # SQLite would make its log beside the file, also for reading.
     unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
     connection = _connect(file, "immutable=1" if unwritable else "mode=rw")
-    with _closed_on_error(connection), contents_of(file):
-        # Not opened as read-only: the last one who closes the file must be able to tidy up beside it.
+    with _close_on_error(connection), translate_content_errors(file):
+        # Not opened as read-only: the last process that closes the file must be able to remove the log beside it.
         connection.execute("PRAGMA query_only = ON")
-        version = _checked_version(connection, file)
+        version = _validate_version(connection, file)
         if version < SCHEMA_VERSION:
             raise ArchiveError(
                 f"{str(file)!r} was written by an older convai_async (schema {version}, this one reads"
@@ -74,8 +69,8 @@ def open_for_writing(
 
     Args:
         path: The file. Its folder must exist. A new file is readable by its owner only.
-        source: The address of the service that it is of.
-        create: Whether to make it if there is no file yet.
+        source: The address of the service that the conversations are from.
+        create: Whether to make the file if it does not exist.
         exclusive: Whether to lock out others that open it like this. A short write does not need it: SQLite
             lets transactions wait for each other.
 
@@ -83,17 +78,17 @@ def open_for_writing(
         The file, the connection to it, and the connection that holds the lock until it is closed, or None.
 
     Raises:
-        ArchiveBusyError: Somebody else has the lock, or transactions of others did not end within 30 s.
-        ArchiveError: The file is something else, of another source, of a newer version, has hard links, or cannot
-            be written.
+        ArchiveBusyError: Another process has the lock, or the transactions of others did not end within 30 s.
+        ArchiveError: The file is not a convai archive, of another service, of a newer version, has hard links, or
+            cannot be written.
     """
-    file = _checked_path(path)
+    file = validate_path(path)
     if not create and not file.exists():
-        raise _no_archive(file)
+        raise missing_archive(file)
     if file.exists():
         _check_links(file)
     connection = _connect(file, "mode=rw", writable=True)
-    with _closed_on_error(connection), contents_of(file):
+    with _close_on_error(connection), translate_content_errors(file):
         _while_busy(lambda: _check_ours(connection, file, create=create))
         lock = _lock(file) if exclusive else None
         try:
@@ -107,7 +102,7 @@ def open_for_writing(
 
 def _check_ours(connection: sqlite3.Connection, file: Path, *, create: bool) -> None:
     if not (create and _is_new(connection)):
-        _checked_version(connection, file)
+        _validate_version(connection, file)
 
 
 def _lock(file: Path) -> sqlite3.Connection:
@@ -115,31 +110,31 @@ def _lock(file: Path) -> sqlite3.Connection:
     # the process, however that ends. The file stays: a process that waited for a removed file would lock that one.
     lock_file = file.with_name(f"{file.name}.lock")
     lock = _connect(lock_file, "mode=rw", writable=True, timeout=_LOCK_TIMEOUT_SECS)
-    with errors_named(lock_file), _closed_on_error(lock):
+    with translate_errors(lock_file), _close_on_error(lock):
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            if not _is_busy(error):
+            if not is_busy(error):
                 raise
             raise ArchiveBusyError(f"another process is writing to {str(file)!r}: wait for it, or stop it") from error
     return lock
 
 
 def _while_busy(work: Callable[[], None]) -> None:
-    """Do work that can be repeated until it is not refused as busy: SQLite does not wait for everything itself."""
-    deadline = time.monotonic() + _BUSY_TIMEOUT_SECS
+    """Repeat work while SQLite refuses it as busy: it does not wait for everything itself."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECS
     while True:
         try:
             return work()
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
-        time.sleep(random.uniform(0.001, 0.05))  # noqa: S311 - so that two do not meet again
+        time.sleep(random.uniform(0.001, 0.05))  # noqa: S311 - so that two processes do not collide again
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write in one transaction, which waits for those of others before it begins."""
+    """Write in one transaction, which begins when those of others have ended."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -150,11 +145,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 class FileIdentity(msgspec.Struct, frozen=True):
-    """Which file it is, whatever its name.
+    """Identifies a file, whatever its name.
 
     Attributes:
         device: The number of its file system.
-        inode: Its number there.
+        inode: The number of the file there.
     """
 
     device: int
@@ -174,7 +169,7 @@ def check_in_place(file: Path, identity: FileIdentity | None, connection: sqlite
     """Make sure that the file that is being written still has its name.
 
     Raises:
-        ArchiveError: It was moved, removed or replaced; the error says what is where.
+        ArchiveError: It was moved, removed or replaced; the error says where it is.
     """
     present = FileIdentity.of(file)
     if present == identity:
@@ -185,7 +180,7 @@ def check_in_place(file: Path, identity: FileIdentity | None, connection: sqlite
     beside = file.parent.iterdir() if file.parent.is_dir() else ()
     moved = next((each for each in beside if FileIdentity.of(each) == identity), None)
     where = (
-        "it was removed, or moved to another folder, and what was written since it was opened is in it"
+        "it was removed, or moved to another folder, and everything that was written is in it"
         if moved is None
         else f"it is now {str(moved)!r}, with everything that was written"
     )
@@ -196,74 +191,33 @@ def check_in_place(file: Path, identity: FileIdentity | None, connection: sqlite
     )
 
 
-def value(connection: sqlite3.Connection, query: str, *parameters: Any) -> Any:
+def fetch_value(connection: sqlite3.Connection, query: str, *parameters: Any) -> Any:
     """Return the first column of a query's first row."""
     return connection.execute(query, parameters).fetchone()[0]
 
 
-@contextmanager
-def errors_named(file: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, which name the file."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        if _is_busy(error):
-            raise ArchiveBusyError(
-                f"other processes have been using {str(file)!r} for {_BUSY_TIMEOUT_SECS:g} s: try again later"
-            ) from error
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise ArchiveError(f"{str(file)!r} is not a convai archive: name another file") from error
-        advice = ""
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
-            advice = " (the file is damaged: restore it from a backup, or harvest into a new one)"
-        raise ArchiveError(f"{str(file)!r}: {error}{advice}") from error
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # the rest says why
-
-
-@contextmanager
-def contents_of(file: Path) -> Iterator[None]:
-    """Turn what goes wrong with reading an archive's rows into our errors, which name the file.
-
-    Besides SQLite's errors that is whatever comes of values that we did not write: an archive can be damaged, or
-    come from a stranger.
-    """
-    with errors_named(file):
-        try:
-            yield
-        except ConvAIError:
-            raise
-        except (TypeError, ValueError, LookupError, OverflowError, MemoryError, RecursionError) as error:
-            raise ArchiveError(
-                f"{str(file)!r} holds what convai_async did not write ({str(error) or type(error).__name__}):"
-                " restore it from a backup, or harvest into a new one"
-            ) from error
-
-
-def typed(kind: type[T], row: Iterable[Any]) -> T:
+def to_struct(kind: type[T], row: Iterable[Any]) -> T:
     """Return a row as a Struct whose fields are its columns.
 
     Raises:
-        msgspec.ValidationError: A value is of another type than its field.
+        msgspec.ValidationError: A value is not of its field's type.
     """
     return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=False)), kind, builtin_types=(bytes,))
 
 
 def _prepare(connection: sqlite3.Connection, file: Path, source: str) -> None:
-    # WAL lets people query while a harvest runs. FULL syncs it at every commit: what the harvest counts as
-    # written is still there after a power failure.
+    # WAL lets people query while a harvest runs. FULL syncs it at every commit: conversations that the harvest
+    # counts as written are still there after a power failure.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")  # what is removed is removed from the file, too
-    connection.execute("PRAGMA cache_size = -32768")  # KiB; indexing what was said goes through many pages
+    connection.execute("PRAGMA secure_delete = ON")  # overwrites the bytes of deleted rows
+    connection.execute("PRAGMA cache_size = -32768")  # KiB; indexing messages goes through many pages
     connection.execute("PRAGMA journal_mode = WAL")
-    if _is_new(connection) or _checked_version(connection, file) < SCHEMA_VERSION:
+    if _is_new(connection) or _validate_version(connection, file) < SCHEMA_VERSION:
         with transaction(connection):
             _bring_up_to_date(connection, file, source)
     _check_tables(connection, file)
-    if value(connection, "SELECT source FROM archive") != source:
+    if fetch_value(connection, "SELECT source FROM archive") != source:
         with transaction(connection):
             _change_source(connection, file, source)
 
@@ -274,7 +228,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str) -
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("INSERT INTO archive (source) VALUES (?)", (source,))
     else:
-        for version in range(_checked_version(connection, file), SCHEMA_VERSION):
+        for version in range(_validate_version(connection, file), SCHEMA_VERSION):
             _run_script(connection, MIGRATIONS[version])
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -290,7 +244,7 @@ def _run_script(connection: sqlite3.Connection, script: str) -> None:
 
 
 def _change_source(connection: sqlite3.Connection, file: Path, source: str) -> None:
-    present = value(connection, "SELECT source FROM archive")
+    present = fetch_value(connection, "SELECT source FROM archive")
     if not is_empty(connection):
         raise ArchiveError(f"{str(file)!r} holds conversations of {present}, not of {source}: name another file")
     # The first run may have named the wrong region, and found nothing.
@@ -299,37 +253,42 @@ def _change_source(connection: sqlite3.Connection, file: Path, source: str) -> N
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
-    """Tell whether an archive holds no conversation."""
-    return not value(connection, "SELECT EXISTS (SELECT 1 FROM conversations)")
+    """Return whether an archive holds no conversation."""
+    return not fetch_value(connection, "SELECT EXISTS (SELECT 1 FROM conversations)")
 
 
 def start_over(connection: sqlite3.Connection) -> None:
-    """Forget what an archive without conversations has of its list: it will be that of another service or workspace."""
+    """Delete the windows and failures of an archive without conversations: its list will be another one."""
     connection.execute("DELETE FROM windows")
     connection.execute("DELETE FROM failures")
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:
-    tables, mark = value(connection, "SELECT count(*) FROM sqlite_schema"), value(connection, "PRAGMA application_id")
+    tables, mark = (
+        fetch_value(connection, "SELECT count(*) FROM sqlite_schema"),
+        fetch_value(connection, "PRAGMA application_id"),
+    )
     return (tables, mark) == (0, 0)
 
 
-def _checked_version(connection: sqlite3.Connection, file: Path) -> int:
-    if value(connection, "PRAGMA application_id") != APPLICATION_ID:
+def _validate_version(connection: sqlite3.Connection, file: Path) -> int:
+    if fetch_value(connection, "PRAGMA application_id") != APPLICATION_ID:
         raise ArchiveError(f"{str(file)!r} is a database, but not a convai archive: name another file")
-    version = int(value(connection, "PRAGMA user_version"))
+    version = int(fetch_value(connection, "PRAGMA user_version"))
     if version > SCHEMA_VERSION:
         raise ArchiveError(
             f"{str(file)!r} was written by a newer convai_async (schema {version}, this one knows"
             f" {SCHEMA_VERSION}): upgrade with `pip install -U convai-async`"
         )
     if version < 1:
-        raise ArchiveError(f"{str(file)!r} is marked as an archive, but of an unknown version: name another file")
+        raise ArchiveError(
+            f"{str(file)!r} is marked as a convai archive, but its version is unknown: name another file"
+        )
     return version
 
 
 def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
-    # A view in the place of a table can have rows without end.
+    # A view instead of a table can have an infinite number of rows.
     rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
     missing = {table.name for table in TABLES} - {name for (name,) in rows}
     if missing:
@@ -339,11 +298,17 @@ def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
         )
 
 
-def _no_archive(file: Path) -> ArchiveError:
+def missing_archive(file: Path) -> ArchiveError:
+    """Return the error for a file that does not exist."""
     return ArchiveError(f"there is no archive {str(file)!r}: make one with `convai-async harvest {file}`")
 
 
-def _checked_path(path: str | os.PathLike[str]) -> Path:
+def validate_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of an archive; of a symbolic link, its target.
+
+    Raises:
+        ArchiveError: It is a folder or not a regular file, or its folder does not exist.
+    """
     file = Path(path)
     if file.is_symlink():
         file = Path(os.path.realpath(file))  # the lock and the recordings are beside the file itself
@@ -367,14 +332,14 @@ def _check_links(file: Path) -> None:
 def _connect(file: Path, how: str, *, writable: bool = False, timeout: float | None = None) -> sqlite3.Connection:
     # When any descriptor of a file is closed, a process loses its POSIX locks on it, SQLite's too
     # (https://www.sqlite.org/howtocorrupt.html, 2.2): never open a file that a connection may be open to.
-    with errors_named(file), _opening:
+    with translate_errors(file), _opening:
         if writable:
             _make_private(file)
         return sqlite3.connect(
             f"{file.absolute().as_uri()}?{how}",
             uri=True,
-            timeout=_BUSY_TIMEOUT_SECS if timeout is None else timeout,
-            isolation_level=None,  # transactions are begun by hand
+            timeout=BUSY_TIMEOUT_SECS if timeout is None else timeout,
+            isolation_level=None,  # `transaction` begins them
             check_same_thread=False,  # worker threads take turns with it
         )
 
@@ -390,7 +355,7 @@ def _make_private(file: Path) -> None:
 
 
 @contextmanager
-def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+def _close_on_error(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""Files that an export writes and an import reads: whole or not there, and compressed as their names say."""
+"""The files that an export writes and an import reads: complete or not there, and compressed as their names say."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ import tempfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from convai_async._support.atomic_files import PART_SUFFIX, part_prefix, put_in_place
-from convai_async.archive._database import ArchiveError
+from convai_async.archive._errors import ArchiveError
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+COMPRESSED_SUFFIXES = (".gz", ".zst")
+
+
+class Sink(Protocol):
+    """A file or stream that takes bytes, such as ``sys.stdout.buffer``."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write bytes."""
+
 
 def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: Path) -> None:
-    """Make sure that nothing is overwritten that is to stay.
+    """Make sure that an export may write to this path.
 
     Raises:
-        InvalidArgumentError: There is something already, or the folder is missing.
+        InvalidArgumentError: The path exists, or its folder does not.
     """
     if path.is_dir():
         raise InvalidArgumentError(parameter, f"{str(path)!r} exists already and is a folder: name another")
@@ -37,7 +46,7 @@ def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: P
 
 
 @contextmanager
-def new_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
+def create_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
     """Yield a temporary file that takes its name when the block ends without an error; readable by its owner only."""
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=part_prefix(path.name), suffix=PART_SUFFIX, delete=False
@@ -54,7 +63,7 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def create_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that takes its name when the block ends without an error; its owner's only."""
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=part_prefix(path.name), suffix=PART_SUFFIX))
     try:
@@ -66,8 +75,8 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
-    """Yield what compresses into a file, as its suffix says: ``.gz``, ``.zst``, or not at all."""
+def open_compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
+    """Yield a stream that compresses into a file by its suffix: ``.gz``, ``.zst``, or not at all."""
     if suffix == ".gz":
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as stream:
             yield stream  # type: ignore[misc]
@@ -79,19 +88,19 @@ def compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def decompressed(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading and decompress it as its suffix says: ``.gz``, ``.zst``, or not at all.
+def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading, decompressed by its suffix: ``.gz``, ``.zst``, or not at all.
 
     Raises:
         ArchiveError: In the block, when the file is damaged.
         OSError: The file cannot be opened or read.
     """
     if path.suffix == ".gz":
-        with _damage_named(path, EOFError, zlib.error, gzip.BadGzipFile), gzip.open(path, "rb") as stream:
+        with _translate_damage(path, EOFError, zlib.error, gzip.BadGzipFile), gzip.open(path, "rb") as stream:
             yield stream  # type: ignore[misc]
     elif path.suffix == ".zst":
         zstd = _zstd()
-        with _damage_named(path, EOFError, zstd.ZstdError), zstd.open(path, "rb") as stream:
+        with _translate_damage(path, EOFError, zstd.ZstdError), zstd.open(path, "rb") as stream:
             yield stream
     else:
         with path.open("rb") as stream:
@@ -99,7 +108,7 @@ def decompressed(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _damage_named(path: Path, *errors: type[Exception]) -> Iterator[None]:
+def _translate_damage(path: Path, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:

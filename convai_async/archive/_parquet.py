@@ -1,4 +1,4 @@
-"""Conversations as a Parquet file; needs pyarrow, the extra ``parquet``."""
+"""Write conversations to a Parquet file; needs pyarrow, the extra ``parquet``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from convai_async._support.timestamps import utc_datetime
 from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, Table
-from convai_async.archive._database import contents_of
+from convai_async.archive._errors import translate_content_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,12 +42,12 @@ def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Pat
     """Write rows, a row group for each batch, and return how many there were.
 
     Raises:
-        ArchiveError: The archive that they are of has values of other types than its columns.
+        ArchiveError: The archive holds values that are not of their columns' types.
     """
     count = 0
     with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
         for batch in batches:
-            with contents_of(archive):
+            with translate_content_errors(archive):
                 table = pa.Table.from_pylist([_typed(row) for row in batch], SCHEMA)
             writer.write_table(table)
             count += len(batch)

@@ -1,4 +1,4 @@
-"""Which of two documents of a conversation the archive keeps: see `store_conversation` for the rule."""
+"""Decide which of two documents of a conversation the archive keeps: `Archive.add` has the rule."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from convai_async.archive._records import ConversationUpdate
 
 IS_COMPLETE = (
-    f"(coalesce(status, '') IN {FINAL_STATUSES} AND NOT (from_webhook AND NOT EXISTS"  # noqa: S608 - names of our own
+    f"(coalesce(status, '') IN {FINAL_STATUSES} AND NOT (from_webhook AND NOT EXISTS"  # noqa: S608 - constants
     " (SELECT 1 FROM turns WHERE turns.conversation_id = conversations.conversation_id)))"
 )
-"""SQL of the table ``conversations``: a conversation that needs no second look.
+"""A condition on ``conversations``: the conversation is not fetched again.
 
-A webhook can leave the transcript out; from the service itself, none is none.
+A webhook can leave the transcript out; an empty transcript from the service is complete.
 """
 
 
 class Document(msgspec.Struct, frozen=True):
-    """What decides between two documents of a conversation.
+    """The properties that decide between two documents of a conversation.
 
     Attributes:
         final: Whether its status is final.
         turns: How many turns it has.
         analysed: Whether the service's analysis is in it.
         from_webhook: Whether a webhook brought it.
-        unix_secs: When it was fetched, or when its event happened; None if that is not known.
+        unix_secs: When it was fetched, or when its event happened; None if it is unknown.
         has_audio: Whether there is a recording.
     """
 
@@ -44,7 +44,7 @@ class Document(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, item: ConversationUpdate) -> Document:
-        """Return what decides about a conversation that is to be stored."""
+        """Return the properties of a conversation that is to be stored."""
         row = item.row
         return cls(
             final=item.final,
@@ -57,9 +57,9 @@ class Document(msgspec.Struct, frozen=True):
 
     @classmethod
     def stored(cls, connection: sqlite3.Connection, conversation_id: str) -> Document | None:
-        """Return what decides about the conversation that an archive has, or None if it has none."""
+        """Return the properties of the conversation that an archive has, or None if it has none."""
         row = connection.execute(
-            f"SELECT coalesce(status, '') IN {FINAL_STATUSES},"  # noqa: S608 - names of our own
+            f"SELECT coalesce(status, '') IN {FINAL_STATUSES},"  # noqa: S608 - constants
             " (SELECT count(*) FROM turns WHERE turns.conversation_id = conversations.conversation_id),"
             " call_successful IS NOT NULL OR transcript_summary IS NOT NULL,"
             " from_webhook, fetched_unix_secs, has_audio FROM conversations WHERE conversation_id = ?",
@@ -70,11 +70,11 @@ class Document(msgspec.Struct, frozen=True):
         return msgspec.convert(dict(zip(cls.__struct_fields__, row, strict=True)), cls, strict=False)
 
     def is_as_complete_as(self, other: Document) -> bool:
-        """Tell whether nothing that the other has is missing here."""
+        """Return whether this document has everything that the other has."""
         return self.final >= other.final and self.turns >= other.turns and self.analysed >= other.analysed
 
     def may_replace(self, stored: Document) -> bool:
-        """Tell whether this document, which a webhook brought, takes the place of the one that is stored."""
+        """Return whether this document, from a webhook, replaces the stored one."""
         if not self.is_as_complete_as(stored):
             return False
         settled = stored.final and not stored.from_webhook

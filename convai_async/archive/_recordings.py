@@ -1,4 +1,4 @@
-"""The recordings beside an archive: what their files are called, and which of them are its own to remove."""
+"""The recordings beside an archive: the names of their files, and which files it may remove."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "audio"
-"""Beside the archive."""
+"""The name of the folder beside the archive."""
 
 _LONGEST_QUOTED = 251
 _KEPT_OF_LONGER = 100
@@ -26,7 +26,7 @@ _OLD_SECS = 86_400
 
 
 def file_name(conversation_id: str) -> str:
-    """Return the name of a recording's file: the id as in a URL, and a long one shortened, with its hash."""
+    """Return the file name for a conversation's recording: the quoted id, or for a long id its beginning and a hash."""
     name = quote(conversation_id, safe="")
     if len(name) > _LONGEST_QUOTED:
         # No quoted id has a plus sign in it.
@@ -35,18 +35,17 @@ def file_name(conversation_id: str) -> str:
 
 
 def is_recording(path: object) -> bool:
-    """Tell whether a path, from the archive's folder, is of a file directly in its folder for recordings.
+    """Return whether a path, relative to the archive's folder, is a file directly in the folder for recordings.
 
-    What an archive or an export says can come from a stranger.
+    The paths in an archive or an export can come from a stranger.
     """
     return isinstance(path, str) and _PLAIN.fullmatch(path) is not None
 
 
 def make_folder(archive: Path, ids: Collection[str]) -> None:
-    """Make the folder for an archive's recordings, and tidy up what a process that was killed left there.
+    """Make the folder for an archive's recordings, and remove the temporary files that a killed process left there.
 
-    That is what it left of these recordings; of others, which another archive's harvest may be saving now,
-    only what nobody has written to for a day.
+    Temporary files of other conversations, which another harvest may be writing now, are removed after a day.
 
     Raises:
         OSError: The folder cannot be made.
@@ -60,13 +59,12 @@ def make_folder(archive: Path, ids: Collection[str]) -> None:
 
 
 def remove(archive: Path, ids: Collection[str], paths: Iterable[str]) -> None:
-    """Remove recordings, also what a process that was killed left of them without a row.
+    """Remove recordings, also the files that a killed process left without a row.
 
     Args:
-        archive: Beside which file.
-        ids: Of which conversations.
-        paths: Where the archive's rows say that they are. One that is not directly in the folder for recordings
-            is left alone.
+        archive: The archive's file.
+        ids: The conversations' ids.
+        paths: The paths in the archive's rows. One that is not directly in the folder for recordings is ignored.
 
     Raises:
         OSError: A file cannot be removed.
@@ -91,7 +89,7 @@ def _parts_of(folder: Path, ids: Collection[str]) -> Iterator[Path]:
 def _is_old(path: Path) -> bool:
     try:
         return path.lstat().st_mtime < time.time() - _OLD_SECS
-    except FileNotFoundError:  # whoever wrote it is done with it
+    except FileNotFoundError:  # its writer has finished
         return False
 
 

@@ -1,4 +1,4 @@
-"""What a harvest finds out about a conversation, and the rows that the archive keeps of it."""
+"""The updates that a harvest writes to an archive."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from convai_async.models.enums import FINAL_STATUSES
 
 
 class ConversationUpdate(msgspec.Struct, frozen=True):
-    """A conversation as it came, as rows: hundreds wait to be written, and models would occupy the garbage collector.
+    """A fetched conversation, as rows.
+
+    Hundreds of them wait to be written: models would keep the garbage collector busy.
 
     Attributes:
         conversation_id: The id that was asked for.
-        row: Of ``conversations``.
+        row: Its row of ``conversations``.
         turns: Its rows of ``turns``, with the values of `inserted_columns`.
         tool_calls: Its rows of ``tool_calls``, likewise.
     """
@@ -31,7 +33,7 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """The bytes that came."""
+        """The number of bytes of the document."""
         return len(self.row["raw"])
 
     @property
@@ -41,7 +43,7 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
 
     @property
     def final(self) -> bool:
-        """Whether it needs no second look."""
+        """Whether its status is final."""
         return self.row["status"] in FINAL_STATUSES
 
 
@@ -62,12 +64,12 @@ class Recording(msgspec.Struct, frozen=True):
 
 
 class RecordingUpdate(msgspec.Struct, frozen=True):
-    """A recording that was saved.
+    """A recording was saved, or the service has none.
 
     Attributes:
-        conversation_id: Whose recording.
-        audio: The recording on disk; None when the service has none.
-        unix_secs: When that was found out; None is now.
+        conversation_id: The conversation's id.
+        audio: The recording on disk; None if the service has none.
+        unix_secs: When that was found; None means now.
     """
 
     conversation_id: str
@@ -76,11 +78,11 @@ class RecordingUpdate(msgspec.Struct, frozen=True):
 
 
 class DeletionUpdate(msgspec.Struct, frozen=True):
-    """A conversation that the service has no more.
+    """The service has deleted a conversation.
 
     Attributes:
-        conversation_id: Which one.
-        unix_secs: When that was found out; None is now.
+        conversation_id: The conversation's id.
+        unix_secs: When that was found; None means now.
     """
 
     conversation_id: str
@@ -88,15 +90,14 @@ class DeletionUpdate(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Something that could not be fetched.
+    """A conversation, recording or part of the list that could not be fetched or read.
 
     Attributes:
-        conversation_id: Of which conversation.
-        error: Why, in one sentence.
-        attempts: Requests that were sent for it.
-        part: What of it: ``"conversation"`` or ``"audio"``; ``"list"`` is a part of the list that could not be read,
-            whose id is ``line:…`` or ``range:…``.
-        summary: Its line in the list, where that is known.
+        conversation_id: The conversation's id; of a part of the list ``line:…`` or ``range:…``.
+        error: The reason, in one sentence.
+        attempts: How many requests were sent for it.
+        part: ``"conversation"``, ``"audio"``, or ``"list"`` for a part of the list.
+        summary: Its entry in the list, if it is known.
     """
 
     conversation_id: str
@@ -107,11 +108,11 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 Update: TypeAlias = ConversationUpdate | RecordingUpdate | DeletionUpdate | Failure
-"""What became of one conversation, or of its recording."""
+"""A finding about one conversation, or one part of the list."""
 
 
 def summary_json(summary: ConversationSummary | None) -> bytes | None:
-    """Return a line of the list as the service sent it, or None for one that only has the id."""
+    """Return an entry of the list as the service sent it, or None for one that has only the id."""
     if summary is None or summary.raw_json:
         return None if summary is None else summary.raw_json
     is_known = summary != ConversationSummary(conversation_id=summary.conversation_id)
@@ -119,22 +120,22 @@ def summary_json(summary: ConversationSummary | None) -> bytes | None:
 
 
 def is_same_line(line: bytes, other: bytes | None) -> bool:
-    """Tell whether two lines of the list say the same, whatever the order of their fields, and nulls aside."""
+    """Return whether two entries of the list are equal, whatever the order of their fields; nulls do not count."""
     if line == other or other is None:
         return line == other
-    meaning = _meaning(line)
-    return meaning is not None and meaning == _meaning(other)
+    meaning = _fields(line)
+    return meaning is not None and meaning == _fields(other)
 
 
-def _meaning(line: bytes) -> dict[str, Any] | None:
+def _fields(line: bytes) -> dict[str, Any] | None:
     fields = _decode_object(line)
     return None if fields is None else {name: value for name, value in fields.items() if value not in (None, [], {})}
 
 
 def is_document_of(conversation_id: str, raw: bytes) -> bool:
-    """Tell whether bytes are a JSON object of this conversation, whatever else is in it.
+    """Return whether bytes are a JSON object with this conversation's id.
 
-    It need not be valid JSON: NaN, halves of surrogate pairs, a byte order mark and broken UTF-8 are read over.
+    It need not be valid JSON: NaN, halves of surrogate pairs, a byte order mark and broken UTF-8 are accepted.
     """
     document = _decode_object(raw)
     return document is not None and document.get("conversation_id") == conversation_id
@@ -151,12 +152,12 @@ def _decode_object(raw: bytes) -> dict[str, Any] | None:
 def decode_update(
     summary: ConversationSummary, raw: bytes, unix_secs: int | None = None, *, from_webhook: bool = False
 ) -> ConversationUpdate | Failure:
-    """Return a conversation of these bytes, also when they do not decode; a failure when it is another one.
+    """Return the update for a document, also if it does not decode; a failure if it is of another conversation.
 
     Args:
-        summary: Its line in the list.
+        summary: The conversation's entry in the list.
         raw: The service's bytes.
-        unix_secs: When it was fetched; None is now.
+        unix_secs: When it was fetched; None means now.
         from_webhook: Whether a webhook brought it.
     """
     try:

@@ -1,4 +1,4 @@
-"""Windows of time: which stretches of the list have been read, and which are still to be."""
+"""Ranges of time: those of the list that were read, and those that are left."""
 
 from __future__ import annotations
 
@@ -7,35 +7,37 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async import endpoints
 from convai_async._support.timestamps import credible_start
+from convai_async._support.validate import to_unix_seconds
+from convai_async.archive._database import to_struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import sqlite3
+    from collections.abc import Collection, Iterable
 
 BEGINNING = 0
 """The start of a window without a lower bound, in unix seconds."""
 
 
 def start_bound(name: str, value: date | int | None) -> int | None:
-    """Return a bound of when conversations started in unix seconds; a date is its midnight in UTC.
+    """Return a bound for the start of conversations in unix seconds; a date is its midnight in UTC.
 
     Raises:
-        InvalidArgumentError: It is a datetime without a time zone, or no moment at all.
+        InvalidArgumentError: It is a datetime without a time zone, or not a moment.
     """
     if value is None:
         return None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time(), UTC)
-    return endpoints.to_unix_seconds(name, value, up=True)
+    return to_unix_seconds(name, value, up=True)
 
 
 class Window(msgspec.Struct, frozen=True, order=True):
-    """A half-open stretch of time in which conversations started.
+    """A half-open range of time in which conversations started.
 
     Attributes:
         start: Its first second, in unix seconds.
-        end: The second after its last one, in unix seconds; None is open: whatever starts from then on.
+        end: The second after its last, in unix seconds; None means no end.
     """
 
     start: int
@@ -43,22 +45,22 @@ class Window(msgspec.Struct, frozen=True, order=True):
 
     @property
     def empty(self) -> bool:
-        """Whether no moment lies in it."""
+        """Whether no moment is in it."""
         return self.end is not None and self.start >= self.end
 
     def __contains__(self, moment: int) -> bool:
-        """Tell whether a moment, in unix seconds, lies in it."""
+        """Return whether a moment, in unix seconds, is in it."""
         return self.start <= moment and (self.end is None or moment < self.end)
 
 
 def may_lie_in(window: Window, start: int | None, latest: int) -> bool:
-    """Tell whether a conversation with this start belongs to a window; one without a credible start does to each."""
+    """Return whether a conversation with this start is in a window; without a credible start, it is in every one."""
     start = credible_start(start, latest)
     return start is None or start in window
 
 
-def merged(windows: Iterable[Window]) -> list[Window]:
-    """Return the same moments as few windows as possible, from old to new."""
+def merge_windows(windows: Iterable[Window]) -> list[Window]:
+    """Return the same moments in as few windows as possible, oldest first."""
     result: list[Window] = []
     for window in sorted((window for window in windows if not window.empty), key=lambda window: window.start):
         last = result[-1] if result else None
@@ -69,11 +71,17 @@ def merged(windows: Iterable[Window]) -> list[Window]:
     return result
 
 
+def read_windows(connection: sqlite3.Connection, agent_ids: Collection[str]) -> list[Window]:
+    """Return the ranges of the lists of these agents that were read, oldest first; empty stands for all agents."""
+    rows = connection.execute("SELECT agent_id, start_unix_secs, end_unix_secs FROM windows")
+    return merge_windows(to_struct(Window, span) for agent_id, *span in rows if agent_id in agent_ids)
+
+
 def without(window: Window, windows: Iterable[Window]) -> list[Window]:
-    """Return what of a window lies in none of the others, from old to new."""
+    """Return the parts of a window that are in none of the others, oldest first."""
     result: list[Window] = []
     start = window.start
-    for other in merged(windows):
+    for other in merge_windows(windows):
         result.append(_earlier(Window(start, other.start), window.end))
         if other.end is None:
             return _not_empty(result)

@@ -1,54 +1,38 @@
-"""The writing side of the archive."""
+"""Write to an archive."""
 
 from __future__ import annotations
 
 import logging
 import time
 from contextlib import contextmanager
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from convai_async.archive import _recordings
 from convai_async.archive._binding import bind, check_key
-from convai_async.archive._columns import DETAIL_TABLES, TOOL_CALLS, TURNS, Table
-from convai_async.archive._database import (
-    ArchiveBusyError,
-    ArchiveError,
-    FileIdentity,
-    check_in_place,
-    contents_of,
-    errors_named,
-    open_for_writing,
-    transaction,
-    value,
+from convai_async.archive._changes import (
+    add_windows,
+    clear_failures,
+    mark_deleted,
+    remove_conversations,
+    store_conversations,
+    store_failures,
+    store_recordings,
 )
+from convai_async.archive._database import FileIdentity, check_in_place, fetch_value, open_for_writing, transaction
+from convai_async.archive._errors import ArchiveBusyError, ArchiveError, translate_content_errors, translate_errors
 from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
-from convai_async.archive._records import (
-    ConversationUpdate,
-    DeletionUpdate,
-    Failure,
-    Recording,
-    RecordingUpdate,
-    Update,
-    summary_json,
-)
-from convai_async.archive._rows import DetailRow, Row, inserted_columns
-from convai_async.archive._windows import Window, merged
+from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterator, Sequence
-    from pathlib import Path
     from types import TracebackType
 
-_logger = logging.getLogger("convai_async")
+    from convai_async.archive._windows import Window
 
-_DETAILS = tuple(table.name for table in DETAIL_TABLES)
-_MESSAGE = inserted_columns(TURNS).index("message")
-_ROWS_A_STEP = 500
+_logger = logging.getLogger("convai_async")
 
 
 class ArchiveWriter(ArchiveQueries):
@@ -58,26 +42,26 @@ class ArchiveWriter(ArchiveQueries):
 
     Args:
         path: The file.
-        source: The address of the service that it is of.
-        create: Whether to make it when there is no file.
+        source: The address of the service that the conversations are from.
+        create: Whether to make the file if it does not exist.
         exclusive: Whether to keep others from opening it like this. Those that are not exclusive can write meanwhile:
             each write is one transaction, and they wait for each other.
-        key_fingerprint: Returns the hash of the API key with a salt: `ConvAIClient.key_fingerprint`. None if
-            what is written comes without a key.
+        key_fingerprint: Returns the hash of the API key with a salt: `ConvAIClient.key_fingerprint`. None if the
+            key is not known.
         same_workspace: Whether to accept another key than the one that the archive is bound to.
-        clock: Tells the time of day in unix seconds.
+        clock: Returns the current time in unix seconds.
 
     Raises:
-        ArchiveBusyError: Somebody else has it open like this, or is writing to it for too long.
-        ArchiveError: The file is something else, of another source, of a newer version, bound to another key, has
-            hard links, or cannot be written.
+        ArchiveBusyError: Another process has it open like this, or has been writing for 30 s.
+        ArchiveError: The file is not a convai archive, of another service, of a newer version, bound to another key,
+            has hard links, or cannot be written.
 
     Attributes:
         path: The file.
-        bound: Whether it is bound to the key; True without a key.
+        bound: Whether the archive is bound to the key; True without a key.
     """
 
-    def __init__(  # noqa: PLR0913 - each by its name
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         path: str | os.PathLike[str],
         source: str,
@@ -94,12 +78,12 @@ class ArchiveWriter(ArchiveQueries):
         self._run_id: int | None = None
         self._key_fingerprint = key_fingerprint
         try:
-            with contents_of(file):
+            with translate_content_errors(file):
                 self.bound = key_fingerprint is None or check_key(
                     connection, file, key_fingerprint, same_workspace=same_workspace
                 )
             if exclusive:
-                self._scrub_what_was_left()
+                self._scrub_if_due()
         except BaseException:
             self.close()
             raise
@@ -117,7 +101,7 @@ class ArchiveWriter(ArchiveQueries):
             self.close()
 
     def close(self) -> None:
-        """Close the file, when nobody is busy with it any more, and let others write to it."""
+        """Close the file when no thread uses it, and let others write to it."""
         with self._turn:
             self._connection.close()
         if self._lock is not None:
@@ -126,7 +110,7 @@ class ArchiveWriter(ArchiveQueries):
     def bind(self) -> None:
         """Bind the archive to the key that it was opened with."""
         if self._key_fingerprint is not None:
-            with self._turn, errors_named(self.path):
+            with self._turn, translate_errors(self.path):
                 bind(self._connection, self._key_fingerprint)
         self.bound = True
 
@@ -136,13 +120,13 @@ class ArchiveWriter(ArchiveQueries):
         """Write updates, and the windows that they complete, in one transaction.
 
         Args:
-            updates: What was found out, in place of what is there of the same ids.
-            windows: Stretches of the list of which everything is known now.
-            agent_id: Of which agent's list; empty stands for all agents.
-            forget: Whether a conversation that the service has no more is removed, and not only marked.
+            updates: The updates; a conversation replaces the one of the same id.
+            windows: Ranges of the list that were read.
+            agent_id: The agent whose list it is; empty stands for all agents.
+            forget: Whether to remove conversations that the service has deleted, instead of marking them.
 
         Raises:
-            ArchiveError: They cannot be written; then none of them was.
+            ArchiveError: The updates cannot be written; none of them was.
         """
         now = int(self._clock())
         fetched = list(
@@ -151,21 +135,21 @@ class ArchiveWriter(ArchiveQueries):
         gone = [item for item in updates if isinstance(item, DeletionUpdate)]
         recorded = [item for item in updates if isinstance(item, RecordingUpdate)]
         with self._transaction():
-            self._put([item for item in fetched if not self._came_too_late(item)], now)
-            self._clear_failures([item.conversation_id for item in fetched], "conversation")
-            self._store_recordings(recorded, now)
-            self._store_failures([item for item in updates if isinstance(item, Failure)], now)
+            store_conversations(self._connection, [item for item in fetched if not self._is_outdated(item)], now)
+            clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
+            store_recordings(self._connection, self.path, recorded, now)
+            store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
             if forget:
-                self._forget([item.conversation_id for item in gone])
+                remove_conversations(self._connection, self.path, [item.conversation_id for item in gone])
             else:
-                self._mark_deleted(gone, now)
+                mark_deleted(self._connection, gone, now)
             if windows:
-                self._add_windows(windows, agent_id)
+                add_windows(self._connection, windows, agent_id)
 
     def store_if_better(self, item: ConversationUpdate) -> None:
-        """Write what a webhook brought, unless it would replace something newer or more complete.
+        """Store a webhook's conversation, unless the stored one is newer or more complete.
 
-        See `store_conversation` for the rule. What the archive knows beside the document stays.
+        `Archive.add` has the rule. Columns for which the new document has no value stay.
 
         Raises:
             ArchiveError: It cannot be written.
@@ -187,46 +171,46 @@ class ArchiveWriter(ArchiveQueries):
                 row = {name: content for name, content in row.items() if name not in kept}
                 row["has_audio"] = document.has_audio or stored.has_audio
                 item = msgspec.structs.replace(item, row=row)
-            self._put([item], now)
+            store_conversations(self._connection, [item], now)
             if document.final and document.turns:
-                self._clear_failures([item.conversation_id], "conversation")
+                clear_failures(self._connection, [item.conversation_id], "conversation")
 
     def forget(self, ids: Sequence[str]) -> int:
-        """Remove conversations and whatever belongs to them, recordings too, and return how many were here.
+        """Remove conversations and all that belongs to them, and return how many there were.
 
         Nothing of them is left in the file.
 
         Raises:
-            ArchiveError: They cannot be removed; then none of them was. Or they are, but not their last traces:
-                see `scrub`.
+            ArchiveError: They cannot be removed; none of them was. Or their rows are removed, but not their last
+                bytes: see `scrub`.
         """
-        with contents_of(self.path), self._transaction():
-            count = self._forget(ids)
+        with translate_content_errors(self.path), self._transaction():
+            count = remove_conversations(self._connection, self.path, ids)
         self.scrub()
         return count
 
     def scrub(self) -> None:
-        """Wipe out what was removed, where it lives on: in the search index until its parts are merged, and in the log.
+        """Wipe removed text from the search index, which keeps it until its parts are merged, and from the log.
 
-        The pages that it freed are overwritten already, as the archive is opened with ``secure_delete``. Removing
-        rows notes that this is due, in the same transaction; when it is not, nothing happens.
+        Free pages are overwritten already, by ``secure_delete``. Removing rows notes in the same transaction that
+        this is due; if it is not, nothing happens.
 
         Raises:
-            ArchiveBusyError: Somebody is reading the archive as it was, and so keeps the log. It stays due.
+            ArchiveBusyError: Another process is reading, and so keeps the log. The scrub stays due.
             ArchiveError: The archive cannot be written.
         """
-        with self._turn, contents_of(self.path):
-            if not value(self._connection, "SELECT scrub_due FROM archive"):
+        with self._turn, translate_content_errors(self.path):
+            if not fetch_value(self._connection, "SELECT scrub_due FROM archive"):
                 return
             self._connection.execute("INSERT INTO turns_search (turns_search) VALUES ('optimize')")
-            if value(self._connection, "PRAGMA wal_checkpoint (TRUNCATE)"):
+            if fetch_value(self._connection, "PRAGMA wal_checkpoint (TRUNCATE)"):
                 raise ArchiveBusyError(
                     f"the conversations are removed from {str(self.path)!r}, but their bytes are still in its log,"
                     " as another program is reading it: close that, and run the same command again"
                 )
             self._connection.execute("UPDATE archive SET scrub_due = 0")
 
-    def _scrub_what_was_left(self) -> None:
+    def _scrub_if_due(self) -> None:
         try:
             self.scrub()
         except ArchiveBusyError as error:
@@ -234,20 +218,20 @@ class ArchiveWriter(ArchiveQueries):
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Write in one transaction, alone, if the file still has its name."""
-        with self._turn, errors_named(self.path):
+        """Write in one transaction, after checking that the file still has its name."""
+        with self._turn, translate_errors(self.path):
             check_in_place(self.path, self._identity, self._connection)
             with transaction(self._connection):
                 self._check_run()
                 yield
 
     def _check_run(self) -> None:
-        """Make sure that what this run has written is still there.
+        """Make sure that the file still has everything that this run has written.
 
         Raises:
-            ArchiveError: The file's contents are older than the run: a window must not be noted for what they lack.
+            ArchiveError: Its contents were replaced by older ones: a window must not be noted as read.
         """
-        if self._run_id is not None and not value(
+        if self._run_id is not None and not fetch_value(
             self._connection,
             "SELECT EXISTS (SELECT 1 FROM runs WHERE run_id = ? AND ended_unix_secs IS NULL)",
             self._run_id,
@@ -258,53 +242,28 @@ class ArchiveWriter(ArchiveQueries):
             )
 
     def _check_in_place(self) -> None:
-        with self._turn, errors_named(self.path):
+        with self._turn, translate_errors(self.path):
             check_in_place(self.path, self._identity, self._connection)
 
-    def _put(self, items: Sequence[ConversationUpdate], now: int) -> None:
-        if any(map(self._takes_words_away, items)):
-            self._connection.execute("UPDATE archive SET scrub_due = 1")
-        self._delete(_DETAILS, [item.conversation_id for item in items])
-        self._upsert("conversations", [_at(now, item.row) for item in items])
-        self._insert_many(TURNS, [row for item in items for row in item.turns])
-        self._insert_many(TOOL_CALLS, [row for item in items for row in item.tool_calls])
-
-    def _takes_words_away(self, item: ConversationUpdate) -> bool:
-        """Return whether a turn that is here is not in the new document, as after the service has redacted it."""
-        said = {row[_MESSAGE] for row in item.turns}
-        rows = self._connection.execute(
-            "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (item.conversation_id,)
-        )
-        return any(message not in said for (message,) in rows)
-
-    def _came_too_late(self, item: ConversationUpdate) -> bool:
-        """Tell whether a webhook brought the end of a conversation that was fetched before it."""
-        if item.final:
-            return False
-        stored = Document.stored(self._connection, item.conversation_id)
-        return (
-            stored is not None and stored.from_webhook and stored.final and stored.is_as_complete_as(Document.of(item))
-        )
-
     def begin_run(self) -> int:
-        """Note that a run begins, and return its number."""
+        """Record that a run begins, and return its number."""
         with self._transaction():
             cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
         self._run_id = int(cursor.lastrowid or 0)
         return self._run_id
 
     def keep_list_failures(self, ids: Collection[str]) -> None:
-        """Remove the failures of parts of the list, except for these: the whole list was read again.
+        """Remove the failures of parts of the list, except for these, after the whole list was read.
 
         Raises:
             ArchiveError: They cannot be removed.
         """
         with self._transaction():
             rows = self._connection.execute("SELECT conversation_id FROM failures WHERE part = 'list'").fetchall()
-            self._clear_failures([each for (each,) in rows if each not in ids], "list")
+            clear_failures(self._connection, [each for (each,) in rows if each not in ids], "list")
 
     def end_run(self, run_id: int, report: Any, error: str | None = None) -> None:
-        """Note how a run ended.
+        """Record how a run ended.
 
         Args:
             run_id: The run's number.
@@ -321,131 +280,11 @@ class ArchiveWriter(ArchiveQueries):
             )
         self._run_id = None
 
-    def _store_recordings(self, recorded: Sequence[RecordingUpdate], now: int) -> None:
-        self._upsert(
-            "audio", [_audio_row(item.conversation_id, item.audio, self.path) for item in recorded if item.audio]
+    def _is_outdated(self, item: ConversationUpdate) -> bool:
+        """Return whether a webhook has stored the end of a conversation that was fetched before it ended."""
+        if item.final:
+            return False
+        stored = Document.stored(self._connection, item.conversation_id)
+        return (
+            stored is not None and stored.from_webhook and stored.final and stored.is_as_complete_as(Document.of(item))
         )
-        self._connection.executemany(
-            "UPDATE conversations SET no_audio_unix_secs = ? WHERE conversation_id = ?",
-            [(None if item.audio else item.unix_secs or now, item.conversation_id) for item in recorded],
-        )
-        self._clear_failures([item.conversation_id for item in recorded], "audio")
-
-    def _store_failures(self, failures: Sequence[Failure], now: int) -> None:
-        self._connection.executemany(
-            """
-            INSERT INTO failures (conversation_id, part, error, attempts, failed_unix_secs, summary_json)
-            VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-                error = excluded.error,
-                attempts = attempts + excluded.attempts,
-                failed_unix_secs = excluded.failed_unix_secs,
-                summary_json = coalesce(excluded.summary_json, summary_json)
-            """,
-            [
-                (item.conversation_id, item.part, item.error, item.attempts, now, summary_json(item.summary))
-                for item in failures
-            ],
-        )
-
-    def _clear_failures(self, ids: Sequence[str], part: str) -> None:
-        self._connection.executemany(
-            "DELETE FROM failures WHERE conversation_id = ? AND part = ?",
-            [(conversation_id, part) for conversation_id in ids],
-        )
-
-    def _mark_deleted(self, gone: Sequence[DeletionUpdate], now: int) -> None:
-        self._connection.executemany(
-            "UPDATE conversations SET deleted_unix_secs = ? WHERE conversation_id = ?",
-            [(item.unix_secs or now, item.conversation_id) for item in gone],
-        )
-        self._delete(("failures",), [item.conversation_id for item in gone])
-
-    def _forget(self, ids: Sequence[str]) -> int:
-        paths = [
-            path
-            for conversation_id in ids
-            for (path,) in self._connection.execute(
-                "SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,)
-            )
-        ]
-        _recordings.remove(self.path, ids, paths)
-        changes = self._connection.total_changes
-        self._delete((*_DETAILS, "audio", "failures"), ids)
-        # A line of the list that could not be read has no id of its own.
-        self._connection.executemany(
-            "DELETE FROM failures WHERE part = 'list' AND instr(summary_json, ?)",
-            [(msgspec.json.encode(each),) for each in ids],
-        )
-        count = self._connection.executemany(
-            "DELETE FROM conversations WHERE conversation_id = ?", [(conversation_id,) for conversation_id in ids]
-        ).rowcount
-        if self._connection.total_changes > changes:
-            self._connection.execute("UPDATE archive SET scrub_due = 1")
-        return count
-
-    def _delete(self, tables: Sequence[str], ids: Sequence[str]) -> None:
-        for table in tables:
-            self._connection.executemany(
-                f"DELETE FROM {table} WHERE conversation_id = ?",  # noqa: S608 - names of our own
-                [(conversation_id,) for conversation_id in ids],
-            )
-
-    def _add_windows(self, windows: Sequence[Window], agent_id: str) -> None:
-        every = merged([*self._windows({agent_id}), *windows])
-        self._connection.execute("DELETE FROM windows WHERE agent_id = ?", (agent_id,))
-        self._connection.executemany(
-            "INSERT INTO windows (agent_id, start_unix_secs, end_unix_secs) VALUES (?, ?, ?)",
-            [(agent_id, window.start, window.end) for window in every],
-        )
-
-    def _upsert(self, table: str, rows: list[Row]) -> None:
-        if not rows:
-            return
-        columns = list(rows[0])
-        names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
-        updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
-        # An upsert, since REPLACE would delete the old row, and by the foreign keys its recording.
-        statement = f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO UPDATE SET {updates}"  # noqa: S608
-        try:
-            self._connection.executemany(statement, rows)
-        except OverflowError:
-            self._connection.executemany(statement, map(_without_giants, rows))
-
-    def _insert_many(self, table: Table, rows: list[DetailRow]) -> None:
-        """Insert new rows of a detail table.
-
-        Many with one statement: between statements this thread would wait for the others each time.
-        """
-        columns = inserted_columns(table)
-        places = f"({', '.join('?' * len(columns))})"
-        for first in range(0, len(rows), _ROWS_A_STEP):
-            some = rows[first : first + _ROWS_A_STEP]
-            values = list(chain.from_iterable(some))
-            statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {', '.join([places] * len(some))}"  # noqa: S608
-            try:
-                self._connection.execute(statement, values)
-            except OverflowError:
-                self._connection.execute(statement, list(map(_int64_or_none, values)))
-
-
-def _without_giants(row: Row) -> Row:
-    return {name: _int64_or_none(content) for name, content in row.items()}
-
-
-def _int64_or_none(content: Any) -> Any:
-    """Return None for an integer that SQLite cannot hold; the JSON has it."""
-    return None if isinstance(content, int) and not -(2**63) <= content < 2**63 else content
-
-
-def _at(now: int, row: Row) -> Row:
-    return row if row["fetched_unix_secs"] is not None else row | {"fetched_unix_secs": now}
-
-
-def _audio_row(conversation_id: str, audio: Recording, archive: Path) -> Row:
-    return {
-        "conversation_id": conversation_id,
-        "path": audio.path.relative_to(archive.parent).as_posix(),
-        "size": audio.size,
-        "sha256": audio.sha256,
-        "content_type": audio.content_type,
-    }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from convai_async.archive._writer import ArchiveWriter
+from convai_async.archive import Archive
 from convai_async.cli._exit_codes import EXIT_SOME_FAILED
 from convai_async.cli._options import connection_options, examples, open_client, source_name
 from convai_async.cli._output import note, write
@@ -98,12 +98,15 @@ async def _delete(
     async with open_client(**connection) as client:
         if archive is None:
             return await _delete_at_service(client, ids), 0
-        # Opened first: where the archive is another one, or busy, nothing is to be deleted anywhere.
+        # Locked first: where the archive is another one, or busy, nothing is to be deleted anywhere.
         source = source_name(client, connection["sandbox"])
-        with ArchiveWriter(archive, source, create=False, key_fingerprint=client.key_fingerprint) as writer:
+        with (
+            Archive.open(archive, source=source) as opened,
+            opened.lock(key_fingerprint=client.key_fingerprint),
+        ):
             errors = await _delete_at_service(client, ids)
             failed = _failed(errors)
-            return errors, writer.forget([each for each in ids if each not in failed])
+            return errors, opened.delete([each for each in ids if each not in failed])
 
 
 async def _delete_at_service(client: ConvAIClient, ids: list[str]) -> dict[str, ConvAIError]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convai_async.archive import Archive
-from convai_async.archive._export import export, export_to_stream
 from convai_async.cli._options import archive_filters, examples, filter_options
 from convai_async.cli._output import STANDARD_OUTPUT, BinaryOutput, write
 
@@ -67,9 +66,9 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
     with Archive.open(archive) as opened:
         if to_stdout:
             output = BinaryOutput()
-            export_to_stream(opened, output, format=format or "jsonl", table=table, **filters)
+            opened.export_to_stream(output, format=format or "jsonl", table=table, **filters)
             output.flush()
             return 0
-        count = export(opened, destination, table=table, partition=partition, overwrite=force, **filters)
+        count = opened.export(destination, table=table, partition=partition, overwrite=force, **filters)
     write(f"{destination}: {count:,} rows")
     return 0

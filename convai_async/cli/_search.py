@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from convai_async.archive._reader import SearchHit
+    from convai_async.archive import SearchHit
 
 
 @click.command(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from convai_async._support.validate import INT64_MAX, format_value, validate_encodable, validate_integer
+from convai_async._support.validate import INT64_MAX, to_unix_seconds, validate_encodable, validate_integer
 from convai_async.errors import InvalidArgumentError
 
 __all__ = ["to_unix_seconds"]
@@ -45,25 +44,3 @@ def _encode(name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return str(to_unix_seconds(name, value))
     raise InvalidArgumentError(name, f"cannot be sent in a query: its type is {type(value).__name__}")
-
-
-def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
-    """Return a datetime or unix seconds as whole unix seconds.
-
-    Args:
-        name: The name of the parameter, for errors.
-        value: An aware datetime, or unix seconds.
-        up: Whether to round up; down by default.
-
-    Raises:
-        InvalidArgumentError: The value is a datetime without a time zone, or neither a datetime nor a number.
-    """
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise InvalidArgumentError(
-                name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
-            )
-        value = value.timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= INT64_MAX:  # nan is not
-        return math.ceil(value) if up else math.floor(value)
-    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, got {format_value(value)}")

@@ -1,9 +1,4 @@
-"""Read every conversation of a service into an archive.
-
-Listers read ranges of the list, many tasks fetch what is new in them, one writes; queues between them are bounded, so
-memory does not grow with the number of conversations. What was fetched while a batch was being written is the next
-batch. A range is noted as read together with the last of its conversations.
-"""
+"""Harvest a service into an archive: check the arguments, open the archive, and run a `Harvester`."""
 
 from __future__ import annotations
 
@@ -12,11 +7,15 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+import anyio
+
 from convai_async import endpoints
 from convai_async._support.tasks import run_shielded_in_thread
+from convai_async._support.validate import validate_choice, validate_integer, validate_share
 from convai_async.archive._lookups import Scope
 from convai_async.archive._windows import BEGINNING, Window, start_bound
 from convai_async.archive._writer import ArchiveWriter
+from convai_async.client import get_engine
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest._harvester import Harvester
 from convai_async.harvest._workspace import confirm_workspace
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable
     from datetime import date, datetime
-
-    import anyio
 
     from convai_async.client import ConvAIClient
     from convai_async.harvest._report import HarvestReport
@@ -93,7 +90,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         The counts of the run.
 
     Raises:
-        InvalidArgumentError: A time has no zone, ``since`` is later than ``until``, or a number is out of range.
+        InvalidArgumentError: A time has no zone, ``since`` is not before ``until``, or a value has the wrong
+            type or is out of range.
         ArchiveBusyError: Another harvest writes to the archive.
         ArchiveError: The archive cannot be written, is of another workspace, was moved, removed or restored from a
             backup meanwhile, or the file is something else.
@@ -105,11 +103,11 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         TransportError: The service could not be reached for 15 minutes.
         OSError: A recording cannot be written.
     """
-    for name, number in (("max_concurrency", max_concurrency), ("limit", limit)):
-        if number is not None and number < 1:
-            raise InvalidArgumentError(name, f"must be at least 1, got {number}")
-    if not 0 <= prune_limit <= 1:
-        raise InvalidArgumentError("prune_limit", f"must be a share from 0 to 1, got {prune_limit}")
+    validate_integer("max_concurrency", max_concurrency, 1)
+    if limit is not None:
+        validate_integer("limit", limit, 1)
+    validate_choice("prune", prune, ("mark", "remove", None))
+    validate_share("prune_limit", prune_limit)
     if lookback < timedelta(0):
         raise InvalidArgumentError("lookback", f"must not be negative, got {lookback}")
     window = Window(start_bound("since", since) or BEGINNING, start_bound("until", until))
@@ -126,8 +124,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     )
     async with _opened(open_archive) as archive:
         await confirm_workspace(client, archive, same_workspace=same_workspace)
-        run = Harvester(
-            client.with_options(priority="bulk"),
+        harvester = Harvester(
+            get_engine(client).with_options(priority="bulk"),
             archive,
             Scope(window, agent_id or ""),
             limit=limit,
@@ -135,9 +133,9 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
             prune_limit=prune_limit,
             max_concurrency=max_concurrency,
             progress=progress,
-            stop=stop,
+            stop=stop or anyio.Event(),
         )
-        return await run.harvest(lookback, audio=audio)
+        return await harvester.harvest(lookback, audio=audio)
 
 
 @asynccontextmanager

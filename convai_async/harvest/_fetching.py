@@ -1,4 +1,4 @@
-"""Fetch what a job asks for."""
+"""Do a job: fetch what it asks for."""
 
 from __future__ import annotations
 
@@ -19,75 +19,53 @@ from convai_async.archive._records import (
     decode_update,
     is_document_of,
 )
-from convai_async.errors import (
-    AuthenticationError,
-    ConvAIError,
-    DecodeError,
-    NotFoundError,
-)
+from convai_async.errors import AuthenticationError, ConvAIError, DecodeError, NotFoundError
 from convai_async.harvest._outages import OUTAGE_ERRORS
+from convai_async.streaming import save
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from convai_async._transport.engine import Engine
     from convai_async._transport.memory import Reservation
-    from convai_async.client import ConvAIClient
     from convai_async.endpoints import Response
     from convai_async.harvest._jobs import Job
     from convai_async.harvest._outages import OutageGuard
     from convai_async.models import Conversation
 
 
-class Fetcher:
-    """Does jobs.
+async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: Path) -> Update | None:
+    """Do a job; return None if it was only to ask whether the service has a conversation, and it has.
 
     Args:
+        job: What to fetch.
+        memory: Counts the memory of a large document until the caller releases it.
         guard: Sends the requests.
         archive: The archive's file: recordings are saved beside it.
+
+    Raises:
+        AuthenticationError: The key is not accepted any more.
+        TransportError, ServerError: An outage lasted too long.
+        StopRequested: It would have to wait for the service, and the run was asked to stop.
     """
+    conversation_id = job.conversation_id
 
-    def __init__(self, guard: OutageGuard, archive: Path) -> None:
-        self._guard = guard
-        self._archive = archive
-
-    async def fetch(self, job: Job, memory: Reservation) -> Update | None:
-        """Return what came of a job; None if it was only to ask whether the service has a conversation, and it has.
-
-        Args:
-            job: What to fetch.
-            memory: Counts the memory of a large document until the caller releases it.
-
-        Raises:
-            AuthenticationError: The key is not accepted any more.
-            TransportError, ServerError: An outage lasted too long.
-            StopRequested: As `OutageGuard.run`.
-        """
-        return await self._guard.run(partial(self._attempt, job, memory), partial(_failed, job))
-
-    async def _attempt(self, job: Job, memory: Reservation, client: ConvAIClient) -> Update | None:
+    async def attempt(engine: Engine) -> Update | None:
         try:
             match job.kind:
-                case "audio":
-                    return await self._save_audio(job.summary.conversation_id, client)
-                case "presence":
-                    await client.send_raw(endpoints.get_conversation(job.summary.conversation_id))
-                    return None
                 case "conversation":
-                    return await _fetch_conversation(job, memory, client)
+                    return await _fetch_conversation(job, memory, engine)
+                case "audio":
+                    return await _save_recording(conversation_id, archive, engine)
+                case "presence":
+                    await engine.send_raw(endpoints.get_conversation(conversation_id))
+                    return None
         except (AuthenticationError, *OUTAGE_ERRORS):
             raise
         except ConvAIError as error:
-            return _failed(job, error)
+            return _update_for_error(job, error)
 
-    async def _save_audio(self, conversation_id: str, client: ConvAIClient) -> RecordingUpdate:
-        destination = self._archive.parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
-        try:
-            audio = await client.conversations.audio.download(conversation_id, destination, overwrite=True)
-        except NotFoundError as error:
-            if not is_missing(error):
-                raise
-            return RecordingUpdate(conversation_id, None)
-        return RecordingUpdate(conversation_id, Recording(audio.path, audio.size, audio.sha256, audio.content_type))
+    return await guard.retry_through_outage(attempt, partial(_update_for_error, job))
 
 
 def is_missing(error: ConvAIError) -> bool:
@@ -104,8 +82,7 @@ def is_missing(error: ConvAIError) -> bool:
     return isinstance(document, dict) and "detail" in document
 
 
-async def _fetch_conversation(job: Job, memory: Reservation, client: ConvAIClient) -> Update:
-    conversation_id = job.summary.conversation_id
+async def _fetch_conversation(job: Job, memory: Reservation, engine: Engine) -> Update:
     updates: list[ConversationUpdate] = []
 
     def validate(response: Response[Conversation]) -> None:
@@ -113,13 +90,23 @@ async def _fetch_conversation(job: Job, memory: Reservation, client: ConvAIClien
         update = decode_update(job.summary, response.body)
         if isinstance(update, Failure):
             raise _not_the_conversation(update.error)
-        if update.undecodable and not is_document_of(conversation_id, response.body):
+        if update.undecodable and not is_document_of(job.conversation_id, response.body):
             raise _not_the_conversation(f"the reply is not a conversation: {update.row['decode_error']}")
         updates.append(update)
 
-    engine = client._engine  # noqa: SLF001 - with the retries and the limit of this client
-    await engine.send_raw(endpoints.get_conversation(conversation_id), validate=validate, memory=memory)
+    await engine.send_raw(endpoints.get_conversation(job.conversation_id), validate=validate, memory=memory)
     return updates[-1]
+
+
+async def _save_recording(conversation_id: str, archive: Path, engine: Engine) -> RecordingUpdate:
+    destination = archive.parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
+    try:
+        audio = await save(engine, conversation_id, destination, overwrite=True, progress=None)
+    except NotFoundError as error:
+        if not is_missing(error):
+            raise
+        return RecordingUpdate(conversation_id, None)
+    return RecordingUpdate(conversation_id, Recording(audio.path, audio.size, audio.sha256, audio.content_type))
 
 
 def _not_the_conversation(problem: str) -> DecodeError:
@@ -128,13 +115,11 @@ def _not_the_conversation(problem: str) -> DecodeError:
     return error
 
 
-def _failed(job: Job, error: ConvAIError) -> Update | None:
+def _update_for_error(job: Job, error: ConvAIError) -> Update | None:
     """Return what it means that a job's request failed."""
-    conversation_id = job.summary.conversation_id
-    if is_missing(error) and (job.kind == "presence" or not job.listed):
-        return DeletionUpdate(conversation_id)
+    if is_missing(error) and (job.kind == "presence" or not job.is_listed):
+        return DeletionUpdate(job.conversation_id)
     if job.kind == "presence":
         return None
-    return Failure(
-        conversation_id, str(error), error.attempts, job.kind, job.summary if job.kind == "conversation" else None
-    )
+    summary = job.summary if job.kind == "conversation" else None
+    return Failure(job.conversation_id, str(error), error.attempts, job.kind, summary)

@@ -1,45 +1,44 @@
-"""Take in what is listed: what of it is to be fetched, and when a range of the list is done."""
+"""Take in pages of the list: decide what of them to fetch, and queue it."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from typing import TYPE_CHECKING
 
-import anyio
 from anyio.to_thread import run_sync
 
 from convai_async._support.timestamps import credible_start, latest_start
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import Failure
 from convai_async.archive._windows import Window, may_lie_in
-from convai_async.harvest._jobs import Job, Outcome
+from convai_async.harvest._jobs import Job, Result
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from anyio.streams.memory import MemoryObjectSendStream
-
     from convai_async.archive._writer import ArchiveWriter
-    from convai_async.harvest._jobs import Listing, RangeProgress
-    from convai_async.harvest._report import HarvestReport
+    from convai_async.endpoints import Page, UndecodableItem
+    from convai_async.harvest._ledger import Ledger, Reading
+    from convai_async.harvest._pipeline import Pipeline
+    from convai_async.harvest._report import Counters
+
+    Summaries = dict[str, ConversationSummary]
 
 
 class Intake:
-    """Turns pages of the list into jobs. One page at a time is taken in.
+    """Queues jobs for the conversations on pages of the list. One page at a time is taken in.
 
     Args:
-        archive: What is here already.
+        archive: Which conversations are here already.
         scope: Which conversations are wanted.
-        report: Where to note how far back the list was read.
-        count: Adds to the report's counts.
+        ledger: Which of them are underway.
+        counters: Where to count what was found.
+        pipeline: Where to queue.
         limit: The most conversations to take; None means all.
-        find_absent: Whether to ask for conversations that are here, but not in the list any more.
+        finds_absent: Whether to ask for conversations that are here, but not in the list any more.
 
     Attributes:
-        pending: The jobs of conversations that are not written yet.
-        settled: Conversations that were written in this run, but would be fetched again.
         newest: When the newest conversation that was listed started, or None.
         unreadable_ranges: How many ranges of the list could not be read.
         unread_lines: The ids of the failures recorded for lines of the list that could not be read.
@@ -49,142 +48,138 @@ class Intake:
         self,
         archive: ArchiveWriter,
         scope: Scope,
-        report: HarvestReport,
-        count: Callable[..., None],
+        ledger: Ledger,
+        counters: Counters,
+        pipeline: Pipeline,
         *,
         limit: int | None,
-        find_absent: bool,
+        finds_absent: bool,
     ) -> None:
-        self.pending: dict[str, Job] = {}
-        self.settled: set[str] = set()
         self.newest: int | None = None
         self.unreadable_ranges = 0
         self.unread_lines: set[str] = set()
         self._archive = archive
         self._scope = scope
-        self._report = report
-        self._count = count
-        self._room = limit
-        self._find_absent = find_absent
+        self._ledger = ledger
+        self._counters = counters
+        self._pipeline = pipeline
+        self._still_wanted = limit
+        self._finds_absent = finds_absent
         self._counted: set[str] = set()
-        """Conversations that were counted, and will probably be listed again."""
-        self._one_page = anyio.Lock()
-
-    def send_to(self, jobs: MemoryObjectSendStream[Job], outcomes: MemoryObjectSendStream[Outcome]) -> None:
-        """Send what comes of the pages to these streams."""
-        self._jobs, self._outcomes = jobs, outcomes
+        """Conversations that were counted as found, and will probably be listed again."""
+        self._one_page = asyncio.Lock()
 
     @property
-    def limited(self) -> bool:
+    def is_limited(self) -> bool:
         """Whether only so many conversations are wanted."""
-        return self._room is not None
+        return self._still_wanted is not None
 
     @property
-    def satisfied(self) -> bool:
+    def is_satisfied(self) -> bool:
         """Whether as many conversations were taken as are wanted."""
-        return self._room is not None and self._room <= 0
+        return self._still_wanted == 0
 
-    def has_room_for(self, listing: Listing) -> bool:
+    def has_room_for(self, page: Page[ConversationSummary]) -> bool:
         """Return whether a page can be taken without waiting for others to be fetched."""
-        queue = self._jobs.statistics()
-        room = queue.max_buffer_size - queue.current_buffer_used
-        return not self._one_page.locked() and room >= len(listing.summaries)
+        jobs = self._pipeline.jobs
+        return not self._one_page.locked() and jobs.maxsize - jobs.qsize() >= len(page)
 
-    async def take(self, listing: Listing) -> None:
+    def begin(self, window: Window) -> Reading:
+        """Begin to read a range."""
+        return self._ledger.begin(window)
+
+    async def ingest(self, reading: Reading, page: Page[ConversationSummary]) -> None:
         """Queue what is new or has changed on a page."""
         async with self._one_page:
             latest = latest_start(time.time())
-            own, others = self._sorted(listing, latest)
-            new = own.keys() - listing.progress.ids - self._counted
-            if self._room is not None:
+            own, others = self._divide(page, reading.window, latest)
+            found = own.keys() - reading.ids - self._counted
+            if self._still_wanted is not None:
                 others.clear()
-                for conversation_id in [each for each in own if each in new][max(self._room, 0) :]:
-                    new.remove(conversation_id)
-                    del own[conversation_id]
-                    listing.progress.whole = False
-                self._room -= len(new)
-            self._note(own.values(), latest)
-            unknown_starts = {each for each in new if credible_start(own[each].start_time_unix_secs, latest) is None}
-            self._counted |= unknown_starts
-            listing.progress.ids |= own.keys() - unknown_starts
-            jobs, unchanged = await self._jobs_for(own | others, listing.progress)
-            early = {job.summary.conversation_id for job in jobs} & (others.keys() - self._counted)
-            self._counted |= early
-            self._count(found=len(new) + len(early), unchanged=len(unchanged & new))
-            await self._record(listing)
+                self._apply_limit(self._still_wanted, reading, own, found)
+            starts = {each: credible_start(own[each].start_time_unix_secs, latest) for each in own}
+            self._note_starts([start for start in starts.values() if start is not None])
+            jobs, unchanged = await self._create_jobs(reading, own | others)
+            early = {job.conversation_id for job in jobs} & others.keys() - self._counted
+            undated = {each for each, start in starts.items() if start is None}
+            reading.ids |= own.keys() - undated
+            self._counted |= early | undated
+            self._counters.add(found=len(found) + len(early), unchanged=len(unchanged & found))
+            for line in page.undecodable:
+                reading.is_whole = False
+                await self._record_line(line)
             for job in jobs:
-                await self._jobs.send(job)
+                await self._pipeline.jobs.put(job)
 
-    async def finish(self, progress: RangeProgress, read: Window) -> None:
+    async def finish(self, reading: Reading, read: Window) -> None:
         """Note that a range was read to its end, and what of it may be noted as read."""
         async with self._one_page:
-            progress.read = read
-            absent: list[str] = []
-            if self._find_absent:
-                scope = Scope(progress.window, self._scope.agent_id)
-                absent = await run_sync(self._archive.absent, scope, progress.ids)
-            self._counted -= progress.ids
-            progress.ids = set()
-            for conversation_id in absent:
-                job = Job(ConversationSummary(conversation_id=conversation_id), "presence")
-                job.add_to(progress)
-                await self._jobs.send(job)
-            await self._outcomes.send(Outcome(None, [progress]))
+            if self._finds_absent:
+                scope = Scope(reading.window, self._scope.agent_id)
+                for conversation_id in await run_sync(self._archive.absent, scope, reading.ids):
+                    job = Job(ConversationSummary(conversation_id=conversation_id), "presence")
+                    self._ledger.add(reading, job)
+                    await self._pipeline.jobs.put(job)
+            self._counted -= reading.ids
+            reading.ids = set()
+            self._ledger.finish(reading, read)
+            await self._pipeline.results.put(Result())  # so that it is noted also when nothing is to be fetched
 
-    def abandon(self, progress: RangeProgress) -> None:
+    def give_up(self, reading: Reading) -> None:
         """Note that a reading ends before its range does: what it listed will be listed again."""
-        self._counted |= progress.ids
+        self._counted |= reading.ids
+        self._ledger.give_up(reading)
 
-    async def fail(self, window: Window, error: str, *, attempts: int) -> None:
+    async def record_unreadable(self, window: Window, error: str, *, attempts: int) -> None:
         """Record that a range of the list could not be read."""
         self.unreadable_ranges += 1
         end = "" if window.end is None else window.end
-        await self._outcomes.send(Outcome(Failure(f"range:{window.start}-{end}", error, attempts, "list"), []))
+        await self._record(f"range:{window.start}-{end}", error, attempts)
 
-    def _sorted(
-        self, listing: Listing, latest: int
-    ) -> tuple[dict[str, ConversationSummary], dict[str, ConversationSummary]]:
+    async def _record_line(self, line: UndecodableItem) -> None:
+        """Record a line without an id: it cannot be fetched, and its range is read again by the next run."""
+        line_id = f"line:{hashlib.sha256(line.raw).hexdigest()[:16]}"
+        if line_id not in self.unread_lines:
+            self.unread_lines.add(line_id)
+            self._counters.add(found=1)
+            await self._record(line_id, line.error, 1)
+
+    async def _record(self, failure_id: str, error: str, attempts: int) -> None:
+        await self._pipeline.results.put(Result(Failure(failure_id, error, attempts, "list")))
+
+    def _divide(self, page: Page[ConversationSummary], window: Window, latest: int) -> tuple[Summaries, Summaries]:
         """Return what is wanted of a page: what lies in its range, and what another range will probably list."""
-        own: dict[str, ConversationSummary] = {}
-        others: dict[str, ConversationSummary] = {}
-        for summary in listing.summaries:
+        own: Summaries = {}
+        others: Summaries = {}
+        for summary in page:
             start = summary.start_time_unix_secs
             if may_lie_in(self._scope.window, start, latest):
-                belongs = may_lie_in(listing.progress.window, start, latest)
-                (own if belongs else others)[summary.conversation_id] = summary
+                (own if may_lie_in(window, start, latest) else others)[summary.conversation_id] = summary
         return own, others
 
-    def _note(self, summaries: Iterable[ConversationSummary], latest: int) -> None:
-        credible = (credible_start(summary.start_time_unix_secs, latest) for summary in summaries)
-        starts = [start for start in credible if start is not None]
+    def _apply_limit(self, limit: int, reading: Reading, own: Summaries, found: set[str]) -> None:
+        """Leave out what is found beyond the limit; its range is not whole then."""
+        for conversation_id in [each for each in own if each in found][limit:]:
+            found.remove(conversation_id)
+            del own[conversation_id]
+            reading.is_whole = False
+        self._still_wanted = limit - len(found)
+
+    def _note_starts(self, starts: list[int]) -> None:
         if starts:
             self.newest = max(self.newest or 0, *starts)
-            reached = self._report.reached_unix_secs
-            self._report.reached_unix_secs = min(starts[0] if reached is None else reached, *starts)
+            self._counters.note_reached(min(starts))
 
-    async def _jobs_for(
-        self, summaries: dict[str, ConversationSummary], progress: RangeProgress
-    ) -> tuple[list[Job], set[str]]:
-        """Return jobs for what is neither here nor on its way, and what is here as it was listed."""
-        rest = []
-        for conversation_id, summary in summaries.items():
-            if conversation_id in self.pending:
-                self.pending[conversation_id].add_to(progress)
-            elif conversation_id not in self.settled:
-                rest.append(summary)
-        unchanged = await run_sync(self._archive.unchanged, rest) if rest else set()
-        jobs = [Job(summary) for summary in rest if summary.conversation_id not in unchanged]
+    async def _create_jobs(self, reading: Reading, summaries: Summaries) -> tuple[list[Job], set[str]]:
+        """Return jobs for what is neither here nor underway, and which are here as they were listed."""
+        candidates = [
+            summary
+            for conversation_id, summary in summaries.items()
+            if not self._ledger.wait_if_underway(reading, conversation_id)
+            and not self._ledger.is_written(conversation_id)
+        ]
+        unchanged = await run_sync(self._archive.unchanged, candidates) if candidates else set[str]()
+        jobs = [Job(summary) for summary in candidates if summary.conversation_id not in unchanged]
         for job in jobs:
-            job.add_to(progress)
-            self.pending[job.summary.conversation_id] = job
+            self._ledger.add(reading, job)
         return jobs, unchanged
-
-    async def _record(self, listing: Listing) -> None:
-        """Record lines without an id: they cannot be fetched, and their range is read again by the next run."""
-        for line in listing.undecodable:
-            listing.progress.whole = False
-            line_id = f"line:{hashlib.sha256(line.raw).hexdigest()[:16]}"
-            if line_id not in self.unread_lines:
-                self.unread_lines.add(line_id)
-                self._count(found=1)
-                await self._outcomes.send(Outcome(Failure(line_id, line.error, 1, "list"), []))

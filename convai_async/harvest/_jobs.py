@@ -1,92 +1,44 @@
-"""What the tasks of a harvest hand to each other."""
+"""What a run has to do, and what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from convai_async._transport.memory import Reservation
 from convai_async.archive._records import Update
-from convai_async.archive._windows import Window
-from convai_async.endpoints import UndecodableItem
 from convai_async.models import ConversationSummary
 
 
-class RangeProgress(msgspec.Struct, eq=False):
-    """One reading of a range of the list, and how much of what it listed is still to be written.
-
-    Attributes:
-        window: The range.
-        ids: Conversations of the range that it has listed.
-        whole: Whether everything that it listed is in the archive once nothing is left.
-        read: What may then be noted as read; None while it is being read.
-        left: Findings that are still to be written, and one for the reading itself.
-    """
-
-    window: Window
-    ids: set[str] = msgspec.field(default_factory=set)
-    whole: bool = True
-    read: Window | None = None
-    left: int = 1
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """A page of the list.
-
-    Attributes:
-        progress: The reading that it belongs to.
-        summaries: Its conversations.
-        undecodable: Its lines that could not be decoded.
-    """
-
-    progress: RangeProgress
-    summaries: Sequence[ConversationSummary]
-    undecodable: Sequence[UndecodableItem] = ()
-
-
 class Job(msgspec.Struct, eq=False):
-    """Something to fetch.
+    """One thing to fetch.
 
     Attributes:
-        summary: The conversation's line in the list.
+        summary: The conversation's line in the list; without one, its id only.
         kind: Whether to fetch the conversation or its recording, or only to ask whether the service still has it.
-        listed: Whether the service has just listed it: then a 404 is a failure, and not a deletion.
-        progress: The readings that wait for it.
+        is_listed: Whether the service has just listed it: then a 404 is a failure, and not a deletion.
     """
 
     summary: ConversationSummary
     kind: Literal["conversation", "audio", "presence"] = "conversation"
-    listed: bool = True
-    progress: list[RangeProgress] = msgspec.field(default_factory=list)
+    is_listed: bool = True
 
-    def add_to(self, progress: RangeProgress) -> None:
-        """Let a reading wait for this job."""
-        progress.left += 1
-        self.progress.append(progress)
+    @property
+    def conversation_id(self) -> str:
+        """Which conversation it is about."""
+        return self.summary.conversation_id
 
 
-class Outcome(msgspec.Struct, eq=False):
-    """What is to be written.
+class Result(msgspec.Struct, eq=False):
+    """One thing to write.
 
     Attributes:
-        update: What was found out, or None.
-        progress: The readings that wait for it; the same list as the job's.
-        memory: What the update takes, to be released when it is written, or None.
+        update: What to write; None if there is nothing but to note that the job is done, or that a range was read.
+        job: The job that it came of; None for the list itself.
+        memory: The memory that the update takes until it is written.
     """
 
-    update: Update | None
-    progress: list[RangeProgress]
+    update: Update | None = None
+    job: Job | None = None
     memory: Reservation | None = None
-
-
-def completed(progress: list[RangeProgress]) -> list[Window]:
-    """Take the readings off the list, since what they waited for is being written, and return the windows now read."""
-    windows = []
-    while progress:
-        reading = progress.pop()
-        reading.left -= 1
-        if reading.left == 0 and reading.whole and reading.read is not None and not reading.read.empty:
-            windows.append(reading.read)
-    return windows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 from msgspec import UNSET, UnsetType
 
+from convai_async import endpoints
 from convai_async.errors import (
     APIStatusError,
     ConnectionFailedError,
@@ -24,7 +26,7 @@ from convai_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from convai_async.client import ConvAIClient
+    from convai_async._transport.engine import Engine
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ _SHORTEST_ANNOUNCED_SECS = 10.0
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 
 OUTAGE_ERRORS = (RateLimitError, TransportError, ServerError, DecodeError)
-"""What `OutageGuard.run` handles."""
+"""The errors that `OutageGuard.retry_through_outage` handles."""
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error
@@ -55,7 +57,7 @@ class OutageGuard:
     service answers in its place. Whether it is one, a probe decides.
 
     Args:
-        client: The client to send requests with.
+        engine: Sends the requests.
         stop: Set when waiting must end.
         notify: Called when a wait begins, with what is wrong and the unix time at which the wait ends at the latest,
             when that time changes, and with ``(None, None)`` when the wait is over.
@@ -65,35 +67,35 @@ class OutageGuard:
 
     def __init__(
         self,
-        client: ConvAIClient,
+        engine: Engine,
         stop: anyio.Event,
         notify: Callable[[str | None, int | None], None],
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        self._client = client
-        self._first = client.with_options(retry=None, timeout=_FIRST_TIMEOUT)
-        # Ahead of what the harvest itself asks for: waiting for that must not look like an outage.
-        self._probe = client.with_options(retry=None, priority="interactive")
+        self._engine = engine
+        self._first = engine.with_options(retry=None, timeout=_FIRST_TIMEOUT)
+        # Ahead of the harvest's own requests: waiting for those must not look like an outage.
+        self._probe = engine.with_options(retry=None, priority="interactive")
         self._stop = stop
         self._notify = notify
         self._clock = clock
         self._sleep = sleep
         self._reached = False
-        self._one_probes = anyio.Lock()
+        self._one_probes = asyncio.Lock()
         self._ended_at = 0.0
         self._gave_up = False
         self._waiting = 0
         self._waiting_since = 0.0
 
-    async def run(
-        self, attempt: Callable[[ConvAIClient], Awaitable[T]], on_isolated_failure: Callable[[ConvAIError], T]
+    async def retry_through_outage(
+        self, attempt: Callable[[Engine], Awaitable[T]], on_isolated_failure: Callable[[ConvAIError], T]
     ) -> T:
         """Return the result of an attempt, made again after each outage and each pause that the service asks for.
 
         Args:
-            attempt: Sends the request with the client that it is given.
+            attempt: Sends the request with the engine that it is given.
             on_isolated_failure: Makes the result when the request fails although the service can be reached.
 
         Raises:
@@ -110,7 +112,7 @@ class OutageGuard:
         while True:
             began = self._clock()
             try:
-                return await attempt(self._client)
+                return await attempt(self._engine)
             except RateLimitError as error:
                 pause = _PAUSE_SECS if error.retry_after is None else error.retry_after
                 paused += pause
@@ -121,12 +123,12 @@ class OutageGuard:
                 if not _may_be_outage(error) or not await self._outage_ended(began, error):
                     return on_isolated_failure(error)
 
-    async def _reach(self, attempt: Callable[[ConvAIClient], Awaitable[T]]) -> T | UnsetType:
+    async def _reach(self, attempt: Callable[[Engine], Awaitable[T]]) -> T | UnsetType:
         """Send the first request, without retries; UNSET if it failed, but not for want of a connection.
 
         Raises:
             ConnectionFailedError: No connection could be made, again and again.
-            StopRequested: As `run`.
+            StopRequested: As `retry_through_outage`.
         """
         waited = 0.0
         with ExitStack() as announced:
@@ -199,7 +201,7 @@ class OutageGuard:
 
     async def _is_reachable(self) -> bool:
         try:
-            await self._probe.conversations.list(page_size=1)
+            await self._probe.send(endpoints.list_conversations(page_size=1))
         except ConvAIError as error:
             return not _may_be_outage(error)  # any other reply is one of the service's
         return True

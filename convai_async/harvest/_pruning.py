@@ -4,40 +4,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async.harvest._jobs import Outcome
+import msgspec
 
 if TYPE_CHECKING:
-    from convai_async.archive._records import DeletionUpdate
-    from convai_async.harvest._jobs import RangeProgress
+    from convai_async.harvest._jobs import Job, Result
 
 _ALWAYS_ALLOWED = 10
 
 
 class Pruning:
-    """Collects conversations that the service answered with 404, until it is clear how many there are.
+    """Keeps back conversations that the service answered with 404, until it is clear how many there are.
+
+    The ranges that they are of are not noted as read before they are pruned.
 
     Args:
-        limit: The largest share of the archive's conversations that may be pruned, 0 to 1. Ten always may be, unless
-            the limit is 0.
+        share: The largest share of the archive's conversations that may be pruned, 0 to 1. Ten always may be, unless
+            it is 0.
         conversations: How many there are.
 
     Attributes:
         ids: The conversations that are gone.
-        outcomes: What to write if there are not too many.
+        results: What to write if there are not too many.
     """
 
-    def __init__(self, limit: float, conversations: int) -> None:
+    def __init__(self, share: float, conversations: int) -> None:
         self.ids: set[str] = set()
-        self.outcomes: list[Outcome] = []
-        self._allowed = max(_ALWAYS_ALLOWED, int(limit * conversations)) if limit else 0
+        self.results: list[Result] = []
+        self._allowed = max(_ALWAYS_ALLOWED, int(share * conversations)) if share else 0
 
     @property
-    def refused(self) -> bool:
+    def is_refused(self) -> bool:
         """Whether there are too many: then none is pruned."""
         return len(self.ids) > self._allowed
 
-    def add(self, gone: DeletionUpdate, progress: list[RangeProgress]) -> None:
-        """Add a conversation that is gone. The ranges that it is of are not noted as read before it is pruned."""
-        if not self.refused:
-            self.outcomes.append(Outcome(None if gone.conversation_id in self.ids else gone, progress))
-            self.ids.add(gone.conversation_id)
+    def needs(self, job: Job) -> bool:
+        """Return whether a job is worth doing: nobody asks who else is gone once pruning is refused."""
+        return job.kind != "presence" or not self.is_refused
+
+    def add(self, conversation_id: str, result: Result) -> None:
+        """Add a conversation that is gone, and what to write for it."""
+        if self.is_refused:
+            return
+        if conversation_id in self.ids:  # the same one, once as unfinished and once as absent
+            result = msgspec.structs.replace(result, update=None)
+        self.results.append(result)
+        self.ids.add(conversation_id)

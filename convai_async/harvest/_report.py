@@ -1,8 +1,20 @@
-"""The progress of a harvest, and its result."""
+"""The report of a harvest, and how it grows."""
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 import msgspec
+
+from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from convai_async._transport.limiter import ConcurrencyLimiter
+    from convai_async.archive._records import Update
+    from convai_async.harvest._ranges import RangeScheduler
 
 
 class HarvestReport(msgspec.Struct, kw_only=True):
@@ -64,3 +76,58 @@ class HarvestReport(msgspec.Struct, kw_only=True):
             return None
         left = max(self.found - self.handled, 0) + self.to_list
         return left * self.seconds / self.handled
+
+
+class Counters:
+    """Grows the report of a run, and passes it to ``progress`` whenever it has changed.
+
+    Args:
+        progress: Called with the report.
+        ranges: Knows about how many conversations are still to be listed.
+        limiter: Knows how many requests may be in flight.
+
+    Attributes:
+        report: The report.
+    """
+
+    def __init__(
+        self, progress: Callable[[HarvestReport], None] | None, ranges: RangeScheduler, limiter: ConcurrencyLimiter
+    ) -> None:
+        self.report = HarvestReport()
+        self._progress = progress
+        self._ranges = ranges
+        self._limiter = limiter
+        self._started = time.monotonic()
+
+    def add(self, **counts: int) -> None:
+        """Add to counts of the report."""
+        for name, number in counts.items():
+            setattr(self.report, name, getattr(self.report, name) + number)
+        self.report.seconds = time.monotonic() - self._started
+        self.report.concurrency = self._limiter.limit
+        self.report.to_list = round(self._ranges.expected())
+        if self._progress is not None:
+            self._progress(self.report)
+
+    def add_written(self, updates: Sequence[Update]) -> None:
+        """Count updates that were written."""
+        fetched = [each for each in updates if isinstance(each, ConversationUpdate)]
+        recordings = [each.audio for each in updates if isinstance(each, RecordingUpdate) and each.audio is not None]
+        self.add(
+            fetched=len(fetched),
+            failed=sum(isinstance(each, Failure) for each in updates),
+            deleted=sum(isinstance(each, DeletionUpdate) for each in updates),
+            undecodable=sum(each.undecodable for each in fetched),
+            recordings=len(recordings),
+            bytes=sum(each.size for each in fetched) + sum(audio.size for audio in recordings),
+        )
+
+    def note_reached(self, start: int) -> None:
+        """Note when a conversation that was listed started."""
+        reached = self.report.reached_unix_secs
+        self.report.reached_unix_secs = start if reached is None else min(reached, start)
+
+    def note_wait(self, problem: str | None, until_unix_secs: int | None) -> None:
+        """Note that the run waits for the service because of a problem; None if it waits no more."""
+        self.report.waiting_for, self.report.waiting_until_unix_secs = problem, until_unix_secs
+        self.add()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from anyio.to_thread import run_sync
 
 from convai_async import endpoints
-from convai_async.archive._database import ArchiveError
+from convai_async.archive import ArchiveError
 from convai_async.archive._records import is_document_of
 from convai_async.errors import BadRequestError, InvalidArgumentError, NotFoundError, ValidationError
 

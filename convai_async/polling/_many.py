@@ -1,4 +1,4 @@
-"""Do the same with many conversations at once; each result comes as soon as it is there."""
+"""Process many conversations concurrently."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Fetched(msgspec.Struct, frozen=True):
     """A conversation that `get_many` fetched.
 
     Attributes:
-        conversation_id: The id that was asked for.
+        conversation_id: The id that was passed.
         conversation: The conversation.
         error: None.
     """
@@ -37,7 +37,7 @@ class NotFetched(msgspec.Struct, frozen=True):
     """A conversation that `get_many` could not fetch.
 
     Attributes:
-        conversation_id: The id that was asked for.
+        conversation_id: The id that was passed.
         error: The exception that fetching it raised.
         conversation: None.
     """
@@ -48,15 +48,15 @@ class NotFetched(msgspec.Struct, frozen=True):
 
 
 FetchResult: TypeAlias = Fetched | NotFetched
-"""The result for one of many conversations: ``if result.error is None`` tells type checkers which of the two it is."""
+"""The result for one id. Type checkers narrow it by ``if result.error is None``."""
 
 
 class DeleteResult(msgspec.Struct, frozen=True):
-    """What became of one deletion of many.
+    """The result of `delete_many` for one conversation.
 
     Attributes:
-        conversation_id: Of which conversation.
-        error: What deleting it raised, or None: it is deleted.
+        conversation_id: The id that was passed.
+        error: The exception that deleting it raised; None if it was deleted.
     """
 
     conversation_id: str

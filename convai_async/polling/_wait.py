@@ -1,4 +1,4 @@
-"""Wait for a conversation to be ready."""
+"""Wait until a conversation has a status."""
 
 from __future__ import annotations
 
@@ -18,34 +18,41 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_SECS = 1.0
 _PAUSE_GROWTH = 1.5
-_LONGEST_PAUSE_SECS = 15.0
+_MAX_PAUSE_SECS = 15.0
 _MAY_BE_MISSING_SECS = 30.0
-_LAST_LOOK_SECS = 1.0
+"""A conversation that has just started can be missing for a moment."""
+_LAST_REQUEST_SECS = 1.0
+"""The last request gets this time at least."""
 
 
 async def wait(
     engine: Engine, conversation_id: str, *, until: ConversationStatus, timeout: float | None
 ) -> Conversation:
-    """Ask for a conversation, with growing pauses, until it has a status.
+    """Request a conversation, with growing pauses, until it has a status.
+
+    Args:
+        engine: Sends the requests.
+        conversation_id: The id of the conversation.
+        until: The status to wait for.
+        timeout: Seconds to wait; None means no limit.
 
     Raises:
         InvalidArgumentError: There is no such status, or ``timeout`` is not a number of seconds.
-        ConversationNotReadyError: It has ended with another status, or the time is over.
-        NotFoundError: It is still missing half a minute after the first request.
+        ConversationNotReadyError: The conversation ended with another status, or ``timeout`` has passed.
+        NotFoundError: The conversation is still missing 30 seconds after the first request.
     """
     validate_choice("until", until, STATUSES)
     validate_optional(validate_seconds, "timeout", timeout)
-    call = endpoints.get_conversation(conversation_id)
+    request = endpoints.get_conversation(conversation_id)
     started = engine.clock()
     pause = _FIRST_PAUSE_SECS
     status: str | None = None
     while True:
         waited = engine.clock() - started
         try:
-            async with asyncio.timeout(max(timeout - waited, _LAST_LOOK_SECS) if timeout else None):
-                conversation = await engine.send(call)
+            async with asyncio.timeout(max(timeout - waited, _LAST_REQUEST_SECS) if timeout else None):
+                conversation = await engine.send(request)
         except NotFoundError:
-            # Right after a call ends, it can be missing for a moment.
             if engine.clock() - started > _MAY_BE_MISSING_SECS:
                 raise
         except TimeoutError:
@@ -64,7 +71,7 @@ async def wait(
         if timeout is not None and waited >= timeout:
             raise _not_ready(conversation_id, until, status, waited)
         await engine.sleep(pause if timeout is None else min(pause, timeout - waited))
-        pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECS)
+        pause = min(pause * _PAUSE_GROWTH, _MAX_PAUSE_SECS)
 
 
 def _not_ready(conversation_id: str, until: str, status: str | None, waited: float) -> ConversationNotReadyError:

@@ -1,4 +1,4 @@
-"""Watch for conversations that become final."""
+"""Watch for conversations that end."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("convai_async")
 _OVERLAP_SECS = 10 * 60
-_LONGEST_CALL_SECS = 24 * 60 * 60
+"""A conversation can appear in the list later than a newer one, by less than this time."""
+_MAX_CALL_SECS = 24 * 60 * 60
+"""A conversation that is not final after this time is not waited for."""
 
 
 class _Position(msgspec.Struct):
-    """How far a watch has got.
+    """The progress of a watch.
 
     Attributes:
-        agent_id: Whose conversations it watches; empty stands for all agents.
-        floor: Whatever started before this moment (unix seconds) has been given.
-        given: What started since then and has been given: when it started, by id.
+        agent_id: The agent whose conversations are watched; empty for all agents.
+        floor: All conversations that started before this time (unix seconds) have been returned.
+        given: The start (unix seconds) of each later conversation that has been returned, by id.
     """
 
     agent_id: str
@@ -43,11 +45,11 @@ class _Position(msgspec.Struct):
 
 
 class Watch:
-    """Conversations as they become final, each once; iterate over it.
+    """Returns each conversation once when it becomes final: an async iterator that does not end.
 
     Attributes:
-        token: How far it has got, up to the conversation that was given last. A watch that begins with it
-            goes on after that.
+        token: The progress up to the last conversation that was returned. A watch that is started with it continues
+            there.
     """
 
     def __init__(
@@ -55,12 +57,12 @@ class Watch:
     ) -> None:
         validate_seconds("interval", interval, positive=True)
         if since is not None and token is not None:
-            raise InvalidArgumentError("token", "and since both say where to begin: pass one of them")
-        validate_optional(validate_id, "agent_id", agent_id)  # an empty one would stand for all agents
+            raise InvalidArgumentError("token", "and since both set the start: pass one of them")
+        validate_optional(validate_id, "agent_id", agent_id)  # an empty id would mean all agents
         self._engine = engine
         self._interval = interval
         self._ready: deque[ConversationSummary] = deque()
-        self._look_at = engine.clock()
+        self._next_list_at = engine.clock()
         if token is not None:
             self._position = _read_token(token, agent_id or "")
         else:
@@ -69,7 +71,7 @@ class Watch:
 
     @property
     def token(self) -> str:
-        """Where a later watch can go on; text that holds the ids of conversations."""
+        """The progress as text, to continue later. It contains ids of conversations."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self._position)).decode()
 
     def __aiter__(self) -> Self:
@@ -84,54 +86,54 @@ class Watch:
         while True:
             try:
                 if not self._ready:
-                    await self._look()
+                    await self._read_list()
                 while self._ready:
                     conversation = await self._fetch(self._ready[0])
-                    self._note(self._ready.popleft())
+                    self._mark_returned(self._ready.popleft())
                     if conversation is not None:
                         return conversation
             except ConvAIError as error:
                 if not error.retryable:
                     raise
-                self._ready.rotate(-1)  # the others need not wait for the one that fails
-                _logger.warning("watching goes on in %g s: %s", self._interval, error)
+                self._ready.rotate(-1)  # continue with the others
+                _logger.warning("the watch continues in %g s: %s", self._interval, error)
                 await self._engine.sleep(self._interval)
-                self._look_at = self._engine.clock()
+                self._next_list_at = self._engine.clock()
 
-    async def _look(self) -> None:
-        """Wait until it is time, read the list, and note what has become final."""
-        pause = self._look_at - self._engine.clock()
+    async def _read_list(self) -> None:
+        """Wait for the next interval, read the list, and queue the conversations that have become final."""
+        pause = self._next_list_at - self._engine.clock()
         if pause > 0:
             await self._engine.sleep(pause)
         summaries = [summary async for summary in self._list()]
         fresh = [each for each in summaries if each.conversation_id not in self._position.given]
         self._ready.extend(each for each in reversed(fresh) if each.status in FINAL_STATUSES)
         self._raise_floor(summaries)
-        self._look_at = self._engine.clock() + self._interval
+        self._next_list_at = self._engine.clock() + self._interval
 
     def _list(self) -> Paginator[ConversationSummary]:
-        call = endpoints.list_conversations(
+        request = endpoints.list_conversations(
             agent_id=self._position.agent_id or None, call_start_after_unix=max(self._position.floor - 1, 0)
         )
-        return Paginator(self._engine.send, call)
+        return Paginator(self._engine.send, request)
 
     async def _fetch(self, summary: ConversationSummary) -> Conversation | None:
         try:
             return await self._engine.send(endpoints.get_conversation(summary.conversation_id))
         except NotFoundError:
-            return None  # deleted in between
+            return None  # it was deleted meanwhile
         except ConvAIError as error:
             if error.retryable or isinstance(error, AuthenticationError):
                 raise
-            _logger.exception("a conversation that cannot be had is left out: %s", one_line(summary.conversation_id))
+            _logger.exception("a conversation that cannot be fetched is skipped: %s", one_line(summary.conversation_id))
             return None
 
-    def _note(self, summary: ConversationSummary) -> None:
+    def _mark_returned(self, summary: ConversationSummary) -> None:
         self._position.given[summary.conversation_id] = summary.start_time_unix_secs or self._position.floor
 
     def _raise_floor(self, summaries: list[ConversationSummary]) -> None:
-        """Forget what lies so far back that nothing of it can become final any more."""
-        # A start that cannot be, in the future, would put the floor above all that is to come.
+        """Forget conversations that are so old that none from their time can become final any more."""
+        # A start in the future would put the floor above all conversations to come.
         latest = latest_start(time.time())
         starts = {
             each.conversation_id: start
@@ -142,7 +144,7 @@ class Watch:
             return
         newest = max(starts.values())
         waiting = [start for each, start in starts.items() if each not in self._position.given]
-        possible = [start for start in waiting if start > newest - _LONGEST_CALL_SECS]
+        possible = [start for start in waiting if start > newest - _MAX_CALL_SECS]
         floor = max(self._position.floor, min([newest - _OVERLAP_SECS, *possible]))
         given = {each: start for each, start in self._position.given.items() if start >= floor}
         self._position = _Position(self._position.agent_id, floor, given)

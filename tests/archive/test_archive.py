@@ -83,7 +83,7 @@ def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
-def test_a_new_archive_is_empty_and_its_owner_s_only(archive: Archive, path: Path) -> None:
+def test_new_archive_is_empty_and_readable_by_its_owner_only(archive: Archive, path: Path) -> None:
     status = archive.status()
     assert (status.conversations, status.turns, status.failures, status.source) == (0, 0, 0, SOURCE)
     assert (status.oldest_unix_secs, status.newest_unix_secs) == (None, None)
@@ -98,12 +98,12 @@ def test_storing_again_replaces_the_conversation_and_its_turns(writer: ArchiveWr
     assert rows(path, "SELECT count(*) FROM conversations") == [(1,)]
 
 
-def test_the_last_of_a_batch_holds(writer: ArchiveWriter, archive: Archive) -> None:
+def test_last_update_of_a_conversation_in_a_batch_wins(writer: ArchiveWriter, archive: Archive) -> None:
     writer.store([build_update("conv_1", status="processing"), build_update("conv_1", status="done")])
     assert archive.get("conv_1").status == "done"
 
 
-def test_a_batch_is_written_whole_or_not_at_all(writer: ArchiveWriter, archive: Archive) -> None:
+def test_batch_with_an_invalid_row_is_not_written(writer: ArchiveWriter, archive: Archive) -> None:
     bad = msgspec.structs.replace(build_update("conv_2"), row=build_update("conv_2").row | {"raw": None})
     with pytest.raises(ArchiveError, match="NOT NULL"):
         writer.store([build_update("conv_1", "a"), bad], [Window(0, 10)])
@@ -112,14 +112,14 @@ def test_a_batch_is_written_whole_or_not_at_all(writer: ArchiveWriter, archive: 
     assert archive.status().windows == []
 
 
-def test_done_and_failed_are_final_and_nothing_else(writer: ArchiveWriter, archive: Archive) -> None:
+def test_only_done_and_failed_are_final(writer: ArchiveWriter, archive: Archive) -> None:
     statuses = ["done", "failed", "processing", "in-progress", "initiated", "archived"]
     writer.store([build_update(status, status=status) for status in statuses])
     assert {each.conversation_id for each in writer.unfinished(ALL)} == set(statuses) - {"done", "failed"}
     assert archive.status().final == 2
 
 
-def test_unchanged_is_what_is_final_and_looks_in_the_list_as_before(writer: ArchiveWriter) -> None:
+def test_unchanged_returns_final_conversations_whose_list_entry_is_the_same(writer: ArchiveWriter) -> None:
     writer.store(
         [
             build_update("conv_1"),
@@ -139,7 +139,7 @@ def test_unchanged_is_what_is_final_and_looks_in_the_list_as_before(writer: Arch
     assert writer.unchanged(lines) == {"conv_1"}
 
 
-def test_line_of_the_list_is_compared_by_what_it_says(writer: ArchiveWriter) -> None:
+def test_list_entries_are_compared_by_their_values(writer: ArchiveWriter) -> None:
     same = [
         b'{"rating":5,"status":"done","conversation_id":"%s"}',
         b'{ "conversation_id": "%s", "rating": 5.0, "x": null, "tags": [], "status": "done"}',
@@ -157,7 +157,7 @@ def test_line_of_the_list_is_compared_by_what_it_says(writer: ArchiveWriter) -> 
     assert writer.unchanged(summaries) == {"conv_0", "conv_1"}
 
 
-def test_conversation_whose_line_of_the_list_cannot_be_read_is_fetched_again(writer: ArchiveWriter) -> None:
+def test_conversation_with_an_unreadable_list_entry_is_fetched_again(writer: ArchiveWriter) -> None:
     writer.store([build_update("conv_1", status="processing"), Failure("conv_2", "down", 1)])
     writer.store([Failure("line:1", "no id", 0, "list")])
     writer._connection.execute(
@@ -167,9 +167,7 @@ def test_conversation_whose_line_of_the_list_cannot_be_read_is_fetched_again(wri
     assert sorted(each.conversation_id for each in writer.unfinished(ALL)) == ["conv_1", "conv_2"]
 
 
-def test_line_of_the_list_that_could_not_be_read_is_shown_among_the_failures(
-    writer: ArchiveWriter, archive: Archive
-) -> None:
+def test_unreadable_list_entry_is_in_failures(writer: ArchiveWriter, archive: Archive) -> None:
     writer.store([Failure("line:1", "no id", 0, "list")])
     assert archive.failures() == [Failure("line:1", "no id", 0, "list")]
     assert archive.status().failures == 1
@@ -187,7 +185,7 @@ def test_line_of_the_list_that_could_not_be_read_is_shown_among_the_failures(
         b'{"conversation_id": "conv_1", "title": "a\nb"}',
     ],
 )
-def test_document_that_is_not_strictly_json_is_read_and_kept_as_it_is(
+def test_document_that_is_not_strict_json_is_decoded_and_kept_byte_for_byte(
     writer: ArchiveWriter, archive: Archive, raw: bytes
 ) -> None:
     assert is_document_of("conv_1", raw)
@@ -199,9 +197,7 @@ def test_document_that_is_not_strictly_json_is_read_and_kept_as_it_is(
     assert row["decode_error"] is None
 
 
-def test_document_that_does_not_fit_but_names_the_conversation_is_kept_with_the_reason(
-    writer: ArchiveWriter, archive: Archive
-) -> None:
+def test_document_that_does_not_decode_is_kept_with_the_reason(writer: ArchiveWriter, archive: Archive) -> None:
     raw = b'\xef\xbb\xbf{"conversation_id": "conv_1", "transcript": 5}'
     assert is_document_of("conv_1", raw)
     writer.store([decode_update(line_of("conv_1"), raw)])
@@ -219,7 +215,7 @@ def test_document_without_the_conversation_id_is_refused(raw: bytes) -> None:
     assert not is_document_of("conv_1", raw)
 
 
-def test_newest_are_those_that_started_last_and_are_not_deleted(writer: ArchiveWriter) -> None:
+def test_newest_returns_conversations_that_started_last_and_are_not_deleted(writer: ArchiveWriter) -> None:
     starts = {"old": 10, "new": 900, "in milliseconds": 900_000_000, "deleted": 950, "before time": -5}
     writer.store([build_update(each, start=start) for each, start in starts.items()])
     writer.store([DeletionUpdate("deleted")])
@@ -227,7 +223,7 @@ def test_newest_are_those_that_started_last_and_are_not_deleted(writer: ArchiveW
     assert writer.newest(10) == ["new", "old", "in milliseconds", "before time"]
 
 
-def test_scope_bounds_what_is_looked_at_by_start_and_agent(writer: ArchiveWriter) -> None:
+def test_scope_selects_conversations_by_start_and_agent(writer: ArchiveWriter) -> None:
     for start in (9, 10, 19, 20):
         for agent in ("agent_1", "agent_2"):
             name = f"{start} {agent}"
@@ -275,7 +271,7 @@ def test_threads_take_turns_with_the_connection(writer: ArchiveWriter) -> None:
         thread.join()
 
 
-def test_a_success_forgets_the_failure(writer: ArchiveWriter, archive: Archive) -> None:
+def test_successful_fetch_clears_the_failure(writer: ArchiveWriter, archive: Archive) -> None:
     writer.store([Failure("conv_1", "down", 3, summary=summary("conv_1", agent_name="Ann"))])
     writer.store([Failure("conv_1", "still down", 2), Failure("conv_1", "no disk", 1, "audio")])
     assert archive.failures() == [Failure("conv_1", "no disk", 1, "audio"), Failure("conv_1", "still down", 5)]
@@ -286,14 +282,14 @@ def test_a_success_forgets_the_failure(writer: ArchiveWriter, archive: Archive) 
     assert archive.failures() == []
 
 
-def test_an_odd_id_is_only_data(writer: ArchiveWriter, archive: Archive) -> None:
+def test_id_with_sql_in_it_is_only_data(writer: ArchiveWriter, archive: Archive) -> None:
     odd = "x'); DROP TABLE turns; --"
     writer.store([build_update(odd, "a")])
     assert writer.unchanged([line_of(odd)]) == {odd}
     assert archive.get(odd).conversation_id == odd
 
 
-def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
+def test_written_conversations_are_there_after_reopening(path: Path) -> None:
     with ArchiveWriter(path, SOURCE) as writer:
         writer.store([build_update("conv_1", "a")], [Window(5, 9)])
     with ArchiveWriter(path, SOURCE) as again:
@@ -303,9 +299,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
     assert {each.name for each in path.parent.iterdir()} == {"calls.db", "calls.db.lock"}
 
 
-def test_windows_are_kept_for_each_agent_and_those_of_all_count_for_each(
-    writer: ArchiveWriter, archive: Archive
-) -> None:
+def test_windows_of_all_agents_count_for_each_agent(writer: ArchiveWriter, archive: Archive) -> None:
     writer.store([], [Window(10, 20), Window(20, 30)])
     writer.store([], [Window(30, 40)], agent_id="agent_1")
     assert writer.windows("") == [Window(10, 30)]
@@ -314,7 +308,7 @@ def test_windows_are_kept_for_each_agent_and_those_of_all_count_for_each(
     assert archive.status().windows == [Window(10, 30)]
 
 
-def test_runs_are_noted(writer: ArchiveWriter, archive: Archive) -> None:
+def test_run_is_recorded_with_its_report(writer: ArchiveWriter, archive: Archive) -> None:
     run = writer.begin_run()
     last = archive.status().last_run
     assert last is not None
@@ -332,14 +326,14 @@ def test_status_shows_the_error_that_ended_the_last_run(writer: ArchiveWriter, a
     assert (last.report, last.error) == ({"fetched": 1}, "the API key is not accepted")
 
 
-def test_a_reader_cannot_write_and_is_not_stopped_by_a_writer(writer: ArchiveWriter, archive: Archive) -> None:
+def test_reader_cannot_write_and_is_not_blocked_by_a_writer(writer: ArchiveWriter, archive: Archive) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         archive._connection.execute("DELETE FROM turns")
     writer.store([build_update("conv_1", "a")])
     assert archive.status().conversations == 1
 
 
-def test_a_second_writer_is_refused_until_the_first_is_done(path: Path) -> None:
+def test_second_exclusive_writer_is_refused_until_the_first_is_closed(path: Path) -> None:
     with (
         ArchiveWriter(path, SOURCE),
         pytest.raises(ArchiveBusyError, match=r"another process is writing to .*: wait for it, or stop it"),
@@ -348,7 +342,9 @@ def test_a_second_writer_is_refused_until_the_first_is_done(path: Path) -> None:
     ArchiveWriter(path, SOURCE).close()
 
 
-def test_what_the_service_has_no_more_is_marked_or_removed(writer: ArchiveWriter, archive: Archive, path: Path) -> None:
+def test_conversation_deleted_at_the_service_is_marked_or_removed(
+    writer: ArchiveWriter, archive: Archive, path: Path
+) -> None:
     recording = path.parent / "audio" / "a.mp3"
     recording.parent.mkdir()
     recording.write_bytes(b"ID3")
@@ -373,7 +369,7 @@ def test_what_the_service_has_no_more_is_marked_or_removed(writer: ArchiveWriter
     assert archive.status().deleted == 0
 
 
-def test_what_is_forgotten_leaves_no_trace_in_the_files(writer: ArchiveWriter, archive: Archive, path: Path) -> None:
+def test_removed_conversation_leaves_no_bytes_in_the_files(writer: ArchiveWriter, archive: Archive, path: Path) -> None:
     writer.store([build_update("conv_1", "my secret hamster"), build_update("conv_2", "something else")])
     archive.close()
     assert writer.forget(["conv_1", "conv_3"]) == 1
@@ -383,7 +379,7 @@ def test_what_is_forgotten_leaves_no_trace_in_the_files(writer: ArchiveWriter, a
     assert b"hamster" not in left
 
 
-def test_recordings_that_are_missing_are_known(writer: ArchiveWriter, path: Path) -> None:
+def test_without_audio_returns_conversations_whose_recording_is_not_on_disk(writer: ArchiveWriter, path: Path) -> None:
     there, removed = path.parent / "audio" / "a.mp3", path.parent / "audio" / "b.mp3"
     there.parent.mkdir()
     there.write_bytes(b"ID3")
@@ -404,9 +400,7 @@ def test_recordings_that_are_missing_are_known(writer: ArchiveWriter, path: Path
     assert writer.without_audio(Scope(Window(0, None), "agent_2"), ask_again_since=90) == []
 
 
-def test_another_conversation_than_was_asked_for_is_a_failure_and_replaces_nothing(
-    writer: ArchiveWriter, path: Path
-) -> None:
+def test_reply_of_another_conversation_is_a_failure_and_replaces_nothing(writer: ArchiveWriter, path: Path) -> None:
     raw = msgspec.json.encode({"conversation_id": "conv_9", "transcript": [{"role": "user", "message": "hi"}]})
     writer.store([build_update("conv_1", "own")])
     writer.store([decode_update(summary("conv_1"), raw)])
@@ -416,14 +410,14 @@ def test_another_conversation_than_was_asked_for_is_a_failure_and_replaces_nothi
     ]
 
 
-def test_a_number_that_no_column_can_hold_is_left_to_the_json(writer: ArchiveWriter, path: Path) -> None:
+def test_number_too_large_for_sqlite_is_null_in_its_column(writer: ArchiveWriter, path: Path) -> None:
     raw = msgspec.json.encode({"conversation_id": "conv_1", "metadata": {"cost": 2**63, "call_duration_secs": 7}})
     writer.store([decode_update(summary("conv_1", message_count=2**70), raw), build_update("conv_2")])
     assert rows(path, "SELECT cost, call_duration_secs, message_count FROM conversations LIMIT 1") == [(None, 7, None)]
     assert rows(path, "SELECT raw FROM conversations LIMIT 1") == [(raw,)]
 
 
-def test_odd_text_and_numbers_arrive_in_their_columns(writer: ArchiveWriter, path: Path) -> None:
+def test_special_characters_and_large_numbers_are_stored_in_their_columns(writer: ArchiveWriter, path: Path) -> None:
     said = ["a\x00b", "é🙂\u2028", "", 'quo"te\\', "\\u0000"]
     writer.store([build_update("conv_1", *said), build_update("conv_2", "plain", "")])
     giant = b'{"conversation_id": "conv_3", "transcript": [{"role": "user", "time_in_call_secs": 9999999999999999999}]}'
@@ -433,7 +427,7 @@ def test_odd_text_and_numbers_arrive_in_their_columns(writer: ArchiveWriter, pat
     assert rows(path, "SELECT message FROM turns WHERE conversation_id = 'conv_2'") == [("plain",), ("",)]
 
 
-def test_what_failed_although_it_was_here_is_looked_at_again(writer: ArchiveWriter, archive: Archive) -> None:
+def test_stored_conversation_with_a_failure_is_fetched_again(writer: ArchiveWriter, archive: Archive) -> None:
     writer.store([build_update("conv_1")])
     writer.store([Failure("conv_1", "down", 1, summary=summary("conv_1", rating=3))])
     assert [each.conversation_id for each in writer.unfinished(ALL)] == ["conv_1"]
@@ -451,29 +445,29 @@ class TestReading:
             ]
         )
 
-    def test_conversations_come_typed_from_old_to_new(self, archive: Archive) -> None:
+    def test_conversations_are_decoded_and_sorted_oldest_first(self, archive: Archive) -> None:
         assert [each.conversation_id for each in archive.conversations()] == ["conv_1", "conv_2", "conv_3"]
         assert [each.conversation_id for each in archive.conversations(agent_id="agent_1", since=200)] == ["conv_2"]
         assert [each.conversation_id for each in archive.conversations(until=200)] == ["conv_1"]
 
-    def test_bounds_are_dates_and_datetimes_too_as_in_a_harvest(self, archive: Archive) -> None:
+    def test_bounds_can_be_dates_and_datetimes(self, archive: Archive) -> None:
         at = datetime.fromtimestamp(200, UTC)
         assert [each.conversation_id for each in archive.conversations(since=at)] == ["conv_2", "conv_3"]
         assert [each.conversation_id for each in archive.conversations(until=at)] == ["conv_1"]
         assert list(archive.conversations(since=date(1970, 1, 2))) == []
 
     @pytest.mark.parametrize("bound", ["2026-05-01", datetime(2026, 5, 1)])  # noqa: DTZ001
-    def test_bounds_that_are_no_moments_are_refused_by_name(self, archive: Archive, bound: Any) -> None:
+    def test_bound_that_is_not_a_moment_is_refused_by_name(self, archive: Archive, bound: Any) -> None:
         with pytest.raises(InvalidArgumentError, match=r"^since: "):
             list(archive.conversations(since=bound))
 
-    def test_one_conversation_comes_by_its_id(self, archive: Archive) -> None:
+    def test_get_returns_a_conversation_by_its_id(self, archive: Archive) -> None:
         assert archive.get("conv_1").transcript[0].message == "I want a refund, please"
         assert archive.get_raw("conv_4") == b'{"odd": 1}'
         with pytest.raises(ArchiveError, match="has no conversation 'conv_9'"):
             archive.get("conv_9")
 
-    def test_records_have_everything(self, archive: Archive) -> None:
+    def test_records_include_undecodable_conversations_and_list_entries(self, archive: Archive) -> None:
         records = list(archive.records())
         assert [record.conversation_id for record in records] == ["conv_1", "conv_2", "conv_3", "conv_4"]
         assert records[3].raw == b'{"odd": 1}'
@@ -497,21 +491,21 @@ class TestReading:
             ('refund "…" 🙂 ***', ["conv_2", "conv_1"]),
         ],
     )
-    def test_search_finds_words_whatever_is_typed(self, archive: Archive, text: str, found: list[str]) -> None:
+    def test_search_finds_words_for_any_text(self, archive: Archive, text: str, found: list[str]) -> None:
         assert [hit.conversation_id for hit in archive.search(text)] == found
 
-    def test_search_says_who_said_it_and_when(self, archive: Archive) -> None:
+    def test_search_hit_has_role_message_and_time(self, archive: Archive) -> None:
         (hit,) = archive.search("teapot")
         assert (hit.role, hit.message, hit.position) == ("user", "No refund for the teapot", 0)
         assert (hit.start_time_unix_secs, hit.agent_id) == (200, "agent_1")
 
-    def test_search_is_bounded_by_agent_date_and_number(self, archive: Archive) -> None:
+    def test_search_is_limited_by_agent_date_and_number(self, archive: Archive) -> None:
         assert [hit.conversation_id for hit in archive.search("refund*", agent_id="agent_2")] == ["conv_3"]
         assert [hit.conversation_id for hit in archive.search("refund*", since=150, until=300)] == ["conv_2"]
         assert len(list(archive.search("refund*", limit=1))) == 1
 
     @pytest.mark.parametrize("text", ["", "  ", '""', "***", "-"])
-    def test_a_search_without_a_word_is_refused(self, archive: Archive, text: str) -> None:
+    def test_search_without_a_word_is_refused(self, archive: Archive, text: str) -> None:
         with pytest.raises(InvalidArgumentError, match=r"^text: holds no word"):
             list(archive.search(text))
 
@@ -527,15 +521,17 @@ class TestReading:
             ("until", {"text": "a", "until": -(2**64)}),
         ],
     )
-    def test_what_sqlite_cannot_take_is_refused_by_name(self, archive: Archive, parameter: str, arguments: Any) -> None:
+    def test_argument_that_sqlite_cannot_take_is_refused_by_name(
+        self, archive: Archive, parameter: str, arguments: Any
+    ) -> None:
         with pytest.raises(InvalidArgumentError, match=f"^{parameter}: "):
             list(archive.search(**arguments))
 
-    def test_an_id_that_is_no_text_is_refused_by_name(self, archive: Archive) -> None:
+    def test_id_that_is_not_valid_text_is_refused_by_name(self, archive: Archive) -> None:
         with pytest.raises(InvalidArgumentError, match=r"^conversation_id: "):
             archive.get_raw("\udcff")
 
-    def test_what_was_replaced_is_not_found_any_more(self, writer: ArchiveWriter, archive: Archive) -> None:
+    def test_replaced_message_is_not_found(self, writer: ArchiveWriter, archive: Archive) -> None:
         writer.store([build_update("conv_2", "A kettle", start=200)])
         assert [hit.conversation_id for hit in archive.search("teapot")] == []
         assert [hit.conversation_id for hit in archive.search("kettle")] == ["conv_2"]
@@ -546,7 +542,7 @@ OPEN: list[Callable[[Path], object]] = [lambda path: ArchiveWriter(path, SOURCE)
 
 @pytest.mark.parametrize("make", OPEN)
 @pytest.mark.parametrize("content", [b"my thesis", b"x" * 10_000, b"SQLite format 3\x00 not really"])
-def test_a_file_of_another_kind_is_refused_and_left_as_it_was(path: Path, content: bytes, make: Any) -> None:
+def test_file_that_is_not_a_database_is_refused_and_not_changed(path: Path, content: bytes, make: Any) -> None:
     path.write_bytes(content)
     with pytest.raises(ArchiveError, match=r"is not a convai archive: name another file"):
         make(path)
@@ -555,7 +551,7 @@ def test_a_file_of_another_kind_is_refused_and_left_as_it_was(path: Path, conten
 
 
 @pytest.mark.parametrize("make", OPEN)
-def test_a_database_of_another_program_is_refused_and_left_as_it_was(path: Path, make: Any) -> None:
+def test_database_of_another_program_is_refused_and_not_changed(path: Path, make: Any) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE mine (a)")
     connection.commit()
@@ -568,14 +564,14 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_was(path: Path,
 
 
 @pytest.mark.parametrize("make", OPEN)
-def test_an_archive_of_a_newer_version_is_refused_with_what_to_do(writer: ArchiveWriter, path: Path, make: Any) -> None:
+def test_archive_of_a_newer_version_is_refused_with_advice(writer: ArchiveWriter, path: Path, make: Any) -> None:
     writer._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     writer.close()
     with pytest.raises(ArchiveError, match="pip install -U convai-async"):
         make(path)
 
 
-def test_an_archive_of_another_source_is_refused_unless_it_is_empty(path: Path) -> None:
+def test_archive_of_another_source_is_refused_unless_it_is_empty(path: Path) -> None:
     ArchiveWriter(path, "https://wrong.example").close()
     with ArchiveWriter(path, SOURCE) as writer:
         writer.store([build_update("conv_1")])
@@ -583,7 +579,7 @@ def test_an_archive_of_another_source_is_refused_unless_it_is_empty(path: Path) 
         ArchiveWriter(path, "https://other.example")
 
 
-def test_odd_paths_are_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_invalid_paths_are_refused_with_advice(tmp_path: Path) -> None:
     for make in OPEN:
         with pytest.raises(ArchiveError, match=r"is a folder: name a file in it"):
             make(tmp_path)
@@ -595,7 +591,7 @@ def test_odd_paths_are_refused_with_what_to_do(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_is_named_with_the_reason(tmp_path: Path) -> None:
+def test_unwritable_file_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "loop.db").symlink_to("loop.db")
     with pytest.raises(ArchiveError, match=r"loop\.db' cannot be written: .*symbolic links"):
         ArchiveWriter(tmp_path / "loop.db", SOURCE)

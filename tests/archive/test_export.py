@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from archives import import_file
 from backports import zstd
 
 from convai_async.archive import Archive, ArchiveError, store_conversation
-from convai_async.archive._export import export, import_jsonl
-from convai_async.archive._files import new_file
+from convai_async.archive._files import create_file
 from convai_async.archive._records import DeletionUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import ConfigurationError, InvalidArgumentError
@@ -76,16 +76,14 @@ def dump(path: Path) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
-def test_what_is_exported_and_imported_is_the_same_archive(
-    archive: Archive, path: Path, tmp_path: Path, suffix: str
-) -> None:
+def test_import_of_an_export_gives_the_same_archive(archive: Archive, path: Path, tmp_path: Path, suffix: str) -> None:
     seen: list[int] = []
     exported = tmp_path / f"calls.jsonl{suffix}"
-    assert export(archive, exported, progress=seen.append) == 36
+    assert archive.export(exported, progress=seen.append) == 36
     copy = tmp_path / "copy.db"
-    assert import_jsonl(copy, exported, progress=seen.append) == 36
+    assert import_file(copy, exported, progress=seen.append) == 36
     assert dump(copy) == dump(path)
-    assert import_jsonl(copy, exported) == 36, "once more changes nothing"
+    assert import_file(copy, exported) == 36, "once more changes nothing"
     assert dump(copy) == dump(path)
     assert stat.S_IMODE(exported.stat().st_mode) == 0o600
 
@@ -94,9 +92,9 @@ def test_export_and_import_keep_that_a_webhook_stored_a_conversation(tmp_path: P
     path, copy = tmp_path / "hooks.db", tmp_path / "copy.db"
     store_conversation(path, Conversation(conversation_id="conv_1", status="done"), source=SOURCE, event_timestamp=7)
     with Archive.open(path) as archive:
-        export(archive, tmp_path / "calls.jsonl")
-        export(archive, tmp_path / "calls.parquet")
-    import_jsonl(copy, tmp_path / "calls.jsonl")
+        archive.export(tmp_path / "calls.jsonl")
+        archive.export(tmp_path / "calls.parquet")
+    import_file(copy, tmp_path / "calls.jsonl")
     assert dump(copy) == dump(path)
     with Archive.open(copy) as archive:
         (record,) = archive.records()
@@ -109,16 +107,16 @@ def test_import_reads_list_entries_that_older_versions_exported_as_listed(tmp_pa
     with ArchiveWriter(tmp_path / "calls.db", SOURCE) as writer:
         writer.store([decode_update(line, b'{"conversation_id": "conv_1"}')])
     with Archive.open(tmp_path / "calls.db") as archive:
-        export(archive, tmp_path / "calls.jsonl")
+        archive.export(tmp_path / "calls.jsonl")
     older = tmp_path / "older.jsonl"
     older.write_bytes((tmp_path / "calls.jsonl").read_bytes().replace(b'"summary_json":', b'"listed":'))
     assert b'"listed":' in older.read_bytes()
-    import_jsonl(tmp_path / "copy.db", older)
+    import_file(tmp_path / "copy.db", older)
     assert dump(tmp_path / "copy.db") == dump(tmp_path / "calls.db")
 
 
-def test_a_line_holds_the_service_s_json(archive: Archive, tmp_path: Path) -> None:
-    export(archive, tmp_path / "calls.jsonl")
+def test_exported_line_holds_the_json_of_the_service(archive: Archive, tmp_path: Path) -> None:
+    archive.export(tmp_path / "calls.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
     by_id = {line["conversation_id"]: line for line in lines}
     assert by_id["conv_exact"]["conversation"]["a"] == "é"
@@ -127,21 +125,21 @@ def test_a_line_holds_the_service_s_json(archive: Archive, tmp_path: Path) -> No
     assert "raw_base64" in by_id["conv_broken"]
 
 
-def test_only_what_was_chosen_is_exported(archive: Archive, tmp_path: Path) -> None:
+def test_filters_select_the_exported_conversations(archive: Archive, tmp_path: Path) -> None:
     everything = list(archive.conversations())
     agent = next(each.agent_id for each in everything if each.agent_id)
-    count = export(archive, tmp_path / "a.jsonl", agent_id=agent)
+    count = archive.export(tmp_path / "a.jsonl", agent_id=agent)
     assert count == sum(each.agent_id == agent for each in everything) < 36
-    assert export(archive, tmp_path / "b.csv", agent_id=agent, until=0) == 0
+    assert archive.export(tmp_path / "b.csv", agent_id=agent, until=0) == 0
     assert (tmp_path / "b.csv").read_text() == ""
-    assert export(archive, tmp_path / "c.jsonl", until=0) == len(ODD), "those without a start are in every range"
+    assert archive.export(tmp_path / "c.jsonl", until=0) == len(ODD), "those without a start are in every range"
 
 
 @pytest.mark.parametrize("table", ["conversations", "turns", "tool_calls"])
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
-def test_csv_has_a_table_s_rows(archive: Archive, path: Path, tmp_path: Path, table: Any, suffix: str) -> None:
+def test_csv_holds_all_rows_of_a_table(archive: Archive, path: Path, tmp_path: Path, table: Any, suffix: str) -> None:
     file = tmp_path / f"t.csv{suffix}"
-    count = export(archive, file, table=table)
+    count = archive.export(file, table=table)
     content = file.read_bytes()
     if suffix:
         content = {".gz": gzip.decompress, ".zst": zstd.decompress}[suffix](content)
@@ -157,21 +155,21 @@ def test_csv_has_a_table_s_rows(archive: Archive, path: Path, tmp_path: Path, ta
         assert {row["message"] for row in rows} == said
 
 
-def test_csv_runs_nothing_in_a_spreadsheet(path: Path, tmp_path: Path) -> None:
+def test_csv_escapes_formulas(path: Path, tmp_path: Path) -> None:
     said = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "plain = text"]
     turns = [{"role": "user", "message": message} for message in said]
     raw = json.dumps({"conversation_id": "conv_x", "metadata": {"start_time_unix_secs": 1}, "transcript": turns})
     with ArchiveWriter(path, SOURCE) as writer:
         writer.store([decode_update(ConversationSummary(conversation_id="conv_x"), raw.encode())])
     with Archive.open(path) as archive:
-        export(archive, tmp_path / "t.csv", table="turns", until=2)
+        archive.export(tmp_path / "t.csv", table="turns", until=2)
     with (tmp_path / "t.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["message"] for row in rows] == [*(f"'{text}" for text in said[:5]), said[5]]
 
 
 def test_parquet_has_typed_columns_and_nested_turns(archive: Archive, tmp_path: Path) -> None:
-    assert export(archive, tmp_path / "calls.parquet") == 36
+    assert archive.export(tmp_path / "calls.parquet") == 36
     table = pq.read_table(tmp_path / "calls.parquet")
     assert table.num_rows == 36
     rows = {row["conversation_id"]: row for row in table.to_pylist()}
@@ -188,7 +186,7 @@ def test_parquet_has_typed_columns_and_nested_turns(archive: Archive, tmp_path: 
 
 
 def test_parquet_can_be_partitioned_by_day(archive: Archive, tmp_path: Path) -> None:
-    assert export(archive, tmp_path / "calls.parquet", partition=True) == 36
+    assert archive.export(tmp_path / "calls.parquet", partition=True) == 36
     dataset = ds.dataset(tmp_path / "calls.parquet", partitioning="hive")
     table = dataset.to_table(columns=["conversation_id", "start_time_unix_secs", "date"])
     assert table.num_rows == 36
@@ -209,19 +207,21 @@ def test_parquet_can_be_partitioned_by_day(archive: Archive, tmp_path: Path) -> 
         ("calls.csv", {"partition": True}, "partition", "goes with .parquet only"),
     ],
 )
-def test_senseless_exports_are_refused_by_name(
+def test_invalid_export_arguments_are_refused_by_name(
     archive: Archive, tmp_path: Path, name: str, options: Any, parameter: str, problem: str
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{parameter}: .*{problem}"):
-        export(archive, tmp_path / name, **options)
+        archive.export(tmp_path / name, **options)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv.gz", "a.parquet"])
-def test_nothing_is_overwritten_and_a_failed_export_leaves_nothing(archive: Archive, tmp_path: Path, name: str) -> None:
+def test_existing_file_is_not_overwritten_and_failed_export_leaves_no_file(
+    archive: Archive, tmp_path: Path, name: str
+) -> None:
     taken = tmp_path / name
     taken.write_bytes(b"precious")
     with pytest.raises(InvalidArgumentError, match=r"^destination: .*exists already"):
-        export(archive, taken)
+        archive.export(taken)
     assert taken.read_bytes() == b"precious"
     taken.unlink()
     before = set(tmp_path.iterdir())
@@ -230,7 +230,7 @@ def test_nothing_is_overwritten_and_a_failed_export_leaves_nothing(archive: Arch
     archive._connection.execute("DROP TABLE audio")
     archive._connection.execute("ALTER TABLE conversations RENAME TO lost")
     with pytest.raises(ArchiveError):
-        export(archive, taken)
+        archive.export(taken)
     assert set(tmp_path.iterdir()) == before
     archive._connection.rollback()
 
@@ -250,18 +250,20 @@ def test_nothing_is_overwritten_and_a_failed_export_leaves_nothing(archive: Arch
         ),
     ],
 )
-def test_a_file_that_is_none_of_ours_is_refused_with_the_line(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_file_that_was_not_exported_is_refused_with_the_line_number(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
     file = tmp_path / "a.jsonl"
     file.write_bytes(content)
     with pytest.raises(ArchiveError, match=problem):
-        import_jsonl(tmp_path / "copy.db", file)
+        import_file(tmp_path / "copy.db", file)
 
 
 @pytest.mark.parametrize(
     ("module", "name", "extra"),
     [("pyarrow", "a.parquet", "parquet"), ("backports.zstd", "a.jsonl.zst", "zstd")],
 )
-def test_an_extra_that_is_missing_is_named(
+def test_missing_extra_is_named(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, name: str, extra: str
 ) -> None:
     monkeypatch.delitem(sys.modules, "convai_async.archive._parquet", raising=False)
@@ -270,15 +272,15 @@ def test_an_extra_that_is_missing_is_named(
     if extra == "zstd":
         monkeypatch.delattr("backports.zstd", raising=False)
     with pytest.raises(ConfigurationError, match=rf"pip install 'convai-async\[{extra}\]'"):
-        export(archive, tmp_path / name)
+        archive.export(tmp_path / name)
     assert not (tmp_path / name).exists()
 
 
-def test_a_file_that_appears_while_another_is_written_is_not_replaced(tmp_path: Path) -> None:
+def test_file_that_appears_during_an_export_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
 
     def write() -> None:
-        with new_file(path) as file:
+        with create_file(path) as file:
             file.write(b"mine")
             path.write_bytes(b"precious")
 

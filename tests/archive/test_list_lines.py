@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archives import import_file
+
 from convai_async.archive import Archive
-from convai_async.archive._export import export, import_jsonl
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import decode_update
 from convai_async.archive._windows import Window
@@ -19,7 +20,7 @@ PLAIN = b'{"conversation_id":  "plain", "new_field": 1.50, "status": "done", "ca
 BROKEN = b'{"conversation_id": "broken", "new_field": NaN,\n "agent_name": "\xff", "status": "done"}'
 
 
-def test_archive_keeps_each_line_of_the_list_byte_for_byte(tmp_path: Path) -> None:
+def test_list_entries_are_kept_byte_for_byte(tmp_path: Path) -> None:
     page = list_conversations().decode(b'{"conversations": [%s, %s]}' % (PLAIN, BROKEN))
     path = tmp_path / "calls.db"
     with ArchiveWriter(path, "sandbox:1") as writer:
@@ -34,8 +35,8 @@ def test_archive_keeps_each_line_of_the_list_byte_for_byte(tmp_path: Path) -> No
             "plain": PLAIN,
             "broken": BROKEN,
         }
-        export(archive, tmp_path / "calls.jsonl")
-    import_jsonl(tmp_path / "again.db", tmp_path / "calls.jsonl")
+        archive.export(tmp_path / "calls.jsonl")
+    import_file(tmp_path / "again.db", tmp_path / "calls.jsonl")
     with Archive.open(tmp_path / "again.db") as archive:
         lines = {record.conversation_id: record.summary_json for record in archive.records()}
     assert lines["plain"] == PLAIN
@@ -43,7 +44,7 @@ def test_archive_keeps_each_line_of_the_list_byte_for_byte(tmp_path: Path) -> No
     assert '"agent_name":"\N{REPLACEMENT CHARACTER}"'.encode() in lines["broken"]
 
 
-def test_line_that_does_not_quite_fit_is_read_back_for_the_next_harvest(tmp_path: Path) -> None:
+def test_list_entry_with_invalid_fields_is_read_back_for_the_next_harvest(tmp_path: Path) -> None:
     line = b'{"conversation_id": "c", "status": "processing", "start_time_unix_secs": 1000.5, "rating": "good"}'
     (summary,) = list_conversations().decode(b'{"conversations": [%s]}' % line)
     with ArchiveWriter(tmp_path / "calls.db", "sandbox:1") as writer:

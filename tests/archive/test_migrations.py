@@ -36,7 +36,7 @@ def old_archive(folder: Path, version: int) -> Path:
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_older_archive_is_brought_up_to_date_and_keeps_what_it_has(tmp_path: Path, version: int) -> None:
+def test_older_archive_is_upgraded_and_keeps_its_contents(tmp_path: Path, version: int) -> None:
     path = old_archive(tmp_path, version)
     before, said, failures = (rows(path, query) for query in (CONTENTS, SAID, "SELECT attempts FROM failures"))
     with pytest.raises(ArchiveError, match=r"older convai_async .*the next `convai-async harvest"):
@@ -58,7 +58,7 @@ def test_older_archive_is_brought_up_to_date_and_keeps_what_it_has(tmp_path: Pat
         assert rows(path, query) == rows(fresh, query)
 
 
-def test_lines_that_version_2_made_up_for_webhooks_are_dropped(tmp_path: Path) -> None:
+def test_list_entries_that_version_2_invented_for_webhooks_are_dropped(tmp_path: Path) -> None:
     path = old_archive(tmp_path, 2)
     with ArchiveWriter(path, SOURCE) as writer:
         assert [each.conversation_id for each in writer.unfinished(Scope(Window(0, None)))] == ["conv_wiped", "conv_x"]
@@ -73,7 +73,7 @@ def test_lines_that_version_2_made_up_for_webhooks_are_dropped(tmp_path: Path) -
     ]
 
 
-def test_removal_that_version_2_may_have_left_undone_is_completed(tmp_path: Path) -> None:
+def test_removal_that_version_2_left_incomplete_is_completed(tmp_path: Path) -> None:
     path = old_archive(tmp_path, 2)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("DELETE FROM turns; DELETE FROM conversations;")

@@ -144,7 +144,7 @@ def is_taken(step: Step, kept: Step, kept_at: int) -> bool:
 @example([Step("webhook", event, "done", 2, True) for event in (NOW - 20, NOW - 10, NOW - 20, None, NOW - 10)])
 @example([Step("harvest", None, "done", 2, True), *(Step("webhook", event, "done", 2, True) for event in EVENTS)])
 @example([Step("webhook", None, "done", 2, True), Step("harvest", None, "processing", 2, True)])
-def test_nothing_is_replaced_by_something_older_or_less_complete(writer: ArchiveWriter, happened: list[Step]) -> None:
+def test_older_or_less_complete_document_replaces_nothing(writer: ArchiveWriter, happened: list[Step]) -> None:
     conversation_id = f"conv_{next(NUMBERS)}"
     kept: Step | None = None
     for mark, step in enumerate(happened):
@@ -181,7 +181,7 @@ def check_row(writer: ArchiveWriter, conversation_id: str, kept: Step, row: dict
 @pytest.mark.parametrize(
     "change", [{"call_summary_title": "other"}, {"rating": 2.0}, {"call_successful": "failure"}, {"status": "failed"}]
 )
-def test_conversation_that_the_list_shows_otherwise_than_the_webhook_is_fetched(
+def test_conversation_whose_list_entry_differs_from_the_webhook_is_fetched(
     writer: ArchiveWriter, change: dict[str, Any]
 ) -> None:
     conversation_id = f"conv_{next(NUMBERS)}"
@@ -191,7 +191,7 @@ def test_conversation_that_the_list_shows_otherwise_than_the_webhook_is_fetched(
     assert writer.unchanged([msgspec.structs.replace(line, **change)]) == set()
 
 
-def test_webhook_keeps_what_only_the_archive_knows(writer: ArchiveWriter) -> None:
+def test_webhook_keeps_columns_that_its_document_does_not_have(writer: ArchiveWriter) -> None:
     conversation_id = f"conv_{next(NUMBERS)}"
     step = Step("harvest", None, "processing", 1, False)
     raw = json.dumps(document_of(conversation_id, step, 0) | {"has_audio": True, "agent_id": "agent_1"}).encode()
@@ -218,9 +218,7 @@ def fake() -> FakeConvAI:
     return FakeConvAI(conversations=40, seed=7)
 
 
-async def test_columns_come_from_the_document_and_the_next_harvest_fetches_only_what_came_incomplete(
-    tmp_path: Path, fake: FakeConvAI
-) -> None:
+async def test_harvest_after_webhooks_fetches_only_incomplete_conversations(tmp_path: Path, fake: FakeConvAI) -> None:
     path, harvested = tmp_path / "calls.db", tmp_path / "harvested.db"
     async with fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
         documents = {each: json.loads(fake.conversations.document(each)) for each in fake.conversations}
@@ -256,7 +254,7 @@ def rows_of(path: Path, query: str) -> list[tuple[Any, ...]]:
         return sorted(archive._connection.execute(query).fetchall(), key=repr)
 
 
-def test_fetched_of_a_webhook_says_so() -> None:
+def test_update_from_a_webhook_is_marked() -> None:
     conversation = Conversation(conversation_id="c", agent_name="Ann", user_message_count=2, agent_message_count=3)
     bare = ConversationSummary(conversation_id="c")
     item = build_update(bare, conversation.to_json(), conversation, from_webhook=True)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async.archive import Window
-from convai_async.archive._windows import merged, without
+from convai_async.archive._windows import merge_windows, without
 
 moments = st.integers(0, 30)
 windows = st.builds(Window, moments, st.none() | moments)
@@ -19,8 +19,8 @@ def moments_of(*many: Window) -> set[int]:
 
 
 @given(some)
-def test_merging_changes_no_moment_and_leaves_gaps_between(many: list[Window]) -> None:
-    result = merged(many)
+def test_merged_windows_cover_the_same_moments_with_gaps_between(many: list[Window]) -> None:
+    result = merge_windows(many)
     assert moments_of(*result) == moments_of(*many)
     for earlier, later in pairwise(result):
         assert earlier.end is not None
@@ -29,14 +29,14 @@ def test_merging_changes_no_moment_and_leaves_gaps_between(many: list[Window]) -
 
 
 @given(windows, some)
-def test_taking_away_leaves_exactly_the_rest_from_old_to_new(window: Window, many: list[Window]) -> None:
+def test_subtracting_windows_leaves_the_rest_oldest_first(window: Window, many: list[Window]) -> None:
     result = without(window, many)
     assert moments_of(*result) == moments_of(window) - moments_of(*many)
     assert not any(each.empty for each in result)
     assert [each.start for each in result] == sorted(each.start for each in result)
 
 
-def test_a_window_is_half_open() -> None:
+def test_window_is_half_open() -> None:
     assert 1 in Window(1, 2)
     assert 2 not in Window(1, 2)
     assert 10**12 in Window(1, None)

@@ -61,7 +61,7 @@ def test_a_harvest_with_failures_exits_with_1_and_says_what_to_do(
     assert run(["status", str(archive)]) == 0
     out = capsys.readouterr().out
     assert "39 conversations" in out
-    assert f"{bad}, conversation: GET /v1/convai/conversations/{bad} was answered 403 no_access" in out
+    assert f"{bad}, conversation: GET /v1/convai/conversations/{bad} returned 403 no_access" in out
 
 
 def test_harvest_that_refuses_to_prune_exits_with_1_and_says_why(
@@ -246,7 +246,7 @@ def test_a_search_that_finds_nothing_mentions_filters(harvested: Path, capsys: p
 
 def test_a_missing_conversation_exits_with_1(service: FakeConvAI, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["show", "conv_none", "--base-url", service.url]) == 1
-    assert "was answered 404 conversation_not_found" in capsys.readouterr().err
+    assert "returned 404 conversation_not_found" in capsys.readouterr().err
 
 
 def test_a_service_that_is_not_there_exits_with_1(

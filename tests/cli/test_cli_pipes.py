@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from archives import import_file
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async.archive import Archive
-from convai_async.archive._export import export, export_to_stream, import_jsonl
 from convai_async.cli._app import run
 from convai_async.cli._moments import Clock
 from convai_async.cli._output import service_json
@@ -131,7 +131,7 @@ def test_export_replaces_a_file_with_force_only(
     assert "exists already: name another file, or add --force" in capsys.readouterr().err
     assert file.read_text() == "my thesis"
     assert run(["export", str(harvested), str(file), "--force"]) == 0
-    assert import_jsonl(tmp_path / "copy.db", file) == 30
+    assert import_file(tmp_path / "copy.db", file) == 30
     assert [each.name for each in tmp_path.glob(".*")] == [], "no temporary file stays"
 
 
@@ -141,9 +141,9 @@ def test_export_never_replaces_the_archive_or_a_folder(harvested: Path, tmp_path
     (tmp_path / "folder.csv").mkdir()
     with Archive.open(harvested) as opened:
         with pytest.raises(InvalidArgumentError, match="is the archive itself"):
-            export(opened, alias, overwrite=True)
+            opened.export(alias, overwrite=True)
         with pytest.raises(InvalidArgumentError, match="is a folder: name another"):
-            export(opened, tmp_path / "folder.csv", overwrite=True)
+            opened.export(tmp_path / "folder.csv", overwrite=True)
         assert opened.status().conversations == 30
 
 
@@ -153,9 +153,9 @@ def test_export_in_parts_makes_a_folder_of_any_name(harvested: Path, tmp_path: P
     assert all(part.name.startswith("date=") for part in (tmp_path / name).iterdir())
     assert run(["export", str(harvested), str(tmp_path / name), "--partition", "--force"]) == 2
     with Archive.open(harvested) as opened, pytest.raises(InvalidArgumentError, match=r"goes with \.parquet only"):
-        export(opened, tmp_path / "parts.csv", partition=True)
+        opened.export(tmp_path / "parts.csv", partition=True)
 
 
 def test_export_to_stream_refuses_a_table_that_jsonl_does_not_have(harvested: Path) -> None:
     with Archive.open(harvested) as opened, pytest.raises(InvalidArgumentError, match="table"):
-        export_to_stream(opened, None, table="turns")  # type: ignore[arg-type]
+        opened.export_to_stream(None, table="turns")  # type: ignore[arg-type]

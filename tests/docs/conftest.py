@@ -12,7 +12,7 @@ from documentation import EXAMPLES
 
 import convai_async.client
 from convai_async import ConvAIClient
-from convai_async.archive import Archive, export
+from convai_async.archive import Archive
 from convai_async.harvest import harvest
 from convai_async.testing import FakeConvAI
 
@@ -79,7 +79,7 @@ def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(fill())
     with Archive.open(folder / "calls.db") as archive:
-        export(archive, folder / "calls.parquet")
+        archive.export(folder / "calls.parquet")
     return folder
 
 

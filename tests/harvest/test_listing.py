@@ -28,8 +28,8 @@ from convai_async import ConvAIClient
 from convai_async.archive import Archive, Window
 from convai_async.endpoints import MAX_PAGE_SIZE, Page
 from convai_async.errors import APIStatusError, AuthenticationError, PermissionDeniedError
-from convai_async.harvest import HarvestReport, _listing, harvest
-from convai_async.harvest._listing import RangeScheduler
+from convai_async.harvest import HarvestReport, _listing, _ranges, harvest
+from convai_async.harvest._ranges import RangeEstimate, RangeScheduler
 from convai_async.models import ConversationSummary
 from convai_async.testing import FakeConvAI, faults
 
@@ -99,9 +99,10 @@ async def stopped_after_pages(pages: int, server: ListServer, client: ConvAIClie
 def constants(values: tuple[int, int, int]) -> Iterator[None]:
     """Split lists of a few pages, too."""
     with (
-        patch.object(_listing, "_PAGES_A_PART", values[0]),
-        patch.object(_listing, "_MOST_PAGES", values[1]),
-        patch.object(_listing, "_MOST_EQUAL_PAGES", values[2]),
+        patch.object(_ranges, "_PAGES_A_PART", values[0]),
+        patch.object(_ranges, "_MOST_PAGES", values[1]),
+        patch.object(_listing, "_MOST_BUFFERED_PAGES", values[1]),
+        patch.object(_ranges, "_MOST_EQUAL_PAGES", values[2]),
     ):
         yield
 
@@ -281,7 +282,9 @@ async def test_listers_wait_without_a_cursor_while_nothing_can_be_fetched(tmp_pa
         server.oldest_cursor = pages + 1
         server.before_document.set()
         assert (await task).complete
-        assert pages < 2 * MAX_PAGE_SIZE / 4 + 2 * (_listing._MOST_PAGES + 3), "memory does not grow with the list"
+        assert pages < 2 * MAX_PAGE_SIZE / 4 + 2 * (_listing._MOST_BUFFERED_PAGES + 3), (
+            "memory does not grow with the list"
+        )
         assert server.expired == 0
 
 
@@ -347,6 +350,21 @@ async def test_list_that_ignores_its_bounds_is_read_and_not_split_without_end(
         assert server.pages < 40 * 30
 
 
+async def test_conversation_without_a_start_counts_once_although_each_range_lists_it(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    async with ListServer(spread(6)) as server, server.client() as client:
+        server.bounds_work = False
+        server.change = lambda page: page["conversations"][3].pop("start_time_unix_secs")
+        assert (await harvest(client, path)).found == 6
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DELETE FROM windows")
+            gaps = [NEWEST - 250, NEWEST - 150, NEWEST - 50]
+            windows = zip([0, *(each + 1 for each in gaps)], [*gaps, NEWEST], strict=True)
+            connection.executemany("INSERT INTO windows VALUES ('', ?, ?)", windows)
+        report = await harvest(client, path, lookback=timedelta(0), max_concurrency=1)
+    assert (report.found, report.unchanged, server.pages) == (2, 2, 7), "this one, and the newest"
+
+
 @given(
     start=st.integers(0, 500),
     length=st.one_of(st.none(), st.integers(1, 500)),
@@ -360,11 +378,11 @@ def test_parts_of_a_range_are_the_range(
     start: int, length: int | None, listed: list[int], pages: int, parts: tuple[int, int, int]
 ) -> None:
     window = Window(start, None if length is None else start + length)
-    reading = _listing._Reading(window, 1_000)
+    estimate = RangeEstimate(window, 1_000)
     for _ in range(pages):
-        reading.add(Page([ConversationSummary("c", start_time_unix_secs=each) for each in listed]))
+        estimate.add(Page([ConversationSummary("c", start_time_unix_secs=each) for each in listed]))
     with constants(parts):
-        split = reading.split()
+        split = estimate.split()
     if split:
         assert len(split) > 1
         assert split[0].start == window.start
@@ -372,16 +390,17 @@ def test_parts_of_a_range_are_the_range(
         assert [each.end for each in split[:-1]] == [each.start for each in split[1:]]
         assert not any(each.empty for each in split)
     else:
-        assert length == 1 or start >= reading.latest or 2 * reading.within < max(reading.lines, 1)
+        assert length == 1 or start >= estimate.latest or 2 * estimate.within < max(estimate.lines, 1)
 
 
 async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newest() -> None:
-    scheduler = RangeScheduler([Window(0, 5), Window(7, 9)])
+    scheduler = RangeScheduler()
+    scheduler.add([Window(0, 5), Window(7, 9)])
     newest = await scheduler.take()
     assert newest is not None
     assert newest.window == Window(7, 9)
     scheduler.split(newest, [Window(7, 8), Window(8, 9)])
-    scheduler.done(newest)
+    scheduler.release(newest, is_settled=True)
     taken = [await scheduler.take() for _ in range(3)]
     assert [each.window for each in taken if each] == [Window(8, 9), Window(7, 8), Window(0, 5)]
     ended: list[object] = []
@@ -395,7 +414,7 @@ async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newes
         assert ended == []
         for each in taken:
             assert each is not None
-            scheduler.done(each)
+            scheduler.release(each, is_settled=True)
     assert ended == [None]
 
 

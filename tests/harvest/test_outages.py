@@ -1,4 +1,4 @@
-"""What a harvest waits for, how long, and what it says meanwhile."""
+"""A harvest waits for a service that cannot be reached, for a bounded time, and reports it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from convai_async import ConvAIClient
+from convai_async import ConvAIClient, endpoints
+from convai_async.client import get_engine
 from convai_async.errors import ConnectionFailedError, ConvAIError, DecodeError, ServerError, TransportError
 from convai_async.harvest._outages import OutageGuard, StopRequested
 from convai_async.testing import FakeConvAI, faults
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from convai_async._transport.engine import Engine
     from convai_async.testing.faults import Fault
 
 QUARTER = 15 * 60
@@ -53,16 +55,16 @@ class OutageFixture:
         self.service = service
         self.clock = FakeClock()
         self.stop = anyio.Event()
-        self.said: list[str | None] = []
+        self.problems: list[str | None] = []
         self.until: list[int | None] = []
-        self.guard = OutageGuard(client, self.stop, self._note, clock=self.clock, sleep=self.clock.sleep)
+        self.guard = OutageGuard(get_engine(client), self.stop, self._note, clock=self.clock, sleep=self.clock.sleep)
 
     def _note(self, problem: str | None, until: int | None) -> None:
-        self.said.append(problem)
+        self.problems.append(problem)
         self.until.append(until)
 
     async def ask(self) -> int:
-        return await self.guard.run(count_listed, isolated)
+        return await self.guard.retry_through_outage(count_listed, isolated)
 
     async def go(self) -> None:
         self.port = int(self.service.url.rpartition(":")[2])
@@ -72,8 +74,9 @@ class OutageFixture:
         await self.service.start(self.port)
 
 
-async def count_listed(client: ConvAIClient) -> int:
-    return len(await client.conversations.list())
+async def count_listed(engine: Engine) -> int:
+    page = await engine.send(endpoints.list_conversations())
+    return len(page)
 
 
 def isolated(error: ConvAIError) -> int:
@@ -109,22 +112,22 @@ async def test_outage_is_announced_before_the_first_wait_and_its_end_after_the_l
     seen: list[tuple[list[str], list[str | None]]] = []
 
     async def look() -> None:
-        seen.append((warnings(caplog), list(outage.said)))
+        seen.append((warnings(caplog), list(outage.problems)))
         await outage.come_back()
 
     outage.clock.events = [(1, look)]
     before = time.time()
     assert await outage.ask() == 1
-    ((logged, said),) = seen
-    assert len(logged) == len(said) == 1
-    assert said[0] is not None
-    assert said[0].startswith("GET /v1/convai/conversations: no connection")
+    ((logged, problems),) = seen
+    assert len(logged) == len(problems) == 1
+    assert problems[0] is not None
+    assert problems[0].startswith("GET /v1/convai/conversations: no connection")
     assert logged[0].startswith("the harvest waits for the service, until ")
-    assert logged[0].endswith(f"UTC at the latest: {said[0]}")
+    assert logged[0].endswith(f"UTC at the latest: {problems[0]}")
     assert outage.until[0] is not None
     assert before + QUARTER - 1 <= outage.until[0] <= time.time() + QUARTER
     assert warnings(caplog)[1:] == ["the harvest waited for 5 s"]
-    assert (outage.said[1:], outage.until[1:]) == ([None], [None])
+    assert (outage.problems[1:], outage.until[1:]) == ([None], [None])
 
 
 async def test_outage_of_a_quarter_of_an_hour_ends_with_its_error(outage: OutageFixture) -> None:
@@ -132,7 +135,7 @@ async def test_outage_of_a_quarter_of_an_hour_ends_with_its_error(outage: Outage
     with pytest.raises(TransportError):
         await outage.ask()
     assert sum(outage.clock.slept) == QUARTER
-    assert outage.said[-1] is None
+    assert outage.problems[-1] is None
     with pytest.raises(TransportError):
         await outage.ask()
     assert sum(outage.clock.slept) == QUARTER, "nobody waits again for what did not come back"
@@ -169,7 +172,7 @@ async def test_request_that_fails_while_the_service_answers_others_is_isolated(
     outage.service.faults.add(fault)
     outage.service.faults.add(probe)
     assert await outage.ask() == -1
-    assert (outage.clock.slept, outage.said) == ([], [])
+    assert (outage.clock.slept, outage.problems) == ([], [])
 
 
 async def test_server_error_is_isolated_without_a_probe(outage: OutageFixture) -> None:
@@ -212,7 +215,7 @@ async def test_requests_that_fail_in_one_outage_wait_together(outage: OutageFixt
             group.start_soon(ask)
     assert answers == [1, 1, 1]
     assert sum(outage.clock.slept) == 20
-    assert len(outage.said) == 2
+    assert len(outage.problems) == 2
 
 
 async def test_time_without_the_process_does_not_count(outage: OutageFixture) -> None:
@@ -223,7 +226,7 @@ async def test_time_without_the_process_does_not_count(outage: OutageFixture) ->
 
     outage.clock.events = [(100, suspend), (QUARTER - 80, outage.come_back)]
     assert await outage.ask() == 1
-    assert len(outage.said) == 3, "the new end of the wait is said, too"
+    assert len(outage.problems) == 3, "the new end of the wait is reported, too"
     first, second, _ = outage.until
     assert first is not None
     assert second is not None
@@ -248,13 +251,13 @@ async def test_pause_that_the_service_asks_for_is_kept(outage: OutageFixture) ->
     outage.service.faults.add(faults.status(429), times=2)
     assert await outage.ask() == 1
     assert outage.clock.slept == [5, 5], "as it did not say for how long"
-    assert outage.said == [], "short ones are not worth a word"
+    assert outage.problems == [], "a short pause is not reported"
 
 
 async def test_long_pause_is_announced(outage: OutageFixture, caplog: pytest.LogCaptureFixture) -> None:
     outage.service.faults.add(faults.status(429, headers={"retry-after": "0"}))
     outage.service.faults.add(faults.status(429, headers={"retry-after": "60"}))
-    limiter = outage.guard._client._engine.limiter
+    limiter = outage.guard._engine.limiter
 
     async def end_pause() -> None:
         limiter._throttled_until = None
@@ -262,9 +265,9 @@ async def test_long_pause_is_announced(outage: OutageFixture, caplog: pytest.Log
     outage.clock.events = [(60, end_pause)]
     assert await outage.ask() == 1
     assert outage.clock.slept == [0, 60]
-    assert outage.said[0] is not None
-    assert "answered 429" in outage.said[0]
-    assert outage.said[1:] == [None]
+    assert outage.problems[0] is not None
+    assert "answered 429" in outage.problems[0]
+    assert outage.problems[1:] == [None]
 
 
 async def test_pauses_longer_than_a_quarter_of_an_hour_in_all_are_a_failure(outage: OutageFixture) -> None:
@@ -275,15 +278,19 @@ async def test_pauses_longer_than_a_quarter_of_an_hour_in_all_are_a_failure(outa
 
 async def test_first_request_that_cannot_connect_ends_the_run(unused_tcp_port: int) -> None:
     clock = FakeClock()
-    said: list[str | None] = []
+    problems: list[str | None] = []
     async with ConvAIClient("key", base_url=f"http://127.0.0.1:{unused_tcp_port}") as client:
         guard = OutageGuard(
-            client, anyio.Event(), lambda problem, _: said.append(problem), clock=clock, sleep=clock.sleep
+            get_engine(client),
+            anyio.Event(),
+            lambda problem, _: problems.append(problem),
+            clock=clock,
+            sleep=clock.sleep,
         )
         with pytest.raises(ConnectionFailedError):
-            await guard.run(count_listed, isolated)
+            await guard.retry_through_outage(count_listed, isolated)
     assert clock.slept == [5, 5]
-    assert len(said) == 2
+    assert len(problems) == 2
 
 
 async def test_first_request_waits_for_a_service_that_starts(outage: OutageFixture) -> None:
@@ -319,19 +326,19 @@ async def test_certificate_that_is_not_trusted_ends_the_run_at_once(outage: Outa
     error = ConnectionFailedError("no trusted connection", ambiguous=False, retryable=False)
     outage.guard._reached = False
 
-    async def fail(_: ConvAIClient) -> int:
+    async def fail(_: Engine) -> int:
         raise error
 
     with pytest.raises(ConnectionFailedError):
-        await outage.guard.run(fail, isolated)
+        await outage.guard.retry_through_outage(fail, isolated)
     assert outage.clock.slept == []
 
 
 async def test_decode_error_of_a_readable_service_is_isolated(outage: OutageFixture) -> None:
-    async def fail(_: ConvAIClient) -> int:
+    async def fail(_: Engine) -> int:
         raise DecodeError("not a conversation")
 
-    assert await outage.guard.run(fail, isolated) == -1
+    assert await outage.guard.retry_through_outage(fail, isolated) == -1
 
 
 async def next_line(stream: asyncio.StreamReader | None, words: str) -> str:
@@ -381,10 +388,10 @@ async def test_process_reports_an_outage_and_resumes_after_it(tmp_path: Path) ->
             await asyncio.sleep(0.02)
         await fake.close()
         began = time.monotonic()
-        said: dict[str, Any] = json.loads(await next_line(process.stdout, '"waiting_for":"'))
+        progress: dict[str, Any] = json.loads(await next_line(process.stdout, '"waiting_for":"'))
         assert time.monotonic() - began < 20, "once a request has used up its attempts"
-        assert "no connection" in said["waiting_for"]
-        assert 0 < said["waiting_until_unix_secs"] - time.time() <= QUARTER
+        assert "no connection" in progress["waiting_for"]
+        assert 0 < progress["waiting_until_unix_secs"] - time.time() <= QUARTER
         process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(1)
         await fake.start(port)

@@ -1,4 +1,4 @@
-"""Generated schedules of harvests, kills, faults and new calls: in the end the archive is the truth."""
+"""Generated schedules of harvests, kills, faults and new calls end with an archive of all conversations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ events = st.one_of(
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 100), schedule=st.lists(events, max_size=8))
-def test_whatever_happens_the_archive_is_the_truth_in_the_end(seed: int, schedule: list[tuple[str, int]]) -> None:
+def test_any_schedule_ends_with_an_archive_equal_to_the_service(seed: int, schedule: list[tuple[str, int]]) -> None:
     anyio.run(follow, seed, schedule)
 
 

@@ -130,12 +130,12 @@ async def test_archive_is_bound_if_the_service_has_one_of_its_ten_newest_convers
     first: FakeConvAI, path: Path
 ) -> None:
     newest = max(first.conversations[each].start for each in first.conversations)
-    odd = [f"conv_gone_{number}" for number in range(8)] + [".."]
+    unknown = [f"conv_gone_{number}" for number in range(8)] + [".."]
     with ArchiveWriter(path, SOURCE) as writer:
         writer.store(
             [
                 decode_update(ConversationSummary(conversation_id=each, start_time_unix_secs=newest + 1), b"{")
-                for each in odd
+                for each in unknown
             ]
         )
     fill_without_key(first, path)

@@ -24,7 +24,7 @@ async def fake() -> AsyncIterator[FakeConvAI]:
         yield service
 
 
-async def test_every_conversation_comes_once(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_every_conversation_is_returned_once(client: ConvAIClient, fake: FakeConvAI) -> None:
     ids = list(fake.conversations)
     async with client.conversations.get_many(ids) as results:
         got = [result async for result in results]
@@ -36,14 +36,14 @@ async def test_every_conversation_comes_once(client: ConvAIClient, fake: FakeCon
     assert fake.peak_in_flight > 4
 
 
-async def test_ids_may_come_as_they_are_listed(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_ids_can_be_an_async_iterable(client: ConvAIClient, fake: FakeConvAI) -> None:
     ids = (summary.conversation_id async for summary in client.conversations.list())
     async with client.conversations.get_many(ids, max_concurrency=5) as results:
         assert len([result async for result in results]) == len(fake.conversations)
-    assert fake.peak_in_flight <= 6  # five and the list
+    assert fake.peak_in_flight <= 6  # five and the request of the list
 
 
-async def test_one_that_cannot_be_had_does_not_stop_the_others(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_failed_conversation_does_not_stop_the_others(client: ConvAIClient, fake: FakeConvAI) -> None:
     good, bad = list(fake.conversations)[:2]
     fake.faults.add(faults.status(500), path=bad, times=None)
     async with client.conversations.get_many([good, bad, "conv_none", ""]) as results:
@@ -51,13 +51,13 @@ async def test_one_that_cannot_be_had_does_not_stop_the_others(client: ConvAICli
     assert errors == {good: type(None), bad: ServerError, "conv_none": NotFoundError, "": InvalidArgumentError}
 
 
-async def test_no_more_than_was_allowed_are_in_flight(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_no_more_than_max_concurrency_requests_are_in_flight(client: ConvAIClient, fake: FakeConvAI) -> None:
     async with client.conversations.get_many(fake.conversations, max_concurrency=3) as results:
         assert len([result async for result in results]) == 250
     assert fake.peak_in_flight == 3
 
 
-async def test_a_slow_consumer_bounds_what_is_read_ahead(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_slow_consumer_limits_how_many_ids_are_read_ahead(client: ConvAIClient, fake: FakeConvAI) -> None:
     taken = 0
 
     def ids() -> Iterator[str]:
@@ -73,7 +73,7 @@ async def test_a_slow_consumer_bounds_what_is_read_ahead(client: ConvAIClient, f
         assert taken <= 9
 
 
-async def test_leaving_early_cancels_the_rest(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_leaving_the_block_cancels_the_other_requests(client: ConvAIClient, fake: FakeConvAI) -> None:
     before = asyncio.all_tasks()
     async with client.conversations.get_many(fake.conversations, max_concurrency=4) as results:
         async for _ in results:
@@ -84,7 +84,7 @@ async def test_leaving_early_cancels_the_rest(client: ConvAIClient, fake: FakeCo
     assert len(await client.conversations.list(page_size=1)) == 1
 
 
-async def test_an_error_of_the_ids_is_raised_as_it_is(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_exception_of_the_ids_is_raised(client: ConvAIClient, fake: FakeConvAI) -> None:
     async def ids() -> AsyncIterator[str]:
         yield next(iter(fake.conversations))
         raise ZeroDivisionError
@@ -98,13 +98,13 @@ async def test_an_error_of_the_ids_is_raised_as_it_is(client: ConvAIClient, fake
         await read()
 
 
-async def test_an_exception_of_the_block_is_not_wrapped(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_exception_of_the_block_is_not_wrapped(client: ConvAIClient, fake: FakeConvAI) -> None:
     with pytest.raises(KeyError, match="mine"):
         async with client.conversations.get_many(fake.conversations):
             raise KeyError("mine")
 
 
-async def test_a_result_is_either_fetched_or_not(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_result_is_fetched_or_not_fetched(client: ConvAIClient, fake: FakeConvAI) -> None:
     async with client.conversations.get_many([next(iter(fake.conversations)), "conv_none"]) as results:
         kinds = {}
         async for result in results:
@@ -117,7 +117,7 @@ async def test_a_result_is_either_fetched_or_not(client: ConvAIClient, fake: Fak
     assert kinds == {"fetched": next(iter(fake.conversations)), "not fetched": "NotFoundError"}
 
 
-async def test_several_tasks_can_share_the_results_and_all_of_them_end(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_several_tasks_can_share_the_results_and_all_end(client: ConvAIClient, fake: FakeConvAI) -> None:
     ids = list(fake.conversations)[:40]
     async with client.conversations.get_many(ids, max_concurrency=4) as results, asyncio.timeout(60):
 
@@ -130,7 +130,7 @@ async def test_several_tasks_can_share_the_results_and_all_of_them_end(client: C
     assert sorted(chain(*shares)) == sorted(ids)
 
 
-async def test_a_task_that_waits_when_the_block_ends_is_told(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_task_that_waits_when_the_block_ends_gets_an_error(client: ConvAIClient, fake: FakeConvAI) -> None:
     async def never() -> AsyncIterator[str]:
         await asyncio.Event().wait()
         yield ""
@@ -144,30 +144,30 @@ async def test_a_task_that_waits_when_the_block_ends_is_told(client: ConvAIClien
                 await task
 
 
-async def hand_over(results: int, max_concurrency: int) -> float:
-    """Return the CPU seconds that handing over takes, to a consumer that is slower than the tasks."""
+async def measure_results(results: int, max_concurrency: int) -> float:
+    """Return the CPU seconds for a number of results and a consumer that is slower than the tasks."""
 
-    async def act(conversation_id: str) -> str:
+    async def worker(conversation_id: str) -> str:
         return conversation_id
 
     began = time.process_time()
-    async with map_concurrently(map(str, range(results)), act, max_concurrency) as handed:
-        async for _ in handed:
+    async with map_concurrently(map(str, range(results)), worker, max_concurrency) as mapped:
+        async for _ in mapped:
             await asyncio.sleep(0)
     return time.process_time() - began
 
 
 async def test_cost_of_a_result_does_not_grow_with_the_number_of_tasks() -> None:
-    few = await hand_over(4_000, 16)
-    assert await hand_over(4_000, 512) < 4 * few + 0.1  # 30 times as much if a result woke every task
+    few = await measure_results(4_000, 16)
+    assert await measure_results(4_000, 512) < 4 * few + 0.1  # 30 times as much if a result woke every task
 
 
-async def test_no_ids_is_no_result(client: ConvAIClient) -> None:
+async def test_no_ids_give_no_results(client: ConvAIClient) -> None:
     async with client.conversations.get_many([]) as results:
         assert [result async for result in results] == []
 
 
-async def test_senseless_arguments_are_refused_by_name(client: ConvAIClient) -> None:
+async def test_invalid_arguments_are_refused_by_name(client: ConvAIClient) -> None:
     for get_or_delete in (client.conversations.get_many, client.conversations.delete_many):
         for max_concurrency in (0, -1, True, 1.5, "4", None):
             with pytest.raises(InvalidArgumentError, match=r"^max_concurrency: must be a whole number, 1 or more"):
@@ -177,15 +177,13 @@ async def test_senseless_arguments_are_refused_by_name(client: ConvAIClient) -> 
                 await get_or_delete(ids).__aenter__()  # type: ignore[arg-type]
 
 
-async def test_a_network_that_fails_all_the_time_still_gives_every_result(
-    client: ConvAIClient, fake: FakeConvAI
-) -> None:
+async def test_every_id_has_a_result_when_all_requests_fail(client: ConvAIClient, fake: FakeConvAI) -> None:
     fake.faults.add(faults.drop(), times=None)
     async with client.with_options(retry=None).conversations.get_many(fake.conversations) as results:
         assert all([result.error is not None async for result in results])
 
 
-async def test_many_are_deleted_and_each_is_reported(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_delete_many_reports_each_conversation(client: ConvAIClient, fake: FakeConvAI) -> None:
     ids = list(fake.conversations)
     fake.faults.add(faults.status(403), path=ids[3], times=None)
     async with client.conversations.delete_many([*ids[:50], "conv_none"], max_concurrency=8) as results:
@@ -198,7 +196,7 @@ async def test_many_are_deleted_and_each_is_reported(client: ConvAIClient, fake:
     assert list(fake.conversations) == [ids[3], *ids[50:]]
 
 
-async def test_giving_up_waiting_for_a_result_loses_nothing(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_timeout_while_waiting_for_a_result_loses_no_result(client: ConvAIClient, fake: FakeConvAI) -> None:
     got: list[str] = []
     given_up = 0
     async with client.conversations.get_many(fake.conversations, max_concurrency=8) as results:
@@ -214,7 +212,7 @@ async def test_giving_up_waiting_for_a_result_loses_nothing(client: ConvAIClient
     assert given_up > 0
 
 
-async def test_a_generator_around_many_can_be_left_early(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_generator_around_get_many_can_be_left_early(client: ConvAIClient, fake: FakeConvAI) -> None:
     async def ids() -> AsyncIterator[str]:
         async with client.conversations.get_many(fake.conversations) as results:
             async for result in results:
@@ -226,7 +224,9 @@ async def test_a_generator_around_many_can_be_left_early(client: ConvAIClient, f
     assert len(await client.conversations.list(page_size=1)) == 1
 
 
-async def test_ids_that_were_cancelled_raise_and_do_not_end_the_block(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_cancellation_inside_the_ids_raises_and_does_not_end_the_block(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
     async def ids() -> AsyncIterator[str]:
         yield next(iter(fake.conversations))
         cancelled = asyncio.get_running_loop().create_future()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Time:
-    """A clock that moves when somebody sleeps, and what happens meanwhile."""
+    """A clock that advances when code sleeps, and the events at given times."""
 
     def __init__(self, client: ConvAIClient) -> None:
         self.now = 0.0
@@ -48,7 +48,7 @@ def time(client: ConvAIClient) -> Time:
     return Time(client)
 
 
-async def test_waiting_gives_the_conversation_when_it_is_done(
+async def test_wait_returns_the_conversation_when_it_is_done(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
     conversation_id = next(iter(fake.conversations))
@@ -58,14 +58,14 @@ async def test_waiting_gives_the_conversation_when_it_is_done(
     assert time.pauses == [1.0, 1.5, 2.25]
 
 
-async def test_the_last_look_is_when_the_time_is_over(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+async def test_wait_sends_the_last_request_at_its_timeout(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
     conversation_id = next(iter(fake.conversations))
     time.events = [lambda: None, lambda: None, lambda: fake.finish(conversation_id)]
     assert (await client.conversations.wait(conversation_id, timeout=3)).status == "done"
     assert time.pauses == [1.0, 1.5, 0.5]
 
 
-async def test_pauses_grow_to_a_quarter_of_a_minute(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+async def test_pauses_of_wait_grow_to_15_seconds(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
     conversation_id = next(iter(fake.conversations))
     with pytest.raises(ConversationNotReadyError, match="'in-progress' after") as caught:
         await client.conversations.wait(conversation_id, timeout=100)
@@ -76,7 +76,7 @@ async def test_pauses_grow_to_a_quarter_of_a_minute(client: ConvAIClient, fake: 
     assert caught.value.retryable
 
 
-async def test_a_conversation_that_failed_is_not_waited_for(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+async def test_wait_raises_when_the_conversation_failed(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
     conversation_id = next(iter(fake.conversations))
     fake.finish(conversation_id, "failed")
     with pytest.raises(ConversationNotReadyError, match="has ended as 'failed'") as caught:
@@ -86,7 +86,7 @@ async def test_a_conversation_that_failed_is_not_waited_for(client: ConvAIClient
     assert time.pauses == []
 
 
-async def test_a_conversation_that_is_not_there_yet_is_waited_for(
+async def test_wait_waits_for_a_conversation_that_is_missing(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
     fake.faults.add(faults.status(404), times=3)
@@ -96,7 +96,7 @@ async def test_a_conversation_that_is_not_there_yet_is_waited_for(
     assert len(time.pauses) == 3
 
 
-async def test_a_conversation_that_never_comes_is_not_found(client: ConvAIClient, time: Time) -> None:
+async def test_wait_raises_not_found_when_the_conversation_stays_missing(client: ConvAIClient, time: Time) -> None:
     with pytest.raises(NotFoundError):
         await client.conversations.wait("conv_none")
     assert 30 < time.now < 60
@@ -104,7 +104,7 @@ async def test_a_conversation_that_never_comes_is_not_found(client: ConvAIClient
         await client.conversations.wait("conv_none", timeout=5)
 
 
-async def test_each_conversation_comes_once_when_it_becomes_final(
+async def test_watch_returns_each_conversation_once_when_it_becomes_final(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
     ids = list(fake.conversations)
@@ -129,7 +129,7 @@ async def test_each_conversation_comes_once_when_it_becomes_final(
     assert set(time.pauses) == {30.0}
 
 
-async def test_a_watch_goes_on_from_its_token_and_repeats_nothing(
+async def test_watch_continues_from_its_token_and_repeats_nothing(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
     ids = list(fake.conversations)
@@ -145,7 +145,7 @@ async def test_a_watch_goes_on_from_its_token_and_repeats_nothing(
     assert got == list(reversed(ids))
 
 
-async def test_a_watch_survives_what_passes_and_ends_with_what_does_not(
+async def test_watch_continues_after_temporary_errors_and_raises_others(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
     fake.faults.add(faults.status(500), times=3)
@@ -166,7 +166,9 @@ async def test_a_watch_survives_what_passes_and_ends_with_what_does_not(
                 pass
 
 
-async def test_a_watch_of_an_agent_sees_that_agent_only(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+async def test_watch_of_an_agent_returns_only_its_conversations(
+    client: ConvAIClient, fake: FakeConvAI, time: Time
+) -> None:
     agent_id = AGENTS[1][0]
     expected = [each for each in fake.conversations if fake.conversations.details(each)["agent_id"] == agent_id]
     async with client.conversations.watch(agent_id=agent_id, since=0) as watch:
@@ -179,7 +181,7 @@ async def test_a_watch_of_an_agent_sees_that_agent_only(client: ConvAIClient, fa
             pass
 
 
-async def test_a_watch_forgets_what_lies_far_back(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
+async def test_watch_forgets_old_conversations(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
     for conversation_id in fake.conversations:
         fake.finish(conversation_id)
     async with client.conversations.watch(since=0) as watch:
@@ -206,7 +208,7 @@ async def test_a_watch_forgets_what_lies_far_back(client: ConvAIClient, fake: Fa
         ({"timeout": float("nan")}, "timeout: "),
     ],
 )
-async def test_wait_refuses_a_status_that_does_not_exist_and_a_timeout_that_is_not_seconds(
+async def test_wait_refuses_an_unknown_status_and_an_invalid_timeout(
     client: ConvAIClient, fake: FakeConvAI, options: Any, problem: str
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{problem}"):
@@ -231,22 +233,22 @@ async def test_wait_refuses_a_status_that_does_not_exist_and_a_timeout_that_is_n
         ({"agent_id": 5}, "agent_id"),
     ],
 )
-async def test_an_odd_watch_is_refused_by_name(client: ConvAIClient, options: Any, parameter: str) -> None:
+async def test_invalid_arguments_of_watch_are_refused_by_name(
+    client: ConvAIClient, options: Any, parameter: str
+) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{parameter}"):
         async with client.conversations.watch(**options):
             pass
 
 
-async def test_a_watch_begins_now_unless_it_is_told_otherwise(
-    client: ConvAIClient, fake: FakeConvAI, time: Time
-) -> None:
+async def test_watch_starts_now_by_default(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
     time.events = [lambda: None, lambda: fake.add(start=4_000_000_000)]
     async with client.conversations.watch() as watch:
         conversation = await anext(watch)
     assert conversation.metadata.start_time_unix_secs == 4_000_000_000
 
 
-async def test_a_start_in_the_future_hides_nothing_that_comes_after_it(
+async def test_start_in_the_future_does_not_hide_later_conversations(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:
     milliseconds = fake.add(start=1_780_000_000_000)
@@ -266,7 +268,7 @@ async def test_a_start_in_the_future_hides_nothing_that_comes_after_it(
 @pytest.mark.parametrize(
     "fault", [faults.status(403), faults.body(b"{}"), faults.body(b" " * 300_000), faults.status(500)]
 )
-async def test_a_conversation_that_cannot_be_had_keeps_nobody_from_the_others(
+async def test_watch_skips_a_conversation_that_cannot_be_fetched(
     fault: faults.Fault, fake: FakeConvAI, time: Time
 ) -> None:
     bad = fake.add(start=1)
@@ -277,7 +279,7 @@ async def test_a_conversation_that_cannot_be_had_keeps_nobody_from_the_others(
             assert bad not in {(await anext(watch)).conversation_id for _ in range(20)}
 
 
-async def test_waiting_ends_when_it_shall_though_the_service_hangs(fake: FakeConvAI) -> None:
+async def test_wait_ends_at_its_timeout_although_the_service_hangs(fake: FakeConvAI) -> None:
     hangs = asyncio.Event()
 
     async def hang(request: Any, proceed: faults.Proceed) -> Any:

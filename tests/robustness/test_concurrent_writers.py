@@ -56,7 +56,7 @@ def ids_in(path: Path) -> set[str]:
         return {each for (each,) in connection.execute("SELECT conversation_id FROM conversations")}
 
 
-async def test_webhooks_in_six_processes_are_all_stored_while_harvests_run(path: Path) -> None:
+async def test_webhooks_from_six_processes_are_all_stored_during_harvests(path: Path) -> None:
     processes = start("store", path)
     async with FakeConvAI(conversations=150) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
         report = await harvest(client, path, source=SOURCE, same_workspace=True)
@@ -71,14 +71,14 @@ async def test_webhooks_in_six_processes_are_all_stored_while_harvests_run(path:
     assert all(each["stored"] > 0 for each in stored)
 
 
-def test_six_processes_that_open_for_themselves_never_meet(path: Path) -> None:
+def test_exclusive_writers_in_six_processes_never_overlap(path: Path) -> None:
     found = results(start("open", path))
     assert sum(each["opened"] for each in found) > PROCESSES
     assert sum(each["met"] for each in found) == 0
     assert path.with_name("calls.db.lock").exists()
 
 
-def test_threads_of_one_process_store_beside_a_reader_and_keep_the_locks_of_the_others(path: Path) -> None:
+def test_threads_storing_beside_a_reader_keep_the_locks_of_other_connections(path: Path) -> None:
     ArchiveWriter(path, SOURCE).close()
     errors: list[BaseException] = []
 
@@ -110,7 +110,7 @@ def test_failed_attempt_in_the_same_process_does_not_free_the_lock(path: Path) -
     assert "ArchiveBusyError" in other.stderr
 
 
-def test_webhook_that_waited_too_long_is_told_to_come_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_webhook_that_waited_too_long_gets_a_retryable_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convai_async.archive._database._BUSY_TIMEOUT_SECS", 0.1)
     with ArchiveWriter(path, SOURCE) as writer:
         writer._connection.execute("BEGIN IMMEDIATE")
@@ -136,9 +136,7 @@ def test_hard_link_is_refused_for_writing(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["moved", "moved away", "removed", "replaced", "folder moved"])
-async def test_archive_that_loses_its_name_during_a_harvest_ends_it_with_what_is_where(
-    kind: str, tmp_path: Path
-) -> None:
+async def test_archive_moved_during_a_harvest_is_an_error_that_says_where_it_is(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "archive"
     folder.mkdir()
     path, moved = folder / "calls.db", folder / "moved.db"
@@ -179,7 +177,7 @@ async def test_archive_that_loses_its_name_during_a_harvest_ends_it_with_what_is
 
 
 @pytest.mark.parametrize("write", ["end_run", "exit"])
-def test_archive_that_loses_its_name_at_the_end_is_noticed(path: Path, write: str) -> None:
+def test_archive_moved_at_the_end_is_noticed(path: Path, write: str) -> None:
     def use() -> None:
         with ArchiveWriter(path, SOURCE) as writer:
             run = writer.begin_run()

@@ -25,7 +25,7 @@ from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
-from convai_async.harvest import _harvester, harvest
+from convai_async.harvest import _pipeline, harvest
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Service:
 
 @pytest.fixture
 async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    monkeypatch.setattr(_harvester, "_LARGEST_BATCH", 3)  # more transactions
+    monkeypatch.setattr(_pipeline, "_LARGEST_BATCH", 3)  # more transactions
     async with FakeConvAI(conversations=8, seed=3) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
         yield Service(fake, client)
 
@@ -123,9 +123,7 @@ def named(crash: Crash) -> Iterator[None]:
         raise
 
 
-async def test_killed_at_any_step_or_without_power_it_has_what_it_said_it_had_and_goes_on(
-    service: Service, tmp_path: Path
-) -> None:
+async def test_harvest_after_any_crash_has_what_was_reported_and_resumes(service: Service, tmp_path: Path) -> None:
     disk = RecordedDisk(tmp_path)
     written: list[tuple[int, int]] = []
     with disk.in_use():
@@ -154,9 +152,7 @@ async def test_killed_at_any_step_or_without_power_it_has_what_it_said_it_had_an
 
 
 @pytest.mark.parametrize("error", [SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC])
-async def test_a_disk_that_fails_at_any_step_is_one_clear_error_and_costs_nothing(
-    service: Service, tmp_path: Path, error: int
-) -> None:
+async def test_failing_disk_is_one_clear_error_and_loses_nothing(service: Service, tmp_path: Path, error: int) -> None:
     count, said = 0, []
     while True:
         folder = tmp_path / str(count)
@@ -181,7 +177,7 @@ async def test_a_disk_that_fails_at_any_step_is_one_clear_error_and_costs_nothin
     print(f"{count} failing disks, {len(said)} refusals")
 
 
-def test_transactions_in_a_row_with_a_journal_each_survive_every_crash(tmp_path: Path) -> None:
+def test_consecutive_journaled_transactions_survive_every_crash(tmp_path: Path) -> None:
     """The model of the disk: a journal that is made after another was deleted is a new file."""
     path = tmp_path / "plain.db"
     with reading(path) as connection:
@@ -205,7 +201,7 @@ def test_transactions_in_a_row_with_a_journal_each_survive_every_crash(tmp_path:
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_an_upgrade_of_an_old_archive_that_is_cut_off_anywhere_loses_nothing(tmp_path: Path, version: int) -> None:
+def test_interrupted_upgrade_loses_nothing(tmp_path: Path, version: int) -> None:
     old = tmp_path / "old.db"
     with reading(old) as connection:
         connection.executescript((DATA / f"archive-schema-{version}.sql").read_text())

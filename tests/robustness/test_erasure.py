@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from archives import import_file
 from threaded_service import ThreadedService
 
 from convai_async.archive import ArchiveError, Failure
-from convai_async.archive._export import import_jsonl
 from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder
 from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
@@ -78,14 +78,14 @@ NO_RECORDINGS = [
 
 
 @pytest.mark.parametrize("path", NO_RECORDINGS)
-def test_an_import_takes_no_recording_from_outside_its_folder(archive: Path, path: str | bytes) -> None:
+def test_import_refuses_recordings_outside_the_audio_folder(archive: Path, path: str | bytes) -> None:
     file = exported(archive.with_name("a.jsonl"), audio=[path, 1, "a", "b"])
     with pytest.raises(ArchiveError, match=r"^line 1 of .*a\.jsonl' names no recording in audio/: "):
-        import_jsonl(archive, file)
+        import_file(archive, file)
 
 
 @pytest.mark.parametrize("path", NO_RECORDINGS)
-def test_what_a_stranger_s_archive_names_outside_its_folder_is_not_removed(archive: Path, path: str | bytes) -> None:
+def test_file_outside_the_audio_folder_is_not_removed(archive: Path, path: str | bytes) -> None:
     assert not is_recording(path)
     victim = archive.parent.parent / "victim"
     victim.touch()
@@ -97,7 +97,7 @@ def test_what_a_stranger_s_archive_names_outside_its_folder_is_not_removed(archi
     assert victim.exists()
 
 
-def test_what_a_killed_harvest_left_without_a_row_is_erased_too(archive: Path) -> None:
+def test_files_of_a_killed_harvest_without_a_row_are_erased(archive: Path) -> None:
     audio = archive.parent / "audio"
     own = [audio / "c.mp3", audio / ".c.mp3.1a2b3c4d.part", audio / f".{file_name('d' * 300)[:100]}.x.part"]
     others = [audio / name for name in ("c2.mp3", ".c2.mp3.1a2b3c4d.part", ".c.mp3.more.mp3.1a2b3c4d.part")]
@@ -110,7 +110,7 @@ def test_what_a_killed_harvest_left_without_a_row_is_erased_too(archive: Path) -
     assert sorted(audio.iterdir()) == sorted([*others, audio / "directory.mp3"])
 
 
-def test_an_archive_that_a_link_leads_to_is_locked_and_erased_where_it_is(archive: Path) -> None:
+def test_archive_behind_a_symbolic_link_is_locked_and_erased_at_its_target(archive: Path) -> None:
     link = archive.parent.parent / "link.db"
     archive.touch()
     link.symlink_to(archive)
@@ -124,7 +124,7 @@ def test_an_archive_that_a_link_leads_to_is_locked_and_erased_where_it_is(archiv
     assert not recording.exists()
 
 
-def test_erased_words_that_a_reader_keeps_in_the_log_are_said_to_be_there(archive: Path) -> None:
+def test_deletion_reports_bytes_that_a_reader_keeps_in_the_log(archive: Path) -> None:
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c", "my secret hamster")])
         reader = sqlite3.connect(archive)
@@ -139,7 +139,7 @@ def test_erased_words_that_a_reader_keeps_in_the_log_are_said_to_be_there(archiv
 
 
 @pytest.mark.parametrize("problem", ["is none", "is of another service", "is being written to"])
-def test_where_the_archive_cannot_be_erased_from_nothing_is_deleted_at_the_service(
+def test_nothing_is_deleted_at_the_service_if_the_archive_cannot_be_locked(
     archive: Path, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ThreadedService(conversations=3) as service:
@@ -161,7 +161,7 @@ def test_where_the_archive_cannot_be_erased_from_nothing_is_deleted_at_the_servi
         assert service.requests == []
 
 
-def test_a_long_id_gives_a_short_name_of_its_own() -> None:
+def test_long_id_gives_a_short_unique_file_name() -> None:
     ids = ["x" * 300, "x" * 299 + "y", "é" * 100, "conv_1", "..", "a/b"]
     names = [file_name(each) for each in ids]
     assert len(set(names)) == len(ids)
@@ -170,7 +170,7 @@ def test_a_long_id_gives_a_short_name_of_its_own() -> None:
     assert all(is_recording(f"audio/{name}") for name in names)
 
 
-async def test_a_harvest_removes_no_recording_that_another_archive_s_is_saving(
+async def test_harvest_keeps_temporary_recordings_of_another_archive(
     archive: Path, client: ConvAIClient, fake: FakeConvAI
 ) -> None:
     audio = archive.parent / "audio"
@@ -186,7 +186,7 @@ async def test_a_harvest_removes_no_recording_that_another_archive_s_is_saving(
     assert not left_behind.exists()
 
 
-def test_folder_for_recordings_is_its_owner_s_only_and_rid_of_what_was_left_of_these(tmp_path: Path) -> None:
+def test_audio_folder_is_private_and_old_temporary_files_are_removed(tmp_path: Path) -> None:
     archive, folder = tmp_path / "calls.db", tmp_path / FOLDER
     make_folder(archive, ())
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -197,7 +197,7 @@ def test_folder_for_recordings_is_its_owner_s_only_and_rid_of_what_was_left_of_t
     assert list(folder.iterdir()) == [of_another]
 
 
-def test_link_to_nowhere_in_the_place_of_a_recording_is_removed(archive: Path) -> None:
+def test_dangling_link_instead_of_a_recording_is_removed(archive: Path) -> None:
     link = archive.parent / FOLDER / "c.mp3"
     link.symlink_to("nowhere")
     with ArchiveWriter(archive, SOURCE) as writer:
@@ -205,7 +205,7 @@ def test_link_to_nowhere_in_the_place_of_a_recording_is_removed(archive: Path) -
     assert not link.is_symlink()
 
 
-def test_what_lies_beside_an_archive_is_its_owner_s_only_and_the_rest_goes_with_the_writer(
+def test_files_beside_an_archive_are_private_and_removed_on_close(
     archive: Path,
 ) -> None:
     with ArchiveWriter(archive, SOURCE) as writer:
@@ -218,12 +218,12 @@ def test_what_lies_beside_an_archive_is_its_owner_s_only_and_the_rest_goes_with_
     assert sorted(path.name for path in archive.parent.iterdir()) == ["audio", "calls.db", "calls.db.lock"]
 
 
-def test_a_device_is_no_archive() -> None:
+def test_device_is_not_an_archive() -> None:
     with pytest.raises(ArchiveError, match="'/dev/null' is not a regular file: name another"):
         ArchiveWriter("/dev/null", SOURCE)
 
 
-def test_a_lock_that_cannot_be_taken_is_not_called_a_busy_archive(archive: Path) -> None:
+def test_unusable_lock_file_is_not_reported_as_a_busy_archive(archive: Path) -> None:
     lock = archive.with_name("calls.db.lock")
     lock.write_bytes(b"my thesis" * 100)
     with pytest.raises(ArchiveError, match=r"calls\.db\.lock' is not a convai archive"):
@@ -310,7 +310,7 @@ def interrupt_pruning(archive: Path, service: FakeConvAI, doomed: list[str], how
     ("how", "next_command"),
     [("SIGKILL", "delete"), ("SIGHUP", "harvest"), ("Ctrl-C twice", "import"), ("revoked key", "harvest")],
 )
-def test_removal_that_was_interrupted_is_completed_by_the_next_command_that_writes(
+def test_interrupted_removal_is_completed_by_the_next_write(
     archive: Path, how: str, next_command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ThreadedService(conversations=130) as service:
@@ -329,7 +329,7 @@ def test_removal_that_was_interrupted_is_completed_by_the_next_command_that_writ
     assert SECRET not in bytes_of(archive)
 
 
-def test_harvest_that_ends_well_leaves_nothing_of_what_it_removed(
+def test_successful_harvest_leaves_no_bytes_of_removed_conversations(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ThreadedService(conversations=30) as service:
@@ -340,7 +340,7 @@ def test_harvest_that_ends_well_leaves_nothing_of_what_it_removed(
     assert SECRET not in bytes_of(archive)
 
 
-def test_removal_that_a_reader_holds_up_stays_due(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scrub_blocked_by_a_reader_stays_due(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convai_async.archive._database._BUSY_TIMEOUT_SECS", 0.01)
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c", f"my {SECRET.decode()}")])
@@ -358,7 +358,7 @@ def test_removal_that_a_reader_holds_up_stays_due(archive: Path, monkeypatch: py
     assert SECRET not in bytes_of(archive)
 
 
-def test_failure_that_quotes_what_was_said_is_removed_too(archive: Path) -> None:
+def test_failure_with_the_conversation_s_text_is_removed_with_it(archive: Path) -> None:
     summary = ConversationSummary(conversation_id="c", call_summary_title=f"a {SECRET.decode()}")
     unreadable = b'{"conversation_id":"c","call_summary_title":"a hamster","rating":"x"}'
     with ArchiveWriter(archive, SOURCE) as writer:

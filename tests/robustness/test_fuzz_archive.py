@@ -116,7 +116,7 @@ def changed(intact: bytes, path: Path, change: str) -> str:
         return str(connection.execute("SELECT min(conversation_id) FROM conversations").fetchone()[0])
 
 
-def test_an_archive_that_is_damaged_at_random_is_read_or_is_an_error_of_ours(intact: bytes, tmp_path: Path) -> None:
+def test_randomly_damaged_archive_is_read_or_raises_archive_error(intact: bytes, tmp_path: Path) -> None:
     rng = random.Random("archive")
     conversation_id = changed(intact, tmp_path / "calls.db", "ANALYZE")
     counts = dict.fromkeys(READINGS, 0)
@@ -131,12 +131,12 @@ def test_an_archive_that_is_damaged_at_random_is_read_or_is_an_error_of_ours(int
 
 
 @pytest.mark.parametrize("name", READINGS)
-def test_an_intact_archive_is_read_without_an_error(name: str, intact: bytes, tmp_path: Path) -> None:
+def test_intact_archive_is_read_without_error(name: str, intact: bytes, tmp_path: Path) -> None:
     conversation_id = changed(intact, tmp_path / "calls.db", "ANALYZE")
     assert succeeds(tmp_path / "calls.db", READINGS[name], conversation_id)
 
 
-def test_a_schema_that_is_no_text_is_an_archive_error(intact: bytes, tmp_path: Path) -> None:
+def test_schema_that_is_not_text_raises_archive_error(intact: bytes, tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     path.write_bytes(intact.replace(b"CREATE TABLE turns (", b"CREATE TABLE [\xffrns ("))
     with pytest.raises(ArchiveError), Archive.open(path) as archive:
@@ -154,9 +154,7 @@ def test_a_schema_that_is_no_text_is_an_archive_error(intact: bytes, tmp_path: P
         ("UPDATE conversations SET raw = 1 << 60", "get_raw"),
     ],
 )
-def test_a_value_that_no_harvest_wrote_is_an_archive_error(
-    change: str, name: str, intact: bytes, tmp_path: Path
-) -> None:
+def test_value_of_a_wrong_type_raises_archive_error(change: str, name: str, intact: bytes, tmp_path: Path) -> None:
     conversation_id = changed(intact, tmp_path / "calls.db", change)
     with pytest.raises(ArchiveError), Archive.open(tmp_path / "calls.db") as archive:
         READINGS[name](archive, conversation_id)

@@ -30,7 +30,7 @@ def ids_in(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("start", IMPOSSIBLE)
-async def test_one_impossible_start_hides_no_new_call(tmp_path: Path, start: int) -> None:
+async def test_impossible_start_does_not_hide_new_conversations(tmp_path: Path, start: int) -> None:
     path = tmp_path / "calls.db"
     async with (
         FakeConvAI(conversations=5) as fake,
@@ -49,7 +49,7 @@ async def test_one_impossible_start_hides_no_new_call(tmp_path: Path, start: int
         assert ends == [newest + 61]
 
 
-async def test_nothing_is_said_to_be_read_of_the_future(tmp_path: Path) -> None:
+async def test_windows_do_not_reach_into_the_future(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     async with (
         FakeConvAI(conversations=5) as fake,
@@ -131,7 +131,7 @@ def sound(service: FakeConvAI, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.mark.parametrize("statements", WRONG.values(), ids=WRONG.keys())
-def test_no_command_breaks_on_an_archive_with_something_wrong_in_it(
+def test_commands_report_wrong_archives_without_a_traceback(
     statements: str,
     sound: Path,
     service: FakeConvAI,
@@ -171,13 +171,16 @@ def test_no_command_breaks_on_an_archive_with_something_wrong_in_it(
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
-        ("UPDATE archive SET source = x'ff'", r"holds what convai_async did not write \(Expected `str`, got `bytes`"),
-        ("DELETE FROM archive", "holds what convai_async did not write"),
+        (
+            "UPDATE archive SET source = x'ff'",
+            r"data that convai_async did not write \(Expected `str`, got `bytes`",
+        ),
+        ("DELETE FROM archive", "holds data that convai_async did not write"),
         ("DROP TABLE runs", "has no table runs: restore it from a backup"),
-        ("PRAGMA user_version = 0", "is marked as an archive, but of an unknown version"),
+        ("PRAGMA user_version = 0", "is marked as a convai archive, but its version is unknown"),
     ],
 )
-def test_what_is_wrong_is_said(sound: Path, tmp_path: Path, statements: str, problem: str) -> None:
+def test_wrong_archive_is_described(sound: Path, tmp_path: Path, statements: str, problem: str) -> None:
     path = shutil.copy(sound, tmp_path / "calls.db")
     connection = sqlite3.connect(path)
     connection.executescript(statements)
@@ -191,7 +194,7 @@ def test_what_is_wrong_is_said(sound: Path, tmp_path: Path, statements: str, pro
         read()
 
 
-def test_an_archive_in_a_folder_that_cannot_be_written_can_be_read(sound: Path, tmp_path: Path) -> None:
+def test_archive_in_a_read_only_folder_can_be_read(sound: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     folder.mkdir()
     path = shutil.copy(sound, folder / "calls.db")

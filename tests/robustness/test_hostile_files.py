@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from archives import import_file
 from backports import zstd
 
-from convai_async.archive import Archive, ArchiveError
-from convai_async.archive import _export as exporting
-from convai_async.archive._export import export, import_jsonl
+from convai_async.archive import Archive, ArchiveError, _jsonl
 from convai_async.archive._records import decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
@@ -55,19 +54,19 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, name: str) -> None:
+def test_damaged_file_is_reported_as_damaged(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_bytes(DAMAGED[name])
     with pytest.raises(ArchiveError, match=r"jsonl\.\w+' is damaged or cut off: "):
-        import_jsonl(tmp_path / "calls.db", file)
+        import_file(tmp_path / "calls.db", file)
 
 
-def test_a_small_file_that_unfolds_to_a_giant_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_LONGEST_LINE", 1024**2)
+def test_compressed_file_with_a_giant_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_jsonl, "_LONGEST_LINE", 1024**2)
     file = tmp_path / "bomb.jsonl.gz"
     file.write_bytes(gzip.compress(TEXT[:100] + b" " * 2 * 1024**2))
     with pytest.raises(ArchiveError, match=r"line 1 of .*bomb.* was not written by `export`: it is too long"):
-        import_jsonl(tmp_path / "calls.db", file)
+        import_file(tmp_path / "calls.db", file)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +83,11 @@ def test_a_small_file_that_unfolds_to_a_giant_line_is_refused(tmp_path: Path, mo
     ],
     ids=len,
 )
-def test_a_line_that_no_archive_can_hold_is_refused_with_its_number(tmp_path: Path, line: bytes) -> None:
+def test_line_that_sqlite_cannot_hold_is_refused_with_its_number(tmp_path: Path, line: bytes) -> None:
     file = tmp_path / "a.jsonl"
     file.write_bytes(line)
     with pytest.raises(ArchiveError, match=r"^line 1 of "):
-        import_jsonl(tmp_path / "calls.db", file)
+        import_file(tmp_path / "calls.db", file)
 
 
 @pytest.mark.parametrize(
@@ -102,22 +101,22 @@ def test_a_line_that_no_archive_can_hold_is_refused_with_its_number(tmp_path: Pa
         ({"listed": None}, "`summary_json` of 'c' is not a summary"),
     ],
 )
-def test_a_line_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, object], problem: str) -> None:
+def test_line_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, object], problem: str) -> None:
     file = tmp_path / "a.jsonl"
     file.write_bytes(msgspec.json.encode(LINE | changes))
     with pytest.raises(ArchiveError, match=problem):
-        import_jsonl(tmp_path / "calls.db", file)
+        import_file(tmp_path / "calls.db", file)
 
 
 ODD = [b"", b"1,2", b"1],[1", b'{"a":1},{"b":2}', *map(deep, [10, *range(880, 1010, 10), 100_000])]
 
 
 @pytest.mark.parametrize("raw", ODD, ids=len)
-def test_what_is_no_json_or_deeply_nested_comes_back_byte_for_byte(tmp_path: Path, raw: bytes) -> None:
+def test_invalid_or_deeply_nested_json_survives_export_and_import_byte_for_byte(tmp_path: Path, raw: bytes) -> None:
     path = archive_of(tmp_path / "calls.db", c=raw)
     with Archive.open(path) as archive:
-        export(archive, tmp_path / "a.jsonl")
-    import_jsonl(tmp_path / "copy.db", tmp_path / "a.jsonl")
+        archive.export(tmp_path / "a.jsonl")
+    import_file(tmp_path / "copy.db", tmp_path / "a.jsonl")
     with Archive.open(tmp_path / "copy.db") as copy:
         assert copy.get_raw("c") == raw
 
@@ -127,7 +126,7 @@ def said(tmp_path: Path, *messages: str) -> list[dict[str, str]]:
     turns = [{"role": "user", "message": message} for message in messages]
     path = archive_of(tmp_path / "calls.db", c=msgspec.json.encode({"conversation_id": "c", "transcript": turns}))
     with Archive.open(path) as archive:
-        export(archive, tmp_path / "t.csv", table="turns")
+        archive.export(tmp_path / "t.csv", table="turns")
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -136,13 +135,13 @@ WIDE = "\uff1d\uff0b\uff0d\uff20"
 FORMULAS = ["=1", "+1", "-1", "@A", "\t1", "\r1", "\n1", "  =1", "\u00a0=1", "\u200b=1", "\ufeff@A", *WIDE]
 
 
-def test_csv_has_no_formula_whatever_stands_before_it(tmp_path: Path) -> None:
+def test_csv_escapes_formulas_behind_spaces(tmp_path: Path) -> None:
     harmless = ["", " ", "a=1", "1-1", "é", "'=1"]
     rows = said(tmp_path, *FORMULAS, *harmless)
     assert [row["message"] for row in rows] == [*(f"'{text}" for text in FORMULAS), *harmless]
 
 
-def test_csv_quotes_text_so_that_no_other_separator_opens_a_cell(tmp_path: Path) -> None:
+def test_csv_quotes_text_with_other_separators(tmp_path: Path) -> None:
     message = 'hello;=1\t=2,"=3"\n=4'
     (row,) = said(tmp_path, message)
     assert row["message"] == message
@@ -152,14 +151,14 @@ def test_csv_quotes_text_so_that_no_other_separator_opens_a_cell(tmp_path: Path)
 
 
 @pytest.mark.parametrize("start", [1_700_000_000_000, 10**18, 9 * 10**18, 10**30, -(10**15), -1, 0])
-def test_a_moment_that_no_calendar_has_stops_no_export(tmp_path: Path, start: int) -> None:
+def test_start_outside_the_calendar_does_not_stop_an_export(tmp_path: Path, start: int) -> None:
     path = archive_of(
         tmp_path / "calls.db", ok=started("ok", 1_700_000_000), c=started("c", start), old=started("old", -(10**15))
     )
     with Archive.open(path) as archive:
         for name in ("a.jsonl", "a.csv", "a.parquet"):
-            assert export(archive, tmp_path / name) == 3
-        assert export(archive, tmp_path / "days.parquet", partition=True) == 3
+            assert archive.export(tmp_path / name) == 3
+        assert archive.export(tmp_path / "days.parquet", partition=True) == 3
     table = pq.read_table(tmp_path / "a.parquet").to_pylist()
     rows = {row["conversation_id"]: row["start_time_unix_secs"] for row in table}
     assert rows["ok"] == datetime.fromtimestamp(1_700_000_000, UTC)
@@ -169,12 +168,12 @@ def test_a_moment_that_no_calendar_has_stops_no_export(tmp_path: Path, start: in
     assert {"date=2023-11-14", "date=unknown"} <= days
 
 
-def test_a_partitioned_export_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_failed_partitioned_export_leaves_no_folder(tmp_path: Path) -> None:
     path = archive_of(tmp_path / "calls.db", c=started("c", 0), d=started("d", 86_400))
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE conversations SET agent_id = x'ff' WHERE conversation_id = 'd'")
     connection.close()
     before = sorted(tmp_path.iterdir())
-    with Archive.open(path) as archive, pytest.raises(ArchiveError, match="holds what convai_async did not write"):
-        export(archive, tmp_path / "a.parquet", partition=True)
+    with Archive.open(path) as archive, pytest.raises(ArchiveError, match="holds data that convai_async did not write"):
+        archive.export(tmp_path / "a.parquet", partition=True)
     assert sorted(tmp_path.iterdir()) == before

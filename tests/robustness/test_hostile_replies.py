@@ -17,7 +17,9 @@ from aiohttp.http_exceptions import DecompressSizeError
 from raw_server import raw_server, reply
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async._transport.connection_errors import transport_error
+from convai_async._support.redaction import Redactor
+from convai_async._support.text import Secret
+from convai_async._transport.connection_errors import ErrorTranslator
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -114,7 +116,7 @@ async def test_closing_the_client_ends_what_is_arriving_at_once(what: str, tmp_p
         client = ConvAIClient(KEY, base_url=url, timeout=60, retry=TWICE)
         task = asyncio.ensure_future(act(client, what, tmp_path))
         await begun.wait()
-        while not client._engine.session._arriving:
+        while not client._engine.session._open_responses:
             await asyncio.sleep(0)
         await client.close()
         with pytest.raises(ClientClosedError):
@@ -279,7 +281,7 @@ async def test_file_of_any_type_is_read_whole(content_type: str) -> None:
 async def test_recording_slower_than_the_lowest_rate_is_a_timeout(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convai_async.streaming._RATE_WINDOW", 0.2)
+    monkeypatch.setattr("convai_async.streaming._RATE_WINDOW_SECS", 0.2)
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         await trickle(writer, reply(b"ID3", "content-length: 1000000", "content-type: audio/mpeg"), b"x")
@@ -346,11 +348,11 @@ def test_decompression_that_aiohttp_stopped_is_a_response_too_large() -> None:
     """aiohttp 3.13 refuses what 3.14 unpacks in pieces."""
     error = aiohttp.ClientPayloadError("400, message: Can not decode content-encoding")
     error.__cause__ = DecompressSizeError("Decompressed data exceeds the configured limit of 33554432 bytes")
-    translated = transport_error(error, "GET /v1", reading=True, clean=str)
-    assert isinstance(translated, ResponseTooLargeError)
-    assert not translated.retryable
-    assert str(translated) == (
-        "GET /v1: the reply is a decompression bomb: a small part of it unpacks to more than 32 MiB"
+    with pytest.raises(ResponseTooLargeError) as caught:
+        ErrorTranslator(Redactor(Secret(KEY))).raise_translated(error, "GET /v1", reading=True)
+    assert not caught.value.retryable
+    assert str(caught.value) == (
+        "GET /v1: the reply is a decompression bomb: a small part of it decompresses to more than 32 MiB"
     )
 
 

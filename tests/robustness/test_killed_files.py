@@ -25,7 +25,6 @@ from threaded_service import ThreadedService
 from convai_async import ConvAIClient
 from convai_async._support.atomic_files import AtomicFile, put_in_place
 from convai_async.archive import Archive
-from convai_async.archive._export import export
 from convai_async.harvest import harvest
 
 if TYPE_CHECKING:
@@ -82,7 +81,9 @@ def check(folder: Path, name: str, old: bytes | None, whole: bytes, steps: list[
 
 
 @pytest.mark.parametrize("old", ["", OLD], ids=["new", "overwritten"])
-def test_a_recording_is_whole_or_not_there_or_the_old_one(old: str, service: FakeConvAI, tmp_path: Path) -> None:
+def test_killed_download_leaves_the_old_file_or_the_complete_new_one(
+    old: str, service: FakeConvAI, tmp_path: Path
+) -> None:
     recorded = next(filter(service.conversations.has_audio, service.conversations))
     steps = die_at_every_step(tmp_path, "call.mp3", old, "download", service.url, service.api_key, recorded)
     assert steps.count("write") > 1
@@ -95,23 +96,23 @@ def test_a_recording_is_whole_or_not_there_or_the_old_one(old: str, service: Fak
 
 
 @pytest.mark.parametrize("name", ["calls.jsonl", "calls.jsonl.gz", "calls.csv", "calls.parquet"])
-def test_an_export_is_whole_or_not_there(name: str, archive: Path, tmp_path: Path) -> None:
+def test_killed_export_leaves_no_file_or_a_complete_one(name: str, archive: Path, tmp_path: Path) -> None:
     forks = tmp_path / "forks"
     forks.mkdir()
     steps = die_at_every_step(forks, name, "", "export", str(archive))
     assert steps.count("write") > 0
     assert [step for step in steps if step != "write"] == ["fsync", "link", "unlink", "fsync"]
     with Archive.open(archive) as opened:
-        export(opened, tmp_path / name)
+        opened.export(tmp_path / name)
     check(forks, name, None, content(tmp_path / name), steps)
 
 
 @pytest.mark.parametrize("name", ["calls.jsonl", "calls.jsonl.gz", "calls.jsonl.zst", "calls.csv", "calls.parquet"])
-def test_two_exports_of_the_same_archive_are_the_same_bytes(name: str, archive: Path, tmp_path: Path) -> None:
+def test_two_exports_of_an_archive_are_equal(name: str, archive: Path, tmp_path: Path) -> None:
     with Archive.open(archive) as opened:
         for folder in (tmp_path / "one", tmp_path / "other"):
             folder.mkdir()
-            export(opened, folder / name)
+            opened.export(folder / name)
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
@@ -134,7 +135,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_file_is_synced_before_it_has_its_name_and_the_folder_after(
+def test_file_is_synced_before_it_is_named_and_the_folder_after(
     tmp_path: Path, synced: list[int], overwrite: bool
 ) -> None:
     destination = tmp_path / "call.mp3"
@@ -167,7 +168,7 @@ def test_file_is_not_replaced_without_overwrite(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
-def test_file_system_without_links_replaces_nothing_either(
+def test_file_is_not_replaced_on_a_file_system_without_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[int], number: int
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
@@ -187,7 +188,7 @@ def test_file_system_without_links_replaces_nothing_either(
     assert synced == [tmp_path.stat().st_ino]
 
 
-def test_file_that_was_discarded_takes_nothing_more_and_never_appears(tmp_path: Path) -> None:
+def test_discarded_file_ignores_writes_and_never_appears(tmp_path: Path) -> None:
     open_before = open_files()
     file = AtomicFile(tmp_path / "call.mp3")
     file.discard()
@@ -203,7 +204,7 @@ def test_file_that_was_discarded_takes_nothing_more_and_never_appears(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_long_name_gives_a_temporary_name_that_a_file_system_takes(tmp_path: Path) -> None:
+def test_long_name_gives_a_valid_temporary_name(tmp_path: Path) -> None:
     file = AtomicFile(tmp_path / ("x" * 251 + ".mp3"))
     file.write(b"ID3")
     (part,) = tmp_path.iterdir()

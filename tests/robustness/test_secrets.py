@@ -23,7 +23,6 @@ from threaded_service import ThreadedService
 
 from convai_async import ConvAIClient, ConvAIError, RetryPolicy, endpoints
 from convai_async.archive import Archive
-from convai_async.archive._export import export
 from convai_async.cli._app import run
 from convai_async.errors import APIStatusError, AuthenticationError, ConnectionFailedError, DecodeError
 from convai_async.harvest import harvest
@@ -308,8 +307,8 @@ async def test_the_key_is_in_no_file_and_all_files_are_their_owner_s_alone(tmp_p
         with Archive.open(archive) as opened:
             assert len(opened.failures()) + opened.status().conversations == 12
             for name in ("a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet"):
-                export(opened, tmp_path / name)
-            export(opened, tmp_path / "by-day.parquet", partition=True)
+                opened.export(tmp_path / name)
+            opened.export(tmp_path / "by-day.parquet", partition=True)
     finally:
         os.umask(before)
     look(None)

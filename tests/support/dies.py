@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from convai_async import ConvAIClient
 from convai_async.archive import Archive
-from convai_async.archive._export import export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +41,7 @@ def download(path: Path, url: str, api_key: str, conversation_id: str) -> None:
 
 def export_archive(path: Path, archive: str) -> None:
     with Archive.open(archive) as opened:
-        export(opened, path)
+        opened.export(path)
 
 
 JOBS: dict[str, Callable[..., None]] = {"download": download, "export": export_archive}

@@ -1,4 +1,4 @@
-"""The memory that large replies share: bounded, and nobody waits forever."""
+"""The memory that large replies share is limited, and every reply gets its part."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from unmeasured import unmeasured
 
 from convai_async import ConvAIClient, endpoints
-from convai_async._transport.memory import UNCOUNTED_BYTES, MemoryBudget
+from convai_async._transport.memory import SMALL_BODY_BYTES, MemoryBudget
 from convai_async.errors import RequestTimeoutError, ResponseTooLargeError
 from convai_async.testing import FakeConvAI
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from convai_async._transport.memory import Reservation
 
 LARGEST_PEAK_MIB = 260
-"""200 were measured; without a budget 340."""
+"""Measured: 200 with a budget, 340 without."""
 MIB = 1024 * 1024
 LARGE = b'{"conversation_id": "conv_1", "agent_id": "%s"}' % (b"x" * (3 * MIB))
-FREE_COST = 4 * UNCOUNTED_BYTES
+FREE_COST = 4 * SMALL_BODY_BYTES
 
 
 def test_small_bodies_are_not_counted() -> None:
     budget = MemoryBudget(1)
-    assert all(budget.reserve().try_grow(UNCOUNTED_BYTES) for _ in range(10))
+    assert all(budget.reserve().try_grow(SMALL_BODY_BYTES) for _ in range(10))
     assert budget.used == 0
 
 
-def test_oldest_reservation_may_exceed_the_budget_and_others_may_not() -> None:
+def test_only_the_oldest_reservation_can_exceed_the_budget() -> None:
     budget = MemoryBudget(20 * MIB)
     oldest, other = budget.reserve(), budget.reserve()
     assert oldest.try_grow(2 * MIB)
@@ -109,7 +109,7 @@ async def large_replies() -> Any:
         yield fake
 
 
-async def test_large_replies_are_read_one_after_the_other_when_memory_is_scarce(large_replies: FakeConvAI) -> None:
+async def test_large_replies_are_read_one_by_one_when_memory_is_low(large_replies: FakeConvAI) -> None:
     async with ConvAIClient(
         large_replies.api_key, base_url=large_replies.url, max_memory_bytes=1, timeout=20, retry=None
     ) as client:
@@ -128,7 +128,7 @@ async def test_large_replies_are_read_one_after_the_other_when_memory_is_scarce(
         assert budget.used == 0
 
 
-async def test_waiting_for_memory_does_not_count_as_the_reply_taking_long(large_replies: FakeConvAI) -> None:
+async def test_waiting_for_memory_does_not_count_towards_the_timeout(large_replies: FakeConvAI) -> None:
     async with ConvAIClient(
         large_replies.api_key, base_url=large_replies.url, max_memory_bytes=1, timeout=1, retry=None
     ) as client:
@@ -141,7 +141,7 @@ async def test_waiting_for_memory_does_not_count_as_the_reply_taking_long(large_
         assert (await task).conversation_id == "conv_1"
 
 
-async def test_timeout_goes_on_after_a_wait_for_memory() -> None:
+async def test_timeout_continues_after_waiting_for_memory() -> None:
     async def stalls(request: web.Request, _proceed: Any) -> web.StreamResponse:
         reply = web.StreamResponse(headers={"content-length": str(len(LARGE))})
         await reply.prepare(request)
@@ -162,7 +162,7 @@ async def test_timeout_goes_on_after_a_wait_for_memory() -> None:
             assert client._engine.session.memory.used == 0
 
 
-async def test_reply_that_fails_gives_its_memory_back(large_replies: FakeConvAI) -> None:
+async def test_failed_reply_releases_its_memory(large_replies: FakeConvAI) -> None:
     async with ConvAIClient(
         large_replies.api_key, base_url=large_replies.url, max_response_bytes=2 * MIB, retry=None
     ) as client:
@@ -173,7 +173,7 @@ async def test_reply_that_fails_gives_its_memory_back(large_replies: FakeConvAI)
 
 
 @pytest.mark.parametrize(("size", "refused"), [(15_000_000, False), (30_000_000, True)])
-async def test_reply_that_unpacks_to_a_hundred_times_its_size_is_refused(size: int, refused: bool) -> None:
+async def test_decompression_bomb_is_refused(size: int, refused: bool) -> None:
     packed = gzip.compress(b'{"conversation_id": "conv_1"' + b" " * size + b"}")
 
     async def bomb(_request: Any, _proceed: Any) -> web.StreamResponse:

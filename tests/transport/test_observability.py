@@ -1,4 +1,4 @@
-"""What can be seen of requests: log records and OpenTelemetry's spans."""
+"""Log records and OpenTelemetry spans of requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from convai_async.testing import FakeConvAI
 
 
-async def test_every_request_is_a_record_with_its_facts(
+async def test_every_request_is_logged_with_its_details(
     client: ConvAIClient, fake: FakeConvAI, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "convai_async")
@@ -40,9 +40,7 @@ async def test_every_request_is_a_record_with_its_facts(
     assert not any(text in caplog.text for text in (fake.api_key, said))
 
 
-async def test_a_stream_is_a_record_too(
-    client: ConvAIClient, fake: FakeConvAI, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_stream_is_logged(client: ConvAIClient, fake: FakeConvAI, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "convai_async")
     recorded = next(filter(fake.conversations.has_audio, fake.conversations))
     async with client.conversations.audio.stream(recorded):
@@ -53,7 +51,7 @@ async def test_a_stream_is_a_record_too(
     assert getattr(record, "request_id", None)
 
 
-async def test_a_lost_connection_is_a_record_too(fake: FakeConvAI, caplog: pytest.LogCaptureFixture) -> None:
+async def test_lost_connection_is_logged(fake: FakeConvAI, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "convai_async")
     fake.faults.add(faults.drop(), times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
@@ -63,9 +61,7 @@ async def test_a_lost_connection_is_a_record_too(fake: FakeConvAI, caplog: pytes
     assert getattr(record, "status", 0) is None
 
 
-async def test_nothing_is_logged_unless_somebody_listens(
-    client: ConvAIClient, capfd: pytest.CaptureFixture[str]
-) -> None:
+async def test_nothing_is_logged_without_a_handler(client: ConvAIClient, capfd: pytest.CaptureFixture[str]) -> None:
     await client.conversations.list()
     assert capfd.readouterr() == ("", "")
 

@@ -1,4 +1,4 @@
-"""Single replies at the session, pinned down byte by byte with aioresponses."""
+"""Single requests and replies of the session, mocked with aioresponses."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def answer(mocked: aioresponses, url: str = LIST, **reply: Any) -> None:
     mocked.get(url, response_class=MockedClientResponse, **reply)
 
 
-async def test_a_page_is_decoded(mocked: aioresponses, once: ConvAIClient) -> None:
+async def test_page_is_decoded(mocked: aioresponses, once: ConvAIClient) -> None:
     answer(mocked, payload=PAGE)
     page = await once.conversations.list()
     assert [summary.conversation_id for summary in page] == ["conv_1"]
 
 
-async def test_the_request_is_what_the_contract_says(mocked: aioresponses, once: ConvAIClient) -> None:
+async def test_request_has_the_documented_method_path_and_headers(mocked: aioresponses, once: ConvAIClient) -> None:
     def check(_url: Any, **request: Any) -> CallbackResult:
         assert request["headers"]["xi-api-key"] == "key"
         assert request["allow_redirects"] is False
@@ -65,7 +65,7 @@ async def test_the_request_is_what_the_contract_says(mocked: aioresponses, once:
 
 @pytest.mark.parametrize("has_more", [None, False])
 @pytest.mark.parametrize("cursor", [None, ""])
-async def test_a_page_without_a_cursor_is_the_last(
+async def test_page_without_a_cursor_is_the_last(
     mocked: aioresponses, once: ConvAIClient, has_more: Any, cursor: Any
 ) -> None:
     answer(mocked, payload=PAGE | {"has_more": has_more, "next_cursor": cursor})
@@ -88,7 +88,7 @@ async def test_every_2xx_is_a_success(mocked: aioresponses, once: ConvAIClient, 
         (b"\xff\xfe", "$"),
     ],
 )
-async def test_a_body_that_does_not_fit_says_where(
+async def test_decode_error_has_the_path_of_the_invalid_value(
     mocked: aioresponses, once: ConvAIClient, body: bytes, path: str
 ) -> None:
     answer(mocked, body=body)
@@ -110,7 +110,7 @@ async def test_a_body_that_does_not_fit_says_where(
         (ConnectionResetError(), ConnectionFailedError),
     ],
 )
-async def test_what_aiohttp_raises_is_translated(
+async def test_exceptions_of_aiohttp_are_translated(
     mocked: aioresponses, once: ConvAIClient, exception: Exception, translated: type[Exception]
 ) -> None:
     answer(mocked, exception=exception)
@@ -120,13 +120,15 @@ async def test_what_aiohttp_raises_is_translated(
     assert caught.value.__cause__ is exception
 
 
-async def test_what_is_no_failure_of_the_network_comes_out_as_it_is(mocked: aioresponses, once: ConvAIClient) -> None:
+async def test_exception_that_is_not_of_the_network_is_raised_unchanged(
+    mocked: aioresponses, once: ConvAIClient
+) -> None:
     answer(mocked, exception=ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         await once.conversations.list()
 
 
-async def test_the_request_id_and_the_code_are_in_the_error(mocked: aioresponses, once: ConvAIClient) -> None:
+async def test_error_has_the_request_id_and_the_code(mocked: aioresponses, once: ConvAIClient) -> None:
     body = {"detail": {"code": "quota", "message": "Used up.", "status": "quota"}}
     answer(mocked, status=402, payload=body, headers={"request-id": "req_7"})
     with pytest.raises(APIStatusError, match=r"402.*quota.*Used up\..*req_7") as caught:
@@ -134,7 +136,7 @@ async def test_the_request_id_and_the_code_are_in_the_error(mocked: aioresponses
     assert (caught.value.code, caught.value.request_id) == ("quota", "req_7")
 
 
-async def test_retries_go_through_the_replies_in_order(mocked: aioresponses) -> None:
+async def test_retries_use_the_replies_in_order(mocked: aioresponses) -> None:
     answer(mocked, status=500)
     answer(mocked, exception=aiohttp.ServerDisconnectedError())
     answer(mocked, payload=PAGE)
@@ -143,7 +145,7 @@ async def test_retries_go_through_the_replies_in_order(mocked: aioresponses) -> 
     assert [len(requests) for requests in mocked.requests.values()] == [3]
 
 
-async def test_a_recording_that_ends_early_raises_while_it_is_read(mocked: aioresponses, once: ConvAIClient) -> None:
+async def test_recording_that_ends_early_raises_while_it_is_read(mocked: aioresponses, once: ConvAIClient) -> None:
     url = f"{BASE}/v1/convai/conversations/conv_1/audio"
     headers = {"content-type": "audio/mpeg", "content-length": "3"}
     mocked.get(url, body=b"abc", headers=headers, response_class=MockedClientResponse)
@@ -155,7 +157,7 @@ async def test_a_recording_that_ends_early_raises_while_it_is_read(mocked: aiore
                 pass
 
 
-async def test_an_error_page_becomes_the_error_of_its_status(mocked: aioresponses, once: ConvAIClient) -> None:
+async def test_error_page_raises_the_error_of_its_status(mocked: aioresponses, once: ConvAIClient) -> None:
     answer(mocked, status=503, body="<html>maintenance</html>", content_type="text/html")
     with pytest.raises(ServerError, match="503") as caught:
         await once.conversations.list()
@@ -178,7 +180,7 @@ async def test_an_error_page_becomes_the_error_of_its_status(mocked: aioresponse
         ),
     ],
 )
-async def test_error_says_what_happened_in_plain_words(
+async def test_error_message_is_in_plain_words(
     mocked: aioresponses, once: ConvAIClient, exception: Exception, words: str
 ) -> None:
     answer(mocked, exception=exception)
@@ -187,7 +189,7 @@ async def test_error_says_what_happened_in_plain_words(
 
 
 @pytest.mark.parametrize("timeout", [5.0, None])
-async def test_timeouts_are_the_sessions_own(mocked: aioresponses, timeout: float | None) -> None:
+async def test_session_applies_its_own_timeouts(mocked: aioresponses, timeout: float | None) -> None:
     def check(_url: Any, **request: Any) -> CallbackResult:
         assert request["timeout"] == aiohttp.ClientTimeout(total=None)
         return CallbackResult(payload=PAGE, response_class=MockedClientResponse)
@@ -202,11 +204,11 @@ async def test_delete_whose_reply_was_lost_on_a_pooled_connection_succeeds(
 ) -> None:
     await client.conversations.list(page_size=1)
     fake.faults.add(faults.drop(after_acting=True), operation="delete_conversation")
-    await client.conversations.delete(next(iter(fake.conversations)))  # the second answer is a 404
+    await client.conversations.delete(next(iter(fake.conversations)))  # the second reply is a 404
     assert len(fake.requests("delete_conversation")) == 2
 
 
-async def test_get_on_a_pooled_connection_that_died_is_sent_again_without_a_retry(
+async def test_get_on_a_dead_pooled_connection_is_sent_again_without_a_retry(
     fake: FakeConvAI, client: ConvAIClient
 ) -> None:
     await client.conversations.list(page_size=1)
@@ -217,7 +219,7 @@ async def test_get_on_a_pooled_connection_that_died_is_sent_again_without_a_retr
     assert len(fake.requests("get_conversation")) == 2
 
 
-async def test_followed_redirect_gives_its_connection_back(fake: FakeConvAI, client: ConvAIClient) -> None:
+async def test_followed_redirect_releases_its_connection(fake: FakeConvAI, client: ConvAIClient) -> None:
     wanted = next(iter(fake.conversations))
 
     async def redirect(_request: web.Request, _proceed: Any) -> web.Response:

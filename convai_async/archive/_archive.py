@@ -1,0 +1,424 @@
+"""The archive: a store of conversations in one SQLite file."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from convai_async._support.validate import validate_integer
+from convai_async.archive._conditions import parse_filters, validate_text
+from convai_async.archive._database import missing_archive, open_for_reading, validate_path
+from convai_async.archive._errors import ArchiveError
+from convai_async.archive._export import export_file, export_stream
+from convai_async.archive._import import import_file
+from convai_async.archive._reader import ArchiveReader
+from convai_async.archive._records import build_update
+from convai_async.archive._search import count_hits, parse_query, search
+from convai_async.archive._status import read_failures, read_status
+from convai_async.archive._writer import ArchiveWriter
+from convai_async.errors import InvalidArgumentError
+from convai_async.models import Conversation, ConversationSummary
+
+if TYPE_CHECKING:
+    import os
+    import sqlite3
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from datetime import date
+    from types import TracebackType
+
+    from convai_async.archive._export import Table
+    from convai_async.archive._files import Sink
+    from convai_async.archive._reader import ArchivedConversation
+    from convai_async.archive._records import Failure
+    from convai_async.archive._search import SearchHit
+    from convai_async.archive._status import ArchiveStatus
+
+
+class Archive:
+    """A store of conversations in one SQLite file.
+
+    Open it with `Archive.open`, and close it with ``with`` or `close`::
+
+        with Archive.open("calls.db") as archive:
+            for conversation in archive.conversations(agent_id="agent_1"):
+                print(conversation.conversation_id, len(conversation.transcript))
+
+    Its methods block: call them in a thread from asyncio code. Other processes can read and write the file at the
+    same time. `add`, `delete` and `import_` open it for writing for the time of the call; each writes in
+    transactions.
+
+    Filters: ``agent_id`` selects the conversations with an agent, ``since`` those that started then or later, and
+    ``until`` those that started before. A moment is a datetime with a time zone, a date (its midnight in UTC), or
+    unix seconds. A conversation without a credible start (none, before 1970, or in the future) is in every range.
+
+    All methods raise `ArchiveError` if the file is damaged or cannot be read or written, and `ArchiveBusyError` if
+    other processes have locked it for 30 s. Invalid arguments raise `InvalidArgumentError`.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: Path, *, create: bool, source: str | None) -> None:
+        self.path = path
+        self._create = create
+        self._source = source
+        self._opened: ArchiveReader | None = None
+        self._locked: ArchiveWriter | None = None
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, create: bool = False, source: str | None = None) -> Self:
+        """Open an archive.
+
+        Args:
+            path: The file.
+            create: Whether the first write makes the file if it does not exist. Its folder must exist.
+            source: The address of the service that the conversations are from: the client's ``base_url``. Needed to
+                `add` to a new archive. If it is given, the first write brings an archive of an older version up to
+                date, and is refused if the archive is of another service.
+
+        Raises:
+            ArchiveError: The file does not exist, is not a convai archive, or is of another version.
+        """
+        archive = cls(validate_path(path), create=create, source=source)
+        if create or source is not None:
+            if not create and not archive.path.exists():
+                raise missing_archive(archive.path)
+        else:
+            archive._open()
+        return archive
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Closing it again does nothing."""
+        self._closed = True
+        if self._opened is not None:
+            self._opened.connection.close()
+
+    @property
+    def source(self) -> str:
+        """The address of the service that the conversations are from."""
+        return self._reader.source()
+
+    def status(self) -> ArchiveStatus:
+        """Return the contents of the archive in numbers."""
+        return read_status(self._reader)
+
+    def failures(self) -> list[Failure]:
+        """Return everything that could not be fetched."""
+        return read_failures(self._reader)
+
+    def get(self, conversation_id: str) -> Conversation:
+        """Return a conversation.
+
+        Raises:
+            ArchiveError: The archive does not have it.
+            DecodeError: Its JSON does not decode; `get_raw` returns it.
+        """
+        return Conversation.from_json(self.get_raw(conversation_id))
+
+    def get_raw(self, conversation_id: str) -> bytes:
+        """Return a conversation's JSON, byte for byte as the service sent it.
+
+        Raises:
+            ArchiveError: The archive does not have it.
+        """
+        validate_text("conversation_id", conversation_id)
+        return self._reader.raw(conversation_id)
+
+    def conversations(
+        self, *, agent_id: str | None = None, since: date | int | None = None, until: date | int | None = None
+    ) -> Iterator[Conversation]:
+        """Yield conversations, oldest first; memory does not grow with their number.
+
+        Conversations that do not decode are left out: `status` counts them.
+
+        Args:
+            agent_id: Only conversations with this agent.
+            since: Only those that started then or later.
+            until: Only those that started before.
+        """
+        return self._reader.conversations(parse_filters(agent_id, since, until))
+
+    def records(
+        self, *, agent_id: str | None = None, since: date | int | None = None, until: date | int | None = None
+    ) -> Iterator[ArchivedConversation]:
+        """Yield conversations with their metadata, oldest first; the arguments are those of `conversations`."""
+        return self._reader.records(parse_filters(agent_id, since, until))
+
+    def rows(
+        self,
+        table: Table,
+        *,
+        agent_id: str | None = None,
+        since: date | int | None = None,
+        until: date | int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of ``conversations`` (without JSON), ``turns`` or ``tool_calls``, oldest first.
+
+        The other arguments are those of `conversations`.
+        """
+        return self._reader.rows(table, parse_filters(agent_id, since, until))
+
+    def nested(self, table: Literal["turns", "tool_calls"], conversation_id: str) -> list[dict[str, Any]]:
+        """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
+        return self._reader.nested(table, conversation_id)
+
+    def search(
+        self,
+        text: str,
+        *,
+        agent_id: str | None = None,
+        since: date | int | None = None,
+        until: date | int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[SearchHit]:
+        """Yield the turns that hold all words of a text, newest conversations first.
+
+        Args:
+            text: Words, in any order; case and accents do not matter. ``"in quotes"`` finds words next to each other,
+                ``refund*`` words that begin with these letters.
+            agent_id: Only conversations with this agent.
+            since: Only those that started then or later.
+            until: Only those that started before.
+            limit: The maximum number of turns; None (default) means all.
+
+        Raises:
+            InvalidArgumentError: The text holds no word.
+        """
+        expression = parse_query(text)
+        if limit is not None:
+            validate_integer("limit", limit, 0)
+        return search(self._reader, expression, parse_filters(agent_id, since, until), limit)
+
+    def count_hits(
+        self,
+        text: str,
+        *,
+        agent_id: str | None = None,
+        since: date | int | None = None,
+        until: date | int | None = None,
+    ) -> int:
+        """Return how many turns `search` finds; the arguments are the same."""
+        return count_hits(self._reader, parse_query(text), parse_filters(agent_id, since, until))
+
+    def export(  # noqa: PLR0913 - keyword-only
+        self,
+        destination: str | os.PathLike[str],
+        *,
+        table: Table | None = None,
+        partition: bool = False,
+        overwrite: bool = False,
+        agent_id: str | None = None,
+        since: date | int | None = None,
+        until: date | int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Write conversations to a file, in the format that its name ends with, and return the number of rows.
+
+        - ``.jsonl``, also ``.jsonl.gz`` and ``.jsonl.zst``: a line for each conversation, with the service's JSON
+          byte for byte; `import_` reads it.
+        - ``.csv``, also ``.csv.gz`` and ``.csv.zst``: the rows of one table, without JSON. Text that a spreadsheet
+          would run as a formula has an apostrophe before it.
+        - ``.parquet`` (needs the extra ``parquet``): a row for each conversation, without JSON, with its turns and
+          tool calls nested. A timestamp outside the years that Parquet can hold is null.
+
+        The file is complete or not there, and readable by its owner only.
+
+        Args:
+            destination: The file to make; with ``partition`` the folder, whose name may end in anything.
+            table: For CSV: the table; the conversations by default.
+            partition: For Parquet: whether to make a folder ``date=2026-01-31`` for each day (UTC).
+            overwrite: Whether to replace a file that exists; a folder is never replaced.
+            agent_id: Only conversations with this agent.
+            since: Only those that started then or later.
+            until: Only those that started before.
+            progress: Called with the number of rows so far.
+
+        Raises:
+            InvalidArgumentError: The name does not say a format, or exists, or an option does not go with the format.
+            ConfigurationError: The format needs an extra that is not installed.
+            OSError: The file cannot be written.
+        """
+        return export_file(
+            self._reader,
+            Path(destination),
+            parse_filters(agent_id, since, until),
+            table=table,
+            partition=partition,
+            overwrite=overwrite,
+            progress=progress,
+        )
+
+    def export_to_stream(  # noqa: PLR0913 - keyword-only
+        self,
+        stream: Sink,
+        *,
+        format: Literal["jsonl", "csv"] = "jsonl",  # noqa: A002 - as in other libraries
+        table: Table | None = None,
+        agent_id: str | None = None,
+        since: date | int | None = None,
+        until: date | int | None = None,
+    ) -> int:
+        """Write conversations to a stream, such as ``sys.stdout.buffer``, and return the number of rows.
+
+        Args:
+            stream: Where to write; it is not closed.
+            format: ``"jsonl"`` or ``"csv"``, as `export` writes them.
+            table: For CSV: the table; the conversations by default.
+            agent_id: Only conversations with this agent.
+            since: Only those that started then or later.
+            until: Only those that started before.
+
+        Raises:
+            InvalidArgumentError: ``table`` does not go with the format.
+            OSError: The stream cannot be written.
+        """
+        if table is not None and format != "csv":
+            raise InvalidArgumentError("table", "goes with CSV only: JSONL has all tables")
+        condition = parse_filters(agent_id, since, until)
+        return export_stream(self._reader, stream, condition, format=format, table=table)
+
+    def add(self, conversation: Conversation, *, event_timestamp: int | None = None) -> None:
+        """Store a conversation, such as the ``data`` of a webhook's event.
+
+        Events can arrive twice, late, and without the transcript (``exclude_transcript``). So a stored conversation
+        is replaced only if the new one is at least as complete: its status is final if the stored one's is, it has at
+        least as many turns, and it has an analysis if the stored one has. Such a document replaces
+
+        - a final conversation that a harvest fetched, only if ``event_timestamp`` is later than the fetch;
+        - any other, if it is more complete (a final status, more turns, an analysis), if its event is later, or if
+          ``event_timestamp`` is None.
+
+        Otherwise nothing changes. A document that a harvest fetches replaces any other, with one exception: one that
+        is not final does not replace an added one that is final and at least as complete, since it was fetched
+        earlier.
+
+        A conversation is complete when its status is final and it has a transcript. The next harvest fetches
+        incomplete ones, and those that differ from their entry in the list: status, result, title, summary, rating,
+        or more messages in the list. It does not fetch the others; their ``raw`` is the model's JSON, and
+        ``from_webhook`` is 1.
+
+        Args:
+            conversation: The conversation.
+            event_timestamp: The event's ``event_timestamp`` in unix seconds; None (default) if it is unknown.
+
+        Raises:
+            ArchiveBusyError: Other processes have been writing for 30 s without a pause; try again later.
+            ArchiveError: The archive is of another service.
+        """
+        summary = ConversationSummary(conversation_id=conversation.conversation_id)
+        update = build_update(summary, conversation.to_json(), conversation, event_timestamp, from_webhook=True)
+        with self._writer(self._known_source(), exclusive=False) as writer:
+            writer.store_if_better(update)
+
+    def delete(self, conversation_ids: Iterable[str]) -> int:
+        """Delete conversations with all that belongs to them, and return how many there were.
+
+        Their rows, recordings and failures are removed, and their bytes overwritten: also in free pages, in the
+        search index and in SQLite's log.
+
+        Args:
+            conversation_ids: The ids; those that the archive does not have are ignored.
+
+        Raises:
+            ArchiveBusyError: Another process is writing; nothing was deleted. Or the rows are deleted, but another
+                program that is reading the archive keeps their bytes in the log: delete again later.
+        """
+        if isinstance(conversation_ids, str):
+            raise InvalidArgumentError("conversation_ids", "must be several ids, such as a list, not one string")
+        ids = list(conversation_ids)
+        for conversation_id in ids:
+            validate_text("conversation_ids", conversation_id)
+        with self._writer(self._known_source(), exclusive=True) as writer:
+            return writer.forget(ids)
+
+    def import_(self, file: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None) -> int:
+        """Store the conversations of an exported JSONL file, and return how many there were.
+
+        They replace those of the same ids. Recordings are not in the file: their rows are, and a harvest with audio
+        fetches those whose files are missing. The file does not say which workspace it is of: import only what
+        belongs into this archive.
+
+        Args:
+            file: A file that `export` wrote: ``.jsonl``, ``.jsonl.gz`` or ``.jsonl.zst``.
+            progress: Called with the number of conversations so far.
+
+        Raises:
+            ArchiveError: A line was not written by `export`, or is of another service; the conversations before it
+                stay.
+            ConfigurationError: The file needs an extra that is not installed.
+            OSError: The file cannot be read.
+        """
+        path = Path(file)
+
+        def open_writer(source: str) -> AbstractContextManager[ArchiveWriter]:
+            expected = self._source if self._locked is None else self._known_source()
+            if expected not in {None, source}:
+                raise ArchiveError(f"{str(path)!r} holds conversations of {source}, not of {expected}")
+            return self._writer(source, exclusive=True)
+
+        return import_file(path, open_writer, progress)
+
+    @contextmanager
+    def lock(self, *, key_fingerprint: Callable[[bytes], bytes] | None = None) -> Iterator[None]:
+        """Keep other processes from harvesting into the archive, importing and deleting, for the time of a block.
+
+        ``with archive.lock(): ...`` also checks at once that the archive can be written. Its own writes in the block
+        use the lock. Other processes can still `add`.
+
+        Args:
+            key_fingerprint: `ConvAIClient.key_fingerprint`: refuse an archive that is bound to another API key.
+
+        Raises:
+            ArchiveBusyError: Another process has the lock.
+            ArchiveError: The archive is bound to another API key.
+        """
+        with self._writer(self._known_source(), exclusive=True, key_fingerprint=key_fingerprint) as writer:
+            outer, self._locked = self._locked, writer
+            try:
+                yield
+            finally:
+                self._locked = outer
+
+    @contextmanager
+    def _writer(self, source: str, **options: Any) -> Iterator[ArchiveWriter]:
+        if self._locked is not None:
+            yield self._locked
+            return
+        self._check_not_closed()
+        with ArchiveWriter(self.path, source, create=self._create, **options) as writer:
+            yield writer
+
+    def _known_source(self) -> str:
+        if self._source is not None:
+            return self._source
+        if not self.path.exists():
+            raise InvalidArgumentError("source", "is needed to make a new archive: pass it to Archive.open")
+        return self.source
+
+    @property
+    def _reader(self) -> ArchiveReader:
+        self._check_not_closed()
+        return self._opened or self._open()
+
+    def _open(self) -> ArchiveReader:
+        self._opened = ArchiveReader(*open_for_reading(self.path))
+        return self._opened
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise ArchiveError(f"{str(self.path)!r} is closed: open it again with Archive.open")
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._reader.connection

@@ -1,0 +1,194 @@
+"""The changes that the updates of `_records` make to an archive, each within the transaction of the caller."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convai_async.archive import _recordings
+from convai_async.archive._columns import DETAIL_TABLES, TOOL_CALLS, TURNS
+from convai_async.archive._int64 import int64_or_none
+from convai_async.archive._records import summary_json
+from convai_async.archive._rows import inserted_columns
+from convai_async.archive._windows import merge_windows, read_windows
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from convai_async.archive._columns import Table
+    from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, Recording, RecordingUpdate
+    from convai_async.archive._rows import DetailRow, Row
+    from convai_async.archive._windows import Window
+
+_DETAILS = tuple(table.name for table in DETAIL_TABLES)
+_MESSAGE = inserted_columns(TURNS).index("message")
+_ROWS_PER_STATEMENT = 500
+
+
+def store_conversations(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], now: int) -> None:
+    """Store conversations with their turns and tool calls, in place of those of the same ids."""
+    if any(_removes_messages(connection, update) for update in updates):
+        mark_scrub_due(connection)
+    _delete(connection, _DETAILS, [update.conversation_id for update in updates])
+    _upsert(connection, "conversations", [_with_fetch_time(update.row, now) for update in updates])
+    _insert(connection, TURNS, [row for update in updates for row in update.turns])
+    _insert(connection, TOOL_CALLS, [row for update in updates for row in update.tool_calls])
+
+
+def store_recordings(
+    connection: sqlite3.Connection, archive: Path, updates: Sequence[RecordingUpdate], now: int
+) -> None:
+    """Store which conversations have a recording on disk, and which have none at the service."""
+    saved = [
+        _audio_row(update.conversation_id, update.audio, archive) for update in updates if update.audio is not None
+    ]
+    _upsert(connection, "audio", saved)
+    connection.executemany(
+        "UPDATE conversations SET no_audio_unix_secs = ? WHERE conversation_id = ?",
+        [(None if update.audio else update.unix_secs or now, update.conversation_id) for update in updates],
+    )
+    clear_failures(connection, (update.conversation_id for update in updates), "audio")
+
+
+def store_failures(connection: sqlite3.Connection, failures: Iterable[Failure], now: int) -> None:
+    """Store failures; the attempts of earlier runs are added."""
+    connection.executemany(
+        """
+        INSERT INTO failures (conversation_id, part, error, attempts, failed_unix_secs, summary_json)
+        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+            error = excluded.error,
+            attempts = attempts + excluded.attempts,
+            failed_unix_secs = excluded.failed_unix_secs,
+            summary_json = coalesce(excluded.summary_json, summary_json)
+        """,
+        [
+            (each.conversation_id, each.part, each.error, each.attempts, now, summary_json(each.summary))
+            for each in failures
+        ],
+    )
+
+
+def clear_failures(connection: sqlite3.Connection, ids: Iterable[str], part: str) -> None:
+    """Delete the failures of a part of conversations."""
+    connection.executemany(
+        "DELETE FROM failures WHERE conversation_id = ? AND part = ?",
+        [(conversation_id, part) for conversation_id in ids],
+    )
+
+
+def mark_deleted(connection: sqlite3.Connection, updates: Sequence[DeletionUpdate], now: int) -> None:
+    """Note that the service has deleted conversations."""
+    connection.executemany(
+        "UPDATE conversations SET deleted_unix_secs = ? WHERE conversation_id = ?",
+        [(update.unix_secs or now, update.conversation_id) for update in updates],
+    )
+    _delete(connection, ("failures",), [update.conversation_id for update in updates])
+
+
+def remove_conversations(connection: sqlite3.Connection, archive: Path, ids: Sequence[str]) -> int:
+    """Remove conversations and all that belongs to them, and return how many there were.
+
+    Raises:
+        OSError: A recording cannot be removed.
+    """
+    paths = [
+        path
+        for conversation_id in ids
+        for (path,) in connection.execute("SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,))
+    ]
+    _recordings.remove(archive, ids, paths)
+    changes = connection.total_changes
+    _delete(connection, (*_DETAILS, "audio", "failures"), ids)
+    # A list entry that could not be read is stored without its conversation's id.
+    connection.executemany(
+        "DELETE FROM failures WHERE part = 'list' AND instr(summary_json, ?)",
+        [(msgspec.json.encode(each),) for each in ids],
+    )
+    count = connection.executemany(
+        "DELETE FROM conversations WHERE conversation_id = ?", [(conversation_id,) for conversation_id in ids]
+    ).rowcount
+    if connection.total_changes > changes:
+        mark_scrub_due(connection)
+    return count
+
+
+def mark_scrub_due(connection: sqlite3.Connection) -> None:
+    """Note that the file may still hold text that was removed."""
+    connection.execute("UPDATE archive SET scrub_due = 1")
+
+
+def add_windows(connection: sqlite3.Connection, windows: Iterable[Window], agent_id: str) -> None:
+    """Note ranges of an agent's list as read; empty stands for all agents."""
+    every = merge_windows([*read_windows(connection, {agent_id}), *windows])
+    connection.execute("DELETE FROM windows WHERE agent_id = ?", (agent_id,))
+    connection.executemany(
+        "INSERT INTO windows (agent_id, start_unix_secs, end_unix_secs) VALUES (?, ?, ?)",
+        [(agent_id, window.start, window.end) for window in every],
+    )
+
+
+def _removes_messages(connection: sqlite3.Connection, update: ConversationUpdate) -> bool:
+    """Return whether a stored message is not in the new document, as after the service has redacted it."""
+    messages = {row[_MESSAGE] for row in update.turns}
+    rows = connection.execute(
+        "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (update.conversation_id,)
+    )
+    return any(message not in messages for (message,) in rows)
+
+
+def _delete(connection: sqlite3.Connection, tables: Sequence[str], ids: Sequence[str]) -> None:
+    for table in tables:
+        connection.executemany(
+            f"DELETE FROM {table} WHERE conversation_id = ?",  # noqa: S608 - a constant
+            [(conversation_id,) for conversation_id in ids],
+        )
+
+
+def _upsert(connection: sqlite3.Connection, table: str, rows: list[Row]) -> None:
+    if not rows:
+        return
+    columns = list(rows[0])
+    names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
+    updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    # An upsert, since REPLACE would delete the old row, and by the foreign keys its recording.
+    statement = f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO UPDATE SET {updates}"  # noqa: S608
+    try:
+        connection.executemany(statement, rows)
+    except OverflowError:
+        fitting = [{name: int64_or_none(value) for name, value in row.items()} for row in rows]
+        connection.executemany(statement, fitting)
+
+
+def _insert(connection: sqlite3.Connection, table: Table, rows: list[DetailRow]) -> None:
+    """Insert new rows of a detail table.
+
+    Many with one statement: between statements this thread would wait for the others each time.
+    """
+    columns = inserted_columns(table)
+    places = f"({', '.join('?' * len(columns))})"
+    for first in range(0, len(rows), _ROWS_PER_STATEMENT):
+        some = rows[first : first + _ROWS_PER_STATEMENT]
+        values: list[Any] = list(chain.from_iterable(some))
+        statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {', '.join([places] * len(some))}"  # noqa: S608
+        try:
+            connection.execute(statement, values)
+        except OverflowError:
+            connection.execute(statement, list(map(int64_or_none, values)))
+
+
+def _with_fetch_time(row: Row, now: int) -> Row:
+    return row if row["fetched_unix_secs"] is not None else row | {"fetched_unix_secs": now}
+
+
+def _audio_row(conversation_id: str, audio: Recording, archive: Path) -> Row:
+    return {
+        "conversation_id": conversation_id,
+        "path": audio.path.relative_to(archive.parent).as_posix(),
+        "size": audio.size,
+        "sha256": audio.sha256,
+        "content_type": audio.content_type,
+    }

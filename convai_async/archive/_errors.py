@@ -1,0 +1,67 @@
+"""The errors of an archive, and the translation of SQLite's errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from convai_async.errors import ConvAIError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BUSY_TIMEOUT_SECS = 30.0
+"""Seconds to wait for other processes' transactions."""
+
+
+class ArchiveError(ConvAIError):
+    """The archive cannot be opened or written, or the file is not a convai archive."""
+
+
+class ArchiveBusyError(ArchiveError):
+    """Another process is using the archive; try again later."""
+
+    retryable = True
+
+
+@contextmanager
+def translate_errors(file: Path) -> Iterator[None]:
+    """Turn SQLite's errors into `ArchiveError`, which names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if is_busy(error):
+            raise ArchiveBusyError(
+                f"other processes have been using {str(file)!r} for {BUSY_TIMEOUT_SECS:g} s: try again later"
+            ) from error
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise ArchiveError(f"{str(file)!r} is not a convai archive: name another file") from error
+        advice = ""
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
+            advice = " (the file is damaged: restore it from a backup, or harvest into a new one)"
+        raise ArchiveError(f"{str(file)!r}: {error}{advice}") from error
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Return whether SQLite refused because of another process."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # the other bits say why
+
+
+@contextmanager
+def translate_content_errors(file: Path) -> Iterator[None]:
+    """Turn SQLite's errors, and errors from unexpected values, into `ArchiveError`, which names the file.
+
+    An archive can be damaged, or come from a stranger, and so hold values that convai_async did not write.
+    """
+    with translate_errors(file):
+        try:
+            yield
+        except ConvAIError:
+            raise
+        except (TypeError, ValueError, LookupError, OverflowError, MemoryError, RecursionError) as error:
+            raise ArchiveError(
+                f"{str(file)!r} holds data that convai_async did not write ({str(error) or type(error).__name__}):"
+                " restore it from a backup, or harvest into a new one"
+            ) from error

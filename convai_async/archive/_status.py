@@ -1,0 +1,116 @@
+"""What an archive holds, in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from convai_async.archive._database import fetch_value, to_struct
+from convai_async.archive._errors import translate_content_errors
+from convai_async.archive._precedence import IS_COMPLETE
+from convai_async.archive._records import Failure
+from convai_async.archive._windows import Window, read_windows
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from convai_async.archive._reader import ArchiveReader
+
+
+class HarvestRun(msgspec.Struct, frozen=True):
+    """A run of the harvest.
+
+    Attributes:
+        started_unix_secs: When it began.
+        ended_unix_secs: When it ended; None while it runs, and if it was killed.
+        report: Its counts, by name, or None.
+        error: The error that ended it, or None.
+    """
+
+    started_unix_secs: int
+    ended_unix_secs: int | None
+    report: dict[str, bool | int | float | None] | None
+    error: str | None
+
+
+class ArchiveStatus(msgspec.Struct, frozen=True):
+    """The contents of an archive in numbers.
+
+    Attributes:
+        source: The address of the service.
+        conversations: The number of conversations.
+        final: How many of them are complete (done or failed, with their transcript), and are not fetched again.
+        deleted: How many of them the service has deleted.
+        undecodable: How many of them are kept as raw JSON only.
+        turns: The number of turns.
+        recordings: The number of recordings.
+        failures: How many conversations, recordings and parts of the list could not be fetched.
+        oldest_unix_secs: When the oldest conversation started, or None.
+        newest_unix_secs: When the newest conversation started, or None.
+        windows: The ranges of the list of all agents that were read, oldest first.
+        last_run: The last run of the harvest, or None.
+        size: The file's size in bytes.
+    """
+
+    source: str
+    conversations: int
+    final: int
+    deleted: int
+    undecodable: int
+    turns: int
+    recordings: int
+    failures: int
+    oldest_unix_secs: int | None
+    newest_unix_secs: int | None
+    windows: list[Window]
+    last_run: HarvestRun | None
+    size: int
+
+
+def read_status(reader: ArchiveReader) -> ArchiveStatus:
+    """Return the contents of an archive in numbers."""
+    connection = reader.connection
+    with translate_content_errors(reader.path):
+        conversations, final, deleted, undecodable, oldest, newest = connection.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE {IS_COMPLETE}), count(deleted_unix_secs),"  # noqa: S608
+            " count(decode_error), min(start_time_unix_secs), max(start_time_unix_secs) FROM conversations"
+        ).fetchone()
+        return ArchiveStatus(
+            source=reader.source(),
+            conversations=conversations,
+            final=final,
+            deleted=deleted,
+            undecodable=undecodable,
+            turns=_count(connection, "turns"),
+            recordings=_count(connection, "audio"),
+            failures=_count(connection, "failures"),
+            oldest_unix_secs=msgspec.convert(oldest, int | None),
+            newest_unix_secs=msgspec.convert(newest, int | None),
+            windows=read_windows(connection, {""}),
+            last_run=_last_run(connection),
+            size=reader.path.stat().st_size,
+        )
+
+
+def read_failures(reader: ArchiveReader) -> list[Failure]:
+    """Return everything that could not be fetched."""
+    with translate_content_errors(reader.path):
+        rows = reader.connection.execute(
+            "SELECT conversation_id, error, attempts, part FROM failures ORDER BY conversation_id, part"
+        )
+        return [to_struct(Failure, row) for row in rows]
+
+
+def _last_run(connection: sqlite3.Connection) -> HarvestRun | None:
+    row = connection.execute(
+        "SELECT started_unix_secs, ended_unix_secs, report, error FROM runs ORDER BY run_id DESC LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return None
+    started, ended, report, error = row
+    return to_struct(HarvestRun, (started, ended, None if report is None else msgspec.json.decode(report), error))
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    return int(fetch_value(connection, f"SELECT count(*) FROM {table}"))  # noqa: S608 - a constant

@@ -1,0 +1,106 @@
+"""Keep account of which ranges of the list are read and written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from convai_async.archive._windows import Window
+from convai_async.harvest._jobs import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from convai_async.harvest._jobs import Result
+
+
+class Reading(msgspec.Struct, eq=False):
+    """One reading of a range of the list.
+
+    Attributes:
+        window: The range.
+        ids: Conversations of the range that it has listed.
+        unwritten: Jobs that it waits for.
+        is_whole: Whether everything that it listed can be fetched and is wanted.
+        read: The window to note as read once nothing is unwritten; None while it is being read.
+    """
+
+    window: Window
+    ids: set[str] = msgspec.field(default_factory=set)
+    unwritten: set[Job] = msgspec.field(default_factory=set)
+    is_whole: bool = True
+    read: Window | None = None
+
+
+class Ledger:
+    """Knows which conversations of a run are underway or written, and so which ranges count as read.
+
+    The invariant: a range counts as read only when everything that it listed is written. For that, its reading waits
+    for the job of each conversation that it listed, also when another range listed it first, and of each that it
+    lacks although the archive has it.
+
+    "Written" is a result from the moment at which its transaction begins. Transactions follow each other, and when one
+    fails, the run ends without another: a window can only be committed together with its conversations, or after them.
+    """
+
+    def __init__(self) -> None:
+        self._underway: dict[str, Job] = {}
+        self._written: set[str] = set()
+        self._readings: set[Reading] = set()
+
+    def begin(self, window: Window) -> Reading:
+        """Begin to read a range."""
+        reading = Reading(window)
+        self._readings.add(reading)
+        return reading
+
+    def is_written(self, conversation_id: str) -> bool:
+        """Return whether the run has written a conversation, and the archive would still say to fetch it."""
+        return conversation_id in self._written
+
+    def wait_if_underway(self, reading: Reading, conversation_id: str) -> bool:
+        """Let a reading wait for a conversation if that is underway, and return whether it is."""
+        job = self._underway.get(conversation_id)
+        if job is not None:
+            reading.unwritten.add(job)
+        return job is not None
+
+    def add(self, reading: Reading, job: Job) -> None:
+        """Let a reading wait for a new job."""
+        reading.unwritten.add(job)
+        if job.kind == "conversation":
+            self._underway[job.conversation_id] = job
+
+    def finish(self, reading: Reading, read: Window) -> None:
+        """Note that a range was read to its end, and which window that is."""
+        if reading.is_whole and not read.empty:
+            reading.read = read
+        else:
+            self.give_up(reading)
+
+    def give_up(self, reading: Reading) -> None:
+        """Note that a reading does not count."""
+        self._readings.discard(reading)
+
+    def mark_written(self, results: Iterable[Result]) -> list[Window]:
+        """Note that results are being written, and return the windows to note as read in the same transaction."""
+        jobs = {result.job for result in results if result.job is not None}
+        for job in jobs:
+            if job.kind == "conversation":
+                self._underway.pop(job.conversation_id, None)
+                self._written.add(job.conversation_id)
+        windows = []
+        for reading in list(self._readings):
+            reading.unwritten -= jobs
+            if reading.read is not None and not reading.unwritten:
+                self._readings.discard(reading)
+                windows.append(reading.read)
+        return windows
+
+    def leave_to_archive(self, ids: Iterable[str]) -> None:
+        """Forget conversations that are final and committed: the archive says itself that they are not to be fetched.
+
+        Memory would grow with the number of conversations otherwise.
+        """
+        self._written.difference_update(ids)
