@@ -18,8 +18,9 @@ def main() -> None:
     if not python.exists():
         print(f"Creating {ENVIRONMENT.name} and installing the libraries to compare ...", file=sys.stderr)
         venv.create(ENVIRONMENT, with_pip=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "-e", f"{PROJECT}[benchmarks]"]
-    subprocess.run(pip, check=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--upgrade", "pip"], check=True)  # one that knows dependency groups
+    subprocess.run([*pip, "-e", ".", "--group", "benchmarks"], check=True, cwd=PROJECT)
     # Without bytecode files for the checkout, its imports would look slower than those of installed packages.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [str(python), "-m", "benchmarks.runner", *sys.argv[1:]]

@@ -1,6 +1,13 @@
 """An asyncio client for the ElevenLabs Agents ("convai") conversations API.
 
-See `ConvAIClient`, and the exceptions in `convai_async.errors`.
+Start with `ConvAIClient`::
+
+    async with ConvAIClient() as client:
+        async for summary in client.conversations.list():
+            print(summary.conversation_id)
+
+`convai_async.errors` lists the exceptions, `convai_async.models` the documents, and `convai_async.endpoints` the
+requests.
 """
 
 from convai_async import endpoints, errors, models

@@ -39,6 +39,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -193,6 +195,15 @@ class PermissionDeniedError(APIStatusError):
 
 class NotFoundError(APIStatusError):
     """404: deleted, never existed, or does not exist yet, as a conversation right after its call ends."""
+
+    @property
+    def is_from_service(self) -> bool:
+        """Whether the service sent the error; False for the page of a proxy that does not know the path."""
+        try:
+            document = msgspec.json.decode(self.body)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(document, dict) and "detail" in document
 
 
 class ConflictError(APIStatusError):

@@ -1,9 +1,10 @@
-"""Webhooks: make sure that they come from the service, and read them.
+"""Verify and decode webhooks.
 
 ::
 
-    event = construct_event(await request.body(), request.headers["elevenlabs-signature"], secret)
-    if isinstance(event, PostCallTranscription): ...
+    event = construct_event(await request.body(), request.headers.get("elevenlabs-signature"), secret)
+    if isinstance(event, PostCallTranscription):
+        print(event.data.conversation_id)
 """
 
 from __future__ import annotations
@@ -39,16 +40,17 @@ class _Event(Model):
 
     @classmethod
     def upgrade(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Return an event with its time as a number; None when it is neither a number nor an ISO 8601 date."""
-        value["event_timestamp"] = _unix_secs(value.get("event_timestamp"))
+        """Return the event with its timestamp in unix seconds; None if it is not a number or an ISO 8601 date."""
+        value["event_timestamp"] = _to_unix_secs(value.get("event_timestamp"))
         return value
 
 
 class PostCallTranscription(_Event, kw_only=True):
-    """A conversation has been analysed; its data is what `Conversations.get` returns.
+    """A conversation was analysed.
 
     Attributes:
-        event_timestamp: When that was, in unix seconds.
+        event_timestamp: The time of the event in unix seconds.
+        data: The conversation, as `Conversations.get` returns it.
     """
 
     data: Conversation
@@ -56,10 +58,10 @@ class PostCallTranscription(_Event, kw_only=True):
 
 
 class CallAudio(Model):
-    """A recording.
+    """The recording of a conversation.
 
     Attributes:
-        full_audio: The MP3's bytes, decoded.
+        full_audio: The bytes of the MP3 file.
     """
 
     agent_id: str | None = None
@@ -68,10 +70,11 @@ class CallAudio(Model):
 
 
 class PostCallAudio(_Event):
-    """The recording of a conversation is ready.
+    """The recording of a conversation is available.
 
     Attributes:
-        event_timestamp: When that was, in unix seconds.
+        event_timestamp: The time of the event in unix seconds.
+        data: The recording.
     """
 
     type: str = "post_call_audio"
@@ -79,11 +82,11 @@ class PostCallAudio(_Event):
 
 
 class InitiationFailure(Model):
-    """A call that could not be started.
+    """A phone call that could not be started.
 
     Attributes:
-        failure_reason: Such as ``"busy"`` or ``"no-answer"``.
-        metadata: What the telephone network said.
+        failure_reason: The reason, such as ``"busy"`` or ``"no-answer"``.
+        metadata: The details of the telephony provider, as decoded JSON.
     """
 
     agent_id: str | None = None
@@ -93,10 +96,11 @@ class InitiationFailure(Model):
 
 
 class CallInitiationFailure(_Event):
-    """A call could not be started.
+    """A phone call could not be started.
 
     Attributes:
-        event_timestamp: When that was, in unix seconds.
+        event_timestamp: The time of the event in unix seconds.
+        data: The call, and the reason.
     """
 
     type: str = "call_initiation_failure"
@@ -104,7 +108,12 @@ class CallInitiationFailure(_Event):
 
 
 class UnknownEvent(UnknownVariant):
-    """An event that this version does not know, or whose data has no id: ``tag`` is its type, ``raw`` all of it."""
+    """An event that this version does not know, or whose data has no conversation id.
+
+    Attributes:
+        tag: The type of the event.
+        raw: The event as decoded JSON.
+    """
 
 
 Event = PostCallTranscription | PostCallAudio | CallInitiationFailure | UnknownEvent
@@ -130,27 +139,28 @@ def construct_event(
     tolerance: float = DEFAULT_TOLERANCE_SECS,
     clock: Callable[[], float] = time.time,
 ) -> Event:
-    """Verify a webhook's signature and decode its event.
+    """Verify the signature of a webhook and decode its event.
 
     Args:
-        body: The raw body of the request: decoding and encoding it again would change it.
-        signature: The header ``ElevenLabs-Signature``, or None when it is missing.
-        secret: The webhook's secret, from the workspace's settings.
-        tolerance: Seconds by which its timestamp may differ from the clock, 1,800 by default.
-        clock: Returns the time in unix seconds.
+        body: The raw body of the request. Do not parse and re-encode it, which would change the bytes.
+        signature: The value of the header ``ElevenLabs-Signature``, or None if it is missing.
+        secret: The secret of the webhook, from the workspace's settings.
+        tolerance: The maximum difference between the webhook's timestamp and the clock in seconds, 1,800 by default.
+        clock: A function that returns the time in unix seconds.
 
     Raises:
-        WebhookSignatureError: The signature is missing or wrong, or its timestamp is too far from the clock: answer
-            401, and do nothing.
-        DecodeError: The signature is right, but the body does not decode. It would not if it were sent again.
+        WebhookSignatureError: The signature is missing or wrong, or its timestamp is outside the tolerance. Respond
+            with 401, and ignore the webhook.
+        DecodeError: The signature is valid, but the body cannot be decoded. Not retryable: the service would send the
+            same body again.
         TypeError: The body is not bytes.
     """
     verify(body, signature, secret, tolerance=tolerance, clock=clock)
     try:
         return _decode(body)
     except DecodeError as error:
-        event = _without_id(body)
-        if event is None:  # not retryable: it is signed, and would come again as it is
+        event = _decode_without_id(body)
+        if event is None:  # not retryable: the service would send the same body again
             raise DecodeError(error.problem, path=error.path, body=body, source="the webhook") from None
         return event
 
@@ -163,13 +173,10 @@ def verify(
     tolerance: float = DEFAULT_TOLERANCE_SECS,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Verify a webhook's signature; the arguments are those of `construct_event`.
+    """Verify the signature of a webhook without decoding it.
 
-    The signature is ``t=<unix seconds>,v0=<HMAC-SHA256 of "t.body" in hexadecimal>``; one of several ``v0`` must fit.
-
-    Raises:
-        WebhookSignatureError: As `construct_event`.
-        TypeError: The body is not bytes.
+    The signature is ``t=<unix seconds>,v0=<hexadecimal HMAC-SHA256 of "t.body">``. If there are several ``v0``, one of
+    them must match. The arguments and errors are those of `construct_event`.
     """
     if not isinstance(body, bytes):
         raise TypeError(f"body must be the raw bytes of the request, not {type(body).__name__}")
@@ -179,7 +186,7 @@ def verify(
     expected = _digest(timestamp, body, secret)
     if not any(hmac.compare_digest(digest.encode(), expected.encode()) for digest in digests):
         raise WebhookSignatureError("the signature does not match the webhook's body and the secret")
-    if not abs(clock() - int(timestamp)) <= tolerance:  # also when the tolerance is no number
+    if not abs(clock() - int(timestamp)) <= tolerance:  # also refuses a tolerance of NaN
         raise WebhookSignatureError(
             f"the webhook was signed at {timestamp}, more than {tolerance:g} s from now:"
             " an old one sent again, or a wrong clock"
@@ -187,7 +194,7 @@ def verify(
 
 
 def sign(body: bytes, secret: str, *, timestamp: float | None = None) -> str:
-    """Return a signature header, for tests of your own webhook handler.
+    """Return a signature header, to test your own webhook handler.
 
     ::
 
@@ -196,9 +203,12 @@ def sign(body: bytes, secret: str, *, timestamp: float | None = None) -> str:
         response = await client.post("/webhooks", content=body, headers=headers)
 
     Args:
-        body: The request's body, byte for byte as it will be sent.
-        secret: The secret that the handler verifies with.
-        timestamp: When it is signed, in unix seconds; now by default.
+        body: The exact body of the request.
+        secret: The secret that your handler uses.
+        timestamp: The time of the signature in unix seconds; now by default.
+
+    Returns:
+        The value of the header ``ElevenLabs-Signature``.
     """
     signed_at = str(int(time.time() if timestamp is None else timestamp))
     return f"t={signed_at},v0={_digest(signed_at, body, secret)}"
@@ -217,8 +227,8 @@ def _read_signature(signature: str) -> tuple[str, list[str]]:
     return timestamps[0], digests
 
 
-def _without_id(body: bytes) -> UnknownEvent | None:
-    """Return the event that a body is when its data has no conversation's id; None when it has."""
+def _decode_without_id(body: bytes) -> UnknownEvent | None:
+    """Return the event if its data has no conversation id; None if it has one."""
     try:
         event = decode_json(body)
         tag, data = event["type"], event.get("data")
@@ -228,7 +238,7 @@ def _without_id(body: bytes) -> UnknownEvent | None:
     return None if has_id else UnknownEvent(tag=tag, raw=event)
 
 
-def _unix_secs(time_of_day: Any) -> int | None:
+def _to_unix_secs(time_of_day: Any) -> int | None:
     try:
         seconds = int(time_of_day)
     except (TypeError, ValueError):

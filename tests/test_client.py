@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         ("sg", "https://api.sg.residency.elevenlabs.io"),
     ],
 )
-def test_a_region_is_an_address(region: Any, address: str) -> None:
+def test_region_determines_base_url(region: Any, address: str) -> None:
     assert ConvAIClient("key", region=region).base_url == address
 
 
@@ -52,7 +52,7 @@ def test_a_region_is_an_address(region: Any, address: str) -> None:
         (lambda: ConvAIClient("schlüssel"), "the API key holds a space"),
     ],
 )
-def test_a_senseless_setting_is_refused_with_what_to_do(make: Callable[[], object], problem: str) -> None:
+def test_invalid_setting_raises_configuration_error_with_a_hint(make: Callable[[], object], problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         make()
     assert problem in str(caught.value)
@@ -86,25 +86,25 @@ REFUSED_OPTIONS: list[dict[str, Any]] = [
         {"share": True},
     ],
 )
-def test_client_refuses_a_wrong_value_by_its_name(settings: dict[str, Any]) -> None:
+def test_invalid_value_is_refused_by_name(settings: dict[str, Any]) -> None:
     name, value = next(iter(settings.items()))
     with pytest.raises(InvalidArgumentError, match=f"^{name}: must be .*got {re.escape(repr(value))}"):
         ConvAIClient("key", **settings)
 
 
 @pytest.mark.parametrize("settings", [*REFUSED_OPTIONS, {"priority": "urgent"}, {"priority": None}])
-def test_with_options_refuses_a_wrong_value_by_its_name(settings: dict[str, Any]) -> None:
+def test_with_options_refuses_invalid_value_by_name(settings: dict[str, Any]) -> None:
     name, value = next(iter(settings.items()))
     with pytest.raises(InvalidArgumentError, match=f"^{name}: must be .*got {re.escape(repr(value))}"):
         ConvAIClient("key").with_options(**settings)
 
 
-def test_numbers_at_the_ends_of_their_ranges_are_accepted() -> None:
+def test_numbers_at_the_ends_of_their_range_are_accepted() -> None:
     ConvAIClient("key", timeout=0.001, max_concurrency=1, max_response_bytes=1, share=1).with_options(timeout=None)
     assert ConvAIClient("key", timeout=None, retry=None, share=0.01).concurrency == 8
 
 
-def test_the_key_comes_from_the_environment_when_it_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_api_key_defaults_to_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELEVENLABS_API_KEY", "from-the-environment")
     assert "from-the-environment" not in repr(ConvAIClient())
     monkeypatch.delenv("ELEVENLABS_API_KEY")
@@ -112,15 +112,13 @@ def test_the_key_comes_from_the_environment_when_it_is_not_given(monkeypatch: py
         ConvAIClient()
 
 
-async def test_the_key_from_the_environment_is_the_one_that_is_sent(
-    fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_api_key_from_environment_is_sent(fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELEVENLABS_API_KEY", fake.api_key)
     async with ConvAIClient(base_url=fake.url) as client:
         assert len(await client.conversations.list(page_size=1)) == 1
 
 
-async def test_every_request_carries_the_key_the_agent_and_the_user_s_headers(fake: FakeConvAI) -> None:
+async def test_request_has_api_key_user_agent_and_own_headers(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, headers={"x-team": "blue"}) as client:
         await client.conversations.list()
     assert fake.requests[0].authorized
@@ -129,13 +127,13 @@ async def test_every_request_carries_the_key_the_agent_and_the_user_s_headers(fa
     assert headers["x-team"] == "blue"
 
 
-async def test_the_user_s_headers_do_not_replace_the_key(fake: FakeConvAI) -> None:
+async def test_own_headers_do_not_replace_api_key(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, headers={"XI-API-KEY": "other"}) as client:
         await client.conversations.list()
     assert fake.requests[0].authorized
 
 
-async def test_a_wrong_key_says_so_and_is_not_repeated(fake: FakeConvAI) -> None:
+async def test_wrong_api_key_raises_authentication_error_without_retry(fake: FakeConvAI) -> None:
     async with ConvAIClient("wrong-key", base_url=fake.url) as client:
         with pytest.raises(AuthenticationError) as caught:
             await client.conversations.list()
@@ -143,19 +141,19 @@ async def test_a_wrong_key_says_so_and_is_not_repeated(fake: FakeConvAI) -> None
     assert len(fake.requests) == 1
 
 
-async def test_a_path_in_the_base_url_comes_before_ours(fake: FakeConvAI) -> None:
+async def test_path_of_base_url_is_a_prefix(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=f"{fake.url}/gateway/") as client:
         with pytest.raises(Exception, match="404"):
             await client.conversations.list()
     assert fake.requests[0].path == "/gateway/v1/convai/conversations"
 
 
-async def test_nothing_is_opened_before_the_first_request() -> None:
+async def test_no_connection_before_first_request() -> None:
     async with ConvAIClient("key") as client:
         assert client._engine.session._session is None
 
 
-async def test_a_closed_client_says_so(fake: FakeConvAI) -> None:
+async def test_closed_client_raises_client_closed_error(fake: FakeConvAI) -> None:
     client = ConvAIClient(fake.api_key, base_url=fake.url)
     await client.conversations.list()
     await client.close()
@@ -164,14 +162,14 @@ async def test_a_closed_client_says_so(fake: FakeConvAI) -> None:
         await client.conversations.list()
 
 
-async def test_a_client_that_was_never_used_closes() -> None:
+async def test_unused_client_can_be_closed() -> None:
     client = ConvAIClient("key")
     await client.close()
     with pytest.raises(ClientClosedError):
         await client.conversations.list()
 
 
-async def test_closing_leaves_no_connection_and_no_task(fake: FakeConvAI) -> None:
+async def test_close_leaves_no_connection_and_no_task(fake: FakeConvAI) -> None:
     before = asyncio.all_tasks()
     async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
         await client.conversations.list()
@@ -183,7 +181,7 @@ async def test_closing_leaves_no_connection_and_no_task(fake: FakeConvAI) -> Non
     gc.collect()  # an unclosed session or connection warns here, and a warning fails
 
 
-async def test_a_session_of_the_user_s_is_used_and_stays_open(fake: FakeConvAI) -> None:
+async def test_borrowed_session_is_used_and_stays_open(fake: FakeConvAI) -> None:
     async with aiohttp.ClientSession(headers={"x-mine": "1"}) as session:
         async with ConvAIClient(fake.api_key, base_url=fake.url, session=session) as client:
             await client.conversations.list()
@@ -194,22 +192,22 @@ async def test_a_session_of_the_user_s_is_used_and_stays_open(fake: FakeConvAI) 
         await client.conversations.list()
 
 
-async def test_a_session_of_the_user_s_has_its_own_settings() -> None:
+async def test_borrowed_session_with_other_connection_settings_is_refused() -> None:
     async with aiohttp.ClientSession() as session:
         for settings in ({"trust_env": True}, {"trace_configs": [aiohttp.TraceConfig()]}):
-            odd: Any = settings
+            options: Any = settings
             with pytest.raises(ConfigurationError, match="set them there"):
-                ConvAIClient("key", session=session, **odd)
+                ConvAIClient("key", session=session, **options)
 
 
-async def test_raise_for_status_of_the_user_s_session_does_not_get_in_the_way(fake: FakeConvAI) -> None:
+async def test_raise_for_status_of_borrowed_session_is_ignored(fake: FakeConvAI) -> None:
     async with aiohttp.ClientSession(raise_for_status=True) as session:
         client = ConvAIClient("wrong", base_url=fake.url, session=session)
         with pytest.raises(AuthenticationError):
             await client.conversations.list()
 
 
-async def test_a_connector_of_the_user_s_is_used_and_stays_open(fake: FakeConvAI) -> None:
+async def test_borrowed_connector_is_used_and_stays_open(fake: FakeConvAI) -> None:
     connector = aiohttp.TCPConnector(limit=3)
     async with ConvAIClient(fake.api_key, base_url=fake.url, connector=connector) as client:
         await client.conversations.list()
@@ -217,7 +215,7 @@ async def test_a_connector_of_the_user_s_is_used_and_stays_open(fake: FakeConvAI
     await connector.close()
 
 
-async def test_trace_configs_see_the_requests(fake: FakeConvAI) -> None:
+async def test_trace_configs_see_requests(fake: FakeConvAI) -> None:
     seen: list[str] = []
     config = aiohttp.TraceConfig()
 
@@ -230,7 +228,7 @@ async def test_trace_configs_see_the_requests(fake: FakeConvAI) -> None:
     assert seen == ["GET"]
 
 
-async def test_cookies_of_the_service_are_not_sent_back(fake: FakeConvAI) -> None:
+async def test_cookies_are_not_sent_back(fake: FakeConvAI) -> None:
     fake.faults.add(faults.status(503, headers={"set-cookie": "track=1; Path=/"}))
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(wait_initial=0)) as client:
         await client.conversations.list()
@@ -238,7 +236,7 @@ async def test_cookies_of_the_service_are_not_sent_back(fake: FakeConvAI) -> Non
     assert "cookie" not in fake.requests[1].headers
 
 
-async def test_options_differ_and_connections_are_shared(fake: FakeConvAI) -> None:
+async def test_with_options_shares_connections(fake: FakeConvAI) -> None:
     fake.faults.add(faults.status(503), times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(attempts=3, wait_initial=0)) as client:
         once = client.with_options(retry=None, timeout=5)
@@ -259,7 +257,7 @@ async def test_options_differ_and_connections_are_shared(fake: FakeConvAI) -> No
 @pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning"
 )  # what a loop leaves behind that is closed with tasks in it
-def test_client_goes_on_in_a_new_loop_when_the_one_before_is_closed() -> None:
+def test_client_works_in_a_new_loop_after_the_first_is_closed() -> None:
     with ThreadedService(conversations=20) as fake:
         ids = list(fake.conversations)
         client = ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=3)
@@ -294,7 +292,7 @@ def test_client_goes_on_in_a_new_loop_when_the_one_before_is_closed() -> None:
     gc.collect()
 
 
-async def test_client_is_refused_in_a_second_loop_while_the_first_is_open(fake: FakeConvAI) -> None:
+async def test_client_is_refused_in_second_loop_while_first_is_open(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
         await client.conversations.list(page_size=1)
 
@@ -309,7 +307,7 @@ async def test_client_is_refused_in_a_second_loop_while_the_first_is_open(fake: 
 
 
 @pytest.mark.parametrize("borrowed", ["session", "connector"])
-def test_borrowed_session_cannot_follow_to_a_new_loop(borrowed: str) -> None:
+def test_borrowed_session_is_refused_in_a_new_loop(borrowed: str) -> None:
     made: list[ConvAIClient] = []
 
     async def use() -> None:
@@ -331,7 +329,7 @@ def test_borrowed_session_cannot_follow_to_a_new_loop(borrowed: str) -> None:
     asyncio.run(use_again())
 
 
-def test_a_client_can_be_made_before_there_is_a_loop() -> None:
+def test_client_can_be_created_outside_a_loop() -> None:
     client = ConvAIClient("key")
 
     async def close() -> None:
@@ -340,7 +338,7 @@ def test_a_client_can_be_made_before_there_is_a_loop() -> None:
     asyncio.run(close())
 
 
-def test_without_asyncio_the_error_says_so() -> None:
+def test_trio_raises_configuration_error() -> None:
     async def use() -> None:
         async with ConvAIClient("key") as client:
             with pytest.raises(ConfigurationError, match="runs on asyncio"):
@@ -349,7 +347,7 @@ def test_without_asyncio_the_error_says_so() -> None:
     anyio.run(use, backend="trio")
 
 
-async def test_nothing_listens(unused_tcp_port_factory: Callable[[], int]) -> None:
+async def test_refused_connection_raises_connection_failed_error(unused_tcp_port_factory: Callable[[], int]) -> None:
     address = f"http://127.0.0.1:{unused_tcp_port_factory()}"
     async with ConvAIClient("key", base_url=address, retry=RetryPolicy(attempts=2, wait_initial=0)) as client:
         with pytest.raises(Exception, match="no connection") as caught:

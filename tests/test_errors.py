@@ -57,9 +57,7 @@ def reply(status: int, detail: object = None, **headers: str) -> APIStatusError:
         (599, ServerError, True),
     ],
 )
-def test_each_status_has_its_exception_and_says_whether_to_retry(
-    status: int, cls: type[APIStatusError], *, retryable: bool
-) -> None:
+def test_status_determines_exception_and_retryable(status: int, cls: type[APIStatusError], *, retryable: bool) -> None:
     error = reply(status)
     assert type(error) is cls
     assert error.retryable is retryable
@@ -68,7 +66,7 @@ def test_each_status_has_its_exception_and_says_whether_to_retry(
 
 
 @pytest.mark.parametrize("code", ["concurrent_limit_exceeded", "too_many_concurrent_requests"])
-def test_concurrency_refusals_are_told_from_rate_limits(code: str) -> None:
+def test_concurrency_code_raises_concurrency_limit_error(code: str) -> None:
     assert type(reply(429, {"detail": {"code": code}})) is ConcurrencyLimitError
     assert type(reply(429, {"detail": {"status": code, "message": "x"}})) is ConcurrencyLimitError
     assert type(reply(429, {"detail": {"code": "rate_limit_exceeded"}})) is RateLimitError
@@ -88,25 +86,25 @@ def test_concurrency_refusals_are_told_from_rate_limits(code: str) -> None:
         ("text", None, ""),
     ],
 )
-def test_every_shape_of_error_body_is_read(body: object, code: str | None, message: str) -> None:
+def test_error_body_of_any_format_gives_code_and_message(body: object, code: str | None, message: str) -> None:
     error = reply(500, body)
     assert (error.code, error.message) == (code, message)
 
 
-def test_a_422_names_the_parameters() -> None:
-    error = reply(422, {"detail": [{"loc": ["query", "page_size"], "msg": "too large", "type": "le"}, "odd"]})
+def test_422_has_the_rejected_parameters() -> None:
+    error = reply(422, {"detail": [{"loc": ["query", "page_size"], "msg": "too large", "type": "le"}, "text"]})
     assert isinstance(error, ValidationError)
     assert error.errors == (FieldProblem(("query", "page_size"), "too large", "le"),)
     assert "query.page_size: too large" in str(error)
 
 
-def test_html_from_the_front_end_stays_out_of_the_text_but_in_the_body() -> None:
+def test_html_error_page_is_only_in_the_body() -> None:
     error = error_from_reply("GET /v1/x", 502, {}, b"<html>Bad Gateway</html>", None)
     assert str(error) == "GET /v1/x returned 502"
     assert error.body == b"<html>Bad Gateway</html>"
 
 
-def test_the_service_cannot_put_escape_sequences_or_endless_text_into_a_message() -> None:
+def test_message_has_no_escape_sequences_and_limited_length() -> None:
     error = reply(400, {"detail": "\x1b[31mred\nline" + "x" * 10_000})
     assert "\x1b" not in str(error)
     assert "\n" not in str(error)
@@ -114,7 +112,7 @@ def test_the_service_cannot_put_escape_sequences_or_endless_text_into_a_message(
     assert error.message.startswith("\x1b[31mred")
 
 
-def test_the_request_id_comes_from_the_body_or_the_header() -> None:
+def test_request_id_comes_from_body_or_header() -> None:
     assert reply(500, {"detail": {"request_id": "body_1"}}).request_id == "body_1"
     assert reply(500).request_id == "req_1"
 
@@ -137,12 +135,12 @@ def test_the_request_id_comes_from_the_body_or_the_header() -> None:
         ({"retry-after": "Mon, 99 Foo 2026 00:00:00 GMT"}, None),
     ],
 )
-def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_read_in_all_formats(headers: dict[str, str], seconds: float | None) -> None:
     assert parse_retry_after(headers, now=1_000_000) == seconds
 
 
 @given(st.text(), st.floats())
-def test_no_retry_after_breaks_the_parser_or_makes_a_negative_or_endless_wait(value: str, now: float) -> None:
+def test_any_retry_after_gives_a_finite_wait_or_none(value: str, now: float) -> None:
     seconds = parse_retry_after({"retry-after": value}, now=time.time())
     assert seconds is None or 0 <= seconds < float("inf")
     seconds = parse_retry_after({"retry-after-ms": str(now)})
@@ -150,7 +148,7 @@ def test_no_retry_after_breaks_the_parser_or_makes_a_negative_or_endless_wait(va
 
 
 @given(st.binary())
-def test_no_body_breaks_the_error_reader(body: bytes) -> None:
+def test_any_error_body_is_read(body: bytes) -> None:
     assert error_from_reply("GET /", 500, {}, body, None).body == body
 
 
@@ -171,7 +169,7 @@ def every_error() -> list[ConvAIError]:
 
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
-def test_every_error_survives_pickling_and_copying_with_all_it_says(error: ConvAIError) -> None:
+def test_error_survives_pickling_and_copying(error: ConvAIError) -> None:
     error.attempts, error.retry_stop_reason = 3, "gave up after 3 of 3 attempts"
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(twin) is type(error)
@@ -180,7 +178,7 @@ def test_every_error_survives_pickling_and_copying_with_all_it_says(error: ConvA
     assert str(error).endswith("[gave up after 3 of 3 attempts]")
 
 
-def test_every_exception_of_the_module_has_the_one_root_and_stands_in_the_drawing() -> None:
+def test_exceptions_have_one_root_and_are_in_the_docstring() -> None:
     assert errors.__doc__ is not None
     classes = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, Exception)]
     for cls in classes:
@@ -196,7 +194,7 @@ def test_nested_decoder_messages_become_one_path() -> None:
     assert DecodeError.from_message("Input data was truncated", b"{").path == "$"
 
 
-def test_a_date_without_a_zone_is_gmt_whatever_the_local_zone_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_date_without_zone_is_gmt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -206,13 +204,31 @@ def test_a_date_without_a_zone_is_gmt_whatever_the_local_zone_is(monkeypatch: py
         time.tzset()
 
 
-def test_a_code_of_the_service_cannot_break_a_line_or_fill_a_log() -> None:
+def test_error_code_is_one_short_line() -> None:
     body = msgspec.json.encode({"detail": {"code": "a\n\x1b[2J" + "b" * 100_000, "message": "m"}})
     text = str(error_from_reply("GET /x", 400, {}, body, None))
     assert text.isprintable()
     assert len(text) < 2000
 
 
-def test_only_a_conversation_is_said_to_appear_a_moment_later() -> None:
+def test_only_a_missing_conversation_may_appear_later() -> None:
     assert "can take a moment" in str(error_from_reply("GET /v1/convai/conversations/conv_1", 404, {}, b"", None))
     assert "can take a moment" not in str(error_from_reply("GET /v1/convai/agents/agent_1/link", 404, {}, b"", None))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"detail": {"status": "conversation_not_found", "message": "not found"}}', True),
+        (b'{"detail": "Not Found"}', True),
+        (b'{"message": "no route matched"}', False),
+        (b'["detail"]', False),
+        (b"<html>404</html>", False),
+        (b"[" * 100_000, False),
+        (b"", False),
+    ],
+)
+def test_not_found_error_tells_the_service_from_a_proxy(body: bytes, *, expected: bool) -> None:
+    error = error_from_reply("GET /v1/x", 404, {}, body, None)
+    assert isinstance(error, NotFoundError)
+    assert error.is_from_service is expected

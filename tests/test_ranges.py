@@ -199,14 +199,14 @@ async def test_cache_of_recordings_does_not_exceed_its_size(monkeypatch: pytest.
         recorded = list(filter(fake.conversations.has_audio, fake.conversations))[:6]
         cache = cache_class(client, tmp_path, max_bytes=3000)
         for turn, each in enumerate(recorded):
-            path = await cache.path(each)
+            path = await cache.get_path(each)
             os.utime(path, (turn, turn))
-            await cache.path(recorded[0])  # the one that is played most
-            os.utime(await cache.path(recorded[0]), (1000 + turn, 1000 + turn))
+            await cache.get_path(recorded[0])  # the one that is played most
+            os.utime(await cache.get_path(recorded[0]), (1000 + turn, 1000 + turn))
         kept = {path.name for path in tmp_path.iterdir()}
-        assert kept == {(await cache.path(each)).name for each in (recorded[0], *recorded[-2:])}
+        assert kept == {(await cache.get_path(each)).name for each in (recorded[0], *recorded[-2:])}
         await cache.remove(recorded[0])
         assert len(list(tmp_path.iterdir())) == 2
         small = cache_class(client, tmp_path, max_bytes=10)
-        assert (await small.path(recorded[1])).stat().st_size == 1000
+        assert (await small.get_path(recorded[1])).stat().st_size == 1000
         assert len(list(tmp_path.iterdir())) == 1

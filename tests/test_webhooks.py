@@ -42,7 +42,7 @@ def construct(body: bytes, signature: str | None = None, **options: Any) -> Any:
     return construct_event(body, signed(body) if signature is None else signature, SECRET, clock=lambda: NOW, **options)
 
 
-def test_a_transcription_is_a_conversation() -> None:
+def test_transcription_event_has_the_conversation() -> None:
     corpus = FakeConvAI(conversations=1).conversations
     details = corpus.details(next(iter(corpus)))
     body = msgspec.json.encode({"type": "post_call_transcription", "event_timestamp": NOW, "data": details})
@@ -52,14 +52,14 @@ def test_a_transcription_is_a_conversation() -> None:
     assert event.data == Conversation.from_json(corpus.document(next(iter(corpus))))
 
 
-def test_a_recording_comes_as_its_bytes() -> None:
+def test_audio_event_has_the_decoded_bytes() -> None:
     data = {"agent_id": "a", "conversation_id": "c", "full_audio": base64.b64encode(b"\xff\xf3mp3").decode()}
     event = construct(msgspec.json.encode({"type": "post_call_audio", "event_timestamp": NOW, "data": data}))
     assert isinstance(event, PostCallAudio)
     assert event.data.full_audio == b"\xff\xf3mp3"
 
 
-def test_a_call_that_did_not_come_about_says_why() -> None:
+def test_call_failure_event_has_the_reason() -> None:
     data = {"agent_id": "a", "conversation_id": "c", "failure_reason": "busy", "metadata": {"type": "twilio"}}
     event = construct(msgspec.json.encode({"type": "call_initiation_failure", "event_timestamp": NOW, "data": data}))
     assert isinstance(event, CallInitiationFailure)
@@ -67,7 +67,7 @@ def test_a_call_that_did_not_come_about_says_why() -> None:
 
 
 @pytest.mark.parametrize("document", [{"type": "telepathy", "data": 5}, {"data": 5}, {"type": None}, [1], "x"])
-def test_an_event_of_another_kind_is_kept(document: Any) -> None:
+def test_unknown_event_is_kept(document: Any) -> None:
     event = construct(msgspec.json.encode(document))
     assert isinstance(event, UnknownEvent)
     assert event.raw == document
@@ -97,14 +97,14 @@ def test_an_event_of_another_kind_is_kept(document: Any) -> None:
         "x" * 100_000,
     ],
 )
-def test_a_forged_or_broken_signature_is_refused(signature: str) -> None:
+def test_forged_or_malformed_signature_is_refused(signature: str) -> None:
     with pytest.raises(WebhookSignatureError) as caught:
         construct(BODY, signature)
     assert SECRET not in str(caught.value)
     assert digest(BODY) not in str(caught.value)
 
 
-def test_a_missing_signature_or_secret_is_refused() -> None:
+def test_missing_signature_or_secret_is_refused() -> None:
     with pytest.raises(WebhookSignatureError, match="is missing"):
         construct_event(BODY, None, SECRET)
     with pytest.raises(WebhookSignatureError, match="secret is empty"):
@@ -112,25 +112,25 @@ def test_a_missing_signature_or_secret_is_refused() -> None:
 
 
 @pytest.mark.parametrize("age", [-1801, 1801, 10**9])
-def test_what_is_stale_or_from_the_future_is_refused(age: int) -> None:
+def test_timestamp_outside_the_tolerance_is_refused(age: int) -> None:
     with pytest.raises(WebhookSignatureError, match="more than 1800 s from now"):
         construct(BODY, signed(BODY, NOW - age))
 
 
 @pytest.mark.parametrize("age", [-1800, 0, 1800])
-def test_what_is_within_the_tolerance_is_taken(age: int) -> None:
+def test_timestamp_within_the_tolerance_is_accepted(age: int) -> None:
     assert construct(BODY, signed(BODY, NOW - age)).data.conversation_id == "c"
     with pytest.raises(WebhookSignatureError):
         construct(BODY, signed(BODY, NOW - 11), tolerance=10)
 
 
-def test_one_of_several_signatures_is_enough() -> None:
+def test_one_valid_signature_of_several_is_enough() -> None:
     several = f"t={NOW},v0={'0' * 64},v0={digest(BODY)},v0={'f' * 64}"
     assert construct(BODY, several).data.conversation_id == "c"
     assert construct(BODY, f" t={NOW} , v0={digest(BODY)} ").data.conversation_id == "c"
 
 
-def test_only_raw_bytes_are_taken() -> None:
+def test_body_that_is_not_bytes_raises_type_error() -> None:
     text: Any = BODY.decode()
     with pytest.raises(TypeError, match="raw bytes"):
         construct_event(text, signed(BODY), SECRET)
@@ -146,7 +146,7 @@ def test_only_raw_bytes_are_taken() -> None:
         (b"", "$"),
     ],
 )
-def test_webhook_that_does_not_decode_names_the_path_and_is_not_retryable(body: bytes, path: str) -> None:
+def test_undecodable_webhook_has_path_and_is_not_retryable(body: bytes, path: str) -> None:
     with pytest.raises(DecodeError, match=r"^the webhook does not decode: ") as caught:
         construct(body)
     assert (caught.value.path, caught.value.body, caught.value.retryable) == (path, body, False)
@@ -170,7 +170,7 @@ def test_webhook_that_does_not_decode_names_the_path_and_is_not_retryable(body: 
         (1e30, None),
     ],
 )
-def test_webhook_is_read_whatever_its_timestamp_looks_like(kind: str, timestamp: Any, expected: int | None) -> None:
+def test_any_event_timestamp_decodes(kind: str, timestamp: Any, expected: int | None) -> None:
     document = {"type": kind, "event_timestamp": timestamp, "data": {"conversation_id": "c"}}
     event = construct(msgspec.json.encode(document))
     assert event.event_timestamp == expected
@@ -178,7 +178,7 @@ def test_webhook_is_read_whatever_its_timestamp_looks_like(kind: str, timestamp:
     assert event.data.conversation_id == "c"
 
 
-def test_number_as_text_is_a_timestamp_also_beside_a_field_that_needs_mending() -> None:
+def test_timestamp_as_text_is_a_number_in_normalized_event() -> None:
     data = {"conversation_id": "c", "metadata": {"cost": 1.5}}
     event = construct(
         msgspec.json.encode({"type": "post_call_transcription", "event_timestamp": str(NOW), "data": data})
@@ -187,7 +187,7 @@ def test_number_as_text_is_a_timestamp_also_beside_a_field_that_needs_mending() 
 
 
 @pytest.mark.parametrize("data", [{"agent_id": "a"}, {"conversation_id": None}, {}, None, 5, []])
-def test_webhook_without_an_id_is_kept_as_an_unknown_event_of_its_type(data: Any) -> None:
+def test_event_without_conversation_id_is_unknown_event(data: Any) -> None:
     document = {"type": "post_call_transcription", "event_timestamp": NOW, "data": data}
     assert construct(msgspec.json.encode(document)) == UnknownEvent(tag="post_call_transcription", raw=document)
     del document["data"]
@@ -195,29 +195,29 @@ def test_webhook_without_an_id_is_kept_as_an_unknown_event_of_its_type(data: Any
 
 
 @given(st.text(), st.binary())
-def test_nothing_that_is_not_signed_gets_through(signature: str, body: bytes) -> None:
+def test_any_unsigned_body_is_refused(signature: str, body: bytes) -> None:
     with pytest.raises(WebhookSignatureError):
         verify(body, signature, SECRET)
 
 
 @pytest.mark.parametrize("forged", [f"t={NOW},v0=\udcff", f"t={NOW},v0=é", f"t=\udcff,v0={digest(BODY)}"])
-def test_a_signature_of_odd_characters_is_forged_and_no_error_of_ours(forged: str) -> None:
+def test_signature_with_non_ascii_characters_is_refused(forged: str) -> None:
     with pytest.raises(WebhookSignatureError):
         construct(BODY, forged)
 
 
-def test_a_timestamp_of_hundreds_of_digits_is_refused_also_when_it_is_signed() -> None:
+def test_signed_timestamp_with_hundreds_of_digits_is_refused() -> None:
     with pytest.raises(WebhookSignatureError):
         construct_event(BODY, signed(BODY, "9" * 400), SECRET)
 
 
-def test_a_tolerance_that_is_no_number_accepts_nothing() -> None:
+def test_nan_tolerance_refuses_everything() -> None:
     with pytest.raises(WebhookSignatureError):
         construct(BODY, signed(BODY, 5), tolerance=float("nan"))
 
 
 @given(st.binary(), st.text(min_size=1), st.integers(0, 10**12))
-def test_a_signature_that_was_made_for_a_test_verifies_and_no_other(body: bytes, secret: str, timestamp: int) -> None:
+def test_sign_creates_a_valid_signature(body: bytes, secret: str, timestamp: int) -> None:
     signature = sign(body, secret, timestamp=timestamp + 0.9)
     assert signature == signed(body, timestamp, secret)
     verify(body, signature, secret, clock=lambda: timestamp)
@@ -226,6 +226,6 @@ def test_a_signature_that_was_made_for_a_test_verifies_and_no_other(body: bytes,
             verify(other, signature, secret, clock=lambda: timestamp)
 
 
-def test_a_signature_is_of_now_by_default() -> None:
+def test_sign_uses_the_current_time_by_default() -> None:
     event = construct_event(BODY, sign(BODY, SECRET), SECRET, tolerance=60)
     assert isinstance(event, PostCallTranscription)

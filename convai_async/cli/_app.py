@@ -1,4 +1,4 @@
-"""The group of commands, and what a person reads when one fails."""
+"""The click group with all commands, and the messages for errors."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from convai_async.cli._exit_codes import (
     EXIT_SOME_FAILED,
     EXIT_USAGE,
 )
-from convai_async.cli._logging import log_traceback, logging_to_stderr
-from convai_async.cli._options import examples
-from convai_async.cli._terminal import one_line
+from convai_async.cli._formatting import to_single_line
+from convai_async.cli._logging import log_to_stderr, log_traceback
+from convai_async.cli._options import format_examples
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -31,46 +31,46 @@ from convai_async.errors import (
 )
 
 _COMMANDS = {
-    "harvest": ("_harvest", "Read conversations into a database; again to bring it up to date."),
-    "status": ("_status", "Show what an archive holds."),
-    "search": ("_search", "Find what was said."),
-    "show": ("_show", "Show a conversation's transcript."),
+    "harvest": ("_harvest", "Download conversations into an archive, or update it."),
+    "status": ("_status", "Show the contents of an archive."),
+    "search": ("_search", "Search the transcripts in an archive."),
+    "show": ("_show", "Show the transcript of a conversation."),
     "list": ("_list", "List conversations, newest first."),
     "wait": ("_wait", "Wait until a conversation is done."),
-    "watch": ("_watch", "Print conversations as they become done, or run a command for each."),
-    "audio": ("_audio", "Save a recording."),
-    "export": ("_export", "Write an archive's conversations to a file for other programs."),
-    "import": ("_import", "Read an exported file back into an archive."),
-    "delete": ("_delete", "Delete conversations, at the service and in an archive."),
-    "sandbox": ("_sandbox", "Serve made-up conversations, to try things without a key."),
+    "watch": ("_watch", "Print new conversations, or run a command for each one."),
+    "audio": ("_audio", "Download the recording of a conversation."),
+    "export": ("_export", "Export an archive to JSONL, CSV or Parquet."),
+    "import": ("_import", "Import an exported JSONL file into an archive."),
+    "delete": ("_delete", "Delete conversations from the service and an archive."),
+    "sandbox": ("_sandbox", "Run a local fake service with sample conversations."),
 }
-"""The module of each command, and its line in the help. `--help` imports none of them, and so is fast."""
+"""The module of each command, and its line in the help: `--help` stays fast because it imports none of them."""
 
 _EPILOG = (
-    examples("convai-async harvest calls.db --sandbox", "convai-async search calls.db refund")
+    format_examples("convai-async harvest calls.db --sandbox", "convai-async search calls.db refund")
     + "\n\n\b\nExit codes:\n"
     + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
     + """
 
 \b
-Completion of commands and options with the Tab key, from the next shell on:
-  bash  put into ~/.bashrc:
+Shell completion (add the line to the file, then open a new shell):
+  bash  ~/.bashrc:
         eval "$(_CONVAI_ASYNC_COMPLETE=bash_source convai-async)"
-  zsh   put into ~/.zshrc:
+  zsh   ~/.zshrc:
         eval "$(_CONVAI_ASYNC_COMPLETE=zsh_source convai-async)"
-  fish  put into ~/.config/fish/config.fish:
+  fish  ~/.config/fish/config.fish:
         _CONVAI_ASYNC_COMPLETE=fish_source convai-async | source
 """
 )
 
 
 class _Commands(click.Group):
-    """A group that imports a command when it is needed."""
+    """A group that imports a command when it is used."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Show the help when there are no arguments: click would raise an error with the help as its message."""
+        """Print the help to standard error when there are no arguments."""
         if not args and not ctx.resilient_parsing:
-            _output.note(ctx.get_help())
+            _output.print_note(ctx.get_help())
             ctx.exit(EXIT_USAGE)
         return super().parse_args(ctx, args)
 
@@ -79,7 +79,7 @@ class _Commands(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import a command; None when there is none of this name."""
+        """Import and return a command, or None if there is no such command."""
         if cmd_name not in _COMMANDS:
             return None
         module, _ = _COMMANDS[cmd_name]
@@ -87,7 +87,7 @@ class _Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the list of commands into the help."""
+        """Add the list of commands to the help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
 
@@ -95,10 +95,10 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="convai-async")
 def app() -> None:
-    """Read the conversations of ElevenLabs agents, and harvest them into a database.
+    """Browse, download and search the conversations of ElevenLabs agents.
 
-    The API key is taken from ELEVENLABS_API_KEY. With --sandbox no key is needed: a small service with
-    made-up conversations runs inside the command.
+    Set the environment variable ELEVENLABS_API_KEY to your API key. To try a command without a key, add
+    --sandbox: the command then uses a fake service with sample conversations.
     """
 
 
@@ -106,49 +106,49 @@ def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code.
 
     Args:
-        arguments: The command line after the program's name; the process's own by default.
+        arguments: The arguments after the program's name; by default those of the process.
     """
-    with logging_to_stderr():
+    with log_to_stderr():
         try:
             return int(app.main(arguments, prog_name="convai-async", standalone_mode=False) or 0)
         except click.ClickException as error:
-            _output.note(_usage_error(error))
+            _output.print_note(_format_usage_error(error))
             return error.exit_code
-        except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # noqa: BLE001 - raised again where it is not known
+        except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # noqa: BLE001 - _explain raises unknown errors again
             log_traceback(error)
-            code, problem = _explained(error)
+            code, problem = _explain(error)
             if problem:
-                _output.note(problem)
+                _output.print_note(problem)
             return code
 
 
-def _usage_error(error: click.ClickException) -> str:
+def _format_usage_error(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = "" if context is None else f"\nTry '{context.command_path} --help'."
-    return f"convai-async: {one_line(error.format_message())}{where}"
+    return f"convai-async: {to_single_line(error.format_message())}{where}"
 
 
-def _explained(error: BaseException) -> tuple[int, str]:
-    """Return the exit code of an exception, and a line for people; raise it again where it is a bug of ours."""
+def _explain(error: BaseException) -> tuple[int, str]:
+    """Return the exit code and the message for an exception; raise it again if it is a bug in this package."""
     match error:
         case click.Abort() | KeyboardInterrupt() | asyncio.CancelledError():
             return EXIT_INTERRUPTED, "interrupted"
         case _output.OutputError():
-            return EXIT_OUTPUT, "" if error.reader_gone else f"convai-async: {error}"
+            return EXIT_OUTPUT, "" if error.is_broken_pipe else f"convai-async: {error}"
         case MemoryError():
-            return EXIT_SOME_FAILED, "convai-async: there is not enough memory for this"
+            return EXIT_SOME_FAILED, "convai-async: out of memory"
         case OSError():
-            return EXIT_SOME_FAILED, f"convai-async: {one_line(str(error))}"
-        case ConfigurationError() if "no API key" in str(error):  # the error itself tells how in Python
-            problem = "there is no API key: export ELEVENLABS_API_KEY=..., or try it without one: add --sandbox"
-            return EXIT_USAGE, f"convai-async: {problem}"
+            return EXIT_SOME_FAILED, f"convai-async: {to_single_line(str(error))}"
+        case ConfigurationError() if "no API key" in str(error):  # the client's message is for Python code
+            advice = "export ELEVENLABS_API_KEY=..., or add --sandbox to try the command without a key"
+            return EXIT_USAGE, f"convai-async: no API key: {advice}"
         case ConvAIError():
-            return _code_of(error), f"convai-async: {one_line(str(error))}{_hint(error)}"
+            return _get_exit_code(error), f"convai-async: {to_single_line(str(error))}{_suggest_action(error)}"
         case _:
             raise error
 
 
-def _code_of(error: ConvAIError) -> int:
+def _get_exit_code(error: ConvAIError) -> int:
     from convai_async.archive import ArchiveError  # noqa: PLC0415 - loads SQLite
 
     match error:
@@ -160,12 +160,14 @@ def _code_of(error: ConvAIError) -> int:
             return EXIT_SOME_FAILED
 
 
-def _hint(error: ConvAIError) -> str:
-    """Return what to type next, where the error itself does not say."""
+def _suggest_action(error: ConvAIError) -> str:
+    """Return what to do next if the error does not say it."""
     match error:
         case AuthenticationError():
-            return ". Set the right key: export ELEVENLABS_API_KEY=..., and --region if the workspace has one."
-        case TransportError() | APIStatusError() if error.retryable:
-            return ". Run the same command again when the service can be reached."
+            return ". Check the API key (export ELEVENLABS_API_KEY=...) and the --region."
+        case TransportError() if error.retryable:
+            return ". Check the network connection and run the same command again."
+        case APIStatusError() if error.retryable:
+            return ". Run the same command again later."
         case _:
             return ""

@@ -8,43 +8,45 @@ from typing import Any
 
 import click
 
-from convai_async.cli._options import connection_options, examples, open_client
-from convai_async.cli._output import STANDARD_OUTPUT, BinaryOutput, is_terminal, write
-from convai_async.cli._terminal import byte_count
+from convai_async.cli._formatting import format_size
+from convai_async.cli._options import add_connection_options, format_examples, open_client
+from convai_async.cli._output import STANDARD_OUTPUT, BinaryOutput, is_terminal, print_output
 
 
 @click.command(
     "audio",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async audio conv_1",
         "convai-async audio conv_1 -o - | ffplay -",
     ),
 )
 @click.argument("conversation_id")
 @click.option(
-    "-o", "--output", metavar="FILE", help="Where to save it; CONVERSATION_ID.mp3 by default; - is standard output."
+    "-o", "--output", metavar="FILE", help="Output file; CONVERSATION_ID.mp3 by default, - for standard output."
 )
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
-@connection_options
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@add_connection_options
 def audio_command(conversation_id: str, *, output: str | None, force: bool, **connection: Any) -> int:
-    """Save the recording of the conversation CONVERSATION_ID.
+    """Download the recording of a conversation.
 
-    The file appears when it is complete. One that exists already is not replaced, unless --force says so.
+    The file appears only when the download is complete.
     """
     if output == STANDARD_OUTPUT:
         if is_terminal():
-            raise click.UsageError("a recording is not text for a terminal: redirect the output, or name a file")
+            raise click.UsageError(
+                "cannot write a recording to a terminal: redirect the output, or pass a file name with -o"
+            )
         asyncio.run(_stream(conversation_id, connection))
         return 0
-    destination = Path(output or _file_name(conversation_id))
+    destination = Path(output or _build_file_name(conversation_id))
     if destination.exists() and not destination.is_dir() and not force:
-        raise click.UsageError(f"{str(destination)!r} exists already: name another file with -o, or add --force")
+        raise click.UsageError(f"{str(destination)!r} already exists: choose another file with -o, or add --force")
     size = asyncio.run(_save(conversation_id, destination, connection, overwrite=force))
-    write(f"{destination}: {byte_count(size)}")
+    print_output(f"{destination}: {format_size(size)}")
     return 0
 
 
-def _file_name(conversation_id: str) -> str:
+def _build_file_name(conversation_id: str) -> str:
     from convai_async.archive import recording_file_name  # noqa: PLC0415 - loads SQLite
 
     return recording_file_name(conversation_id)

@@ -11,75 +11,74 @@ import click
 
 from convai_async.archive import Archive
 from convai_async.cli._exit_codes import EXIT_SOME_FAILED
-from convai_async.cli._options import connection_options, examples, open_client, source_name
-from convai_async.cli._output import note, write
-from convai_async.cli._terminal import one_line
-from convai_async.errors import AuthenticationError
-from convai_async.harvest._fetching import is_missing
+from convai_async.cli._formatting import to_single_line
+from convai_async.cli._options import add_connection_options, format_examples, get_source_name, open_client
+from convai_async.cli._output import print_note, print_output
+from convai_async.errors import AuthenticationError, NotFoundError
 
 if TYPE_CHECKING:
     from convai_async.client import ConvAIClient
     from convai_async.errors import ConvAIError
 
-_MOST_TO_NAME = 5
+_MAX_IDS_SHOWN = 5
 
 
 @click.command(
     "delete",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async delete --from erasure-requests.txt --archive calls.db",
     ),
 )
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[CONVERSATION_ID]...")
 @click.option(
     "--from",
     "file",
     type=click.File("rb"),
-    help="Take ids from a file too, one a line; # begins a comment; - is standard input.",
+    help="Also delete the ids in this file, one per line; # starts a comment, - is standard input.",
 )
 @click.option(
-    "--archive", type=click.Path(path_type=Path), help="Remove them from this archive too, with their recordings."
+    "--archive", type=click.Path(path_type=Path), help="Also delete them, and their recordings, from this archive."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@connection_options
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@add_connection_options
 def delete_command(
     ids: tuple[str, ...], file: BinaryIO | None, archive: Path | None, *, yes: bool, **connection: Any
 ) -> int:
-    """Delete the conversations ID at the service. There is no way back.
+    """Delete conversations permanently from the service and, with --archive, from an archive.
 
-    A conversation that the service does not have (any more) counts as deleted. In the archive nothing of them
-    is left, neither in free pages nor in the search index. What could not be deleted at the service stays in
-    the archive.
+    Conversations that do not exist at the service count as deleted. Conversations that cannot be deleted at the
+    service stay in the archive. From the archive file all their data is erased, including free pages and the
+    search index.
     """
-    wanted = list(dict.fromkeys([*ids, *_ids_in(file)]))
+    wanted = list(dict.fromkeys([*ids, *_read_ids(file)]))
     if not wanted:
-        raise click.UsageError("name the conversations to delete: as arguments, or with --from FILE")
-    if not yes and not _confirmed(wanted):
-        note("nothing was deleted")
+        raise click.UsageError("no conversations to delete: pass ids as arguments, or use --from FILE")
+    if not yes and not _confirm(wanted):
+        print_note("nothing was deleted")
         return EXIT_SOME_FAILED
     errors, count = asyncio.run(_delete(wanted, archive, connection))
-    failed = _failed(errors)
+    failed = _find_failures(errors)
     removed = "" if archive is None else f"; {count:,} removed from {archive}"
-    write(f"{len(wanted) - len(errors):,} deleted, {len(errors) - len(failed):,} were not there{removed}")
+    print_output(f"{len(wanted) - len(errors):,} deleted, {len(errors) - len(failed):,} not found{removed}")
     for conversation_id in sorted(failed):
-        note(f"{one_line(conversation_id)}: {one_line(str(errors[conversation_id]))}")
+        print_note(f"{to_single_line(conversation_id)}: {to_single_line(str(errors[conversation_id]))}")
     return EXIT_SOME_FAILED if failed else 0
 
 
-def _confirmed(ids: list[str]) -> bool:
-    """Ask whether to delete.
+def _confirm(ids: list[str]) -> bool:
+    """Ask for confirmation, and return whether the user agreed.
 
     Raises:
-        click.UsageError: There is no terminal to ask at.
+        click.UsageError: Standard input is not a terminal.
     """
     if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError("cannot ask whether to delete, as there is no terminal: add --yes")
-    named = ", ".join(map(one_line, ids[:_MOST_TO_NAME])) + (", ..." if len(ids) > _MOST_TO_NAME else "")
+        raise click.UsageError("cannot ask for confirmation without a terminal: add --yes")
+    named = ", ".join(map(to_single_line, ids[:_MAX_IDS_SHOWN])) + (", ..." if len(ids) > _MAX_IDS_SHOWN else "")
     what = "1 conversation" if len(ids) == 1 else f"{len(ids):,} conversations"
-    return click.confirm(f"Delete {what} forever ({named})?", err=True)
+    return click.confirm(f"Permanently delete {what} ({named})?", err=True)
 
 
-def _ids_in(file: BinaryIO | None) -> list[str]:
+def _read_ids(file: BinaryIO | None) -> list[str]:
     if file is None:
         return []
     try:
@@ -94,18 +93,18 @@ def _ids_in(file: BinaryIO | None) -> list[str]:
 async def _delete(
     ids: list[str], archive: Path | None, connection: dict[str, Any]
 ) -> tuple[dict[str, ConvAIError], int]:
-    """Delete at the service, then in the archive; return what failed, and how many were in the archive."""
+    """Delete from the service, then from the archive; return the errors by id, and how many were in the archive."""
     async with open_client(**connection) as client:
         if archive is None:
             return await _delete_at_service(client, ids), 0
-        # Locked first: where the archive is another one, or busy, nothing is to be deleted anywhere.
-        source = source_name(client, connection["sandbox"])
+        # Lock the archive first: if it is busy or of another service, nothing must be deleted.
+        source = get_source_name(client, connection["sandbox"])
         with (
             Archive.open(archive, source=source) as opened,
             opened.lock(key_fingerprint=client.key_fingerprint),
         ):
             errors = await _delete_at_service(client, ids)
-            failed = _failed(errors)
+            failed = _find_failures(errors)
             return errors, opened.delete([each for each in ids if each not in failed])
 
 
@@ -114,11 +113,16 @@ async def _delete_at_service(client: ConvAIClient, ids: list[str]) -> dict[str, 
     async with client.conversations.delete_many(ids) as results:
         async for result in results:
             if isinstance(result.error, AuthenticationError):
-                raise result.error  # and so would all the others end
+                raise result.error  # every other request would fail too
             if result.error is not None:
                 errors[result.conversation_id] = result.error
     return errors
 
 
-def _failed(errors: dict[str, ConvAIError]) -> set[str]:
-    return {conversation_id for conversation_id, error in errors.items() if not is_missing(error)}
+def _find_failures(errors: dict[str, ConvAIError]) -> set[str]:
+    """Return the ids that could not be deleted; conversations that do not exist count as deleted."""
+    return {
+        conversation_id
+        for conversation_id, error in errors.items()
+        if not (isinstance(error, NotFoundError) and error.is_from_service)
+    }

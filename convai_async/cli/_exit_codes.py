@@ -1,4 +1,4 @@
-"""The exit codes of every command."""
+"""The exit codes of all commands."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ EXIT_INTERRUPTED = 130
 
 EXIT_CODES = {
     0: "success",
-    EXIT_SOME_FAILED: "something failed, the service cannot be reached, or you answered no",
-    EXIT_USAGE: "wrong argument, key or archive: change something before the next try",
-    EXIT_OUTPUT: "the output could not be written; what was harvested is in the archive",
+    EXIT_SOME_FAILED: "some or all of it failed, or you answered no",
+    EXIT_USAGE: "invalid argument, API key or archive: change it before you retry",
+    EXIT_OUTPUT: "the output could not be written; harvested conversations are saved",
     EXIT_NOT_READY: "wait: the conversation is not done yet",
-    EXIT_INTERRUPTED: "interrupted before the end",
+    EXIT_INTERRUPTED: "interrupted",
 }
-"""What each exit code means; `convai-async --help` prints this."""
+"""The meaning of each exit code, as `convai-async --help` shows it."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convai_async.archive import Archive
-from convai_async.cli._options import archive_filters, examples, filter_options
-from convai_async.cli._output import STANDARD_OUTPUT, BinaryOutput, write
+from convai_async.cli._options import add_filter_options, build_archive_filters, format_examples
+from convai_async.cli._output import STANDARD_OUTPUT, BinaryOutput, print_output
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "export",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async export calls.db calls.jsonl.zst",
         "convai-async export calls.db - --since 7d | jq .conversation.analysis",
         "convai-async export calls.db calls --partition",
@@ -25,22 +25,20 @@ if TYPE_CHECKING:
 )
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.argument("destination")
-@filter_options
+@add_filter_options
 @click.option(
     "--table",
     type=click.Choice(["conversations", "turns", "tool_calls"]),
-    help="For CSV: which table; the conversations by default.",
+    help="For CSV: the table to export; conversations by default.",
 )
-@click.option(
-    "--format", type=click.Choice(["jsonl", "csv"]), help="What to write to standard output; jsonl by default."
-)
-@click.option("--partition", is_flag=True, help="For Parquet: DESTINATION becomes a folder with a part for each day.")
-@click.option("--force", is_flag=True, help="Replace DESTINATION if it exists.")
+@click.option("--format", type=click.Choice(["jsonl", "csv"]), help="The format for standard output; jsonl by default.")
+@click.option("--partition", is_flag=True, help="For Parquet: write a folder with one file per day.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def export_command(  # noqa: PLR0913 - the options, each by its name
     archive: Path,
     destination: str,
     *,
-    utc: bool,  # noqa: ARG001 - --since and --until have read it
+    utc: bool,  # noqa: ARG001 - parsing --since and --until uses it
     agent_id: str | None,
     since: datetime | None,
     until: datetime | None,
@@ -49,20 +47,25 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
     partition: bool,
     force: bool,
 ) -> int:
-    """Write the conversations of ARCHIVE to DESTINATION, in the format that its name ends with.
+    """Export the conversations of ARCHIVE to the file DESTINATION, or to standard output if it is -.
 
-    .jsonl has all that the service sent, byte for byte, and can be imported; .csv has one table's columns;
-    .parquet has the columns with the turns and tool calls nested. .jsonl and .csv can end in .gz or .zst.
-    A DESTINATION of - is standard output.
-    """
-    filters = archive_filters(agent_id, since, until)
+    The file name selects the format:
+
+    \b
+    .jsonl    the JSON of the service, unchanged; can be imported again
+    .csv      the columns of one table (see --table)
+    .parquet  the columns of all tables, with turns and tool calls nested
+
+    Add .gz or .zst to .jsonl or .csv to compress the file.
+    """  # noqa: D301 - click reads the backspace character
+    filters = build_archive_filters(agent_id, since, until)
     to_stdout = destination == STANDARD_OUTPUT
     if to_stdout and (partition or force):
         raise click.UsageError("--partition and --force are for files, not for standard output")
     if format is not None and not to_stdout:
-        raise click.UsageError("--format is for standard output: the name of a file says its format")
+        raise click.UsageError("--format is for standard output: the name of a file selects its format")
     if not force and not to_stdout and Path(destination).is_file():
-        raise click.UsageError(f"{destination!r} exists already: name another file, or add --force")
+        raise click.UsageError(f"{destination!r} already exists: choose another file, or add --force")
     with Archive.open(archive) as opened:
         if to_stdout:
             output = BinaryOutput()
@@ -70,5 +73,5 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
             output.flush()
             return 0
         count = opened.export(destination, table=table, partition=partition, overwrite=force, **filters)
-    write(f"{destination}: {count:,} rows")
+    print_output(f"{destination}: {count:,} rows")
     return 0

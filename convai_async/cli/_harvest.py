@@ -13,12 +13,18 @@ import anyio
 import click
 
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
-from convai_async.cli._moments import Clock
-from convai_async.cli._options import connection_options, examples, filter_options, open_client, source_name
-from convai_async.cli._output import OutputError, note, write
-from convai_async.cli._progress import counts, display, report_json
-from convai_async.cli._signals import orderly_end
-from convai_async.cli._terminal import byte_count
+from convai_async.cli._formatting import format_size
+from convai_async.cli._options import (
+    add_connection_options,
+    add_filter_options,
+    format_examples,
+    get_source_name,
+    open_client,
+)
+from convai_async.cli._output import OutputError, print_note, print_output
+from convai_async.cli._progress import create_display, encode_report, format_counts
+from convai_async.cli._signals import stop_gracefully
+from convai_async.cli._times import TimeFormatter
 from convai_async.harvest import HarvestReport, harvest
 
 if TYPE_CHECKING:
@@ -27,27 +33,27 @@ if TYPE_CHECKING:
 
 @click.command(
     "harvest",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async harvest calls.db --sandbox",
         "convai-async harvest calls.db --since 30d --audio",
     ),
 )
 @click.argument("archive", type=click.Path(path_type=Path))
-@filter_options
+@add_filter_options
 @click.option(
     "--lookback",
-    type=click.IntRange(min=0, max=timedelta.max.days),
+    type=click.IntRange(min=0, max=100_000),
     default=3,
     show_default=True,
     metavar="DAYS",
-    help="How much of the list that was read before to read again, back from the newest conversation.",
+    help="Re-read this much of the list, back from the newest known conversation, to find changes.",
 )
-@click.option("--audio", is_flag=True, help="Save recordings too, as audio/<id>.mp3 beside the archive.")
+@click.option("--audio", is_flag=True, help="Also save recordings, as audio/<id>.mp3 next to the archive.")
 @click.option(
     "--prune",
     type=click.Choice(["mark", "remove"]),
-    help="What to do with conversations that the service has deleted, in the part of the list that is read (see"
-    " --lookback); kept by default. Those that an earlier run marked stay marked.",
+    help="Mark or remove conversations that were deleted at the service, within the part of the list that is read"
+    " (see --lookback). Already marked conversations stay marked.",
 )
 @click.option(
     "--prune-limit",
@@ -55,48 +61,50 @@ if TYPE_CHECKING:
     default=0.1,
     show_default=True,
     metavar="SHARE",
-    help="The largest share of the archive that --prune may mark or remove; if there are more, it does neither."
-    " Ten are always allowed, unless it is 0.",
+    help="Prune nothing if more than this share of the archive was deleted at the service. Ten conversations are"
+    " always allowed, unless the limit is 0.",
 )
 @click.option(
     "--max-concurrency",
     type=click.IntRange(min=1),
     default=128,
     show_default=True,
-    help="The most conversations to fetch at the same time; fewer if the service allows fewer.",
+    metavar="N",
+    help="Maximum number of conversations to fetch at the same time. Adapts to the service's limit.",
 )
 @click.option(
     "--share",
     type=click.FloatRange(min=0, max=1, min_open=True),
     default=1.0,
     show_default=True,
-    help="The share of the service's limit to use: less leaves room for other processes with the same key.",
+    metavar="SHARE",
+    help="Share of the service's limit to use. A smaller share leaves room for other processes with the same key.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="The most conversations to look at, newest first.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the N newest conversations.")
 @click.option(
     "--same-workspace",
     is_flag=True,
-    help="Accept a different API key than the one that filled the archive, for example after it was replaced.",
+    help="Accept another API key than the one that filled the archive, for example after a key rotation.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Progress and report as JSON lines.")
-@connection_options
+@click.option("--json", "as_json", is_flag=True, help="Print progress and report as JSON lines.")
+@add_connection_options
 def harvest_command(archive: Path, *, lookback: int, as_json: bool, utc: bool, **options: Any) -> int:
-    """Read conversations into ARCHIVE, a SQLite file that any SQLite tool can query.
+    """Download conversations into ARCHIVE, an SQLite database.
 
-    Run the same command again to resume, or to bring the archive up to date. Read again are: conversations
-    that were not done or failed, whatever could not be fetched, and within the lookback those whose line in
-    the list has changed, as after a new analysis or a rating.
+    Run the same command again to resume an interrupted harvest or to update the archive. An update fetches new
+    conversations, conversations that were in progress or failed to download, and, within the lookback, conversations
+    whose summary has changed (a new analysis or rating).
 
-    Ctrl-C finishes what is under way, within 30 s; a second one stops at once. Nothing that was written is lost
-    either way.
+    Ctrl-C waits up to 30 seconds for running requests; a second Ctrl-C stops immediately. Saved conversations are
+    never lost.
     """
-    clock = Clock(utc=utc)
-    with display(clock, as_json=as_json) as progress:
+    times = TimeFormatter(utc=utc)
+    with create_display(times, as_json=as_json) as progress:
         report = asyncio.run(_harvest(archive, progress, lookback=timedelta(days=lookback), **options))
     try:
-        write(report_json("report", report) if as_json else _summary(archive, report, clock))
+        print_output(encode_report("report", report) if as_json else _format_summary(archive, report, times))
     except OutputError:
-        note(f"The harvest itself has ended: {_summary(archive, report, clock)}")
+        print_note(f"report of the harvest: {_format_summary(archive, report, times)}")
         raise
     if report.interrupted:
         return EXIT_INTERRUPTED
@@ -119,11 +127,11 @@ async def _harvest(  # noqa: PLR0913 - the options, each by its name
     async with open_client(
         region, base_url, sandbox, timeout=timeout, max_concurrency=max_concurrency, share=share
     ) as client:
-        with orderly_end(stop, "finishing what is under way; Ctrl-C again to stop at once"):
+        with stop_gracefully(stop, "stopping: waiting for running requests (press Ctrl-C again to stop immediately)"):
             return await harvest(
                 client,
                 archive,
-                source=source_name(client, sandbox),
+                source=get_source_name(client, sandbox),
                 progress=progress.update,
                 max_concurrency=max_concurrency,
                 stop=stop,
@@ -131,30 +139,33 @@ async def _harvest(  # noqa: PLR0913 - the options, each by its name
             )
 
 
-def _summary(archive: Path, report: HarvestReport, clock: Clock) -> str:
+def _format_summary(archive: Path, report: HarvestReport, times: TimeFormatter) -> str:
     extras = f", {report.recordings:,} recordings" if report.recordings else ""
-    extras += f", {report.deleted:,} gone from the service" if report.deleted else ""
-    reached = "" if report.reached_unix_secs is None else f", back to {clock.show(report.reached_unix_secs)}"
+    extras += f", {report.deleted:,} deleted at the service" if report.deleted else ""
+    reached = "" if report.reached_unix_secs is None else f", back to {times.format(report.reached_unix_secs)}"
     lines = [
-        f"{archive}: {counts(report)}",
-        f"{byte_count(report.bytes)}{extras} in {report.seconds:.1f} s{reached}",
+        f"{archive}: {format_counts(report)}",
+        f"{format_size(report.bytes)}{extras} in {report.seconds:.1f} s{reached}",
     ]
     if report.undecodable:
-        lines.append(f"{report.undecodable:,} are kept as raw JSON only: see the column decode_error")
+        lines.append(
+            f"{report.undecodable:,} could not be decoded and are stored as raw JSON only (see the column decode_error)"
+        )
     if report.failed:
         lines.append(
-            f"{report.failed:,} failed: see `convai-async status {archive}`; the same command tries them again"
+            f"{report.failed:,} failed: see `convai-async status {archive}`; run the same command again to retry them"
         )
     if report.not_pruned:
         lines.append(
-            f"nothing was pruned: more conversations than --prune-limit allows ({report.not_pruned:,} or more) are gone"
-            " from the service. Is the API key of the same workspace? If they were deleted, run it with a higher limit"
+            f"nothing was pruned: {report.not_pruned:,} or more conversations are missing at the service, more than"
+            " --prune-limit allows. Check that the API key is of the same workspace; if the conversations were deleted,"
+            " raise the limit"
         )
     if report.interrupted:
         left = max(report.found - report.handled, 0)
-        to_list = f", and about {report.to_list:,} or more are still to be listed" if report.to_list else ""
+        to_list = f", and at least {report.to_list:,} more are not listed yet" if report.to_list else ""
         lines.append(
-            f"interrupted: {left:,} of those found are left{to_list};"
-            f" go on with: {shlex.join(['convai-async', *sys.argv[1:]])}"
+            f"interrupted: {left:,} of the found conversations are left{to_list};"
+            f" resume with: {shlex.join(['convai-async', *sys.argv[1:]])}"
         )
     return "\n".join(lines)

@@ -7,21 +7,25 @@ from pathlib import Path
 import click
 
 from convai_async.archive import Archive
-from convai_async.cli._options import examples
-from convai_async.cli._output import write
+from convai_async.cli._options import format_examples
+from convai_async.cli._output import print_output
 
 
 @click.command(
     "import",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async import copy.db calls.jsonl.zst",
     ),
 )
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True))
 def import_command(archive: Path, file: Path) -> int:
-    """Read FILE, which `export` wrote as .jsonl, .jsonl.gz or .jsonl.zst, into ARCHIVE."""
+    """Import FILE into ARCHIVE, which is created if it does not exist.
+
+    FILE is a .jsonl, .jsonl.gz or .jsonl.zst file written by the command export. Conversations with the same id are
+    replaced.
+    """
     with Archive.open(archive, create=True) as opened:
         count = opened.import_(file)
-    write(f"{archive}: {count:,} conversations imported")
+    print_output(f"{archive}: imported {count:,} conversations")
     return 0

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convai_async.cli._moments import Clock
-from convai_async.cli._options import connection_options, examples, filter_options, json_lines_option, open_client
-from convai_async.cli._output import is_terminal, note, service_json, write, write_rich
-from convai_async.cli._terminal import RESULT_STYLES, clock_time, one_line
+from convai_async.cli._formatting import RESULT_STYLES, format_call_time, to_single_line
+from convai_async.cli._options import (
+    add_connection_options,
+    add_filter_options,
+    format_examples,
+    json_lines_option,
+    open_client,
+)
+from convai_async.cli._output import dump_json_line, is_terminal, print_note, print_output, print_rich
+from convai_async.cli._times import TimeFormatter
 from convai_async.endpoints import MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("conversation", "started", "length", "result", "agent", "title")
 _OPTIONAL = ("length", "agent")
-"""Columns that a narrow terminal goes without, the most useful first."""
+"""Columns to leave out on a narrow terminal, the most useful first."""
 _TITLE_WIDTH = 18
 _AGENT_WIDTH = 20
 _GAP = 2
@@ -32,14 +38,21 @@ _GAP = 2
 
 @click.command(
     "list",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async list --since yesterday --limit 100",
     ),
 )
-@filter_options
-@click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="How many at most.")
+@add_filter_options
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    metavar="N",
+    help="Maximum number of conversations.",
+)
 @json_lines_option
-@connection_options
+@add_connection_options
 def list_command(  # noqa: PLR0913 - the options, each by its name
     limit: int,
     *,
@@ -52,25 +65,25 @@ def list_command(  # noqa: PLR0913 - the options, each by its name
 ) -> int:
     """List conversations, newest first.
 
-    On a terminal as a table; a wide one shows more columns. In a pipe as lines with tabs between the columns: id,
-    start, length, status, success, agent, title. With --json each line is the service's own object.
+    Prints a table on a terminal; a wide terminal shows more columns. Otherwise prints tab-separated lines: id, start
+    time, duration, status, result, agent, title. With --json prints the JSON of the service, one object per line.
     """
     filters = {"agent_id": agent_id, "call_start_after_unix": since, "call_start_before_unix": until}
-    summaries = asyncio.run(_fetch(filters, limit + 1, connection))  # one more tells whether there are more
-    shown, clock = summaries[:limit], Clock(utc=utc)
+    summaries = asyncio.run(_fetch(filters, limit + 1, connection))  # one more, to know whether there are more
+    shown, times = summaries[:limit], TimeFormatter(utc=utc)
     if as_json:
         for summary in shown:
-            write(service_json(summary))
+            print_output(dump_json_line(summary))
     elif is_terminal():
         if shown:
-            write_rich(_table(shown, clock, shutil.get_terminal_size().columns))
+            print_rich(_build_table(shown, times, shutil.get_terminal_size().columns))
     else:
         for summary in shown:
-            write("\t".join(_fields(summary, clock)))
+            print_output("\t".join(_format_fields(summary, times)))
     if not summaries:
-        note("no conversations" + (" match these filters" if any(filters.values()) else ""))
+        print_note("no conversations" + (" match the filters" if any(filters.values()) else ""))
     elif len(summaries) > limit:
-        note(f"Showing {limit:,}; more exist: raise --limit.")
+        print_note(f"showing the first {limit:,}; use --limit to show more")
     return 0
 
 
@@ -80,61 +93,61 @@ async def _fetch(filters: dict[str, Any], count: int, connection: dict[str, Any]
         return await summaries.collect(max_items=count)
 
 
-def _fields(summary: ConversationSummary, clock: Clock) -> tuple[str, ...]:
-    """Return the facts for programs."""
+def _format_fields(summary: ConversationSummary, times: TimeFormatter) -> tuple[str, ...]:
+    """Return the columns for programs."""
     return (
-        one_line(summary.conversation_id),
-        clock.write(summary.start_time_unix_secs),
-        clock_time(summary.call_duration_secs),
-        one_line(summary.status),
-        one_line(summary.call_successful),
-        one_line(summary.agent_name or summary.agent_id),
-        one_line(summary.call_summary_title),
+        to_single_line(summary.conversation_id),
+        times.format_iso(summary.start_time_unix_secs),
+        format_call_time(summary.call_duration_secs),
+        to_single_line(summary.status),
+        to_single_line(summary.call_successful),
+        to_single_line(summary.agent_name or summary.agent_id),
+        to_single_line(summary.call_summary_title),
     )
 
 
-def _cells(summary: ConversationSummary, clock: Clock) -> dict[str, str]:
-    """Return the facts for people, by column."""
-    status, success = one_line(summary.status), one_line(summary.call_successful)
+def _format_cells(summary: ConversationSummary, times: TimeFormatter) -> dict[str, str]:
+    """Return the table cells by column."""
+    status, success = to_single_line(summary.status), to_single_line(summary.call_successful)
     return {
-        "conversation": one_line(summary.conversation_id),
-        "started": clock.show(summary.start_time_unix_secs, seconds=False),
-        "length": clock_time(summary.call_duration_secs),
+        "conversation": to_single_line(summary.conversation_id),
+        "started": times.format(summary.start_time_unix_secs, seconds=False),
+        "length": format_call_time(summary.call_duration_secs),
         "result": success if status == "done" and success else status,
-        "agent": one_line(summary.agent_name or summary.agent_id),
-        "title": one_line(summary.call_summary_title),
+        "agent": to_single_line(summary.agent_name or summary.agent_id),
+        "title": to_single_line(summary.call_summary_title),
     }
 
 
-def _table(summaries: list[ConversationSummary], clock: Clock, width: int) -> Table:
+def _build_table(summaries: list[ConversationSummary], times: TimeFormatter, width: int) -> Table:
     from rich.table import Table  # noqa: PLC0415 - not needed in a pipe
 
-    rows = [_cells(summary, clock) for summary in summaries]
-    columns = _columns(rows, width)
+    rows = [_format_cells(summary, times) for summary in summaries]
+    columns = _choose_columns(rows, width)
     table = Table(box=None, header_style="bold", padding=(0, _GAP, 0, 0), pad_edge=False)
     for name in columns:
-        header = f"started ({clock.zone})" if name == "started" and clock.zone == "UTC" else name
+        header = f"started ({times.zone_name})" if name == "started" and times.zone_name == "UTC" else name
         table.add_column(
             header,
-            no_wrap=name not in {"title", "agent"},  # rich narrows columns that may wrap: ids and facts are never cut
+            no_wrap=name not in {"title", "agent"},  # rich shortens only columns that may wrap: ids are never cut
             justify="right" if name == "length" else "left",
             max_width=_AGENT_WIDTH if name == "agent" else None,
         )
     for row in rows:
-        # As texts, since a title is not markup.
-        table.add_row(*(_styled(name, row[name]) for name in columns))
+        # As Text, since a title may contain rich markup.
+        table.add_row(*(_style_cell(name, row[name]) for name in columns))
     return table
 
 
-def _styled(column: str, content: str) -> Text:
+def _style_cell(column: str, content: str) -> Text:
     from rich.text import Text  # noqa: PLC0415 - not needed in a pipe
 
     style = RESULT_STYLES.get(content, "") if column == "result" else ""
     return Text(content, style, no_wrap=True, overflow="ellipsis")
 
 
-def _columns(rows: list[dict[str, str]], width: int) -> list[str]:
-    """Return the columns that fit and leave the titles room."""
+def _choose_columns(rows: list[dict[str, str]], width: int) -> list[str]:
+    """Return the columns that fit into the width and leave room for the title."""
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in _COLUMNS}
     widths |= {"title": _TITLE_WIDTH, "agent": min(widths["agent"], _AGENT_WIDTH)}
     left_out = set(_OPTIONAL)

@@ -1,4 +1,4 @@
-"""A harvest's progress on a terminal: a bar, and a line of facts below it."""
+"""Show the progress of a harvest on a terminal: a bar, and a line of numbers below it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from convai_async.cli._output import stderr_console
-from convai_async.cli._terminal import duration
+from convai_async.cli._formatting import format_duration
+from convai_async.cli._output import get_stderr_console
 from convai_async.harvest import HarvestReport
 
 if TYPE_CHECKING:
@@ -24,37 +24,37 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from convai_async.cli._moments import Clock
+    from convai_async.cli._times import TimeFormatter
 
-_DRAWN_PER_SECOND = 8
-_SPEED_SECS = 10
-"""The stretch of time over which the speed is measured: a resumed harvest passes over what it has at once."""
-_KNOWN_SHARE = 0.1
-_BETWEEN = ", "
+_REFRESHES_PER_SECOND = 8
+_SPEED_PERIOD_SECS = 10
+"""The period for measuring the speed: a resumed harvest skips known conversations very fast at first."""
+_MIN_KNOWN_SHARE = 0.1
+_SEPARATOR = ", "
 
 
 class LiveProgress:
-    """Two live lines on standard error.
+    """A progress bar and a line of numbers on standard error.
 
-    The total is what was found and, while the list is still being read, an estimate of what is to come. Until a
-    tenth of that is known, and something is done, there is no total.
+    The total is the number of found conversations plus, while the list is being read, an estimate of the rest. No total
+    is shown until one tenth of it has been found and the first conversation is done.
 
     Args:
-        clock: How to show points in time.
-        monotonic: Tells seconds.
+        times: Formats points in time.
+        monotonic: Returns the time in seconds.
     """
 
-    def __init__(self, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, times: TimeFormatter, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._times = times
         self._monotonic = monotonic
         self._report = HarvestReport()
-        self._samples: deque[tuple[float, int, int]] = deque(maxlen=_DRAWN_PER_SECOND * _SPEED_SECS)
+        self._samples: deque[tuple[float, int, int]] = deque(maxlen=_REFRESHES_PER_SECOND * _SPEED_PERIOD_SECS)
         self._spinner = Spinner("dots")
-        self._console = stderr_console()
+        self._console = get_stderr_console()
         self._live = Live(
             console=self._console,
             get_renderable=self.render,
-            refresh_per_second=_DRAWN_PER_SECOND,
+            refresh_per_second=_REFRESHES_PER_SECOND,
             transient=True,
         )
 
@@ -68,13 +68,13 @@ class LiveProgress:
         self._live.stop()
 
     def update(self, report: HarvestReport) -> None:
-        """Note the counts; they are drawn a few times a second."""
+        """Store the report; the display refreshes several times per second."""
         self._report = report
 
     def render(self) -> RenderableType:
-        """Return the two lines as they are now."""
+        """Return the current display."""
         report = self._report
-        total, done = self._total(), report.handled
+        total, done = self._estimate_total(), report.handled
         self._samples.append((self._monotonic(), done, report.fetched))
         bar = Table.grid(expand=True, padding=(0, 1, 0, 0))
         bar.add_column(width=1)
@@ -90,37 +90,38 @@ class LiveProgress:
                 finished_style="green",
                 pulse_style="cyan",
             ),
-            _amount(report, total),
+            _format_amount(report, total),
         )
-        return Group(bar, _fitted(self._facts(total), self._console.width))
+        return Group(bar, _join_fitting(self._list_facts(total), self._console.width))
 
-    def _total(self) -> int | None:
+    def _estimate_total(self) -> int | None:
         report = self._report
         estimate = report.found + report.to_list
-        return estimate if report.handled and report.found >= _KNOWN_SHARE * estimate else None
+        return estimate if report.handled and report.found >= _MIN_KNOWN_SHARE * estimate else None
 
-    def _facts(self, total: int | None) -> list[Text]:
-        """Return what is known, the most important first."""
+    def _list_facts(self, total: int | None) -> list[Text]:
+        """Return the numbers to show, the most important first."""
         report = self._report
-        done_per_sec, fetched_per_sec = self._speeds()
+        done_per_sec, fetched_per_sec = self._compute_speeds()
         facts = [Text(f"{fetched_per_sec:.0f}/s")]
         if report.waiting_for is not None:
-            facts.append(Text(f"waiting until {self._clock.show(report.waiting_until_unix_secs)[11:]}", "yellow"))
+            facts.append(Text(f"waiting until {self._times.format(report.waiting_until_unix_secs)[11:]}", "yellow"))
         if report.failed:
             facts.append(Text(f"{report.failed:,} failed", "red"))
-        if total is not None and total > report.handled and done_per_sec:  # recordings, which come last, have no total
-            facts.append(Text(f"about {duration((total - report.handled) / done_per_sec)} left"))
+        # Recordings come last and have no total.
+        if total is not None and total > report.handled and done_per_sec:
+            facts.append(Text(f"about {format_duration((total - report.handled) / done_per_sec)} left"))
         if report.recordings:
             facts.append(Text(f"{report.recordings:,} recordings"))
         if report.unchanged:
             facts.append(Text(f"{report.unchanged:,} unchanged"))
-        facts.append(Text(f"{report.concurrency} at once"))
+        facts.append(Text(f"{report.concurrency} concurrent"))
         if report.reached_unix_secs is not None:
-            facts.append(Text(f"back to {self._clock.show(report.reached_unix_secs)[:10]}"))
+            facts.append(Text(f"back to {self._times.format(report.reached_unix_secs)[:10]}"))
         return facts
 
-    def _speeds(self) -> tuple[float, float]:
-        """Return how many were handled, and how many fetched, in a second of late."""
+    def _compute_speeds(self) -> tuple[float, float]:
+        """Return how many conversations were handled, and how many were fetched, per second."""
         (began, *before), (now, *after) = self._samples[0], self._samples[-1]
         seconds = now - began
         if not seconds:
@@ -129,18 +130,18 @@ class LiveProgress:
         return done, fetched
 
 
-def _amount(report: HarvestReport, total: int | None) -> Text:
+def _format_amount(report: HarvestReport, total: int | None) -> Text:
     if total is None:
         return Text(f"{report.handled:,} so far")
     whole = f"about {total:,}" if report.to_list else f"{total:,} found"
     return Text(f"{min(report.handled, total) / total:4.0%}  {report.handled:,} of {whole}")
 
 
-def _fitted(facts: list[Text], width: int) -> Text:
-    """Join as many facts as fit into a line: one that does not is left out, and not cut."""
+def _join_fitting(facts: list[Text], width: int) -> Text:
+    """Join as many numbers as fit into the line; the others are left out."""
     line = Text(no_wrap=True)
     for fact in facts:
-        more = fact if not line else Text(_BETWEEN) + fact
+        more = fact if not line else Text(_SEPARATOR) + fact
         if len(line) + len(more) < width:
             line += more
     return line

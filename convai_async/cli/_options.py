@@ -1,4 +1,4 @@
-"""Options that several commands share, and the client that they describe."""
+"""Options that several commands share, and the client that they configure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from convai_async import endpoints
-from convai_async.cli._logging import logging_options
-from convai_async.cli._moments import MOMENT_HELP, moment
+from convai_async.cli._logging import build_logging_options
+from convai_async.cli._times import TIME_FORMATS, check_time_order, parse_time_option
 from convai_async.client import ConvAIClient
 
 if TYPE_CHECKING:
@@ -24,38 +24,36 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _SANDBOX_SIZE = 200
 _TIMEOUT_SECS = 60.0
 
-utc_option = click.option(
-    "--utc", is_flag=True, is_eager=True, help="Read and show times in UTC; in local time by default."
-)
-json_lines_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+utc_option = click.option("--utc", is_flag=True, is_eager=True, help="Use UTC instead of local time for all times.")
+json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 
 
 class _SandboxSize(click.IntRange):
-    """The number after --sandbox: what is meant as an argument can come to stand there."""
+    """The optional number after --sandbox."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Convert it, or say how to write the command instead."""
+        """Convert the number; explain the error if the next argument was taken for it."""
         if isinstance(value, str) and not value.lstrip("+-").isdigit():
-            self.fail(f"{value!r} is not a number: put --sandbox last, after the other arguments.", param, ctx)
+            self.fail(f"{value!r} is not a number: put --sandbox after the other arguments.", param, ctx)
         return super().convert(value, param, ctx)
 
 
-def examples(*commands: str) -> str:
-    """Return the last lines of a command's help."""
+def format_examples(*commands: str) -> str:
+    """Return the examples for the end of a command's help."""
     return "\b\n" + "\n".join(["Example:" if len(commands) == 1 else "Examples:", *(f"  {each}" for each in commands)])
 
 
-def connection_options(command: Command) -> Command:
-    """Add the options that say which service to ask, and what to show of it."""
+def add_connection_options(command: Command) -> Command:
+    """Add the options for the connection to the service and for logging."""
     options = [
         click.option(
             "--region",
             type=click.Choice(["global", "us", "eu", "in", "sg"]),
             default="global",
             show_default=True,
-            help="Where the workspace is.",
+            help="Data residency region of the workspace.",
         ),
-        click.option("--base-url", metavar="URL", help="Another address of the service, instead of a region."),
+        click.option("--base-url", metavar="URL", help="Base URL of the service, instead of --region."),
         click.option(
             "--sandbox",
             metavar="[N]",
@@ -63,7 +61,7 @@ def connection_options(command: Command) -> Command:
             is_flag=False,
             flag_value=_SANDBOX_SIZE,
             default=None,
-            help=f"Ask a made-up service with N conversations ({_SANDBOX_SIZE} by default) instead; no key needed.",
+            help=f"Use a fake service with N sample conversations (default {_SANDBOX_SIZE}); needs no API key.",
         ),
         click.option(
             "--timeout",
@@ -71,42 +69,50 @@ def connection_options(command: Command) -> Command:
             default=_TIMEOUT_SECS,
             show_default=True,
             metavar="SECONDS",
-            help="How long one attempt of a request may take.",
+            help="Timeout for each attempt of a request.",
         ),
-        *logging_options(),
+        *build_logging_options(),
     ]
-    return _decorated(command, options)
+    return _apply_options(command, options)
 
 
-def filter_options(command: Command) -> Command:
-    """Add the options that say which conversations are meant."""
+def add_filter_options(command: Command) -> Command:
+    """Add the options that select conversations."""
     options = [
         agent_option,
         since_option,
         click.option(
-            "--until", type=moment, metavar="TIME", help="Only those that started before; the same forms as --since."
+            "--until",
+            type=parse_time_option,
+            callback=check_time_order,
+            metavar="TIME",
+            help="Only conversations that started before this time (same formats).",
         ),
         utc_option,
     ]
-    return _decorated(command, options)
+    return _apply_options(command, options)
 
 
-agent_option = click.option("--agent", "agent_id", metavar="ID", help="Only conversations with this agent.")
+agent_option = click.option("--agent", "agent_id", metavar="ID", help="Only conversations of this agent.")
 since_option = click.option(
-    "--since", type=moment, metavar="TIME", help=f"Only those that started then or later: {MOMENT_HELP}."
+    "--since",
+    type=parse_time_option,
+    callback=check_time_order,
+    metavar="TIME",
+    help=f"Only conversations that started at this time or later: {TIME_FORMATS}.",
 )
 
 
-def archive_filters(agent_id: str | None, since: datetime | None, until: datetime | None) -> dict[str, Any]:
-    """Return what the filter options mean as arguments of an `Archive`."""
-    return {"agent_id": agent_id, "since": _unix_seconds(since), "until": _unix_seconds(until)}
+def build_archive_filters(agent_id: str | None, since: datetime | None, until: datetime | None) -> dict[str, Any]:
+    """Return the filter options as arguments of the methods of `Archive`."""
+    return {"agent_id": agent_id, "since": _to_unix_seconds(since), "until": _to_unix_seconds(until)}
 
 
-def _unix_seconds(moment: datetime | None) -> int | None:
+def _to_unix_seconds(moment: datetime | None) -> int | None:
     return None if moment is None else endpoints.to_unix_seconds("date", moment, up=True)
 
 
-def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+def _apply_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
@@ -116,14 +122,14 @@ def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]
 async def open_client(
     region: Region, base_url: str | None, sandbox: int | None, **settings: Any
 ) -> AsyncIterator[ConvAIClient]:
-    """Open the client that the connection options describe, and the made-up service if they ask for it."""
+    """Open a client with the connection options; with ``--sandbox``, also start the fake service."""
     if sandbox is None:
         async with ConvAIClient(region=region, base_url=base_url, **settings) as client:
             yield client
         return
     if base_url is not None or region != "global":
-        raise click.UsageError("--sandbox is a service of its own: leave --base-url and --region out")
-    from convai_async.testing import FakeConvAI  # noqa: PLC0415 - only the sandbox pays for it
+        raise click.UsageError("--sandbox cannot be combined with --base-url or --region")
+    from convai_async.testing import FakeConvAI  # noqa: PLC0415 - loads slowly
 
     async with (
         FakeConvAI(conversations=sandbox, gzip=False) as fake,
@@ -132,6 +138,6 @@ async def open_client(
         yield client
 
 
-def source_name(client: ConvAIClient, sandbox: int | None) -> str:
-    """Return what an archive notes as its origin: the address, or the sandbox, whose port is new each time."""
+def get_source_name(client: ConvAIClient, sandbox: int | None) -> str:
+    """Return the source to record in an archive: the base URL, or the sandbox (its port changes each time)."""
     return client.base_url if sandbox is None else f"sandbox:{sandbox}"

@@ -1,4 +1,4 @@
-"""Write to standard output and standard error, and tell when that fails."""
+"""Write to standard output and standard error."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from convai_async.models._base import Model
+    from convai_async.models import Model
 
 
 STANDARD_OUTPUT = "-"
-"""What stands for it in the place of a file's name."""
+"""The file name that means standard output."""
 
 
 class OutputError(Exception):
-    """Standard output cannot be written: it is closed or full, or its reader has gone.
+    """Standard output cannot be written: it is closed, full or a broken pipe.
 
     Attributes:
-        reader_gone: Whether it is a pipe that nobody reads any more, as after ``| head``.
+        is_broken_pipe: Whether the reader of the pipe has exited, as after ``| head``.
     """
 
-    def __init__(self, problem: str, *, reader_gone: bool = False) -> None:
+    def __init__(self, problem: str, *, is_broken_pipe: bool = False) -> None:
         super().__init__(f"cannot write to standard output: {problem}")
-        self.reader_gone = reader_gone
+        self.is_broken_pipe = is_broken_pipe
 
 
-def accept_any_text() -> None:
-    """Write characters that an output's encoding lacks as escapes with a backslash, instead of failing at them."""
+def escape_unencodable_text() -> None:
+    """Write characters that the encoding does not support as backslash escapes instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -47,13 +47,13 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def write(data: str | bytes, *, newline: bool = True) -> None:
-    """Write text, or bytes as they are, to standard output.
+def print_output(data: str | bytes, *, newline: bool = True) -> None:
+    """Write text or bytes to standard output.
 
     Raises:
         OutputError: It cannot be written.
     """
-    with _errors_named():
+    with _raise_output_errors():
         if isinstance(data, str):
             sys.stdout.write(data)
         else:
@@ -64,12 +64,12 @@ def write(data: str | bytes, *, newline: bool = True) -> None:
         sys.stdout.flush()
 
 
-def write_rich(renderable: RenderableType, *, wrap: bool = True) -> None:
-    """Write something of rich's to a terminal.
+def print_rich(renderable: RenderableType, *, wrap: bool = True) -> None:
+    """Print a rich renderable to standard output.
 
     Args:
-        renderable: What to write.
-        wrap: Whether rich wraps lines at words and cuts them to the width; otherwise the terminal breaks them.
+        renderable: The renderable.
+        wrap: Whether rich wraps and truncates lines at the terminal's width; otherwise the terminal wraps them.
 
     Raises:
         OutputError: It cannot be written.
@@ -77,37 +77,37 @@ def write_rich(renderable: RenderableType, *, wrap: bool = True) -> None:
     from rich.console import Console  # noqa: PLC0415 - not needed in a pipe
 
     console = Console(highlight=False)
-    with console.capture() as captured:  # rich would end the process itself at a closed pipe
+    with console.capture() as captured:  # rich would exit the process at a broken pipe
         console.print(renderable, soft_wrap=not wrap)
-    write(captured.get(), newline=False)
+    print_output(captured.get(), newline=False)
 
 
-def note(text: str, style: str = "") -> None:
-    """Write a line to standard error, for people; where that fails there is nobody to tell."""
+def print_note(text: str, style: str = "") -> None:
+    """Print a line to standard error; errors are ignored."""
     with suppress(OSError, ValueError):
         if sys.stderr is not None and sys.stderr.isatty():
-            stderr_console().print(text, style=style, markup=False, soft_wrap=True)  # above a live display
+            get_stderr_console().print(text, style=style, markup=False, soft_wrap=True)  # above a progress bar
         elif sys.stderr is not None:
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
 
 
 @cache
-def stderr_console() -> Console:
-    """Return the one console of rich for standard error: log lines and a progress bar must share it."""
+def get_stderr_console() -> Console:
+    """Return the console for standard error, which log lines and the progress bar share."""
     from rich.console import Console  # noqa: PLC0415 - not needed in a pipe
 
     return Console(stderr=True, highlight=False)
 
 
-def service_json(model: Model) -> bytes:
-    """Return the service's own JSON of a model in one line; where it was not kept, what the model holds."""
+def dump_json_line(model: Model) -> bytes:
+    """Return the JSON of a model in one line: the service's own JSON if the model has it."""
     raw: bytes = getattr(model, "raw_json", b"") or model.to_json()
     return msgspec.json.format(raw, indent=-1) if b"\n" in raw else raw
 
 
 class BinaryOutput:
-    """Standard output as a file for bytes, whose errors are `OutputError`."""
+    """Standard output as a binary file that raises `OutputError`."""
 
     def write(self, data: bytes) -> int:
         """Write bytes.
@@ -115,30 +115,30 @@ class BinaryOutput:
         Raises:
             OutputError: They cannot be written.
         """
-        with _errors_named():
+        with _raise_output_errors():
             return sys.stdout.buffer.write(data)
 
     def flush(self) -> None:
-        """Write what is buffered.
+        """Flush the buffer.
 
         Raises:
             OutputError: It cannot be written.
         """
-        with _errors_named():
+        with _raise_output_errors():
             sys.stdout.buffer.flush()
 
 
 def flush_at_exit() -> bool:
-    """Flush both outputs and drop what cannot be written: the interpreter would try again, and complain.
+    """Flush both outputs, and discard what cannot be written: the interpreter would print an error about it.
 
     Returns:
-        Whether standard output was written.
+        Whether standard output could be flushed.
     """
-    _flushed(sys.stderr)
-    return _flushed(sys.stdout)
+    _flush(sys.stderr)
+    return _flush(sys.stdout)
 
 
-def _flushed(stream: TextIO | None) -> bool:
+def _flush(stream: TextIO | None) -> bool:
     if stream is None:
         return True
     try:
@@ -153,12 +153,12 @@ def _flushed(stream: TextIO | None) -> bool:
 
 
 @contextmanager
-def _errors_named() -> Iterator[None]:
+def _raise_output_errors() -> Iterator[None]:
     if sys.stdout is None:
         raise OutputError("it is closed")
     try:
         yield
     except OSError as error:
-        raise OutputError(error.strerror or str(error), reader_gone=error.errno == errno.EPIPE) from error
-    except ValueError as error:  # it was closed since
+        raise OutputError(error.strerror or str(error), is_broken_pipe=error.errno == errno.EPIPE) from error
+    except ValueError as error:  # it was closed in the meantime
         raise OutputError(str(error)) from error

@@ -1,4 +1,4 @@
-"""How a harvest shows that it is alive: two live lines on a terminal, a line now and then elsewhere."""
+"""Show the progress of a harvest: a progress bar on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from convai_async.cli._output import OutputError, note, write
-from convai_async.cli._terminal import duration
+from convai_async.cli._formatting import format_duration
+from convai_async.cli._output import OutputError, print_note, print_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from convai_async.cli._moments import Clock
+    from convai_async.cli._times import TimeFormatter
     from convai_async.harvest import HarvestReport
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Display(Protocol):
-    """Shows counts while they grow."""
+    """Shows the progress of a harvest."""
 
     def __enter__(self) -> Self: ...
 
@@ -32,22 +32,22 @@ class Display(Protocol):
     ) -> None: ...
 
     def update(self, report: HarvestReport) -> None:
-        """Show these counts, or leave it for the next time."""
+        """Show the current report, if it is time for an update."""
 
 
-def display(clock: Clock, *, as_json: bool) -> Display:
-    """Return what suits where the output goes."""
+def create_display(times: TimeFormatter, *, as_json: bool) -> Display:
+    """Return the display for the output: JSON lines, a progress bar or lines of text."""
     if as_json:
-        return Lines(lambda report: write(report_json("progress", report)))
+        return LineProgress(lambda report: print_output(encode_report("progress", report)))
     if sys.stderr is not None and sys.stderr.isatty():
         from convai_async.cli._live_progress import LiveProgress  # noqa: PLC0415 - needs rich, and a terminal
 
-        return LiveProgress(clock)
-    return Lines(lambda report: note(f"{counts(report)}; {outlook(report, clock)}"))
+        return LiveProgress(times)
+    return LineProgress(lambda report: print_note(f"{format_counts(report)}; {format_outlook(report, times)}"))
 
 
-def report_json(event: str, report: HarvestReport) -> bytes:
-    """Return a report for programs."""
+def encode_report(event: str, report: HarvestReport) -> bytes:
+    """Return a report as a JSON line."""
     return msgspec.json.encode(
         {
             "event": event,
@@ -58,8 +58,8 @@ def report_json(event: str, report: HarvestReport) -> bytes:
     )
 
 
-def counts(report: HarvestReport) -> str:
-    """Return the counts in one line."""
+def format_counts(report: HarvestReport) -> str:
+    """Return the counts of a report as one line."""
     rate = report.fetched / report.seconds if report.seconds else 0.0
     return (
         f"{report.found:,} found, {report.fetched:,} fetched ({rate:.0f}/s), "
@@ -67,16 +67,16 @@ def counts(report: HarvestReport) -> str:
     )
 
 
-def outlook(report: HarvestReport, clock: Clock) -> str:
-    """Return for how long it will go on, and with how many requests at once; or until when it waits for the service."""
-    if report.waiting_for is not None:  # why is in the log, which is shown too
-        return f"waiting until {clock.show(report.waiting_until_unix_secs)} at the latest"
-    left = "" if report.seconds_left is None else f"about {duration(report.seconds_left)} left, "
-    return f"{left}{report.concurrency} at once"
+def format_outlook(report: HarvestReport, times: TimeFormatter) -> str:
+    """Return the estimated time left and the concurrency, or how long the harvest waits for the service."""
+    if report.waiting_for is not None:  # the log says why
+        return f"waiting for the service until {times.format(report.waiting_until_unix_secs)} at the latest"
+    left = "" if report.seconds_left is None else f"about {format_duration(report.seconds_left)} left, "
+    return f"{left}{report.concurrency} concurrent requests"
 
 
-class Lines:
-    """A line at once, and then one every few seconds."""
+class LineProgress:
+    """Shows the first report, and then one every ten seconds."""
 
     def __init__(self, show: Callable[[HarvestReport], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._show = show
@@ -90,19 +90,19 @@ class Lines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Leave the last word to the report."""
+        """Do nothing: the command prints the final report."""
 
     def update(self, report: HarvestReport) -> None:
-        """Show the counts if the last line is old enough, or if the run begins or ends to wait."""
+        """Show the report if the last line is old enough, or if the harvest starts or stops waiting."""
         if self._clock() < self._next and report.waiting_for == self._waiting_for:
             return
         self._waiting_for = report.waiting_for
         self._next = self._clock() + _SECONDS_BETWEEN_LINES
         try:
             self._show(report)
-        except OutputError:  # the harvest goes on; its report at the end meets the same error
-            self._show = _show_nothing
+        except OutputError:  # the harvest continues; printing its final report raises the same error
+            self._show = _ignore
 
 
-def _show_nothing(_: HarvestReport) -> None:
-    """Nobody can be shown anything."""
+def _ignore(_: HarvestReport) -> None:
+    """Ignore a report, as the output cannot be written."""

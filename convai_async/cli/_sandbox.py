@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from convai_async.cli._options import examples
-from convai_async.cli._output import write
-from convai_async.cli._signals import orderly_end
+from convai_async.cli._options import format_examples
+from convai_async.cli._output import print_output
+from convai_async.cli._signals import stop_gracefully
 
 if TYPE_CHECKING:
     from convai_async.testing import FakeConvAI
@@ -20,20 +20,30 @@ if TYPE_CHECKING:
 
 @click.command(
     "sandbox",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async sandbox --port 8080",
     ),
 )
 @click.option(
-    "--port", type=click.IntRange(min=0, max=65_535), default=8080, show_default=True, help="0 takes a free one."
+    "--port",
+    type=click.IntRange(min=0, max=65_535),
+    default=8080,
+    show_default=True,
+    metavar="PORT",
+    help="The port to listen on; 0 selects a free one.",
 )
 @click.option(
-    "--conversations", type=click.IntRange(min=1), default=200, show_default=True, help="How many conversations."
+    "--conversations",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="The number of sample conversations.",
 )
 def sandbox_command(port: int, conversations: int) -> int:
-    """Serve made-up conversations on this machine, until Ctrl-C.
+    """Run a local fake service with sample conversations. Press Ctrl-C to stop.
 
-    It answers like the real service, to its own key only, and only to programs on this machine (127.0.0.1).
+    It behaves like the real service, accepts only the API key that it prints, and listens on 127.0.0.1.
     """
     asyncio.run(_serve(port, conversations))
     return 0
@@ -45,21 +55,23 @@ async def _start(fake: FakeConvAI, port: int) -> None:
     except OSError as error:
         if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
             raise
-        raise click.UsageError(f"port {port} cannot be used: {os.strerror(error.errno)}") from None
+        raise click.UsageError(
+            f"cannot listen on port {port}: {os.strerror(error.errno)}; choose another with --port"
+        ) from None
 
 
 async def _serve(port: int, conversations: int) -> None:
-    from convai_async.testing import FakeConvAI  # noqa: PLC0415 - only this pays for it
+    from convai_async.testing import FakeConvAI  # noqa: PLC0415 - loads slowly
 
     fake, stop = FakeConvAI(conversations=conversations), anyio.Event()
     try:
         await _start(fake, port)
-        with orderly_end(stop, "stopping"):
-            write(
-                f"URL  {fake.url}\n"
-                f"key  {fake.api_key}\n"
-                f"try  ELEVENLABS_API_KEY={fake.api_key} convai-async list --base-url {fake.url}\n"
-                "Ctrl-C ends it."
+        with stop_gracefully(stop, "stopping"):
+            print_output(
+                f"URL:      {fake.url}\n"
+                f"API key:  {fake.api_key}\n"
+                f"Example:  ELEVENLABS_API_KEY={fake.api_key} convai-async list --base-url {fake.url}\n"
+                "Press Ctrl-C to stop."
             )
             await stop.wait()
     finally:

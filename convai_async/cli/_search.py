@@ -9,10 +9,10 @@ import click
 import msgspec
 
 from convai_async.archive import Archive
-from convai_async.cli._moments import Clock
-from convai_async.cli._options import archive_filters, examples, filter_options, json_lines_option
-from convai_async.cli._output import is_terminal, note, write, write_rich
-from convai_async.cli._terminal import clock_time, one_line
+from convai_async.cli._formatting import format_call_time, to_single_line
+from convai_async.cli._options import add_filter_options, build_archive_filters, format_examples, json_lines_option
+from convai_async.cli._output import is_terminal, print_note, print_output, print_rich
+from convai_async.cli._times import TimeFormatter
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,15 +24,20 @@ if TYPE_CHECKING:
 
 @click.command(
     "search",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async search calls.db '\"my order\" refund*' --since 7d",
     ),
 )
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.argument("text")
-@filter_options
+@add_filter_options
 @click.option(
-    "--limit", type=click.IntRange(min=1, max=2**63 - 1), default=50, show_default=True, help="How many at most."
+    "--limit",
+    type=click.IntRange(min=1, max=10**9),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Maximum number of results.",
 )
 @json_lines_option
 def search_command(  # noqa: PLR0913 - the options, each by its name
@@ -46,43 +51,40 @@ def search_command(  # noqa: PLR0913 - the options, each by its name
     since: datetime | None,
     until: datetime | None,
 ) -> int:
-    """Find the turns in ARCHIVE that hold all words of TEXT, newest conversations first.
+    """Search ARCHIVE for turns that contain all words of TEXT, newest conversations first.
 
-    Case and accents do not matter. "in quotes" finds words next to each other; refund* finds words that begin
-    like this.
+    The search ignores case and accents. Put a phrase in double quotes; end a word with * to match its beginning.
     """
-    filters, clock, shown = archive_filters(agent_id, since, until), Clock(utc=utc), 0
+    filters, times, shown = build_archive_filters(agent_id, since, until), TimeFormatter(utc=utc), 0
     with Archive.open(archive) as opened:
         for hit in opened.search(text, limit=limit, **filters):
             shown += 1
             if as_json:
-                write(msgspec.json.encode(hit))
+                print_output(msgspec.json.encode(hit))
             elif is_terminal():
-                write_rich(_line(hit, clock), wrap=False)
+                print_rich(_format_hit(hit, times), wrap=False)
             else:
-                where = f"{clock.write(hit.start_time_unix_secs)}  {one_line(hit.conversation_id)}"
-                write(f"{where} {_speaker(hit)}: {one_line(hit.message)}")
+                where = f"{times.format_iso(hit.start_time_unix_secs)}  {to_single_line(hit.conversation_id)}"
+                print_output(f"{where} {_format_speaker(hit)}: {to_single_line(hit.message)}")
         total = opened.count_hits(text, **filters) if shown == limit else shown
     if not shown:
-        filtered = (
-            " in conversations that match the filters" if any(each is not None for each in filters.values()) else ""
-        )
-        note(f"no turn holds all of these words{filtered}")
+        is_filtered = any(each is not None for each in filters.values())
+        print_note("no results" + (" in conversations that match the filters" if is_filtered else ""))
     elif total > shown:
-        note(f"Showing {shown:,} of {total:,}: raise --limit.")
+        print_note(f"showing {shown:,} of {total:,} results; use --limit to show more")
     return 0
 
 
-def _line(hit: SearchHit, clock: Clock) -> Text:
+def _format_hit(hit: SearchHit, times: TimeFormatter) -> Text:
     from rich.text import Text  # noqa: PLC0415 - not needed in a pipe
 
     return Text.assemble(
-        (clock.show(hit.start_time_unix_secs, seconds=False), "dim"),
-        f"  {one_line(hit.conversation_id)} ",
-        (_speaker(hit), "cyan"),
-        f": {one_line(hit.message)}",
+        (times.format(hit.start_time_unix_secs, seconds=False), "dim"),
+        f"  {to_single_line(hit.conversation_id)} ",
+        (_format_speaker(hit), "cyan"),
+        f": {to_single_line(hit.message)}",
     )
 
 
-def _speaker(hit: SearchHit) -> str:
-    return f"{clock_time(hit.time_in_call_secs):>6} {one_line(hit.role)}"
+def _format_speaker(hit: SearchHit) -> str:
+    return f"{format_call_time(hit.time_in_call_secs):>6} {to_single_line(hit.role)}"

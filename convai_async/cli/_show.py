@@ -9,40 +9,40 @@ from typing import Any
 import click
 
 from convai_async import endpoints
-from convai_async.cli._moments import Clock
-from convai_async.cli._options import connection_options, examples, open_client, utc_option
-from convai_async.cli._output import is_terminal, write, write_rich
+from convai_async.cli._options import add_connection_options, format_examples, open_client, utc_option
+from convai_async.cli._output import is_terminal, print_output, print_rich
+from convai_async.cli._times import TimeFormatter
 from convai_async.models import Conversation
 
 
 @click.command(
     "show",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async show conv_1",
         "convai-async show conv_1 --archive calls.db | grep -i refund",
     ),
 )
-@click.argument("conversation_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="The service's JSON, byte for byte.")
-@click.option("--archive", type=click.Path(path_type=Path), help="Take it from an archive, not from the service.")
+@click.argument("conversation_id")
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON of the service, unchanged.")
+@click.option("--archive", type=click.Path(path_type=Path), help="Read from this archive instead of the service.")
 @utc_option
-@connection_options
+@add_connection_options
 def show_command(conversation_id: str, archive: Path | None, *, as_json: bool, utc: bool, **connection: Any) -> int:
-    """Show the transcript of the conversation ID, with what its tools did and how it was judged.
+    """Show the transcript of a conversation, with its tool calls and evaluation.
 
-    In a pipe each turn is one line, however long: made for grep.
+    If the output is not a terminal, each turn is one line, for grep.
     """
     raw = asyncio.run(_fetch(conversation_id, connection)) if archive is None else _read(conversation_id, archive)
     if as_json:
-        write(raw)
+        print_output(raw)
         return 0
-    from convai_async.cli._transcript import Transcript  # noqa: PLC0415 - not needed for JSON
+    from convai_async.cli._transcript import TranscriptView  # noqa: PLC0415 - not needed for JSON
 
-    transcript = Transcript(Conversation.from_json(raw), Clock(utc=utc))
+    transcript = TranscriptView(Conversation.from_json(raw), TimeFormatter(utc=utc))
     if is_terminal():
-        write_rich(transcript.table())
+        print_rich(transcript.render())
     else:
-        write("\n".join(transcript.lines()))
+        print_output("\n".join(transcript.format_lines()))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C: once ends a command gracefully, twice at once."""
+"""Stop a command gracefully on the first Ctrl-C, and immediately on the second."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from convai_async.cli._output import note
+from convai_async.cli._output import print_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,20 +18,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def orderly_end(stop: anyio.Event, message: str) -> Iterator[None]:
-    """Set ``stop`` at the first Ctrl-C or SIGTERM, and cancel the running task at the second.
+def stop_gracefully(stop: anyio.Event, message: str) -> Iterator[None]:
+    """Set an event on the first Ctrl-C or SIGTERM, and cancel the current task on the second.
 
-    Where the event loop takes no signals (Windows), the first one already ends the command.
+    On Windows, where event loops do not support signal handlers, the first Ctrl-C ends the command.
 
     Args:
-        stop: What to set.
-        message: What to say on standard error then.
+        stop: The event to set.
+        message: The message for standard error when it is set.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def interrupt() -> None:
         if not stop.is_set():
-            note(f"\n{message}")
+            print_note(f"\n{message}")
             stop.set()
         elif task is not None:
             task.cancel()

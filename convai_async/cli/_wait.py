@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convai_async.cli._options import connection_options, examples, open_client
-from convai_async.cli._output import service_json, write
-from convai_async.cli._terminal import one_line
+from convai_async.cli._formatting import to_single_line
+from convai_async.cli._options import add_connection_options, format_examples, open_client
+from convai_async.cli._output import dump_json_line, print_output
 
 if TYPE_CHECKING:
     from convai_async.models import Conversation
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "wait",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async wait conv_1 && convai-async show conv_1",
     ),
 )
@@ -28,18 +28,19 @@ if TYPE_CHECKING:
     default=120.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait; 0 asks once.",
+    help="Maximum time to wait; 0 checks once.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the conversation as JSON.")
-@connection_options
+@add_connection_options
 def wait_command(conversation_id: str, *, max_wait: float, as_json: bool, **connection: Any) -> int:
-    """Wait until the conversation CONVERSATION_ID is done: processed, with its analysis.
+    """Wait until a conversation is done: processed, with its analysis.
 
-    The exit code is 0 when it is done, 1 when it has failed or does not exist, and 4 when it is not done after
-    --max-wait.
+    The exit code is 0 if it is done, 1 if it failed or does not exist, and 4 if it is not done after --max-wait.
     """
     conversation = asyncio.run(_wait(conversation_id, max_wait, connection))
-    write(service_json(conversation) if as_json else f"{one_line(conversation_id)}: {conversation.status}")
+    print_output(
+        dump_json_line(conversation) if as_json else f"{to_single_line(conversation_id)}: {conversation.status}"
+    )
     return 0
 
 

@@ -13,18 +13,18 @@ import anyio
 import click
 
 from convai_async.cli._exit_codes import EXIT_SOME_FAILED
+from convai_async.cli._formatting import to_single_line
 from convai_async.cli._options import (
+    add_connection_options,
     agent_option,
-    connection_options,
-    examples,
+    format_examples,
     json_lines_option,
     open_client,
     since_option,
     utc_option,
 )
-from convai_async.cli._output import note, service_json, write
-from convai_async.cli._signals import orderly_end
-from convai_async.cli._terminal import one_line
+from convai_async.cli._output import dump_json_line, print_note, print_output
+from convai_async.cli._signals import stop_gracefully
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ _ID_VARIABLE = "CONVAI_CONVERSATION_ID"
 
 @click.command(
     "watch",
-    epilog=examples(
+    epilog=format_examples(
         "convai-async watch --json >> calls.jsonl",
         "convai-async watch --exec 'python on_call.py'",
         "convai-async watch --exec 'sh -c \"cat > $CONVAI_CONVERSATION_ID.json\"'",
@@ -52,45 +52,46 @@ _ID_VARIABLE = "CONVAI_CONVERSATION_ID"
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often to read the list.",
+    help="Time between two requests for the list.",
 )
 @json_lines_option
 @click.option(
     "--exec",
     "command",
     metavar="COMMAND",
-    help=f"Run COMMAND for each, with its id in ${_ID_VARIABLE} and its JSON on standard input, instead of printing.",
+    help=f"Run COMMAND for each conversation, with its id in ${_ID_VARIABLE} and its JSON on standard input.",
 )
-@connection_options
+@add_connection_options
 def watch_command(  # noqa: PLR0913 - the options, each by its name
     agent_id: str | None,
     since: datetime | None,
     *,
-    utc: bool,  # noqa: ARG001 - --since has read it
+    utc: bool,  # noqa: ARG001 - parsing --since uses it
     interval: float,
     as_json: bool,
     command: str | None,
     **connection: Any,
 ) -> int:
-    """Print the id of each conversation as it becomes done or failed; Ctrl-C ends it.
+    """Print the id of each conversation when it is done or has failed. Press Ctrl-C to stop.
 
-    It begins with conversations that start from now on, or from --since on. COMMAND is split into words as a shell
-    does it, but no shell runs it: for pipes and variables, run one of your own. Commands run one after the other;
-    one that fails is named on standard error, and the exit code at the end is 1.
+    By default only conversations that start from now on; --since includes earlier ones.
+
+    With --exec, commands run one at a time and without a shell: use sh -c for pipes and variables. Failed commands
+    are reported on standard error, and the exit code is then 1.
     """
-    words = _words(command)
+    words = _split_command(command)
     settings = {"agent_id": agent_id, "since": since, "interval": interval}
     failed = asyncio.run(_watch(words, settings, connection, as_json=as_json))
     if failed:
-        note(f"the command failed for {failed:,} conversations")
+        print_note(f"failed commands: {failed:,}")
     return EXIT_SOME_FAILED if failed else 0
 
 
-def _words(command: str | None) -> list[str]:
-    """Return the words of a command, its program as a path.
+def _split_command(command: str | None) -> list[str]:
+    """Split a command into words, and replace its program by its path.
 
     Raises:
-        click.UsageError: There is no such program, or a quote is not closed.
+        click.UsageError: The program does not exist, or a quote is not closed.
     """
     if command is None:
         return []
@@ -100,48 +101,50 @@ def _words(command: str | None) -> list[str]:
         raise click.UsageError(f"--exec: {error}") from None
     program = shutil.which(words[0]) if words else None
     if program is None:
-        raise click.UsageError(f"--exec: there is no program {words[0] if words else ''!r}")
+        raise click.UsageError(f"--exec: program not found: {words[0] if words else ''!r}")
     return [program, *words[1:]]
 
 
 async def _watch(words: list[str], settings: dict[str, Any], connection: dict[str, Any], *, as_json: bool) -> int:
-    """Print conversations, or run the command for each, until Ctrl-C; return how many commands failed."""
+    """Print conversations, or run the command for each one, until Ctrl-C; return how many commands failed."""
     stop, failed = anyio.Event(), 0
     async with open_client(**connection) as client, client.conversations.watch(**settings) as watch:
-        with orderly_end(stop, "stopping"):
-            async for conversation in _until(stop, watch):
+        with stop_gracefully(stop, "stopping"):
+            async for conversation in _iterate_until(stop, watch):
                 if words:
-                    failed += not await _run(words, conversation)
+                    failed += not await _run_command(words, conversation)
                 else:
-                    write(service_json(conversation) if as_json else one_line(conversation.conversation_id))
+                    print_output(
+                        dump_json_line(conversation) if as_json else to_single_line(conversation.conversation_id)
+                    )
     return failed
 
 
-async def _until(stop: anyio.Event, watch: AsyncIterator[Conversation]) -> AsyncIterator[Conversation]:
-    """Yield what a watch gives until it is time to stop."""
+async def _iterate_until(stop: anyio.Event, watch: AsyncIterator[Conversation]) -> AsyncIterator[Conversation]:
+    """Yield the conversations of a watch until ``stop`` is set."""
     stopped = asyncio.ensure_future(stop.wait())
     while not stop.is_set():
-        coming = asyncio.ensure_future(anext(watch))
-        await asyncio.wait({coming, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not coming.done():
-            coming.cancel()
+        upcoming = asyncio.ensure_future(anext(watch))
+        await asyncio.wait({upcoming, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not upcoming.done():
+            upcoming.cancel()
             return
-        yield coming.result()
+        yield upcoming.result()
 
 
-async def _run(words: list[str], conversation: Conversation) -> bool:
-    """Run a command for a conversation, and return whether it succeeded."""
-    conversation_id = one_line(conversation.conversation_id)
+async def _run_command(words: list[str], conversation: Conversation) -> bool:
+    """Run the command for a conversation, and return whether it succeeded."""
+    conversation_id = to_single_line(conversation.conversation_id)
     process = await asyncio.create_subprocess_exec(
         *words, stdin=asyncio.subprocess.PIPE, env={**os.environ, _ID_VARIABLE: conversation_id}
     )
     try:
-        await process.communicate(service_json(conversation) + b"\n")
+        await process.communicate(dump_json_line(conversation) + b"\n")
     except asyncio.CancelledError:
-        with suppress(ProcessLookupError):  # it has just ended
+        with suppress(ProcessLookupError):  # it has already ended
             process.terminate()
         await process.wait()
         raise
     if process.returncode:
-        note(f"{conversation_id}: {words[0]} ended with {process.returncode}")
+        print_note(f"{conversation_id}: {words[0]} failed with exit code {process.returncode}")
     return process.returncode == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from convai_async import endpoints
 from convai_async.archive import _recordings
 from convai_async.archive._records import (
@@ -73,13 +71,7 @@ def is_missing(error: ConvAIError) -> bool:
 
     A proxy that has lost its routes answers 404 as well, with a page of its own: that says nothing about the service.
     """
-    if not isinstance(error, NotFoundError):
-        return False
-    try:
-        document = msgspec.json.decode(error.body)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and "detail" in document
+    return isinstance(error, NotFoundError) and error.is_from_service
 
 
 async def _fetch_conversation(job: Job, memory: Reservation, engine: Engine) -> Update:

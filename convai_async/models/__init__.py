@@ -1,6 +1,7 @@
-"""The documents of the service as typed Structs, one for each schema of the contract.
+"""The service's documents as typed msgspec Structs, one for each schema of its OpenAPI specification.
 
-They tolerate what the service may change; the rules are in `convai_async.models._base`.
+Models accept changes of the service: unknown fields are ignored, unknown enum values are kept as strings, an unknown
+variant of a union becomes an ``Unknown…`` model with the raw JSON, and missing or null fields get their default.
 """
 
 from convai_async.models._base import *

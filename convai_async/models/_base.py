@@ -1,16 +1,15 @@
-"""What every model is built on.
+"""The base class of all models.
 
-The rules of the fields:
+Rules for fields:
 
-- The id that names a document is required, and so are the items of a page: without them it is no page, and to read
-  it as an empty one would end a list early. Everything else has a default, which missing and null read as.
-- Text, numbers and objects that may be absent are None by default: an unknown number is not 0. A flag is False, a
-  collection empty, and an object that the contract promises is an empty one of its kind, so that
-  ``conversation.metadata.cost`` never fails on the way.
-- Nulls that the contract allows, or that were seen, are marked `OrNull` where the default is another, and a
-  ``__post_init__`` replaces them. Any other null costs a document a second try (`_oddities`).
-- Numbers of the right value in the other form (``1.0`` for 1) are accepted, unknown fields ignored, unknown
-  enum values kept.
+- The id of a document is required, and so is the list of a page: without it the response is not a page, and an empty
+  page would end the list early. Every other field has a default, which a missing or null value becomes.
+- The default of text, numbers and optional objects is None: an unknown number is not 0. The default of a flag is False,
+  that of a collection is empty, and that of an object which the specification requires is an object with defaults, so
+  that ``conversation.metadata.cost`` never raises.
+- A field that can be null, by specification or by observation, and whose default is not None, is marked as `OrNull`;
+  ``__post_init__`` replaces the null. Any other null means that the document is normalized (see `_normalize`).
+- Equal numbers of another type (``1.0`` for 1) are accepted, unknown fields are ignored, unknown enum values are kept.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 else:
 
     class OrNull:
-        """The type of a field that can be null in JSON, in whose place the model puts its default."""
+        """The type of a field that can be null in JSON; the model replaces null by the default."""
 
         def __class_getitem__(cls, kind: type) -> object:
             return kind | None
@@ -43,7 +42,7 @@ _HIDDEN = "***"
 
 
 class _PydanticSerializer:
-    """What pydantic writes a model with where it was not told of its type, as in ``dict[str, Any]``."""
+    """The serializer that pydantic uses for a model in a field of another type, such as ``dict[str, Any]``."""
 
     def __get__(self, _: object, model: type[Model]) -> Any:
         try:
@@ -54,40 +53,40 @@ class _PydanticSerializer:
 
 
 class Model(msgspec.Struct, kw_only=True, gc=False):
-    """A document of the service, or a part of one.
+    """The base class of the service's documents and their parts.
 
-    Compare, copy, pickle and match it like any `msgspec.Struct`; `msgspec.json.encode` writes it as JSON. The
-    garbage collector does not look into it: do not build cycles out of models.
+    A model is a `msgspec.Struct`: compare, copy, pickle and match it, or encode it with `msgspec.json.encode`. Models
+    are not tracked by the garbage collector, so do not create reference cycles with them.
     """
 
     secret_fields: ClassVar[tuple[str, ...]] = ()
-    """Fields whose values a repr leaves out."""
+    """The names of fields whose values the repr does not show."""
 
     @classmethod
     def from_json(cls, document: bytes | str) -> Self:
-        """Read a document that was kept as JSON, such as the ``raw`` of an archive.
+        """Decode a document from JSON, such as the ``raw`` column of an archive.
 
         Raises:
-            DecodeError: It is no JSON, or does not fit.
+            DecodeError: The document is not JSON, or not valid for this model.
         """
-        # A surrogate that stands alone is no text: encoded all the same, it is refused as any other bytes.
+        # Half a surrogate pair is invalid: "surrogatepass" encodes it, and the decoder then refuses the bytes.
         return get_decoder(cls)(document.encode(errors="surrogatepass") if isinstance(document, str) else document)
 
     def to_builtins(self) -> Any:
-        """Return the same as dicts, lists, strings and numbers."""
+        """Return the model as dicts, lists, strings and numbers."""
         return msgspec.json.decode(msgspec.json.encode(self))
 
     def to_json(self) -> bytes:
-        """Return the same as JSON; `from_json` reads it back."""
+        """Return the model as JSON, which `from_json` decodes."""
         return msgspec.json.encode(self)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
-        """Iterate over the items of `to_builtins`, so that ``dict(model)`` is the same."""
+        """Iterate over the items of `to_builtins`, so that ``dict(model)`` returns the same."""
         return iter(self.to_builtins().items())
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
-        """Let pydantic, and so FastAPI, take the model as it takes its own."""
+        """Return the schema that lets pydantic and FastAPI use the model like their own."""
         from convai_async.models._pydantic import build_pydantic_schema  # noqa: PLC0415 - needs pydantic
 
         return build_pydantic_schema(cls)
@@ -99,7 +98,7 @@ class Model(msgspec.Struct, kw_only=True, gc=False):
         return f"{type(self).__name__}({fields})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Return names and values for a repr, the secret ones hidden."""
+        """Return the names and values for the repr, with secrets hidden."""
         hidden = self.secret_fields
         return [
             (name, _HIDDEN if name in hidden and getattr(self, name) else getattr(self, name))
@@ -111,8 +110,8 @@ class UnknownVariant(Model):
     """A variant of a union that this version does not know.
 
     Attributes:
-        tag: What the service calls it, or None when it does not say.
-        raw: The whole of it, as decoded JSON.
+        tag: The service's name of the variant, or None if it has none.
+        raw: The variant as decoded JSON.
     """
 
     tag: str | None = None

@@ -1,4 +1,4 @@
-"""One way from JSON to a model, for documents that keep to the contract and for those that do not quite."""
+"""Decode models from JSON, whether they conform to the specification or need to be normalized first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
 from convai_async.errors import DecodeError
-from convai_async.models._normalize import normalized
+from convai_async.models._normalize import normalize
 from convai_async.models._open_union import open_unions
 
 if TYPE_CHECKING:
@@ -20,29 +20,30 @@ __all__ = ["get_decoder"]
 T = TypeVar("T")
 
 _LARGE = 1024 * 1024
-"""Bytes from which a document is decoded in parts: msgspec holds the interpreter's lock for a whole call."""
+"""The size in bytes from which a document is decoded in parts, since msgspec holds the GIL while it decodes."""
 
 _ITEMS = 64
+"""The number of list items that are decoded at a time."""
 
 
 def get_decoder(model: type[T]) -> Callable[[bytes], T]:
-    """Return the function that decodes a model, or a member of an open union, from JSON; there is one for each.
+    """Return the function that decodes a model, or a member of an open union, from JSON. It is created once.
 
-    It raises `DecodeError`, with the path of the misfit and the bytes, and nothing else.
+    The function raises `DecodeError`, with the path of the invalid value and the document, and no other error.
     """
     return _decoder_of(model)
 
 
 def get_item_decoder(model: type[T]) -> Callable[[bytes], T]:
-    """Return the function that decodes an item of a list; a field that does not fit gets its default.
+    """Return the function that decodes an item of a list, and replaces an invalid field by its default.
 
-    It raises `DecodeError` when the item is not an object, or its id does not fit.
+    The function raises `DecodeError` if the item is not an object, or its id is missing or invalid.
     """
     return _item_decoder_of(model)
 
 
-def _new_decoder(model: Any, droppable: Collection[str] = ()) -> Callable[[bytes], Any]:
-    """Return a decoder that leaves out fields which do not fit, if they are among the droppable ones."""
+def _build_decoder(model: Any, droppable: Collection[str] = ()) -> Callable[[bytes], Any]:
+    """Return a decoder that leaves out an invalid field if it is droppable."""
     union = open_unions.get(model)
     parse = msgspec.json.Decoder(model, strict=False).decode if union is None else union.decode
 
@@ -53,18 +54,18 @@ def _new_decoder(model: Any, droppable: Collection[str] = ()) -> Callable[[bytes
             decoded = _decode_in_parts(decode, body, *parts)
             if decoded is not None:
                 return decoded
-        # Messages, not the errors: their tracebacks would hold on to this frame, and so to the body.
+        # Keep the message and not the error, whose traceback would keep this frame and so the body in memory.
         try:
             return parse(body)
         except DECODE_ERRORS as error:
             message = str(error)
-        value = _normalized(body, model, message)
+        value = _decode_and_normalize(body, model, message)
         while True:
             try:
                 return parse(msgspec.json.encode(value))
             except DECODE_ERRORS as error:
                 message = str(error)
-            field = _field_of(message)
+            field = _get_field(message)
             if field not in droppable or not isinstance(value, dict) or field not in value:
                 raise DecodeError.from_message(message, body)
             del value[field]
@@ -72,34 +73,34 @@ def _new_decoder(model: Any, droppable: Collection[str] = ()) -> Callable[[bytes
     return decode
 
 
-def _new_item_decoder(model: Any) -> Callable[[bytes], Any]:
-    return _new_decoder(model, {field.encode_name for field in msgspec.structs.fields(model) if not field.required})
+def _build_item_decoder(model: Any) -> Callable[[bytes], Any]:
+    return _build_decoder(model, {field.encode_name for field in msgspec.structs.fields(model) if not field.required})
 
 
-_decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_new_decoder)
-_item_decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_new_item_decoder)
+_decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_build_decoder)
+_item_decoder_of: Callable[[Any], Callable[[bytes], Any]] = cache(_build_item_decoder)
 
 
-def _normalized(body: bytes, model: Any, message: str) -> Any:
-    """Return decoded JSON in the contract's form.
+def _decode_and_normalize(body: bytes, model: Any, message: str) -> Any:
+    """Return normalized JSON.
 
     Raises:
-        DecodeError: It is not JSON, as the message says.
+        DecodeError: The body is not JSON, as the message says.
     """
     try:
         value = decode_json(body)
     except DECODE_ERRORS:
         raise DecodeError.from_message(message, body) from None
-    return normalized(value, model)
+    return normalize(value, model)
 
 
-def _field_of(message: str) -> str:
-    """Return the field of a document in which a decoder met something that does not fit."""
+def _get_field(message: str) -> str:
+    """Return the top-level field that a decoder's message is about."""
     return DecodeError.from_message(message, b"").path.removeprefix("$.").partition(".")[0].partition("[")[0]
 
 
 def _decode_in_parts(decode: Callable[[bytes], T], body: bytes, field: str, item: Any) -> T | None:
-    """Decode a document whose ``field`` is a long list, some items at a time; None if that is not possible."""
+    """Decode a document with a long list in ``field``, some items at a time; return None if that is not possible."""
     try:
         fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         items = msgspec.json.decode(fields[field], type=list[msgspec.Raw])
@@ -114,5 +115,5 @@ def _decode_in_parts(decode: Callable[[bytes], T], body: bytes, field: str, item
             made += decode_items(b"[" + b",".join(items[start : start + _ITEMS]) + b"]")
         setattr(decoded, field, tuple(made))
     except (DecodeError, KeyError, *DECODE_ERRORS):
-        return None  # decoding the whole says what is wrong, and where
+        return None  # decoding the whole document finds the problem and its path
     return decoded

@@ -1,4 +1,4 @@
-"""Items of lists, which keep the service's own JSON."""
+"""Items of lists, which keep their JSON."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ __all__ = ["ListItem"]
 
 
 class ListItem(Model, dict=True, gc=True):
-    """An item of one of the service's lists. A field that does not fit has its default."""
+    """The base class of the items of lists. An invalid field gets its default."""
 
-    # Its source stands beside the fields, so that equality, encoding and schemas go without it.
+    # The source is not a field, so that it is not part of equality, encoding and schemas.
 
     @property
     def raw_json(self) -> bytes:
-        """The service's own JSON of this item, byte for byte; empty for one that was made by hand.
+        """The item's JSON, byte for byte as the service sent it; empty if the item was not decoded.
 
-        It is not part of equality, nor of the fields, and does not change with them. As long as an item is kept, so
-        is the text of the page that it came with.
+        It is not part of equality, and does not change if you change a field. An item keeps the JSON of its whole page
+        in memory.
         """
         source: bytes | tuple[_Page, int] = vars(self).get("_source", b"")
-        return source if isinstance(source, bytes) else source[0].line(source[1])
+        return source if isinstance(source, bytes) else source[0].get(source[1])
 
     @classmethod
     def from_json(cls, document: bytes | str) -> Self:
-        """Read an item that was kept as JSON; it becomes its `raw_json`.
+        """Decode an item from JSON, which becomes its `raw_json`.
 
         Raises:
-            DecodeError: It is not JSON or not an object, or its id does not fit.
+            DecodeError: The document is not JSON or not an object, or its id is missing or invalid.
         """
         raw = document.encode(errors="surrogatepass") if isinstance(document, str) else document
         item = get_item_decoder(cls)(raw)
@@ -44,13 +44,13 @@ class ListItem(Model, dict=True, gc=True):
         return item
 
     def to_json(self) -> bytes:
-        """Return the fields as JSON, with those of the service that no model has; `from_json` reads it back."""
+        """Return the item as JSON, including fields that the model does not have. `from_json` decodes it."""
         return msgspec.json.encode(self.to_builtins()) if self.raw_json else super().to_json()
 
     def to_builtins(self) -> Any:
-        """Return the fields as dicts, lists, strings and numbers, with the fields of the service that no model has."""
+        """Return the item as dicts, lists, strings and numbers, including fields that the model does not have."""
         fields = super().to_builtins()
-        return _with_unknown(fields, decode_json(self.raw_json)) if self.raw_json else fields
+        return _merge_unknown(fields, decode_json(self.raw_json)) if self.raw_json else fields
 
     def __copy__(self) -> Self:
         copied = msgspec.structs.replace(self)
@@ -62,36 +62,36 @@ class ListItem(Model, dict=True, gc=True):
 
 
 class _Page(msgspec.Struct, gc=False):
-    """The JSON of a page, cut into lines when the first of them is asked for."""
+    """The JSON of a page, which is split into its items when the first one is needed."""
 
     body: bytes
     list_field: str
-    lines: list[bytes] = []
+    items: list[bytes] = []
 
-    def line(self, index: int) -> bytes:
-        if not self.lines:
-            self.lines = split_list(split_object(self.body)[self.list_field])
+    def get(self, index: int) -> bytes:
+        if not self.items:
+            self.items = split_list(split_object(self.body)[self.list_field])
             self.body = b""
-        return self.lines[index]
+        return self.items[index]
 
 
 def set_raw_json(items: Iterable[ListItem], body: bytes, list_field: str) -> None:
-    """Let all items of a page have their `raw_json`.
+    """Set the `raw_json` of all items of a page.
 
     Args:
         items: The items, in order.
         body: The page's JSON.
-        list_field: Its field that holds the items.
+        list_field: The field of the page that contains the items.
     """
     page = _Page(body, list_field)
     for index, item in enumerate(items):
-        item._source = (page, index)  # type: ignore[attr-defined]  # noqa: SLF001 - faster than by vars()
+        item._source = (page, index)  # type: ignore[attr-defined]  # noqa: SLF001 - faster than vars()
 
 
-def _with_unknown(fields: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields with what only the service's object has, also in the objects inside."""
+def _merge_unknown(fields: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields, and those that only the raw object has, also in nested objects."""
     merged = raw | fields
     return {
-        name: _with_unknown(value, raw[name]) if isinstance(value, dict) and isinstance(raw.get(name), dict) else value
+        name: _merge_unknown(value, raw[name]) if isinstance(value, dict) and isinstance(raw.get(name), dict) else value
         for name, value in merged.items()
     }

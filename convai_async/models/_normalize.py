@@ -1,6 +1,6 @@
-"""Documents that differ from the contract in ways that say nothing: brought into its form.
+"""Normalize documents that deviate from the specification without losing information.
 
-That costs several times what decoding does, so it is done with a document that does not decode as it is.
+This takes several times as long as decoding, so only documents that cannot be decoded are normalized.
 """
 
 from __future__ import annotations
@@ -14,115 +14,115 @@ import msgspec
 from convai_async._support.lenient_json import REPLACEMENT
 from convai_async.models._open_union import OpenUnion, open_unions
 
-Straighten = Callable[[Any], Any]
+Normalizer = Callable[[Any], Any]
 
 _INT64 = 2**63
-_CAN_BE_ODD = (dict, list, float)
-"""The types of values that a straightener may change."""
+_NORMALIZED_TYPES = (dict, list, float)
+"""The types of values that a normalizer can change."""
 
 
-def normalized(value: Any, annotation: Any) -> Any:
-    """Return decoded JSON without its quirks; the value itself may change.
+def normalize(value: Any, annotation: Any) -> Any:
+    """Return normalized JSON. The value may be changed in place.
 
-    - Null in a field that has another default is left out, as is null as a value of a map; null in the place of a
-      required list is an empty one.
-    - An integer's fraction is cut off. An object or list in the place of text becomes JSON text,
-      an object in the place of an enum's value is left out.
-    - What an older version of the service wrote takes today's shape, by the model's ``upgrade``.
-    - A required text, which is an id, is left out when a part of it could not be decoded.
+    - A null field whose default is not None, and a null value of a map, are left out. A null required list becomes
+      empty.
+    - The fraction of an integer is dropped. An object or list instead of text becomes JSON text, and an object instead
+      of an enum value becomes null.
+    - The format of an older version of the service is converted by the model's ``upgrade``.
+    - An id with bytes that are not UTF-8 is left out, so that decoding fails.
 
-    What is not what the annotation says comes back as it is.
+    Any other invalid value is returned unchanged.
 
     Args:
         value: The decoded JSON.
-        annotation: What it should be: a model, an open union, or a type made of them.
+        annotation: The expected type: a model, an open union, or a type that contains them.
     """
-    straighten = _build_normalizer(annotation)
-    return value if straighten is None else straighten(value)
+    normalizer = build_normalizer(annotation)
+    return value if normalizer is None else normalizer(value)
 
 
-def _build_normalizer(annotation: Any) -> Straighten | None:
-    """Return what straightens, or None where nothing can be odd."""
-    if annotation in _OF_SCALARS:
-        return _OF_SCALARS[annotation]
+def build_normalizer(annotation: Any) -> Normalizer | None:
+    """Return the function that normalizes values of a type, or None if no value of it needs to be normalized."""
+    if annotation in _SCALAR_NORMALIZERS:
+        return _SCALAR_NORMALIZERS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         annotation = annotation.__metadata__[0]
     if annotation in open_unions:
-        return _of_union(open_unions[annotation])
+        return _build_for_union(open_unions[annotation])
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return _of_struct(annotation)
-    if origin in _OF_COLLECTIONS:
-        return _OF_COLLECTIONS[origin](*arguments)
+        return _build_for_struct(annotation)
+    if origin in _COLLECTION_BUILDERS:
+        return _COLLECTION_BUILDERS[origin](*arguments)
     if any(get_origin(argument) is Literal for argument in arguments):
-        return _as_enum
-    inner = [straighten for argument in arguments if (straighten := _build_normalizer(argument)) is not None]
-    return _of_any(*inner) if inner else None
+        return _drop_object
+    inner = [normalizer for argument in arguments if (normalizer := build_normalizer(argument)) is not None]
+    return _chain(*inner) if inner else None
 
 
-def _takes_null(annotation: Any) -> bool:
+def _is_nullable(annotation: Any) -> bool:
     return annotation is Any or type(None) in get_args(annotation)
 
 
-def _without_fraction(value: Any) -> Any:
+def _drop_fraction(value: Any) -> Any:
     return int(value) if isinstance(value, float) and abs(value) < _INT64 else value
 
 
-def _as_enum(value: Any) -> Any:
+def _drop_object(value: Any) -> Any:
     return None if isinstance(value, dict) else value
 
 
-def _as_text(value: Any) -> Any:
+def _encode_as_text(value: Any) -> Any:
     return msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
 
 
-_OF_SCALARS: dict[Any, Straighten] = {int: _without_fraction, str: _as_text}
+_SCALAR_NORMALIZERS: dict[Any, Normalizer] = {int: _drop_fraction, str: _encode_as_text}
 
 
-def _of_tuple(item: Any, *_: Any) -> Straighten | None:
-    straighten = _build_normalizer(item)
-    if straighten is None:
+def _build_for_tuple(item: Any, *_: Any) -> Normalizer | None:
+    normalizer = build_normalizer(item)
+    if normalizer is None:
         return None
-    return lambda value: [straighten(item) for item in value] if isinstance(value, list) else value
+    return lambda value: [normalizer(item) for item in value] if isinstance(value, list) else value
 
 
-def _of_dict(_: Any, item: Any) -> Straighten | None:
-    straighten, nullable = _build_normalizer(item), _takes_null(item)
-    if straighten is None and nullable:
+def _build_for_dict(_: Any, item: Any) -> Normalizer | None:
+    normalizer, nullable = build_normalizer(item), _is_nullable(item)
+    if normalizer is None and nullable:
         return None
-    inner = straighten or _as_it_is
+    inner = normalizer or _return_unchanged
 
-    def straighten_dict(value: Any) -> Any:
+    def normalize_dict(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         return {name: inner(item) for name, item in value.items() if nullable or item is not None}
 
-    return straighten_dict
+    return normalize_dict
 
 
-_OF_COLLECTIONS: dict[Any, Callable[..., Straighten | None]] = {tuple: _of_tuple, dict: _of_dict}
+_COLLECTION_BUILDERS: dict[Any, Callable[..., Normalizer | None]] = {tuple: _build_for_tuple, dict: _build_for_dict}
 
 
-def _of_any(*members: Straighten) -> Straighten:
-    def straighten(value: Any) -> Any:
+def _chain(*members: Normalizer) -> Normalizer:
+    def normalizer(value: Any) -> Any:
         for member in members:
             value = member(value)
         return value
 
-    return straighten
+    return normalizer
 
 
-def _of_union(union: OpenUnion[Any]) -> Straighten:
-    def straighten(value: Any) -> Any:
-        variant: Any = union.variant_of(value)
-        return value if variant is None else _of_struct(variant)(value)
+def _build_for_union(union: OpenUnion[Any]) -> Normalizer:
+    def normalizer(value: Any) -> Any:
+        variant: Any = union.find_variant(value)
+        return value if variant is None else _build_for_struct(variant)(value)
 
-    return straighten
+    return normalizer
 
 
 @cache
-def _of_struct(model: type[msgspec.Struct]) -> Straighten:
-    upgrade: Straighten = getattr(model, "upgrade", _as_it_is)
+def _build_for_struct(model: type[msgspec.Struct]) -> Normalizer:
+    upgrade: Normalizer = getattr(model, "upgrade", _return_unchanged)
     hints = get_type_hints(model, include_extras=True)
     fields = msgspec.structs.fields(model)
     never_null = [field.encode_name for field in fields if not field.required and field.default is not None]
@@ -130,9 +130,9 @@ def _of_struct(model: type[msgspec.Struct]) -> Straighten:
     required_lists = [field.encode_name for field in required if get_origin(hints[field.name]) is tuple]
     ids = [field.encode_name for field in required if hints[field.name] is str]
     others = [field for field in fields if field.encode_name not in ids]
-    straighteners = {field.encode_name: _build_normalizer(hints[field.name]) or _as_it_is for field in others}
+    normalizers = {field.encode_name: build_normalizer(hints[field.name]) or _return_unchanged for field in others}
 
-    def straighten(value: Any) -> Any:
+    def normalizer(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         value = upgrade(value)
@@ -141,11 +141,11 @@ def _of_struct(model: type[msgspec.Struct]) -> Straighten:
                 del value[name]
         _fix_required(value, required_lists, ids)
         for name, item in value.items():
-            if type(item) in _CAN_BE_ODD and name in straighteners:
-                value[name] = straighteners[name](item)
+            if type(item) in _NORMALIZED_TYPES and name in normalizers:
+                value[name] = normalizers[name](item)
         return value
 
-    return straighten
+    return normalizer
 
 
 def _fix_required(value: dict[str, Any], lists: list[str], ids: list[str]) -> None:
@@ -157,5 +157,5 @@ def _fix_required(value: dict[str, Any], lists: list[str], ids: list[str]) -> No
             del value[name]
 
 
-def _as_it_is(value: Any) -> Any:
+def _return_unchanged(value: Any) -> Any:
     return value

@@ -1,9 +1,8 @@
-"""Unions of models, told apart by a tag, that new tags do not break.
+"""Tagged unions of models that accept unknown tags.
 
-A model's field says ``results: tuple[ByTag[ToolResult], ...]``. To type checkers these are tool results. To
-msgspec they are undecoded pieces of JSON, which the model's ``__post_init__`` has read by the `OpenUnion` of
-these tool results. (A union of msgspec's own refuses what it does not know; one that a hook reads costs three times
-as much.)
+For a field such as ``results: tuple[ByTag[ToolResult], ...]``, type checkers see tool results, and msgspec sees
+undecoded JSON (`msgspec.Raw`), which the model's ``__post_init__`` decodes with the `OpenUnion`. msgspec's own tagged
+unions refuse unknown tags, and decoding with its ``dec_hook`` takes three times as long.
 """
 
 from __future__ import annotations
@@ -29,19 +28,19 @@ else:
         def __class_getitem__(cls, union: object) -> object:
             return Annotated[msgspec.Raw, union]
 
-    ByTagOrNull = ByTag  # of msgspec's types only Raw itself takes any JSON; `OpenUnion.read` takes null
+    ByTagOrNull = ByTag  # msgspec leaves only a plain Raw undecoded, which can be null
 
 _UNKNOWN_FIELDS = {"tag", "raw"}
 
 
 class OpenUnion(Generic[T]):
-    """Reads members of a union.
+    """Decodes the members of a tagged union.
 
     Args:
-        union: The union, as ``A | B | UnknownVariant``.
-        tag: The field whose value tells the variants apart.
-        variants: The models, by that value; None stands for a tag that is null or missing.
-        unknown: Makes a member of anything else, from ``tag`` and ``raw``.
+        union: The union, such as ``A | B | UnknownVariant``.
+        tag: The name of the field that has the tag.
+        variants: The models, by tag. None stands for a missing or null tag.
+        unknown: Creates the member for an unknown tag, from ``tag`` and ``raw``.
     """
 
     def __init__(
@@ -53,40 +52,40 @@ class OpenUnion(Generic[T]):
         open_unions[union] = self
 
     def decode(self, piece: bytes | msgspec.Raw) -> T:
-        """Return the member that a piece of JSON is.
+        """Decode a member from JSON.
 
         Raises:
-            msgspec.DecodeError: It is no JSON, or does not fit.
+            msgspec.DecodeError: The JSON is malformed, or not valid for its variant.
         """
         try:
             tag = self._peek(piece).tag
-        except msgspec.ValidationError:  # no object, or its tag no text
+        except msgspec.ValidationError:  # not an object, or the tag is not a string
             return self._unknown(tag=None, raw=msgspec.json.decode(piece))
         decode = self._decoders.get(tag)
         if decode is None or tag is None:
             value = msgspec.json.decode(piece)
             if tag is None and value.keys() == _UNKNOWN_FIELDS:
-                return self._unknown(**value)  # one that was encoded before
+                return self._unknown(**value)  # an unknown variant that was encoded
             if decode is None:
                 return self._unknown(tag=tag, raw=value)
         return decode(piece)
 
     def read(self, piece: T | None, field: str) -> T | None:
-        """Return the member that a piece of JSON is, None for null; what was read before, as it is.
+        """Decode the value of a field. Null becomes None, and a value that is already decoded is returned unchanged.
 
         Args:
-            piece: The piece.
-            field: Where it stands, for errors.
+            piece: The undecoded value.
+            field: The name of the field, for errors.
 
         Raises:
-            TypeError: It does not fit.
+            TypeError: The value is not valid for its variant.
         """
         if type(piece) is not msgspec.Raw:
             return piece
         return None if bytes(piece) == b"null" else self._read(piece, field)
 
     def read_all(self, pieces: tuple[T, ...], field: str) -> tuple[T, ...]:
-        """Return the members that pieces of JSON are; see `read`."""
+        """Decode the values of a list; see `read`."""
         return tuple(
             [
                 self._read(piece, f"{field}[{index}]") if type(piece) is msgspec.Raw else piece
@@ -94,18 +93,18 @@ class OpenUnion(Generic[T]):
             ]
         )
 
-    def variant_of(self, value: object) -> type[msgspec.Struct] | None:
-        """Return the model of a decoded JSON value, or None when it is unknown."""
+    def find_variant(self, value: object) -> type[msgspec.Struct] | None:
+        """Return the model for a decoded JSON value, or None if its tag is unknown."""
         tag = value.get(self.tag) if isinstance(value, dict) else self
         return self._variants.get(tag) if tag is None or isinstance(tag, str) else None
 
     def _read(self, piece: Any, field: str) -> T:
         try:
             return self.decode(piece)
-        except msgspec.ValidationError as error:  # whose path msgspec would not lengthen, unlike a TypeError's
+        except msgspec.ValidationError as error:  # msgspec adds the outer path to a TypeError only
             raise TypeError(f"{error} - at `$.{field}`") from None
 
-    # Decoders are made when they are needed: not by an import, and variants can hold the union again.
+    # Decoders are created on first use, for a fast import and since a variant can contain its own union.
 
     @cached_property
     def _peek(self) -> Callable[[Any], Any]:
@@ -121,4 +120,4 @@ class OpenUnion(Generic[T]):
 
 
 open_unions: dict[object, OpenUnion[Any]] = {}
-"""The reader of each open union."""
+"""The decoder of each open union."""

@@ -1,6 +1,6 @@
-"""Models in pydantic, and so in FastAPI: validated by their own decoders, described in its JSON schemas.
+"""Support for pydantic and FastAPI: models are validated by their own decoders, and described in JSON schemas.
 
-Only pydantic calls this: nothing here is imported by anyone else, and pydantic is not a dependency.
+pydantic is not a dependency: this module is imported when pydantic asks a model for its schema.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _SCALARS: dict[Any, Callable[[], CoreSchema]] = {
 
 
 def build_pydantic_schema(model: type[Any]) -> CoreSchema:
-    """Return pydantic's schema of a model, with those of all models inside: they can hold one another."""
+    """Return the pydantic schema of a model, with the definitions of all nested models."""
     definitions: dict[str, CoreSchema] = {}
-    reference = _of_model(model, definitions)
+    reference = _build_model_schema(model, definitions)
     return core_schema.definitions_schema(reference, list(definitions.values()))
 
 
 @cache
 def build_serializer(model: type[Any]) -> SchemaSerializer:
-    """Return what writes a model as pydantic writes its own."""
+    """Return the serializer that pydantic uses for its own models, for this one."""
     return SchemaSerializer(core_schema.any_schema(serialization=_as_builtins(model)))
 
 
@@ -48,55 +48,55 @@ def _as_builtins(model: type[Any]) -> core_schema.SerSchema:
     return core_schema.plain_serializer_function_ser_schema(model.to_builtins)
 
 
-def _of_model(model: type[Any], definitions: dict[str, CoreSchema]) -> CoreSchema:
+def _build_model_schema(model: type[Any], definitions: dict[str, CoreSchema]) -> CoreSchema:
     name = f"{model.__module__}.{model.__qualname__}:{id(model)}"
     reference = core_schema.definition_reference_schema(name)
     if name not in definitions:
-        definitions[name] = reference  # until it is done, for models that hold themselves
+        definitions[name] = reference  # for recursive models
         hints = get_type_hints(model, include_extras=True)
         fields = {
             field.encode_name: core_schema.typed_dict_field(
-                _of_hint(hints[field.name], definitions), required=field.required
+                _build_hint_schema(hints[field.name], definitions), required=field.required
             )
             for field in msgspec.structs.fields(model)
         }
         definitions[name] = core_schema.no_info_wrap_validator_function(
-            _validator(model),
+            _build_validator(model),
             core_schema.typed_dict_schema(fields),  # for the JSON schema only
             ref=name,
             serialization=_as_builtins(model),
-            metadata={"pydantic_js_functions": [_describer(model)]},
+            metadata={"pydantic_js_functions": [_build_describer(model)]},
         )
     return reference
 
 
-def _of_hint(hint: Any, definitions: dict[str, CoreSchema]) -> CoreSchema:
+def _build_hint_schema(hint: Any, definitions: dict[str, CoreSchema]) -> CoreSchema:
     origin, arguments = get_origin(hint), get_args(hint)
     schema: CoreSchema = core_schema.any_schema()
     if hint in _SCALARS:
         schema = _SCALARS[hint]()
     elif origin is Annotated:  # a member of an open union, or null
-        schema = core_schema.nullable_schema(_of_hint(hint.__metadata__[0], definitions))
+        schema = core_schema.nullable_schema(_build_hint_schema(hint.__metadata__[0], definitions))
     elif origin is Literal:
         schema = core_schema.literal_schema(list(arguments))
     elif origin in {Union, UnionType}:
-        schema = core_schema.union_schema([_of_hint(argument, definitions) for argument in arguments])
+        schema = core_schema.union_schema([_build_hint_schema(argument, definitions) for argument in arguments])
     elif origin is tuple:
-        schema = core_schema.list_schema(_of_hint(arguments[0], definitions))
+        schema = core_schema.list_schema(_build_hint_schema(arguments[0], definitions))
     elif origin is dict:
-        schema = core_schema.dict_schema(core_schema.str_schema(), _of_hint(arguments[1], definitions))
+        schema = core_schema.dict_schema(core_schema.str_schema(), _build_hint_schema(arguments[1], definitions))
     elif isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        schema = _of_model(hint, definitions)
+        schema = _build_model_schema(hint, definitions)
     return schema
 
 
-def _validator(model: type[Any]) -> Callable[[Any, Any], Any]:
+def _build_validator(model: type[Any]) -> Callable[[Any, Any], Any]:
     def validate(value: Any, _: Any) -> Any:
         if isinstance(value, model):
             return value
         try:
             return model.from_json(msgspec.json.encode(value))
-        except DecodeError as error:  # pydantic expects a ValueError
+        except DecodeError as error:  # pydantic handles ValueError only
             raise ValueError(f"{error.problem} - at `{error.path}`") from None
         except TypeError as error:
             raise ValueError(str(error)) from None
@@ -104,7 +104,7 @@ def _validator(model: type[Any]) -> Callable[[Any, Any], Any]:
     return validate
 
 
-def _describer(model: type[Any]) -> Callable[[Any, GetJsonSchemaHandler], dict[str, Any]]:
+def _build_describer(model: type[Any]) -> Callable[[Any, GetJsonSchemaHandler], dict[str, Any]]:
     def describe(schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         description = inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0]
         return {**handler(schema["schema"]), "title": model.__name__, "description": description}

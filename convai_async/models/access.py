@@ -1,4 +1,4 @@
-"""What lets somebody into a conversation. These are secrets: their reprs leave them out."""
+"""Signed URLs, tokens and links. They are secrets: reprs do not show them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ __all__ = ["AgentLink", "ConversationToken", "SignedUrl", "WebRTCToken"]
 
 
 class SignedUrl(Model):
-    """A URL that opens a conversation with a private agent within 15 minutes.
+    """A URL that starts a conversation with a private agent, and expires after 15 minutes.
 
     Schema: ConversationSignedUrlResponseModel.
+
+    Attributes:
+        signed_url: The WebSocket URL.
     """
 
     secret_fields = ("signed_url",)
@@ -22,15 +25,19 @@ class SignedUrl(Model):
 
     @property
     def conversation_id(self) -> str | None:
-        """The conversation that it opens, if it was asked for with ``include_conversation_id=True``."""
+        """The id of the conversation, if it was requested with ``include_conversation_id=True``."""
         values = parse_qs(self.signed_url.partition("?")[2]).get("conversation_id")
         return values[0] if values else None
 
 
 class WebRTCToken(Model):
-    """A token that opens a WebRTC session with a private agent.
+    """A token that starts a WebRTC session with a private agent.
 
     Schema: TokenResponseModel.
+
+    Attributes:
+        token: The token.
+        conversation_id: The id of the conversation, or None if the service did not send it.
     """
 
     secret_fields = ("token",)
@@ -40,12 +47,12 @@ class WebRTCToken(Model):
 
 
 class ConversationToken(Model):
-    """The token in a link that shares an agent.
+    """The token of a link that shares an agent.
 
     Schema: ConversationTokenDBModel.
 
     Attributes:
-        expiration_time_unix_secs: Unix seconds, or None for never.
+        expiration_time_unix_secs: The time at which the token expires, in unix seconds; None if it does not expire.
     """
 
     secret_fields = ("conversation_token",)
@@ -64,7 +71,7 @@ class AgentLink(Model):
     Schema: GetAgentLinkResponseModel.
 
     Attributes:
-        token: None when there is no link.
+        token: The token of the link, or None if there is no link.
     """
 
     agent_id: str

@@ -1,4 +1,4 @@
-"""How the service judged a conversation, and what it collected from it."""
+"""Analyses of conversations: evaluation results and collected data."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ __all__ = [
 
 
 class CriterionResult(Model):
-    """How a conversation did by one criterion.
+    """The result of an evaluation criterion.
 
     Schema: ConversationHistoryEvaluationCriteriaResultCommonModel.
+
+    Attributes:
+        result: ``"success"``, ``"failure"`` or ``"unknown"``.
+        rationale: The reason for the result.
+        score: The score, or None for a criterion without one.
+        max_score: The maximum score.
     """
 
     criteria_id: str | None = None
@@ -34,30 +40,32 @@ class CriterionResult(Model):
 
 
 class AllowedValues(Model):
-    """Which values a language model may give; the service refuses any other.
+    """The values that a language model may return; the service rejects others.
 
     Schema: AllowedValues.
 
     Attributes:
-        dynamic_variable: The dynamic variable that holds the list of these values, a JSON array.
+        dynamic_variable: The name of the dynamic variable that contains the values, as a JSON array.
     """
 
     dynamic_variable: str | None = None
 
 
 class CollectedDataSchema(Model):
-    """What a collected value should look like.
+    """The schema of a collected value.
 
     Schema: LiteralJsonSchemaProperty.
 
     Attributes:
-        type: A JSON type; can be a list of them.
-        description: Tells the language model what value to give.
-        is_system_provided: Whether the service fills in the value.
-        dynamic_variable: The dynamic variable that holds the value.
-        allowed_values_dynamic_variable: Deprecated: see ``allowed_values``.
+        type: A JSON type, or several.
+        enum: The allowed values; empty if any value is allowed.
+        description: The instruction for the language model.
+        is_system_provided: Whether the service provides the value.
+        dynamic_variable: The name of the dynamic variable that provides the value.
+        allowed_values: The values that the language model may return.
+        allowed_values_dynamic_variable: Deprecated: use ``allowed_values``.
         is_omitted: Whether the parameter is left out of the request.
-        constant_value: Text, a number or a boolean (schema: LiteralJsonSchemaPropertyConstantValue).
+        constant_value: A constant string, number or boolean (schema: LiteralJsonSchemaPropertyConstantValue).
     """
 
     type: JSONSchemaType | tuple[str, ...] | None = None
@@ -71,18 +79,20 @@ class CollectedDataSchema(Model):
     is_omitted: bool = False
 
     def __post_init__(self) -> None:
-        """Put nothing in the place of a null."""
+        """Replace null."""
         if self.enum is None:
             self.enum = ()
 
 
 class CollectedData(Model):
-    """A value that was collected from a conversation.
+    """A value that was extracted from a conversation.
 
     Schema: DataCollectionResultCommonModel.
 
     Attributes:
-        value: Any JSON; None when the conversation did not say.
+        value: Any JSON value; None if the conversation does not contain it.
+        json_schema: The schema of the value.
+        rationale: The reason for the value.
     """
 
     data_collection_id: str | None = None
@@ -93,13 +103,16 @@ class CollectedData(Model):
 
 
 class ScopedAnalysis(Model):
-    """The analysis of one agent's part, or of the whole conversation.
+    """The analysis of the part of one agent, or of the whole conversation.
 
     Schema: ScopedAnalysisResult.
 
     Attributes:
-        scope: ``"conversation"`` for the full transcript, ``"agent"`` for the part in which the agent was active.
-        source_branch_id: The branch of the agent, which tells apart results of one agent.
+        scope: ``"conversation"`` for the whole transcript, ``"agent"`` for the part in which the agent was active.
+        source_agent_id: The agent.
+        source_branch_id: The branch of the agent.
+        evaluation_criteria_results: The results of the evaluation criteria, by id.
+        data_collection_results: The collected data, by id.
     """
 
     scope: AnalysisScope | None = None
@@ -112,13 +125,17 @@ class ScopedAnalysis(Model):
 
 
 class ConversationAnalysis(Model):
-    """How the service judged a conversation, and what it collected from it.
+    """The analysis of a conversation: evaluation results, collected data and a summary.
 
     Schema: ConversationHistoryAnalysisCommonModel.
 
     Attributes:
-        evaluation_criteria_results: By criterion id.
-        data_collection_results: By id.
+        evaluation_criteria_results: The results of the evaluation criteria, by id.
+        data_collection_results: The collected data, by id.
+        call_successful: The result of the success evaluation: ``"success"``, ``"failure"`` or ``"unknown"``.
+        transcript_summary: A generated summary.
+        call_summary_title: A generated title.
+        scoped: The analyses of single agents, and of the whole conversation.
     """
 
     evaluation_criteria_results: dict[str, CriterionResult] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a conversation cost."""
+"""Costs of conversations."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = [
 
 
 class TokenUsage(Model):
-    """Tokens of one kind.
+    """The number and the price of tokens.
 
     Schema: LLMTokensCategoryUsage.
 
     Attributes:
-        tokens: None when the service does not say.
-        price: US dollars.
+        tokens: The number of tokens, or None if unknown.
+        price: The price in US dollars.
     """
 
     tokens: int | None = None
@@ -38,15 +38,15 @@ class TokenUsage(Model):
 
 
 class ModelTokenUsage(Model):
-    """The tokens that went into and came out of a language model.
+    """The input and output tokens of a language model.
 
     Schema: LLMInputOutputTokensUsage.
 
     Attributes:
-        input: Tokens of the prompt that did not come from the prompt cache.
-        input_cache_read: Tokens of the prompt that came from the prompt cache.
-        input_cache_write: Tokens of the prompt that went into the prompt cache.
-        output_total: Tokens that were generated.
+        input: Prompt tokens that were not read from the prompt cache.
+        input_cache_read: Prompt tokens that were read from the prompt cache.
+        input_cache_write: Prompt tokens that were written to the prompt cache.
+        output_total: Generated tokens.
     """
 
     input: TokenUsage = field(default_factory=TokenUsage)
@@ -56,24 +56,27 @@ class ModelTokenUsage(Model):
 
 
 class LLMUsage(Model):
-    """The use of language models, by the model's name.
+    """The usage of language models.
 
     Schema: LLMUsage-Output.
+
+    Attributes:
+        model_usage: The usage by the name of the model.
     """
 
     model_usage: dict[str, ModelTokenUsage] = field(default_factory=dict)
 
 
 class LLMUsageByCategory(Model):
-    """The use of language models: all of it, and the part that was heard.
+    """The usage of language models: all of it, and the part that was played to the user.
 
     Schema: LLMCategoryUsage.
 
     Attributes:
-        irreversible_generation: The part of ``initiated_generation`` whose audio had begun to play. What was cut off
-            early can be missing. It is for information: charges do not depend on it.
-        initiated_generation: All use, also for turns that were interrupted, or dropped before they were heard.
-            Charges depend on it, and its prices add up to ``llm_price``.
+        irreversible_generation: The part of ``initiated_generation`` whose audio started to play. Turns that were
+            interrupted early can be missing. For information only: charges do not depend on it.
+        initiated_generation: All usage, including turns that were interrupted or never played. Charges depend on it:
+            its prices add up to ``llm_price``.
     """
 
     irreversible_generation: LLMUsage = field(default_factory=LLMUsage)
@@ -81,9 +84,13 @@ class LLMUsageByCategory(Model):
 
 
 class PlatformCategoryUsage(Model):
-    """What one kind of use of the platform cost.
+    """The costs of one category of platform usage.
 
     Schema: PlatformCategoryUsage.
+
+    Attributes:
+        credits: The charge in credits.
+        quantity: The quantity, in the unit of the category.
     """
 
     credits: int | None = None
@@ -92,16 +99,19 @@ class PlatformCategoryUsage(Model):
 
 
 class PlatformUsage(Model):
-    """What the use of the platform cost, by kind.
+    """The costs of platform usage.
 
     Schema: PlatformUsage.
+
+    Attributes:
+        category_usage: The costs by category.
     """
 
     category_usage: dict[str, PlatformCategoryUsage] = field(default_factory=dict)
 
 
 class VoiceUsage(Model):
-    """How much one voice spoke.
+    """The usage of one voice.
 
     Schema: ConversationVoiceUsageModel.
     """
@@ -111,7 +121,7 @@ class VoiceUsage(Model):
 
 
 class TTSUsage(Model):
-    """How much was spoken.
+    """The usage of text to speech.
 
     Schema: ConversationTtsUsageModel.
     """
@@ -123,7 +133,7 @@ class TTSUsage(Model):
 
 
 class ASRUsage(Model):
-    """How much was listened to.
+    """The usage of speech recognition.
 
     Schema: ConversationAsrUsageModel.
     """
@@ -134,7 +144,7 @@ class ASRUsage(Model):
 
 
 class AnalysisTotal(Model):
-    """What all runs of the analysis cost.
+    """The costs of all runs of the analysis.
 
     Schema: AnalysisRunningTotal.
     """
@@ -147,7 +157,7 @@ class AnalysisTotal(Model):
 
 
 class AnalysisRun(Model):
-    """What one run of the analysis cost.
+    """The costs of one run of the analysis.
 
     Schema: AnalysisRunSnapshot.
     """
@@ -159,7 +169,7 @@ class AnalysisRun(Model):
 
 
 class AnalysisCharging(Model):
-    """What the analysis cost.
+    """The costs of the analysis.
 
     Schema: AnalysisCharging.
     """
@@ -169,15 +179,15 @@ class AnalysisCharging(Model):
 
 
 class ConversationCharging(Model):
-    """What was charged for a conversation.
+    """The charges for a conversation.
 
     Schema: ConversationChargingCommonModel.
 
     Attributes:
-        llm_price: US dollars.
-        llm_charge: Credits.
-        call_charge: Credits.
-        voice_surcharge_charge: Credits for voices of the voice library, which ``cost`` does not include.
+        llm_price: The price of the language models in US dollars.
+        llm_charge: The charge for the language models in credits.
+        call_charge: The charge for the call in credits.
+        voice_surcharge_charge: The charge for voices of the voice library in credits, which is not part of ``cost``.
     """
 
     dev_discount: bool = False

@@ -1,4 +1,4 @@
-"""Conversations: their lines in a list, and their details."""
+"""Conversations, and their summaries in lists."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class SentimentAnalysis(Model):
-    """How the user felt, judged turn by turn.
+    """The sentiment of the user, which is scored in each turn.
 
     Schema: ConversationSentimentAnalysis.
     """
@@ -47,7 +47,7 @@ class SentimentAnalysis(Model):
 
 
 class CriterionSummary(Model):
-    """How a conversation did by one criterion.
+    """The result of an evaluation criterion, in a list of conversations.
 
     Schema: EvaluationCriteriaSummaryResult.
     """
@@ -58,25 +58,25 @@ class CriterionSummary(Model):
 
 
 class ConversationSummary(ListItem, gc=True, dict=True):
-    """A conversation as a list shows it.
+    """A conversation in a list of conversations.
 
     Schema: ConversationSummaryResponseModel.
 
     Attributes:
-        start_time_unix_secs: Unix seconds; `start_time` is the same as a datetime.
-        call_duration_secs: Seconds.
-        message_count: The number of turns with text; turns that only call tools do not count.
-        transcript_summary: Filled in when the list was asked for with ``summary_mode="include"``.
-        rating: 1 to 5.
-        cost: Credits.
-        cost_fiat: US dollars; None for conversations from before the service recorded it.
-        user_message_count: The number of the user's turns with text; None for old conversations whose transcript
-            was deleted.
-        agent_message_count: The same for the agent.
-        data_collection_results: The collected data of the fields that the list was asked for with
-            ``data_collection_ids``; empty otherwise.
-        evaluation_criteria_results: The results of the criteria that the list was asked for with
-            ``evaluation_criteria_ids``; empty otherwise.
+        start_time_unix_secs: The start time in unix seconds; see `start_time`.
+        call_duration_secs: The duration in seconds.
+        message_count: The number of turns with text, without turns that only call tools.
+        status: ``"done"`` and ``"failed"`` are final.
+        transcript_summary: A generated summary; None unless the list was requested with ``summary_mode="include"``.
+        rating: The rating, 1 to 5.
+        cost: The cost in credits.
+        cost_fiat: The cost in US dollars; None for conversations from before the service recorded it.
+        user_message_count: The number of turns of the user with text; None for old conversations whose transcript was
+            deleted.
+        agent_message_count: The number of turns of the agent with text; None as ``user_message_count``.
+        data_collection_results: The collected data that the list was requested with in ``data_collection_ids``.
+        evaluation_criteria_results: The results of the criteria that the list was requested with in
+            ``evaluation_criteria_ids``.
     """
 
     conversation_id: str
@@ -109,12 +109,12 @@ class ConversationSummary(ListItem, gc=True, dict=True):
 
     @property
     def start_time(self) -> datetime | None:
-        """When the conversation started, in UTC."""
+        """The start time in UTC, or None if it is unknown."""
         return utc_datetime(self.start_time_unix_secs)
 
 
 class VisitedAgent(Model):
-    """An agent that took part in a conversation.
+    """An agent, and its branch, that took part in a conversation.
 
     Schema: VisitedAgentRef.
     """
@@ -130,12 +130,17 @@ class Conversation(Model):
 
     Attributes:
         status: ``"done"`` and ``"failed"`` are final.
-        analysis: How the service judged it; None until it did.
+        transcript: The turns, in order.
+        metadata: Times, costs, ratings, and how the conversation started and ended.
+        analysis: The analysis, or None if there is none yet.
+        conversation_initiation_client_data: The settings with which the client started the conversation.
         version_id: The version of the agent.
-        user_message_count: The number of the user's turns with text; turns that only call tools do not count. None
-            for old conversations whose transcript was deleted.
-        agent_message_count: The same for the agent.
-        otlp_traces: OpenTelemetry traces, if it was asked for with ``format="opentelemetry"``.
+        user_message_count: The number of turns of the user with text; None for old conversations whose transcript was
+            deleted.
+        agent_message_count: The number of turns of the agent with text, without turns that only call tools; None as
+            ``user_message_count``.
+        otlp_traces: OpenTelemetry traces; None unless the conversation was requested with
+            ``format="opentelemetry"``.
     """
 
     decoded_in_parts: ClassVar[tuple[str, type]] = ("transcript", TranscriptTurn)
@@ -165,5 +170,5 @@ class Conversation(Model):
 
     @property
     def start_time(self) -> datetime | None:
-        """When the conversation started, in UTC."""
+        """The start time in UTC, or None if it is unknown."""
         return self.metadata.start_time

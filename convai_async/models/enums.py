@@ -1,4 +1,4 @@
-"""The service's enums. They grow: a value that is not listed here is kept as the `str` that it is."""
+"""The enums of the service. A value that is not listed here is kept as a string."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ CampaignConversationType: TypeAlias = Literal["initial", "retry", "callback", "r
 ConversationProduct: TypeAlias = Literal["agents", "speech_engine"] | str
 ConversationStatus: TypeAlias = Literal["initiated", "in-progress", "processing", "done", "failed"] | str
 STATUSES = ("initiated", "in-progress", "processing", "done", "failed")
-"""The statuses of a conversation, in their order."""
+"""The statuses of a conversation, in order."""
 FINAL_STATUSES = ("done", "failed")
-"""The statuses after which a conversation changes no more, but for re-analysis, ratings and retention."""
+"""The final statuses: a conversation then only changes by another analysis, ratings and retention."""
 ConversationTokenPurpose: TypeAlias = Literal["signed_url", "shareable_link"] | str
 CriteriaScoringMode: TypeAlias = Literal["binary", "numeric_uniform"] | str
 DeliveryStatus: TypeAlias = Literal["pending", "success", "failed"] | str

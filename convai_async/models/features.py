@@ -1,4 +1,4 @@
-"""Which features a conversation had and used."""
+"""Features of conversations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["AgentTestingFeatures", "FeatureStatus", "FeaturesUsage", "WorkflowFe
 
 
 class FeatureStatus(Model):
-    """Whether a feature was on, and used.
+    """Whether a feature was enabled, and used.
 
     Schema: FeatureStatusCommonModel.
     """
@@ -20,7 +20,7 @@ class FeatureStatus(Model):
 
 
 class WorkflowFeatures(Model):
-    """Which kinds of workflow nodes there were.
+    """The workflow nodes that a conversation used, by type.
 
     Schema: WorkflowFeaturesUsageCommonModel.
     """
@@ -34,7 +34,7 @@ class WorkflowFeatures(Model):
 
 
 class AgentTestingFeatures(Model):
-    """Whether the agent's tests were run.
+    """The tests of the agent.
 
     Schema: TestsFeatureUsageCommonModel.
     """
@@ -45,7 +45,7 @@ class AgentTestingFeatures(Model):
 
 
 class FeaturesUsage(Model):
-    """Which features a conversation had and used.
+    """The features that a conversation enabled and used.
 
     Schema: FeaturesUsageCommonModel.
     """

@@ -1,4 +1,4 @@
-"""Files that belong to conversations."""
+"""Uploads of files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["FileUpload"]
 
 
 class FileUpload(Model):
-    """A file that was uploaded.
+    """The result of an upload.
 
     Schema: ConvAiFileUploadResponseModel.
 
     Attributes:
-        file_id: The id by which a message in the conversation refers to the file, and by which it is read and deleted.
+        file_id: The id of the file, to refer to it in a message of the conversation, to read it and to delete it.
     """
 
     file_id: str

@@ -1,4 +1,4 @@
-"""What the client asked for when it started a conversation."""
+"""The settings with which clients start conversations."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ __all__ = [
 
 
 class SoftTimeoutOverride(Model):
-    """What the agent says while the user waits.
+    """The messages for a slow language model.
 
     Schema: SoftTimeoutConfigOverride.
 
     Attributes:
-        message: What the agent says the first time that the language model takes long.
-        additional_soft_timeout_messages: What it says the next times; the last one is repeated.
+        message: The message for the first time that the language model is slow.
+        additional_soft_timeout_messages: The messages for the next times; the last one is repeated.
     """
 
     message: str | None = None
@@ -49,7 +49,7 @@ class SoftTimeoutOverride(Model):
 
 
 class TurnOverride(Model):
-    """How turns are taken.
+    """The turn-taking settings.
 
     Schema: TurnConfigOverride.
     """
@@ -59,7 +59,7 @@ class TurnOverride(Model):
 
 
 class SupportedVoice(Model):
-    """A voice that the agent can change to.
+    """A voice that the agent can switch to.
 
     Schema: SupportedVoice.
     """
@@ -87,7 +87,7 @@ class PronunciationDictionary(Model):
 
 
 class TTSOverride(Model):
-    """How the agent's voice sounds.
+    """The text-to-speech settings.
 
     Schema: TTSConversationalConfigOverride.
     """
@@ -103,7 +103,7 @@ class TTSOverride(Model):
 
 
 class ConversationOverride(Model):
-    """What kind of conversation it is.
+    """The settings of the conversation itself.
 
     Schema: ConversationConfigOverride.
     """
@@ -113,7 +113,7 @@ class ConversationOverride(Model):
 
 
 class KnowledgeBaseDocument(Model):
-    """A document of the knowledge base.
+    """A document of the knowledge base, and its usage.
 
     Schema: KnowledgeBaseLocator.
     """
@@ -125,7 +125,7 @@ class KnowledgeBaseDocument(Model):
 
 
 class PromptOverride(Model):
-    """What the agent is told to be.
+    """The prompt, the language model and the tools of the agent.
 
     Schema: PromptAgentAPIModelOverride.
     """
@@ -139,13 +139,13 @@ class PromptOverride(Model):
     knowledge_base: tuple[KnowledgeBaseDocument, ...] = ()
 
     def __post_init__(self) -> None:
-        """Put nothing in the place of a null."""
+        """Replace null."""
         if self.native_mcp_server_ids is None:
             self.native_mcp_server_ids = ()
 
 
 class AgentOverride(Model):
-    """How the agent begins.
+    """The settings of the agent.
 
     Schema: AgentConfigOverride-Output.
     """
@@ -157,7 +157,7 @@ class AgentOverride(Model):
 
 
 class ASROverride(Model):
-    """What was set otherwise for listening.
+    """The speech recognition settings.
 
     Schema: AsrConversationalConfigOverride.
     """
@@ -166,7 +166,7 @@ class ASROverride(Model):
 
 
 class ConfigOverride(Model):
-    """What the client changed of the agent's configuration.
+    """The client's changes to the agent's configuration.
 
     Schema: ConversationConfigClientOverride-Output.
     """
@@ -179,7 +179,7 @@ class ConfigOverride(Model):
 
 
 class SourceInfo(Model):
-    """Where the conversation was started from.
+    """The source of a conversation, such as an SDK and its version.
 
     Schema: ConversationInitiationSourceInfo.
     """
@@ -189,18 +189,20 @@ class SourceInfo(Model):
 
 
 class InitiationData(Model):
-    """What the client asked for when it started a conversation.
+    """The settings with which the client started a conversation.
 
     Schema: ConversationInitiationClientDataRequest-Output.
 
     Attributes:
-        custom_llm_extra_body: Any JSON (schema: ConversationInitiationClientDataRequestOutputCustomLlmExtraBody).
-        dynamic_variables: Text, numbers, booleans or None, by name (schema:
+        conversation_config_override: The changes to the agent's configuration.
+        custom_llm_extra_body: Any JSON object (schema:
+            ConversationInitiationClientDataRequestOutputCustomLlmExtraBody).
+        dynamic_variables: Strings, numbers, booleans or None, by name (schema:
             ConversationInitiationClientDataRequestOutputDynamicVariables).
-        user_id: The id that your application gave to the user.
+        user_id: The id of the user in your application.
         environment: The environment whose variables the agent uses.
-        starting_workflow_node_id: The workflow node to start with, in place of the default one.
-        procedure_ids: The only procedures that the starting agent may use; empty too if the client did not choose.
+        starting_workflow_node_id: The workflow node to start with, instead of the default one.
+        procedure_ids: The procedures that the first agent may use; empty if the client did not restrict them.
         start_procedure_ids: The procedures that start with the conversation.
     """
 

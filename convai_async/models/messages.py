@@ -1,4 +1,4 @@
-"""What a search in messages finds."""
+"""Results of searches in messages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["MessageHit", "SearchHighlight"]
 
 
 class SearchHighlight(Model):
-    """A part of a text that was found.
+    """A segment of a found text.
 
     Schema: SearchHighlightSegment.
 
     Attributes:
         value: The text.
-        is_hit: Whether it is what was looked for.
+        is_hit: Whether the segment matches the query.
     """
 
     value: str | None = None
@@ -26,14 +26,17 @@ class SearchHighlight(Model):
 
 
 class MessageHit(ListItem, gc=True, dict=True):
-    """A piece of a transcript in which something was found.
+    """A message that matches a search.
 
     Schema: MessagesSearchResult.
 
     Attributes:
-        transcript_index: Which turn it is, from 0.
-        score: How well it fits; higher is better.
-        conversation_start_time_unix_secs: Unix seconds; `conversation_start_time` is the same as a datetime.
+        transcript_index: The index of the turn in the transcript, from 0.
+        chunk_text: The text.
+        chunk_highlights: The text in segments, with those that match the query.
+        score: The relevance; higher is better.
+        conversation_start_time_unix_secs: The start time of the conversation in unix seconds; see
+            `conversation_start_time`.
     """
 
     conversation_id: str
@@ -47,5 +50,5 @@ class MessageHit(ListItem, gc=True, dict=True):
 
     @property
     def conversation_start_time(self) -> datetime | None:
-        """When the conversation started, in UTC."""
+        """The start time of the conversation in UTC, or None if it is unknown."""
         return utc_datetime(self.conversation_start_time_unix_secs)

@@ -1,4 +1,4 @@
-"""The circumstances of a conversation."""
+"""Metadata of conversations."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ __all__ = [
 
 
 class DeletionSettings(Model):
-    """When a conversation's parts are, or were, deleted.
+    """The deletion of a conversation and its parts. Times are in unix seconds.
 
-    Schema: ConversationDeletionSettings. Times are unix seconds.
+    Schema: ConversationDeletionSettings.
     """
 
     deletion_time_unix_secs: int | None = None
@@ -68,14 +68,14 @@ class DeletionSettings(Model):
 
 
 class ConversationFeedback(Model):
-    """How users rated a conversation.
+    """The ratings of a conversation.
 
     Schema: ConversationHistoryFeedbackCommonModel.
 
     Attributes:
-        likes: None when the service does not say.
-        dislikes: None when the service does not say.
-        rating: 1 to 5.
+        likes: The number of likes, or None if unknown.
+        dislikes: The number of dislikes, or None if unknown.
+        rating: The rating, 1 to 5.
     """
 
     type: FeedbackType | None = None
@@ -87,7 +87,7 @@ class ConversationFeedback(Model):
 
 
 class BatchCallCampaign(Model):
-    """The campaign that a batch call belongs to.
+    """The campaign of a batch call.
 
     Schema: BatchCallingCampaignInformation.
     """
@@ -99,7 +99,7 @@ class BatchCallCampaign(Model):
 
 
 class BatchCall(Model):
-    """The batch that a call was part of.
+    """The batch that a call belongs to.
 
     Schema: ConversationHistoryBatchCallModel.
     """
@@ -110,7 +110,7 @@ class BatchCall(Model):
 
 
 class ConversationError(Model):
-    """Why a conversation broke off.
+    """The error that ended a conversation.
 
     Schema: ConversationHistoryErrorCommonModel.
     """
@@ -120,7 +120,7 @@ class ConversationError(Model):
 
 
 class RagUsage(Model):
-    """How often the knowledge base was consulted.
+    """The usage of the knowledge base.
 
     Schema: ConversationHistoryRagUsageCommonModel.
     """
@@ -130,7 +130,7 @@ class RagUsage(Model):
 
 
 class ElevenAssistant(Model):
-    """Whether the agent was the service's own assistant.
+    """Whether the agent was the service's assistant.
 
     Schema: ConversationHistoryElevenAssistantCommonModel.
     """
@@ -139,7 +139,7 @@ class ElevenAssistant(Model):
 
 
 class PlainIntegration(Model):
-    """The thread of a conversation at Plain.
+    """The Plain thread of a conversation.
 
     Schema: AsyncConversationMetadataPlatformMetadata_PlainIntegration.
     """
@@ -150,7 +150,7 @@ class PlainIntegration(Model):
 
 
 class ZendeskIntegration(Model):
-    """The ticket of a conversation at Zendesk.
+    """The Zendesk ticket of a conversation.
 
     Schema: AsyncConversationMetadataPlatformMetadata_ZendeskIntegration.
     """
@@ -164,7 +164,7 @@ class UnknownIntegration(UnknownVariant):
 
 
 PlatformMetadata = PlainIntegration | ZendeskIntegration | UnknownIntegration
-"""What an integration knows of a conversation."""
+"""The metadata of an integration."""
 
 _PLATFORM_METADATA: OpenUnion[PlatformMetadata] = OpenUnion(
     PlatformMetadata,
@@ -175,9 +175,9 @@ _PLATFORM_METADATA: OpenUnion[PlatformMetadata] = OpenUnion(
 
 
 class AsyncConversation(Model):
-    """The delivery of a conversation to another system.
+    """The delivery of a conversation to an external system. Timestamps are in unix seconds.
 
-    Schema: AsyncConversationMetadata. Timestamps are unix seconds.
+    Schema: AsyncConversationMetadata.
     """
 
     delivery_status: DeliveryStatus | None = None
@@ -193,12 +193,12 @@ class AsyncConversation(Model):
     platform_metadata: ByTagOrNull[PlatformMetadata] = None
 
     def __post_init__(self) -> None:
-        """Read the open unions."""
+        """Decode the open unions."""
         self.platform_metadata = _PLATFORM_METADATA.read(self.platform_metadata, "platform_metadata")
 
 
 class WhatsAppRecipient(Model):
-    """Whom a WhatsApp conversation is with.
+    """The recipient of a WhatsApp conversation.
 
     Schema: WhatsAppRecipient.
     """
@@ -208,7 +208,7 @@ class WhatsAppRecipient(Model):
 
 
 class WhatsAppCallPermission(Model):
-    """Whether a WhatsApp user may be called.
+    """The permission to call a WhatsApp user. Times are in unix seconds.
 
     Schema: WhatsAppCallPermissionRequest.
     """
@@ -221,7 +221,7 @@ class WhatsAppCallPermission(Model):
 
 
 class WhatsAppOpening(Model):
-    """The message that opened a WhatsApp conversation. Times are unix seconds.
+    """The first message of a WhatsApp conversation. Times are in unix seconds.
 
     Schema: WhatsAppOpeningMessage.
     """
@@ -256,7 +256,7 @@ class WhatsAppConversation(Model):
 
 
 class DefaultInitiation(Model):
-    """Nothing in particular started the conversation.
+    """The default trigger of a conversation.
 
     Schema: DefaultConversationInitiationTrigger.
     """
@@ -265,7 +265,7 @@ class DefaultInitiation(Model):
 
 
 class ZendeskInitiation(Model):
-    """A Zendesk ticket started the conversation.
+    """A Zendesk ticket that started a conversation.
 
     Schema: ZendeskConversationInitiationTrigger.
     """
@@ -275,11 +275,11 @@ class ZendeskInitiation(Model):
 
 
 class UnknownInitiation(UnknownVariant):
-    """Something that this version does not know started the conversation."""
+    """A trigger that this version does not know."""
 
 
 InitiationTrigger = DefaultInitiation | ZendeskInitiation | UnknownInitiation
-"""What started a conversation.
+"""The trigger of a conversation.
 
 Schema: ConversationHistoryMetadataCommonModelInitiationTrigger.
 """
@@ -305,9 +305,12 @@ class SmsConversation(Model):
 
 
 class VoiceReward(Model):
-    """What the owner of a voice earns.
+    """The reward for the owner of a voice.
 
     Schema: ConversationVoiceRewardModel.
+
+    Attributes:
+        reward_usd_cents: The reward in US cents.
     """
 
     voice_id: str | None = None
@@ -315,19 +318,18 @@ class VoiceReward(Model):
 
 
 class ConversationMetadata(Model):
-    """The circumstances of a conversation.
+    """The metadata of a conversation: times, costs, ratings, and how it started and ended.
 
     Schema: ConversationHistoryMetadataCommonModel.
 
     Attributes:
-        start_time_unix_secs: Unix seconds; `start_time` is the same as a datetime.
-        accepted_time_unix_secs: Unix seconds.
-        call_duration_secs: Seconds, without those in the queue.
-        cost: Credits.
-        queue_wait_secs: Seconds that the caller waited because too many conversations were going on, which are not
-            billed; None if the conversation was not queued.
-        cost_fiat: US dollars: the language models and the platform. None for conversations from before the service
-            recorded it.
+        start_time_unix_secs: The start time in unix seconds; see `start_time`.
+        accepted_time_unix_secs: The time at which the call was accepted, in unix seconds.
+        call_duration_secs: The duration in seconds, without the time in the queue.
+        cost: The cost in credits.
+        queue_wait_secs: The time in the queue in seconds, which is not billed; None if the conversation was not queued.
+        cost_fiat: The cost of the language models and the platform in US dollars; None for conversations from before
+            the service recorded it.
     """
 
     start_time_unix_secs: int | None = None
@@ -363,11 +365,11 @@ class ConversationMetadata(Model):
     cost_fiat: float | None = None
 
     def __post_init__(self) -> None:
-        """Read the open unions."""
+        """Decode the open unions."""
         self.phone_call = PHONE_CALL.read(self.phone_call, "phone_call")
         self.initiation_trigger = _INITIATION_TRIGGER.read(self.initiation_trigger, "initiation_trigger")
 
     @property
     def start_time(self) -> datetime | None:
-        """When the conversation started, in UTC."""
+        """The start time in UTC, or None if it is unknown."""
         return utc_datetime(self.start_time_unix_secs)

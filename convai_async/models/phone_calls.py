@@ -1,4 +1,4 @@
-"""How a conversation came in or went out over the telephone network."""
+"""Phone calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ __all__ = [
 
 
 class PhoneCallBase(Model):
-    """What every phone call has."""
+    """The fields of all phone calls.
+
+    Attributes:
+        direction: ``"inbound"`` or ``"outbound"``.
+        agent_number: The phone number of the agent.
+        external_number: The phone number of the user.
+    """
 
     direction: PhoneCallDirection | None = None
     phone_number_id: str | None = None
@@ -30,7 +36,7 @@ class PhoneCallBase(Model):
 
 
 class TwilioPhoneCall(PhoneCallBase):
-    """A call over Twilio.
+    """A phone call through Twilio.
 
     Schema: ConversationHistoryTwilioPhoneCallModel.
     """
@@ -40,7 +46,7 @@ class TwilioPhoneCall(PhoneCallBase):
 
 
 class SipTrunkingPhoneCall(PhoneCallBase):
-    """A call over a SIP trunk.
+    """A phone call through a SIP trunk.
 
     Schema: ConversationHistorySIPTrunkingPhoneCallModel.
     """
@@ -51,7 +57,7 @@ class SipTrunkingPhoneCall(PhoneCallBase):
 
 
 class ExotelPhoneCall(PhoneCallBase):
-    """A call through Exotel.
+    """A phone call through Exotel.
 
     Schema: ConversationHistoryMetadataCommonModelPhoneCall_Exotel.
     """
@@ -61,11 +67,11 @@ class ExotelPhoneCall(PhoneCallBase):
 
 
 class UnknownPhoneCall(UnknownVariant):
-    """A call over a network that this version does not know."""
+    """A phone call through a provider that this version does not know."""
 
 
 PhoneCall = TwilioPhoneCall | SipTrunkingPhoneCall | ExotelPhoneCall | UnknownPhoneCall
-"""A phone call, by network.
+"""A phone call.
 
 Schema: ConversationHistoryMetadataCommonModelPhoneCall.
 """

@@ -1,4 +1,4 @@
-"""The SIP messages of a phone call."""
+"""SIP messages of phone calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SipMessage(ListItem, gc=True, dict=True):
 
     Attributes:
         direction: ``"in"`` or ``"out"``.
-        created_at_unix_micro: Unix microseconds; `created_at` is the same as a datetime.
+        created_at_unix_micro: The time in unix microseconds; see `created_at`.
     """
 
     call_id: str | None = None
@@ -35,7 +35,7 @@ class SipMessage(ListItem, gc=True, dict=True):
 
     @property
     def created_at(self) -> datetime | None:
-        """When the message was sent or received, in UTC."""
+        """The time at which the message was sent or received in UTC, or None if it is unknown."""
         if self.created_at_unix_micro is None:
             return None
         seconds, microseconds = divmod(self.created_at_unix_micro, _MICROSECONDS)

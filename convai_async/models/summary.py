@@ -1,4 +1,4 @@
-"""A short view of a conversation, for a model or a person to read."""
+"""Summaries of conversations with their messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["ConversationSummaryWithMessages", "SummaryMessage"]
 
 
 class SummaryMessage(Model):
-    """Something that was said.
+    """A message of a conversation.
 
     Schema: ConversationSummaryMessageModel.
     """
@@ -19,17 +19,18 @@ class SummaryMessage(Model):
 
 
 class ConversationSummaryWithMessages(Model):
-    """A conversation's outcome, and its messages if there are few.
+    """The summary of a conversation, and its messages if there are few.
 
     Schema: GetConversationSummaryResponseModel.
 
     Attributes:
-        call_summary_title: A short title that was generated.
-        transcript_summary: A summary that was generated.
-        message_count: The number of messages in the conversation.
+        call_summary_title: A generated title.
+        transcript_summary: A generated summary.
+        call_successful: The result of the success evaluation: ``"success"``, ``"failure"`` or ``"unknown"``.
+        message_count: The number of messages of the conversation.
         messages: All messages, without tool calls; empty if there are more than ``max_messages``.
-        messages_omitted: Whether the messages were left out because there are more than ``max_messages``.
-        note: A hint by the service on how to get the whole transcript.
+        messages_omitted: Whether the messages were left out, because there are more than ``max_messages``.
+        note: The service's hint on how to get the whole transcript.
     """
 
     conversation_id: str

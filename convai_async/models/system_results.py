@@ -1,4 +1,4 @@
-"""What the service's own tools answer: one model for each ``result_type``."""
+"""Results of system tools: one model for each ``result_type``."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class EndCallSuccess(Model):
 
 
 class LanguageDetectionSuccess(Model):
-    """The agent changed its language.
+    """The agent switched to another language.
 
     Schema: LanguageDetectionToolResultModel.
     """
@@ -69,7 +69,7 @@ class LanguageDetectionSuccess(Model):
 
 
 class ConfiguredBranch(Model):
-    """The branch is the one that the tool names.
+    """The tool's configuration names the branch.
 
     Schema: TransferToAgentToolResultSuccessModelOutputBranchInfo_Configured.
     """
@@ -79,7 +79,7 @@ class ConfiguredBranch(Model):
 
 
 class MainBranch(Model):
-    """The branch is the main one, for want of another.
+    """The branch is the main branch, since no other is configured.
 
     Schema: TransferToAgentToolResultSuccessModelOutputBranchInfo_DefaultingToMain.
     """
@@ -89,7 +89,7 @@ class MainBranch(Model):
 
 
 class TrafficSplitBranch(Model):
-    """The branch was drawn, as the traffic is split.
+    """The branch was selected by the traffic split.
 
     Schema: TransferToAgentToolResultSuccessModelOutputBranchInfo_TrafficSplit.
     """
@@ -104,7 +104,7 @@ class UnknownBranch(UnknownVariant):
 
 
 BranchInfo = ConfiguredBranch | MainBranch | TrafficSplitBranch | UnknownBranch
-"""Which branch of an agent a call was handed to, and why."""
+"""The branch that a call was transferred to, and the reason for it."""
 
 _BRANCH_INFO: OpenUnion[BranchInfo] = OpenUnion(
     BranchInfo,
@@ -119,12 +119,12 @@ _BRANCH_INFO: OpenUnion[BranchInfo] = OpenUnion(
 
 
 class TransferToAgentSuccess(Model):
-    """The call was handed to another agent.
+    """The call was transferred to another agent.
 
     Schema: TransferToAgentToolResultSuccessModel.
 
     Attributes:
-        delay_ms: Milliseconds before the transfer, or None when the service does not say.
+        delay_ms: The delay before the transfer in milliseconds, or None if unknown.
     """
 
     result_type: str = "transfer_to_agent_success"
@@ -141,12 +141,12 @@ class TransferToAgentSuccess(Model):
     preserve_voice_settings: bool = False
 
     def __post_init__(self) -> None:
-        """Read the open unions."""
+        """Decode the open unions."""
         self.branch_info = _BRANCH_INFO.read(self.branch_info, "branch_info")
 
 
 class TransferToAgentError(Model):
-    """The call could not be handed to another agent.
+    """The call could not be transferred to another agent.
 
     Schema: TransferToAgentToolResultErrorModel.
     """
@@ -158,7 +158,7 @@ class TransferToAgentError(Model):
 
 
 class TransferToNumberTwilioSuccess(Model):
-    """The call was put through to a phone number by Twilio.
+    """The call was transferred to a phone number through Twilio.
 
     Schema: TransferToNumberResultTwilioSuccessModel.
     """
@@ -175,7 +175,7 @@ class TransferToNumberTwilioSuccess(Model):
 
 
 class TransferToNumberSipSuccess(Model):
-    """The call was put through to a phone number by SIP.
+    """The call was transferred to a phone number through SIP.
 
     Schema: TransferToNumberResultSipSuccessModel.
     """
@@ -188,7 +188,7 @@ class TransferToNumberSipSuccess(Model):
 
 
 class TransferToNumberError(Model):
-    """The call could not be put through to a phone number.
+    """The call could not be transferred to a phone number.
 
     Schema: TransferToNumberResultErrorModel.
     """
@@ -200,7 +200,7 @@ class TransferToNumberError(Model):
 
 
 class SkipTurnSuccess(Model):
-    """The agent kept silent for a turn.
+    """The agent skipped a turn.
 
     Schema: SkipTurnToolResponseModel.
     """
@@ -211,7 +211,7 @@ class SkipTurnSuccess(Model):
 
 
 class PlayDTMFSuccess(Model):
-    """Keypad tones were played.
+    """DTMF tones were played.
 
     Schema: PlayDTMFResultSuccessModel.
     """
@@ -223,7 +223,7 @@ class PlayDTMFSuccess(Model):
 
 
 class PlayDTMFError(Model):
-    """Keypad tones could not be played.
+    """DTMF tones could not be played.
 
     Schema: PlayDTMFResultErrorModel.
     """
@@ -247,12 +247,12 @@ class VoicemailDetectionSuccess(Model):
 
 
 class TestToolResult(Model):
-    """A tool was called in a test, and did nothing.
+    """A tool was called in a test, without effect.
 
     Schema: TestToolResultModel.
     """
 
-    __test__ = False  # pytest would take it for a test of the user's
+    __test__ = False  # pytest would collect the class
 
     result_type: str = "testing_tool_result"
     status: str = "success"
@@ -262,7 +262,7 @@ class TestToolResult(Model):
 
 
 class KnowledgeBaseChunk(Model):
-    """A piece of a document.
+    """A chunk of a document of the knowledge base.
 
     Schema: KnowledgeBaseRagChunkModel.
     """
@@ -273,7 +273,7 @@ class KnowledgeBaseChunk(Model):
 
 
 class DummyResult(Model):
-    """A tool that does nothing was called.
+    """A dummy tool was called, without effect.
 
     Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_Dummy.
     """
@@ -282,7 +282,7 @@ class DummyResult(Model):
 
 
 class StartProcedureSuccess(Model):
-    """A procedure was begun.
+    """A procedure was started.
 
     Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_StartProcedureSuccess.
     """
@@ -297,7 +297,7 @@ class StartProcedureSuccess(Model):
 
 
 class StartProcedureError(Model):
-    """A procedure could not be begun.
+    """A procedure could not be started.
 
     Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_StartProcedureError.
     """
@@ -334,7 +334,7 @@ class EndProcedureError(Model):
 
 
 class KnowledgeBaseSuccess(Model):
-    """Something was looked up in the knowledge base.
+    """The knowledge base was searched.
 
     Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_KnowledgeBaseSuccess.
     """
@@ -346,7 +346,7 @@ class KnowledgeBaseSuccess(Model):
 
 
 class KnowledgeBaseRagSuccess(Model):
-    """Something was retrieved from the knowledge base.
+    """Chunks were retrieved from the knowledge base.
 
     Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_KnowledgeBaseRagSuccess.
     """
@@ -359,7 +359,7 @@ class KnowledgeBaseRagSuccess(Model):
 
 
 class TransferToNumberAmazonConnectSuccess(Model):
-    """The call was handed to Amazon Connect.
+    """The call was transferred to Amazon Connect.
 
     Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_TransferToNumberAmazonConnectSuccess.
     """
@@ -372,7 +372,7 @@ class TransferToNumberAmazonConnectSuccess(Model):
 
 
 class TransferToNumberExotelSuccess(Model):
-    """The call was handed to a number, through Exotel.
+    """The call was transferred to a phone number through Exotel.
 
     Schema: ConversationHistoryTranscriptSystemToolResultCommonModelOutputResult_TransferToNumberExotelSuccess.
     """
@@ -386,7 +386,7 @@ class TransferToNumberExotelSuccess(Model):
 
 
 class UnknownSystemResult(UnknownVariant):
-    """The answer of a system tool that this version does not know."""
+    """The result of a system tool that this version does not know."""
 
 
 SystemResult = (
@@ -413,7 +413,7 @@ SystemResult = (
     | TransferToNumberExotelSuccess
     | UnknownSystemResult
 )
-"""What a system tool answered.
+"""The result of a system tool.
 
 Schema: ConversationHistoryTranscriptSystemToolResultCommonModelResult.
 """

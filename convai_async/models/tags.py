@@ -1,4 +1,4 @@
-"""Tags of conversations."""
+"""Tags."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ __all__ = ["ConversationTag"]
 
 
 class ConversationTag(ListItem, gc=True, dict=True):
-    """A tag that conversations can have.
+    """A tag for conversations.
 
     Schema: ConversationTagResponseModel.
 
     Attributes:
-        created_at_unix_secs: Unix seconds; `created_at` is the same as a datetime.
+        owner_user_id: The user who owns the tag.
+        created_at_unix_secs: The time of creation in unix seconds; see `created_at`.
     """
 
     tag_id: str
@@ -28,5 +29,5 @@ class ConversationTag(ListItem, gc=True, dict=True):
 
     @property
     def created_at(self) -> datetime | None:
-        """When the tag was made, in UTC."""
+        """The time of creation in UTC, or None if it is unknown."""
         return utc_datetime(self.created_at_unix_secs)

@@ -1,4 +1,4 @@
-"""What an agent asked its tools to do."""
+"""Tool calls of agents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class WebhookCallDetails(Model):
-    """The HTTP request of a webhook tool. Its headers can hold credentials: a repr leaves them out.
+    """The HTTP request of a webhook tool. The repr does not show its headers, which can contain credentials.
 
     Schema: ConversationHistoryTranscriptToolCallWebhookDetails.
     """
@@ -39,12 +39,12 @@ class WebhookCallDetails(Model):
 
 
 class ClientCallDetails(Model):
-    """The parameters of a tool that the client runs.
+    """The parameters of a tool that the client executes.
 
     Schema: ConversationHistoryTranscriptToolCallClientDetails.
 
     Attributes:
-        parameters: JSON, as text.
+        parameters: The parameters as JSON text.
     """
 
     type: str = "client"
@@ -52,7 +52,7 @@ class ClientCallDetails(Model):
 
 
 class MCPCallDetails(Model):
-    """The call of a tool on an MCP server.
+    """A call of a tool of an MCP server.
 
     Schema: ConversationHistoryTranscriptToolCallMCPDetails.
     """
@@ -69,7 +69,7 @@ class MCPCallDetails(Model):
 
 
 class IntegrationWebhookCallDetails(Model):
-    """The call of a tool of an integration.
+    """A call of a tool of an integration.
 
     Schema: ConversationHistoryTranscriptToolCallApiIntegrationWebhookDetails.
     """
@@ -82,13 +82,13 @@ class IntegrationWebhookCallDetails(Model):
 
 
 class UnknownCallDetails(UnknownVariant):
-    """The details of a kind of tool call that this version does not know."""
+    """Details of a type of tool that this version does not know."""
 
 
 ToolCallDetails = (
     WebhookCallDetails | ClientCallDetails | MCPCallDetails | IntegrationWebhookCallDetails | UnknownCallDetails
 )
-"""How a tool was called, by kind of tool.
+"""The details of a tool call, by type of tool.
 
 Schema: ConversationHistoryTranscriptToolCallCommonModelOutputToolDetails.
 """
@@ -107,13 +107,15 @@ _TOOL_CALL_DETAILS: OpenUnion[ToolCallDetails] = OpenUnion(
 
 
 class ToolCall(Model):
-    """An agent's call of a tool.
+    """A tool call of an agent.
 
     Schema: ConversationHistoryTranscriptToolCallCommonModel-Output.
 
     Attributes:
-        request_id: What the result refers to.
-        params_as_json: The parameters, JSON as text.
+        request_id: The id of the tool call, which its result has too.
+        params_as_json: The parameters as JSON text.
+        tool_has_been_called: Whether the tool ran.
+        tool_details: The details of the call, by type of tool.
         tool_id: The id of the tool; None for tools without one, such as system tools.
     """
 
@@ -126,5 +128,5 @@ class ToolCall(Model):
     tool_id: str | None = None
 
     def __post_init__(self) -> None:
-        """Read the open unions."""
+        """Decode the open unions."""
         self.tool_details = _TOOL_CALL_DETAILS.read(self.tool_details, "tool_details")

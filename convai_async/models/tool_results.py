@@ -1,4 +1,4 @@
-"""What tools answered. A workflow's answer holds steps, and these hold answers again: all of them live here."""
+"""Results of tool calls. The result of a workflow contains steps, which contain tool results again."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = [
 
 
 class DynamicVariableUpdate(Model):
-    """A dynamic variable that a tool's answer changed.
+    """A change of a dynamic variable by a tool result.
 
     Schema: DynamicVariableUpdateCommonModel.
 
     Attributes:
-        updated_at: Unix seconds.
+        updated_at: The time of the change in unix seconds.
     """
 
     variable_name: str | None = None
@@ -44,14 +44,17 @@ class DynamicVariableUpdate(Model):
 
 
 class ToolResultBase(Model):
-    """What every tool's answer says.
+    """The fields of all tool results.
 
     Attributes:
-        request_id: Which call it answers.
-        result_value: The answer, as text; often JSON.
-        tool_latency_secs: Seconds that the tool took.
-        tool_id: The id of the tool: of the workspace, ``"mcp:<server_id>:<tool_name>"`` or ``"__system_<tool_name>"``;
-            None for conversations from before the service recorded it.
+        request_id: The id of the tool call; see `ToolCall.request_id`.
+        result_value: The result as text, which is often JSON.
+        is_error: Whether the call failed.
+        tool_has_been_called: Whether the tool ran.
+        tool_latency_secs: The duration of the call in seconds.
+        dynamic_variable_updates: The changes of dynamic variables.
+        tool_id: The id of the tool in the workspace, ``"mcp:<server_id>:<tool_name>"`` or
+            ``"__system_<tool_name>"``; None for conversations from before the service recorded it.
     """
 
     request_id: str | None = None
@@ -68,7 +71,7 @@ class ToolResultBase(Model):
 
 
 class OtherToolResult(ToolResultBase):
-    """The answer of a webhook, client or MCP tool, or of one whose type the service left out.
+    """The result of a webhook, client, MCP or code tool, or of a tool without a type.
 
     Schema: ConversationHistoryTranscriptOtherToolsResultCommonModel.
     """
@@ -77,24 +80,24 @@ class OtherToolResult(ToolResultBase):
 
 
 class SystemToolResult(ToolResultBase):
-    """The answer of one of the service's own tools.
+    """The result of a system tool.
 
     Schema: ConversationHistoryTranscriptSystemToolResultCommonModel.
 
     Attributes:
-        result: The answer itself, by its ``result_type``; ``result_value`` is a copy of it as text.
+        result: The result, by its ``result_type``; ``result_value`` has the same as text.
     """
 
     type: str = "system"
     result: ByTagOrNull[SystemResult] = None
 
     def __post_init__(self) -> None:
-        """Read the open unions."""
+        """Decode the open unions."""
         self.result = SYSTEM_RESULT.read(self.result, "result")
 
 
 class IntegrationWebhookToolResult(ToolResultBase):
-    """The answer of a tool of an integration.
+    """The result of a tool of an integration.
 
     Schema: ConversationHistoryTranscriptApiIntegrationWebhookToolsResultCommonModel.
     """
@@ -106,12 +109,12 @@ class IntegrationWebhookToolResult(ToolResultBase):
 
 
 class WorkflowEdgeStep(Model):
-    """A workflow went on to another node.
+    """A workflow step: the transition to another node.
 
     Schema: WorkflowToolEdgeStepModel.
 
     Attributes:
-        step_latency_secs: Seconds that the step took.
+        step_latency_secs: The duration of the step in seconds.
     """
 
     type: str = "edge"
@@ -121,12 +124,12 @@ class WorkflowEdgeStep(Model):
 
 
 class WorkflowMaxIterationsExceededStep(Model):
-    """A workflow ran in circles and was stopped.
+    """A workflow step: the workflow was stopped after too many iterations.
 
     Schema: WorkflowToolMaxIterationsExceededStepModel.
 
     Attributes:
-        step_latency_secs: Seconds that the step took.
+        step_latency_secs: The duration of the step in seconds.
     """
 
     type: str = "max_iterations_exceeded"
@@ -135,12 +138,12 @@ class WorkflowMaxIterationsExceededStep(Model):
 
 
 class WorkflowNestedToolsStep(Model):
-    """A workflow called tools.
+    """A workflow step: tool calls.
 
     Schema: WorkflowToolNestedToolsStepModel-Output.
 
     Attributes:
-        step_latency_secs: Seconds that the step took.
+        step_latency_secs: The duration of the step in seconds.
     """
 
     type: str = "nested_tools"
@@ -151,12 +154,12 @@ class WorkflowNestedToolsStep(Model):
     is_successful: bool = False
 
     def __post_init__(self) -> None:
-        """Read the open unions."""
+        """Decode the open unions."""
         self.results = TOOL_RESULT.read_all(self.results, "results")
 
 
 class UnknownWorkflowStep(UnknownVariant):
-    """A kind of workflow step that this version does not know."""
+    """A type of workflow step that this version does not know."""
 
 
 WorkflowStep = WorkflowEdgeStep | WorkflowMaxIterationsExceededStep | WorkflowNestedToolsStep | UnknownWorkflowStep
@@ -186,12 +189,12 @@ class WorkflowResult(Model):
     steps: tuple[ByTag[WorkflowStep], ...] = ()
 
     def __post_init__(self) -> None:
-        """Read the open unions."""
+        """Decode the open unions."""
         self.steps = _WORKFLOW_STEP.read_all(self.steps, "steps")
 
 
 class WorkflowToolResult(ToolResultBase):
-    """The answer of a workflow.
+    """The result of a workflow.
 
     Schema: ConversationHistoryTranscriptWorkflowToolsResultCommonModel-Output.
     """
@@ -201,11 +204,11 @@ class WorkflowToolResult(ToolResultBase):
 
 
 class UnknownToolResult(UnknownVariant):
-    """The answer of a kind of tool that this version does not know."""
+    """The result of a type of tool that this version does not know."""
 
 
 ToolResult = OtherToolResult | SystemToolResult | IntegrationWebhookToolResult | WorkflowToolResult | UnknownToolResult
-"""What a tool answered.
+"""The result of a tool call.
 
 Schema: ConversationHistoryTranscriptCommonModelOutputToolResultsItems, and the same union inside workflows,
 WorkflowToolNestedToolsStepModelOutputResultsItems.

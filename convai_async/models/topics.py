@@ -1,4 +1,4 @@
-"""What an agent's conversations are about."""
+"""Topics of conversations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["AgentTopic", "Distribution", "TopicCriterion", "TopicMetrics", "Topi
 
 
 class Distribution(Model):
-    """A number over many conversations.
+    """The distribution of a number over several conversations.
 
     Schema: NumericDistributionAggregate.
     """
@@ -21,7 +21,7 @@ class Distribution(Model):
 
 
 class TopicSentiment(Model):
-    """How users felt about a topic.
+    """The sentiment of users about a topic.
 
     Schema: TopicSentimentAggregate.
     """
@@ -34,7 +34,7 @@ class TopicSentiment(Model):
 
 
 class TopicCriterion(Model):
-    """How conversations about a topic did by one criterion.
+    """The results of an evaluation criterion in the conversations about a topic.
 
     Schema: TopicEvaluationCriteriaAggregate.
     """
@@ -46,12 +46,13 @@ class TopicCriterion(Model):
 
 
 class TopicMetrics(Model):
-    """What was measured of the conversations about a topic.
+    """The metrics of the conversations about a topic.
 
     Schema: TopicMetricsAggregate.
 
     Attributes:
-        evaluation_criteria: Left out if asked for with ``include_evaluation_criteria=False``.
+        evaluation_criteria: The results of the evaluation criteria; empty if the topics were requested with
+            ``include_evaluation_criteria=False``.
     """
 
     conversation_count: int | None = None
@@ -60,14 +61,14 @@ class TopicMetrics(Model):
 
 
 class AgentTopic(ListItem, gc=True, dict=True):
-    """Something that an agent's conversations are about.
+    """A topic of an agent's conversations.
 
     Schema: AgentTopicResponseModel.
 
     Attributes:
-        x_2d: Where it lies on a map of the topics, across.
-        y_2d: Where it lies on a map of the topics, upwards.
-        success_rate: The success rate over all evaluation criteria, weighted by the conversations that were scored.
+        x_2d: The x coordinate on a map of the topics.
+        y_2d: The y coordinate on a map of the topics.
+        success_rate: The success rate over all evaluation criteria, weighted by the number of scored conversations.
     """
 
     topic_id: str

@@ -1,4 +1,4 @@
-"""What was said, and what went on behind it."""
+"""Transcripts of conversations."""
 
 from __future__ import annotations
 
@@ -41,21 +41,24 @@ __all__ = [
 
 
 class MetricRecord(Model):
-    """A measurement.
+    """A measured duration.
 
     Schema: MetricRecord.
 
     Attributes:
-        elapsed_time: Seconds.
+        elapsed_time: The duration in seconds.
     """
 
     elapsed_time: float | None = None
 
 
 class TurnMetrics(Model):
-    """The measurements of a turn, by name, such as ``"convai_llm_service_ttfb"``.
+    """The measured durations of a turn.
 
-    Schema: ConversationTurnMetrics. An older shape has the names without the level ``metrics``: it reads the same.
+    Schema: ConversationTurnMetrics. The older format without ``metrics`` is converted.
+
+    Attributes:
+        metrics: The durations by name, such as ``"convai_llm_service_ttfb"``.
     """
 
     metrics: dict[str, MetricRecord]
@@ -66,7 +69,7 @@ class TurnMetrics(Model):
 
     @classmethod
     def upgrade(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Return the measurements of either shape in today's, without what is none."""
+        """Return metrics of either format in the current format, without invalid ones."""
         metrics = value.get("metrics")
         texts = {name: value[name] for name in cls.__struct_fields__ if isinstance(value.get(name), str)}
         records = metrics if isinstance(metrics, dict) else value
@@ -74,7 +77,7 @@ class TurnMetrics(Model):
 
 
 class AgentMetadata(Model):
-    """Which agent spoke.
+    """The agent that spoke.
 
     Schema: AgentMetadata.
     """
@@ -86,12 +89,12 @@ class AgentMetadata(Model):
 
 
 class MultivoicePart(Model):
-    """A part of a message in one of several voices.
+    """A part of a message, in one voice.
 
     Schema: ConversationHistoryMultivoiceMessagePartModel.
 
     Attributes:
-        time_in_call_secs: Seconds since the call began.
+        time_in_call_secs: The time since the start of the call in seconds.
     """
 
     text: str | None = None
@@ -109,12 +112,12 @@ class MultivoiceMessage(Model):
 
 
 class TurnFeedback(Model):
-    """The user's rating of a turn.
+    """The rating of a turn by the user.
 
     Schema: UserFeedback.
 
     Attributes:
-        time_in_call_secs: Seconds since the call began.
+        time_in_call_secs: The time since the start of the call in seconds.
     """
 
     score: FeedbackScore | None = None
@@ -122,7 +125,7 @@ class TurnFeedback(Model):
 
 
 class RagChunk(Model):
-    """A piece of the knowledge base that was retrieved.
+    """A chunk of the knowledge base that was retrieved.
 
     Schema: RagChunkMetadata.
     """
@@ -133,12 +136,12 @@ class RagChunk(Model):
 
 
 class RagRetrieval(Model):
-    """What was looked up in the knowledge base for a turn.
+    """The retrieval from the knowledge base for a turn.
 
     Schema: RagRetrievalInfo.
 
     Attributes:
-        rag_latency_secs: Seconds that it took.
+        rag_latency_secs: The duration of the retrieval in seconds.
     """
 
     chunks: tuple[RagChunk, ...] = ()
@@ -149,7 +152,7 @@ class RagRetrieval(Model):
 
 
 class Reasoning(Model):
-    """What the agent thought.
+    """The reasoning of the agent.
 
     Schema: ConversationReasoningModel.
     """
@@ -159,7 +162,7 @@ class Reasoning(Model):
 
 
 class LLMGuardrailDetails(Model):
-    """Why a language model objected.
+    """The reason of a guardrail with a language model.
 
     Schema: TriggeredGuardrailCommonModelGuardrailDetails_Llm.
     """
@@ -169,7 +172,7 @@ class LLMGuardrailDetails(Model):
 
 
 class ClassifierGuardrailDetails(Model):
-    """How a classifier scored.
+    """The score of a guardrail with a classifier.
 
     Schema: TriggeredGuardrailCommonModelGuardrailDetails_Classifier.
     """
@@ -180,11 +183,11 @@ class ClassifierGuardrailDetails(Model):
 
 
 class UnknownGuardrailDetails(UnknownVariant):
-    """Details of a guardrail that this version does not know; also what the service itself calls unknown."""
+    """Details of a guardrail that this version, or the service itself, does not know."""
 
 
 GuardrailDetails = LLMGuardrailDetails | ClassifierGuardrailDetails | UnknownGuardrailDetails
-"""Why a guardrail was triggered."""
+"""The details of a triggered guardrail."""
 
 _GUARDRAIL_DETAILS: OpenUnion[GuardrailDetails] = OpenUnion(
     GuardrailDetails,
@@ -200,10 +203,9 @@ class TriggeredGuardrail(Model):
     Schema: TriggeredGuardrailCommonModel.
 
     Attributes:
-        guardrail_name: The name of a custom guardrail; others have none.
-        execution_mode: ``"blocking"`` if the agent's response waited for the guardrail, ``"streaming"`` if it was sent
-            meanwhile.
-        guardrail_details: Why it triggered: the language model's reason, or the score and its threshold.
+        guardrail_name: The name of a custom guardrail; None for others.
+        execution_mode: ``"blocking"`` if the agent's response waited for the guardrail, ``"streaming"`` if it did not.
+        guardrail_details: The reason of the language model, or the score and its threshold.
     """
 
     guardrail_type: GuardrailType | None = None
@@ -212,7 +214,7 @@ class TriggeredGuardrail(Model):
     guardrail_details: ByTagOrNull[GuardrailDetails] = None
 
     def __post_init__(self) -> None:
-        """Read the open unions."""
+        """Decode the open unions."""
         self.guardrail_details = _GUARDRAIL_DETAILS.read(self.guardrail_details, "guardrail_details")
 
 
@@ -231,13 +233,13 @@ class FileInput(Model):
 
 
 class ContextualUpdate(Model):
-    """A contextual update that a turn stands for.
+    """The contextual update of a turn.
 
     Schema: ContextualUpdateInfo.
 
     Attributes:
-        context_id: The client's name for updates that replace each other.
-        is_superseded: Whether a newer update with the same ``context_id`` replaced it.
+        context_id: The client's id for updates that replace each other.
+        is_superseded: Whether a newer update with the same ``context_id`` replaced this one.
     """
 
     context_id: str | None = None
@@ -251,11 +253,14 @@ class TranscriptTurn(Model):
 
     Attributes:
         role: ``"user"`` or ``"agent"``.
-        message: What was said; None for a turn of tools only.
-        time_in_call_secs: Seconds since the call began.
-        original_message: What the agent was about to say when it was interrupted.
+        message: The text; None for a turn that only calls tools.
+        tool_calls: The tool calls of the turn.
+        tool_results: The results of tool calls.
+        time_in_call_secs: The time since the start of the call in seconds.
+        original_message: The whole message of the agent, if it was interrupted.
+        created_at_unix_ms: The time of the turn in unix milliseconds.
         file_input: Deprecated: the first of ``file_inputs``.
-        file_inputs: The files that the user attached to the turn, in that order.
+        file_inputs: The files that the user attached to the turn, in order.
     """
 
     role: TurnRole | None = None
@@ -289,8 +294,8 @@ class TranscriptTurn(Model):
     reasoned: bool | None = None
 
     def __post_init__(self) -> None:
-        """Read the open union, and put nothing in the places of nulls."""
-        # One by one: a loop over their names would take longer than decoding the turn.
+        """Decode the open union, and replace nulls."""
+        # Without a loop, which would take longer than decoding the turn.
         if self.tool_calls is None:
             self.tool_calls = ()
         if self.tool_results is None:

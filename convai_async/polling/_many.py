@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import aclosing, asynccontextmanager
-from typing import TypeAlias, TypeVar
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
 
+from convai_async import endpoints
 from convai_async._support.tasks import Put, background
 from convai_async._support.validate import validate_integer
 from convai_async.errors import ConvAIError, InvalidArgumentError
 from convai_async.models import Conversation
+
+if TYPE_CHECKING:
+    from convai_async._transport.engine import Engine
 
 T = TypeVar("T")
 
@@ -61,6 +65,37 @@ class DeleteResult(msgspec.Struct, frozen=True):
 
     conversation_id: str
     error: ConvAIError | None = None
+
+
+def get_many(
+    engine: Engine, ids: Iterable[str] | AsyncIterable[str], max_concurrency: int
+) -> AbstractAsyncContextManager[AsyncIterator[FetchResult]]:
+    """Get many conversations concurrently: see `Conversations.get_many`."""
+    bulk = engine.with_options(priority="bulk")
+
+    async def fetch(conversation_id: str) -> FetchResult:
+        try:
+            return Fetched(conversation_id, await bulk.send(endpoints.get_conversation(conversation_id)))
+        except ConvAIError as error:
+            return NotFetched(conversation_id, error)
+
+    return map_concurrently(ids, fetch, max_concurrency)
+
+
+def delete_many(
+    engine: Engine, ids: Iterable[str] | AsyncIterable[str], max_concurrency: int
+) -> AbstractAsyncContextManager[AsyncIterator[DeleteResult]]:
+    """Delete many conversations concurrently: see `Conversations.delete_many`."""
+    bulk = engine.with_options(priority="bulk")
+
+    async def delete(conversation_id: str) -> DeleteResult:
+        try:
+            await bulk.send(endpoints.delete_conversation(conversation_id))
+        except ConvAIError as error:
+            return DeleteResult(conversation_id, error)
+        return DeleteResult(conversation_id)
+
+    return map_concurrently(ids, delete, max_concurrency)
 
 
 @asynccontextmanager

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Agents:
-    """What the client knows of agents.
+    """The agents of a workspace: ``client.agents``.
 
     Attributes:
-        link: The links that share an agent with others.
-        topics: What an agent's conversations are about.
+        link: Links that share an agent.
+        topics: Topics of an agent's conversations.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -26,21 +26,20 @@ class Agents:
 
 
 class LinkResource:
-    """The links that share an agent with others."""
+    """Links that share an agent: ``client.agents.link``.
+
+    Methods that send a request can raise the errors that `convai_async.errors` lists.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def get(self, agent_id: str) -> AgentLink:
-        """Get an agent's current link (GET /v1/convai/agents/{agent_id}/link).
+        """Get the current link of an agent (GET /v1/convai/agents/{agent_id}/link).
 
-        Its token is a secret, and is left out of its repr.
+        The link's token is a secret. The repr of the result does not show it.
 
         Args:
             agent_id: The agent (``agent_…``).
-
-        Raises:
-            InvalidArgumentError: The id is empty or invalid.
-            ConvAIError: As for any request.
         """
         return await self._engine.send(endpoints.get_agent_link(agent_id))

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 class AnalysisResource:
-    """Analyses of conversations, run again."""
+    """Analyses of conversations, to run them again: ``client.conversations.analysis``.
+
+    Running an analysis costs credits, so a request that the service may have processed is not retried, unless the retry
+    policy has ``retry_non_idempotent``. Methods can raise the errors that `convai_async.errors` lists.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -20,18 +24,11 @@ class AnalysisResource:
     async def run(self, conversation_id: str) -> Conversation:
         """Analyse a conversation again (POST /v1/convai/conversations/{conversation_id}/analysis/run).
 
-        The evaluation criteria and the data collection are those that the agent has now, not those that it had
-        during the conversation.
-
-        It costs credits: a request that the service may have acted on is not repeated, unless the retry
-        policy has ``retry_non_idempotent``.
+        The analysis uses the agent's current evaluation criteria and data collection, not those at the time of the
+        conversation.
 
         Args:
-            conversation_id: Which one.
-
-        Raises:
-            InvalidArgumentError: The id is empty or invalid.
-            ConvAIError: As for any request.
+            conversation_id: The conversation (``conv_…``).
         """
         return await self._engine.send(endpoints.run_analysis(conversation_id))
 
@@ -44,23 +41,17 @@ class AnalysisResource:
         evaluated_agent_id: str | None = None,
         evaluated_branch_id: str | None = None,
     ) -> Conversation:
-        """Judge by one criterion again (POST /v1/convai/conversations/{conversation_id}/analysis/evaluations/run).
-
-        It is repeated no more than `run` is.
+        """Evaluate a criterion again (POST /v1/convai/conversations/{conversation_id}/analysis/evaluations/run).
 
         Args:
-            conversation_id: Which conversation.
-            evaluation_id: The id of the evaluation criterion.
-            scope: ``"conversation"`` judges the whole transcript, ``"agent"`` the part in which the agent that
-                defines the criterion was active; the service's choice by default.
-            evaluated_agent_id: The agent whose result is evaluated again, where the conversation was transferred
-                between agents. By default, with the scope ``"conversation"``, the agent that started the conversation.
-            evaluated_branch_id: The branch of ``evaluated_agent_id`` whose result is evaluated again, where the
-                conversation visited several of its branches; all of them by default.
-
-        Raises:
-            InvalidArgumentError: An id is empty or invalid, or the scope is unknown.
-            ConvAIError: As for any request.
+            conversation_id: The conversation (``conv_…``).
+            evaluation_id: The evaluation criterion.
+            scope: ``"conversation"`` to evaluate the whole transcript, or ``"agent"`` for the part in which the agent
+                with the criterion was active; the service decides by default.
+            evaluated_agent_id: The agent whose result is evaluated again, if the conversation was transferred between
+                agents. By default, with the scope ``"conversation"``, the agent that started the conversation.
+            evaluated_branch_id: The branch of ``evaluated_agent_id`` whose result is evaluated again, if several of its
+                branches took part; all of them by default.
         """
         return await self._engine.send(
             endpoints.run_evaluation(

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class AudioResource:
-    """The recordings of conversations (GET /v1/convai/conversations/{conversation_id}/audio)."""
+    """Recordings of conversations: ``client.conversations.audio``.
+
+    Methods that send a request can raise the errors that `convai_async.errors` lists.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -27,25 +30,22 @@ class AudioResource:
         *,
         range: str | None = None,  # noqa: A002 - the header's name
     ) -> AsyncIterator[AudioStream]:
-        """Open a recording, to read it as it arrives.
+        """Stream a recording (GET /v1/convai/conversations/{conversation_id}/audio).
 
-        A missing recording raises on entering, before there is anything to pass on. Up to the first byte the
-        request is tried again as the retry policy says; what breaks off later raises while iterating.
-        The stream counts as a request in flight until the block ends.
+        The request is retried until the first byte arrives. Errors before that are raised by ``async with``, and later
+        ones by the iteration. The stream counts as a request in flight until the block ends.
 
         Args:
-            conversation_id: Whose recording.
-            range: The value of a Range header, such as ``"bytes=0-1023"``, as a player sends it. The service
-                sends the range (``.status`` is 206) or the whole recording (200). A header that is malformed or asks
-                for several ranges is ignored, as HTTP allows.
+            conversation_id: The conversation (``conv_…``).
+            range: The value of a Range header, such as ``"bytes=0-1023"``, to pass on the request of an audio player.
+                The service sends the range (``.status`` is 206) or the whole recording (200). An invalid header, or
+                one with several ranges, is ignored (RFC 9110, 14.2).
 
         Raises:
-            InvalidArgumentError: The id is empty or invalid.
-            NotFoundError: There is no recording, or not yet.
-            DecodeError: The reply is not a recording, or not the range that was asked for.
-            IncompleteBodyError: The reply does not say where it ends, so a truncated one could not be detected.
-            ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
-            ConvAIError: As for any request.
+            NotFoundError: The recording does not exist, or not yet.
+            DecodeError: The response is not a recording, or not the requested range.
+            IncompleteBodyError: The response does not state its length, so a truncated recording could not be detected.
+            ResponseTooLargeError: The recording is larger than the client's ``max_stream_bytes``.
         """
         async with open_recording(self._engine, conversation_id, range) as audio:
             yield audio
@@ -58,28 +58,27 @@ class AudioResource:
         overwrite: bool = False,
         progress: Callable[[int, int | None], None] | None = None,
     ) -> SavedAudio:
-        """Save a recording to a file that is whole or not there.
+        """Save a recording to a file (GET /v1/convai/conversations/{conversation_id}/audio).
 
-        The bytes go to a temporary file beside the destination, which is synced and renamed after the last
-        one. A download that breaks off is started anew, as the retry policy says. Memory stays the same
-        however long the recording is. The file is readable by its owner only.
+        The recording is written to a temporary file in the same folder, which is synced and renamed when it is
+        complete: the destination is never incomplete. A download that fails starts again, according to the retry
+        policy. Only the owner can read the file. Memory use does not depend on the length of the recording.
 
         Args:
-            conversation_id: Whose recording.
-            destination: The file to make. Its folder must exist.
-            overwrite: Whether a file that is there already is replaced.
-            progress: Called in the event loop with the bytes so far and the bytes in all, or None where that
-                is unknown; begins again at 0 when the download does.
+            conversation_id: The conversation (``conv_…``).
+            destination: The path of the file. Its folder must exist.
+            overwrite: Whether to replace an existing file; False by default.
+            progress: A function that is called in the event loop with the number of bytes so far, and the total number
+                or None if it is unknown. It starts at 0 again if the download does.
 
         Raises:
-            InvalidArgumentError: The id is empty or invalid; the destination is a folder, exists already, or its
-                folder does not.
-            NotFoundError: There is no recording, or not yet.
-            DecodeError: The reply is not a recording.
-            IncompleteBodyError: The recording ended early, or the reply does not say where it ends.
-            RequestTimeoutError: No byte arrived within the client's ``timeout``, or fewer than its ``min_stream_rate``.
-            ResponseTooLargeError: It is larger than the client's ``max_stream_bytes``.
-            ConvAIError: As for any request.
+            InvalidArgumentError: The destination is a folder or already exists, or its folder does not exist.
+            NotFoundError: The recording does not exist, or not yet.
+            DecodeError: The response is not a recording.
+            IncompleteBodyError: The recording ended early, or the response does not state its length.
+            RequestTimeoutError: No byte arrived within the client's ``timeout``, or the rate was below its
+                ``min_stream_rate``.
+            ResponseTooLargeError: The recording is larger than the client's ``max_stream_bytes``.
             OSError: The file cannot be written.
         """
         return await save(self._engine, conversation_id, destination, overwrite=overwrite, progress=progress)

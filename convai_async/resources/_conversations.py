@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Literal, Unpack
 from convai_async import endpoints
 from convai_async.endpoints._filter_help import describe_filters
 from convai_async.endpoints._filters import ConversationFilters
-from convai_async.errors import ConvAIError
 from convai_async.pagination import Paginator
-from convai_async.polling._many import (
-    DEFAULT_CONCURRENCY,
-    DeleteResult,
-    Fetched,
-    FetchResult,
-    NotFetched,
-    map_concurrently,
-)
+from convai_async.polling._many import DEFAULT_CONCURRENCY, DeleteResult, FetchResult, delete_many, get_many
 from convai_async.polling._wait import wait
 from convai_async.polling._watch import Watch
 from convai_async.resources._analysis import AnalysisResource
@@ -45,16 +37,19 @@ if TYPE_CHECKING:
 
 
 class Conversations:
-    """The conversations of a workspace.
+    """The conversations of a workspace: ``client.conversations``.
+
+    Every method that sends a request can raise the errors that `convai_async.errors` lists, such as
+    `InvalidArgumentError` for an empty or invalid id. The methods name only errors with a particular meaning.
 
     Attributes:
-        audio: Their recordings.
-        feedback: Their ratings.
-        files: Files that belong to them.
-        messages: Search in what was said.
-        analysis: Runs their analysis again.
-        tags: Their tags.
-        topics: What they are about; the same as ``client.agents.topics``.
+        audio: Recordings.
+        feedback: Ratings.
+        files: Uploaded files.
+        messages: Search in transcripts.
+        analysis: Analyses, to run them again.
+        tags: Tags.
+        topics: Topics; the same as ``client.agents.topics``.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -71,17 +66,17 @@ class Conversations:
     def list(self, **filters: Unpack[ConversationFilters]) -> Paginator[ConversationSummary]:
         """List conversations, newest first (GET /v1/convai/conversations).
 
-        Nothing is sent until the paginator is awaited (the first page) or iterated (all of them)::
+        Nothing is sent until you await the paginator (for the first page) or iterate over it (for all pages)::
 
             async for summary in client.conversations.list(agent_id="agent_1"):
                 ...
 
         Args:
-            **filters: What to list, and what to include: see `ConversationFilters`. Datetimes must have a time zone.
+            **filters: The keys of `ConversationFilters`. None leaves a filter out.
 
         Raises:
-            TypeError: There is no such filter. (The service would ignore it and return everything.)
-            InvalidArgumentError: A value is empty, out of range or of another type, or a range ends before it begins.
+            TypeError: A filter is unknown. (The service would ignore it, and return everything.)
+            InvalidArgumentError: A value is empty, out of range or of the wrong type, or a range ends before it begins.
         """
         return Paginator(self._engine.send, endpoints.list_conversations(**filters))
 
@@ -94,14 +89,13 @@ class Conversations:
         """Get a conversation with its transcript (GET /v1/convai/conversations/{conversation_id}).
 
         Args:
-            conversation_id: Which one.
-            format: ``"opentelemetry"`` fills in ``otlp_traces``: OTLP traces of the form that post-request webhooks
-                send; ``"json"`` by default.
+            conversation_id: The conversation (``conv_…``).
+            format: ``"opentelemetry"`` to get `Conversation.otlp_traces`, in the format of post-request webhooks;
+                ``"json"`` by default.
 
         Raises:
-            InvalidArgumentError: The id is empty or invalid, or the format is unknown.
-            NotFoundError: It was deleted, or never there; right after a call ends, it may not be there yet.
-            ConvAIError: As for any request.
+            NotFoundError: The conversation does not exist or was deleted. It may not exist yet right after its call
+                ends: see `wait`.
         """
         return await self._engine.send(endpoints.get_conversation(conversation_id, format=format))
 
@@ -109,59 +103,50 @@ class Conversations:
         """Get the conversation of a Slack message or a Zendesk ticket (GET /v1/convai/conversations/resolve).
 
         Args:
-            agent_id: The agent (``agent_…`` or ``seng_…``) that had the conversation.
-            reference: The URL of the Slack message, or of the Zendesk ticket.
+            agent_id: The agent (``agent_…``) or speech engine (``seng_…``) of the conversation.
+            reference: The URL of the Slack message or of the Zendesk ticket.
 
         Raises:
-            InvalidArgumentError: The id or the URL is empty.
             NotFoundError: The agent had no such conversation.
-            ConvAIError: As for any request.
         """
         return await self._engine.send(endpoints.resolve_conversation(agent_id, reference))
 
     async def get_summary(
         self, conversation_id: str, *, max_messages: int | None = None
     ) -> ConversationSummaryWithMessages:
-        """Get a short view of a conversation (GET /v1/convai/conversations/{conversation_id}/summary).
+        """Get a short summary of a conversation (GET /v1/convai/conversations/{conversation_id}/summary).
 
-        It has the title, the summary and the result of the success evaluation. The messages come with it only if
-        there are few: all of them, or none, and then ``messages_omitted`` is True. Tool calls, their results and
-        contextual updates are never part of it: `get` has them.
+        It has the title, the summary, the result of the success evaluation, and either all messages or none. It never
+        has tool calls, tool results or contextual updates: use `get` for those.
 
         Args:
-            conversation_id: Which one.
-            max_messages: The most messages that a conversation may have for them to be included, 0 or more; the
-                service's choice by default. There is no way to get the first few messages of a longer conversation.
+            conversation_id: The conversation (``conv_…``).
+            max_messages: The maximum number of messages, 0 or more; the service decides by default. If the conversation
+                has more, ``messages`` is empty and ``messages_omitted`` is True.
 
         Raises:
-            InvalidArgumentError: The id is empty or invalid, or ``max_messages`` is negative.
-            NotFoundError: There is none.
-            ConvAIError: As for any request.
+            NotFoundError: The conversation does not exist.
         """
         return await self._engine.send(endpoints.get_conversation_summary(conversation_id, max_messages=max_messages))
 
     async def wait(
         self, conversation_id: str, *, until: ConversationStatus = "done", timeout: float | None = 120.0
     ) -> Conversation:
-        """Wait for a conversation to get a status, and return it then.
+        """Wait until a conversation reaches a status, and return it.
 
-        Polls with pauses that grow from 1 to 15 seconds. A 404 is tolerated for half a minute: right after a call
-        the service may not have the conversation yet.
+        Polls GET /v1/convai/conversations/{conversation_id} with pauses that grow from 1 to 15 seconds. A 404 is
+        ignored for 30 seconds, since the conversation may not exist yet right after its call ends.
 
         Args:
-            conversation_id: Which one.
-            until: The status to wait for: ``"initiated"``, ``"in-progress"``, ``"processing"``, ``"done"`` or
-                ``"failed"``.
-            timeout: Seconds to wait in all, 120 by default, plus at most a second for the last request; None disables
-                it, and 0 asks once.
+            conversation_id: The conversation (``conv_…``).
+            until: The status to wait for, such as ``"processing"``; ``"done"`` by default.
+            timeout: The maximum time in seconds, 120 by default. None waits without a limit.
 
         Raises:
-            InvalidArgumentError: The id is empty or invalid, there is no such status, or ``timeout`` is not a number of
-                seconds.
-            ConversationNotReadyError: The time is over, or it has ended with another status; ``.status`` is
-                the last one.
-            NotFoundError: It is still not there after half a minute.
-            ConvAIError: As for any request.
+            InvalidArgumentError: The status is unknown, or the timeout is not a number of seconds.
+            ConversationNotReadyError: The timeout is over, or the conversation ended with another status, which
+                ``.status`` has.
+            NotFoundError: The conversation does not exist after 30 seconds.
         """
         return await wait(self._engine, conversation_id, until=until, timeout=timeout)
 
@@ -174,35 +159,35 @@ class Conversations:
         token: str | None = None,
         interval: float = 30.0,
     ) -> AsyncIterator[Watch]:
-        """Watch for conversations: each comes once, when it has become final (done or failed).
+        """Watch for conversations that end, and yield each one once, when its status is final (done or failed).
 
-        Temporary failures are retried. Save ``.token`` after you have dealt with a conversation, and a
-        later watch goes on from there::
+        Retryable errors are retried. To resume later, save ``.token`` after you have handled a conversation::
 
-            async with client.conversations.watch(token=saved) as new:
-                async for conversation in new:
+            async with client.conversations.watch(token=saved) as watch:
+                async for conversation in watch:
                     await handle(conversation)
-                    save(new.token)
+                    save(watch.token)
 
-        A call that lasts longer than a day is left out.
+        Conversations that last longer than a day are left out.
 
         Args:
             agent_id: Only conversations with this agent.
-            since: Only those that started then or later: an aware datetime, or unix seconds; now by default.
-            token: Where an earlier watch has got to, instead of ``since``.
-            interval: Seconds between two requests for the list, 30 by default.
+            since: Only conversations that started at this time or later: an aware datetime, or unix seconds; now by
+                default.
+            token: The ``.token`` of an earlier watch to resume, instead of ``since``.
+            interval: The seconds between two requests of the list, 30 by default.
 
         Raises:
-            InvalidArgumentError: On entering: an argument is invalid.
+            InvalidArgumentError: An argument is invalid. Raised by ``async with``.
         """
         yield Watch(self._engine, agent_id=agent_id, since=since, token=token, interval=interval)
 
     def get_many(
         self, ids: Iterable[str] | AsyncIterable[str], *, max_concurrency: int = DEFAULT_CONCURRENCY
     ) -> AbstractAsyncContextManager[AsyncIterator[FetchResult]]:
-        """Get many conversations at once; each comes as soon as it is there, in any order.
+        """Get many conversations concurrently, and yield each result as soon as it is available, in any order.
 
-        A failure does not stop the others: its result carries the error::
+        An error does not stop the others: it is part of its result::
 
             async with client.conversations.get_many(ids) as results:
                 async for result in results:
@@ -211,77 +196,58 @@ class Conversations:
                     else:
                         print(result.conversation_id, result.error)
 
-        Leaving the block cancels what is still under way. An error of ``ids`` itself is raised.
+        Leaving the block cancels the requests that are still running.
 
         Args:
-            ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
-            max_concurrency: How many to fetch at the same time, 16 by default; the client's own limit holds
-                as well, and interactive requests go first.
+            ids: An iterable or an async iterable of ids, which is read as needed. Its own errors are raised.
+            max_concurrency: The maximum number of concurrent requests, 16 by default. The client's limit applies as
+                well, and its interactive requests take precedence.
 
         Raises:
-            InvalidArgumentError: On entering: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an
-                iterable of ids.
+            InvalidArgumentError: ``max_concurrency`` is not a positive integer, or ``ids`` is not an iterable of ids.
+                Raised by ``async with``.
         """
-        bulk = Conversations(self._engine.with_options(priority="bulk"))
-
-        async def fetch(conversation_id: str) -> FetchResult:
-            try:
-                return Fetched(conversation_id, await bulk.get(conversation_id))
-            except ConvAIError as error:
-                return NotFetched(conversation_id, error)
-
-        return map_concurrently(ids, fetch, max_concurrency)
+        return get_many(self._engine, ids, max_concurrency)
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation (DELETE /v1/convai/conversations/{conversation_id}).
 
-        When a reply is lost and the repeated request finds nothing, the first one did delete it: that is no
-        error.
+        A 404 after a retry counts as success, since the first attempt deleted the conversation.
 
         Args:
-            conversation_id: Which one.
+            conversation_id: The conversation (``conv_…``).
 
         Raises:
-            InvalidArgumentError: The id is empty or invalid.
-            NotFoundError: There was none at the first attempt.
-            ConvAIError: As for any request.
+            NotFoundError: The conversation does not exist.
         """
         await self._engine.send(endpoints.delete_conversation(conversation_id))
 
     def delete_many(
         self, ids: Iterable[str] | AsyncIterable[str], *, max_concurrency: int = DEFAULT_CONCURRENCY
     ) -> AbstractAsyncContextManager[AsyncIterator[DeleteResult]]:
-        """Delete many conversations at once; each is reported as soon as it is done, in any order.
+        """Delete many conversations concurrently, and yield each result as soon as it is available, in any order.
 
-        A failure does not stop the others: its result carries the error::
+        An error does not stop the others: it is part of its result::
 
             async with client.conversations.delete_many(ids) as results:
                 async for result in results:
-                    if result.error is not None: ...
+                    if result.error is not None:
+                        print(result.conversation_id, result.error)
 
-        Leaving the block cancels what is still under way: read the results to the end.
+        Leaving the block cancels the requests that are still running, so iterate over all results.
 
         Args:
-            ids: Which ones: an iterable, or an async iterable, read as far as there is room for more.
-            max_concurrency: How many to delete at the same time, 16 by default; the client's own limit holds
-                as well, and interactive requests go first.
+            ids: An iterable or an async iterable of ids, which is read as needed. Its own errors are raised.
+            max_concurrency: The maximum number of concurrent requests, 16 by default. The client's limit applies as
+                well, and its interactive requests take precedence.
 
         Raises:
-            InvalidArgumentError: On entering: ``max_concurrency`` is not a whole number from 1, or ``ids`` is not an
-                iterable of ids.
+            InvalidArgumentError: ``max_concurrency`` is not a positive integer, or ``ids`` is not an iterable of ids.
+                Raised by ``async with``.
         """
-        bulk = Conversations(self._engine.with_options(priority="bulk"))
+        return delete_many(self._engine, ids, max_concurrency)
 
-        async def delete(conversation_id: str) -> DeleteResult:
-            try:
-                await bulk.delete(conversation_id)
-            except ConvAIError as error:
-                return DeleteResult(conversation_id, error)
-            return DeleteResult(conversation_id)
-
-        return map_concurrently(ids, delete, max_concurrency)
-
-    async def get_signed_url(  # noqa: PLR0913 - each by its name
+    async def get_signed_url(  # noqa: PLR0913 - keyword-only options
         self,
         agent_id: str,
         *,
@@ -291,23 +257,19 @@ class Conversations:
         environment: str | None = None,
         debug_events_request: bool | None = None,
     ) -> SignedUrl:
-        """Get a URL that opens a conversation with a private agent (GET /v1/convai/conversation/get-signed-url).
+        """Get a URL that starts a conversation with a private agent (GET /v1/convai/conversation/get-signed-url).
 
-        The URL is a secret, opens a conversation within 15 minutes, and is left out of the result's repr.
+        The URL is a secret and expires after 15 minutes. The repr of the result does not show it.
 
         Args:
-            agent_id: The agent (``agent_…``), or the speech engine (``seng_…``).
-            include_conversation_id: Whether the URL carries the conversation's id (then it works once, and
-                ``.conversation_id`` of the result is filled in); False by default.
+            agent_id: The agent (``agent_…``) or speech engine (``seng_…``).
+            include_conversation_id: Whether the URL contains the id of the conversation, which
+                `SignedUrl.conversation_id` then returns. Such a URL works once. False by default.
             branch_id: The branch of the agent.
             version_id: The version of the agent.
-            environment: Whose variables the agent uses, such as ``"staging"``; ``"production"`` by default.
-            debug_events_request: Whether the conversation sends events for debugging; only for users who may edit
-                the agent.
-
-        Raises:
-            InvalidArgumentError: The id or a text is empty, or a flag is not a boolean.
-            ConvAIError: As for any request.
+            environment: The environment whose variables the agent uses, such as ``"staging"``; ``"production"`` by
+                default.
+            debug_events_request: Whether the conversation sends debug events. Only for users who may edit the agent.
         """
         request = endpoints.get_signed_url(
             agent_id,
@@ -319,7 +281,7 @@ class Conversations:
         )
         return await self._engine.send(request)
 
-    async def get_webrtc_token(  # noqa: PLR0913 - each by its name
+    async def get_webrtc_token(  # noqa: PLR0913 - keyword-only options
         self,
         agent_id: str,
         *,
@@ -329,22 +291,18 @@ class Conversations:
         environment: str | None = None,
         debug_events_request: bool | None = None,
     ) -> WebRTCToken:
-        """Get a token that opens a WebRTC session with a private agent (GET /v1/convai/conversation/token).
+        """Get a token that starts a WebRTC session with a private agent (GET /v1/convai/conversation/token).
 
-        The token is a secret, and is left out of the result's repr.
+        The token is a secret. The repr of the result does not show it.
 
         Args:
-            agent_id: The agent (``agent_…``), or the speech engine (``seng_…``).
+            agent_id: The agent (``agent_…``) or speech engine (``seng_…``).
             participant_name: The name of the participant in the session; the user's id by default.
             branch_id: The branch of the agent.
             version_id: The version of the agent.
-            environment: Whose variables the agent uses, such as ``"staging"``; ``"production"`` by default.
-            debug_events_request: Whether the conversation sends events for debugging; only for users who may edit
-                the agent.
-
-        Raises:
-            InvalidArgumentError: The id or a text is empty, or a flag is not a boolean.
-            ConvAIError: As for any request.
+            environment: The environment whose variables the agent uses, such as ``"staging"``; ``"production"`` by
+                default.
+            debug_events_request: Whether the conversation sends debug events. Only for users who may edit the agent.
         """
         request = endpoints.get_webrtc_token(
             agent_id,
@@ -362,12 +320,9 @@ class Conversations:
         """List the SIP messages of a phone call (GET /v1/convai/conversations/{conversation_id}/sip-messages).
 
         Args:
-            conversation_id: Which call's.
-            page_size: Messages in a page, 1 to 100; the service's choice by default.
-            cursor: Where to begin: a page's ``next_cursor``.
-
-        Raises:
-            InvalidArgumentError: The id is empty or invalid, or the page size is out of range.
+            conversation_id: The conversation (``conv_…``).
+            page_size: The maximum number of messages in a page, 1 to 100; the service decides by default.
+            cursor: The first page to load: the ``next_cursor`` of the page before it.
         """
         return Paginator(
             self._engine.send, endpoints.get_sip_messages(conversation_id, page_size=page_size, cursor=cursor)

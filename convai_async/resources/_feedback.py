@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class FeedbackResource:
-    """Ratings of conversations."""
+    """Ratings of conversations: ``client.conversations.feedback``.
+
+    Methods that send a request can raise the errors that `convai_async.errors` lists.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -19,15 +22,11 @@ class FeedbackResource:
     async def create(self, conversation_id: str, *, feedback: Literal["like", "dislike"] | None) -> None:
         """Rate a conversation (POST /v1/convai/conversations/{conversation_id}/feedback).
 
-        Whether rating twice is safe is undocumented, so a request that the service may have acted on is not
-        repeated, unless the client's retry policy has ``retry_non_idempotent``.
+        A request that the service may have processed is not retried, since the effect of a second rating is
+        undocumented, unless the retry policy has ``retry_non_idempotent``.
 
         Args:
-            conversation_id: What to rate.
-            feedback: ``"like"``, ``"dislike"``, or None to take the rating back.
-
-        Raises:
-            InvalidArgumentError: The id is empty or invalid.
-            ConvAIError: As for any request.
+            conversation_id: The conversation (``conv_…``).
+            feedback: ``"like"``, ``"dislike"``, or None to remove the rating.
         """
         await self._engine.send(endpoints.create_feedback(conversation_id, feedback))

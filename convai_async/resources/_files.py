@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from convai_async.models import FileUpload
 
 _BEGINNING = 4096
-"""Bytes of a file that are looked at to tell text from anything else."""
+"""The number of bytes that are read to recognise a text file."""
 
 
 class FilesResource:
-    """Files that users attach to conversations, also while these are going on."""
+    """Files that users attach to conversations: ``client.conversations.files``.
+
+    Methods that send a request can raise the errors that `convai_async.errors` lists.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -41,23 +44,21 @@ class FilesResource:
     ) -> FileUpload:
         """Upload an image, a PDF or a text file (POST /v1/convai/conversations/{conversation_id}/files).
 
-        The file is read into memory before it is sent. Uploading twice makes two files, so a request that
-        the service may have acted on is not repeated, unless the retry policy has ``retry_non_idempotent``.
+        The file is read into memory before it is sent. A request that the service may have processed is not retried,
+        since each upload creates a file, unless the retry policy has ``retry_non_idempotent``.
 
         Args:
-            conversation_id: Whose file it becomes.
-            file: A path, the bytes, a binary file open for reading, or an async iterable of bytes.
-            filename: The name to give it, in any alphabet; a path's own name by default, else required.
-            content_type: Its media type. By default the one that belongs to the ending of its name, or
-                ``"text/plain"`` if that is unknown and the file is UTF-8 text.
+            conversation_id: The conversation (``conv_…``).
+            file: A path, bytes, a binary file object, or an async iterable of bytes.
+            filename: The name of the file. Required unless ``file`` is a path, whose name is the default.
+            content_type: The media type. By default the one of the name's extension, or ``"text/plain"`` if the
+                extension is unknown and the file is UTF-8 text.
 
         Returns:
-            The id by which a message in the conversation refers to the file, and by which it is read and deleted.
+            The id of the file, to refer to it in a message of the conversation, to read it and to delete it.
 
         Raises:
-            InvalidArgumentError: The id is empty or invalid; the path is a folder or not there; the name or the
-                media type is missing.
-            ConvAIError: As for any request.
+            InvalidArgumentError: The path is a folder or does not exist, or the name or the media type is missing.
             OSError: The file cannot be read.
         """
         if isinstance(file, str | os.PathLike):
@@ -77,18 +78,16 @@ class FilesResource:
 
     @asynccontextmanager
     async def get(self, conversation_id: str, file_id: str) -> AsyncIterator[AudioStream]:
-        """Open a file, to read it as it arrives (GET /v1/convai/conversations/{conversation_id}/files/{file_id}).
+        """Stream a file (GET /v1/convai/conversations/{conversation_id}/files/{file_id}).
 
-        It is read like a recording (see `AudioResource.stream`), but can be of any media type.
+        The stream is the same as that of a recording (see `AudioResource.stream`), with any media type.
 
         Args:
-            conversation_id: Whose file it is.
-            file_id: Which one.
+            conversation_id: The conversation (``conv_…``).
+            file_id: The id of the file.
 
         Raises:
-            InvalidArgumentError: An id is empty or invalid.
-            NotFoundError: There is no such file.
-            ConvAIError: As for any request.
+            NotFoundError: The file does not exist.
         """
         async with open_file(self._engine, conversation_id, file_id) as stream:
             yield stream
@@ -96,32 +95,30 @@ class FilesResource:
     async def delete(self, conversation_id: str, file_id: str) -> None:
         """Delete an uploaded file (DELETE /v1/convai/conversations/{conversation_id}/files/{file_id}).
 
-        The service allows this only as long as the file was not used in the conversation.
+        Only a file that was not used in the conversation can be deleted.
 
         Args:
-            conversation_id: Whose file it is.
+            conversation_id: The conversation (``conv_…``).
             file_id: The id that `create` returned.
 
         Raises:
-            InvalidArgumentError: An id is empty or invalid.
-            NotFoundError: There is no such file.
-            APIStatusError: It was used in the conversation.
-            ConvAIError: As for any request.
+            NotFoundError: The file does not exist.
+            APIStatusError: The file was used in the conversation.
         """
         await self._engine.send(endpoints.delete_file(conversation_id, file_id))
 
 
 def _guess_content_type(filename: str, content: bytes) -> str | None:
-    # Python's own table, not the system's: the same name gives the same type everywhere.
+    # Python's table instead of the system's, so that the result is the same everywhere.
     guessed, compression = mimetypes.MimeTypes().guess_type(filename, strict=False)
     if guessed is not None and compression is None:
         return guessed
-    return "text/plain" if _begins_as_text(content[:_BEGINNING]) else None
+    return "text/plain" if _is_text(content[:_BEGINNING]) else None
 
 
-def _begins_as_text(beginning: bytes) -> bool:
+def _is_text(beginning: bytes) -> bool:
     try:
-        # Not final: a character may be cut at the end.
+        # An incremental decoder accepts a character that is cut off at the end.
         return "\0" not in codecs.getincrementaldecoder("utf-8")().decode(beginning)
     except UnicodeDecodeError:
         return False

@@ -15,22 +15,25 @@ if TYPE_CHECKING:
 
 
 class MessagesResource:
-    """Search in what was said."""
+    """Search in transcripts: ``client.conversations.messages``.
+
+    Methods that send a request can raise the errors that `convai_async.errors` lists.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     @describe_filters(MessageFilters)
     def text_search(self, text_query: str, **filters: Unpack[MessageFilters]) -> Paginator[MessageHit]:
-        """Find messages by their words, exactly or nearly (GET /v1/convai/conversations/messages/text-search).
+        """Search messages by their words, exact or similar (GET /v1/convai/conversations/messages/text-search).
 
         Args:
-            text_query: The words to find: free text.
-            **filters: The conversations to search in: see `MessageFilters`.
+            text_query: The words to find.
+            **filters: The keys of `MessageFilters`, for the conversations to search. None leaves a filter out.
 
         Raises:
-            TypeError: There is no such filter. (The service would ignore it.)
-            InvalidArgumentError: The words are missing, or a value is out of range.
+            TypeError: A filter is unknown. (The service would ignore it.)
+            InvalidArgumentError: The words are empty, or a filter's value is invalid.
         """
         return Paginator(self._engine.send, endpoints.text_search_messages(text_query, **filters))
 
@@ -43,18 +46,14 @@ class MessagesResource:
         page_size: int | None = None,
         cursor: str | None = None,
     ) -> Paginator[MessageHit]:
-        """Find messages by their meaning (GET /v1/convai/conversations/messages/smart-search).
+        """Search messages by their meaning (GET /v1/convai/conversations/messages/smart-search).
 
         Args:
-            text_query: A description of the messages to find: free text. Messages that mean something similar are
-                found, whatever words they use.
-            agent_id: Only conversations that this agent (``agent_…``) or speech engine (``seng_…``) had.
+            text_query: A description of the messages to find. Finds messages with a similar meaning, in any words.
+            agent_id: Only conversations with this agent (``agent_…``) or speech engine (``seng_…``).
             branch_id: Only conversations with this branch of an agent.
-            page_size: The most results in a page, 1 to 50; the service's choice by default.
-            cursor: The page to begin with: the ``next_cursor`` of the page before it.
-
-        Raises:
-            InvalidArgumentError: The text is missing, an id or the cursor is empty, or the page size is out of range.
+            page_size: The maximum number of results in a page, 1 to 50; the service decides by default.
+            cursor: The first page to load: the ``next_cursor`` of the page before it.
         """
         request = endpoints.search_messages(
             text_query, agent_id=agent_id, branch_id=branch_id, page_size=page_size, cursor=cursor

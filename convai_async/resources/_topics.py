@@ -1,4 +1,4 @@
-"""``client.agents.topics``, which is ``client.conversations.topics`` too."""
+"""``client.agents.topics`` and ``client.conversations.topics``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 class TopicsResource:
-    """What an agent's conversations are about."""
+    """Topics of an agent's conversations: ``client.agents.topics`` and ``client.conversations.topics``.
+
+    Methods that send a request can raise the errors that `convai_async.errors` lists.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def get(  # noqa: PLR0913 - each by its name
+    def get(  # noqa: PLR0913 - keyword-only options
         self,
         agent_id: str,
         *,
@@ -34,26 +37,25 @@ class TopicsResource:
     ) -> Paginator[AgentTopic]:
         """List the topics of an agent's conversations (GET /v1/convai/agents/{agent_id}/topics).
 
-        The service discovers topics once a day, for whole UTC days. Without ``from_unix_secs`` and ``to_unix_secs``
-        these are the results of the latest run; with both, the sums of all completed runs in between.
+        The service determines topics once a day, for whole UTC days. Without ``from_unix_secs`` and ``to_unix_secs``
+        the result is that of the latest run; with both, the sum of all completed runs in between.
 
         Args:
             agent_id: The agent (``agent_…``).
-            page_size: The most top-level topic groups in a page, 1 to 100; the service's choice by default.
-            sort_by: What to rank topics by: ``"conversations"`` (their number), ``"sentiment"`` (``"asc"`` for the
-                most negative first), ``"frustration"`` (``"desc"`` for the most frustrated first) or
-                ``"success_rate"``. Topics without a score come last.
-            sort_direction: ``"asc"``, from low to high, or ``"desc"``, from high to low.
-            from_unix_secs: The start of the window: an aware datetime, or unix seconds. The service rounds it down
+            page_size: The maximum number of top-level topics in a page, 1 to 100; the service decides by default.
+            sort_by: The order: ``"conversations"`` (their number), ``"sentiment"`` (most negative first with
+                ``"asc"``), ``"frustration"`` (most frustrated first with ``"desc"``) or ``"success_rate"``. Topics
+                without a score come last.
+            sort_direction: ``"asc"`` (ascending) or ``"desc"`` (descending).
+            from_unix_secs: The start of the time range: an aware datetime, or unix seconds. The service rounds it down
                 to the start of its UTC day.
-            to_unix_secs: The end of the window: an aware datetime, or unix seconds.
-            include_evaluation_criteria: False leaves out the results for each criterion, which are most of the reply;
-                ``success_rate`` is there in any case.
-            cursor: The page to begin with: the ``next_cursor`` of the page before it.
+            to_unix_secs: The end of the time range: an aware datetime, or unix seconds.
+            include_evaluation_criteria: False leaves out the results of each criterion, which are most of the response.
+                ``success_rate`` is always included.
+            cursor: The first page to load: the ``next_cursor`` of the page before it.
 
         Raises:
-            InvalidArgumentError: The id or the cursor is empty, a value is out of range, or the window ends before it
-                begins.
+            InvalidArgumentError: A value is empty or out of range, or the time range ends before it begins.
         """
         request = endpoints.get_agent_topics(
             agent_id,

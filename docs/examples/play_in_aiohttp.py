@@ -1,4 +1,4 @@
-"""An aiohttp.web backend for ``<audio src="/calls/conv_1/audio">``: the player can seek."""
+"""An aiohttp.web backend for ``<audio src="/calls/conv_1/audio">`` that supports seeking."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
 
 async def audio(request: web.Request) -> web.FileResponse:
     try:
-        path = await request.app[RECORDINGS].path(request.match_info["conversation_id"])
+        path = await request.app[RECORDINGS].get_path(
+            request.match_info["conversation_id"]
+        )
     except NotFoundError:
         raise web.HTTPNotFound from None
-    return web.FileResponse(path)  # it answers Range and HEAD
+    return web.FileResponse(path)  # it supports Range and HEAD requests
 
 
 def make_app() -> web.Application:

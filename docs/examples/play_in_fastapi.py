@@ -1,4 +1,4 @@
-"""A FastAPI backend for ``<audio src="/calls/conv_1/audio">``: the player can seek."""
+"""A FastAPI backend for ``<audio src="/calls/conv_1/audio">`` that supports seeking."""
 
 from __future__ import annotations
 
@@ -32,5 +32,6 @@ async def not_found(_request: Request, _error: Exception) -> JSONResponse:
 
 @app.api_route("/calls/{conversation_id}/audio", methods=["GET", "HEAD"])
 async def audio(conversation_id: str, request: Request) -> FileResponse:
-    path = await request.app.state.recordings.path(conversation_id)
-    return FileResponse(path, media_type="audio/mpeg")  # it answers Range and HEAD
+    path = await request.app.state.recordings.get_path(conversation_id)
+    # It supports Range and HEAD requests.
+    return FileResponse(path, media_type="audio/mpeg")

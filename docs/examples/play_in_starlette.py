@@ -1,4 +1,4 @@
-"""A Starlette backend for ``<audio src="/calls/conv_1/audio">``: the player can seek."""
+"""A Starlette backend for ``<audio src="/calls/conv_1/audio">`` that supports seeking."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 
 async def audio(request: Request) -> FileResponse:
     try:
-        path = await request.app.state.recordings.path(
+        path = await request.app.state.recordings.get_path(
             request.path_params["conversation_id"]
         )
     except NotFoundError:
         raise HTTPException(404, "no recording") from None
-    return FileResponse(path, media_type="audio/mpeg")  # it answers Range and HEAD
+    # It supports Range and HEAD requests.
+    return FileResponse(path, media_type="audio/mpeg")
 
 
 app = Starlette(

@@ -1,4 +1,4 @@
-"""Keep recordings on disk, so that a player can seek in them whether or not the service answers Range requests."""
+"""Cache recordings on disk, so that a player can seek even if the service does not support Range requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class RecordingCache:
-    """A folder of recordings, those that were not asked for the longest removed first.
+    """A folder of recordings that removes the least recently used files first.
 
     Args:
-        client: What to download with.
-        folder: Where the files are; nothing else may be in it. Use one folder for each process.
-        max_bytes: The size of all files together, about; the recording that is asked for is always kept.
+        client: The client to download with.
+        folder: The folder for the files; it must contain nothing else. Use one folder per process.
+        max_bytes: The approximate maximum size of all files, 1 GiB by default; the latest recording is always kept.
     """
 
     def __init__(
@@ -29,23 +29,23 @@ class RecordingCache:
         self._max_bytes = max_bytes
         self._locks: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
-    async def path(self, conversation_id: str) -> Path:
-        """Return the file of a recording, downloaded first if it is not there.
+    async def get_path(self, conversation_id: str) -> Path:
+        """Return the path of a recording, after downloading it if necessary.
 
         Raises:
-            NotFoundError: There is no recording.
-            ConvAIError: It cannot be downloaded.
+            NotFoundError: The recording does not exist.
+            ConvAIError: The download failed.
         """
         path = self._path(conversation_id)
         lock = self._locks.setdefault(path, asyncio.Lock())
-        async with lock:  # players ask several times at once: download once
+        async with lock:  # players send several requests at once: download only once
             if not await asyncio.to_thread(_touch, path):
                 await self._client.conversations.audio.download(conversation_id, path)
                 await asyncio.to_thread(self._remove_oldest, path)
         return path
 
     async def remove(self, conversation_id: str) -> None:
-        """Remove a recording, for example because its conversation was deleted."""
+        """Remove a recording, for example after its conversation was deleted."""
         await asyncio.to_thread(self._path(conversation_id).unlink, missing_ok=True)
 
     def _path(self, conversation_id: str) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from documentation import EXAMPLES
 
-import convai_async.client
+import convai_async._configuration
 from convai_async import ConvAIClient
 from convai_async.archive import Archive
 from convai_async.harvest import harvest
@@ -50,14 +50,14 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def at_home(fake: FakeConvAI, key: None, monkeypatch: pytest.MonkeyPatch) -> FakeConvAI:
     """The fake service where the examples expect the real one."""
-    monkeypatch.setitem(convai_async.client._HOSTS, "global", fake.url)
+    monkeypatch.setitem(convai_async._configuration._HOSTS, "global", fake.url)
     return fake
 
 
 @pytest.fixture
 def served(service: FakeConvAI, key: None, monkeypatch: pytest.MonkeyPatch) -> FakeConvAI:
     """The service with the documented ids where the examples expect the real one; its archive is in the folder."""
-    monkeypatch.setitem(convai_async.client._HOSTS, "global", service.url)
+    monkeypatch.setitem(convai_async._configuration._HOSTS, "global", service.url)
     monkeypatch.setattr(ConvAIClient, "base_url", "https://api.elevenlabs.io")
     return service
 

@@ -68,7 +68,7 @@ KEPT: dict[bytes, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("line", KEPT)
-def test_item_with_a_bad_field_is_kept_without_that_field(line: bytes) -> None:
+def test_item_with_invalid_field_is_kept_without_it(line: bytes) -> None:
     page = decode(page_of(GOOD, line, GOOD))
     before, item, after = page.items
     assert before == after == ConversationSummary(conversation_id="conv_0", agent_name="ä")
@@ -95,7 +95,7 @@ WITHOUT_ID = [
 
 
 @pytest.mark.parametrize("line", WITHOUT_ID)
-def test_item_without_an_id_is_undecodable_and_harms_no_other(line: bytes) -> None:
+def test_item_without_id_is_undecodable_and_others_are_kept(line: bytes) -> None:
     page = decode(page_of(GOOD, line, GOOD))
     assert [each.raw_json for each in page] == [GOOD, GOOD]
     (item,) = page.undecodable
@@ -106,7 +106,7 @@ def test_item_without_an_id_is_undecodable_and_harms_no_other(line: bytes) -> No
 
 
 @given(st.lists(st.sampled_from([GOOD, *KEPT, *WITHOUT_ID])), st.sampled_from([b"", b"\xef\xbb\xbf", b" \n"]))
-def test_every_line_is_an_item_or_undecodable_in_order_and_byte_for_byte(lines: list[bytes], start: bytes) -> None:
+def test_every_item_is_decoded_or_undecodable_in_order_with_its_exact_json(lines: list[bytes], start: bytes) -> None:
     page = decode(start + page_of(*lines) + b" \n")
     assert [item.raw_json for item in page] == [line for line in lines if line not in WITHOUT_ID]
     assert [item.raw for item in page.undecodable] == [line for line in lines if line in WITHOUT_ID]
@@ -114,7 +114,7 @@ def test_every_line_is_an_item_or_undecodable_in_order_and_byte_for_byte(lines: 
 
 
 @pytest.mark.parametrize("field", LISTS)
-def test_every_list_survives_bad_items(field: str) -> None:
+def test_every_list_endpoint_keeps_valid_items_beside_invalid_ones(field: str) -> None:
     lines = [b'{"%s": "x", "z": %d}' % (IDS[field].encode(), number) for number in range(3)]
     whole = LISTS[field].decode(page_of(*lines, field=field))
     spoiled = LISTS[field].decode(page_of(lines[0], b"null", lines[1], b"NaN", lines[2], field=field))
@@ -150,9 +150,7 @@ def test_every_list_survives_bad_items(field: str) -> None:
         (b'{"conversations": [], "has_more": "perhaps"}', "$.has_more", False),
     ],
 )
-def test_what_is_not_a_page_is_an_error_and_retryable_when_it_is_something_else_as_a_whole(
-    body: bytes, path: str, retryable: bool
-) -> None:
+def test_body_that_is_not_a_page_raises_decode_error(body: bytes, path: str, retryable: bool) -> None:
     with pytest.raises(DecodeError) as caught:
         decode(body)
     assert (caught.value.path, caught.value.retryable, caught.value.body) == (path, retryable, body)
@@ -171,19 +169,19 @@ def test_what_is_not_a_page_is_an_error_and_retryable_when_it_is_something_else_
         (b'"has_more": 1, "new": [1]', (None, True)),
     ],
 )
-def test_page_that_does_not_say_whether_more_follows_goes_by_its_cursor(rest: bytes, expected: object) -> None:
+def test_missing_has_more_follows_from_cursor(rest: bytes, expected: object) -> None:
     page = decode(page_of(GOOD, rest=rest))
     assert (page.next_cursor, page.has_more) == expected
 
 
-def test_page_in_which_everything_fits_is_decoded_in_one_go() -> None:
+def test_valid_page_is_decoded_in_one_step() -> None:
     # Item by item takes four times as long; the raw JSON of the others is cut out of the page when it is asked for.
     page = decode(page_of(GOOD, b'{"conversation_id": "c", "call_duration_secs": 12.0, "cost": "5"}'))
     assert [type(vars(item)["_source"]) for item in page] == [tuple, tuple]
     assert (page[1].call_duration_secs, page[1].cost) == (12, 5)
 
 
-def test_page_carries_what_the_service_says_beyond_its_items() -> None:
+def test_page_keeps_other_fields_in_extra() -> None:
     found = LISTS["results"].decode(
         b'{"results": [{"conversation_id": "c"}], "meta": {"total": 41, "page": 1}, "x": NaN}'
     )
@@ -199,7 +197,7 @@ def test_page_carries_what_the_service_says_beyond_its_items() -> None:
     assert LISTS["results"].decode(b'{"results": [], "meta": 5}').total is None
 
 
-def test_page_as_json_has_the_whole_items_the_cursor_and_the_rest() -> None:
+def test_page_to_json_has_items_cursor_and_extra() -> None:
     page = decode(page_of(GOOD, b"null", rest=b'"next_cursor": "c", "new": [1]'))
     document = page.to_builtins()
     assert document == json.loads(page.to_json())
@@ -223,7 +221,7 @@ def slow() -> ConversationSummary:
 
 
 @pytest.mark.parametrize("make", [fast, slow, lambda: ConversationSummary.from_json(GOOD)])
-def test_an_item_s_own_json_survives_copying_and_pickling_and_counts_for_nothing_else(
+def test_raw_json_survives_copying_and_pickling_and_is_not_compared(
     make: Callable[[], ConversationSummary],
 ) -> None:
     item = make()
@@ -239,7 +237,7 @@ def test_an_item_s_own_json_survives_copying_and_pickling_and_counts_for_nothing
     assert msgspec.structs.replace(item, rating=5).raw_json == b""
 
 
-def test_an_item_as_json_has_its_fields_as_they_are_and_whatever_else_the_service_sent() -> None:
+def test_item_to_json_has_changed_fields_and_unknown_fields() -> None:
     raw = (
         '{"conversation_id": "c", "rating": 1, "new": {"deep": [1]}, "status": "done",'
         ' "sentiment_analysis": {"overall_label": "positive", "of_tomorrow": 2}}'
@@ -262,7 +260,7 @@ def test_an_item_as_json_has_its_fields_as_they_are_and_whatever_else_the_servic
     assert json.loads(by_hand.to_json()) == by_hand.to_builtins() == json.loads(msgspec.json.encode(by_hand))
 
 
-async def test_list_goes_on_past_undecodable_items_and_logs_one_warning_a_page(
+async def test_iteration_skips_undecodable_items_and_logs_one_warning_per_page(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     bodies = iter(

@@ -103,7 +103,10 @@ SAME: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "list": (lambda c: c.conversations.list(page_size=100), lambda c: c.conversations.list(page_size=100)),
     "list, filtered": (lambda c: c.conversations.list(**LIST_FILTERS), lambda c: c.conversations.list(**LIST_FILTERS)),
     "get": (lambda c: c.conversations.get(CONV), lambda c: c.conversations.get(CONV)),
-    "get, by an odd id": (lambda c: c.conversations.get("a b+ü:@"), lambda c: c.conversations.get("a b+ü:@")),
+    "get, by an id with special characters": (
+        lambda c: c.conversations.get("a b+ü:@"),
+        lambda c: c.conversations.get("a b+ü:@"),
+    ),
     "get traces": (
         lambda c: c.conversations.get(CONV, format="opentelemetry"),
         lambda c: c.conversations.get(CONV, format="opentelemetry"),
@@ -286,11 +289,11 @@ async def theirs(recorder: Recorder) -> AsyncIterator[Any]:
         yield AsyncElevenLabs(base_url=recorder.url, api_key="xi-key", httpx_client=http).conversational_ai
 
 
-def test_every_operation_of_the_sdk_is_compared() -> None:
+def test_every_sdk_operation_is_compared() -> None:
     assert len({name.partition(",")[0] for name in SAME} - {"get traces"}) == 26
 
 
-async def test_every_operation_sends_what_the_sdk_sends(recorder: Recorder, ours: ConvAIClient, theirs: Any) -> None:
+async def test_operation_sends_the_same_request_as_the_sdk(recorder: Recorder, ours: ConvAIClient, theirs: Any) -> None:
     for name, (our, their) in SAME.items():
         assert await sent(recorder, our(ours)) == await sent(recorder, their(theirs)), name
 
@@ -347,7 +350,7 @@ async def aiohttp_url() -> AsyncIterator[str]:
         yield str(server.make_url("")).rstrip("/")
 
 
-async def test_a_file_name_arrives_as_it_is_and_as_the_sdk_sends_it(starlette_url: str, aiohttp_url: str) -> None:
+async def test_file_name_arrives_unchanged_and_as_from_the_sdk(starlette_url: str, aiohttp_url: str) -> None:
     names = {**{name: name for name in FILE_NAMES}, **ESCAPED}
     async with httpx.AsyncClient() as http:
         for url in (starlette_url, aiohttp_url):
@@ -376,7 +379,7 @@ async def test_a_file_name_arrives_as_it_is_and_as_the_sdk_sends_it(starlette_ur
         ("a.unheard-of", "naïve".encode("latin-1"), None),
     ],
 )
-async def test_the_media_type_follows_from_the_name_or_from_text(
+async def test_media_type_is_guessed_from_name_or_text(
     recorder: Recorder, ours: ConvAIClient, name: str, content: bytes, content_type: str | None
 ) -> None:
     upload = ours.conversations.files.create(CONV, content, filename=name)

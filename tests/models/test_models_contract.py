@@ -149,20 +149,20 @@ REQUIRED: dict[str, dict[str, Any]] = {
 each_struct = pytest.mark.parametrize("name", STRUCTS)
 
 
-def test_every_schema_of_the_contract_has_a_model() -> None:
+def test_every_schema_has_a_model() -> None:
     assert len(SCHEMAS) == 110
     assert STRUCTS.keys() | UNIONS.keys() | ENUMS.keys() | JSON_VALUES == SCHEMAS.keys()
 
 
 @each_struct
-def test_every_field_of_the_schema_is_a_field_of_the_model_whose_docstring_names_the_schema(name: str) -> None:
+def test_model_has_every_field_of_its_schema_and_names_it(name: str) -> None:
     model = STRUCTS[name]
     assert set(SCHEMAS[name].get("properties", ())) <= set(model.__struct_fields__)
     assert f"Schema: {name}." in (model.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", ENUMS)
-def test_every_value_of_an_enum_is_listed_for_completion(name: str) -> None:
+def test_enum_literal_lists_every_value(name: str) -> None:
     literals = [value for part in get_args(ENUMS[name]) for value in get_args(part)]
     assert set(literals) >= set(SCHEMAS[name]["enum"])
     assert len(set(literals)) == len(literals)
@@ -170,7 +170,7 @@ def test_every_value_of_an_enum_is_listed_for_completion(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", UNIONS)
-def test_every_variant_of_a_union_decodes_as_its_own_class(name: str) -> None:
+def test_every_variant_decodes_as_its_class(name: str) -> None:
     decode = get_decoder(UNIONS[name])
     for branch in branches(SCHEMAS[name]):
         variant, schema = resolve(branch)
@@ -180,7 +180,7 @@ def test_every_variant_of_a_union_decodes_as_its_own_class(name: str) -> None:
 
 
 @each_struct
-def test_the_smallest_document_decodes_and_its_collections_are_empty(name: str) -> None:
+def test_smallest_document_has_empty_collections(name: str) -> None:
     made = STRUCTS[name].from_json(msgspec.json.encode(REQUIRED.get(name, {})))
     for field, schema in SCHEMAS[name].get("properties", {}).items():
         value = getattr(made, field)
@@ -193,9 +193,7 @@ def test_the_smallest_document_decodes_and_its_collections_are_empty(name: str) 
 
 @each_struct
 @pytest.mark.parametrize("seed", range(5))
-def test_documents_of_the_contract_decode_keep_their_values_and_survive_encoding_pickling_and_copying(
-    name: str, seed: int
-) -> None:
+def test_document_keeps_values_through_decoding_encoding_pickling_and_copying(name: str, seed: int) -> None:
     document = Maker(seed, optional=(1.0, 0.5)[seed % 2]).make(SCHEMAS[name]) | REQUIRED.get(name, {})
     made = STRUCTS[name].from_json(msgspec.json.encode(document))
     assert STRUCTS[name].from_json(msgspec.json.encode(made)) == made
@@ -207,14 +205,14 @@ def test_documents_of_the_contract_decode_keep_their_values_and_survive_encoding
 
 
 @each_struct
-def test_null_reads_as_the_default_everywhere(name: str) -> None:
+def test_null_field_gets_default(name: str) -> None:
     nulls = dict.fromkeys(SCHEMAS[name].get("properties", {})) | REQUIRED.get(name, {})
     smallest = STRUCTS[name].from_json(msgspec.json.encode(REQUIRED.get(name, {})))
     assert STRUCTS[name].from_json(msgspec.json.encode(nulls)) == smallest
 
 
 @each_struct
-def test_documents_of_the_contract_decode_at_the_first_try_also_with_every_null_that_it_allows(name: str) -> None:
+def test_document_with_allowed_nulls_needs_no_normalization(name: str) -> None:
     # The second try, for quirks, costs four times as much.
     def allowed_nulls(schema: Schema, made: dict[str, Any]) -> None:
         for field, kind in schema.get("properties", {}).items():
@@ -228,7 +226,7 @@ def test_documents_of_the_contract_decode_at_the_first_try_also_with_every_null_
 
 
 @each_struct
-def test_null_reads_as_the_default_deep_inside_too(name: str) -> None:
+def test_nested_null_field_gets_default(name: str) -> None:
     def some_nulls(schema: Schema, made: dict[str, Any]) -> None:
         for field in schema.get("properties", ()):
             if field not in {"conversation_id", "type", "result_type", "trigger_type"} and maker.random.random() < 0.5:
@@ -239,7 +237,7 @@ def test_null_reads_as_the_default_deep_inside_too(name: str) -> None:
 
 
 @each_struct
-def test_unknown_fields_and_enum_values_do_no_harm(name: str) -> None:
+def test_unknown_fields_and_enum_values_are_accepted(name: str) -> None:
     def add(schema: Schema, made: dict[str, Any]) -> None:
         if "additionalProperties" not in schema:
             made["a_field_of_tomorrow"] = {"deep": [None, 1]}
@@ -256,7 +254,7 @@ def test_unknown_fields_and_enum_values_do_no_harm(name: str) -> None:
 
 
 @each_struct
-def test_numbers_may_come_in_the_other_form(name: str) -> None:
+def test_integer_as_float_and_float_as_integer_are_accepted(name: str) -> None:
     def swap(schema: Schema, made: dict[str, Any]) -> None:
         for field, value in made.items():
             if type(value) is int:
@@ -273,7 +271,7 @@ def test_numbers_may_come_in_the_other_form(name: str) -> None:
 
 @pytest.mark.parametrize("name", UNIONS)
 @pytest.mark.parametrize("value", [{"type": "of_tomorrow", "x": 1}, {"type": 5}, {"type": ["a"]}, 7, "text", [], None])
-def test_what_no_variant_fits_is_kept_as_it_came(name: str, value: Any) -> None:
+def test_unknown_variant_keeps_tag_and_raw_json(name: str, value: Any) -> None:
     union = UNIONS[name]
     tag = open_unions[union].tag
     if isinstance(value, dict):
@@ -287,7 +285,7 @@ def test_what_no_variant_fits_is_kept_as_it_came(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("name", UNIONS)
 @pytest.mark.parametrize("tag", [{}, {"null": None}])
-def test_a_missing_or_null_tag_is_no_error(name: str, tag: dict[str, None]) -> None:
+def test_missing_or_null_tag_decodes(name: str, tag: dict[str, None]) -> None:
     union = UNIONS[name]
     value = {open_unions[union].tag: None} if tag else {}
     result = get_decoder(union)(msgspec.json.encode(value))
@@ -299,7 +297,7 @@ def conversation(**turn: Any) -> bytes:
     return msgspec.json.encode({"conversation_id": "conv_1", "transcript": [{}, turn]})
 
 
-def test_results_inside_workflows_inside_workflows_have_their_own_classes() -> None:
+def test_nested_workflow_results_have_their_classes() -> None:
     system = {"type": "system", "result": {"result_type": "end_call_success", "reason": "bye"}}
     inner = {"type": "workflow", "result": {"steps": [{"type": "nested_tools", "results": [system, {"type": "new"}]}]}}
     outer = {"type": "workflow", "result": {"steps": [{"type": "edge"}, {"type": "nested_tools", "results": [inner]}]}}
@@ -324,7 +322,7 @@ def test_results_inside_workflows_inside_workflows_have_their_own_classes() -> N
     assert second == models.UnknownToolResult(tag="new", raw={"type": "new"})
 
 
-def test_metrics_of_the_older_shape_read_like_those_of_today() -> None:
+def test_older_metrics_format_is_converted() -> None:
     older = Conversation.from_json(conversation(conversation_turn_metrics={"ttfb": {"elapsed_time": 0.3}}))
     today = Conversation.from_json(conversation(conversation_turn_metrics={"metrics": {"ttfb": {"elapsed_time": 0.3}}}))
     metrics = today.transcript[1].conversation_turn_metrics
@@ -362,14 +360,14 @@ def test_metrics_of_the_older_shape_read_like_those_of_today() -> None:
         ),
     ],
 )
-def test_a_document_that_does_not_fit_says_where_and_keeps_its_bytes(document: bytes, path: str | None) -> None:
+def test_decode_error_has_path_and_body(document: bytes, path: str | None) -> None:
     with pytest.raises(DecodeError) as caught:
         get_decoder(Conversation)(document)
     assert caught.value.body == document
     assert path is None or caught.value.path == path
 
 
-def test_a_repr_shows_no_secret() -> None:
+def test_repr_hides_secrets() -> None:
     secret = "s3cret-value"
     shown = [
         models.SignedUrl(signed_url=f"wss://x?token={secret}"),
@@ -384,7 +382,7 @@ def test_a_repr_shows_no_secret() -> None:
         assert secret.encode() in msgspec.json.encode(model)
 
 
-def test_a_signed_url_tells_its_conversation() -> None:
+def test_signed_url_has_conversation_id() -> None:
     assert models.SignedUrl(signed_url="wss://h/x?agent_id=a&conversation_id=conv_1&s=1").conversation_id == "conv_1"
     assert models.SignedUrl(signed_url="wss://h/x?agent_id=a").conversation_id is None
 
@@ -411,13 +409,13 @@ PAGES = {
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_whose_items_are_missing_is_no_empty_page_which_would_end_a_list_early(page: type[Model]) -> None:
+def test_page_without_items_raises_decode_error(page: type[Model]) -> None:
     with pytest.raises(DecodeError, match=PAGES[page]):
         page.from_json("{}")
     assert getattr(page.from_json(json.dumps({PAGES[page]: None})), PAGES[page]) == ()
 
 
-def test_equal_documents_make_equal_models_that_do_not_share_their_collections() -> None:
+def test_equal_documents_are_equal_and_share_no_collections() -> None:
     first, second = models.TranscriptTurn(), models.TranscriptTurn()
     assert first == second
     first.conversation_turn_metrics = models.TurnMetrics(metrics={})
@@ -427,6 +425,6 @@ def test_equal_documents_make_equal_models_that_do_not_share_their_collections()
     assert usages[1].model_usage == {}
 
 
-def test_literals_are_what_completion_offers() -> None:
+def test_enum_lists_literals_for_completion() -> None:
     assert Literal["done"] not in get_args(models.ConversationStatus)
     assert "done" in get_args(get_args(models.ConversationStatus)[0])

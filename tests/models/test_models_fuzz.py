@@ -30,22 +30,20 @@ def refusal(model: type[Model], body: bytes) -> DecodeError | None:
 
 
 @given(st.binary())
-def test_no_bytes_raise_anything_but_a_decode_error(body: bytes) -> None:
+def test_any_bytes_decode_or_raise_decode_error(body: bytes) -> None:
     for model in (Conversation, ConversationsPage):
         error = refusal(model, body)
         assert error is None or error.body == body
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), json_values))
-def test_no_json_raises_anything_but_a_decode_error(document: dict[str, Any]) -> None:
+def test_any_json_decodes_or_raises_decode_error(document: dict[str, Any]) -> None:
     error = refusal(Conversation, msgspec.json.encode(document))
     assert error is None or error.path.startswith("$")
 
 
 @given(st.integers(0, 10**9), st.data())
-def test_a_conversation_with_anything_in_place_of_one_value_decodes_or_raises_a_decode_error(
-    seed: int, data: st.DataObject
-) -> None:
+def test_conversation_with_any_replaced_value_decodes_or_raises_decode_error(seed: int, data: st.DataObject) -> None:
     def spoil(_: Schema, made: dict[str, Any]) -> None:
         if made and maker.random.random() < 0.05:
             made[maker.random.choice(list(made))] = data.draw(json_values)
@@ -60,7 +58,7 @@ def test_a_conversation_with_anything_in_place_of_one_value_decodes_or_raises_a_
 
 
 @given(st.integers(0, 10**9))
-def test_every_document_of_the_contract_decodes(seed: int) -> None:
+def test_any_valid_document_decodes(seed: int) -> None:
     document = Maker(seed, optional=0.8).make(SCHEMAS["GetConversationResponseModel"])
     made = Conversation.from_json(msgspec.json.encode(document))
     assert made.conversation_id == document["conversation_id"]

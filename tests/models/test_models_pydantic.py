@@ -80,7 +80,7 @@ def web(app: fastapi.FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app")
 
 
-async def test_fastapi_returns_models_as_they_are_in_lists_and_inside_pydantic_models(web: httpx.AsyncClient) -> None:
+async def test_fastapi_returns_models_in_lists_and_pydantic_models(web: httpx.AsyncClient) -> None:
     first = CONVERSATIONS[0].to_builtins()
     assert (await web.get("/bare")).json() == first
     assert (await web.get("/without-annotation")).json() == {"all": [first]}
@@ -93,7 +93,7 @@ async def test_fastapi_returns_models_as_they_are_in_lists_and_inside_pydantic_m
     assert review["turns"] == review["conversation"]["transcript"]
 
 
-async def test_fastapi_takes_models_as_request_bodies_and_answers_422_to_what_does_not_fit(
+async def test_fastapi_accepts_models_as_bodies_and_rejects_invalid_ones_with_422(
     web: httpx.AsyncClient,
 ) -> None:
     body = CONVERSATIONS[0].to_builtins()
@@ -106,7 +106,7 @@ async def test_fastapi_takes_models_as_request_bodies_and_answers_422_to_what_do
     assert (await web.post("/review", json={"note": "x", "conversation": None})).status_code == 422
 
 
-async def test_openapi_page_describes_the_models_and_what_is_returned(web: httpx.AsyncClient) -> None:
+async def test_openapi_describes_models_and_responses(web: httpx.AsyncClient) -> None:
     page = (await web.get("/openapi.json")).json()
     schemas = page["components"]["schemas"]
     for schema in schemas.values():
@@ -115,7 +115,7 @@ async def test_openapi_page_describes_the_models_and_what_is_returned(web: httpx
     assert unresolved == set()
     summary = schemas["ConversationSummary"]
     assert summary["required"] == ["conversation_id"]
-    assert summary["description"] == "A conversation as a list shows it."
+    assert summary["description"] == "A conversation in a list of conversations."
     assert summary["properties"]["rating"]["anyOf"] == [{"type": "number"}, {"type": "null"}]
     assert summary["properties"]["tag_ids"]["items"] == {"type": "string"}
     assert summary["properties"]["status"]["anyOf"][0]["enum"][0] == "initiated"
@@ -137,7 +137,7 @@ def references(value: Any) -> set[str]:
     return set().union(*map(references, value)) if isinstance(value, list) else set()
 
 
-def test_pydantic_reads_and_writes_models() -> None:
+def test_pydantic_validates_and_serializes_models() -> None:
     adapter = pydantic.TypeAdapter(list[Conversation])
     assert adapter.validate_python(CONVERSATIONS) == CONVERSATIONS
     assert adapter.validate_json(adapter.dump_json(CONVERSATIONS)) == CONVERSATIONS
@@ -164,7 +164,7 @@ class Mine(Model):
     flag: bool = False
 
 
-def test_schema_of_a_model_has_the_type_of_each_field() -> None:
+def test_json_schema_has_the_type_of_each_field() -> None:
     schema = pydantic.TypeAdapter(CallAudio).json_schema()
     assert schema["properties"]["full_audio"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
     mine = pydantic.TypeAdapter(Mine).json_schema(mode="serialization")
@@ -173,6 +173,6 @@ def test_schema_of_a_model_has_the_type_of_each_field() -> None:
     assert mine["$defs"]["WebhookCallDetails"]["properties"]["headers"]["additionalProperties"] is True
 
 
-def test_models_load_no_pydantic() -> None:
+def test_importing_models_does_not_import_pydantic() -> None:
     script = "import sys, convai_async.models, convai_async.webhooks; sys.exit('pydantic_core' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)

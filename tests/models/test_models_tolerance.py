@@ -19,7 +19,7 @@ def conversation(**fields: Any) -> bytes:
     return msgspec.json.encode({"conversation_id": "c", **fields})
 
 
-def test_fraction_in_an_integer_is_cut_off() -> None:
+def test_fraction_of_integer_is_dropped() -> None:
     made = Conversation.from_json(
         conversation(
             metadata={"call_duration_secs": 12.75, "cost": -1.5, "charging": {"analysis": {"total": {"runs": 2.0}}}},
@@ -35,7 +35,7 @@ def test_fraction_in_an_integer_is_cut_off() -> None:
     assert analysis.total.runs == 2
 
 
-def test_null_as_a_value_of_a_map_is_left_out_unless_it_says_something() -> None:
+def test_null_map_value_is_left_out_unless_it_is_allowed() -> None:
     made = Conversation.from_json(
         conversation(
             analysis={"evaluation_criteria_results": {"a": None, "b": {"result": "success"}}},
@@ -53,7 +53,7 @@ def test_null_as_a_value_of_a_map_is_left_out_unless_it_says_something() -> None
     assert summary.evaluation_criteria_results == {"a": None}
 
 
-def test_object_or_list_in_the_place_of_text_is_json_text() -> None:
+def test_object_or_list_instead_of_text_becomes_json_text() -> None:
     made = Conversation.from_json(
         conversation(
             transcript=[
@@ -72,7 +72,7 @@ def test_object_or_list_in_the_place_of_text_is_json_text() -> None:
 
 
 @pytest.mark.parametrize("piece", [5, 1.5, "text", [1], [], {"type": ["a"]}, {"type": 5}, {"type": "of_tomorrow"}])
-def test_unknown_member_of_a_union_is_kept_also_in_a_document_that_needs_mending(piece: Any) -> None:
+def test_unknown_variant_is_kept_in_normalized_document(piece: Any) -> None:
     turn = {"tool_results": [piece], "time_in_call_secs": 1.5}
     made = Conversation.from_json(conversation(transcript=[turn], metadata={"phone_call": piece})).transcript[0]
     (result,) = made.tool_results
@@ -82,13 +82,13 @@ def test_unknown_member_of_a_union_is_kept_also_in_a_document_that_needs_mending
     assert again.transcript[0].tool_results == (result,)
 
 
-def test_numbers_as_text_inside_a_member_of_a_union_are_numbers() -> None:
+def test_number_as_text_inside_variant_is_a_number() -> None:
     turn = {"tool_results": [{"type": "mcp", "tool_latency_secs": "0.5", "is_error": "true"}]}
     (result,) = Conversation.from_json(conversation(transcript=[turn])).transcript[0].tool_results
     assert result == models.OtherToolResult(type="mcp", tool_latency_secs=0.5, is_error=True)
 
 
-def test_object_in_the_place_of_an_enum_s_value_is_left_out() -> None:
+def test_object_instead_of_enum_value_becomes_null() -> None:
     made = Conversation.from_json(conversation(status={"name": "done"}, transcript=[{"role": {}}]))
     assert made.status is None
     assert made.transcript[0].role is None
@@ -107,7 +107,7 @@ def test_object_in_the_place_of_an_enum_s_value_is_left_out() -> None:
         (b'{"conversation_id": "c", "agent_name": "line\x0bbreak"}', "line\x0bbreak"),
     ],
 )
-def test_invalid_text_and_non_finite_numbers_do_not_fail_a_document(document: bytes, name: str) -> None:
+def test_invalid_utf8_and_non_finite_numbers_decode(document: bytes, name: str) -> None:
     made = Conversation.from_json(document)
     assert made.agent_name == name
     assert made.metadata.cost is None
@@ -138,7 +138,7 @@ def test_invalid_text_and_non_finite_numbers_do_not_fail_a_document(document: by
         (Conversation, b'{"conversation_id": "c", "metadata": {"cost": 1e30}}', "$.metadata.cost", False),
     ],
 )
-def test_document_that_is_something_else_as_a_whole_is_retryable_and_a_misfit_inside_is_not(
+def test_only_a_wholly_different_document_is_retryable(
     model: type[Model], document: bytes, path: str, retryable: bool
 ) -> None:
     with pytest.raises(DecodeError) as caught:
@@ -146,7 +146,7 @@ def test_document_that_is_something_else_as_a_whole_is_retryable_and_a_misfit_in
     assert (caught.value.path, caught.value.retryable, caught.value.body) == (path, retryable, document)
 
 
-def test_number_that_the_service_does_not_say_is_none_and_zero_is_zero() -> None:
+def test_missing_number_is_none_and_zero_is_zero() -> None:
     for fields, expected in (({}, None), ({"likes": None, "tokens": None, "delay_ms": None}, None)):
         document = msgspec.json.encode(fields)
         assert models.ConversationFeedback.from_json(document).likes is expected
@@ -158,7 +158,7 @@ def test_number_that_the_service_does_not_say_is_none_and_zero_is_zero() -> None
     assert models.ConversationFeedback.from_json(b'{"likes": 0}').likes == 0
 
 
-def test_no_number_of_any_model_is_zero_by_default() -> None:
+def test_no_model_has_zero_as_default() -> None:
     for model in vars(models).values():
         if isinstance(model, type) and issubclass(model, Model):
             for field in msgspec.structs.fields(model):
@@ -166,7 +166,7 @@ def test_no_number_of_any_model_is_zero_by_default() -> None:
 
 
 @given(st.integers(0, 10**9))
-def test_fractions_nulls_in_maps_and_objects_for_text_refuse_no_document_of_the_contract(seed: int) -> None:
+def test_documents_with_random_deviations_decode(seed: int) -> None:
     def mutate(schema: Schema, made: dict[str, Any]) -> None:
         for name, value in list(made.items()):
             if maker.random.random() > 0.1 or name in {"conversation_id", "type", "result_type", "trigger_type"}:

@@ -1,3 +1,5 @@
+"""`client.conversations.files`."""
+
 from __future__ import annotations
 
 import io
@@ -14,20 +16,21 @@ if TYPE_CHECKING:
     from convai_async import ConvAIClient
     from convai_async.testing import FakeConvAI
 
+
 CONTENT = bytes(range(256)) * 1000
 
 
-async def in_pieces() -> AsyncIterator[bytes]:
+async def iter_chunks() -> AsyncIterator[bytes]:
     for start in range(0, len(CONTENT), 10_000):
         yield CONTENT[start : start + 10_000]
 
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: CONTENT, lambda: io.BytesIO(CONTENT), in_pieces],
+    [lambda: CONTENT, lambda: io.BytesIO(CONTENT), iter_chunks],
     ids=["bytes", "file", "async iterable"],
 )
-async def test_a_file_is_uploaded_byte_for_byte_and_deleted(client: ConvAIClient, fake: FakeConvAI, make: Any) -> None:
+async def test_file_is_uploaded_unchanged_and_deleted(client: ConvAIClient, fake: FakeConvAI, make: Any) -> None:
     conversation_id = next(iter(fake.conversations))
     uploaded = await client.conversations.files.create(conversation_id, make(), filename="a.png")
     assert fake.files == {(conversation_id, uploaded.file_id): CONTENT}
@@ -39,7 +42,7 @@ async def test_a_file_is_uploaded_byte_for_byte_and_deleted(client: ConvAIClient
 
 
 @pytest.mark.parametrize("as_text", [True, False])
-async def test_a_path_is_read_and_names_the_file(
+async def test_file_can_be_a_path_which_gives_the_file_name(
     client: ConvAIClient, fake: FakeConvAI, tmp_path: Path, as_text: bool
 ) -> None:
     path = tmp_path / "receipt.pdf"
@@ -49,7 +52,9 @@ async def test_a_path_is_read_and_names_the_file(
     assert list(fake.files.values()) == [CONTENT]
 
 
-async def test_a_type_that_the_service_refuses_is_a_validation_error(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_media_type_that_the_service_rejects_raises_validation_error(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
     with pytest.raises(ValidationError, match="Images, PDFs and text files"):
         await client.conversations.files.create(next(iter(fake.conversations)), b"PK", filename="a.zip")
 
@@ -63,7 +68,7 @@ async def test_a_type_that_the_service_refuses_is_a_validation_error(client: Con
         ({"file": "missing.png"}, "file", "does not exist"),
     ],
 )
-async def test_an_odd_file_is_refused_by_name_before_anything_is_sent(
+async def test_invalid_file_is_refused_by_name_before_anything_is_sent(
     client: ConvAIClient, fake: FakeConvAI, arguments: Any, parameter: str, problem: str
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{parameter}: .*{problem}"):
@@ -71,20 +76,28 @@ async def test_an_odd_file_is_refused_by_name_before_anything_is_sent(
     assert fake.requests == []
 
 
-async def test_a_folder_is_no_file(client: ConvAIClient, tmp_path: Path) -> None:
+async def test_folder_is_refused_as_a_file(client: ConvAIClient, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^file: .*is a folder: name a file in it"):
         await client.conversations.files.create("conv_1", tmp_path, filename="a.png")
 
 
-async def test_a_name_in_any_script_arrives(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_file_name_can_be_in_any_script(client: ConvAIClient, fake: FakeConvAI) -> None:
     uploaded = await client.conversations.files.create(next(iter(fake.conversations)), b"x", filename="квитанция 1.pdf")
     assert uploaded.file_id
 
 
-async def test_a_large_file_arrives_whole_and_aiohttp_has_nothing_to_warn_of(
-    client: ConvAIClient, fake: FakeConvAI
-) -> None:
+async def test_large_file_is_uploaded_without_a_warning_of_aiohttp(client: ConvAIClient, fake: FakeConvAI) -> None:
     conversation_id = next(iter(fake.conversations))
     content = bytes(range(256)) * 12_000
     uploaded = await client.conversations.files.create(conversation_id, content, filename="a.pdf")
     assert fake.files[conversation_id, uploaded.file_id] == content
+
+
+async def test_get_streams_the_uploaded_file(client: ConvAIClient, fake: FakeConvAI) -> None:
+    conversation_id = next(iter(fake.conversations))
+    uploaded = await client.conversations.files.create(conversation_id, b"\x89PNG" * 1000, filename="a.png")
+    async with client.conversations.files.get(conversation_id, uploaded.file_id) as stream:
+        assert stream.content_length == 4000
+        assert b"".join([chunk async for chunk in stream]) == b"\x89PNG" * 1000
+    with pytest.raises(NotFoundError):
+        await client.conversations.files.get(conversation_id, "file_none").__aenter__()

@@ -1,6 +1,6 @@
-"""Cancelled at any step of the event loop, everything gives back what it holds, and the client goes on.
+"""Cancellation at any step of the event loop releases all resources, and the client can still be used.
 
-With ``-rP`` it says how many steps there were.
+``-rP`` prints the number of steps.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from every_endpoint import EXAMPLES, Existing, create_existing
 from service_process import ServiceProcess, service_process
 
 from convai_async import ConvAIClient
@@ -24,23 +25,23 @@ if TYPE_CHECKING:
 
 
 class SteppingLoop(asyncio.SelectorEventLoop):
-    """An event loop that can be told what to do before one of its next steps."""
+    """An event loop that calls a function before one of its next steps."""
 
     _countdown: int | None = None
 
-    def before_step(self, number: int, act: Callable[[], object]) -> None:
-        self._countdown, self._act = number, act
+    def call_before_step(self, number: int, function: Callable[[], object]) -> None:
+        self._countdown, self._function = number, function
 
     def _run_once(self) -> None:
         if self._countdown is not None:
             self._countdown -= 1
             if self._countdown == 0:
-                self._act()
+                self._function()
         super()._run_once()  # type: ignore[misc]
 
 
-class World:
-    """A client, the service that it talks to, and a folder for what it saves."""
+class Operations:
+    """The operations to cancel, with a client, its service and a folder for files."""
 
     def __init__(self, service: ServiceProcess, client: ConvAIClient, folder: Path) -> None:
         self.client = client
@@ -89,27 +90,42 @@ def service() -> Iterator[ServiceProcess]:
         yield running
 
 
-def descriptors() -> int:
+@pytest.fixture(scope="module")
+def large_service() -> Iterator[ServiceProcess]:
+    """Has a conversation to delete for every step."""
+    with service_process(conversations=200) as running:
+        yield running
+
+
+def count_descriptors() -> int:
     return psutil.Process().num_fds()
 
 
-async def settled(expected: int) -> int:
-    """How many descriptors are open when the transports that were closed have had their turn."""
+async def wait_for_closed_transports(expected: int) -> int:
+    """Return the number of open descriptors after closed transports had time to release theirs."""
     for _ in range(10):
-        if descriptors() <= expected:
+        if count_descriptors() <= expected:
             break
         await asyncio.sleep(0)
-    return descriptors()
+    return count_descriptors()
 
 
-async def cancelled_at(step: int, act: str, service: ServiceProcess, folder: Path) -> bool:
-    """Cancel at this step, check what is left, and tell whether it had come to its end before."""
-    before = descriptors()
+async def cancel_at(step: int, name: str, service: ServiceProcess, folder: Path) -> bool:
+    """Cancel an operation at this step, check that nothing is left, and return whether it had finished before."""
+    before = count_descriptors()
+    existing = Existing()
+    if name in EXAMPLES:
+        async with ConvAIClient(service.api_key, base_url=service.url) as client:
+            number = 1 + step if name == "delete_conversation" else 0
+            existing = await create_existing(client, service.conversations, number)
+        before = max(before, await wait_for_closed_transports(before))
     async with ConvAIClient(service.api_key, base_url=service.url, max_concurrency=4) as client:
-        task = asyncio.ensure_future(getattr(World(service, client, folder), act)())
+        operations = Operations(service, client, folder)
+        operation = EXAMPLES[name](client, existing) if name in EXAMPLES else getattr(operations, name)()
+        task = asyncio.ensure_future(operation)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SteppingLoop)
-        loop.before_step(step, task.cancel)
+        loop.call_before_step(step, task.cancel)
         await asyncio.wait([task])
         if not task.cancelled():
             task.result()
@@ -117,13 +133,13 @@ async def cancelled_at(step: int, act: str, service: ServiceProcess, folder: Pat
         assert client._engine.limiter.in_flight == 0
         session = client._engine.session._session
         assert session is None or session.connector is None or not session.connector._acquired
-        await World(service, client, folder).get()
-    assert await settled(before) <= before
+        await operations.get()
+    assert await wait_for_closed_transports(before) <= before
     return not task.cancelled()
 
 
 def check_files(folder: Path) -> None:
-    """There are whole files, and none of those that are only there while something is under way."""
+    """Check that there are complete files and no temporary ones."""
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".db", ".lock", ".mp3"}
     assert all(path.stat().st_size == 300_000 for path in folder.rglob("*.mp3"))
     for path in folder.glob("*.db"):
@@ -136,21 +152,32 @@ def check_files(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "act", ["get", "list_all", "prefetch", "get_many", "stream", "download", "upload", "watch", "harvest"]
+    "name", ["get", "list_all", "prefetch", "get_many", "stream", "download", "upload", "watch", "harvest"]
 )
-def test_cancelled_at_any_step_it_gives_back_what_it_held(act: str, service: ServiceProcess, tmp_path: Path) -> None:
-    async def all_of_them() -> int:
-        await cancelled_at(0, act, service, tmp_path)  # starts the threads that stay
+def test_cancellation_at_any_step_releases_everything(name: str, service: ServiceProcess, tmp_path: Path) -> None:
+    cancel_at_every_step(name, service, tmp_path)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_cancellation_of_an_endpoint_at_any_step_releases_everything(
+    name: str, large_service: ServiceProcess, tmp_path: Path
+) -> None:
+    cancel_at_every_step(name, large_service, tmp_path)
+
+
+def cancel_at_every_step(name: str, service: ServiceProcess, folder: Path) -> None:
+    async def count_steps() -> int:
+        await cancel_at(0, name, service, folder)  # starts the threads that stay
         step = 1
         while True:
-            folder = tmp_path / str(step)
-            folder.mkdir()
-            if await cancelled_at(step, act, service, folder):
+            files = folder / str(step)
+            files.mkdir()
+            if await cancel_at(step, name, service, files):
                 return step
-            check_files(folder)
+            check_files(files)
             step += 1
 
     with asyncio.Runner(loop_factory=SteppingLoop) as runner:
-        steps = runner.run(all_of_them())
+        steps = runner.run(count_steps())
     assert steps > 4
-    print(f"{act}: cancelled at {steps} steps")
+    print(f"{name}: cancelled at {steps} steps")

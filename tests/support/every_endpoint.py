@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, assert_type, cast, get_args
 
 from convai_async import AudioStream, ConvAIClient, Page, endpoints
@@ -196,7 +197,7 @@ async def get_agent_link(client: ConvAIClient, existing: Existing) -> object:
 
 @example
 async def get_agent_topics(client: ConvAIClient, existing: Existing) -> object:
-    page = await client.agents.topics.get(existing.agent_id, from_unix_secs=1, sort_by="sentiment")
+    page = await client.conversations.topics.get(existing.agent_id, from_unix_secs=1, sort_by="sentiment")
     return assert_type(page, Page[AgentTopic])
 
 
@@ -208,8 +209,8 @@ async def create_existing(client: ConvAIClient, conversations: Corpus, number: i
         conversations: The conversations of the service.
         number: The number of conversations to skip, for examples that delete them.
     """
-    suitable = [each for each in conversations if conversations.has_audio(each) and _get_ticket(conversations, each)]
-    conversation_id = suitable[number]
+    suitable = (each for each in conversations if conversations.has_audio(each) and _get_ticket(conversations, each))
+    conversation_id = next(islice(suitable, number, None))
     tag = await client.conversations.tags.create("urgent")
     await client.conversations.tags.assign(conversation_id, tag_ids=[tag.tag_id])
     file = await client.conversations.files.create(conversation_id, b"%PDF", filename="a.pdf")
@@ -286,6 +287,7 @@ def find_id_fields(name: str) -> list[str]:
 
 def get_result_type(name: str) -> Any:
     """Return the type of an endpoint's result: a model, ``Page[model]``, or None for no content and for streams."""
+    assert hasattr(endpoints, name), f"convai_async/endpoints/ lacks a function {name} in __all__"
     function = inspect.unwrap(getattr(endpoints, name))
     request: Any = eval(function.__annotations__["return"], vars(inspect.getmodule(function)))
     (result,) = get_args(request)

@@ -10,7 +10,7 @@ import msgspec
 from contract_documents import SCHEMAS, Maker
 from every_endpoint import EXAMPLES, Existing, create_existing, get_result_type
 
-from convai_async import ConvAIClient, models
+from convai_async import ConvAIClient, endpoints, models
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ PAGES: dict[type[Model], tuple[str, ...]] = {
 }
 """The models of whole pages, with the endpoints that reply with them."""
 
-JSON_ENDPOINTS = [name for name in EXAMPLES if get_result_type(name) is not None]
+JSON_ENDPOINTS = [name for name in EXAMPLES if hasattr(endpoints, name) and get_result_type(name) is not None]
 """The endpoints whose result is read from JSON."""
 
 _SHARES = [(seed, share) for seed in range(12) for share in (0.1, 0.3, 0.6)]

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from aiohttp import web
+from unmeasured import unmeasured
+
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from convai_async.testing.faults import Fault, Proceed
 
 
 class ServiceProcess:
@@ -26,22 +32,48 @@ class ServiceProcess:
 
 
 @contextmanager
-def service_process(**settings: Any) -> Iterator[ServiceProcess]:
-    """Run a fake service; the settings are those of `FakeConvAI`, as far as JSON can say them."""
-    command = [sys.executable, __file__, json.dumps(settings)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def service_process(*, render_once: bool = False, **settings: Any) -> Iterator[ServiceProcess]:
+    """Run a fake service; the settings are those of `FakeConvAI`, as far as JSON can say them.
+
+    Args:
+        render_once: Whether a request that came before is answered with the same bytes: that takes half the time.
+    """
+    command = [sys.executable, __file__, json.dumps(render_once), json.dumps(settings)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=unmeasured(), **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         with process.stdin:  # closing it ends the process
             yield ServiceProcess(process.stdout.readline().strip(), FakeConvAI(**settings))
 
 
-async def serve(settings: dict[str, Any]) -> None:
+def replay() -> Fault:
+    """Return a fault that answers a request for JSON which came before with the same bytes."""
+    rendered: dict[str, tuple[int, dict[str, str], bytes]] = {}
+
+    async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        if request.path_qs not in rendered:
+            reply = await proceed()
+            if reply.content_type != "application/json":
+                return reply  # a recording
+            assert isinstance(reply, web.Response)
+            assert isinstance(reply.body, bytes)
+            headers = {**reply.headers, "content-encoding": "gzip"}
+            rendered[request.path_qs] = (reply.status, headers, gzip.compress(reply.body))
+        status, headers, body = rendered[request.path_qs]
+        return web.Response(status=status, headers=headers, body=body)
+
+    return answer
+
+
+async def serve(*, render_once: bool, settings: dict[str, Any]) -> None:
     async with FakeConvAI(**settings) as fake:
+        if render_once:
+            fake.faults.add(replay(), times=None)
         print(fake.url, flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
             pass
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(json.loads(sys.argv[1])))
+    asyncio.run(serve(render_once=json.loads(sys.argv[1]), settings=json.loads(sys.argv[2])))

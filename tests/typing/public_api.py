@@ -10,6 +10,7 @@ from convai_async import (
     AudioStream,
     ConvAIClient,
     ConvAIError,
+    DeleteResult,
     Fetched,
     FetchResult,
     NotFetched,
@@ -78,6 +79,8 @@ async def documents(client: ConvAIClient) -> None:
     await client.conversations.feedback.create("conv_1", feedback="like")
     await client.conversations.feedback.create("conv_1", feedback="meh")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     await client.conversations.wait("conv_1", until="done")
+    async with client.conversations.delete_many(["conv_1"]) as deletions:
+        assert_type(deletions, AsyncIterator[DeleteResult])
     async with client.conversations.get_many(["conv_1"]) as results:
         assert_type(results, AsyncIterator[FetchResult])
         async for result in results:

@@ -1,0 +1,89 @@
+"""``convai-async export`` and ``convai-async import``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from archives import import_file
+from command_line import count_conversations
+
+from convai_async.archive import Archive
+from convai_async.cli._app import run
+from convai_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest_plugins = ["cli_fixtures"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
+def test_import_reads_an_exported_file(
+    harvested: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported, copy = tmp_path / f"calls{suffix}", tmp_path / "copy.db"
+    assert run(["export", str(harvested), str(exported)]) == 0
+    assert "30 rows" in capsys.readouterr().out
+    assert run(["import", str(copy), str(exported)]) == 0
+    assert count_conversations(copy) == 30
+    assert run(["export", str(harvested), str(exported)]) == 2
+    assert "already exists" in capsys.readouterr().err
+
+
+def test_export_to_standard_output_equals_the_file(
+    harvested: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    for suffix, options in (
+        ("jsonl", []),
+        ("csv", ["--format", "csv"]),
+        ("csv", ["--format", "csv", "--table", "turns"]),
+    ):
+        table = options[2:]
+        file = tmp_path / f"calls-{len(table)}.{suffix}"
+        assert run(["export", str(harvested), str(file), *table]) == 0
+        capfdbinary.readouterr()
+        assert run(["export", str(harvested), "-", *options]) == 0
+        out, err = capfdbinary.readouterr()
+        assert (out, err) == (file.read_bytes(), b"")
+    assert run(["export", str(harvested), "-", "--table", "turns"]) == 2
+    assert b"goes with CSV only" in capfdbinary.readouterr().err
+
+
+def test_export_overwrites_a_file_only_with_force(
+    harvested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "calls.jsonl"
+    file.write_text("my thesis")
+    assert run(["export", str(harvested), str(file)]) == 2
+    assert "already exists: choose another file, or add --force" in capsys.readouterr().err
+    assert file.read_text() == "my thesis"
+    assert run(["export", str(harvested), str(file), "--force"]) == 0
+    assert import_file(tmp_path / "copy.db", file) == 30
+    assert [each.name for each in tmp_path.glob(".*")] == [], "no temporary file stays"
+
+
+def test_export_never_overwrites_the_archive_or_a_folder(harvested: Path, tmp_path: Path) -> None:
+    alias = tmp_path / "calls.csv"
+    alias.symlink_to(harvested)
+    (tmp_path / "folder.csv").mkdir()
+    with Archive.open(harvested) as opened:
+        with pytest.raises(InvalidArgumentError, match="is the archive itself"):
+            opened.export(alias, overwrite=True)
+        with pytest.raises(InvalidArgumentError, match="is a folder: name another"):
+            opened.export(tmp_path / "folder.csv", overwrite=True)
+        assert opened.status().conversations == 30
+
+
+@pytest.mark.parametrize("name", ["parts", "parts.parquet", "parts.2026"])
+def test_partitioned_export_creates_a_folder_with_any_name(harvested: Path, tmp_path: Path, name: str) -> None:
+    assert run(["export", str(harvested), f"{tmp_path / name}/", "--partition"]) == 0
+    assert all(part.name.startswith("date=") for part in (tmp_path / name).iterdir())
+    assert run(["export", str(harvested), str(tmp_path / name), "--partition", "--force"]) == 2
+    with Archive.open(harvested) as opened, pytest.raises(InvalidArgumentError, match=r"goes with \.parquet only"):
+        opened.export(tmp_path / "parts.csv", partition=True)
+
+
+def test_export_to_stream_rejects_a_table_for_jsonl(harvested: Path) -> None:
+    with Archive.open(harvested) as opened, pytest.raises(InvalidArgumentError, match="table"):
+        opened.export_to_stream(None, table="turns")  # type: ignore[arg-type]
