@@ -222,8 +222,6 @@ def test_links_between_files_lead_somewhere() -> None:
     for page, text in TEXTS.items():
         for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
-        for target in re.findall(r"\{doc\}`([\w/]+)`", text):
-            assert ((ROOT / page).parent / f"{target}.md").exists(), f"{page}: {target}"
 
 
 def test_readme_is_short_and_names_every_page_of_the_guide() -> None:
