@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-# Machines that build are slow, and a run must not differ from the one before it.
+# CI machines are slow, and each run must test the same examples.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 AT_ONCE = RetryPolicy(wait_initial=0, wait_max=0)
-"""Tries again without waiting: tests do not sleep."""
+"""Retries without waiting."""
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - SLOW))
-async def test_a_question_has_an_answer(name: str, rendered: Path, tmp_path: Path) -> None:
+async def test_benchmark_runs(name: str, rendered: Path, tmp_path: Path) -> None:
     benchmark = msgspec.structs.replace(BENCHMARKS[name], seconds=0.05)
     implementation = next(iter(benchmark.implementations.values()))
     with runner.run_service(benchmark, rendered) as url:
@@ -42,7 +42,7 @@ async def test_a_question_has_an_answer(name: str, rendered: Path, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_results_are_medians_and_ours_come_first() -> None:
+def test_result_is_the_median_and_ours_comes_first() -> None:
     runs = [Run(value, peak_mib=1, service_share=0.5) for value in (3.0, 1.0, 10.0)]
     result = summarize(BENCHMARKS["get"], {OURS: runs})
     line = result.implementations[OURS]
@@ -63,7 +63,7 @@ def test_documented_figures_are_the_measured_ones() -> None:
     assert figures == report.format_markdown(results)
 
 
-def test_the_service_lists_every_conversation_once_and_only_those_that_were_asked_for() -> None:
+def test_benchmark_service_lists_each_conversation_once_within_bounds() -> None:
     numbers = range(250)
     assert [documents.number_started_by(documents.start_time_of(number)) for number in numbers] == list(numbers)
     assert documents.number_started_by(documents.start_time_of(7) - 1) == 8

@@ -39,7 +39,8 @@ def test_tests_are_found_by_changed_file() -> None:
     changed = ["convai_async/retry.py", "README.md", "convai_async/models/enums.py", "tests/cli/test_cli.py"]
     assert find_tests(changed) == [
         "tests/test_retry.py",
-        "tests/transport/test_engine.py",
+        "tests/transport/test_retries.py",
+        "tests/transport/test_throttling.py",
         "tests/models",
         "tests/cli/test_cli.py",
     ]

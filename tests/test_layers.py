@@ -50,12 +50,12 @@ def own_parts(names: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_module_imports_only_from_its_own_layer_and_those_below(module: Path) -> None:
+def test_module_imports_only_from_its_layer_and_below(module: Path) -> None:
     part = module.with_suffix("").parts[1]
     if part in {"__init__", "__main__", "testing"}:
         return
     layer = layer_of(part)
-    assert layer is not None, f"{module} stands in no layer: give it one"
+    assert layer is not None, f"{module} is in no layer: add its part to LAYERS"
     for imported in own_parts(imports_of(module)):
         if part == "cli" and imported == "testing":
             continue
@@ -77,7 +77,7 @@ def test_only_the_archive_and_the_harvest_import_private_modules_of_the_archive(
             assert private == set(), module
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_imports_have_no_cycle() -> None:
     names = {".".join(module.with_suffix("").parts).removesuffix(".__init__"): module for module in MODULES}
     graph = {
         name: {
@@ -90,13 +90,13 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     graphlib.TopologicalSorter(graph).prepare()
 
 
-def test_the_fake_service_is_independent_of_the_client() -> None:
+def test_fake_service_imports_nothing_of_the_client() -> None:
     for module in MODULES:
         if module.parts[1] == "testing":
             assert own_parts(imports_of(module)) <= {"testing"}
 
 
-def test_one_module_talks_to_aiohttp_and_one_knows_its_errors() -> None:
+def test_only_two_modules_import_aiohttp() -> None:
     runtime = "import aiohttp"
     talkers = {
         module.as_posix()
@@ -109,7 +109,7 @@ def test_one_module_talks_to_aiohttp_and_one_knows_its_errors() -> None:
     }
 
 
-def test_each_module_imports_alone_and_without_warnings() -> None:
+def test_each_module_imports_alone_without_warnings() -> None:
     names = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
     alone = [name for name in names if not name.endswith("__main__")]
     # Python imports the package before any module in it, so each module is imported in a fork of a process that has
@@ -139,7 +139,7 @@ sys.exit(" ".join(failed) or None)
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_importing_the_package_loads_no_extras_and_nothing_of_the_fake_service() -> None:
+def test_import_loads_no_extras_and_not_the_fake_service() -> None:
     script = (
         "import sys, aiohttp, msgspec, tenacity, anyio; before = set(sys.modules); import convai_async;"
         "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"

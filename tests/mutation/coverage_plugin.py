@@ -1,4 +1,4 @@
-"""A pytest plugin that notes which tests run each line of one module, and how long each test takes."""
+"""A pytest plugin that records which tests run each line of a package, and how long each test takes."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-_measured = coverage.Coverage(data_file=None, include=[os.environ["COVERED_MODULE"]], config_file=False)
+_coverage = coverage.Coverage(data_file=None, include=json.loads(os.environ["COVERED_FILES"]), config_file=False)
 _seconds: dict[str, float] = {}
-_measured.start()
+_coverage.start()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Give the lines that run during a test to that test."""
-    _measured.switch_context(item.nodeid)
+    """Assign the lines that run during a test to that test."""
+    _coverage.switch_context(item.nodeid)
     started = time.perf_counter()
     result = yield
     _seconds[item.nodeid] = time.perf_counter() - started
-    _measured.switch_context("")
+    _coverage.switch_context("")
     return result
 
 
 def pytest_sessionfinish() -> None:
-    """Write what was noted."""
-    _measured.stop()
-    data = _measured.get_data()
-    lines: dict[int, list[str]] = {}
+    """Write the results."""
+    _coverage.stop()
+    data = _coverage.get_data()
+    lines: dict[str, dict[int, list[str]]] = {}
     for file in data.measured_files():
-        for line, tests in data.contexts_by_lineno(file).items():
-            # What runs only when the module is imported matters to every test.
-            lines[line] = sorted(test for test in tests if test) or list(_seconds)
+        # A line that runs when the module is imported matters to every test.
+        lines[file] = {
+            line: sorted(filter(None, tests)) or list(_seconds) for line, tests in data.contexts_by_lineno(file).items()
+        }
     Path(os.environ["COVERED_RESULTS"]).write_text(json.dumps({"lines": lines, "seconds": _seconds}))

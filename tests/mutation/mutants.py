@@ -38,12 +38,14 @@ class Mutant:
 
     Attributes:
         line: The line of the mistake, from 1.
-        before: What stands there in the module.
-        after: What stands there in the mutant.
+        function: The function or class that it is in, such as ``RetryPolicy.should_retry``; empty for the module.
+        before: The code of the module there.
+        after: The code of the mutant there.
         source: The mutant's source.
     """
 
     line: int
+    function: str
     before: str
     after: str
     source: str
@@ -53,24 +55,36 @@ class Mutant:
 
 
 def make_mutants(source: str) -> Iterator[Mutant]:
-    """Yield every mutant of a module's source that this knows how to make.
+    """Yield the mutants of a module's source.
 
-    Comparisons and arithmetic are swapped, conditions negated, operands of ``and`` and ``or`` left out, constants
-    changed, and statements that are only a call, an assignment to an attribute, ``raise`` or ``return`` removed.
-    Annotations, docstrings and ``__all__`` are left alone.
+    Comparisons and arithmetic operators are swapped, conditions negated, operands of ``and`` and ``or`` left out,
+    constants changed, and statements removed that are only a call, an assignment to an attribute, ``raise`` or
+    ``return``. Annotations, docstrings and ``__all__`` are not changed.
     """
     tree = ast.parse(source)
+    functions = dict(_name_functions(tree, ""))
     for node, slot in _executable_nodes(tree):
         for replacement in _alternatives(node):
             slot.put(ast.copy_location(replacement, node))
             mutated = ast.unparse(tree)
             slot.put(node)
-            yield Mutant(node.lineno, _first_line(node), _first_line(replacement), mutated)
+            function = functions.get(node.lineno, "")
+            yield Mutant(node.lineno, function, _first_line(node), _first_line(replacement), mutated)
+
+
+def _name_functions(parent: ast.AST, prefix: str) -> Iterator[tuple[int, str]]:
+    """Yield each line within a function or class with its qualified name, the innermost last."""
+    for node in ast.iter_child_nodes(parent):
+        name = prefix
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{prefix}.{node.name}".lstrip(".")
+            yield from ((line, name) for line in range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        yield from _name_functions(node, name)
 
 
 @dataclass(frozen=True)
 class _Slot:
-    """Where a node hangs in its tree."""
+    """The place of a node in its tree."""
 
     parent: ast.AST
     field: str
@@ -98,7 +112,7 @@ def _executable_nodes(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, _
 
 
 def _texts_and_types(node: ast.AST) -> list[ast.AST]:  # noqa: PLR0911 - one for each kind of node
-    """Return what of a node is an annotation, a docstring, a part of a message, or there for type checkers only."""
+    """Return the parts of a node that are an annotation, a docstring, text of a message, or for type checkers only."""
     match node:
         case ast.AnnAssign() | ast.arg():
             return [node.annotation] if node.annotation else []

@@ -1,9 +1,10 @@
 """Find out which mistakes in a module the tests would notice.
 
-``python tests/mutation/run.py limits retry`` makes mutants of two modules, runs the tests that cover the changed line
-against each, and prints those that survive. ``--sample 40`` takes forty of each module, the same ones every time.
+``python tests/mutation/run.py retry _transport/limiter`` makes mutants of two modules, runs the tests that cover the
+changed line against each until one fails, and prints the mutants that survive. ``--sample 40`` takes forty of each
+module, the same ones every time.
 
-What is known to change nothing for users stands in ``equivalent.txt``, with the reason.
+``equivalent.txt`` lists the mutants that change nothing for users, with the reasons.
 """
 
 from __future__ import annotations
@@ -17,116 +18,240 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
-
-from mutants import Mutant, make_mutants
-from targets import TESTS_OF
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+sys.path.append(str(ROOT / "tests/support"))
+
+from module_tests import TESTS  # noqa: E402 - a helper of the tests
+from mutants import Mutant, make_mutants  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
 EQUIVALENT = HERE / "equivalent.txt"
-LONGEST_TESTS_SECS = 90.0
+KINDS = ("same result", "unreachable", "wording", "speed")
+MAX_TEST_SECS = 90.0
 """The fastest tests that cover a line are run, as many as fit into this time."""
 TIMEOUT_SECS = 240.0
 """A mutant whose tests take longer hangs, which counts as noticed."""
 
 
-def measure_coverage(module: str, folder: Path) -> tuple[dict[int, list[str]], dict[str, float]]:
-    """Return which tests run each line of a module, and how many seconds each test takes."""
-    results = folder / "coverage.json"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "coverage_plugin", "-p", "no:cacheprovider"]
-    environment = _environment(ROOT) | {"COVERED_MODULE": str(_path(ROOT, module)), "COVERED_RESULTS": str(results)}
-    subprocess.run([*command, *TESTS_OF[module]], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-    document = json.loads(results.read_text())
-    return {int(line): tests for line, tests in document["lines"].items()}, document["seconds"]
+@dataclass
+class Coverage:
+    """What the tests of a part of the package cover.
+
+    Attributes:
+        lines: The tests that run each line, by file.
+        seconds: How long each test takes.
+    """
+
+    lines: dict[str, dict[int, list[str]]]
+    seconds: dict[str, float]
+
+    def tests_of(self, module: str, line: int) -> list[str]:
+        """Return the fastest tests that run a line, as many as fit into `MAX_TEST_SECS`."""
+        chosen: list[str] = []
+        total = 0.0
+        covering = self.lines.get(str(_path(ROOT, module)), {}).get(line, [])
+        for test in sorted(covering, key=lambda test: self.seconds.get(test, 0.0)):
+            total += self.seconds.get(test, 0.0)
+            if chosen and total > MAX_TEST_SECS:
+                break
+            chosen.append(test)
+        return chosen
 
 
-def is_noticed(module: str, mutant: Mutant, tests: Iterable[str]) -> bool:
-    """Run tests against a copy of the package that holds the mutant; tell whether one of them failed."""
-    with tempfile.TemporaryDirectory() as name:
-        copy = Path(name)
-        shutil.copytree(ROOT / "convai_async", copy / "convai_async", ignore=shutil.ignore_patterns("__pycache__"))
-        for entry in ("tests", "README.md", "pyproject.toml", "benchmarks"):
-            (copy / entry).symlink_to(ROOT / entry)
-        _path(copy, module).write_text(mutant.source)
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        process = subprocess.Popen(
-            command,
-            cwd=copy,
-            env=_environment(copy),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+@dataclass
+class Checkouts:
+    """Copies of the package to put mutants into, one for each mutant that is tried at the same time."""
+
+    folder: Path
+    jobs: int
+    free: SimpleQueue[Path] = field(default_factory=SimpleQueue)
+
+    def __post_init__(self) -> None:
+        """Make the copies."""
+        for number in range(self.jobs):
+            copy = self.folder / str(number)
+            shutil.copytree(ROOT / "convai_async", copy / "convai_async", ignore=shutil.ignore_patterns("__pycache__"))
+            for entry in ("tests", "docs", "benchmarks", "README.md", "CONTRIBUTING.md", "pyproject.toml"):
+                (copy / entry).symlink_to(ROOT / entry)
+            self.free.put(copy)
+
+    def find_failing_test(self, module: str, mutant: Mutant, tests: Iterable[str]) -> str | None:
+        """Run tests against a mutant until one fails; return that one, "" if the run hangs, or None if all pass."""
+        copy = self.free.get()
         try:
-            return process.wait(TIMEOUT_SECS) != 0
-        except subprocess.TimeoutExpired:
-            return True
+            _write(copy, module, mutant.source)
+            return _run_until_failure(copy, list(tests))
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            _write(copy, module, _path(ROOT, module).read_text())
+            self.free.put(copy)
 
 
-def choose_tests(covering: Iterable[str], seconds: dict[str, float]) -> list[str]:
-    """Return the fastest of these tests, as many as fit into the time."""
-    chosen: list[str] = []
-    total = 0.0
-    for test in sorted(covering, key=lambda test: seconds.get(test, 0.0)):
-        total += seconds.get(test, 0.0)
-        if chosen and total > LONGEST_TESTS_SECS:
-            break
-        chosen.append(test)
-    return chosen
+def _write(copy: Path, module: str, source: str) -> None:
+    path = _path(copy, module)
+    path.write_text(source)
+    # The bytecode of another mutant could have the same size and the same second.
+    for bytecode in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        bytecode.unlink()
 
 
-def read_equivalent() -> set[tuple[str, str, str]]:
-    """Return module, original and mutation of each mutant that is known to change nothing for users."""
-    lines = [line for line in EQUIVALENT.read_text().splitlines() if line and not line.startswith("#")]
-    return {(module, before, after) for module, before, after, _reason in (line.split(" | ") for line in lines)}
+def _run_until_failure(copy: Path, tests: list[str]) -> str | None:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", *tests]
+    process = subprocess.Popen(
+        command,
+        cwd=copy,
+        env=_environment(copy),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=TIMEOUT_SECS)
+    except subprocess.TimeoutExpired:
+        return ""
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if process.returncode == 0:
+        return None
+    named = [line.partition(" ")[2] for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return next((test for test in tests if any(line.startswith(test) for line in named)), "")
 
 
-def run_module(module: str, sample: int | None, jobs: int) -> tuple[int, list[Mutant], int]:
-    """Return how many mutants of a module were tried, which survived, and how many survivors are equivalent."""
+def measure_coverage(part: str, modules: Iterable[str]) -> Coverage:
+    """Run the quick tests of a part of the package, and return what they cover of some of its modules."""
     with tempfile.TemporaryDirectory() as folder:
-        lines, seconds = measure_coverage(module, Path(folder))
-    mutants = [mutant for mutant in make_mutants(_path(ROOT, module).read_text()) if mutant.line in lines]
+        results = Path(folder, "coverage.json")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "coverage_plugin", "-p", "no:cacheprovider"]
+        files = json.dumps([str(_path(ROOT, module)) for module in modules])
+        environment = _environment(ROOT) | {"COVERED_FILES": files, "COVERED_RESULTS": str(results)}
+        command += TESTS[part].quick.split()
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+        document = json.loads(results.read_text())
+    lines = {file: {int(line): tests for line, tests in each.items()} for file, each in document["lines"].items()}
+    return Coverage(lines, document["seconds"])
+
+
+Key = tuple[str, str, str, str]
+"""Module, function, original and mutation."""
+
+
+def read_equivalent(text: str) -> set[Key]:
+    """Return the mutants that change nothing for users.
+
+    Raises:
+        ValueError: A line has another form, or its reason is of no known kind.
+    """
+    keys = set()
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            *key, reason = line.split(" | ")
+            if len(key) != 4 or not reason.startswith(tuple(f"{kind}: " for kind in KINDS)):
+                raise ValueError(f"{EQUIVALENT.name}: not a mutant and the kind of its reason: {line}")
+            keys.add((key[0], key[1], key[2], key[3]))
+    return keys
+
+
+@dataclass
+class Result:
+    """The result for a module.
+
+    Attributes:
+        tried: How many mutants were tried.
+        noticed: Those that a test noticed.
+        equivalent: Those that survived and change nothing for users.
+        survivors: The others that survived.
+    """
+
+    tried: int
+    noticed: set[Key] = field(default_factory=set)
+    equivalent: set[Key] = field(default_factory=set)
+    survivors: list[Mutant] = field(default_factory=list)
+
+
+def run_module(
+    module: str, coverage: Coverage, checkouts: Checkouts, equivalent: Collection[Key], sample: int | None
+) -> Result:
+    """Try the mutants of a module."""
+    mutants = [
+        mutant for mutant in make_mutants(_path(ROOT, module).read_text()) if coverage.tests_of(module, mutant.line)
+    ]
     if sample is not None and sample < len(mutants):
         mutants = random.Random(module).sample(mutants, sample)
-    tests = [choose_tests(lines[mutant.line], seconds) for mutant in mutants]
-    with ThreadPoolExecutor(jobs) as pool:
-        noticed = list(pool.map(partial(is_noticed, module), mutants, tests))
-    survivors = [mutant for mutant, seen in zip(mutants, noticed, strict=True) if not seen]
-    equivalent = read_equivalent()
-    known = [mutant for mutant in survivors if (module, mutant.before, mutant.after) in equivalent]
-    return len(mutants), [mutant for mutant in survivors if mutant not in known], len(known)
+    noticing: dict[str, list[str]] = defaultdict(list)  # by function: the tests that noticed a mutant, the latest first
+    result = Result(len(mutants))
+
+    def run(mutant: Mutant) -> None:
+        tests = coverage.tests_of(module, mutant.line)
+        tests.sort(key=lambda test: noticing[mutant.function].index(test) if test in noticing[mutant.function] else 1e9)
+        failing = checkouts.find_failing_test(module, mutant, tests)
+        key = (module, mutant.function, mutant.before, mutant.after)
+        if failing is not None:
+            result.noticed.add(key)
+            noticing[mutant.function] = [failing, *(each for each in noticing[mutant.function] if each != failing)]
+        elif key in equivalent:
+            result.equivalent.add(key)
+        else:
+            result.survivors.append(mutant)
+
+    with ThreadPoolExecutor(checkouts.jobs) as pool:
+        list(pool.map(run, mutants))
+    return result
+
+
+def find_modules() -> dict[str, str]:
+    """Return every module that the tests of a part can notice mistakes in, with that part."""
+    package = ROOT / "convai_async"
+    paths = sorted(path.relative_to(package).with_suffix("") for path in package.rglob("*.py"))
+    return {path.as_posix(): path.parts[0] for path in paths if path.parts[0] in TESTS and path.name != "__init__"}
 
 
 def main() -> int:
-    """Run what the command line asks for; return 1 when a mutant survived that is not known to be equivalent."""
+    """Run the mutants that the command line asks for; return 1 if one survived, or if `EQUIVALENT` needs a change."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of: {', '.join(TESTS_OF)}; all by default")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as retry or archive/_writer; all by default")
     parser.add_argument("--sample", type=int, help="how many mutants of each module; all by default")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many to try at the same time")
     arguments = parser.parse_args()
-    unknown = set(arguments.modules) - set(TESTS_OF)
-    if unknown:
-        parser.error(f"not a module with a list of tests: {', '.join(sorted(unknown))}")
+    part_of = find_modules()
+    modules = arguments.modules or list(part_of)
+    if unknown := set(modules) - part_of.keys():
+        parser.error(f"not a module of convai_async that has tests: {', '.join(sorted(unknown))}")
+    equivalent = read_equivalent(EQUIVALENT.read_text())
     failed = False
-    for module in arguments.modules or TESTS_OF:
-        tried, survivors, equivalent = run_module(module, arguments.sample, arguments.jobs)
-        noticed = tried - len(survivors) - equivalent
-        print(f"{module}: {noticed} of {tried} mutants noticed, {equivalent} equivalent", flush=True)
-        for mutant in survivors:
-            print(f"  survived: {mutant}", flush=True)
-        failed = failed or bool(survivors)
+    with tempfile.TemporaryDirectory() as folder:
+        checkouts = Checkouts(Path(folder), arguments.jobs)
+        for part in dict.fromkeys(part_of[module] for module in modules):
+            chosen = [module for module in modules if part_of[module] == part]
+            coverage = measure_coverage(part, chosen)
+            for module in chosen:
+                result = run_module(module, coverage, checkouts, equivalent, arguments.sample)
+                known = {key for key in equivalent if key[0] == module}
+                stale = known & result.noticed if arguments.sample else known - result.equivalent
+                print_result(module, result, stale)
+                failed = failed or bool(result.survivors or stale)
     return int(failed)
+
+
+def print_result(module: str, result: Result, stale: Collection[Key]) -> None:
+    """Print the result for a module."""
+    noticed = result.tried - len(result.survivors) - len(result.equivalent)
+    print(f"{module}: {noticed} of {result.tried} mutants noticed, {len(result.equivalent)} equivalent", flush=True)
+    for mutant in sorted(result.survivors, key=lambda mutant: mutant.line):
+        print(f"  survived, line {mutant.line}: {module} | {mutant.function} | {mutant.before} | {mutant.after}")
+    for key in sorted(stale):
+        print(f"  not in {EQUIVALENT.name} any more: {' | '.join(key)}")
 
 
 def _path(root: Path, module: str) -> Path:
@@ -134,7 +259,7 @@ def _path(root: Path, module: str) -> Path:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(HERE)]), "PYTHONDONTWRITEBYTECODE": "1"}
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(HERE)])}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The event loop is never blocked: neither by files or databases, nor by work that takes long."""
+"""The event loop is never blocked, neither by files and databases nor by long computations."""
 
 from __future__ import annotations
 
@@ -23,27 +23,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-LONGEST_STEP = 0.020
-"""Seconds of computing between two looks of the loop at what else there is to do."""
+MAX_STEP_SECS = 0.020
+"""The most seconds of computing in one step of the event loop."""
 
 
-async def test_nothing_of_ours_blocks_the_event_loop(tmp_path: Path) -> None:
+async def test_package_never_blocks_the_event_loop(tmp_path: Path) -> None:
     async with (
         FakeConvAI(conversations=60, audio_bytes=600_000) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
-        with blockbuster_ctx("convai_async"):
+        with blockbuster_ctx("convai_async") as blockbuster:
+            # The fake service reads an upload, which aiohttp 3.13 keeps in a file.
+            blockbuster.functions["io.BufferedRandom.read"].can_block_in("handlers/files.py", "create_file")
             await do_everything(client, list(fake.conversations), fake.conversations.has_audio, tmp_path)
 
 
-async def test_blocking_would_be_seen() -> None:
+async def test_blocking_call_is_detected() -> None:
     with blockbuster_ctx(), pytest.raises(BlockingError):
-        time.sleep(0.001)  # the very thing
+        time.sleep(0.001)
 
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """The seconds that this thread computed in each step of the loop; other processes do not count."""
+    """The seconds of CPU time that this thread took in each step of the loop; other processes do not count."""
     taken: list[float] = []
     run = asyncio.Handle._run
 
@@ -53,19 +55,19 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         taken.append(time.thread_time() - began)
 
     gc.collect()
-    gc.freeze()  # collecting what the other tests left is none of the client's work
+    gc.freeze()  # collecting the garbage of other tests is not the client's work
     monkeypatch.setattr(asyncio.Handle, "_run", timed)
     yield taken
     gc.unfreeze()
 
 
-async def test_no_step_takes_the_event_loop_for_long(tmp_path: Path, steps: list[float]) -> None:
+async def test_no_step_of_the_event_loop_takes_long(tmp_path: Path, steps: list[float]) -> None:
     with service_process(conversations=150, audio_bytes=2_000_000) as service:
         async with ConvAIClient(service.api_key, base_url=service.url) as client:
             await do_everything(client, list(service.conversations), service.conversations.has_audio, tmp_path)
     print(f"{len(steps):,} steps, the longest {max(steps) * 1000:.1f} ms")
     assert len(steps) > 1000
-    assert max(steps) < LONGEST_STEP
+    assert max(steps) < MAX_STEP_SECS
 
 
 @contextmanager
@@ -104,15 +106,15 @@ async def test_document_of_10_mb_does_not_block_the_event_loop(
             assert (await harvest(client, tmp_path / "calls.db")).fetched == 1
             await asyncio.sleep(0)
     print(f"the longest step of get {longest_of_get * 1000:.1f} ms, of a harvest {max(steps) * 1000:.1f} ms")
-    assert longest_of_get < LONGEST_STEP
-    assert max(steps) < LONGEST_STEP
+    assert longest_of_get < MAX_STEP_SECS
+    assert max(steps) < MAX_STEP_SECS
 
 
-async def test_a_step_that_takes_long_would_be_seen(steps: list[float]) -> None:
+async def test_long_step_is_detected(steps: list[float]) -> None:
     await asyncio.sleep(0)
     sum(range(10_000_000))
     await asyncio.sleep(0)
-    assert max(steps) > LONGEST_STEP
+    assert max(steps) > MAX_STEP_SECS
 
 
 async def do_everything(client: ConvAIClient, ids: list[str], has_audio: Callable[[str], bool], folder: Path) -> None:

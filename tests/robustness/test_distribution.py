@@ -1,6 +1,6 @@
-"""What is tested is what users install: the distribution has the package, all of it, and nothing else.
+"""The distribution that users install contains the package, all of it, and nothing else.
 
-An editable installation has no files of its own: there the tests of its files are skipped, and the rest holds too.
+An editable installation has no copy of the files: the tests of its files are skipped.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ OF_EXTRAS = [each for each in REQUIREMENTS if each.marker is not None and each.n
 built = pytest.mark.skipif(EDITABLE, reason="an editable installation is the working tree")
 
 
-def files() -> list[Path]:
-    """What was installed, less what Python and pip add."""
+def installed_files() -> list[Path]:
+    """Return the installed files, without those that Python and pip add."""
     return [Path(path) for path in DISTRIBUTION.files or () if path.suffix != ".pyc"]
 
 
-def test_what_is_imported_is_what_is_installed() -> None:
+def test_imported_package_is_the_installed_one() -> None:
     installed_in = TREE if EDITABLE else Path(str(DISTRIBUTION.locate_file("")))
     assert Path(convai_async.__file__).parent.parent.samefile(installed_in)
     assert DISTRIBUTION.version == convai_async.__version__
 
 
 @built
-def test_the_distribution_has_the_package_as_it_is_in_the_tree() -> None:
-    there = {path.as_posix() for path in files() if path.parts[0] in CODE}
+def test_installed_files_equal_the_checkout() -> None:
+    there = {path.as_posix() for path in installed_files() if path.parts[0] in CODE}
     tree = [*(TREE / "convai_async").rglob("*"), TREE / PLUGIN]
     paths = [path for path in tree if path.is_file() and path.suffix != ".pyc"]
     assert there == {path.relative_to(TREE).as_posix() for path in paths}
@@ -51,28 +51,32 @@ def test_the_distribution_has_the_package_as_it_is_in_the_tree() -> None:
 
 
 @built
-def test_the_distribution_has_python_its_types_and_one_command_and_nothing_else() -> None:
+def test_distribution_contains_only_the_package() -> None:
     info = f"convai_async-{DISTRIBUTION.version}.dist-info"
-    beside = [path for path in files() if path.parts[0] not in CODE | {info}]
+    beside = [path for path in installed_files() if path.parts[0] not in CODE | {info}]
     assert [path.stem for path in beside] == ["convai-async"]
-    assert {path.suffix for path in files() if path.parts[0] in CODE} == {".py", ".typed"}
-    assert Path("convai_async/py.typed") in files()
+    assert {path.suffix for path in installed_files() if path.parts[0] in CODE} == {".py", ".typed"}
+    assert Path("convai_async/py.typed") in installed_files()
     assert "Tag: py3-none-any" in (DISTRIBUTION.read_text("WHEEL") or "").splitlines()
 
 
-def test_it_has_one_command_and_one_plugin() -> None:
+def test_distribution_has_one_command_and_one_plugin() -> None:
     assert {(each.group, each.name, each.value) for each in DISTRIBUTION.entry_points} == {
         ("console_scripts", "convai-async", "convai_async.cli:main"),
         ("pytest11", "convai_async", "pytest_convai_async"),
     }
 
 
-def test_the_core_needs_four_packages_of_a_least_version_or_any_newer_one() -> None:
+def test_core_requires_four_packages_with_lower_bounds_only() -> None:
     assert {each.name for each in CORE} == {"aiohttp", "anyio", "msgspec", "tenacity"}
     for each in CORE:
         assert [bound.operator for bound in each.specifier] == [">="], each
 
 
+def test_distribution_has_only_the_extras_for_users() -> None:
+    assert set(DISTRIBUTION.metadata.get_all("Provides-Extra") or ()) == {"cli", "parquet", "uvloop", "zstd"}
+
+
 @pytest.mark.parametrize("requirement", OF_EXTRAS, ids=str)
-def test_a_package_that_an_extra_needs_has_a_bound(requirement: Requirement) -> None:
+def test_requirement_of_an_extra_has_a_lower_bound(requirement: Requirement) -> None:
     assert {bound.operator for bound in requirement.specifier} & {">=", "=="}

@@ -1,4 +1,4 @@
-"""Replies that no honest service sends: they end, in time, with the truth or with one of our errors."""
+"""Replies that a correct service never sends end in time, with the right result or one of our errors."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ if TYPE_CHECKING:
 KEY = "sk_the_secret_key_of_this_test"
 TWICE = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
 ENDLESS = 10_000
-"""Pieces of what has no end; a test that needs more than a few has failed."""
+"""Pieces of an endless reply; a test that needs more than a few has failed."""
 
 
 def conversation(path: str) -> bytes:
     return json.dumps({"conversation_id": path.rpartition("/")[2], "transcript": []}).encode()
 
 
-async def act(client: ConvAIClient, what: str, folder: Path) -> None:
+async def receive(client: ConvAIClient, what: str, folder: Path) -> None:
     if what == "get":
         await client.conversations.get("conv_1")
     elif what == "download":
@@ -68,7 +68,7 @@ async def act(client: ConvAIClient, what: str, folder: Path) -> None:
                 pass
 
 
-async def test_a_reply_that_nobody_asked_for_is_never_taken_for_the_next_one() -> None:
+async def test_unsolicited_reply_is_not_used_for_the_next_request() -> None:
     stray = asyncio.Event()
     numbers = count()
 
@@ -89,11 +89,11 @@ async def test_a_reply_that_nobody_asked_for_is_never_taken_for_the_next_one() -
             while not lent.should_close:
                 await asyncio.sleep(0)
         with pytest.raises(DecodeError):
-            await client.conversations.list()  # it asks anew, and is answered a conversation
+            await client.conversations.list()  # on a new connection, where the reply is a conversation
         assert (await client.conversations.get("conv_2")).conversation_id == "conv_2"
 
 
-async def test_another_conversation_than_was_asked_for_is_an_error(fake: FakeConvAI, client: ConvAIClient) -> None:
+async def test_reply_with_another_conversation_is_a_decode_error(fake: FakeConvAI, client: ConvAIClient) -> None:
     wanted, other = list(fake.conversations)[:2]
     fake.faults.add(faults.change(lambda document: document.update(conversation_id=other)), times=None)
     with pytest.raises(DecodeError, match=r"is of another conversation - at `\$\.conversation_id`") as caught:
@@ -104,7 +104,7 @@ async def test_another_conversation_than_was_asked_for_is_an_error(fake: FakeCon
 
 
 @pytest.mark.parametrize("what", ["get", "stream", "download"])
-async def test_closing_the_client_ends_what_is_arriving_at_once(what: str, tmp_path: Path) -> None:
+async def test_close_ends_replies_that_are_arriving(what: str, tmp_path: Path) -> None:
     begun = asyncio.Event()
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
@@ -114,7 +114,7 @@ async def test_closing_the_client_ends_what_is_arriving_at_once(what: str, tmp_p
 
     async with raw_server(answer) as url, asyncio.timeout(10):
         client = ConvAIClient(KEY, base_url=url, timeout=60, retry=TWICE)
-        task = asyncio.ensure_future(act(client, what, tmp_path))
+        task = asyncio.ensure_future(receive(client, what, tmp_path))
         await begun.wait()
         while not client._engine.session._open_responses:
             await asyncio.sleep(0)
@@ -152,9 +152,7 @@ ENDLESS_REPLIES: dict[str, tuple[bytes, bytes]] = {
 
 @pytest.mark.parametrize("what", ["get", "stream", "download"])
 @pytest.mark.parametrize("name", ENDLESS_REPLIES)
-async def test_nothing_that_has_no_end_holds_anybody_for_longer_than_the_timeout(
-    name: str, what: str, tmp_path: Path
-) -> None:
+async def test_endless_reply_ends_with_the_timeout(name: str, what: str, tmp_path: Path) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         await trickle(writer, *ENDLESS_REPLIES[name])
 
@@ -165,11 +163,11 @@ async def test_nothing_that_has_no_end_holds_anybody_for_longer_than_the_timeout
     ):
         for _ in range(2):  # the first gave its place back
             with pytest.raises((TransportError, DecodeError)):
-                await act(client, what, tmp_path)
+                await receive(client, what, tmp_path)
 
 
 @pytest.mark.parametrize("what", ["get", "stream", "download"])
-async def test_an_error_whose_body_has_no_end_is_that_error(what: str, tmp_path: Path) -> None:
+async def test_error_with_endless_body_keeps_its_status(what: str, tmp_path: Path) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         await trickle(writer, reply(b"{", "content-length: 1000000", status="404 Not Found"), b" ")
 
@@ -179,7 +177,7 @@ async def test_an_error_whose_body_has_no_end_is_that_error(what: str, tmp_path:
         asyncio.timeout(10),
     ):
         with pytest.raises(NotFoundError):
-            await act(client, what, tmp_path)
+            await receive(client, what, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +190,7 @@ async def test_an_error_whose_body_has_no_end_is_that_error(what: str, tmp_path:
     ],
     ids=["no gzip", "cut short", "endless", "incomplete"],
 )
-async def test_an_error_whose_body_cannot_be_read_is_still_that_error(
+async def test_error_with_unreadable_body_keeps_its_status(
     status: str, headers: list[str], body: bytes, error: type[APIStatusError], attempts: int
 ) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
@@ -226,7 +224,7 @@ async def test_an_error_whose_body_cannot_be_read_is_still_that_error(
         ("200 OK", ["content-type: video/mp4"], b"ID3x"),
     ],
 )
-async def test_what_may_not_be_the_whole_recording_is_not_saved_as_one(
+async def test_possibly_incomplete_recording_is_not_saved(
     status: str, headers: list[str], body: bytes, tmp_path: Path
 ) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
@@ -257,7 +255,7 @@ async def test_body_without_a_marked_end_is_incomplete(head: bytes, what: str, t
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=TWICE) as client:
         with pytest.raises(IncompleteBodyError, match="a truncated one cannot be detected") as caught:
-            await act(client, what, tmp_path)
+            await receive(client, what, tmp_path)
     assert not caught.value.retryable
     assert list(tmp_path.iterdir()) == []
 
@@ -295,7 +293,7 @@ async def test_recording_slower_than_the_lowest_rate_is_a_timeout(
             with pytest.raises(
                 RequestTimeoutError, match="fewer than min_stream_rate, 1,024 bytes per second"
             ) as caught:
-                await act(client, what, tmp_path)
+                await receive(client, what, tmp_path)
             assert caught.value.retryable
     assert list(tmp_path.iterdir()) == []
 
@@ -320,7 +318,7 @@ async def test_recording_larger_than_max_stream_bytes_is_refused(what: str, anno
         asyncio.timeout(20),
     ):
         with pytest.raises(ResponseTooLargeError, match="larger than max_stream_bytes, 1,000,000") as caught:
-            await act(client, what, tmp_path)
+            await receive(client, what, tmp_path)
     assert not caught.value.retryable
     assert sent < 50_000_000
     assert list(tmp_path.iterdir()) == []
@@ -335,7 +333,7 @@ async def test_recording_as_large_as_max_stream_bytes_is_saved(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("value", ["1e308", "31536000", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
-async def test_no_reply_silences_the_client_for_longer_than_a_quarter_of_an_hour(
+async def test_retry_after_pauses_the_client_for_at_most_15_minutes(
     value: str, fake: FakeConvAI, client: ConvAIClient
 ) -> None:
     fake.faults.add(faults.status(429, headers={"retry-after": value}))
@@ -356,7 +354,7 @@ def test_decompression_that_aiohttp_stopped_is_a_response_too_large() -> None:
     )
 
 
-async def test_a_list_without_end_is_an_error() -> None:
+async def test_endless_list_is_a_pagination_error() -> None:
     cursors = count()
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
@@ -369,7 +367,7 @@ async def test_a_list_without_end_is_an_error() -> None:
     assert next(cursors) == 1000
 
 
-async def test_a_cursor_that_no_url_can_hold_is_an_error(fake: FakeConvAI, client: ConvAIClient) -> None:
+async def test_cursor_too_long_for_a_url_is_a_pagination_error(fake: FakeConvAI, client: ConvAIClient) -> None:
     fake.faults.add(faults.repeat_cursor("c" * 100_000))
     with pytest.raises(PaginationError, match="a cursor of more than 8,192 characters"):
         await client.conversations.list().collect()
@@ -378,7 +376,7 @@ async def test_a_cursor_that_no_url_can_hold_is_an_error(fake: FakeConvAI, clien
 @pytest.mark.parametrize(
     "location", ["{path}", "//{host}@127.0.0.1:{port}{path}", "http://evil:secret@127.0.0.1:{port}{path}"]
 )
-async def test_redirects_in_circles_or_with_somebody_s_password_are_not_followed(location: str) -> None:
+async def test_redirect_loop_or_redirect_with_credentials_is_not_followed(location: str) -> None:
     requests = count()
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
@@ -393,7 +391,7 @@ async def test_redirects_in_circles_or_with_somebody_s_password_are_not_followed
     assert next(requests) == (6 if location == "{path}" else 1)
 
 
-async def test_redirects_do_not_start_the_timeout_anew() -> None:
+async def test_redirects_do_not_extend_the_timeout() -> None:
     requests = count()
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
@@ -421,7 +419,7 @@ def problems(body: dict[str, Any]) -> bytes:
     ],
     ids=["problems", "beyond the longest message", "escaped", "text"],
 )
-async def test_a_key_that_is_quoted_stands_nowhere_in_the_error(body: bytes) -> None:
+async def test_api_key_quoted_by_the_service_is_not_in_the_error(body: bytes) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         writer.write(reply(body, f"x-echo: {KEY}", status="422 Unprocessable"))
 
@@ -434,7 +432,9 @@ async def test_a_key_that_is_quoted_stands_nowhere_in_the_error(body: bytes) -> 
 
 
 @pytest.mark.parametrize("status", ["200 OK", "500 Oops"])
-async def test_a_request_id_cannot_break_a_line_of_the_log(status: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_request_id_with_control_characters_keeps_the_log_on_one_line(
+    status: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         body = conversation(path) if status == "200 OK" else problems({"detail": {"request_id": "a\nFAKE\x1b[2J"}})
         writer.write(reply(body, "request-id: a\x1b[31m\tb", status=status))
@@ -455,10 +455,10 @@ async def test_a_request_id_cannot_break_a_line_of_the_log(status: str, caplog: 
         lambda: SignedUrl(signed_url="").conversation_id,
     ],
 )
-def test_an_odd_signed_url_has_no_conversation(make: Callable[[], Awaitable[object]]) -> None:
+def test_invalid_signed_url_has_no_conversation_id(make: Callable[[], Awaitable[object]]) -> None:
     assert make() is None
 
 
-def test_text_that_is_no_text_does_not_decode() -> None:
+def test_lone_surrogate_does_not_decode() -> None:
     with pytest.raises(DecodeError):
         SignedUrl.from_json('{"signed_url": "\ud800"}')

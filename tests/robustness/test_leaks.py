@@ -1,4 +1,4 @@
-"""Tens of thousands of requests of every outcome leave nothing behind: no memory, socket, task or file."""
+"""Tens of thousands of requests with every outcome leak no memory, socket, task, thread or file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ROUNDS = 10
 WARM_UP_ROUNDS = 2
 SCRIPT = Path(__file__).parents[1] / "support/many_requests.py"
 MAX_GROWTH = 2 * 2**20
-"""Bytes that the process may grow by after the first rounds; 50 for a request."""
+"""Bytes by which the process may grow after the first rounds: 50 for each request."""
 
 
-def test_fifty_thousand_requests_leave_nothing_behind() -> None:
+def test_50_000_requests_leak_nothing() -> None:
     with service_process(conversations=20, audio_bytes=200_000, render_once=True) as service:
         recorded = next(filter(service.conversations.has_audio, service.conversations))
         by_size = sorted(service.conversations, key=lambda each: len(service.conversations.document(each)))

@@ -1,4 +1,4 @@
-"""A bad network: what comes through it is the truth, or one of our errors within the time that was allowed."""
+"""Through a bad network come right results, or one of our errors in time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECONDS_AN_OPERATION = 30
 PATIENT = RetryPolicy(attempts=100, timeout=None, wait_initial=0, wait_max=0)
 
 
-class Setting:
+class Environment:
     """A service, a bad network before it, and a client behind that."""
 
     def __init__(self, proxy: TCPProxy, client: ConvAIClient, world: World) -> None:
@@ -33,9 +33,9 @@ class Setting:
 
 
 @asynccontextmanager
-async def set_up(
+async def run_environment(
     folder: Path, *, timeout: float = 5, retry: RetryPolicy | None = PATIENT, seed: int = 0
-) -> AsyncIterator[Setting]:
+) -> AsyncIterator[Environment]:
     async with FakeConvAI(conversations=20, audio_bytes=150_000) as fake:
         port = urlsplit(fake.url).port
         assert port is not None
@@ -45,7 +45,7 @@ async def set_up(
         ):
             world = World(fake.conversations, client, folder)
             await world.learn_the_recording()
-            yield Setting(proxy, client, world)
+            yield Environment(proxy, client, world)
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ async def set_up(
     ],
     ids=["far away", "narrow", "in pieces", "all of it"],
 )
-async def test_a_slow_network_changes_nothing(weather: Weather, tmp_path: Path) -> None:
-    async with set_up(tmp_path) as setting, asyncio.timeout(120):
-        setting.proxy.weather = weather
-        await setting.proxy.close()  # what was connected in better weather
-        await setting.proxy.reopen()
+async def test_slow_network_gives_the_same_results(weather: Weather, tmp_path: Path) -> None:
+    async with run_environment(tmp_path) as environment, asyncio.timeout(120):
+        environment.proxy.weather = weather
+        await environment.proxy.close()  # connections that were opened before
+        await environment.proxy.reopen()
         for operation in OPERATIONS:
-            await getattr(setting.world, operation)()
+            await getattr(environment.world, operation)()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -77,51 +77,49 @@ async def test_a_slow_network_changes_nothing(weather: Weather, tmp_path: Path) 
     ],
     ids=["resets", "closes", "resets and jitter"],
 )
-async def test_connections_that_break_anywhere_cost_attempts_and_nothing_else(
-    weather: Weather, seed: int, tmp_path: Path
-) -> None:
-    async with set_up(tmp_path, seed=seed) as setting:
-        setting.proxy.weather = weather
-        await setting.proxy.close()
-        await setting.proxy.reopen()
+async def test_broken_connections_are_retried(weather: Weather, seed: int, tmp_path: Path) -> None:
+    async with run_environment(tmp_path, seed=seed) as environment:
+        environment.proxy.weather = weather
+        await environment.proxy.close()
+        await environment.proxy.reopen()
         for operation in OPERATIONS:
             try:
                 async with asyncio.timeout(SECONDS_AN_OPERATION):
-                    await getattr(setting.world, operation)()
+                    await getattr(environment.world, operation)()
             except IncompleteBodyError:
-                assert operation == "stream", "what was handed on cannot be taken back"
-        assert setting.proxy.broken > 0
-        print(f"{setting.proxy.broken} of {setting.proxy.connections} connections broke")
+                assert operation == "stream", "bytes that were handed on cannot be repeated"
+        assert environment.proxy.broken > 0
+        print(f"{environment.proxy.broken} of {environment.proxy.connections} connections broke")
 
 
 @pytest.mark.parametrize("after", [0, 20, 2_000])
-async def test_a_network_that_swallows_everything_ends_with_the_timeout(after: int, tmp_path: Path) -> None:
-    async with set_up(tmp_path, timeout=0.2, retry=None) as setting:
-        setting.proxy.weather = Weather(black_hole_after=after)
-        await setting.proxy.close()
-        await setting.proxy.reopen()
+async def test_network_that_drops_all_packets_is_a_timeout(after: int, tmp_path: Path) -> None:
+    async with run_environment(tmp_path, timeout=0.2, retry=None) as environment:
+        environment.proxy.weather = Weather(black_hole_after=after)
+        await environment.proxy.close()
+        await environment.proxy.reopen()
         for operation in ("list", "prefetch", "get_raw", "get_many", "stream", "download"):
             async with asyncio.timeout(SECONDS_AN_OPERATION):
                 with pytest.raises(RequestTimeoutError, match=r"within the timeout"):
-                    await getattr(setting.world, operation)()
+                    await getattr(environment.world, operation)()
 
 
-async def test_a_network_that_is_gone_refuses_and_when_it_is_back_the_same_client_goes_on(tmp_path: Path) -> None:
-    async with set_up(tmp_path, retry=None) as setting:
-        await setting.proxy.close()
+async def test_client_works_again_after_network_returns(tmp_path: Path) -> None:
+    async with run_environment(tmp_path, retry=None) as environment:
+        await environment.proxy.close()
         with pytest.raises(ConvAIError) as lost:
-            await setting.world.get_raw()
+            await environment.world.get_raw()
         assert isinstance(lost.value, ConnectionFailedError)
         with pytest.raises(ConnectionFailedError, match="no connection"):
-            await setting.world.get_raw()
-        await setting.proxy.reopen()
+            await environment.world.get_raw()
+        await environment.proxy.reopen()
         for operation in OPERATIONS:
-            await getattr(setting.world, operation)()
+            await getattr(environment.world, operation)()
 
 
-async def test_pooled_connections_that_died_meanwhile_cost_a_retry(tmp_path: Path) -> None:
-    async with set_up(tmp_path, retry=RetryPolicy(attempts=2, wait_initial=0)) as setting:
-        await setting.world.get_many()
-        await setting.proxy.close()
-        await setting.proxy.reopen()
-        await setting.world.get_raw()
+async def test_dead_pooled_connections_are_retried(tmp_path: Path) -> None:
+    async with run_environment(tmp_path, retry=RetryPolicy(attempts=2, wait_initial=0)) as environment:
+        await environment.world.get_many()
+        await environment.proxy.close()
+        await environment.proxy.reopen()
+        await environment.world.get_raw()

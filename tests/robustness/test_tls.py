@@ -1,7 +1,7 @@
-"""TLS: whom the client trusts, what it says of those whom it does not, and that nothing else is different over TLS.
+"""TLS: which servers the client trusts, its errors for the others, and every operation over TLS.
 
-The fake service listens for TLS on a port of its own, with certificates of an authority that is made for the test. A
-proxy before it counts the connections, and cuts them.
+The fake service listens for TLS on another port, with certificates of an authority that is made for the test. A proxy
+before it counts the connections, and cuts them.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    """What a client passes that trusts the authority."""
+    """The context of a client that trusts the authority."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
 
 
-class Secured:
-    """A fake service, and the proxy before the port where it speaks TLS."""
+class TLSService:
+    """A fake service that listens for TLS, behind a proxy."""
 
     def __init__(self, fake: FakeConvAI, proxy: TCPProxy) -> None:
         self.fake = fake
@@ -58,18 +58,18 @@ class Secured:
 
 
 @asynccontextmanager
-async def secured(certificate: trustme.LeafCert) -> AsyncIterator[Secured]:
+async def run_tls_service(certificate: trustme.LeafCert) -> AsyncIterator[TLSService]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     async with FakeConvAI(conversations=20, audio_bytes=150_000) as fake:
         assert fake._runner is not None
         await web.TCPSite(fake._runner, HOST, 0, ssl_context=context).start()
         async with TCPProxy(fake._runner.addresses[-1][1]) as proxy:
-            yield Secured(fake, proxy)
+            yield TLSService(fake, proxy)
 
 
-async def refusal(service: Secured, **settings: Any) -> str:
-    """What the client says of a service that it does not trust; it asks once, and sends nothing."""
+async def read_refusal(service: TLSService, **settings: Any) -> str:
+    """Return the error for a service that is not trusted: after one attempt, in which nothing was sent."""
     async with service.client(**settings) as client:
         with pytest.raises(ConnectionFailedError) as caught:
             await client.conversations.list()
@@ -80,55 +80,55 @@ async def refusal(service: Secured, **settings: Any) -> str:
     return str(caught.value)
 
 
-async def test_an_authority_that_is_not_known_is_refused_and_the_error_says_how_to_trust_it(
+async def test_unknown_authority_is_refused_and_error_says_how_to_trust_it(
     authority: trustme.CA,
 ) -> None:
-    async with secured(authority.issue_cert(HOST)) as service:
-        text = await refusal(service)
+    async with run_tls_service(authority.issue_cert(HOST)) as service:
+        text = await read_refusal(service)
     assert "no trusted connection" in text
     assert "ssl=" in text
 
 
-async def test_another_authority_than_the_trusted_one_is_refused(trusting: ssl.SSLContext) -> None:
-    async with secured(trustme.CA().issue_cert(HOST)) as service:
-        assert "ssl=" in await refusal(service, ssl=trusting)
+async def test_authority_other_than_the_trusted_one_is_refused(trusting: ssl.SSLContext) -> None:
+    async with run_tls_service(trustme.CA().issue_cert(HOST)) as service:
+        assert "ssl=" in await read_refusal(service, ssl=trusting)
 
 
-async def test_a_certificate_of_another_host_is_refused(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
-    async with secured(authority.issue_cert("api.elevenlabs.example")) as service:
-        assert "IP address mismatch" in await refusal(service, ssl=trusting)
+async def test_certificate_of_another_host_is_refused(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    async with run_tls_service(authority.issue_cert("api.elevenlabs.example")) as service:
+        assert "IP address mismatch" in await read_refusal(service, ssl=trusting)
 
 
-async def test_a_certificate_that_has_expired_is_refused_and_the_error_says_so(
+async def test_expired_certificate_is_refused_and_error_says_so(
     authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     certificate = authority.issue_cert(HOST, not_before=LONG_AGO - timedelta(days=90), not_after=LONG_AGO)
-    async with secured(certificate) as service:
-        assert "certificate has expired" in await refusal(service, ssl=trusting)
+    async with run_tls_service(certificate) as service:
+        assert "certificate has expired" in await read_refusal(service, ssl=trusting)
 
 
 @pytest.mark.parametrize("operation", ["list", "prefetch", "get_raw", "get_many", "stream", "download", "harvest"])
-async def test_with_its_authority_trusted_everything_is_as_without_tls(
+async def test_operation_works_over_tls_with_a_trusted_authority(
     operation: str, authority: trustme.CA, trusting: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    async with secured(authority.issue_cert(HOST)) as service, service.client(ssl=trusting) as client:
+    async with run_tls_service(authority.issue_cert(HOST)) as service, service.client(ssl=trusting) as client:
         world = World(service.fake.conversations, client, tmp_path)
         await world.learn_the_recording()
         await getattr(world, operation)()
 
 
-async def test_a_server_without_tls_at_an_https_address_is_an_error_that_is_not_repeated(
+async def test_server_without_tls_at_https_address_is_not_retried(
     authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     async with FakeConvAI(conversations=1) as fake:
         port = urlsplit(fake.url).port
         assert port is not None
         async with TCPProxy(port) as proxy:
-            assert "[SSL" in await refusal(Secured(fake, proxy), ssl=trusting)
+            assert "[SSL" in await read_refusal(TLSService(fake, proxy), ssl=trusting)
 
 
-async def test_a_server_with_tls_at_an_http_address_is_an_error_of_ours(authority: trustme.CA) -> None:
-    async with secured(authority.issue_cert(HOST)) as service, service.client(service.proxy.url) as client:
+async def test_server_with_tls_at_http_address_is_a_connection_error(authority: trustme.CA) -> None:
+    async with run_tls_service(authority.issue_cert(HOST)) as service, service.client(service.proxy.url) as client:
         with pytest.raises(ConnectionFailedError) as caught:
             await client.conversations.list()
     assert caught.value.attempts == AT_ONCE.attempts
@@ -140,10 +140,10 @@ async def test_a_server_with_tls_at_an_http_address_is_an_error_of_ours(authorit
     [Weather(reset_after=1), Weather(close_after=1), Weather(reset_after=1000), Weather(close_after=1000)],
     ids=["reset at once", "closed at once", "reset within", "closed within"],
 )
-async def test_a_connection_that_is_cut_within_the_handshake_is_made_again(
+async def test_connection_cut_during_handshake_is_retried(
     cut: Weather, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
-    async with secured(authority.issue_cert(HOST)) as service, service.client(ssl=trusting) as client:
+    async with run_tls_service(authority.issue_cert(HOST)) as service, service.client(ssl=trusting) as client:
         service.proxy.weather = cut
         asked = asyncio.ensure_future(client.conversations.list(page_size=5).collect())
         while not service.proxy.broken:

@@ -28,6 +28,7 @@ class Tests(NamedTuple):
 
 
 TESTS: dict[str, Tests] = {
+    "_configuration": Tests("tests/test_client.py", "tests/robustness/test_bad_arguments.py"),
     "_support": Tests(
         "tests/test_atomic_files.py tests/test_clock.py tests/transport/test_work.py tests/test_ranges.py"
         " tests/endpoints/test_arguments.py",
@@ -56,7 +57,10 @@ TESTS: dict[str, Tests] = {
     "pagination": Tests("tests/test_pagination.py tests/endpoints/test_page.py"),
     "polling": Tests("tests/polling", "tests/robustness/test_cancellation.py"),
     "resources": Tests("tests/resources tests/endpoints", "tests/robustness/test_blocking.py"),
-    "retry": Tests("tests/test_retry.py tests/transport/test_engine.py", "tests/robustness/test_chaos.py"),
+    "retry": Tests(
+        "tests/test_retry.py tests/transport/test_retries.py tests/transport/test_throttling.py",
+        "tests/robustness/test_chaos.py",
+    ),
     "streaming": Tests(
         "tests/test_streaming.py tests/test_ranges.py",
         "tests/robustness/test_hostile_replies.py tests/robustness/test_killed_files.py",
