@@ -42,7 +42,7 @@ class Benchmark(msgspec.Struct, kw_only=True):
         rounds: How often each implementation runs.
         seconds: How long each run measures.
         conversations: The number of conversations that the server has.
-        reply_delay_secs: The mean delay of a conversation or a page of the list; delays vary by half of it.
+        response_delay_secs: The mean delay of a conversation or a page of the list; delays vary by half of it.
     """
 
     title: str
@@ -52,4 +52,4 @@ class Benchmark(msgspec.Struct, kw_only=True):
     rounds: int = 5
     seconds: float = 3.0
     conversations: int = 100_000
-    reply_delay_secs: float = 0.0
+    response_delay_secs: float = 0.0

@@ -54,9 +54,9 @@ async def open_httpx(url: str) -> AsyncIterator[Get]:
     async with httpx.AsyncClient(base_url=url, headers={"xi-api-key": KEY}) as client:
 
         async def get(conversation_id: str) -> Any:
-            reply = await client.get(build_path(conversation_id))
-            reply.raise_for_status()
-            return reply.json()
+            response = await client.get(build_path(conversation_id))
+            response.raise_for_status()
+            return response.json()
 
         yield get
 
@@ -69,9 +69,9 @@ def build_aiohttp_client(decode: Callable[[bytes], Any]) -> Client:
         async with aiohttp.ClientSession(url, headers={"xi-api-key": KEY}) as session:
 
             async def get(conversation_id: str) -> Any:
-                async with session.get(build_path(conversation_id)) as reply:
-                    reply.raise_for_status()
-                    return decode(await reply.read())
+                async with session.get(build_path(conversation_id)) as response:
+                    response.raise_for_status()
+                    return decode(await response.read())
 
             yield get
 

@@ -19,7 +19,7 @@ _RESULTS = _FOLDER / "results.json"
 _CHART = _FOLDER / "comparison.svg"
 _CHARTED = ("get", "decode", "audio", "memory", "import", "lag")
 _CAVEATS = """\
-These numbers do not include the real service, whose replies take longer than anything here, nor TLS and a network,
+These numbers do not include the real service, whose responses take longer than anything here, nor TLS and a network,
 which cost every implementation the same. Other documents and other machines give other numbers.
 In the tables, "ratio" is the value relative to the first row, and "server" is how much of a CPU core the server used.
 """

@@ -76,7 +76,7 @@ def run_benchmark(name: str, benchmark: Benchmark, rendered: Path, rounds: int) 
 @contextmanager
 def run_service(benchmark: Benchmark, rendered: Path) -> Iterator[str]:
     """Run the server in another process, and yield its URL."""
-    numbers = [str(benchmark.conversations), str(benchmark.reply_delay_secs)]
+    numbers = [str(benchmark.conversations), str(benchmark.response_delay_secs)]
     command = [sys.executable, "-m", "benchmarks.service", str(rendered), *numbers]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         if process.stdout is None:

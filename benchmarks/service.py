@@ -1,6 +1,6 @@
 """A minimal server that sends rendered documents, so that it is not the bottleneck.
 
-    python -m benchmarks.service DOCUMENTS CONVERSATIONS REPLY_DELAY_SECS
+    python -m benchmarks.service DOCUMENTS CONVERSATIONS RESPONSE_DELAY_SECS
 
 It prints its port, and serves until its standard input is closed. ``/cpu`` returns the CPU seconds that it used.
 """
@@ -24,8 +24,8 @@ AUDIO_BYTES = 64 * 1024 * 1024
 _HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nContent-Length: {}\r\nrequest-id: req_1\r\n\r\n"
 
 
-class Replies:
-    """Builds the replies.
+class Responses:
+    """Builds the responses.
 
     Args:
         rendered: The documents to send.
@@ -37,15 +37,15 @@ class Replies:
         lines = msgspec.json.decode(rendered.page)["conversations"]
         self._lines = [_split_at_value(msgspec.json.encode(line), "conversation_id") for line in lines]
         self._conversations = conversations
-        self._audio = _build_reply("audio/mpeg", b"\0" * AUDIO_BYTES)
+        self._audio = _build_response("audio/mpeg", b"\0" * AUDIO_BYTES)
 
     def details(self, conversation_id: str) -> bytes:
-        """Return the reply for a conversation."""
+        """Return the response for a conversation."""
         before, after = self._details[int(conversation_id[5:]) % len(self._details)]
-        return _build_reply("application/json", b"".join((before, conversation_id.encode(), after)))
+        return _build_response("application/json", b"".join((before, conversation_id.encode(), after)))
 
     def page(self, query: dict[str, list[str]]) -> bytes:
-        """Return the reply for a page of the list."""
+        """Return the response for a page of the list."""
         first, end = 0, self._conversations
         if "call_start_before_unix" in query:
             first = documents.number_started_by(int(query["call_start_before_unix"][0]))
@@ -56,10 +56,10 @@ class Replies:
         last = min(first + int(query["page_size"][0]), end)
         lines = b",".join(self._build_line(number) for number in range(first, last))
         more = b'"%d","has_more":true' % last if last < end else b'null,"has_more":false'
-        return _build_reply("application/json", b'{"conversations":[%s],"next_cursor":%s}' % (lines, more))
+        return _build_response("application/json", b'{"conversations":[%s],"next_cursor":%s}' % (lines, more))
 
     def audio(self) -> bytes:
-        """Return the reply for a recording."""
+        """Return the response for a recording."""
         return self._audio
 
     def _build_line(self, number: int) -> bytes:
@@ -74,13 +74,13 @@ class Connection(asyncio.Protocol):
     """An HTTP/1.1 connection with one request at a time.
 
     Args:
-        replies: What to run.
-        reply_delay_secs: The mean delay of a conversation or a page; delays vary by half of it.
+        responses: What to run.
+        response_delay_secs: The mean delay of a conversation or a page; delays vary by half of it.
     """
 
-    def __init__(self, replies: Replies, reply_delay_secs: float) -> None:
-        self._replies = replies
-        self._reply_delay_secs = reply_delay_secs
+    def __init__(self, responses: Responses, response_delay_secs: float) -> None:
+        self._responses = responses
+        self._response_delay_secs = response_delay_secs
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -96,23 +96,23 @@ class Connection(asyncio.Protocol):
     def _answer(self, target: str) -> None:
         path = target.partition("?")[0].removeprefix("/v1/convai/conversations")
         if path == "":
-            self._send_later(self._replies.page(parse_qs(urlsplit(target).query)))
+            self._send_later(self._responses.page(parse_qs(urlsplit(target).query)))
         elif path.endswith("/audio"):
-            self._send(self._replies.audio())
+            self._send(self._responses.audio())
         elif path == "/cpu":
-            self._send(_build_reply("application/json", b"%f" % time.process_time()))
+            self._send(_build_response("application/json", b"%f" % time.process_time()))
         else:
-            self._send_later(self._replies.details(path[1:]))
+            self._send_later(self._responses.details(path[1:]))
 
-    def _send_later(self, reply: bytes) -> None:
-        if self._reply_delay_secs:
-            seconds = random.uniform(0.5, 1.5) * self._reply_delay_secs  # noqa: S311 - not a secret
-            asyncio.get_running_loop().call_later(seconds, self._send, reply)
+    def _send_later(self, response: bytes) -> None:
+        if self._response_delay_secs:
+            seconds = random.uniform(0.5, 1.5) * self._response_delay_secs  # noqa: S311 - not a secret
+            asyncio.get_running_loop().call_later(seconds, self._send, response)
         else:
-            self._send(reply)
+            self._send(response)
 
-    def _send(self, reply: bytes) -> None:
-        self._transport.write(reply)
+    def _send(self, response: bytes) -> None:
+        self._transport.write(response)
 
 
 def _split_at_value(document: bytes, field: str) -> tuple[bytes, bytes]:
@@ -121,15 +121,15 @@ def _split_at_value(document: bytes, field: str) -> tuple[bytes, bytes]:
     return before + opening, rest[rest.index(b'"') :]
 
 
-def _build_reply(content_type: str, body: bytes) -> bytes:
+def _build_response(content_type: str, body: bytes) -> bytes:
     return _HEAD.format(content_type, len(body)).encode() + body
 
 
-async def serve(rendered: Path, conversations: int, reply_delay_secs: float) -> None:
+async def serve(rendered: Path, conversations: int, response_delay_secs: float) -> None:
     """Serve until standard input is closed."""
-    replies = Replies(documents.read(rendered), conversations)
+    responses = Responses(documents.read(rendered), conversations)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(replies, reply_delay_secs), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(responses, response_delay_secs), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()

@@ -50,8 +50,8 @@ def main() -> None:
 
 
 def _fetch_service_cpu_secs(url: str) -> float:
-    with urllib.request.urlopen(f"{url}/cpu", timeout=10) as reply:  # noqa: S310 - our own server
-        return float(reply.read())
+    with urllib.request.urlopen(f"{url}/cpu", timeout=10) as response:  # noqa: S310 - our own server
+        return float(response.read())
 
 
 if __name__ == "__main__":

@@ -288,7 +288,7 @@ class DecodeError(ConvAIError):
     body: bytes
 
     def __init__(
-        self, problem: str, *, path: str = "$", body: bytes = b"", source: str = "the service's reply"
+        self, problem: str, *, path: str = "$", body: bytes = b"", source: str = "the service's response"
     ) -> None:
         where = "; its bytes are in .body" if body else ""
         super().__init__(f"{source} does not decode: {problem} - at `{path}`{where}")

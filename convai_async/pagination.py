@@ -93,7 +93,7 @@ class Paginator(Generic[T]):
             following = hash(page.next_cursor)
             first_item = hash(msgspec.json.encode(page.items[:1]))
             leads_back = page.has_more and page.next_cursor is not None and following in seen
-            # If the service repeats an earlier reply, its items are not yielded again.
+            # If the service repeats an earlier response, its items are not yielded again.
             if not leads_back or seen[following] not in {first_item, None}:
                 yield _truncate(page, remaining)
                 remaining -= len(page)

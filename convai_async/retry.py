@@ -27,8 +27,8 @@ _AMBIGUOUS_STATUSES = frozenset({408, *range(500, 600)})
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """When to retry a request, how often, and how long to wait before each retry.
 
-    These are retried: replies with status 408, 409, 425, 429 or 5xx, refused and dropped connections, timeouts and
-    bodies that end early. If the request is idempotent, replies that are not the expected document, such as a login
+    These are retried: responses with status 408, 409, 425, 429 or 5xx, refused and dropped connections, timeouts and
+    bodies that end early. If the request is idempotent, responses that are not the expected document, such as a login
     page with status 200, are retried too.
 
     The waits grow exponentially with full jitter: the n-th wait is a random number of seconds from 0 to

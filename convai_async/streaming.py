@@ -57,16 +57,16 @@ class AudioStream:
         content_range: The part of the recording, such as ``"bytes 100-199/1000"``; None for the whole.
     """
 
-    def __init__(self, reply: StreamedResponse, *, may_be_empty: bool, clock: Callable[[], float]) -> None:
-        self._reply = reply
+    def __init__(self, response: StreamedResponse, *, may_be_empty: bool, clock: Callable[[], float]) -> None:
+        self._response = response
         self._may_be_empty = may_be_empty
         self._clock = clock
         self._readable = True
-        self.status = reply.status
-        self.content_type = reply.headers.get("content-type", "application/octet-stream")
-        length = reply.headers.get("content-length", "")
+        self.status = response.status
+        self.content_type = response.headers.get("content-type", "application/octet-stream")
+        length = response.headers.get("content-length", "")
         self.content_length = int(length) if length.isdecimal() else None
-        self.content_range = reply.headers.get("content-range")
+        self.content_range = response.headers.get("content-range")
 
     def __repr__(self) -> str:
         return f"AudioStream(content_type={self.content_type!r}, content_length={self.content_length})"
@@ -81,7 +81,7 @@ class AudioStream:
             headers["content-length"] = str(self.content_length)
         if self.content_range is not None:
             headers["content-range"] = self.content_range
-        if self.status == _PARTIAL or self._reply.headers.get("accept-ranges", "").strip().lower() == "bytes":
+        if self.status == _PARTIAL or self._response.headers.get("accept-ranges", "").strip().lower() == "bytes":
             headers["accept-ranges"] = "bytes"
         return headers
 
@@ -103,29 +103,29 @@ class AudioStream:
         if not self._readable:
             raise RuntimeError("a recording can be read once, inside its `async with` block: open it again")
         self._readable = False
-        limits = self._reply.limits
+        limits = self._response.limits
         size = window_bytes = 0
         window_seconds = 0.0  # without the time that the caller takes between two chunks
         while True:
             began = self._clock()
-            chunk = await self._reply.read_chunk()
+            chunk = await self._response.read_chunk()
             if not chunk:
                 break
             window_seconds += self._clock() - began
             window_bytes += len(chunk)
             size += len(chunk)
             if size > limits.max_bytes:
-                raise _too_large(self._reply)
+                raise _too_large(self._response)
             if window_seconds >= _RATE_WINDOW_SECS:
                 if window_bytes < limits.min_rate * window_seconds:
                     raise RequestTimeoutError(
-                        f"{self._reply.request}: {window_bytes:,} bytes in {window_seconds:.0f} s are fewer than"
+                        f"{self._response.request}: {window_bytes:,} bytes in {window_seconds:.0f} s are fewer than"
                         f" min_stream_rate, {limits.min_rate:,} bytes per second"
                     )
                 window_bytes, window_seconds = 0, 0.0
             yield chunk
         if not size and not self._may_be_empty:
-            raise _not_a_recording(self._reply, "it is empty")
+            raise _not_a_recording(self._response, "it is empty")
 
 
 @asynccontextmanager
@@ -140,8 +140,8 @@ async def open_recording(
         byte_range: A Range header. It is ignored if it is malformed or has several ranges.
 
     Raises:
-        DecodeError: The reply is not a recording, or not the requested part of it.
-        IncompleteBodyError: The reply has neither a length nor chunks, so a truncated one could not be detected.
+        DecodeError: The response is not a recording, or not the requested part of it.
+        IncompleteBodyError: The response has neither a length nor chunks, so a truncated one could not be detected.
         ResponseTooLargeError: The recording is larger than the client's ``max_stream_bytes``.
         ConvAIError: The request failed; raised before anything is yielded.
     """
@@ -184,64 +184,64 @@ async def _open_once(
     byte_range: str | None = None,
     is_file: bool = False,
 ) -> AsyncIterator[AudioStream]:
-    async with engine.stream_once(request, stopwatch) as reply:
-        problem = (None if is_file else _check_media(reply)) or _check_whole(reply, byte_range)
+    async with engine.stream_once(request, stopwatch) as response:
+        problem = (None if is_file else _check_media(response)) or _check_whole(response, byte_range)
         if problem is not None:
-            raise _not_a_recording(reply, problem, await reply.read_chunk())
-        if not reply.end_is_marked:
+            raise _not_a_recording(response, problem, await response.read_chunk())
+        if not response.end_is_marked:
             raise IncompleteBodyError(
-                f"{reply.request}: the reply has neither a Content-Length nor chunked encoding, so a truncated"
+                f"{response.request}: the response has neither a Content-Length nor chunked encoding, so a truncated"
                 " one cannot be detected (is there an HTTP/1.0 proxy in between?)",
                 retryable=False,
             )
-        stream = AudioStream(reply, may_be_empty=is_file, clock=engine.clock)
-        if (stream.content_length or 0) > reply.limits.max_bytes:
-            raise _too_large(reply)
+        stream = AudioStream(response, may_be_empty=is_file, clock=engine.clock)
+        if (stream.content_length or 0) > response.limits.max_bytes:
+            raise _too_large(response)
         try:
             yield stream
         finally:
             stream.close()
 
 
-def _check_media(reply: StreamedResponse) -> str | None:
-    """Return why a reply is not a recording, or None if it is one."""
-    content_type = reply.headers.get("content-type", "application/octet-stream")
+def _check_media(response: StreamedResponse) -> str | None:
+    """Return why a response is not a recording, or None if it is one."""
+    content_type = response.headers.get("content-type", "application/octet-stream")
     media_type = content_type.partition(";")[0].strip().lower()
     if not media_type.startswith("audio/") and media_type not in _BINARY_TYPES:
         return f"it is {one_line(content_type)}, not a recording"
-    if reply.headers.get("content-length") == "0":
+    if response.headers.get("content-length") == "0":
         return "it is empty"
     return None
 
 
-def _check_whole(reply: StreamedResponse, byte_range: str | None) -> str | None:
-    """Return why a reply is neither the whole recording nor the requested part, or None if it is one of them."""
-    encoding = reply.headers.get("content-encoding", "identity").strip().lower()
-    content_range = reply.headers.get("content-range")
+def _check_whole(response: StreamedResponse, byte_range: str | None) -> str | None:
+    """Return why a response is neither the whole recording nor the requested part, or None if it is one of them."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    content_range = response.headers.get("content-range")
     if encoding != "identity":
         return f"it is compressed ({one_line(encoding)}), which was not requested"
-    if reply.status == _PARTIAL and content_range is not None and byte_range is not None:
-        if matches_range(content_range, byte_range, reply.headers.get("content-length")):
+    if response.status == _PARTIAL and content_range is not None and byte_range is not None:
+        if matches_range(content_range, byte_range, response.headers.get("content-length")):
             return None
         return f"its Content-Range {one_line(content_range)!r} does not match {byte_range!r}"
-    if reply.status != _OK:
-        return f"its status is {reply.status}, not {_OK}"
+    if response.status != _OK:
+        return f"its status is {response.status}, not {_OK}"
     if content_range is not None:
         return f"it is a part, with Content-Range {one_line(content_range)!r}"
     return None
 
 
-def _not_a_recording(reply: StreamedResponse, problem: str, body: bytes = b"") -> DecodeError:
-    """Return the error for a reply that is not a recording. It is retryable: the next reply can be one."""
-    error = reply.redactor.decode_error(DecodeError(problem, body=body))
-    error.request = reply.request
+def _not_a_recording(response: StreamedResponse, problem: str, body: bytes = b"") -> DecodeError:
+    """Return the error for a response that is not a recording. It is retryable: the next response can be one."""
+    error = response.redactor.decode_error(DecodeError(problem, body=body))
+    error.request = response.request
     error.retryable = True
     return error
 
 
-def _too_large(reply: StreamedResponse) -> ResponseTooLargeError:
+def _too_large(response: StreamedResponse) -> ResponseTooLargeError:
     return ResponseTooLargeError(
-        f"{reply.request}: the reply is larger than max_stream_bytes, {reply.limits.max_bytes:,}"
+        f"{response.request}: the response is larger than max_stream_bytes, {response.limits.max_bytes:,}"
     )
 
 

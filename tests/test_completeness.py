@@ -144,7 +144,7 @@ def test_models_exports_the_model_of_every_endpoint(name: str) -> None:
 
 async def test_fuzz_tests_have_documents_of_every_endpoint() -> None:
     seeds = await collect_seeds()
-    assert_none_missing(set(EXAMPLES), set(seeds.replies), "tests/support/seeds.py", "a reply", EXAMPLES_FILE)
+    assert_none_missing(set(EXAMPLES), set(seeds.responses), "tests/support/seeds.py", "a response", EXAMPLES_FILE)
     for model in MODELS:
         assert seeds.documents[model], f"tests/support/seeds.py lacks documents of {model.__name__}"
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async import errors
-from convai_async._transport.status_errors import error_from_reply, parse_retry_after
+from convai_async._transport.status_errors import error_from_response, parse_retry_after
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -33,9 +33,9 @@ from convai_async.errors import (
 )
 
 
-def reply(status: int, detail: object = None, **headers: str) -> APIStatusError:
+def build_error(status: int, detail: object = None, **headers: str) -> APIStatusError:
     body = b"" if detail is None else msgspec.json.encode(detail)
-    return error_from_reply("GET /v1/x", status, headers, body, "req_1")
+    return error_from_response("GET /v1/x", status, headers, body, "req_1")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def reply(status: int, detail: object = None, **headers: str) -> APIStatusError:
     ],
 )
 def test_status_determines_exception_and_retryable(status: int, cls: type[APIStatusError], *, retryable: bool) -> None:
-    error = reply(status)
+    error = build_error(status)
     assert type(error) is cls
     assert error.retryable is retryable
     assert error.status == status
@@ -67,9 +67,9 @@ def test_status_determines_exception_and_retryable(status: int, cls: type[APISta
 
 @pytest.mark.parametrize("code", ["concurrent_limit_exceeded", "too_many_concurrent_requests"])
 def test_concurrency_code_raises_concurrency_limit_error(code: str) -> None:
-    assert type(reply(429, {"detail": {"code": code}})) is ConcurrencyLimitError
-    assert type(reply(429, {"detail": {"status": code, "message": "x"}})) is ConcurrencyLimitError
-    assert type(reply(429, {"detail": {"code": "rate_limit_exceeded"}})) is RateLimitError
+    assert type(build_error(429, {"detail": {"code": code}})) is ConcurrencyLimitError
+    assert type(build_error(429, {"detail": {"status": code, "message": "x"}})) is ConcurrencyLimitError
+    assert type(build_error(429, {"detail": {"code": "rate_limit_exceeded"}})) is RateLimitError
 
 
 @pytest.mark.parametrize(
@@ -87,25 +87,25 @@ def test_concurrency_code_raises_concurrency_limit_error(code: str) -> None:
     ],
 )
 def test_error_body_of_any_format_gives_code_and_message(body: object, code: str | None, message: str) -> None:
-    error = reply(500, body)
+    error = build_error(500, body)
     assert (error.code, error.message) == (code, message)
 
 
 def test_422_has_the_rejected_parameters() -> None:
-    error = reply(422, {"detail": [{"loc": ["query", "page_size"], "msg": "too large", "type": "le"}, "text"]})
+    error = build_error(422, {"detail": [{"loc": ["query", "page_size"], "msg": "too large", "type": "le"}, "text"]})
     assert isinstance(error, ValidationError)
     assert error.errors == (FieldProblem(("query", "page_size"), "too large", "le"),)
     assert "query.page_size: too large" in str(error)
 
 
 def test_html_error_page_is_only_in_the_body() -> None:
-    error = error_from_reply("GET /v1/x", 502, {}, b"<html>Bad Gateway</html>", None)
+    error = error_from_response("GET /v1/x", 502, {}, b"<html>Bad Gateway</html>", None)
     assert str(error) == "GET /v1/x returned 502"
     assert error.body == b"<html>Bad Gateway</html>"
 
 
 def test_message_has_no_escape_sequences_and_limited_length() -> None:
-    error = reply(400, {"detail": "\x1b[31mred\nline" + "x" * 10_000})
+    error = build_error(400, {"detail": "\x1b[31mred\nline" + "x" * 10_000})
     assert "\x1b" not in str(error)
     assert "\n" not in str(error)
     assert len(str(error)) < 700
@@ -113,8 +113,8 @@ def test_message_has_no_escape_sequences_and_limited_length() -> None:
 
 
 def test_request_id_comes_from_body_or_header() -> None:
-    assert reply(500, {"detail": {"request_id": "body_1"}}).request_id == "body_1"
-    assert reply(500).request_id == "req_1"
+    assert build_error(500, {"detail": {"request_id": "body_1"}}).request_id == "body_1"
+    assert build_error(500).request_id == "req_1"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_any_retry_after_gives_a_finite_wait_or_none(value: str, now: float) -> 
 
 @given(st.binary())
 def test_any_error_body_is_read(body: bytes) -> None:
-    assert error_from_reply("GET /", 500, {}, body, None).body == body
+    assert error_from_response("GET /", 500, {}, body, None).body == body
 
 
 def every_error() -> list[ConvAIError]:
@@ -162,9 +162,11 @@ def every_error() -> list[ConvAIError]:
         errors.IncompleteBodyError("short"),
         DecodeError("Expected `int`", path="$.x", body=b"{}"),
         PaginationError("again"),
-        reply(422, {"detail": [{"loc": ["query"], "msg": "m", "type": "t"}]}),
+        build_error(422, {"detail": [{"loc": ["query"], "msg": "m", "type": "t"}]}),
     ]
-    made += [reply(status, {"detail": {"code": "c"}}, **{"retry-after": "2"}) for status in (400, 401, 404, 429, 503)]
+    made += [
+        build_error(status, {"detail": {"code": "c"}}, **{"retry-after": "2"}) for status in (400, 401, 404, 429, 503)
+    ]
     return made
 
 
@@ -206,14 +208,14 @@ def test_retry_after_date_without_zone_is_gmt(monkeypatch: pytest.MonkeyPatch) -
 
 def test_error_code_is_one_short_line() -> None:
     body = msgspec.json.encode({"detail": {"code": "a\n\x1b[2J" + "b" * 100_000, "message": "m"}})
-    text = str(error_from_reply("GET /x", 400, {}, body, None))
+    text = str(error_from_response("GET /x", 400, {}, body, None))
     assert text.isprintable()
     assert len(text) < 2000
 
 
 def test_only_a_missing_conversation_may_appear_later() -> None:
-    assert "can take a moment" in str(error_from_reply("GET /v1/convai/conversations/conv_1", 404, {}, b"", None))
-    assert "can take a moment" not in str(error_from_reply("GET /v1/convai/agents/agent_1/link", 404, {}, b"", None))
+    assert "can take a moment" in str(error_from_response("GET /v1/convai/conversations/conv_1", 404, {}, b"", None))
+    assert "can take a moment" not in str(error_from_response("GET /v1/convai/agents/agent_1/link", 404, {}, b"", None))
 
 
 @pytest.mark.parametrize(
@@ -229,6 +231,6 @@ def test_only_a_missing_conversation_may_appear_later() -> None:
     ],
 )
 def test_not_found_error_tells_the_service_from_a_proxy(body: bytes, *, expected: bool) -> None:
-    error = error_from_reply("GET /v1/x", 404, {}, body, None)
+    error = error_from_response("GET /v1/x", 404, {}, body, None)
     assert isinstance(error, NotFoundError)
     assert error.is_from_service is expected

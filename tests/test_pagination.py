@@ -19,7 +19,7 @@ CALL: Request[Page[int]] = Request("GET", "/numbers", lambda _: Page([]))
 
 
 class Pages:
-    """Replies to requests from a list of pages; a cursor is the number of a page."""
+    """Responds to requests from a list of pages; a cursor is the number of a page."""
 
     def __init__(self, pages: list[list[int]]) -> None:
         self.pages = pages
@@ -116,7 +116,7 @@ async def handed_out(paginator: Paginator[int], cursor: str | None = None) -> tu
     pytest.fail(f"no error after {items}")
 
 
-def replies(*pages: Page[int]) -> Paginator[int]:
+def paginate(*pages: Page[int]) -> Paginator[int]:
     """Return a paginator whose requests get these pages, one after the other."""
     left = list(pages)
 
@@ -128,61 +128,61 @@ def replies(*pages: Page[int]) -> Paginator[int]:
 
 @pytest.mark.parametrize("cursor", [None, ""])
 async def test_page_with_more_but_no_cursor_raises_after_its_items(cursor: str | None) -> None:
-    items, error = await handed_out(replies(Page([1], "a", has_more=True), Page([2, 3], cursor, has_more=True)))
+    items, error = await handed_out(paginate(Page([1], "a", has_more=True), Page([2, 3], cursor, has_more=True)))
     assert items == [1, 2, 3]
     assert error == (
         "/numbers: the service reports more items but sent no cursor for them;"
         " the rest of the list cannot be read: start again from the first page"
     )
-    items, error = await handed_out(replies(Page([1], cursor, has_more=True)))
+    items, error = await handed_out(paginate(Page([1], cursor, has_more=True)))
     assert items == [1]
     assert "sent no cursor" in error
 
 
 async def test_cursor_that_is_too_long_raises_after_the_items_of_its_page() -> None:
     longest, too_long = "c" * 8_192, "c" * 8_193
-    items, error = await handed_out(replies(Page([1], longest, has_more=True), Page([2], too_long, has_more=True)))
+    items, error = await handed_out(paginate(Page([1], longest, has_more=True), Page([2], too_long, has_more=True)))
     assert items == [1, 2]
     assert error.startswith("/numbers: the service sent a cursor of more than 8,192 characters; ")
 
 
 @given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=6), st.data())
-def test_repeated_reply_yields_no_item_twice(pages: list[list[int]], data: st.DataObject) -> None:
+def test_repeated_response_yields_no_item_twice(pages: list[list[int]], data: st.DataObject) -> None:
     sent = [Page(items, f"c{number}", has_more=True) for number, items in enumerate(pages)]
     repeated = data.draw(st.sampled_from(sent))
-    items, error = asyncio.run(handed_out(replies(*sent, repeated)))
+    items, error = asyncio.run(handed_out(paginate(*sent, repeated)))
     assert items == [item for page in pages for item in page]
     assert error.startswith("/numbers: the service sent the cursor of an earlier page again; ")
 
 
 async def test_new_items_of_a_page_with_a_repeated_cursor_are_yielded() -> None:
     items, error = await handed_out(
-        replies(Page([1], "a", has_more=True), Page([2], "b", has_more=True), Page([3], "a", has_more=True))
+        paginate(Page([1], "a", has_more=True), Page([2], "b", has_more=True), Page([3], "a", has_more=True))
     )
     assert items == [1, 2, 3]
     assert "again" in error
 
 
 async def test_page_whose_cursor_is_the_saved_one_is_not_yielded() -> None:
-    assert (await handed_out(replies(Page([1], "saved", has_more=True)), "saved"))[0] == []
+    assert (await handed_out(paginate(Page([1], "saved", has_more=True)), "saved"))[0] == []
 
 
 async def test_last_page_may_repeat_its_own_cursor() -> None:
     last = Page([2], "a", has_more=False)
-    assert await replies(Page([1], "a", has_more=True), last).collect() == [1, 2]
+    assert await paginate(Page([1], "a", has_more=True), last).collect() == [1, 2]
 
 
 @pytest.mark.parametrize("cursor", [None, "a"])
 async def test_limit_ends_the_list_before_an_inconsistent_cursor_raises(cursor: str | None) -> None:
     pages = [Page([1], "a", has_more=True), Page([2, 3], cursor, has_more=True)]
-    assert await replies(*pages).collect(max_items=3) == [1, 2, 3]
-    assert await replies(*pages).collect(max_items=2) == [1, 2]
+    assert await paginate(*pages).collect(max_items=3) == [1, 2, 3]
+    assert await paginate(*pages).collect(max_items=2) == [1, 2]
     with pytest.raises(PaginationError):
-        await replies(*pages).collect(max_items=4)
+        await paginate(*pages).collect(max_items=4)
 
 
 def endless(pages_with_items: int) -> Callable[[Request[Page[int]]], Awaitable[Page[int]]]:
-    """Replies with a number of pages with an item, and then with empty pages without end."""
+    """Responds with a number of pages with an item, and then with empty pages without end."""
     numbers = itertools.count()
 
     async def send(_: Request[Page[int]]) -> Page[int]:

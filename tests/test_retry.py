@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async import RetryPolicy
-from convai_async._transport.status_errors import error_from_reply
+from convai_async._transport.status_errors import error_from_response
 from convai_async.errors import (
     ConnectionFailedError,
     ConvAIError,
@@ -37,7 +37,7 @@ class Time:
 
 
 def status_error(status: int, **headers: str) -> ConvAIError:
-    return error_from_reply(
+    return error_from_response(
         "GET /", status, {name.replace("_", "-"): value for name, value in headers.items()}, b"", None
     )
 

@@ -273,7 +273,7 @@ async def test_memory_does_not_grow_with_the_size_of_the_recording(tmp_path: Pat
     assert peaks[1] < 8_000_000
 
 
-async def test_connection_dropped_before_the_reply_is_retried(fake: FakeConvAI, recorded: str) -> None:
+async def test_connection_dropped_before_the_response_is_retried(fake: FakeConvAI, recorded: str) -> None:
     fake.faults.add(faults.drop(), times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
         with pytest.raises(ConnectionFailedError):
@@ -431,7 +431,7 @@ async def test_incomplete_recording_has_a_message_without_terms_of_aiohttp(
 
 
 @pytest.mark.parametrize("what", ["stream", "download"])
-async def test_reply_that_is_not_a_recording_is_retried(
+async def test_response_that_is_not_a_recording_is_retried(
     fake: FakeConvAI, client: ConvAIClient, recorded: str, tmp_path: Path, what: str
 ) -> None:
     fake.faults.add(faults.body(b"<html>wait</html>", content_type="text/html"), times=1)

@@ -56,9 +56,9 @@ async def open_httpx(url: str, stack: AsyncExitStack) -> Download:
     client = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
 
     async def download(path: Path) -> None:
-        async with client.stream("GET", _PATH) as reply:
+        async with client.stream("GET", _PATH) as response:
             with path.open("wb") as file:
-                async for chunk in reply.aiter_bytes():
+                async for chunk in response.aiter_bytes():
                     file.write(chunk)
 
     return download
@@ -69,9 +69,9 @@ async def open_aiohttp(url: str, stack: AsyncExitStack) -> Download:
     session = await stack.enter_async_context(aiohttp.ClientSession(url))
 
     async def download(path: Path) -> None:
-        async with session.get(_PATH) as reply:
+        async with session.get(_PATH) as response:
             with path.open("wb") as file:
-                async for chunk in reply.content.iter_any():
+                async for chunk in response.content.iter_any():
                     file.write(chunk)
 
     return download

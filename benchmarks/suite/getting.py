@@ -106,10 +106,12 @@ THROUGHPUT = Benchmark(
 )
 
 
-def _build_lag_benchmark(title: str, statistic: Callable[[list[float]], float], reply_delay_secs: float) -> Benchmark:
+def _build_lag_benchmark(
+    title: str, statistic: Callable[[list[float]], float], response_delay_secs: float
+) -> Benchmark:
     implementations = {name: measure_lag(client, statistic) for name, client in CLIENTS.items()}
     return Benchmark(
-        title=title, unit="ms", implementations=implementations, rounds=3, reply_delay_secs=reply_delay_secs
+        title=title, unit="ms", implementations=implementations, rounds=3, response_delay_secs=response_delay_secs
     )
 
 
@@ -122,7 +124,7 @@ LONGEST_LAG = _build_lag_benchmark(
     f"Event loop delay with {IN_FLIGHT} requests at once of 100 ms each, maximum", max, 0.1
 )
 BUSY_LAG = _build_lag_benchmark(
-    f"Event loop delay with {IN_FLIGHT} requests at once and immediate replies, 99th percentile",
+    f"Event loop delay with {IN_FLIGHT} requests at once and immediate responses, 99th percentile",
     _compute_99th_percentile,
     0.0,
 )

@@ -115,5 +115,5 @@ WHOLE_LIST = Benchmark(
     },
     rounds=1,
     conversations=_CONVERSATIONS,
-    reply_delay_secs=_PAGE_SECS,
+    response_delay_secs=_PAGE_SECS,
 )

@@ -23,9 +23,9 @@ def matches_range(content_range: str, byte_range: str, content_length: str | Non
     """Return whether a Content-Range is that of the range which was requested.
 
     Args:
-        content_range: The reply's Content-Range header.
+        content_range: The response's Content-Range header.
         byte_range: The requested range, as `normalize_range` returns it.
-        content_length: The reply's Content-Length header, or None.
+        content_length: The response's Content-Length header, or None.
     """
     match = _CONTENT_RANGE.fullmatch(content_range)
     if match is None:

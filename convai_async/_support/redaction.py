@@ -35,7 +35,7 @@ class Redactor:
         return text if self._api_key is None else text.replace(self._api_key, _MASK)
 
     def body(self, body: bytes) -> bytes:
-        """Return the body of a reply without the key; JSON stays valid JSON."""
+        """Return the body of a response without the key; JSON stays valid JSON."""
         if self._api_key is None:
             return body
         key = self._api_key.encode()

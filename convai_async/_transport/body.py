@@ -1,4 +1,4 @@
-"""Read the body of a reply into memory, within limits."""
+"""Read the body of a response into memory, within limits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def read_body(
     """Read a whole body.
 
     Args:
-        response: The reply.
+        response: The response.
         max_bytes: The largest size, decompressed.
         memory: Grows with the body.
         deadline: Is moved by the time in which the body waits for memory.
@@ -44,11 +44,11 @@ async def read_body(
         size += len(chunk)
         if size > max_bytes:
             raise ResponseTooLargeError(
-                f"{response.request}: the reply is larger than max_response_bytes, {max_bytes:,}"
+                f"{response.request}: the response is larger than max_response_bytes, {max_bytes:,}"
             )
         if size > _BOMB_MIN_BYTES and size > _BOMB_RATIO * response.raw_bytes:
             raise ResponseTooLargeError(
-                f"{response.request}: the reply is a decompression bomb:"
+                f"{response.request}: the response is a decompression bomb:"
                 f" {response.raw_bytes:,} bytes decompress to more than {size:,}"
             )
         if size > SMALL_BODY_BYTES and not memory.try_grow(size):
@@ -61,12 +61,12 @@ async def read_body(
 
 
 async def read_error_body(response: StreamedResponse, timeout: float | None) -> bytes:
-    """Read the body of a reply with an error status, as far as possible.
+    """Read the body of a response with an error status, as far as possible.
 
     A broken, slow or endless body is cut off: the status says more than the body.
 
     Args:
-        response: The reply.
+        response: The response.
         timeout: Seconds for all of it; None means no limit.
     """
     body = bytearray()

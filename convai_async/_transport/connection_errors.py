@@ -66,7 +66,7 @@ class ErrorTranslator:
         Args:
             error: The exception that aiohttp raised.
             request: The request's method and path, for the text.
-            reading: Whether the reply had started.
+            reading: Whether the response had started.
         """
         if isinstance(error, asyncio.CancelledError) and is_cancelling():
             raise error
@@ -105,7 +105,7 @@ def _translate(  # noqa: C901 - a list
         case aiohttp.ConnectionTimeoutError():
             translated = RequestTimeoutError(f"{request}: no connection within the timeout", ambiguous=False)
         case TimeoutError():
-            translated = RequestTimeoutError(f"{request}: no whole reply within the timeout")
+            translated = RequestTimeoutError(f"{request}: no complete response within the timeout")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
             translated = ConnectionFailedError(
                 f"{request}: no trusted connection: {reason} (pass ssl=<an ssl.SSLContext> to trust a private CA)",
@@ -129,11 +129,11 @@ def _translate(  # noqa: C901 - a list
                 retryable=False,
             )
         case aiohttp.ClientResponseError():
-            translated = ConnectionFailedError(f"{request}: the reply is not HTTP: {reason}")
+            translated = ConnectionFailedError(f"{request}: the response is not HTTP: {reason}")
         case aiohttp.ClientPayloadError(__cause__=DecompressSizeError()):  # aiohttp 3.13; 3.14 decompresses in parts
-            translated = ResponseTooLargeError(f"{request}: the reply is a decompression bomb: {reason}")
+            translated = ResponseTooLargeError(f"{request}: the response is a decompression bomb: {reason}")
         case aiohttp.ClientError() | ConnectionError() if reading:
-            translated = IncompleteBodyError(f"{request}: the reply's body ended early: {reason}")
+            translated = IncompleteBodyError(f"{request}: the response's body ended early: {reason}")
         case aiohttp.ClientError() | ConnectionError():
             translated = ConnectionFailedError(f"{request}: the connection was lost: {reason}")
     return translated

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-Reply = TypeVar("Reply", bound="Response[Any] | StreamedResponse")
+AnyResponse = TypeVar("AnyResponse", bound="Response[Any] | StreamedResponse")
 
 _logger = logging.getLogger("convai_async")
 
@@ -86,7 +86,7 @@ class Engine:
     async def send(self, request: Request[T]) -> T:
         """Send a request and return its decoded result.
 
-        A reply that does not decode is a failed attempt if the request is idempotent. It is retried if the
+        A response that does not decode is a failed attempt if the request is idempotent. It is retried if the
         `DecodeError` is retryable.
 
         Raises:
@@ -103,12 +103,12 @@ class Engine:
         validate: Callable[[Response[T]], object] | None = None,
         memory: Reservation | None = None,
     ) -> Coroutine[Any, Any, Response[T]]:
-        """Send a request and return the reply without decoding it.
+        """Send a request and return the response without decoding it.
 
         Args:
             request: What to send.
-            validate: Is called with the reply, in a thread if that is large. If the request is idempotent, an exception
-                of it is the failure of an attempt.
+            validate: Is called with the response, in a thread if the body is large. If the request is idempotent, an
+                exception that it raises counts as a failed attempt.
             memory: Counts the memory of a large body until the caller releases it; by default until this returns.
 
         Raises:
@@ -126,7 +126,7 @@ class Engine:
     async def _send(
         self, request: Request[T], read: Callable[[Response[T]], Any] | None, memory: Reservation | None
     ) -> Any:
-        """Send a request and return what ``read`` returns for the reply; without ``read``, the reply."""
+        """Send a request and return what ``read`` returns for the response; without ``read``, the response."""
         stopwatch = Stopwatch(self.clock)
         may_have_acted = False
 
@@ -135,14 +135,14 @@ class Engine:
             try:
                 response = await self._send_once(request, stopwatch, memory)
             except NotFoundError as error:
-                # An earlier attempt can have deleted it although its reply was lost.
+                # An earlier attempt can have deleted it although its response was lost.
                 if not (request.method == "DELETE" and may_have_acted):
                     raise
                 response = Response(error.status, error.headers, b"", request.decode)
             except ConvAIError as error:
                 may_have_acted = may_have_acted or is_ambiguous(error)
                 raise
-            # A request that is not idempotent is not sent again because its reply does not decode.
+            # A request that is not idempotent is not sent again because its response does not decode.
             return response if read is None or not request.idempotent else await _read(request, read, response)
 
         result = await self.run_with_retries(attempt, idempotent=request.idempotent, stopwatch=stopwatch)
@@ -150,7 +150,7 @@ class Engine:
 
     @asynccontextmanager
     async def stream_once(self, request: Request[Any], stopwatch: Stopwatch) -> AsyncIterator[StreamedResponse]:
-        """Send a request once and yield the reply when its headers have arrived.
+        """Send a request once and yield the response when its headers have arrived.
 
         Args:
             request: What to send.
@@ -213,11 +213,11 @@ class Engine:
         finally:
             self.limiter.release(slot)
 
-    async def _observe(self, request: Request[Any], slot: Slot, reply: Awaitable[Reply]) -> Reply:
-        """Wait for a reply, log the outcome, and tell the limiter about it."""
+    async def _observe(self, request: Request[Any], slot: Slot, response: Awaitable[AnyResponse]) -> AnyResponse:
+        """Wait for a response, log the outcome, and tell the limiter about it."""
         started = time.monotonic()
         try:
-            received = await reply
+            received = await response
         except APIStatusError as error:
             _log(request, started, error)
             self._adapt_limiter(error, slot)
@@ -269,22 +269,22 @@ class Engine:
 
 
 def _log(
-    request: Request[Any], started: float, reply: Response[Any] | StreamedResponse | APIStatusError | None
+    request: Request[Any], started: float, response: Response[Any] | StreamedResponse | APIStatusError | None
 ) -> None:
     if not _logger.isEnabledFor(logging.DEBUG):
         return
     facts = {
         "method": request.method,
         "path": request.path,
-        "status": None if reply is None else reply.status,
-        "request_id": None if reply is None else reply.request_id,
+        "status": None if response is None else response.status,
+        "request_id": None if response is None else response.request_id,
         "duration_secs": round(time.monotonic() - started, 6),
     }
     _logger.debug("%(method)s %(path)s: %(status)s in %(duration_secs)s s (%(request_id)s)", facts, extra=facts)
 
 
 async def _read(request: Request[T], read: Callable[[Response[T]], R], response: Response[T]) -> R:
-    """Return what ``read`` returns for a reply, whose body it reads in a thread if it is large."""
+    """Return what ``read`` returns for a response, whose body it reads in a thread if it is large."""
     try:
         return await run_sync(read, response) if len(response.body) > SMALL_BODY_BYTES else read(response)
     except ConvAIError as error:

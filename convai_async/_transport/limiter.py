@@ -36,7 +36,7 @@ _RECOVERY_SECS = 0.5
 """After yielding, the limit grows by the part above in each such time."""
 _PROBE_SECS_WHILE_QUEUE_GROWS = 1.0
 _MAX_THROTTLE_SECS = 15 * 60.0
-"""One wrong reply must not stop all requests for longer. A service that needs more time asks again."""
+"""One wrong response must not stop all requests for longer. A service that needs more time asks again."""
 
 
 class _ProbePlan(msgspec.Struct, frozen=True):
@@ -84,8 +84,8 @@ class ThrottleTooLongError(Exception):
 class ConcurrencyLimiter:
     """Limits the requests in flight of all tasks that share it.
 
-    Acquire a slot before a request, and release it after the reply was read. Interactive requests get slots before bulk
-    requests, and requests of one priority in order.
+    Acquire a slot before a request, and release it after the response was read. Interactive requests get slots before
+    bulk requests, and requests of one priority in order.
 
     Args:
         maximum: The upper bound of the limit.
@@ -213,7 +213,7 @@ class ConcurrencyLimiter:
 
         Args:
             slot: The slot of the rejected request.
-            maximum: The service's limit, if the reply has it.
+            maximum: The service's limit, if the response has it.
         """
         if slot.cuts < self._cuts:
             if maximum is None:

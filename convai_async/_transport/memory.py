@@ -1,4 +1,4 @@
-"""Limit the memory that large replies take together."""
+"""Limit the memory that large responses take together."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SMALL_BODY_BYTES = 1024 * 1024
-"""Bodies up to this size are not counted, and are decoded in the event loop. Most replies are much smaller."""
+"""Bodies up to this size are not counted, and are decoded in the event loop. Most responses are much smaller."""
 _MEMORY_PER_BYTE = 4
 """Bytes of memory for each byte of a large body: the body, the decoded document, and copies for a database."""
 
 
 class MemoryBudget:
-    """The memory that large replies share.
+    """The memory that large responses share.
 
     A reservation grows with the body that is read. When all memory is reserved, growing waits. Only the oldest
     reservation never waits, so that there is no deadlock.
@@ -64,7 +64,7 @@ class MemoryBudget:
 
 
 class Reservation:
-    """The memory of one reply until it is released. As a context manager, it is released when the block ends."""
+    """The memory of one response until it is released. As a context manager, it is released when the block ends."""
 
     __slots__ = ("_budget",)
 

@@ -21,7 +21,7 @@ from convai_async._support.redaction import Redactor
 from convai_async._transport.body import read_body, read_error_body, suspend
 from convai_async._transport.connection_errors import ErrorTranslator, client_closed, disable_transparent_retry
 from convai_async._transport.memory import MemoryBudget
-from convai_async._transport.status_errors import REDIRECT_STATUSES, error_from_reply
+from convai_async._transport.status_errors import REDIRECT_STATUSES, error_from_response
 from convai_async._transport.streamed_response import StreamedResponse, StreamLimits
 from convai_async.endpoints import FileBody, JSONBody, Request, Response, get_request_id
 from convai_async.errors import APIStatusError, ClientClosedError, ConfigurationError
@@ -38,14 +38,14 @@ T = TypeVar("T")
 _SUCCESS_STATUSES = range(200, 300)
 _MAX_REDIRECTS = 5
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
-"""aiohttp's timeout would count the time in which a reply waits for memory: `Session` has its own."""
+"""aiohttp's timeout would count the time in which a response waits for memory: `Session` has its own."""
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Drops pooled connections on which the server sent bytes after the last reply.
+    """Drops pooled connections on which the server sent bytes after the last response.
 
     aiohttp checks that when a connection is returned to the pool, but not when it is taken out again. The next request
-    would take those bytes for its reply.
+    would take those bytes for its response.
     """
 
     async def _get(self, key: Any, traces: Any) -> Any:
@@ -117,7 +117,7 @@ class Session:
         self._open_responses: set[StreamedResponse] = set()
 
     async def close(self) -> None:
-        """Close the aiohttp session unless it is borrowed, and abort the replies that are being read.
+        """Close the aiohttp session unless it is borrowed, and abort the responses that are being read.
 
         Closing twice is allowed.
         """
@@ -133,7 +133,7 @@ class Session:
         return hashlib.scrypt(self._headers["xi-api-key"].encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
 
     async def send(self, request: Request[T], timeout: float | None, memory: Reservation | None = None) -> Response[T]:
-        """Send a request once and read the whole reply.
+        """Send a request once and read the whole response.
 
         Args:
             request: What to send.
@@ -141,8 +141,8 @@ class Session:
             memory: Counts the body's memory until the caller releases it; by default it is counted until this returns.
 
         Raises:
-            APIStatusError: The reply's status is not a success.
-            TransportError: The reply did not arrive whole.
+            APIStatusError: The response's status is not a success.
+            TransportError: The response did not arrive whole.
             ResponseTooLargeError: The body is larger than ``max_response_bytes``.
             ClientClosedError: The client was closed.
             ConfigurationError: There is no asyncio event loop, or another one than before.
@@ -168,12 +168,12 @@ class Session:
 
     @asynccontextmanager
     async def stream(self, request: Request[Any], timeout: float | None) -> AsyncIterator[StreamedResponse]:
-        """Send a request once, and yield the reply before its body is read.
+        """Send a request once, and yield the response before its body is read.
 
         Args:
             request: What to send.
-            timeout: Seconds until the reply starts, and between two parts of its body; None means no limit. There is no
-                limit for the whole body.
+            timeout: Seconds until the response starts, and between two parts of its body; None means no limit. There is
+                no limit for the whole body.
 
         Raises:
             ConvAIError: The same as by `send`, before anything is yielded.
@@ -194,14 +194,14 @@ class Session:
     async def _receive(
         self, session: aiohttp.ClientSession, request: Request[Any], headers: CIMultiDict[str]
     ) -> AsyncIterator[StreamedResponse]:
-        """Send a request, and yield the reply until the block ends; what is left of its body is not read."""
-        reply = await self._request(session, request, headers)
+        """Send a request, and yield the response until the block ends; what is left of its body is not read."""
+        aiohttp_response = await self._request(session, request, headers)
         response = StreamedResponse(
-            reply, _name(request), self._errors, limits=self._stream_limits, redactor=self._redactor
+            aiohttp_response, _name(request), self._errors, limits=self._stream_limits, redactor=self._redactor
         )
         self._open_responses.add(response)
         try:
-            async with reply:
+            async with aiohttp_response:
                 yield response
         finally:
             self._open_responses.discard(response)
@@ -219,7 +219,7 @@ class Session:
         redirects = 0
         while True:
             try:
-                reply = await session.request(
+                aiohttp_response = await session.request(
                     request.method,
                     url,
                     headers=headers,
@@ -230,19 +230,19 @@ class Session:
                     auto_decompress=True,
                     **_body_arguments(request),
                     # aiohttp sends idempotent requests again by itself when a pooled connection was closed. But the
-                    # second reply to a DELETE is a 404, so `Engine` must know of the first request.
+                    # second response to a DELETE is a 404, so `Engine` must know of the first request.
                     middlewares=(disable_transparent_retry,)
                     if request.method == "DELETE" or not request.idempotent
                     else None,
                 )
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
                 self._errors.raise_translated(error, _name(request), reading=False)
-            if reply.status not in REDIRECT_STATUSES or redirects == _MAX_REDIRECTS:
-                return reply
-            target = _redirect_target(request, reply)
+            if aiohttp_response.status not in REDIRECT_STATUSES or redirects == _MAX_REDIRECTS:
+                return aiohttp_response
+            target = _redirect_target(request, aiohttp_response)
             if target is None:
-                return reply
-            reply.release()
+                return aiohttp_response
+            aiohttp_response.release()
             url = target
             redirects += 1
 
@@ -304,17 +304,17 @@ class Session:
         # An error message of the service or a proxy can contain the key.
         headers = CIMultiDict((name, self._redactor.text(value)) for name, value in response.headers.items())
         body = self._redactor.body(await read_error_body(response, timeout))
-        return error_from_reply(response.request, response.status, headers, body, get_request_id(headers))
+        return error_from_response(response.request, response.status, headers, body, get_request_id(headers))
 
 
-def _redirect_target(request: Request[Any], reply: aiohttp.ClientResponse) -> URL | None:
+def _redirect_target(request: Request[Any], aiohttp_response: aiohttp.ClientResponse) -> URL | None:
     """Return the address of a redirect within the origin, or None: the key must not be sent to another origin."""
     if request.method not in {"GET", "HEAD"}:
         return None
     try:
-        target = reply.url.join(URL(reply.headers.get("location", "")))
-        # The reply must not set a user and password either.
-        return target if target.origin() == reply.url.origin() and "@" not in target.raw_authority else None
+        target = aiohttp_response.url.join(URL(aiohttp_response.headers.get("location", "")))
+        # The response must not set a user and password either.
+        return target if target.origin() == aiohttp_response.url.origin() and "@" not in target.raw_authority else None
     except ValueError:
         return None
 

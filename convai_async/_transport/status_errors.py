@@ -1,4 +1,4 @@
-"""Turn a reply whose status is not a success into an exception that says what happened and what to do."""
+"""Turn a response whose status is not a success into an exception that says what happened and what to do."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class _Detail(NamedTuple):
     problems: tuple[FieldProblem, ...] = ()
 
 
-def error_from_reply(
+def error_from_response(
     request: str, status: int, headers: Mapping[str, str], body: bytes, request_id: str | None
 ) -> APIStatusError:
-    """Return the exception for a reply whose status is not a success.
+    """Return the exception for a response whose status is not a success.
 
     Args:
         request: The request's method and path, for the text.
-        status: The reply's HTTP status.
+        status: The response's HTTP status.
         headers: Its headers; names in any case.
         body: Its body: JSON in one of five shapes, or other text.
         request_id: The service's id of the request, from the headers.
@@ -166,13 +166,13 @@ def _problem_text(problem: FieldProblem) -> str:
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds that a reply asks the client to wait, or None if it does not ask, or not in a known format.
+    """Return the seconds that a response asks the client to wait, or None if it does not ask, or not in a known format.
 
     The formats are ``retry-after-ms``, and ``Retry-After`` as seconds, with or without a fraction, or as an HTTP date
     (RFC 9110, 10.2.3). A date in the past is 0. The most is a day.
 
     Args:
-        headers: The reply's headers; names in any case.
+        headers: The response's headers; names in any case.
         now: The time in unix seconds; the current time by default.
     """
     seconds = _requested_wait(headers, time.time() if now is None else now)
@@ -203,7 +203,7 @@ def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None)
     not the reason for the error.
 
     Args:
-        headers: The reply's headers; names in any case.
+        headers: The response's headers; names in any case.
         now: The time in unix seconds; the current time by default.
     """
     reset = _number(headers.get("x-ratelimit-reset"))

@@ -1,4 +1,4 @@
-"""A reply whose body is still to be read."""
+"""A response whose body is still to be read."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class StreamLimits(NamedTuple):
 
 
 class StreamedResponse:
-    """A reply whose headers have arrived, and whose body is still to be read.
+    """A response whose headers have arrived, and whose body is still to be read.
 
     Args:
-        reply: aiohttp's response.
+        aiohttp_response: aiohttp's response.
         request: The request's method and path.
         errors: Translates aiohttp's exceptions.
         limits: Limits of the body, for its reader.
@@ -49,21 +49,21 @@ class StreamedResponse:
 
     def __init__(
         self,
-        reply: aiohttp.ClientResponse,
+        aiohttp_response: aiohttp.ClientResponse,
         request: str,
         errors: ErrorTranslator,
         *,
         limits: StreamLimits,
         redactor: Redactor,
     ) -> None:
-        self._reply = reply
+        self._aiohttp_response = aiohttp_response
         self._errors = errors
         self.request = request
         self.timeout: float | None = None
         self.limits = limits
         self.redactor = redactor
-        self.status = reply.status
-        self.headers: Mapping[str, str] = reply.headers
+        self.status = aiohttp_response.status
+        self.headers: Mapping[str, str] = aiohttp_response.headers
 
     @property
     def request_id(self) -> str | None:
@@ -73,7 +73,7 @@ class StreamedResponse:
     @property
     def raw_bytes(self) -> int:
         """The bytes of the body that have arrived so far, before decompression."""
-        return self._reply.content.total_raw_bytes
+        return self._aiohttp_response.content.total_raw_bytes
 
     @property
     def end_is_marked(self) -> bool:
@@ -91,12 +91,12 @@ class StreamedResponse:
         """
         try:
             if self.timeout is None:
-                return await self._reply.content.readany()
+                return await self._aiohttp_response.content.readany()
             async with asyncio.timeout(self.timeout):
-                return await self._reply.content.readany()
+                return await self._aiohttp_response.content.readany()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
             self._errors.raise_translated(error, self.request, reading=True)
 
     def abort(self) -> None:
         """End the body early: its reader gets an error."""
-        self._reply.content.set_exception(ConnectionError("the client was closed"))
+        self._aiohttp_response.content.set_exception(ConnectionError("the client was closed"))

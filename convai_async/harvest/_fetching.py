@@ -83,7 +83,7 @@ async def _fetch_conversation(job: Job, memory: Reservation, engine: Engine) -> 
         if isinstance(update, Failure):
             raise _not_the_conversation(update.error)
         if update.is_undecodable and not is_document_of(job.conversation_id, response.body):
-            raise _not_the_conversation(f"the reply is not a conversation: {update.row['decode_error']}")
+            raise _not_the_conversation(f"the response is not a conversation: {update.row['decode_error']}")
         updates.append(update)
 
     await engine.send_raw(endpoints.get_conversation(job.conversation_id), validate=validate, memory=memory)

@@ -203,7 +203,7 @@ class OutageGuard:
         try:
             await self._probe.send(endpoints.list_conversations(page_size=1))
         except ConvAIError as error:
-            return not _may_be_outage(error)  # any other error is a reply of the service
+            return not _may_be_outage(error)  # any other error is a response of the service
         return True
 
     @contextmanager

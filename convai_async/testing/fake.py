@@ -16,7 +16,7 @@ from convai_async.testing.corpus import NEWEST_START, Corpus, Order
 from convai_async.testing.fault_rules import Faults
 from convai_async.testing.parameters import read_query
 from convai_async.testing.recorded_requests import RecordedRequest, RecordedRequests
-from convai_async.testing.replies import RefusedError, compress, error_reply
+from convai_async.testing.responses import RefusedError, compress, error_response
 from convai_async.testing.routes import ROUTES, Route
 from convai_async.testing.state import State, UploadedFile
 
@@ -58,7 +58,7 @@ class FakeConvAI:
             ``1.0`` and an older form of metrics: ``quirks=False`` for documents that match the OpenAPI schema.
         order: The order of lists without a ``sort_direction``, ``"newest"`` first, ``"oldest"`` first or
             ``"random"``: ``order="random"``.
-        latency: The delay of every reply in seconds, or a range from which it is drawn: ``latency=(0.05, 0.2)``.
+        latency: The delay of every response in seconds, or a range from which it is drawn: ``latency=(0.05, 0.2)``.
         concurrency_limit: The number of concurrent requests above which requests get a 429:
             ``concurrency_limit=5``. None for no limit.
         audio_bytes: The size of every recording in bytes: ``audio_bytes=1_000_000``. By default it follows from the
@@ -284,14 +284,14 @@ class FakeConvAI:
             query = read_query(request.query, route.parameters, ignore_unknown=self._state.ignore_unknown)
             return await route.handler(self._state, request, query)
         except RefusedError as refused:
-            return refused.reply
+            return refused.response
 
     @web.middleware
     async def _receive(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        reply = await self._reply(request, handler, await self._record(request))
+        response = await self._respond(request, handler, await self._record(request))
         if self._gzip:
-            compress(request, reply)
-        return reply
+            compress(request, response)
+        return response
 
     async def _record(self, request: web.Request) -> RecordedRequest:
         name = request.match_info.route.name or ""
@@ -311,14 +311,14 @@ class FakeConvAI:
         self.requests.append(recorded)
         return recorded
 
-    async def _reply(self, request: web.Request, handler: Handler, recorded: RecordedRequest) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, handler: Handler, recorded: RecordedRequest) -> web.StreamResponse:
         if not recorded.operation:
             return _reject_unknown_route(request.match_info.http_exception)
         if not recorded.authorized:
-            return error_reply(401, "invalid_api_key", "Invalid API key")
+            return error_response(401, "invalid_api_key", "Invalid API key")
         if self._concurrency_limit is not None and self._in_flight >= self._concurrency_limit:
             self.refused += 1
-            return error_reply(429, "concurrent_limit_exceeded", "Too many concurrent requests")
+            return error_response(429, "concurrent_limit_exceeded", "Too many concurrent requests")
         self._in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
         try:
@@ -333,7 +333,7 @@ class FakeConvAI:
 def _reject_unknown_route(exception: web.HTTPException | None) -> web.StreamResponse:
     """Return a 405 if the path exists with another method, else a 404."""
     if isinstance(exception, web.HTTPMethodNotAllowed):
-        reply = error_reply(405, "method_not_allowed", "Method Not Allowed", shape=4)
-        reply.headers["allow"] = ", ".join(sorted(exception.allowed_methods))
-        return reply
-    return error_reply(404, "not_found", "Not Found", shape=4)
+        response = error_response(405, "method_not_allowed", "Method Not Allowed", shape=4)
+        response.headers["allow"] = ", ".join(sorted(exception.allowed_methods))
+        return response
+    return error_response(404, "not_found", "Not Found", shape=4)

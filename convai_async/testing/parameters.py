@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convai_async.testing.replies import invalid
+from convai_async.testing.responses import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

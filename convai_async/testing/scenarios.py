@@ -12,7 +12,7 @@ class Scenario(NamedTuple):
         title: The title of the summary.
         summary: The summary of a successful call.
         language: The spoken language as an ISO 639-1 code.
-        exchanges: Pairs of a user's message and the agent's reply.
+        exchanges: Pairs of a user's message and the agent's answer.
         tool: The name of the tool that the agent uses.
         topic: The topic, which is also the collected reason for the call.
     """

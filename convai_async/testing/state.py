@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any, Self
 
 from convai_async.testing.plans import AGENTS
-from convai_async.testing.replies import not_found
+from convai_async.testing.responses import not_found
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -348,13 +348,13 @@ def test_find_missing_audio_returns_conversations_whose_recording_is_not_on_disk
     assert writer.find_missing_audio(Scope(Window(0, None), "agent_2"), ask_again_since=90) == []
 
 
-def test_reply_of_another_conversation_is_a_failure_and_replaces_nothing(writer: ArchiveWriter, path: Path) -> None:
+def test_response_of_another_conversation_is_a_failure_and_replaces_nothing(writer: ArchiveWriter, path: Path) -> None:
     raw = msgspec.json.encode({"conversation_id": "conv_9", "transcript": [{"role": "user", "message": "hi"}]})
     writer.store([build_update("conv_1", "own")])
     writer.store([decode_update(summary("conv_1"), raw)])
     assert rows(path, "SELECT conversation_id, message FROM turns") == [("conv_1", "own")]
     assert rows(path, "SELECT conversation_id, error FROM failures") == [
-        ("conv_1", "the reply is of another conversation")
+        ("conv_1", "the response is of another conversation")
     ]
 
 

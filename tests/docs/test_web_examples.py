@@ -52,58 +52,58 @@ class TestFastAPI:
 
     async def test_call_is_json(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
         conversation_id = next(iter(fake.conversations))
-        async with web.get(f"/calls/{conversation_id}") as reply:
-            assert reply.status == 200
-            said = (await reply.json())["said"]
+        async with web.get(f"/calls/{conversation_id}") as response:
+            assert response.status == 200
+            said = (await response.json())["said"]
         assert len(said) == len(fake.conversations.details(conversation_id)["transcript"])
 
     async def test_details_are_the_model(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
         conversation_id = next(iter(fake.conversations))
-        async with web.get(f"/calls/{conversation_id}/details") as reply:
-            document = await reply.json()
+        async with web.get(f"/calls/{conversation_id}/details") as response:
+            document = await response.json()
         conversation = Conversation.from_json(fake.conversations.document(conversation_id))
         assert document == conversation.to_builtins()
         assert conversation.to_builtins()["conversation_id"] == conversation_id
 
     async def test_missing_call_is_a_404(self, web: aiohttp.ClientSession) -> None:
-        async with web.get("/calls/conv_none") as reply:
-            assert reply.status == 404
+        async with web.get("/calls/conv_none") as response:
+            assert response.status == 404
 
     async def test_range_behind_the_end_is_a_416_and_an_impossible_id_a_404(
         self, web: aiohttp.ClientSession, fake: FakeConvAI
     ) -> None:
         recorded = next(filter(fake.conversations.has_audio, fake.conversations))
-        async with web.get(f"/calls/{recorded}/audio", headers={"Range": "bytes=9000000-"}) as reply:
-            assert reply.status == 416
-        async with web.get("/calls/a%0Ab") as reply:
-            assert reply.status == 404
-            assert await reply.json() == {"detail": "no such conversation"}
+        async with web.get(f"/calls/{recorded}/audio", headers={"Range": "bytes=9000000-"}) as response:
+            assert response.status == 416
+        async with web.get("/calls/a%0Ab") as response:
+            assert response.status == 404
+            assert await response.json() == {"detail": "no such conversation"}
 
     async def test_recording_is_passed_on_whole(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
         recorded = next(filter(fake.conversations.has_audio, fake.conversations))
-        async with web.get(f"/calls/{recorded}/audio") as reply:
-            assert reply.status == 200
-            assert reply.content_type == "audio/mpeg"
-            assert len(await reply.read()) == 3_000_000
+        async with web.get(f"/calls/{recorded}/audio") as response:
+            assert response.status == 200
+            assert response.content_type == "audio/mpeg"
+            assert len(await response.read()) == 3_000_000
 
     async def test_missing_recording_is_a_404_and_not_a_broken_200(
         self, web: aiohttp.ClientSession, fake: FakeConvAI
     ) -> None:
         silent = next(each for each in fake.conversations if not fake.conversations.has_audio(each))
-        async with web.get(f"/calls/{silent}/audio") as reply:
-            assert reply.status == 404
+        async with web.get(f"/calls/{silent}/audio") as response:
+            assert response.status == 404
 
     async def test_listeners_who_stay_and_who_leave_give_their_slot_back(
         self, web: aiohttp.ClientSession, fake: FakeConvAI, example: dict[str, Any]
     ) -> None:
         recorded = next(filter(fake.conversations.has_audio, fake.conversations))
         limiter = example["app"].state.convai._engine.limiter
-        async with web.get(f"/calls/{recorded}/audio") as reply:
-            await reply.read()
+        async with web.get(f"/calls/{recorded}/audio") as response:
+            await response.read()
         for _ in range(3):
-            async with web.get(f"/calls/{recorded}/audio") as reply:
-                await reply.content.readexactly(10)
-                reply.close()
+            async with web.get(f"/calls/{recorded}/audio") as response:
+                await response.content.readexactly(10)
+                response.close()
         async with asyncio.timeout(10):
             while limiter.in_flight:
                 await asyncio.sleep(0)
@@ -113,28 +113,28 @@ async def test_litestar_returns_models_and_a_404(load: Callable[[str], dict[str,
     conversation_id = next(iter(at_home.conversations))
     app = load("web_litestar")["app"]
     async with app.lifespan(), asgi(app) as web:
-        reply = await web.get(f"/calls/{conversation_id}")
+        response = await web.get(f"/calls/{conversation_id}")
         assert (await web.get("/calls/conv_none")).status_code == 404
     conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
-    assert Conversation.from_json(reply.content) == conversation
+    assert Conversation.from_json(response.content) == conversation
 
 
 async def test_starlette_returns_models_and_a_404(load: Callable[[str], dict[str, Any]], at_home: FakeConvAI) -> None:
     conversation_id = next(iter(at_home.conversations))
     app = load("web_starlette")["app"]
     async with app.router.lifespan_context(app), asgi(app) as web:
-        reply = await web.get(f"/calls/{conversation_id}")
+        response = await web.get(f"/calls/{conversation_id}")
         assert (await web.get("/calls/conv_none")).status_code == 404
     conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
-    assert Conversation.from_json(reply.content) == conversation
+    assert Conversation.from_json(response.content) == conversation
 
 
 async def test_quart_returns_models_and_a_404(load: Callable[[str], dict[str, Any]], at_home: FakeConvAI) -> None:
     conversation_id = next(iter(at_home.conversations))
     async with load("web_quart")["app"].test_app() as running:
         web = running.test_client()
-        reply = await web.get(f"/calls/{conversation_id}")
-        body = await reply.get_data()
+        response = await web.get(f"/calls/{conversation_id}")
+        body = await response.get_data()
         assert (await web.get("/calls/conv_none")).status_code == 404
     conversation = Conversation.from_json(at_home.conversations.document(conversation_id))
     assert Conversation.from_json(body) == conversation
@@ -145,13 +145,13 @@ async def test_aiohttp_web_returns_models_recordings_and_a_404(
 ) -> None:
     recorded = next(filter(at_home.conversations.has_audio, at_home.conversations))
     async with TestClient(TestServer(load("web_aiohttp_web")["app"])) as web:
-        async with web.get(f"/calls/{recorded}") as reply:
-            conversation = Conversation.from_json(await reply.read())
-        async with web.get(f"/calls/{recorded}/audio", headers={"Range": "bytes=10-19"}) as reply:
-            assert (reply.status, len(await reply.read())) == (206, 10)
+        async with web.get(f"/calls/{recorded}") as response:
+            conversation = Conversation.from_json(await response.read())
+        async with web.get(f"/calls/{recorded}/audio", headers={"Range": "bytes=10-19"}) as response:
+            assert (response.status, len(await response.read())) == (206, 10)
         for path in ("/calls/conv_none", "/calls/conv_none/audio"):
-            async with web.get(path) as reply:
-                assert reply.status == 404
+            async with web.get(path) as response:
+                assert response.status == 404
     assert conversation == Conversation.from_json(at_home.conversations.document(recorded))
 
 

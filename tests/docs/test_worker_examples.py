@@ -126,10 +126,10 @@ async def test_lambda_reports_the_messages_that_should_come_again(
     served.faults.add(faults.status(503), path="conv_2", times=3)
 
     def work() -> list[Any]:
-        replies = [example["handler"]({"Records": records}, SimpleNamespace()) for _ in range(2)]
+        responses = [example["handler"]({"Records": records}, SimpleNamespace()) for _ in range(2)]
         example["runner"].run(example["client"].close())
         example["runner"].close()
-        return replies
+        return responses
 
     first, second = await asyncio.to_thread(work)
     assert first == {"batchItemFailures": [{"itemIdentifier": "conv_2"}]}

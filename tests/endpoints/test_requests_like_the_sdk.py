@@ -319,8 +319,8 @@ ESCAPED = {
 async def read_by_starlette(scope: Any, receive: Any, send: Any) -> None:
     async with Request(scope, receive).form() as form:
         upload: Any = form["file"]
-        reply = JSONResponse({"file_id": json.dumps([len(form), upload.filename, (await upload.read()).decode()])})
-    await reply(scope, receive, send)
+        response = JSONResponse({"file_id": json.dumps([len(form), upload.filename, (await upload.read()).decode()])})
+    await response(scope, receive, send)
 
 
 async def read_by_aiohttp(request: web.Request) -> web.Response:

@@ -46,7 +46,7 @@ async def test_failed_conversation_is_recorded_and_fetched_by_the_next_run(
 @pytest.mark.parametrize(
     "body", [b"<html>", b"", b'{"a":', b'{"error": "x"}', b"[]", b'{"conversation_id": "another"}']
 )
-async def test_reply_that_is_not_a_conversation_is_a_failure_and_fetched_again(
+async def test_response_that_is_not_a_conversation_is_a_failure_and_fetched_again(
     client: ConvAIClient, fake: FakeConvAI, archive: Path, body: bytes
 ) -> None:
     replaced = next(iter(fake.conversations))
@@ -64,7 +64,7 @@ async def test_reply_that_is_not_a_conversation_is_a_failure_and_fetched_again(
 @pytest.mark.parametrize(
     "body", [b'{"conversation_id": "conv', b"<html>log in</html>", b"", b"{}", b"null", b'{"detail": {"message": "x"}}']
 )
-async def test_reply_that_is_not_a_conversation_is_retried(
+async def test_response_that_is_not_a_conversation_is_retried(
     client: ConvAIClient, fake: FakeConvAI, archive: Path, body: bytes
 ) -> None:
     newest = next(iter(fake.conversations))
@@ -188,7 +188,7 @@ async def test_outage_that_lasts_15_minutes_ends_the_run_with_its_error(
     assert 900 <= now < 920
 
 
-async def test_conversation_whose_reply_always_breaks_off_is_recorded_and_others_are_stored(
+async def test_conversation_whose_response_always_breaks_off_is_recorded_and_others_are_stored(
     client: ConvAIClient, fake: FakeConvAI, archive: Path
 ) -> None:
     bad = list(fake.conversations)[3]

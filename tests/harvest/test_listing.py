@@ -257,7 +257,7 @@ async def test_key_that_is_refused_in_the_middle_of_the_list_ends_the_run(tmp_pa
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
-async def test_refusal_ends_the_run_only_as_the_first_reply(tmp_path: Path, status: int) -> None:
+async def test_refusal_ends_the_run_only_as_the_first_response(tmp_path: Path, status: int) -> None:
     conversations = spread(350)
     async with ListServer(conversations) as server, server.client() as client:
         server.on_page = lambda _: web.Response(status=status)

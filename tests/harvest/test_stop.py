@@ -106,13 +106,13 @@ async def test_requests_that_outlast_the_grace_period_after_a_stop_are_cancelled
 
         async def trickle(request: web.Request, _: Any) -> web.StreamResponse:
             stop.set()
-            reply = web.StreamResponse(headers={"content-type": "audio/mpeg"})
-            await reply.prepare(request)
+            response = web.StreamResponse(headers={"content-type": "audio/mpeg"})
+            await response.prepare(request)
             with suppress(ConnectionError):
                 while True:
-                    await reply.write(b"\xff")
+                    await response.write(b"\xff")
                     await asyncio.sleep(0.02)
-            return reply
+            return response
 
         fake.faults.add(trickle, operation="get_audio", times=None)
         with anyio.fail_after(20):

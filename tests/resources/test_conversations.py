@@ -135,7 +135,7 @@ async def test_delete_of_an_unknown_conversation_raises_not_found(client: ConvAI
 
 
 @pytest.mark.parametrize("after_acting", [True, False])
-async def test_delete_is_retried_after_a_lost_reply_and_404_then_means_deleted(
+async def test_delete_is_retried_after_a_lost_response_and_404_then_means_deleted(
     client: ConvAIClient, fake: FakeConvAI, after_acting: bool
 ) -> None:
     conversation_id = next(iter(fake.conversations))

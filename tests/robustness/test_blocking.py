@@ -72,7 +72,7 @@ async def test_no_step_of_the_event_loop_takes_long(tmp_path: Path, steps: list[
 
 @contextmanager
 def file_server(folder: Path) -> Iterator[str]:
-    """Serve a folder from a process of its own, whose steps are not counted; a folder's reply is its index.html."""
+    """Serve a folder from a process of its own, whose steps are not counted; a folder's response is its index.html."""
     command = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None

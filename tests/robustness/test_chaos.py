@@ -40,9 +40,9 @@ def label_as_gzip(content: bytes) -> Fault:
     """Answer with this body and ``Content-Encoding: gzip``."""
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-        reply = await faults.body(content)(request, proceed)
-        reply.headers["content-encoding"] = "gzip"
-        return reply
+        response = await faults.body(content)(request, proceed)
+        response.headers["content-encoding"] = "gzip"
+        return response
 
     return answer
 
@@ -57,7 +57,7 @@ def limit_to(matches: Callable[[str], bool], fault: Fault) -> Fault:
 
 
 def limit_to_json(fault: Fault) -> Fault:
-    """Limit a fault to JSON, because it does not support streamed replies."""
+    """Limit a fault to JSON, because it does not support streamed responses."""
     return limit_to(lambda path: not path.endswith("/audio"), fault)
 
 
@@ -162,7 +162,7 @@ async def test_transient_faults_are_retried_until_all_operations_succeed(seed: i
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
-async def test_invalid_replies_raise_convai_error_and_never_give_wrong_data(seed: int, tmp_path: Path) -> None:
+async def test_invalid_responses_raise_convai_error_and_never_give_wrong_data(seed: int, tmp_path: Path) -> None:
     hits, failed = await run(seed, tmp_path, invalid=True)
     print(f"{hits} faults: {failed}")
 

@@ -1,4 +1,4 @@
-"""Randomly mutated replies, error replies and webhooks are decoded or raise one of the client's errors.
+"""Randomly mutated responses, error responses and webhooks are decoded or raise one of the client's errors.
 
 ``FUZZ_INPUTS=1000000 pytest tests/robustness/test_fuzz.py -rP`` reads a million mutated documents and prints how many
 were decoded. By default there are fewer. All inputs are drawn from fixed seeds, so every run is the same.
@@ -24,7 +24,7 @@ from mutations import HOSTILE, Mutator
 from seeds import JSON_ENDPOINTS, MODELS, Seeds, collect_seeds, find_model
 
 from convai_async import Page, models
-from convai_async._transport.status_errors import error_from_reply, parse_retry_after
+from convai_async._transport.status_errors import error_from_response, parse_retry_after
 from convai_async.endpoints import get_request_id
 from convai_async.errors import APIStatusError, DecodeError, InvalidArgumentError, WebhookSignatureError
 from convai_async.models import Model, get_decoder
@@ -77,8 +77,8 @@ def test_mutated_document_is_decoded_like_json_or_raises_decode_error(model: typ
 
 
 @pytest.mark.parametrize("endpoint", JSON_ENDPOINTS)
-def test_mutated_reply_of_an_endpoint_is_decoded_or_raises_decode_error(endpoint: str, seeds: Seeds) -> None:
-    mutator = Mutator(seeds.replies[endpoint], random.Random(endpoint))
+def test_mutated_response_of_an_endpoint_is_decoded_or_raises_decode_error(endpoint: str, seeds: Seeds) -> None:
+    mutator = Mutator(seeds.responses[endpoint], random.Random(endpoint))
     decode = build_request(endpoint, seeds.existing).decode
     expected = Page if get_args(get_result_type(endpoint)) else find_model(endpoint)
     inputs, decoded = INPUTS // 100, 0
@@ -123,15 +123,15 @@ def draw_header_value(mutator: Mutator, rng: random.Random, texts: list[bytes]) 
     return rng.choice((text, text, text, rng.choice(HOSTILE)))[:5_000].decode(errors="surrogateescape")
 
 
-def test_mutated_error_reply_raises_status_error_with_a_one_line_message() -> None:
+def test_mutated_error_response_raises_status_error_with_a_one_line_message() -> None:
     rng = random.Random("errors")
     bodies, headers = Mutator(ERRORS, rng), Mutator(RETRY_AFTER, rng)
     inputs = INPUTS // 10
     for _ in range(inputs):
         body, value = bodies.draw(), draw_header_value(headers, rng, RETRY_AFTER)
         status = rng.choice((400, 401, 402, 403, 404, 408, 409, 422, 425, 429, 500, 503, 599))
-        reply = CIMultiDict({"Retry-After": value, rng.choice(("request-id", "date")): value})
-        error = error_from_reply("GET /x", status, reply, body, get_request_id(reply))
+        response = CIMultiDict({"Retry-After": value, rng.choice(("request-id", "date")): value})
+        error = error_from_response("GET /x", status, response, body, get_request_id(response))
         assert isinstance(error, APIStatusError)
         assert (error.status, error.body) == (status, body)
         assert error.retry_after is None or 0 <= error.retry_after < math.inf

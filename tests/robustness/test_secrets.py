@@ -180,7 +180,7 @@ async def test_short_key_is_not_redacted(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["detail_1", "12345678", "message_", '"detail"', "null,tru"])
-async def test_redacting_a_key_that_looks_like_json_keeps_the_reply_readable(key: str) -> None:
+async def test_redacting_a_key_that_looks_like_json_keeps_the_response_readable(key: str) -> None:
     detail = {"code": f"no {key}", "message": key, "n": [None, True, 12345678]}
     body = json.dumps({"detail": detail, key: key}).encode()
     async with FakeConvAI(conversations=1, api_key=key) as fake, ConvAIClient(key, base_url=fake.url) as client:

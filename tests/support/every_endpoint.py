@@ -1,7 +1,7 @@
 """One example for each endpoint, with the type of its result, which mypy and pyright check.
 
 Tests that must hold for all endpoints run these examples: against the fake service, against the official SDK, with
-faults, mutated replies, invalid ids and cancellation.
+faults, mutated responses, invalid ids and cancellation.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ class ListServer:
         page_size: The largest page, even if a request asks for more.
 
     Attributes:
-        listed: The ids in the replies so far.
+        listed: The ids in the responses so far.
         pages: The number of requested pages.
         most_pages: The number of pages above which requests get a 403.
         cursors_work: Returns whether a cursor is accepted, given the number of requested pages.
-        on_page: Called with each request for a page; it can return another reply.
+        on_page: Called with each request for a page; it can return another response.
         change: Changes each page.
         bounds_work: Whether the time bounds of requests are applied.
         oldest_cursor: The number of the page before which cursors have expired.
@@ -76,8 +76,8 @@ class ListServer:
         self.pages += 1
         if self.pages > self.most_pages:
             return web.Response(status=403)  # ends a harvest that would never end
-        if (reply := self.on_page(request)) is not None:
-            return reply
+        if (response := self.on_page(request)) is not None:
+            return response
         first, given = map(int, request.query.get("cursor", "0.0").split("."))
         expired = first > 0 and given < self.oldest_cursor
         self.expired += expired

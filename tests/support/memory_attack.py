@@ -1,8 +1,8 @@
-"""Harvest many large gzip replies at once, and print the peak of this process's memory in MiB.
+"""Harvest many large gzip responses at once, and print the peak of this process's memory in MiB.
 
-    python memory_attack.py REPLIES MEGABYTES MAX_MEMORY_MIB
+    python memory_attack.py RESPONSES MEGABYTES MAX_MEMORY_MIB
 
-The replies are conversations of so many megabytes each, compressed to a fiftieth: not so small that they are refused
+The responses are conversations of so many megabytes each, compressed to a fiftieth: not so small that they are refused
 as decompression bombs.
 """
 
@@ -42,11 +42,11 @@ def transcript(size: int) -> bytes:
     return b'"transcript": [%s]}' % b",".join([turns] * (size // len(turns) + 1))
 
 
-def serve(connection: Connection, replies: int, size: int) -> None:
+def serve(connection: Connection, responses: int, size: int) -> None:
     rest = transcript(size)
     packed = {
         f"conv_{number:03}": gzip.compress(b'{"conversation_id": "conv_%03d", "status": "done", ' % number + rest, 6)
-        for number in range(replies)
+        for number in range(responses)
     }
 
     async def list_conversations(_request: web.Request) -> web.Response:
@@ -70,22 +70,22 @@ def serve(connection: Connection, replies: int, size: int) -> None:
     asyncio.run(run())
 
 
-async def attack(port: int, replies: int, max_memory_bytes: int) -> None:
+async def attack(port: int, responses: int, max_memory_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         url = f"http://127.0.0.1:{port}"
         async with ConvAIClient("key", base_url=url, max_memory_bytes=max_memory_bytes) as client:
             report = await harvest(client, Path(folder, "calls.db"))
-            assert (report.fetched, report.undecodable) == (replies, 0)
+            assert (report.fetched, report.undecodable) == (responses, 0)
             assert client._engine.session.memory.used == 0
 
 
-def main(replies: int, megabytes: int, max_memory_mib: int) -> None:
+def main(responses: int, megabytes: int, max_memory_mib: int) -> None:
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
-    service = spawn.Process(target=serve, args=(theirs, replies, megabytes * 1_000_000), daemon=True)
+    service = spawn.Process(target=serve, args=(theirs, responses, megabytes * 1_000_000), daemon=True)
     service.start()
     port, wire = ours.recv()
-    asyncio.run(attack(port, replies, max_memory_mib * 1024 * 1024))
+    asyncio.run(attack(port, responses, max_memory_mib * 1024 * 1024))
     service.terminate()
     print(f"{wire / 1e6:.1f} MB on the wire", file=sys.stderr)
     print(peak_mib())

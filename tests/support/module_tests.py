@@ -36,7 +36,7 @@ TESTS: dict[str, Tests] = {
     ),
     "_transport": Tests(
         "tests/transport tests/test_clock.py",
-        "tests/robustness/test_hostile_replies.py tests/robustness/test_network.py tests/robustness/test_tls.py"
+        "tests/robustness/test_hostile_responses.py tests/robustness/test_network.py tests/robustness/test_tls.py"
         " tests/robustness/test_secrets.py tests/robustness/test_leaks.py",
     ),
     "archive": Tests(
@@ -63,7 +63,7 @@ TESTS: dict[str, Tests] = {
     ),
     "streaming": Tests(
         "tests/test_streaming.py tests/test_ranges.py",
-        "tests/robustness/test_hostile_replies.py tests/robustness/test_killed_files.py",
+        "tests/robustness/test_hostile_responses.py tests/robustness/test_killed_files.py",
     ),
     "testing": Tests("tests/testing"),
     "webhooks": Tests("tests/test_webhooks.py"),

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 
-def reply(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """Return a reply's bytes; its Content-Length is right unless the headers say another."""
+def build_response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    """Return a response's bytes; its Content-Length is right unless the headers say another."""
     lines = [f"HTTP/1.1 {status}", *headers]
     if not any(header.lower().startswith(("content-length", "transfer-encoding")) for header in headers):
         lines.append(f"content-length: {len(body)}")
@@ -22,7 +22,7 @@ def reply(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
 async def raw_server(
     answer: Callable[[asyncio.StreamWriter, str], Awaitable[None]],
 ) -> AsyncIterator[str]:
-    """Let ``answer(writer, path)`` write the replies, one for each request of a connection; yield the address."""
+    """Let ``answer(writer, path)`` write the responses, one for each request of a connection; yield the address."""
     tasks: set[asyncio.Task[object]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -37,7 +37,7 @@ PAGES: dict[type[Model], tuple[str, ...]] = {
     contract_models.ConversationTagsPage: ("list_tags",),
     contract_models.AgentTopicsPage: ("get_agent_topics",),
 }
-"""The models of whole pages, with the endpoints that reply with them."""
+"""The models of whole pages, with the endpoints that return them."""
 
 JSON_ENDPOINTS = [name for name in EXAMPLES if hasattr(endpoints, name) and get_result_type(name) is not None]
 """The endpoints whose result is read from JSON."""
@@ -54,25 +54,25 @@ def find_model(name: str) -> type[Model]:
 
 
 MODELS = tuple(dict.fromkeys([*CONTRACT, *PAGES, *map(find_model, JSON_ENDPOINTS)]))
-"""All models that are read from replies."""
+"""All models that are read from responses."""
 
 
 class Seeds(NamedTuple):
     """Valid documents.
 
     Attributes:
-        existing: The ids with which the replies were requested.
-        replies: The bodies of replies by endpoint.
+        existing: The ids with which the responses were requested.
+        responses: The bodies of responses by endpoint.
         documents: Documents by model.
     """
 
     existing: Existing
-    replies: dict[str, list[bytes]]
+    responses: dict[str, list[bytes]]
     documents: dict[type[Model], list[bytes]]
 
 
 async def collect_seeds() -> Seeds:
-    """Generate documents from the OpenAPI schema, and collect the replies of the fake service to all examples."""
+    """Generate documents from the OpenAPI schema, and collect the responses of the fake service to all examples."""
     documents: dict[type[Model], list[bytes]] = {
         model: [msgspec.json.encode(Maker(seed, optional=share).make(SCHEMAS[name])) for seed, share in _SHARES]
         for model, name in CONTRACT.items()
@@ -83,34 +83,34 @@ async def collect_seeds() -> Seeds:
     ):
         existing = await create_existing(client, fake.conversations)
         conversations = [_shorten(fake.conversations.details(each)) for each in fake.conversations]
-        replies = await _collect_replies(fake, client, existing)
+        responses = await _collect_responses(fake, client, existing)
     for name in JSON_ENDPOINTS:
-        bodies = replies[name]
+        bodies = responses[name]
         if get_args(get_result_type(name)):
             pages = [msgspec.json.decode(body) for body in bodies]
             items = [item for page in pages for value in page.values() if isinstance(value, list) for item in value]
             bodies = [msgspec.json.encode(item) for item in items]
         documents.setdefault(find_model(name), []).extend(bodies)
     for model, names in PAGES.items():
-        documents.setdefault(model, []).extend(body for name in names for body in replies[name])
+        documents.setdefault(model, []).extend(body for name in names for body in responses[name])
     documents[models.Conversation] += conversations
-    return Seeds(existing, replies, documents)
+    return Seeds(existing, responses, documents)
 
 
-async def _collect_replies(fake: FakeConvAI, client: ConvAIClient, existing: Existing) -> dict[str, list[bytes]]:
-    replies: dict[str, list[bytes]] = defaultdict(list)
+async def _collect_responses(fake: FakeConvAI, client: ConvAIClient, existing: Existing) -> dict[str, list[bytes]]:
+    responses: dict[str, list[bytes]] = defaultdict(list)
 
     async def record(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-        reply: Any = await proceed()
-        replies[request.match_info.route.name or ""].append(bytes(reply.body))
-        return reply  # type: ignore[no-any-return]
+        response: Any = await proceed()
+        responses[request.match_info.route.name or ""].append(bytes(response.body))
+        return response  # type: ignore[no-any-return]
 
     fake.faults.add(record, times=None)
     await client.conversations.list(page_size=3, summary_mode="include")
     deleting = [name for name in EXAMPLES if name.startswith("delete_")]
     for name in sorted(EXAMPLES, key=deleting.__contains__):
         await EXAMPLES[name](client, existing)
-    return replies
+    return responses
 
 
 def _shorten(details: dict[str, Any]) -> bytes:

@@ -54,13 +54,13 @@ def replay() -> Fault:
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         if request.path_qs not in rendered:
-            reply = await proceed()
-            if reply.content_type != "application/json":
-                return reply  # a recording
-            assert isinstance(reply, web.Response)
-            assert isinstance(reply.body, bytes)
-            headers = {**reply.headers, "content-encoding": "gzip"}
-            rendered[request.path_qs] = (reply.status, headers, gzip.compress(reply.body))
+            response = await proceed()
+            if response.content_type != "application/json":
+                return response  # a recording
+            assert isinstance(response, web.Response)
+            assert isinstance(response.body, bytes)
+            headers = {**response.headers, "content-encoding": "gzip"}
+            rendered[request.path_qs] = (response.status, headers, gzip.compress(response.body))
         status, headers, body = rendered[request.path_qs]
         return web.Response(status=status, headers=headers, body=body)
 

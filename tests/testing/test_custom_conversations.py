@@ -140,8 +140,8 @@ async def test_used_file_cannot_be_deleted(client: ConvAIClient, fake: FakeConvA
         assert (file, file.filename, file.content_type) == (b"{}", name, content_type)
         url = f"{fake.url}/v1/convai/conversations/{conversation_id}/files/{uploaded.file_id}"
         headers = {"xi-api-key": fake.api_key}
-        async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as reply:
-            assert (await reply.read(), reply.content_type) == (b"{}", content_type)
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as response:
+            assert (await response.read(), response.content_type) == (b"{}", content_type)
         file.used = True
         with pytest.raises(ConvAIError, match="was used"):
             await client.conversations.files.delete(conversation_id, uploaded.file_id)

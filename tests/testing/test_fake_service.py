@@ -46,11 +46,11 @@ def test_every_conversation_matches_the_openapi_schema() -> None:
         validate(fake.conversations.details(conversation_id), "GetConversationResponseModel")
 
 
-async def test_other_replies_match_the_openapi_schema() -> None:
+async def test_other_responses_match_the_openapi_schema() -> None:
     async with FakeConvAI(conversations=30, quirks=False) as fake:
         conversation_id = next(iter(fake.conversations))
         agent = AGENTS[0][0]
-        replies = {
+        responses = {
             "/v1/convai/conversations?page_size=10&summary_mode=include": "GetConversationsPageResponseModel",
             f"/v1/convai/conversation/get-signed-url?agent_id={agent}": "ConversationSignedUrlResponseModel",
             f"/v1/convai/conversation/token?agent_id={agent}": "TokenResponseModel",
@@ -58,14 +58,14 @@ async def test_other_replies_match_the_openapi_schema() -> None:
             f"/v1/convai/conversations/{conversation_id}": "GetConversationResponseModel",
         }
         async with aiohttp.ClientSession(fake.url, headers={"xi-api-key": fake.api_key}) as session:
-            for path, schema in replies.items():
-                async with session.get(path) as reply:
-                    assert reply.status == 200
-                    assert reply.headers["request-id"]
-                    validate(await reply.json(), schema)
-            async with session.get("/v1/convai/conversations?page_size=0") as reply:
-                assert reply.status == 422
-                assert (await reply.json())["detail"][0]["loc"] == ["query", "page_size"]
+            for path, schema in responses.items():
+                async with session.get(path) as response:
+                    assert response.status == 200
+                    assert response.headers["request-id"]
+                    validate(await response.json(), schema)
+            async with session.get("/v1/convai/conversations?page_size=0") as response:
+                assert response.status == 422
+                assert (await response.json())["detail"][0]["loc"] == ["query", "page_size"]
 
 
 def test_documents_with_quirks_are_decoded() -> None:
@@ -216,17 +216,17 @@ async def test_invalid_body_gets_a_422(
     headers = {"xi-api-key": fake.api_key, "content-type": "application/json"}
     async with (
         aiohttp.ClientSession(headers=headers) as session,
-        session.request(method, f"{fake.url}/v1/convai{target}", data=body) as reply,
+        session.request(method, f"{fake.url}/v1/convai{target}", data=body) as response,
     ):
-        assert reply.status == 422
-        assert (await reply.json())["detail"][0]["loc"][0] == "body"
+        assert response.status == 422
+        assert (await response.json())["detail"][0]["loc"][0] == "body"
 
 
 async def test_malformed_upload_gets_a_400(fake: FakeConvAI) -> None:
     url = f"{fake.url}/v1/convai/conversations/{next(iter(fake.conversations))}/files"
     headers = {"xi-api-key": fake.api_key, "content-type": "multipart/form-data"}
-    async with aiohttp.ClientSession() as session, session.post(url, data=b"x", headers=headers) as reply:
-        assert reply.status == 400
+    async with aiohttp.ClientSession() as session, session.post(url, data=b"x", headers=headers) as response:
+        assert response.status == 400
 
 
 @pytest.mark.parametrize("operation", ROUTES.values(), ids=ROUTES)
@@ -235,11 +235,11 @@ async def test_unsupported_method_gets_a_405_with_the_allowed_ones(fake: FakeCon
     allowed = {method for each in ROUTES.values() if each.path == operation.path for method in each.methods}
     async with aiohttp.ClientSession(headers={"xi-api-key": fake.api_key}) as session:
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - allowed:
-            async with session.request(method, fake.url + path) as reply:
-                if reply.status == 404 and operation.path.count("/") == 4:
+            async with session.request(method, fake.url + path) as response:
+                if response.status == 404 and operation.path.count("/") == 4:
                     continue  # the path also matches that of a conversation
-                assert (method, reply.status) == (method, 405)
-                assert set(reply.headers["allow"].split(", ")) >= allowed
+                assert (method, response.status) == (method, 405)
+                assert set(response.headers["allow"].split(", ")) >= allowed
 
 
 @pytest.mark.parametrize(
@@ -260,9 +260,9 @@ async def test_unsupported_method_gets_a_405_with_the_allowed_ones(fake: FakeCon
 )
 async def test_missing_resource_gets_a_404(fake: FakeConvAI, method: str, path: str, status: int) -> None:
     headers = {"xi-api-key": fake.api_key}
-    async with aiohttp.ClientSession(headers=headers) as session, session.request(method, fake.url + path) as reply:
-        assert reply.status == status
-        assert "detail" in await reply.json()
+    async with aiohttp.ClientSession(headers=headers) as session, session.request(method, fake.url + path) as response:
+        assert response.status == status
+        assert "detail" in await response.json()
 
 
 async def test_list_is_complete_while_conversations_are_added_and_deleted(
@@ -279,8 +279,8 @@ async def test_list_is_complete_while_conversations_are_added_and_deleted(
 
 
 async def test_wrong_key_gets_a_401(fake: FakeConvAI) -> None:
-    async with aiohttp.ClientSession() as session, session.get(f"{fake.url}/v1/convai/conversations") as reply:
-        assert reply.status == 401
+    async with aiohttp.ClientSession() as session, session.get(f"{fake.url}/v1/convai/conversations") as response:
+        assert response.status == 401
 
 
 async def test_url_raises_when_the_service_is_not_running() -> None:
@@ -347,7 +347,7 @@ async def test_fault_that_needs_a_whole_body_raises_type_error_for_a_stream(capl
         async with client.conversations.audio.stream(recorded) as audio:
             async for _ in audio:
                 pass
-    assert "this fault does not support streamed replies" in caplog.text
+    assert "this fault does not support streamed responses" in caplog.text
 
 
 def test_empty_page_is_decoded() -> None:

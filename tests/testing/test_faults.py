@@ -40,11 +40,11 @@ async def test_close_delimited_body_ends_with_the_connection(fake: FakeConvAI, s
     fake.faults.add(faults.close_delimited(share=share))
     headers = {"xi-api-key": fake.api_key}
     url = f"{fake.url}/v1/convai/conversations/{conversation_id}"
-    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as reply:
-        assert reply.status == 200
-        assert not {"content-length", "transfer-encoding"} & {name.lower() for name in reply.headers}
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as response:
+        assert response.status == 200
+        assert not {"content-length", "transfer-encoding"} & {name.lower() for name in response.headers}
         whole = fake.conversations.document(conversation_id)
-        assert await reply.read() == whole[: int(len(whole) * received)]
+        assert await response.read() == whole[: int(len(whole) * received)]
 
 
 @pytest.mark.parametrize("fault", [faults.endless(chunk=100, pause=0.001), faults.slow_body(chunk=100, pause=0.001)])

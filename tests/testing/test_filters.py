@@ -273,11 +273,11 @@ async def test_topics_are_sorted_and_limited_to_the_window(client: ConvAIClient)
     assert all(topic.metrics and topic.metrics.evaluation_criteria for topic in with_criteria)
     assert not any(topic.metrics and topic.metrics.evaluation_criteria for topic in without)
     day = 86_400
-    reply = await client.request(
+    response = await client.request(
         "GET", "/v1/convai/agents/agent_billing/topics", query={"from_unix_secs": day + 5, "to_unix_secs": 4 * day}
     )
-    assert (reply["window_start_unix_secs"], reply["window_end_unix_secs"]) == (day, 4 * day)
-    assert reply["aggregated_run_count"] == 3
+    assert (response["window_start_unix_secs"], response["window_end_unix_secs"]) == (day, 4 * day)
+    assert response["aggregated_run_count"] == 3
 
 
 async def test_list_items_include_only_the_requested_results(client: ConvAIClient) -> None:

@@ -1,4 +1,4 @@
-"""The official SDK works with the fake service, and its strict models accept every reply."""
+"""The official SDK works with the fake service, and its strict models accept every response."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ async def test_sdk_uploads_and_deletes_a_file(sdk: Any, fake: FakeConvAI) -> Non
 
 
 async def test_sdk_reads_sip_messages(sdk: Any, fake: FakeConvAI) -> None:
-    reply = await sdk.conversational_ai.conversations.get_sip_messages(next(iter(fake.conversations)))
-    assert reply.sip_messages
+    response = await sdk.conversational_ai.conversations.get_sip_messages(next(iter(fake.conversations)))
+    assert response.sip_messages
 
 
 async def test_sdk_finds_a_conversation_its_summary_and_messages(sdk: Any, fake: FakeConvAI) -> None:
@@ -212,11 +212,11 @@ MORE_ARGUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("run_evaluation", {"scope": "agent"}),
     ("get_agent_topics", {"sort_direction": "asc"}),
 ]
-"""Arguments that change the reply."""
+"""Arguments that change the response."""
 
 
 @pytest.mark.parametrize(("name", "more"), [*((name, {}) for name in EXAMPLES), *MORE_ARGUMENTS])
-async def test_reply_matches_the_type_of_the_sdk_strictly(
+async def test_response_matches_the_type_of_the_sdk_strictly(
     sdk: Any, fake: FakeConvAI, name: str, more: dict[str, Any]
 ) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url) as client:

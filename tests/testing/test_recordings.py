@@ -1,4 +1,4 @@
-"""Recordings, parts of them, and compressed replies of the fake service."""
+"""Recordings, parts of them, and compressed responses of the fake service."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ async def test_range_gets_a_206_with_exactly_these_bytes(
     session: aiohttp.ClientSession, asked: str, start: int, stop: int
 ) -> None:
     for method in ("GET", "HEAD"):
-        async with session.request(method, "audio", headers={"range": asked}) as reply:
-            assert reply.status == 206
-            assert reply.headers["content-range"] == f"bytes {start}-{stop - 1}/{SIZE}"
-            assert reply.headers["content-length"] == str(stop - start)
-            assert await reply.read() == (WHOLE[start:stop] if method == "GET" else b"")
+        async with session.request(method, "audio", headers={"range": asked}) as response:
+            assert response.status == 206
+            assert response.headers["content-range"] == f"bytes {start}-{stop - 1}/{SIZE}"
+            assert response.headers["content-length"] == str(stop - start)
+            assert await response.read() == (WHOLE[start:stop] if method == "GET" else b"")
 
 
 @pytest.mark.parametrize("asked", ["bytes=200000-", "bytes=-0", "bytes=999999-1000000"])
 async def test_range_beyond_the_end_gets_a_416_with_the_size(session: aiohttp.ClientSession, asked: str) -> None:
-    async with session.get("audio", headers={"range": asked}) as reply:
-        assert reply.status == 416
-        assert reply.headers["content-range"] == f"bytes */{SIZE}"
+    async with session.get("audio", headers={"range": asked}) as response:
+        assert response.status == 416
+        assert response.headers["content-range"] == f"bytes */{SIZE}"
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,11 @@ async def test_range_beyond_the_end_gets_a_416_with_the_size(session: aiohttp.Cl
 async def test_malformed_and_multiple_ranges_get_the_whole_recording(
     session: aiohttp.ClientSession, headers: dict[str, str]
 ) -> None:
-    async with session.get("audio", headers=headers) as reply:
-        assert (reply.status, reply.headers["accept-ranges"]) == (200, "bytes")
-        assert await reply.read() == WHOLE
-    async with session.head("audio", headers=headers) as reply:
-        assert (reply.status, reply.headers["content-length"]) == (200, str(SIZE))
+    async with session.get("audio", headers=headers) as response:
+        assert (response.status, response.headers["accept-ranges"]) == (200, "bytes")
+        assert await response.read() == WHOLE
+    async with session.head("audio", headers=headers) as response:
+        assert (response.status, response.headers["content-length"]) == (200, str(SIZE))
 
 
 @pytest.mark.parametrize("settings", [{"audio_ranges": False}, {"audio_ranges": False, "audio_content_length": False}])
@@ -104,21 +104,21 @@ async def test_ranges_and_content_length_can_be_disabled(settings: Any) -> None:
         aiohttp.ClientSession(headers={"xi-api-key": fake.api_key, "range": "bytes=1-2"}) as session,
     ):
         for method in ("GET", "HEAD"):
-            async with session.request(method, audio_url(fake) + "audio") as reply:
-                assert reply.status == 200
-                assert "accept-ranges" not in reply.headers
-                assert ("content-length" in reply.headers) is settings.get("audio_content_length", True)
-                assert await reply.read() == (WHOLE if method == "GET" else b"")
+            async with session.request(method, audio_url(fake) + "audio") as response:
+                assert response.status == 200
+                assert "accept-ranges" not in response.headers
+                assert ("content-length" in response.headers) is settings.get("audio_content_length", True)
+                assert await response.read() == (WHOLE if method == "GET" else b"")
 
 
 async def test_large_range_is_streamed() -> None:
     async with (
         FakeConvAI(conversations=30, audio_bytes=9_000_000) as fake,
         aiohttp.ClientSession(headers={"xi-api-key": fake.api_key, "range": "bytes=1000000-"}) as session,
-        session.get(audio_url(fake) + "audio") as reply,
+        session.get(audio_url(fake) + "audio") as response,
     ):
-        assert reply.status == 206
-        assert await reply.read() == b"".join(mp3.iter_blocks(9_000_000, 1_000_000))
+        assert response.status == 206
+        assert await response.read() == b"".join(mp3.iter_blocks(9_000_000, 1_000_000))
 
 
 @pytest.mark.parametrize(("accepted", "gzip"), [("gzip", True), ("gzip", False), ("identity", True)])
@@ -128,8 +128,8 @@ async def test_json_is_compressed_for_clients_that_accept_gzip(accepted: str, gz
         aiohttp.ClientSession(headers={"xi-api-key": fake.api_key, "accept-encoding": accepted}) as session,
     ):
         conversation_id = next(iter(fake.conversations))
-        async with session.get(f"{fake.url}/v1/convai/conversations/{conversation_id}") as reply:
-            assert (reply.headers.get("content-encoding") == "gzip") is (gzip and accepted == "gzip")
-            assert await reply.read() == fake.conversations.document(conversation_id)
-        async with session.get(audio_url(fake) + "audio") as reply:
-            assert "content-encoding" not in reply.headers
+        async with session.get(f"{fake.url}/v1/convai/conversations/{conversation_id}") as response:
+            assert (response.headers.get("content-encoding") == "gzip") is (gzip and accepted == "gzip")
+            assert await response.read() == fake.conversations.document(conversation_id)
+        async with session.get(audio_url(fake) + "audio") as response:
+            assert "content-encoding" not in response.headers

@@ -64,7 +64,7 @@ async def test_no_error_repr_or_log_line_contains_the_key(
     ],
 )
 @pytest.mark.parametrize("headers", [{}, {"XI-API-KEY": "another"}])
-async def test_key_in_a_reply_is_redacted(fault: faults.Fault, headers: dict[str, str]) -> None:
+async def test_key_in_a_response_is_redacted(fault: faults.Fault, headers: dict[str, str]) -> None:
     async with FakeConvAI(conversations=1, api_key=SECRET) as fake:
         fake.faults.add(fault, times=None)
         async with ConvAIClient(SECRET, base_url=fake.url, retry=ONCE, headers=headers) as client:

@@ -19,7 +19,7 @@ LATENCY = 0.1
 
 
 class SimulatedService:
-    """Replies in 50 to 150 ms, and rejects requests over its limit in 5 ms."""
+    """Responses in 50 to 150 ms, and rejects requests over its limit in 5 ms."""
 
     def __init__(self, limit: int, seed: int) -> None:
         self.limit = limit

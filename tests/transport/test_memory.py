@@ -1,4 +1,4 @@
-"""The memory that large replies share is limited, and every reply gets its part."""
+"""The memory that large responses share is limited, and every response gets its part."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_cancelled_wait_for_memory_leaves_nothing_behind() -> None:
 
 
 @pytest.fixture
-async def large_replies() -> Any:
+async def large_responses() -> Any:
     async def large(_request: Any, _proceed: Any) -> web.StreamResponse:
         return web.Response(body=LARGE, content_type="application/json")
 
@@ -109,9 +109,9 @@ async def large_replies() -> Any:
         yield fake
 
 
-async def test_large_replies_are_read_one_by_one_when_memory_is_low(large_replies: FakeConvAI) -> None:
+async def test_large_responses_are_read_one_by_one_when_memory_is_low(large_responses: FakeConvAI) -> None:
     async with ConvAIClient(
-        large_replies.api_key, base_url=large_replies.url, max_memory_bytes=1, timeout=20, retry=None
+        large_responses.api_key, base_url=large_responses.url, max_memory_bytes=1, timeout=20, retry=None
     ) as client:
         budget = client._engine.session.memory
         most = 0
@@ -128,9 +128,9 @@ async def test_large_replies_are_read_one_by_one_when_memory_is_low(large_replie
         assert budget.used == 0
 
 
-async def test_waiting_for_memory_does_not_count_towards_the_timeout(large_replies: FakeConvAI) -> None:
+async def test_waiting_for_memory_does_not_count_towards_the_timeout(large_responses: FakeConvAI) -> None:
     async with ConvAIClient(
-        large_replies.api_key, base_url=large_replies.url, max_memory_bytes=1, timeout=1, retry=None
+        large_responses.api_key, base_url=large_responses.url, max_memory_bytes=1, timeout=1, retry=None
     ) as client:
         holder = client._engine.session.memory.reserve()
         assert holder.try_grow(2 * MIB)
@@ -143,11 +143,11 @@ async def test_waiting_for_memory_does_not_count_towards_the_timeout(large_repli
 
 async def test_timeout_continues_after_waiting_for_memory() -> None:
     async def stalls(request: web.Request, _proceed: Any) -> web.StreamResponse:
-        reply = web.StreamResponse(headers={"content-length": str(len(LARGE))})
-        await reply.prepare(request)
-        await reply.write(LARGE[: 2 * MIB])
+        response = web.StreamResponse(headers={"content-length": str(len(LARGE))})
+        await response.prepare(request)
+        await response.write(LARGE[: 2 * MIB])
         await asyncio.sleep(60)
-        return reply
+        return response
 
     async with FakeConvAI(conversations=1) as fake:
         fake.faults.add(stalls)
@@ -162,9 +162,9 @@ async def test_timeout_continues_after_waiting_for_memory() -> None:
             assert client._engine.session.memory.used == 0
 
 
-async def test_failed_reply_releases_its_memory(large_replies: FakeConvAI) -> None:
+async def test_failed_response_releases_its_memory(large_responses: FakeConvAI) -> None:
     async with ConvAIClient(
-        large_replies.api_key, base_url=large_replies.url, max_response_bytes=2 * MIB, retry=None
+        large_responses.api_key, base_url=large_responses.url, max_response_bytes=2 * MIB, retry=None
     ) as client:
         memory = client._engine.session.memory.reserve()
         with pytest.raises(ResponseTooLargeError):
@@ -189,7 +189,7 @@ async def test_decompression_bomb_is_refused(size: int, refused: bool) -> None:
     assert not caught.value.retryable
 
 
-def test_harvest_of_many_large_replies_stays_within_its_memory() -> None:
+def test_harvest_of_many_large_responses_stays_within_its_memory() -> None:
     """`MEMORY_ATTACK="32 120 512"` runs it in full."""
     script = Path(__file__).parents[1] / "support/memory_attack.py"
     size = os.environ.get("MEMORY_ATTACK", "12 10 32").split()

@@ -44,7 +44,7 @@ TEMPORARY_FAILURES = {
     "truncated": faults.truncate(),
     "truncated chunks": faults.truncate(chunked=True),
 }
-UNEXPECTED_REPLIES = {
+UNEXPECTED_RESPONSES = {
     "half of the JSON": faults.body(b'{"conversations": [{"conversation_id": "conv_1", "agent'),
     "login page": faults.html(200),
     "empty": faults.body(b""),
@@ -53,7 +53,7 @@ UNEXPECTED_REPLIES = {
     "list": faults.body(b"[]"),
     "error with status 200": faults.status(200, shape=1),
 }
-"""Replies with status 200 that are not the requested document."""
+"""Responses with status 200 that are not the requested document."""
 
 
 @pytest.mark.parametrize("fault", TEMPORARY_FAILURES.values(), ids=TEMPORARY_FAILURES)
@@ -97,8 +97,8 @@ async def test_each_failure_raises_its_own_class(
     assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
 
 
-@pytest.mark.parametrize("fault", UNEXPECTED_REPLIES.values(), ids=UNEXPECTED_REPLIES)
-async def test_reply_that_is_not_the_document_is_retried(
+@pytest.mark.parametrize("fault", UNEXPECTED_RESPONSES.values(), ids=UNEXPECTED_RESPONSES)
+async def test_response_that_is_not_the_document_is_retried(
     client: ConvAIClient, fake: FakeConvAI, fault: faults.Fault
 ) -> None:
     conversation_id = next(iter(fake.conversations))
@@ -126,7 +126,9 @@ async def test_decode_error_reports_the_number_of_attempts(client: ConvAIClient,
 
 
 @pytest.mark.parametrize("retry_non_idempotent", [False, True])
-async def test_post_is_not_retried_when_its_reply_does_not_decode(fake: FakeConvAI, retry_non_idempotent: bool) -> None:
+async def test_post_is_not_retried_when_its_response_does_not_decode(
+    fake: FakeConvAI, retry_non_idempotent: bool
+) -> None:
     retry = RetryPolicy(wait_initial=0, retry_non_idempotent=retry_non_idempotent)
     fake.faults.add(faults.html(200), times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=retry) as client:
@@ -195,7 +197,7 @@ async def test_client_error_is_not_retried(client: ConvAIClient, fake: FakeConvA
     ids=["feedback", "upload"],
 )
 @pytest.mark.parametrize("pooled", [True, False])
-async def test_post_whose_reply_was_lost_is_not_retried(
+async def test_post_whose_response_was_lost_is_not_retried(
     client: ConvAIClient, fake: FakeConvAI, act: Callable[..., Any], pooled: bool
 ) -> None:
     if pooled:

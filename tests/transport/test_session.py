@@ -1,4 +1,4 @@
-"""Single requests and replies of the session, mocked with aioresponses."""
+"""Single requests and responses of the session, mocked with aioresponses."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ async def once() -> AsyncIterator[ConvAIClient]:
         yield client
 
 
-def answer(mocked: aioresponses, url: str = LIST, **reply: Any) -> None:
-    mocked.get(url, response_class=MockedClientResponse, **reply)
+def answer(mocked: aioresponses, url: str = LIST, **response: Any) -> None:
+    mocked.get(url, response_class=MockedClientResponse, **response)
 
 
 async def test_page_is_decoded(mocked: aioresponses, once: ConvAIClient) -> None:
@@ -136,7 +136,7 @@ async def test_error_has_the_request_id_and_the_code(mocked: aioresponses, once:
     assert (caught.value.code, caught.value.request_id) == ("quota", "req_7")
 
 
-async def test_retries_use_the_replies_in_order(mocked: aioresponses) -> None:
+async def test_retries_use_the_responses_in_order(mocked: aioresponses) -> None:
     answer(mocked, status=500)
     answer(mocked, exception=aiohttp.ServerDisconnectedError())
     answer(mocked, payload=PAGE)
@@ -150,8 +150,8 @@ async def test_recording_that_ends_early_raises_while_it_is_read(mocked: aioresp
     headers = {"content-type": "audio/mpeg", "content-length": "3"}
     mocked.get(url, body=b"abc", headers=headers, response_class=MockedClientResponse)
     async with once.conversations.audio.stream("conv_1") as audio:
-        reply = audio._reply._reply
-        reply.content.set_exception(aiohttp.ClientPayloadError("short"))
+        response = audio._response._aiohttp_response
+        response.content.set_exception(aiohttp.ClientPayloadError("short"))
         with pytest.raises(IncompleteBodyError):
             async for _ in audio:
                 pass
@@ -167,7 +167,7 @@ async def test_error_page_raises_the_error_of_its_status(mocked: aioresponses, o
 @pytest.mark.parametrize(
     ("exception", "words"),
     [
-        (TimeoutError(), "no whole reply within the timeout"),
+        (TimeoutError(), "no complete response within the timeout"),
         (aiohttp.ConnectionTimeoutError(), "no connection within the timeout"),
         (aiohttp.ClientOSError(104, "reset"), r"the connection was lost: \[Errno 104\] reset"),
         (aiohttp.ServerDisconnectedError(), "the connection was lost: Server disconnected"),
@@ -199,12 +199,12 @@ async def test_session_applies_its_own_timeouts(mocked: aioresponses, timeout: f
         assert len(await client.conversations.list()) == 1
 
 
-async def test_delete_whose_reply_was_lost_on_a_pooled_connection_succeeds(
+async def test_delete_whose_response_was_lost_on_a_pooled_connection_succeeds(
     fake: FakeConvAI, client: ConvAIClient
 ) -> None:
     await client.conversations.list(page_size=1)
     fake.faults.add(faults.drop(after_acting=True), operation="delete_conversation")
-    await client.conversations.delete(next(iter(fake.conversations)))  # the second reply is a 404
+    await client.conversations.delete(next(iter(fake.conversations)))  # the second response is a 404
     assert len(fake.requests("delete_conversation")) == 2
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from convai_async import ConvAIClient
-from convai_async._transport.status_errors import error_from_reply, parse_rate_limit_reset
+from convai_async._transport.status_errors import error_from_response, parse_rate_limit_reset
 from convai_async.errors import (
     APIStatusError,
     NotFoundError,
@@ -47,7 +47,7 @@ def test_reset_of_a_rate_limit_is_used_for_rate_limits_only(
 ) -> None:
     headers = {"x-ratelimit-reset": "30"} | ({} if retry_after is None else {"retry-after": retry_after})
     body = json.dumps({"detail": {"code": code}}).encode()
-    assert error_from_reply("GET /", status, headers, body, None).retry_after == expected
+    assert error_from_response("GET /", status, headers, body, None).retry_after == expected
 
 
 @pytest.mark.parametrize("status", [429, 503])

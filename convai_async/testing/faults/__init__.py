@@ -1,6 +1,6 @@
 """Faults to inject into a fake service: errors, dropped connections, slow or incomplete bodies, invalid documents.
 
-A fault is a function that answers a request, with or without the service's own reply. Add it to `FakeConvAI.faults`,
+A fault is a function that answers a request, with or without the service's own response. Add it to `FakeConvAI.faults`,
 which decides which requests it hits, by default the next one::
 
     fake.faults.add(faults.status(503), operation="get_conversation", times=2)
@@ -24,7 +24,7 @@ from convai_async.testing.faults._documents import (
     unknown_values,
 )
 from convai_async.testing.faults._kinds import Fault, Proceed
-from convai_async.testing.faults._replies import body, html, mislabelled, rate_limited, redirect, status
+from convai_async.testing.faults._responses import body, html, mislabelled, rate_limited, redirect, status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

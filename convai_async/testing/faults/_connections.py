@@ -12,7 +12,7 @@ from aiohttp import web
 
 from convai_async.testing import mp3
 from convai_async.testing.faults._kinds import get_body
-from convai_async.testing.replies import build_headers
+from convai_async.testing.responses import build_headers
 
 if TYPE_CHECKING:
     from convai_async.testing.faults._kinds import Fault, Proceed
@@ -22,7 +22,7 @@ End = Literal["close", "reset", "half-close"]
 
 
 def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
-    """Close the connection without a reply.
+    """Close the connection without a response.
 
     ::
 
@@ -60,15 +60,15 @@ def truncate(*, share: float = 0.5, chunked: bool = False, end: End = "close") -
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         proper = await proceed()
         whole = get_body(proper)
-        reply = web.StreamResponse(headers={"content-type": proper.content_type})
+        response = web.StreamResponse(headers={"content-type": proper.content_type})
         if chunked:
-            reply.enable_chunked_encoding()
+            response.enable_chunked_encoding()
         else:
-            reply.content_length = len(whole)
-        await reply.prepare(request)
-        await reply.write(whole[: int(len(whole) * share)])
+            response.content_length = len(whole)
+        await response.prepare(request)
+        await response.write(whole[: int(len(whole) * share)])
         _cut(request, end)
-        return reply
+        return response
 
     return answer
 
@@ -89,13 +89,13 @@ def slow_body(*, chunk: int = 1024, pause: float = 0.01) -> Fault:
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         proper = await proceed()
         whole = get_body(proper)
-        reply = web.StreamResponse(headers={"content-type": proper.content_type})
-        reply.content_length = len(whole)
-        await reply.prepare(request)
+        response = web.StreamResponse(headers={"content-type": proper.content_type})
+        response.content_length = len(whole)
+        await response.prepare(request)
         for start in range(0, len(whole), chunk):
-            await reply.write(whole[start : start + chunk])
+            await response.write(whole[start : start + chunk])
             await asyncio.sleep(pause)
-        return reply
+        return response
 
     return answer
 
@@ -140,19 +140,19 @@ def endless(*, chunk: int = 4096, pause: float = 0.01) -> Fault:
     """
 
     async def answer(request: web.Request, _proceed: Proceed) -> web.StreamResponse:
-        reply = web.StreamResponse(headers=build_headers() | {"content-type": "audio/mpeg"})
-        await reply.prepare(request)
+        response = web.StreamResponse(headers=build_headers() | {"content-type": "audio/mpeg"})
+        await response.prepare(request)
         for block in mp3.iter_blocks(sys.maxsize):
             for start in range(0, len(block), chunk):
-                await reply.write(block[start : start + chunk])
+                await response.write(block[start : start + chunk])
                 await asyncio.sleep(pause)
-        return reply
+        return response
 
     return answer
 
 
 def latency(seconds: float) -> Fault:
-    """Delay the reply.
+    """Delay the response.
 
     ::
 

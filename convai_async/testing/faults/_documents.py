@@ -9,7 +9,7 @@ import msgspec
 
 from convai_async.testing.cursors import DETOUR
 from convai_async.testing.faults._kinds import get_body
-from convai_async.testing.replies import error_reply, json_reply
+from convai_async.testing.responses import error_response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ JSON = dict[str, Any]
 
 
 def change(edit: Callable[[JSON], object]) -> Fault:
-    """Change the JSON of the reply.
+    """Change the JSON of the response.
 
     ::
 
@@ -36,7 +36,7 @@ def change(edit: Callable[[JSON], object]) -> Fault:
     async def answer(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
         document = msgspec.json.decode(get_body(await proceed()))
         edit(document)
-        return json_reply(document)
+        return json_response(document)
 
     return answer
 
@@ -95,7 +95,7 @@ def empty_page() -> Fault:
         document = msgspec.json.decode(get_body(await proceed()))
         items = next(name for name, value in document.items() if isinstance(value, list))
         here = request.query.get("cursor", "")
-        return json_reply({items: [], "next_cursor": here + DETOUR, "has_more": True})
+        return json_response({items: [], "next_cursor": here + DETOUR, "has_more": True})
 
     return answer
 
@@ -150,11 +150,11 @@ def expiring_cursors(
         count += 1
         number, moment = issued.get(request.query.get("cursor", ""), (count, clock()))
         if (after is not None and count - number > after) or (seconds is not None and clock() - moment > seconds):
-            return error_reply(422, "invalid_cursor", "The cursor has expired.")
-        reply = await proceed()
-        cursor = msgspec.json.decode(get_body(reply)).get("next_cursor")
+            return error_response(422, "invalid_cursor", "The cursor has expired.")
+        response = await proceed()
+        cursor = msgspec.json.decode(get_body(response)).get("next_cursor")
         if cursor is not None:
             issued[cursor] = count, clock()
-        return reply
+        return response
 
     return answer

@@ -8,15 +8,15 @@ from aiohttp import web
 
 Proceed = Callable[[], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Proceed], Awaitable[web.StreamResponse]]
-"""Answers a request; ``await proceed()`` returns the service's own reply."""
+"""Answers a request; ``await proceed()`` returns the service's own response."""
 
 
-def get_body(reply: web.StreamResponse) -> bytes:
-    """Return the body of a reply.
+def get_body(response: web.StreamResponse) -> bytes:
+    """Return the body of a response.
 
     Raises:
-        TypeError: The reply is streamed.
+        TypeError: The response is streamed.
     """
-    if isinstance(reply, web.Response) and isinstance(reply.body, bytes):
-        return reply.body
-    raise TypeError("this fault does not support streamed replies; use drop() or status()")
+    if isinstance(response, web.Response) and isinstance(response.body, bytes):
+        return response.body
+    raise TypeError("this fault does not support streamed responses; use drop() or status()")

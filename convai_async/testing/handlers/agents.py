@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convai_async.testing.replies import json_reply
+from convai_async.testing.responses import json_response
 from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
@@ -25,4 +25,4 @@ async def get_agent_link(state: State, request: web.Request, _query: dict[str, A
         "purpose": "shareable_link",
         "token_requester_user_id": None,
     }
-    return json_reply({"agent_id": agent_id, "token": token})
+    return json_response({"agent_id": agent_id, "token": token})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from convai_async.testing.parameters import read_body
-from convai_async.testing.replies import not_found, raw_reply
+from convai_async.testing.responses import not_found, raw_response
 from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def run_analysis(state: State, request: web.Request, _query: dict[str, Any
     """Run the analysis of a conversation again, and return the conversation."""
     stored = state.find_conversation(request)
     stored.revision += 1
-    return raw_reply(state.corpus.document(stored.conversation_id))
+    return raw_response(state.corpus.document(stored.conversation_id))
 
 
 @route("POST", "/conversations/{conversation_id}/analysis/evaluations/run")

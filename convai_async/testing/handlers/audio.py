@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from convai_async.testing import mp3
-from convai_async.testing.replies import build_headers, not_found
+from convai_async.testing.responses import build_headers, not_found
 from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _parse_range(request: web.Request, size: int) -> range | None:
     return range(int(first), min(int(last) + 1, size) if last else size)
 
 
-async def _send(  # noqa: PLR0913, PLR0917 - the parts of a reply
+async def _send(  # noqa: PLR0913, PLR0917 - the parts of a response
     state: State, request: web.Request, headers: dict[str, str], start: int, stop: int, status: int = 200
 ) -> web.StreamResponse:
     length = stop - start
@@ -66,10 +66,10 @@ async def _send(  # noqa: PLR0913, PLR0917 - the parts of a reply
         return web.Response(status=status, headers=headers | known)
     if state.audio_content_length and length <= _LARGEST_WHOLE_RECORDING:
         return web.Response(body=b"".join(mp3.iter_blocks(stop, start)), status=status, headers=headers)
-    reply = web.StreamResponse(status=status, headers=headers)
+    response = web.StreamResponse(status=status, headers=headers)
     if state.audio_content_length:
-        reply.content_length = length
-    await reply.prepare(request)
+        response.content_length = length
+    await response.prepare(request)
     for block in mp3.iter_blocks(stop, start):
-        await reply.write(block)
-    return reply
+        await response.write(block)
+    return response

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from convai_async.testing.cursors import NUMBER, POSITION, write_cursor
 from convai_async.testing.filters import LIST_FILTERS, build_parameters
 from convai_async.testing.parameters import integer, one_of, several, text
-from convai_async.testing.replies import invalid, json_reply, not_found, page_reply, raw_reply
+from convai_async.testing.responses import invalid, json_response, not_found, page_response, raw_response
 from convai_async.testing.routes import route
 from convai_async.testing.traces import build_traces
 
@@ -38,7 +38,7 @@ _REFERENCE_HOSTS = (".slack.com", ".zendesk.com")
 async def list_conversations(state: State, _request: web.Request, query: JSON) -> web.StreamResponse:
     """List conversations, newest first by default."""
     found, last = state.corpus.page(query, query["page_size"], query["cursor"])
-    return json_reply({"conversations": found, "next_cursor": write_cursor(last), "has_more": last is not None})
+    return json_response({"conversations": found, "next_cursor": write_cursor(last), "has_more": last is not None})
 
 
 @route("GET", "/conversations/resolve", agent_id=text(required=True), reference=text(required=True))
@@ -50,7 +50,7 @@ async def resolve_conversation(state: State, _request: web.Request, query: JSON)
     link = f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
     for candidate in state.corpus.candidates({"agent_id": query["agent_id"]}):
         if (candidate.metadata["async_metadata"] or {}).get("external_link") == link:
-            return raw_reply(state.corpus.document(candidate.stored.conversation_id))
+            return raw_response(state.corpus.document(candidate.stored.conversation_id))
     raise not_found("conversation")
 
 
@@ -63,16 +63,16 @@ async def get_conversation(state: State, request: web.Request, query: JSON) -> w
         if stored.done_after < 0:
             stored.status, stored.done_after = "done", None
     if query["format"] == "json":
-        return raw_reply(state.corpus.document(stored.conversation_id))
+        return raw_response(state.corpus.document(stored.conversation_id))
     details = state.corpus.details(stored.conversation_id)
-    return json_reply(details | {"otlp_traces": build_traces(details)})
+    return json_response(details | {"otlp_traces": build_traces(details)})
 
 
 @route("DELETE", _CONVERSATION)
 async def delete_conversation(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
     """Delete a conversation."""
     state.corpus.remove(state.find_conversation(request).conversation_id)
-    return json_reply({})
+    return json_response({})
 
 
 @route("GET", f"{_CONVERSATION}/summary", max_messages=integer(0, default=20))
@@ -82,7 +82,7 @@ async def get_conversation_summary(state: State, request: web.Request, query: JS
     analysis = details["analysis"] or {}
     said = [{"role": turn["role"], "message": turn["message"]} for turn in details["transcript"] if turn["message"]]
     omitted = len(said) > query["max_messages"]
-    return json_reply(
+    return json_response(
         {
             "conversation_id": details["conversation_id"],
             "agent_id": details["agent_id"],
@@ -116,4 +116,4 @@ async def get_sip_messages(state: State, request: web.Request, query: JSON) -> w
         }
         for number, line in enumerate(_SIP_MESSAGES)
     ]
-    return page_reply("sip_messages", messages, query)
+    return page_response("sip_messages", messages, query)

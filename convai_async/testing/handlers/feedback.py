@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from convai_async.testing.parameters import read_body
-from convai_async.testing.replies import json_reply
+from convai_async.testing.responses import json_response
 from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
@@ -20,4 +20,4 @@ async def create_feedback(state: State, request: web.Request, _query: dict[str, 
     stored = state.find_conversation(request)
     fields = {"feedback": Literal["like", "dislike"] | None}
     stored.feedback = (await read_body(request, fields, ignore_unknown=state.ignore_unknown)).get("feedback")
-    return json_reply({})
+    return json_response({})

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from convai_async.testing.replies import (
+from convai_async.testing.responses import (
     RefusedError,
     build_headers,
-    error_reply,
+    error_response,
     invalid,
-    json_reply,
+    json_response,
     not_found,
 )
 from convai_async.testing.routes import route
@@ -30,7 +30,7 @@ async def create_file(state: State, request: web.Request, _query: dict[str, Any]
     try:
         file = (await request.post()).get("file")
     except ValueError:
-        raise RefusedError(error_reply(400, "bad_request", "There was an error parsing the body", shape=4)) from None
+        raise RefusedError(error_response(400, "bad_request", "There was an error parsing the body", shape=4)) from None
     if not isinstance(file, web.FileField):
         raise invalid(("body", "file"), "Field required")
     if not file.content_type.startswith(_MEDIA_TYPES):
@@ -39,7 +39,7 @@ async def create_file(state: State, request: web.Request, _query: dict[str, Any]
     state.files[conversation_id, file_id] = UploadedFile(
         file.file.read(), filename=file.filename, content_type=file.content_type
     )
-    return json_reply({"file_id": file_id})
+    return json_response({"file_id": file_id})
 
 
 @route("GET", "/conversations/{conversation_id}/files/{file_id}")
@@ -55,9 +55,9 @@ async def delete_file(state: State, request: web.Request, _query: dict[str, Any]
     """Delete a file that was not used in the conversation."""
     if _find_file(state, request).used:
         # The documentation of the service does not name the status.
-        raise RefusedError(error_reply(400, "file_already_used", "The file was used in the conversation."))
+        raise RefusedError(error_response(400, "file_already_used", "The file was used in the conversation."))
     del state.files[_get_key(request)]
-    return json_reply({"file_id": request.match_info["file_id"]})
+    return json_response({"file_id": request.match_info["file_id"]})
 
 
 def _get_key(request: web.Request) -> tuple[str, str]:

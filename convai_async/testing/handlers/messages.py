@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from convai_async.testing.cursors import NUMBER
 from convai_async.testing.filters import SHARED_FILTERS, build_parameters, has_words
 from convai_async.testing.parameters import integer, one_of, text
-from convai_async.testing.replies import invalid, page_reply
+from convai_async.testing.responses import invalid, page_response
 from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _search(state: State, query: JSON, words: list[str]) -> web.StreamResponse:
         hits.sort(key=lambda hit: -hit["score"])
     size = query["page_size"]
     meta = {"total": len(hits), "page": query["cursor"] // size, "page_size": size}
-    return page_reply("results", hits, query, meta=meta)
+    return page_response("results", hits, query, meta=meta)
 
 
 def _iter_hits(state: State, query: JSON, words: list[str]) -> Iterator[JSON]:

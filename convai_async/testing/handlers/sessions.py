@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from convai_async.testing.parameters import boolean, text
-from convai_async.testing.replies import json_reply
+from convai_async.testing.responses import json_response
 from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ async def get_signed_url(state: State, request: web.Request, query: dict[str, An
     signed |= {name: request.query[name] for name in _OPTIONS if query[name] is not None}
     if query["include_conversation_id"]:
         signed["conversation_id"] = state.new_id("conv", 20)
-    return json_reply({"signed_url": f"wss://{request.host}/v1/convai/conversation?{urlencode(signed)}"})
+    return json_response({"signed_url": f"wss://{request.host}/v1/convai/conversation?{urlencode(signed)}"})
 
 
 @route("GET", "/conversation/token", agent_id=text(required=True), participant_name=text(), **_OPTIONS)
 async def get_webrtc_token(state: State, _request: web.Request, query: dict[str, Any]) -> web.StreamResponse:
     """Return a WebRTC token."""
     state.check_agent(query["agent_id"])
-    return json_reply({"token": state.new_id("webrtc", 24), "conversation_id": state.new_id("conv", 20)})
+    return json_response({"token": state.new_id("webrtc", 24), "conversation_id": state.new_id("conv", 20)})

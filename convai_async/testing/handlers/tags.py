@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from convai_async.testing.cursors import NUMBER
 from convai_async.testing.parameters import integer, read_body
-from convai_async.testing.replies import json_reply, not_found, page_reply
+from convai_async.testing.responses import json_response, not_found, page_response
 from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _FIELDS = {"title": _TITLE, "description": str | None}
 @route("GET", "/tags", page_size=integer(1, 100, default=30), cursor=NUMBER)
 async def list_tags(state: State, _request: web.Request, query: JSON) -> web.StreamResponse:
     """List the tags, newest first."""
-    return page_reply("conversation_tags", list(state.tags.values())[::-1], query)
+    return page_response("conversation_tags", list(state.tags.values())[::-1], query)
 
 
 @route("POST", "/tags")
@@ -43,13 +43,13 @@ async def create_tag(state: State, request: web.Request, _query: JSON) -> web.St
         "description": fields.get("description"),
         "created_at_unix_secs": newest["created_at_unix_secs"] + 1,
     }
-    return json_reply(state.tags[tag_id])
+    return json_response(state.tags[tag_id])
 
 
 @route("GET", "/tags/{tag_id}")
 async def get_tag(state: State, request: web.Request, _query: JSON) -> web.StreamResponse:
     """Return a tag."""
-    return json_reply(_find_tag(state, request))
+    return json_response(_find_tag(state, request))
 
 
 @route("PATCH", "/tags/{tag_id}")
@@ -58,7 +58,7 @@ async def update_tag(state: State, request: web.Request, _query: JSON) -> web.St
     tag = _find_tag(state, request)
     fields = await read_body(request, _FIELDS, ignore_unknown=state.ignore_unknown)
     tag.update({name: value for name, value in fields.items() if name in _FIELDS})
-    return json_reply(tag)
+    return json_response(tag)
 
 
 @route("DELETE", "/tags/{tag_id}")
@@ -70,7 +70,7 @@ async def delete_tag(state: State, request: web.Request, _query: JSON) -> web.St
         stored = state.corpus[conversation_id]
         if tag_id in stored.tag_ids:
             stored.tag_ids.remove(tag_id)
-    return json_reply(None)
+    return json_response(None)
 
 
 @route("POST", "/conversations/{conversation_id}/tags")
@@ -81,7 +81,7 @@ async def assign_tags(state: State, request: web.Request, _query: JSON) -> web.S
     if not all(tag_id in state.tags for tag_id in fields["tag_ids"]):
         raise not_found("tag")
     stored.tag_ids = sorted({*stored.tag_ids, *fields["tag_ids"]})
-    return json_reply(None)
+    return json_response(None)
 
 
 @route("DELETE", "/conversations/{conversation_id}/tags/{tag_id}")
@@ -92,7 +92,7 @@ async def unassign_tag(state: State, request: web.Request, _query: JSON) -> web.
     if tag_id not in stored.tag_ids:
         raise not_found("tag")
     stored.tag_ids.remove(tag_id)
-    return json_reply(None)
+    return json_response(None)
 
 
 def _find_tag(state: State, request: web.Request) -> JSON:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convai_async.testing.cursors import NUMBER
 from convai_async.testing.parameters import boolean, integer, one_of
 from convai_async.testing.plans import TOPICS
-from convai_async.testing.replies import invalid, page_reply
+from convai_async.testing.responses import invalid, page_response
 from convai_async.testing.routes import route
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ async def get_agent_topics(state: State, request: web.Request, query: JSON) -> w
     if not query["include_evaluation_criteria"]:
         for topic in topics:
             topic["metrics"]["evaluation_criteria"] = []
-    return page_reply(
+    return page_response(
         "topics",
         topics,
         query,

@@ -1,4 +1,4 @@
-"""Replies that a correct service never sends end in time, with the right result or one of our errors."""
+"""Responses that a correct service never sends end in time, with the right result or one of our errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aiohttp.http_exceptions import DecompressSizeError
-from raw_server import raw_server, reply
+from raw_server import build_response, raw_server
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async._support.redaction import Redactor
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 KEY = "sk_the_secret_key_of_this_test"
 TWICE = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
 ENDLESS = 10_000
-"""Pieces of an endless reply; a test that needs more than a few has failed."""
+"""Pieces of an endless response; a test that needs more than a few has failed."""
 
 
 def conversation(path: str) -> bytes:
@@ -68,15 +68,15 @@ async def receive(client: ConvAIClient, what: str, folder: Path) -> None:
                 pass
 
 
-async def test_unsolicited_reply_is_not_used_for_the_next_request() -> None:
+async def test_unsolicited_response_is_not_used_for_the_next_request() -> None:
     stray = asyncio.Event()
     numbers = count()
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
-        writer.write(reply(conversation(path)))
+        writer.write(build_response(conversation(path)))
         if next(numbers) == 0:
             await stray.wait()
-            writer.write(reply(b'{"conversations": [], "has_more": false}') * 2)
+            writer.write(build_response(b'{"conversations": [], "has_more": false}') * 2)
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=None) as client:
         assert (await client.conversations.get("conv_1")).conversation_id == "conv_1"
@@ -89,11 +89,11 @@ async def test_unsolicited_reply_is_not_used_for_the_next_request() -> None:
             while not lent.should_close:
                 await asyncio.sleep(0)
         with pytest.raises(DecodeError):
-            await client.conversations.list()  # on a new connection, where the reply is a conversation
+            await client.conversations.list()  # on a new connection, where the response is a conversation
         assert (await client.conversations.get("conv_2")).conversation_id == "conv_2"
 
 
-async def test_reply_with_another_conversation_is_a_decode_error(fake: FakeConvAI, client: ConvAIClient) -> None:
+async def test_response_with_another_conversation_is_a_decode_error(fake: FakeConvAI, client: ConvAIClient) -> None:
     wanted, other = list(fake.conversations)[:2]
     fake.faults.add(faults.change(lambda document: document.update(conversation_id=other)), times=None)
     with pytest.raises(DecodeError, match=r"is of another conversation - at `\$\.conversation_id`") as caught:
@@ -104,11 +104,11 @@ async def test_reply_with_another_conversation_is_a_decode_error(fake: FakeConvA
 
 
 @pytest.mark.parametrize("what", ["get", "stream", "download"])
-async def test_close_ends_replies_that_are_arriving(what: str, tmp_path: Path) -> None:
+async def test_close_ends_responses_that_are_arriving(what: str, tmp_path: Path) -> None:
     begun = asyncio.Event()
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
-        writer.write(reply(b"{", "content-length: 1000", "content-type: audio/mpeg"))
+        writer.write(build_response(b"{", "content-length: 1000", "content-type: audio/mpeg"))
         begun.set()
         await asyncio.Event().wait()
 
@@ -133,13 +133,13 @@ async def trickle(writer: asyncio.StreamWriter, begin: bytes, piece: bytes) -> N
             await asyncio.sleep(0.005)
 
 
-ENDLESS_REPLIES: dict[str, tuple[bytes, bytes]] = {
+ENDLESS_RESPONSES: dict[str, tuple[bytes, bytes]] = {
     "headers that trickle": (b"HTTP/1.1 200 OK\r\nx: ", b"x"),
-    "replies that announce another": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "responses that announce another": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     "nothing": (b"", b""),
-    "half a reply": (reply(b"ID3", "content-length: 1000", "content-type: audio/mpeg"), b""),
+    "half a response": (build_response(b"ID3", "content-length: 1000", "content-type: audio/mpeg"), b""),
     "deflate that is cut short": (
-        reply(
+        build_response(
             zlib.compress(bytes(range(256)) * 100)[:100],
             "content-encoding: deflate",
             "content-length: 100",
@@ -151,10 +151,10 @@ ENDLESS_REPLIES: dict[str, tuple[bytes, bytes]] = {
 
 
 @pytest.mark.parametrize("what", ["get", "stream", "download"])
-@pytest.mark.parametrize("name", ENDLESS_REPLIES)
-async def test_endless_reply_ends_with_the_timeout(name: str, what: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ENDLESS_RESPONSES)
+async def test_endless_response_ends_with_the_timeout(name: str, what: str, tmp_path: Path) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
-        await trickle(writer, *ENDLESS_REPLIES[name])
+        await trickle(writer, *ENDLESS_RESPONSES[name])
 
     async with (
         raw_server(answer) as url,
@@ -169,7 +169,7 @@ async def test_endless_reply_ends_with_the_timeout(name: str, what: str, tmp_pat
 @pytest.mark.parametrize("what", ["get", "stream", "download"])
 async def test_error_with_endless_body_keeps_its_status(what: str, tmp_path: Path) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
-        await trickle(writer, reply(b"{", "content-length: 1000000", status="404 Not Found"), b" ")
+        await trickle(writer, build_response(b"{", "content-length: 1000000", status="404 Not Found"), b" ")
 
     async with (
         raw_server(answer) as url,
@@ -194,7 +194,7 @@ async def test_error_with_unreadable_body_keeps_its_status(
     status: str, headers: list[str], body: bytes, error: type[APIStatusError], attempts: int
 ) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
-        writer.write(reply(body, *headers, status=status))
+        writer.write(build_response(body, *headers, status=status))
         if "incomplete" not in path:
             writer.close()
 
@@ -229,7 +229,7 @@ async def test_possibly_incomplete_recording_is_not_saved(
 ) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         kind = [] if any("content-type" in header for header in headers) else ["content-type: audio/mpeg"]
-        writer.write(reply(body, *kind, *headers, status=status))
+        writer.write(build_response(body, *kind, *headers, status=status))
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=None) as client:
         with pytest.raises((DecodeError, TransportError)):
@@ -265,7 +265,7 @@ async def test_file_of_any_type_is_read_whole(content_type: str) -> None:
     for content in (b"", b"<p>kept by somebody</p>"):
 
         async def answer(writer: asyncio.StreamWriter, path: str, content: bytes = content) -> None:
-            writer.write(reply(content, *([f"content-type: {content_type}"] if content_type else [])))
+            writer.write(build_response(content, *([f"content-type: {content_type}"] if content_type else [])))
 
         async with (
             raw_server(answer) as url,
@@ -282,7 +282,7 @@ async def test_recording_slower_than_the_lowest_rate_is_a_timeout(
     monkeypatch.setattr("convai_async.streaming._RATE_WINDOW_SECS", 0.2)
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
-        await trickle(writer, reply(b"ID3", "content-length: 1000000", "content-type: audio/mpeg"), b"x")
+        await trickle(writer, build_response(b"ID3", "content-length: 1000000", "content-type: audio/mpeg"), b"x")
 
     async with (
         raw_server(answer) as url,
@@ -306,7 +306,7 @@ async def test_recording_larger_than_max_stream_bytes_is_refused(what: str, anno
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         nonlocal sent
         marker = "content-length: 1000000000" if announced else "transfer-encoding: chunked"
-        writer.write(reply(b"", marker, "content-type: audio/mpeg"))
+        writer.write(build_response(b"", marker, "content-type: audio/mpeg"))
         for _ in range(ENDLESS):
             writer.write(b"x" * 65_536 if announced else b"10000\r\n" + b"x" * 65_536 + b"\r\n")
             sent += 65_536
@@ -326,7 +326,7 @@ async def test_recording_larger_than_max_stream_bytes_is_refused(what: str, anno
 
 async def test_recording_as_large_as_max_stream_bytes_is_saved(tmp_path: Path) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
-        writer.write(reply(b"x" * 1000, "content-type: audio/mpeg"))
+        writer.write(build_response(b"x" * 1000, "content-type: audio/mpeg"))
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, max_stream_bytes=1000) as client:
         assert (await client.conversations.audio.download("conv_1", tmp_path / "call.mp3")).size == 1000
@@ -350,7 +350,7 @@ def test_decompression_that_aiohttp_stopped_is_a_response_too_large() -> None:
         ErrorTranslator(Redactor(Secret(KEY))).raise_translated(error, "GET /v1", reading=True)
     assert not caught.value.retryable
     assert str(caught.value) == (
-        "GET /v1: the reply is a decompression bomb: a small part of it decompresses to more than 32 MiB"
+        "GET /v1: the response is a decompression bomb: a small part of it decompresses to more than 32 MiB"
     )
 
 
@@ -359,7 +359,7 @@ async def test_endless_list_is_a_pagination_error() -> None:
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         page = {"conversations": [], "next_cursor": f"c{next(cursors)}", "has_more": True}
-        writer.write(reply(json.dumps(page).encode()))
+        writer.write(build_response(json.dumps(page).encode()))
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=None) as client:
         with pytest.raises(PaginationError, match="the list does not end"):
@@ -382,7 +382,7 @@ async def test_redirect_loop_or_redirect_with_credentials_is_not_followed(locati
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         next(requests)
         target = location.format(path=path, host="evil", port=writer.get_extra_info("sockname")[1])
-        writer.write(reply(b"", f"location: {target}", status="302 Found"))
+        writer.write(build_response(b"", f"location: {target}", status="302 Found"))
 
     headers = {"authorization": "Basic xyz"}
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=None, headers=headers) as client:
@@ -397,7 +397,7 @@ async def test_redirects_do_not_extend_the_timeout() -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         next(requests)
         await asyncio.sleep(0.3)
-        writer.write(reply(b"", f"location: {path}?again", status="302 Found"))
+        writer.write(build_response(b"", f"location: {path}?again", status="302 Found"))
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, timeout=0.5, retry=None) as client:
         with pytest.raises(RequestTimeoutError):
@@ -421,7 +421,7 @@ def problems(body: dict[str, Any]) -> bytes:
 )
 async def test_api_key_quoted_by_the_service_is_not_in_the_error(body: bytes) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
-        writer.write(reply(body, f"x-echo: {KEY}", status="422 Unprocessable"))
+        writer.write(build_response(body, f"x-echo: {KEY}", status="422 Unprocessable"))
 
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=None) as client:
         with pytest.raises(ValidationError) as caught:
@@ -437,7 +437,7 @@ async def test_request_id_with_control_characters_keeps_the_log_on_one_line(
 ) -> None:
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         body = conversation(path) if status == "200 OK" else problems({"detail": {"request_id": "a\nFAKE\x1b[2J"}})
-        writer.write(reply(body, "request-id: a\x1b[31m\tb", status=status))
+        writer.write(build_response(body, "request-id: a\x1b[31m\tb", status=status))
 
     caplog.set_level(logging.DEBUG)
     async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=None) as client:

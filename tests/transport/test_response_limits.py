@@ -1,4 +1,4 @@
-"""Replies that are too slow or too large, and a client that is closed."""
+"""Responses that are too slow or too large, and a client that is closed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from convai_async.testing import FakeConvAI, faults
 ONCE = RetryPolicy(attempts=1)
 
 
-async def test_slow_reply_times_out(fake: FakeConvAI) -> None:
+async def test_slow_response_times_out(fake: FakeConvAI) -> None:
     fake.faults.add(faults.latency(60), times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=ONCE, timeout=0.05) as client:
-        with pytest.raises(RequestTimeoutError, match="no whole reply within the timeout") as caught:
+        with pytest.raises(RequestTimeoutError, match="no complete response within the timeout") as caught:
             await client.conversations.list()
     assert caught.value.ambiguous
 
@@ -59,7 +59,7 @@ async def test_closing_the_client_during_name_resolution_raises_client_closed(fa
     assert task.cancelling() == 0
 
 
-async def test_reply_over_max_response_bytes_raises(fake: FakeConvAI) -> None:
+async def test_response_over_max_response_bytes_raises(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, max_response_bytes=1000, max_concurrency=1) as client:
         with pytest.raises(ResponseTooLargeError, match="larger than max_response_bytes, 1,000") as caught:
             await client.conversations.list()
@@ -68,7 +68,7 @@ async def test_reply_over_max_response_bytes_raises(fake: FakeConvAI) -> None:
         assert len(await client.conversations.list(page_size=1)) == 1
 
 
-async def test_decompressed_reply_over_max_response_bytes_raises(fake: FakeConvAI) -> None:
+async def test_decompressed_response_over_max_response_bytes_raises(fake: FakeConvAI) -> None:
     async def bomb(_request: Any, _proceed: Any) -> web.StreamResponse:
         packed = gzip.compress(b" " * 50_000_000)
         return web.Response(body=packed, headers={"content-encoding": "gzip", "content-type": "application/json"})

@@ -1,4 +1,4 @@
-"""Faults that replace the service's reply."""
+"""Faults that replace the service's response."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from convai_async.testing.replies import build_headers, error_reply
+from convai_async.testing.responses import build_headers, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,9 +42,9 @@ def status(
     """
 
     async def answer(_request: web.Request, _proceed: Proceed) -> web.StreamResponse:
-        reply = error_reply(code, error, message, shape=shape)
-        reply.headers.update(headers or {})
-        return reply
+        response = error_response(code, error, message, shape=shape)
+        response.headers.update(headers or {})
+        return response
 
     return answer
 
@@ -112,7 +112,7 @@ def body(content: bytes, *, code: int = 200, content_type: str = "application/js
 
 
 def mislabelled(content_type: str) -> Fault:
-    """Send the service's reply with another Content-Type.
+    """Send the service's response with another Content-Type.
 
     ::
 
@@ -122,9 +122,9 @@ def mislabelled(content_type: str) -> Fault:
     """
 
     async def answer(_request: web.Request, proceed: Proceed) -> web.StreamResponse:
-        reply = await proceed()
-        reply.headers["content-type"] = content_type
-        return reply
+        response = await proceed()
+        response.headers["content-type"] = content_type
+        return response
 
     return answer
 
