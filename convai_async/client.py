@@ -251,7 +251,7 @@ class ConvAIClient:
         Args:
             method: The HTTP method.
             path: The absolute path, such as ``"/v1/convai/agents"``.
-            query: The query parameters. A list repeats its name, None is left out, a datetime becomes unix seconds.
+            query: The query parameters. A list repeats its name, None is left out, a datetime becomes Unix seconds.
             json: The value to send as JSON; None sends no body.
             idempotent: Whether the request is safe to retry; by default whether its method is idempotent (RFC 9110,
                 9.2.2).

@@ -291,7 +291,7 @@ class DecodeError(ConvAIError):
         self, problem: str, *, path: str = "$", body: bytes = b"", source: str = "the service's response"
     ) -> None:
         where = "; its bytes are in .body" if body else ""
-        super().__init__(f"{source} does not decode: {problem} - at `{path}`{where}")
+        super().__init__(f"{source} cannot be decoded: {problem} - at `{path}`{where}")
         self.problem = problem
         self.path = path
         self.body = body

@@ -46,7 +46,7 @@ class Paginator(Generic[T]):
     - ``async with paginator.prefetch(pages=2) as items``: iterate over the items while the next pages load.
 
     All of them raise the error of a request when its retries have failed, and `PaginationError` when the cursors of
-    the service are inconsistent. Items that do not decode are in `Page.undecodable` instead of `Page.items`. Their
+    the service are inconsistent. Items that cannot be decoded are in `Page.undecodable` instead of `Page.items`. Their
     number is logged as a WARNING with the endpoint.
     """
 
@@ -112,7 +112,7 @@ class Paginator(Generic[T]):
     async def _fetch(self, request: Request[Page[T]]) -> Page[T]:
         page = await self._send(request)
         if page.undecodable:
-            _logger.warning("%s: items of a page that do not decode: %d", request.path, len(page.undecodable))
+            _logger.warning("%s: items of a page that cannot be decoded: %d", request.path, len(page.undecodable))
         return page
 
     def _next_cursor(self, page: Page[T]) -> str:

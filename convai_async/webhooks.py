@@ -40,7 +40,7 @@ class _Event(Model):
 
     @classmethod
     def upgrade(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Return the event with its timestamp in unix seconds; None if it is not a number or an ISO 8601 date."""
+        """Return the event with its timestamp in Unix seconds; None if it is not a number or an ISO 8601 date."""
         value["event_timestamp"] = _to_unix_secs(value.get("event_timestamp"))
         return value
 
@@ -49,7 +49,7 @@ class PostCallTranscription(_Event, kw_only=True):
     """A conversation was analysed.
 
     Attributes:
-        event_timestamp: The time of the event in unix seconds.
+        event_timestamp: The time of the event in Unix seconds.
         data: The conversation, as `Conversations.get` returns it.
     """
 
@@ -73,7 +73,7 @@ class PostCallAudio(_Event):
     """The recording of a conversation is available.
 
     Attributes:
-        event_timestamp: The time of the event in unix seconds.
+        event_timestamp: The time of the event in Unix seconds.
         data: The recording.
     """
 
@@ -99,7 +99,7 @@ class CallInitiationFailure(_Event):
     """A phone call could not be started.
 
     Attributes:
-        event_timestamp: The time of the event in unix seconds.
+        event_timestamp: The time of the event in Unix seconds.
         data: The call, and the reason.
     """
 
@@ -146,7 +146,7 @@ def construct_event(
         signature: The value of the header ``ElevenLabs-Signature``, or None if it is missing.
         secret: The secret of the webhook, from the workspace's settings.
         tolerance: The maximum difference between the webhook's timestamp and the clock in seconds, 1,800 by default.
-        clock: A function that returns the time in unix seconds.
+        clock: A function that returns the time in Unix seconds.
 
     Raises:
         WebhookSignatureError: The signature is missing or wrong, or its timestamp is outside the tolerance. Respond
@@ -175,7 +175,7 @@ def verify(
 ) -> None:
     """Verify the signature of a webhook without decoding it.
 
-    The signature is ``t=<unix seconds>,v0=<hexadecimal HMAC-SHA256 of "t.body">``. If there are several ``v0``, one of
+    The signature is ``t=<Unix seconds>,v0=<hexadecimal HMAC-SHA256 of "t.body">``. If there are several ``v0``, one of
     them must match. The arguments and errors are those of `construct_event`.
     """
     if not isinstance(body, bytes):
@@ -205,7 +205,7 @@ def sign(body: bytes, secret: str, *, timestamp: float | None = None) -> str:
     Args:
         body: The exact body of the request.
         secret: The secret that your handler uses.
-        timestamp: The time of the signature in unix seconds; now by default.
+        timestamp: The time of the signature in Unix seconds; now by default.
 
     Returns:
         The value of the header ``ElevenLabs-Signature``.

@@ -147,7 +147,7 @@ def test_body_that_is_not_bytes_raises_type_error() -> None:
     ],
 )
 def test_undecodable_webhook_has_path_and_is_not_retryable(body: bytes, path: str) -> None:
-    with pytest.raises(DecodeError, match=r"^the webhook does not decode: ") as caught:
+    with pytest.raises(DecodeError, match=r"^the webhook cannot be decoded: ") as caught:
         construct(body)
     assert (caught.value.path, caught.value.body, caught.value.retryable) == (path, body, False)
 

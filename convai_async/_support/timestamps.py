@@ -1,4 +1,4 @@
-"""Convert unix seconds to datetimes, and check when a conversation started."""
+"""Convert Unix seconds to datetimes, and check when a conversation started."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MAX_CLOCK_SKEW_SECS = 86_400
 
 
 def utc_datetime(unix_secs: int | None) -> datetime | None:
-    """Return unix seconds as an aware datetime; None for None and for values out of the range of datetimes."""
+    """Return Unix seconds as an aware datetime; None for None and for values out of the range of datetimes."""
     if unix_secs is None:
         return None
     try:
@@ -20,12 +20,12 @@ def utc_datetime(unix_secs: int | None) -> datetime | None:
 
 
 def latest_start(now: float) -> int:
-    """Return the latest possible start of a conversation. Both are unix seconds."""
+    """Return the latest possible start of a conversation. Both are Unix seconds."""
     return int(now) + _MAX_CLOCK_SKEW_SECS
 
 
 def credible_start(start: int | None, latest: int) -> int | None:
-    """Return a conversation's start in unix seconds, or None if it is missing or impossible.
+    """Return a conversation's start in Unix seconds, or None if it is missing or impossible.
 
     A start in milliseconds would be newer than all others, so that conversations before it would seem to be read.
     """

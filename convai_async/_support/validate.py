@@ -175,11 +175,11 @@ def validate_order(low_name: str, low: int | None, high_name: str, high: int | N
 
 
 def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
-    """Return a datetime or unix seconds as whole unix seconds.
+    """Return a datetime or Unix seconds as whole Unix seconds.
 
     Args:
         name: The name of the parameter, for errors.
-        value: An aware datetime, or unix seconds.
+        value: An aware datetime, or Unix seconds.
         up: Whether to round up; down by default.
 
     Raises:
@@ -193,7 +193,7 @@ def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> 
         value = value.timestamp()
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= INT64_MAX:  # nan is not
         return math.ceil(value) if up else math.floor(value)
-    raise InvalidArgumentError(name, f"must be a datetime or unix seconds, got {format_value(value)}")
+    raise InvalidArgumentError(name, f"must be a datetime or Unix seconds, got {format_value(value)}")
 
 
 def format_value(value: object) -> str:

@@ -86,7 +86,7 @@ class Engine:
     async def send(self, request: Request[T]) -> T:
         """Send a request and return its decoded result.
 
-        A response that does not decode is a failed attempt if the request is idempotent. It is retried if the
+        A response that cannot be decoded is a failed attempt if the request is idempotent. It is retried if the
         `DecodeError` is retryable.
 
         Raises:
@@ -142,7 +142,7 @@ class Engine:
             except ConvAIError as error:
                 may_have_acted = may_have_acted or is_ambiguous(error)
                 raise
-            # A request that is not idempotent is not sent again because its response does not decode.
+            # A request that is not idempotent is not sent again because its response cannot be decoded.
             return response if read is None or not request.idempotent else await _read(request, read, response)
 
         result = await self.run_with_retries(attempt, idempotent=request.idempotent, stopwatch=stopwatch)

@@ -59,7 +59,7 @@ _CODE_ADVICE = {
 }
 _MAX_RETRY_AFTER_SECS = 24 * 60 * 60.0
 _MAX_RESET_SECS = 1e9
-"""A larger number is a time in unix seconds."""
+"""A larger number is a time in Unix seconds."""
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
@@ -173,7 +173,7 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
 
     Args:
         headers: The response's headers; names in any case.
-        now: The time in unix seconds; the current time by default.
+        now: The time in Unix seconds; the current time by default.
     """
     seconds = _requested_wait(headers, time.time() if now is None else now)
     return None if seconds is None else min(max(0.0, seconds), _MAX_RETRY_AFTER_SECS)
@@ -199,12 +199,12 @@ def _requested_wait(headers: Mapping[str, str], now: float) -> float | None:
 def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Return the seconds until a rate limit resets, from ``x-ratelimit-reset``, or None.
 
-    The header has seconds from now, or unix seconds. If ``x-ratelimit-remaining`` is more than 0, the rate limit was
+    The header has seconds from now, or Unix seconds. If ``x-ratelimit-remaining`` is more than 0, the rate limit was
     not the reason for the error.
 
     Args:
         headers: The response's headers; names in any case.
-        now: The time in unix seconds; the current time by default.
+        now: The time in Unix seconds; the current time by default.
     """
     reset = _number(headers.get("x-ratelimit-reset"))
     if reset is None or (_number(headers.get("x-ratelimit-remaining")) or 0) > 0:

@@ -52,7 +52,7 @@ class Archive:
 
     Filters: ``agent_id`` selects the conversations with an agent, ``since`` those that started then or later, and
     ``until`` those that started before. A moment is a datetime with a time zone, a date (its midnight in UTC), or
-    unix seconds. A conversation without a credible start (none, before 1970, or in the future) is in every range.
+    Unix seconds. A conversation without a credible start (none, before 1970, or in the future) is in every range.
 
     All methods raise `ArchiveError` if the file is damaged or cannot be read or written, and `ArchiveBusyError` if
     other processes have locked it for 30 s. Invalid arguments raise `InvalidArgumentError`.
@@ -123,7 +123,7 @@ class Archive:
 
         Raises:
             ArchiveError: The archive does not have it.
-            DecodeError: Its JSON does not decode; `get_raw` returns it.
+            DecodeError: Its JSON cannot be decoded; `get_raw` returns it.
         """
         return Conversation.from_json(self.get_raw(conversation_id))
 
@@ -141,7 +141,7 @@ class Archive:
     ) -> Iterator[Conversation]:
         """Yield conversations, oldest first; memory does not grow with their number.
 
-        Conversations that do not decode are left out: `status` counts them.
+        Conversations that cannot be decoded are left out: `status` counts them.
 
         Args:
             agent_id: Only conversations with this agent.
@@ -316,7 +316,7 @@ class Archive:
 
         Args:
             conversation: The conversation.
-            event_timestamp: The event's ``event_timestamp`` in unix seconds; None (default) if it is unknown.
+            event_timestamp: The event's ``event_timestamp`` in Unix seconds; None (default) if it is unknown.
 
         Raises:
             ArchiveBusyError: Other processes have been writing for 30 s without a pause; try again later.

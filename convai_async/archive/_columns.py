@@ -14,7 +14,7 @@ import msgspec
 from convai_async.models import Conversation, ConversationSummary, ToolCall
 
 ArrowType: TypeAlias = Literal["string", "int64", "float64", "bool", "timestamp"]
-"""The names of the Arrow types that exported columns have; a timestamp is unix seconds in SQLite."""
+"""The names of the Arrow types that exported columns have; a timestamp is Unix seconds in SQLite."""
 
 
 class Column(msgspec.Struct, frozen=True):

@@ -36,7 +36,7 @@ def build_condition(agent_id: str | None, start: int | None, end: int | None, *,
 
     Args:
         agent_id: The agent; None means any.
-        start: The first second of the range, in unix seconds; None means no bound.
+        start: The first second of the range, in Unix seconds; None means no bound.
         end: The second after its last; None means no bound.
         latest: The latest start that is credible.
     """

@@ -51,7 +51,7 @@ class ArchiveQueries:
     Args:
         path: The file.
         connection: The connection to it.
-        clock: Returns the current time in unix seconds.
+        clock: Returns the current time in Unix seconds.
 
     Attributes:
         path: The file.
@@ -76,7 +76,7 @@ class ArchiveQueries:
             )
 
     def get_newest_start(self) -> int | None:
-        """Return when the newest conversation with a credible start began, in unix seconds, or None."""
+        """Return when the newest conversation with a credible start began, in Unix seconds, or None."""
         with self._turn, translate_content_errors(self.path):
             newest = fetch_value(
                 self._connection,
@@ -139,7 +139,7 @@ class ArchiveQueries:
 
         Args:
             scope: The conversations to look at.
-            ask_again_since: In unix seconds: where the service had no recording, include conversations that started
+            ask_again_since: In Unix seconds: where the service had no recording, include conversations that started
                 since then, as a recording can come later than the transcript.
         """
         condition, parameters = scope.condition(self._latest)

@@ -152,7 +152,7 @@ def _decode_object(raw: bytes) -> dict[str, Any] | None:
 def decode_update(
     summary: ConversationSummary, raw: bytes, unix_secs: int | None = None, *, from_webhook: bool = False
 ) -> ConversationUpdate | Failure:
-    """Return the update for a document, also if it does not decode; a failure if it is of another conversation.
+    """Return the update for a document, also if it cannot be decoded; a failure if it is another conversation.
 
     Args:
         summary: The conversation's entry in the list.

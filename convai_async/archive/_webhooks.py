@@ -23,7 +23,7 @@ def store_conversation(
         path: The archive's file; created if it does not exist.
         conversation: The conversation to store: the event's ``data``.
         source: The address of the service: the client's ``base_url``.
-        event_timestamp: The event's ``event_timestamp`` in unix seconds; None (default) if it is unknown.
+        event_timestamp: The event's ``event_timestamp`` in Unix seconds; None (default) if it is unknown.
 
     Raises:
         ArchiveBusyError: Other processes have been writing for 30 s without a pause; retry the event later.

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 BEGINNING = 0
-"""The start of a window without a lower bound, in unix seconds."""
+"""The start of a window without a lower bound, in Unix seconds."""
 
 
 def parse_start_bound(name: str, value: date | int | None) -> int | None:
-    """Return a bound for the start of conversations in unix seconds; a date is its midnight in UTC.
+    """Return a bound for the start of conversations in Unix seconds; a date is its midnight in UTC.
 
     Raises:
         InvalidArgumentError: It is a datetime without a time zone, or not a moment.
@@ -36,8 +36,8 @@ class Window(msgspec.Struct, frozen=True, order=True):
     """A half-open range of time in which conversations started.
 
     Attributes:
-        start: Its first second, in unix seconds.
-        end: The second after its last, in unix seconds; None means no end.
+        start: Its first second, in Unix seconds.
+        end: The second after its last, in Unix seconds; None means no end.
     """
 
     start: int
@@ -49,7 +49,7 @@ class Window(msgspec.Struct, frozen=True, order=True):
         return self.end is not None and self.start >= self.end
 
     def __contains__(self, moment: int) -> bool:
-        """Return whether a moment, in unix seconds, is in it."""
+        """Return whether a moment, in Unix seconds, is in it."""
         return self.start <= moment and (self.end is None or moment < self.end)
 
 

@@ -49,7 +49,7 @@ class ArchiveWriter(ArchiveQueries):
         key_fingerprint: Returns the hash of the API key with a salt: `ConvAIClient.key_fingerprint`. None if the
             key is not known.
         same_workspace: Whether to accept another key than the one that the archive is bound to.
-        clock: Returns the current time in unix seconds.
+        clock: Returns the current time in Unix seconds.
 
     Raises:
         ArchiveBusyError: Another process has it open like this, or has been writing for 30 s.

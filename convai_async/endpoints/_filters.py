@@ -28,7 +28,7 @@ class Bounds(NamedTuple):
 
 
 Moment: TypeAlias = datetime | float
-"""An aware datetime, or unix seconds."""
+"""An aware datetime, or Unix seconds."""
 
 Strings: TypeAlias = str | Sequence[str]
 """One value or several; several are sent as a repeated parameter."""
@@ -56,10 +56,10 @@ class CommonFilters(TypedDict, total=False):
     call_duration_min_secs: Seconds | None
     """Only conversations of at least this many seconds."""
     call_start_after_unix: Moment | None
-    """Only conversations that started after this time, an aware datetime or unix seconds. A fraction of a second is
+    """Only conversations that started after this time, an aware datetime or Unix seconds. A fraction of a second is
     rounded down. Whether the time itself is included is undocumented."""
     call_start_before_unix: Moment | None
-    """Only conversations that started before this time, an aware datetime or unix seconds. A fraction of a second is
+    """Only conversations that started before this time, an aware datetime or Unix seconds. A fraction of a second is
     rounded up. Whether the time itself is included is undocumented."""
     call_successful: Literal["success", "failure", "unknown", "error"] | str | None  # noqa: PYI051 - completion
     """Only conversations with this result of the success evaluation, which is ``"success"``, ``"failure"``,

@@ -18,7 +18,7 @@ def encode_query(values: Mapping[str, Any]) -> Query:
     """Return the names and values of a query.
 
     A list repeats its name, None and empty lists are left out, booleans become ``true`` and ``false``, and datetimes
-    become unix seconds.
+    become Unix seconds.
 
     Raises:
         InvalidArgumentError: A value cannot be sent in a query.

@@ -113,7 +113,7 @@ class Harvester:
             await self._fetch_recordings(again_from)
 
     async def _read_list(self, again_from: int) -> None:
-        """Read the part of the list that was not read before ``again_from``, in unix seconds, and what follows it."""
+        """Read the part of the list that was not read before ``again_from``, in Unix seconds, and what follows it."""
         intake, report = self._intake, self._counters.report
         windows = await run_sync(self._archive.get_windows, self._scope.agent_id)
         windows = [Window(window.start, min(window.end or again_from, again_from)) for window in windows]

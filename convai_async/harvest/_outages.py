@@ -59,7 +59,7 @@ class OutageGuard:
     Args:
         engine: Sends the requests.
         stop: Set when waiting must end.
-        notify: Called when a wait begins, with what is wrong and the unix time at which the wait ends at the latest,
+        notify: Called when a wait begins, with what is wrong and the Unix time at which the wait ends at the latest,
             when that time changes, and with ``(None, None)`` when the wait is over.
         clock: Tells seconds.
         sleep: Waits for seconds.

@@ -99,7 +99,7 @@ class RangeEstimate:
 
     Args:
         window: The range.
-        now: The time of day, in unix seconds.
+        now: The time of day, in Unix seconds.
 
     Attributes:
         pages: How many pages came.

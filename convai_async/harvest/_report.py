@@ -38,7 +38,7 @@ class HarvestReport(msgspec.Struct, kw_only=True):
         reached_unix_secs: When the oldest conversation that was listed started.
         interrupted: Whether it was asked to stop early.
         waiting_for: The problem because of which the run waits for the service, or None.
-        waiting_until_unix_secs: When it stops waiting at the latest, in unix seconds, or None.
+        waiting_until_unix_secs: When it stops waiting at the latest, in Unix seconds, or None.
     """
 
     found: int = 0

@@ -52,7 +52,7 @@ class ConversationToken(Model):
     Schema: ConversationTokenDBModel.
 
     Attributes:
-        expiration_time_unix_secs: The time at which the token expires, in unix seconds; None if it does not expire.
+        expiration_time_unix_secs: The time at which the token expires, in Unix seconds; None if it does not expire.
     """
 
     secret_fields = ("conversation_token",)

@@ -63,7 +63,7 @@ class ConversationSummary(ListItem, gc=True, dict=True):
     Schema: ConversationSummaryResponseModel.
 
     Attributes:
-        start_time_unix_secs: The start time in unix seconds; see `start_time`.
+        start_time_unix_secs: The start time in Unix seconds; see `start_time`.
         call_duration_secs: The duration in seconds.
         message_count: The number of turns with text, without turns that only call tools.
         status: ``"done"`` and ``"failed"`` are final.

@@ -35,7 +35,7 @@ class MessageHit(ListItem, gc=True, dict=True):
         chunk_text: The text.
         chunk_highlights: The text in segments, with those that match the query.
         score: The relevance; higher is better.
-        conversation_start_time_unix_secs: The start time of the conversation in unix seconds; see
+        conversation_start_time_unix_secs: The start time of the conversation in Unix seconds; see
             `conversation_start_time`.
     """
 

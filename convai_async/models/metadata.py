@@ -54,7 +54,7 @@ __all__ = [
 
 
 class DeletionSettings(Model):
-    """The deletion of a conversation and its parts. Times are in unix seconds.
+    """The deletion of a conversation and its parts. Times are in Unix seconds.
 
     Schema: ConversationDeletionSettings.
     """
@@ -175,7 +175,7 @@ _PLATFORM_METADATA: OpenUnion[PlatformMetadata] = OpenUnion(
 
 
 class AsyncConversation(Model):
-    """The delivery of a conversation to an external system. Timestamps are in unix seconds.
+    """The delivery of a conversation to an external system. Timestamps are in Unix seconds.
 
     Schema: AsyncConversationMetadata.
     """
@@ -208,7 +208,7 @@ class WhatsAppRecipient(Model):
 
 
 class WhatsAppCallPermission(Model):
-    """The permission to call a WhatsApp user. Times are in unix seconds.
+    """The permission to call a WhatsApp user. Times are in Unix seconds.
 
     Schema: WhatsAppCallPermissionRequest.
     """
@@ -221,7 +221,7 @@ class WhatsAppCallPermission(Model):
 
 
 class WhatsAppOpening(Model):
-    """The first message of a WhatsApp conversation. Times are in unix seconds.
+    """The first message of a WhatsApp conversation. Times are in Unix seconds.
 
     Schema: WhatsAppOpeningMessage.
     """
@@ -323,8 +323,8 @@ class ConversationMetadata(Model):
     Schema: ConversationHistoryMetadataCommonModel.
 
     Attributes:
-        start_time_unix_secs: The start time in unix seconds; see `start_time`.
-        accepted_time_unix_secs: The time at which the call was accepted, in unix seconds.
+        start_time_unix_secs: The start time in Unix seconds; see `start_time`.
+        accepted_time_unix_secs: The time at which the call was accepted, in Unix seconds.
         call_duration_secs: The duration in seconds, without the time in the queue.
         cost: The cost in credits.
         queue_wait_secs: The time in the queue in seconds, which is not billed; None if the conversation was not queued.

@@ -17,7 +17,7 @@ class ConversationTag(ListItem, gc=True, dict=True):
 
     Attributes:
         owner_user_id: The user who owns the tag.
-        created_at_unix_secs: The time of creation in unix seconds; see `created_at`.
+        created_at_unix_secs: The time of creation in Unix seconds; see `created_at`.
     """
 
     tag_id: str

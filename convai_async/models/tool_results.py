@@ -32,7 +32,7 @@ class DynamicVariableUpdate(Model):
     Schema: DynamicVariableUpdateCommonModel.
 
     Attributes:
-        updated_at: The time of the change in unix seconds.
+        updated_at: The time of the change in Unix seconds.
     """
 
     variable_name: str | None = None

@@ -35,8 +35,8 @@ class _Position(msgspec.Struct):
 
     Attributes:
         agent_id: The agent whose conversations are watched; empty for all agents.
-        floor: All conversations that started before this time (unix seconds) have been returned.
-        given: The start (unix seconds) of each later conversation that has been returned, by id.
+        floor: All conversations that started before this time (Unix seconds) have been returned.
+        given: The start (Unix seconds) of each later conversation that has been returned, by id.
     """
 
     agent_id: str

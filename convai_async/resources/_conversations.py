@@ -172,7 +172,7 @@ class Conversations:
 
         Args:
             agent_id: Only conversations with this agent.
-            since: Only conversations that started at this time or later: an aware datetime, or unix seconds; now by
+            since: Only conversations that started at this time or later: an aware datetime, or Unix seconds; now by
                 default.
             token: The ``.token`` of an earlier watch to resume, instead of ``since``.
             interval: The seconds between two requests of the list, 30 by default.

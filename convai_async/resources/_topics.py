@@ -47,9 +47,9 @@ class TopicsResource:
                 ``"asc"``), ``"frustration"`` (most frustrated first with ``"desc"``) or ``"success_rate"``. Topics
                 without a score come last.
             sort_direction: ``"asc"`` (ascending) or ``"desc"`` (descending).
-            from_unix_secs: The start of the time range: an aware datetime, or unix seconds. The service rounds it down
+            from_unix_secs: The start of the time range: an aware datetime, or Unix seconds. The service rounds it down
                 to the start of its UTC day.
-            to_unix_secs: The end of the time range: an aware datetime, or unix seconds.
+            to_unix_secs: The end of the time range: an aware datetime, or Unix seconds.
             include_evaluation_criteria: False leaves out the results of each criterion, which are most of the response.
                 ``success_rate`` is always included.
             cursor: The first page to load: the ``next_cursor`` of the page before it.

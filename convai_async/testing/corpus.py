@@ -26,7 +26,7 @@ Position = tuple[int, str]
 """The position of a conversation in the list: its negated start, and its id."""
 
 NEWEST_START = 1_780_000_000
-"""The default start of the newest conversation in unix seconds: 2026-05-28 20:26:40 UTC."""
+"""The default start of the newest conversation in Unix seconds: 2026-05-28 20:26:40 UTC."""
 
 _SECONDS_PER_DAY = 86_400
 _FAILED_SHARE = 0.03
@@ -38,7 +38,7 @@ class Corpus:
     Args:
         size: The number of generated conversations.
         seed: The seed of the generated data.
-        newest_start: The start of the newest conversation in unix seconds.
+        newest_start: The start of the newest conversation in Unix seconds.
         days: The number of days over which they are spread.
         unfinished: How many of the newest are still in progress or processing.
         quirks: Whether documents have the quirks of the real service.

@@ -45,7 +45,7 @@ class StoredConversation(msgspec.Struct):
     Attributes:
         number: Its number, which seeds the generated data together with the service's seed.
         conversation_id: Its id.
-        start: The start in unix seconds.
+        start: The start in Unix seconds.
         status: The status, such as ``"done"``.
         agent: The index of its agent in `AGENTS`.
         revision: How often the analysis was run again.

@@ -263,7 +263,7 @@ def test_numbers_at_the_ends_of_their_range_are_sent() -> None:
         ({"visited_agent_ids": ["a"] * 51}, "visited_agent_ids: must have at most 50 values, got 51$"),
         ({"text_only": 1}, "text_only: must be True or False, got 1$"),
         ({"agent_id": ".."}, "agent_id: '..' is a path segment, not an id$"),
-        ({"call_start_after_unix": "now"}, "call_start_after_unix: must be a datetime or unix seconds, got 'now'$"),
+        ({"call_start_after_unix": "now"}, "call_start_after_unix: must be a datetime or Unix seconds, got 'now'$"),
         ({"rating_min": 4, "rating_max": 3}, "rating_min: 4 is more than rating_max, 3: nothing can match$"),
     ],
 )

@@ -91,8 +91,8 @@ class AgentTopicsPage(Model):
     Schema: GetAgentTopicsResponseModel.
 
     Attributes:
-        window_start_unix_secs: The start of the window, in unix seconds.
-        window_end_unix_secs: The end of the window, in unix seconds.
+        window_start_unix_secs: The start of the window, in Unix seconds.
+        window_end_unix_secs: The end of the window, in Unix seconds.
         aggregated_run_count: The number of daily runs whose results were added up.
     """
 
