@@ -163,9 +163,9 @@ def _format_summary(archive: Path, report: HarvestReport, times: TimeFormatter) 
         )
     if report.interrupted:
         left = max(report.found - report.handled, 0)
-        to_list = f", and at least {report.to_list:,} more are not listed yet" if report.to_list else ""
+        left_to_list = f", and at least {report.left_to_list:,} more are not listed yet" if report.left_to_list else ""
         lines.append(
-            f"interrupted: {left:,} of the found conversations are left{to_list};"
+            f"interrupted: {left:,} of the found conversations are left{left_to_list};"
             f" resume with: {shlex.join(['convai-async', *sys.argv[1:]])}"
         )
     return "\n".join(lines)

@@ -96,7 +96,7 @@ class LiveProgress:
 
     def _estimate_total(self) -> int | None:
         report = self._report
-        estimate = report.found + report.to_list
+        estimate = report.found + report.left_to_list
         return estimate if report.handled and report.found >= _MIN_KNOWN_SHARE * estimate else None
 
     def _list_facts(self, total: int | None) -> list[Text]:
@@ -133,7 +133,7 @@ class LiveProgress:
 def _format_amount(report: HarvestReport, total: int | None) -> Text:
     if total is None:
         return Text(f"{report.handled:,} so far")
-    whole = f"about {total:,}" if report.to_list else f"{total:,} found"
+    whole = f"about {total:,}" if report.left_to_list else f"{total:,} found"
     return Text(f"{min(report.handled, total) / total:4.0%}  {report.handled:,} of {whole}")
 
 

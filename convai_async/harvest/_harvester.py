@@ -122,8 +122,8 @@ class Harvester:
         if self._scope.window.end is None and intake.newest is not None and not is_ended:
             # Calls that started since the list was begun.
             await self._list_and_fetch([Window(intake.newest + 1, None)])
-        report.listed = not self._stop.is_set() and not intake.unreadable_ranges
-        if report.listed and not intake.is_limited and self._scope == _EVERYTHING:
+        report.list_complete = not self._stop.is_set() and not intake.unreadable_ranges
+        if report.list_complete and not intake.is_limited and self._scope == _EVERYTHING:
             await run_sync(self._archive.keep_list_failures, intake.unread_lines)
         if intake.is_satisfied and report.reached_unix_secs is not None:
             self._scope = Scope(Window(report.reached_unix_secs, self._scope.window.end), self._scope.agent_id)

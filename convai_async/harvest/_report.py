@@ -33,8 +33,8 @@ class HarvestReport(msgspec.Struct, kw_only=True):
         bytes: Bytes of JSON and audio that were fetched.
         seconds: How long the run has taken.
         concurrency: The current limit on requests in flight.
-        to_list: An estimate of the conversations still to be listed, at least this many; 0 while it is unknown.
-        listed: Whether the list was read to its end (or to ``limit``).
+        left_to_list: An estimate of the conversations still to be listed, at least this many; 0 while it is unknown.
+        list_complete: Whether the list was read to its end (or to ``limit``).
         reached_unix_secs: When the oldest conversation that was listed started.
         interrupted: Whether it was asked to stop early.
         waiting_for: The problem because of which the run waits for the service, or None.
@@ -52,8 +52,8 @@ class HarvestReport(msgspec.Struct, kw_only=True):
     bytes: int = 0
     seconds: float = 0.0
     concurrency: int = 0
-    to_list: int = 0
-    listed: bool = False
+    left_to_list: int = 0
+    list_complete: bool = False
     reached_unix_secs: int | None = None
     interrupted: bool = False
     waiting_for: str | None = None
@@ -62,7 +62,7 @@ class HarvestReport(msgspec.Struct, kw_only=True):
     @property
     def complete(self) -> bool:
         """Whether everything that was asked for is in the archive."""
-        return self.listed and self.failed == 0 and not self.not_pruned and not self.interrupted
+        return self.list_complete and self.failed == 0 and not self.not_pruned and not self.interrupted
 
     @property
     def handled(self) -> int:
@@ -74,7 +74,7 @@ class HarvestReport(msgspec.Struct, kw_only=True):
         """An estimate of the seconds that the run still takes; None before anything was handled."""
         if not self.handled or not self.seconds:
             return None
-        left = max(self.found - self.handled, 0) + self.to_list
+        left = max(self.found - self.handled, 0) + self.left_to_list
         return left * self.seconds / self.handled
 
 
@@ -105,7 +105,7 @@ class Counters:
             setattr(self.report, name, getattr(self.report, name) + number)
         self.report.seconds = time.monotonic() - self._started
         self.report.concurrency = self._limiter.limit
-        self.report.to_list = round(self._ranges.expected())
+        self.report.left_to_list = round(self._ranges.expected())
         if self._progress is not None:
             self._progress(self.report)
 

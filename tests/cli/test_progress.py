@@ -47,16 +47,16 @@ def test_progress_shows_how_long_a_harvest_waits() -> None:
 def test_progress_fits_80_columns_and_shows_the_most_important_numbers() -> None:
     seconds = iter([0.0, 0.0, 10.0, 10.0, 20.0])
     progress = LiveProgress(UTC_TIMES, monotonic=lambda: next(seconds))
-    report = HarvestReport(found=99, to_list=156, concurrency=8)
+    report = HarvestReport(found=99, left_to_list=156, concurrency=8)
     progress.update(report)
     assert render_lines(progress, 80)[0].endswith(" 0 so far"), "one page is not enough to estimate the total"
-    report.found, report.to_list, report.fetched, report.failed, report.concurrency = 2000, 4000, 900, 100, 128
+    report.found, report.left_to_list, report.fetched, report.failed, report.concurrency = 2000, 4000, 900, 100, 128
     report.unchanged, report.reached_unix_secs = 500, 1_767_225_600
     bar, facts = render_lines(progress, 80)
     assert bar.endswith(" 25%  1,500 of about 6,000")
     assert facts == "90/s, 100 failed, about 30 s left, 500 unchanged, 128 concurrent"
     assert render_lines(progress, 120)[1].endswith(", back to 2026-01-01")
-    report.found, report.to_list, report.fetched, report.recordings = 6000, 0, 5400, 7
+    report.found, report.left_to_list, report.fetched, report.recordings = 6000, 0, 5400, 7
     bar, facts = render_lines(progress, 80)
     assert bar.endswith("100%  6,000 of 6,000 found")
     assert "100 failed, 7 recordings, " in facts, "there is no estimate for recordings"
@@ -66,7 +66,7 @@ def test_progress_fits_80_columns_and_shows_the_most_important_numbers() -> None
     st.builds(
         HarvestReport,
         **dict.fromkeys(
-            ["found", "fetched", "unchanged", "failed", "recordings", "to_list", "concurrency"],
+            ["found", "fetched", "unchanged", "failed", "recordings", "left_to_list", "concurrency"],
             st.integers(0, 10**7),
         ),
         reached_unix_secs=st.none() | st.integers(-(10**12), 10**12),
@@ -79,7 +79,11 @@ def test_progress_truncates_nothing_at_any_width(report: HarvestReport, width: i
     bar, facts = render_lines(progress, width)
     assert max(len(bar), len(facts)) <= width
     assert bar.endswith(
-        (f" {report.handled:,} so far", f" of {report.found:,} found", f" of about {report.found + report.to_list:,}")
+        (
+            f" {report.handled:,} so far",
+            f" of {report.found:,} found",
+            f" of about {report.found + report.left_to_list:,}",
+        )
     )
     assert set(facts.split(", ")) <= {fact.plain for fact in progress._list_facts(progress._estimate_total())}
 

@@ -113,7 +113,7 @@ async def test_unreadable_list_is_recorded_and_read_again_by_the_next_run(
 ) -> None:
     fake.faults.add(faults.status(500), operation="list_conversations", times=None)
     report = await harvest(client, archive)
-    assert (report.listed, report.failed, report.complete) == (False, 1, False)
+    assert (report.list_complete, report.failed, report.complete) == (False, 1, False)
     with Archive.open(archive) as opened:
         (failure,) = opened.failures()
         assert (failure.conversation_id, failure.part) == ("range:0-", "list")

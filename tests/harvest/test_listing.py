@@ -218,7 +218,7 @@ async def test_second_that_cannot_be_read_is_a_failure_and_the_rest_is_stored(tm
     async with ListServer(conversations) as server, server.client() as client:
         server.cursors_work = lambda _: False
         report = await harvest(client, path)
-        assert (report.listed, report.complete, report.failed) == (False, False, 3)
+        assert (report.list_complete, report.complete, report.failed) == (False, False, 3)
         assert stored(path) == server.listed
         assert stored(path) >= set(spread(300))
         with Archive.open(path) as archive:
@@ -433,7 +433,7 @@ async def test_lines_without_an_id_are_failures_of_the_list_until_they_can_be_re
         server.change = spoil
         for _ in range(2):
             report = await harvest(client, path)
-            assert (report.found % 350, report.failed, report.listed, report.complete) == (0, 2, True, False)
+            assert (report.found % 350, report.failed, report.list_complete, report.complete) == (0, 2, True, False)
             assert len(stored(path)) == 348
             with Archive.open(path) as archive:
                 failures = archive.failures()

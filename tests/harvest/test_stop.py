@@ -77,12 +77,12 @@ async def test_stopped_harvest_reports_how_many_are_probably_still_to_be_listed(
         stop = anyio.Event()
 
         def progress(report: HarvestReport) -> None:
-            if report.to_list >= 2000:
+            if report.left_to_list >= 2000:
                 stop.set()
 
         report = await harvest(client, archive, progress=progress, stop=stop, max_concurrency=4)
-        assert (report.interrupted, report.listed) == (True, False)
-        assert report.to_list >= 1000
+        assert (report.interrupted, report.list_complete) == (True, False)
+        assert report.left_to_list >= 1000
 
 
 async def test_harvest_that_is_stopped_before_it_begins_fetches_nothing(
@@ -148,6 +148,6 @@ async def test_stop_during_an_outage_ends_the_harvest_without_an_error(
                 rule.times = None
 
         report = await harvest(client, archive, progress=progress, stop=stop)
-        assert (report.interrupted, report.listed, report.failed, report.waiting_for) == (True, False, 0, None)
+        assert (report.interrupted, report.list_complete, report.failed, report.waiting_for) == (True, False, 0, None)
         fake.faults.clear()
         assert (await harvest(client, archive)).fetched == 30
