@@ -171,10 +171,10 @@ class Archive:
         validate_choice("table", table, EXPORTED)
         return self._reader.rows(table, parse_filters(agent_id, since, until))
 
-    def nested(self, table: Literal["turns", "tool_calls"], conversation_id: str) -> list[dict[str, Any]]:
+    def get_rows(self, table: Literal["turns", "tool_calls"], conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
         validate_choice("table", table, DETAIL_NAMES)
-        return self._reader.nested(table, conversation_id)
+        return self._reader.get_rows(table, conversation_id)
 
     def search(
         self,

@@ -85,7 +85,7 @@ def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
 def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[str, Any]]:
     for row in reader.rows("conversations", condition):
         for table in DETAIL_TABLES:
-            row[table.name] = reader.nested(table.name, row["conversation_id"])
+            row[table.name] = reader.get_rows(table.name, row["conversation_id"])
         yield row
 
 

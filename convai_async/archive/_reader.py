@@ -118,7 +118,7 @@ class ArchiveReader:
             ):
                 yield dict(zip(columns, row, strict=True))
 
-    def nested(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
+    def get_rows(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
         columns = [column.name for column in EXPORTED[table].exported if column.name != "conversation_id"]
         with translate_content_errors(self.path):

@@ -221,7 +221,7 @@ def test_table_or_format_that_cannot_be_exported_is_refused_by_name(archive: Arc
     with pytest.raises(InvalidArgumentError, match=r"^table: "):
         archive.rows(bad)
     with pytest.raises(InvalidArgumentError, match=r"^table: "):
-        archive.nested(bad, "conv_1")
+        archive.get_rows(bad, "conv_1")
     with pytest.raises(InvalidArgumentError, match=r"^table: "):
         archive.export_to_stream(io.BytesIO(), format="csv", table=bad)
     with pytest.raises(InvalidArgumentError, match=r"^format: "):

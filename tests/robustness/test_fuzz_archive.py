@@ -41,7 +41,7 @@ READINGS: dict[str, Callable[[Archive, str], Any]] = {
     "rows of conversations": lambda archive, _: bounded(archive.rows("conversations")),
     "rows of turns": lambda archive, _: bounded(archive.rows("turns", agent_id="agent_billing")),
     "rows of tool calls": lambda archive, _: bounded(archive.rows("tool_calls")),
-    "nested": lambda archive, conversation_id: archive.nested("turns", conversation_id),
+    "get_rows": lambda archive, conversation_id: archive.get_rows("turns", conversation_id),
     "search": lambda archive, _: bounded(archive.search("refund OR the* a*")),
     "get": lambda archive, conversation_id: archive.get(conversation_id),
     "get_raw": lambda archive, conversation_id: archive.get_raw(conversation_id),
