@@ -33,7 +33,7 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "10"))
 OPERATION_TIMEOUT = 30
 CONVERSATIONS = 30
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024
-ENDS = get_args(faults.End)
+ENDS = get_args(faults.ConnectionEnd)
 
 
 def label_as_gzip(content: bytes) -> Fault:

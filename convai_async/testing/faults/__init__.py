@@ -13,7 +13,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async.testing.faults._connections import End, close_delimited, drop, endless, latency, slow_body, truncate
+from convai_async.testing.faults._connections import (
+    ConnectionEnd,
+    close_delimited,
+    drop,
+    endless,
+    latency,
+    slow_body,
+    truncate,
+)
 from convai_async.testing.faults._documents import (
     bad_item,
     change,
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRANSIENT",
-    "End",
+    "ConnectionEnd",
     "Fault",
     "Proceed",
     "bad_item",

@@ -17,11 +17,11 @@ from convai_async.testing.responses import build_headers
 if TYPE_CHECKING:
     from convai_async.testing.faults._kinds import Fault, Proceed
 
-End = Literal["close", "reset", "half-close"]
+ConnectionEnd = Literal["close", "reset", "half-close"]
 """How the server ends a connection: with FIN (``"close"``), with RST, or by closing only its own side."""
 
 
-def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
+def drop(*, after_acting: bool = False, end: ConnectionEnd = "close") -> Fault:
     """Close the connection without a response.
 
     ::
@@ -43,7 +43,7 @@ def drop(*, after_acting: bool = False, end: End = "close") -> Fault:
     return answer
 
 
-def truncate(*, share: float = 0.5, chunked: bool = False, end: End = "close") -> Fault:
+def truncate(*, share: float = 0.5, chunked: bool = False, end: ConnectionEnd = "close") -> Fault:
     """Close the connection before the body is complete.
 
     ::
@@ -171,7 +171,7 @@ def latency(seconds: float) -> Fault:
     return answer
 
 
-def _cut(request: web.Request, end: End) -> None:
+def _cut(request: web.Request, end: ConnectionEnd) -> None:
     transport = request.transport
     if transport is None:
         return
