@@ -168,7 +168,7 @@ class ConvAIClient:
         """The current limit on requests in flight: an estimate of the service's limit."""
         return self._engine.limiter.limit
 
-    def key_fingerprint(self, salt: bytes) -> bytes:
+    def hash_api_key(self, salt: bytes) -> bytes:
         """Return a slow hash (scrypt) of the API key, to recognise the key without storing it.
 
         Blocks for about 50 milliseconds.
@@ -176,7 +176,7 @@ class ConvAIClient:
         Args:
             salt: Random bytes, which you store with the hash.
         """
-        return self._engine.session.key_fingerprint(salt)
+        return self._engine.session.hash_api_key(salt)
 
     async def __aenter__(self) -> Self:
         return self

@@ -128,7 +128,7 @@ class Session:
                 response.abort()
             await self._session.close()
 
-    def key_fingerprint(self, salt: bytes) -> bytes:
+    def hash_api_key(self, salt: bytes) -> bytes:
         """Return a slow hash of the API key."""
         return hashlib.scrypt(self._headers["xi-api-key"].encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
 

@@ -376,20 +376,21 @@ class Archive:
         return import_file(path, open_writer, progress)
 
     @contextmanager
-    def lock(self, *, key_fingerprint: Callable[[bytes], bytes] | None = None) -> Iterator[None]:
+    def lock(self, *, hash_api_key: Callable[[bytes], bytes] | None = None) -> Iterator[None]:
         """Keep other processes from harvesting into the archive, importing and deleting, for the time of a block.
 
         ``with archive.lock(): ...`` also checks at once that the archive can be written. Its own writes in the block
         use the lock. Other processes can still `add`.
 
         Args:
-            key_fingerprint: `ConvAIClient.key_fingerprint`: refuse an archive that is bound to another API key.
+            hash_api_key: `ConvAIClient.hash_api_key`, to reject an archive that is bound to another API key. Without
+                it, the key is not checked.
 
         Raises:
             ArchiveBusyError: Another process has the lock.
             ArchiveError: The archive is bound to another API key.
         """
-        with self._writer(self._known_source(), exclusive=True, key_fingerprint=key_fingerprint) as writer:
+        with self._writer(self._known_source(), exclusive=True, hash_api_key=hash_api_key) as writer:
             outer, self._locked = self._locked, writer
             try:
                 yield

@@ -18,25 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    KeyFingerprint = Callable[[bytes], bytes]
+    KeyHasher = Callable[[bytes], bytes]
     """Returns the hash of a key with a salt."""
 
 _SALT_BYTES = 16
 
 
-def check_key(
-    connection: sqlite3.Connection, file: Path, key_fingerprint: KeyFingerprint, *, same_workspace: bool
-) -> bool:
+def check_key(connection: sqlite3.Connection, file: Path, hash_api_key: KeyHasher, *, same_workspace: bool) -> bool:
     """Return whether an archive is bound to this key; one without conversations is bound to it now.
 
     Raises:
         ArchiveError: It is bound to another key, and ``same_workspace`` is not set.
     """
     salt, present = connection.execute("SELECT key_salt, key_fingerprint FROM archive").fetchone()
-    if present is not None and hmac.compare_digest(key_fingerprint(salt), present):
+    if present is not None and hmac.compare_digest(hash_api_key(salt), present):
         return True
     if is_empty(connection):
-        bind(connection, key_fingerprint)
+        bind(connection, hash_api_key)
         return True
     if present is None or same_workspace:
         return False
@@ -47,10 +45,10 @@ def check_key(
     )
 
 
-def bind(connection: sqlite3.Connection, key_fingerprint: KeyFingerprint) -> None:
+def bind(connection: sqlite3.Connection, hash_api_key: KeyHasher) -> None:
     """Bind an archive to a key."""
     salt = os.urandom(_SALT_BYTES)
-    fingerprint = key_fingerprint(salt)
+    fingerprint = hash_api_key(salt)
     with transaction(connection):
         connection.execute("UPDATE archive SET key_salt = ?, key_fingerprint = ?", (salt, fingerprint))
         if is_empty(connection):

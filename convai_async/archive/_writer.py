@@ -46,8 +46,8 @@ class ArchiveWriter(ArchiveQueries):
         create: Whether to make the file if it does not exist.
         exclusive: Whether to keep others from opening it like this. Those that are not exclusive can write meanwhile:
             each write is one transaction, and they wait for each other.
-        key_fingerprint: Returns the hash of the API key with a salt: `ConvAIClient.key_fingerprint`. None if the
-            key is not known.
+        hash_api_key: Returns the hash of the API key with a salt: `ConvAIClient.hash_api_key`. None if the key is not
+            known.
         same_workspace: Whether to accept another key than the one that the archive is bound to.
         clock: Returns the current time in Unix seconds.
 
@@ -68,7 +68,7 @@ class ArchiveWriter(ArchiveQueries):
         *,
         create: bool = True,
         exclusive: bool = True,
-        key_fingerprint: Callable[[bytes], bytes] | None = None,
+        hash_api_key: Callable[[bytes], bytes] | None = None,
         same_workspace: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -76,11 +76,11 @@ class ArchiveWriter(ArchiveQueries):
         super().__init__(file, connection, clock)
         self._identity = FileIdentity.of(file)
         self._run_id: int | None = None
-        self._key_fingerprint = key_fingerprint
+        self._hash_api_key = hash_api_key
         try:
             with translate_content_errors(file):
-                self.is_bound = key_fingerprint is None or check_key(
-                    connection, file, key_fingerprint, same_workspace=same_workspace
+                self.is_bound = hash_api_key is None or check_key(
+                    connection, file, hash_api_key, same_workspace=same_workspace
                 )
             if exclusive:
                 self._scrub_if_due()
@@ -109,9 +109,9 @@ class ArchiveWriter(ArchiveQueries):
 
     def bind(self) -> None:
         """Bind the archive to the key that it was opened with."""
-        if self._key_fingerprint is not None:
+        if self._hash_api_key is not None:
             with self._turn, translate_errors(self.path):
-                bind(self._connection, self._key_fingerprint)
+                bind(self._connection, self._hash_api_key)
         self.is_bound = True
 
     def store(

@@ -101,7 +101,7 @@ async def _delete(
         source = get_source_name(client, connection["sandbox"])
         with (
             Archive.open(archive, source=source) as opened,
-            opened.lock(key_fingerprint=client.key_fingerprint),
+            opened.lock(hash_api_key=client.hash_api_key),
         ):
             errors = await _delete_at_service(client, ids)
             failed = _find_failures(errors)

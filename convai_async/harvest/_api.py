@@ -119,7 +119,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         ArchiveWriter,
         path,
         source or client.base_url,
-        key_fingerprint=client.key_fingerprint,
+        hash_api_key=client.hash_api_key,
         same_workspace=same_workspace,
     )
     async with _opened(open_archive) as archive:

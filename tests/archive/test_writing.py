@@ -40,7 +40,7 @@ def archive(path: Path) -> Any:
         yield opened
 
 
-def key_fingerprint(key: bytes) -> Callable[[bytes], bytes]:
+def make_hasher(key: bytes) -> Callable[[bytes], bytes]:
     return lambda salt: hashlib.sha256(salt + key).digest()
 
 
@@ -155,14 +155,14 @@ def test_lock_keeps_others_from_deleting_and_lets_them_add(archive: Archive, pat
 
 
 def test_lock_refuses_an_archive_that_is_bound_to_another_key(path: Path) -> None:
-    with ArchiveWriter(path, SOURCE, key_fingerprint=key_fingerprint(b"key 1")):
+    with ArchiveWriter(path, SOURCE, hash_api_key=make_hasher(b"key 1")):
         pass
     with Archive.open(path) as archive:
         archive.add(conversation("conv_1"))
-        with archive.lock(key_fingerprint=key_fingerprint(b"key 1")):
+        with archive.lock(hash_api_key=make_hasher(b"key 1")):
             pass
         with pytest.raises(ArchiveError, match="was filled with another API key"):
-            archive.lock(key_fingerprint=key_fingerprint(b"key 2")).__enter__()
+            archive.lock(hash_api_key=make_hasher(b"key 2")).__enter__()
 
 
 USES: list[Callable[[Archive], object]] = [
