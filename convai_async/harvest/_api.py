@@ -1,4 +1,4 @@
-"""Harvest a service into an archive: check the arguments, open the archive, and run a `Harvester`."""
+"""Check the arguments of a harvest, open the archive, and run a `Harvester`."""
 
 from __future__ import annotations
 
@@ -51,55 +51,58 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     progress: Callable[[HarvestReport], None] | None = None,
     stop: anyio.Event | None = None,
 ) -> HarvestReport:
-    """Read conversations into the archive at ``path``; run it again to bring the archive up to date.
+    """Fetch conversations into an archive. Run it again to bring the archive up to date.
 
-    It fetches conversations that are new, that were not final (done or failed), that failed before, and those within
-    the ``lookback`` whose line in the list has changed. One that cannot be fetched is recorded, and does not stop the
-    others; so is a part of the list that cannot be read. Cancelling, or killing the process, is safe: what was written
-    stays, and the next run resumes. When the service cannot be reached, or gateways answer in its place (502, 503,
-    504), the harvest waits for up to 15 minutes, and reports this in ``progress`` and as a WARNING of the logger
-    ``convai_async``.
+    A run fetches conversations that are new, that were not final (done or failed), that failed before, and, within the
+    ``lookback``, those whose entry in the list has changed. If a conversation or a part of the list cannot be read, the
+    failure is recorded, and the others are fetched. Cancelling the harvest or killing the process is safe: what was
+    written stays, and the next run resumes.
+
+    If the service cannot be reached, or a gateway responds in its place (502, 503, 504), the harvest waits for up to 15
+    minutes. It reports this in ``progress`` and as a WARNING of the logger ``convai_async``.
 
     Args:
-        client: The client to send requests with. Its limits and retry policy apply, and its other requests go first.
-        path: The archive's file; created if it does not exist.
+        client: The client that sends the requests. Its limits and retry policy apply, and its interactive requests take
+            precedence.
+        path: The file of the archive; created if it does not exist.
         agent_id: Only conversations with this agent.
-        since: Only conversations that started then or later: a datetime with a time zone, or a date (UTC).
-        until: Only conversations that started before: a datetime with a time zone, or a date (UTC).
-        lookback: How much of the list that has been read before is read again, back from the newest
-            conversation; 3 days by default.
-        audio: Whether to save recordings too, as ``audio/<id>.mp3`` beside the archive.
-        prune: What to do with conversations that the service has deleted, within the part of the list that is read:
-            ``"mark"`` sets ``deleted_unix_secs``, ``"remove"`` removes them and their recordings; None (default) keeps
-            them. Each is requested first, and only those that the service itself answers with 404 are pruned, not those
-            for which a proxy does. Those that an earlier run marked stay marked, also with ``"remove"``.
-        prune_limit: The largest share of the archive's conversations that one run may prune, 0 to 1; 0.1 by default.
-            Ten conversations may always be pruned, unless it is 0. When there are more, none is pruned, and the
-            report has their number (``not_pruned``): the key may belong to another workspace.
-        max_concurrency: The most conversations to fetch at the same time, 128 by default.
-        limit: The most conversations to look at, newest first; None (default) means all.
-        source: The origin to record in the archive; the client's ``base_url`` by default.
-        same_workspace: Whether to accept a different API key than the one that filled the archive: pass True once
-            after the key was replaced. An archive is bound to its first key; one that was filled without a key (by
-            webhooks, an import or an older version) is bound when the service has one of its ten newest
+        since: Only conversations that started at this time or later: a datetime with a time zone, or a date (UTC).
+        until: Only conversations that started before this time: a datetime with a time zone, or a date (UTC).
+        lookback: The part of the list to read again, back from the newest conversation in the archive; 3 days by
+            default.
+        audio: Whether to save recordings as well, as ``audio/<id>.mp3`` beside the archive; False by default.
+        prune: What to do with conversations that were deleted at the service, within the part of the list that is read:
+            ``"mark"`` sets ``deleted_unix_secs``, ``"remove"`` removes them and their recordings, and None (default)
+            keeps them. A conversation is pruned only if the service itself, and not a proxy, responds to a request for
+            it with 404. Conversations that an earlier run marked stay marked, also with ``"remove"``.
+        prune_limit: The maximum share of the archive's conversations to prune in a run, 0 to 1; 0.1 by default. Up to
+            ten conversations are always pruned, unless the limit is 0. If there are more than the limit allows, none is
+            pruned, and ``not_pruned`` of the report is their number: the key may belong to another workspace.
+        max_concurrency: The maximum number of conversations to fetch at the same time, 128 by default.
+        limit: The maximum number of conversations to look at, newest first; None (default) for all.
+        source: The address of the service to record in the archive; the client's ``base_url`` by default.
+        same_workspace: Whether to accept another API key than the one that filled the archive. Pass True once after the
+            key was replaced; False by default. An archive is bound to its first key. An archive that was filled without
+            a key (by webhooks, an import or an older version) is bound when the service has one of its ten newest
             conversations.
-        progress: Called in the event loop with the report whenever its counts have changed.
-        stop: Set it to end early: requests in flight still have 30 s to finish, and their results are written.
+        progress: A function that is called in the event loop with the report whenever its counts have changed.
+        stop: An event that ends the harvest early when it is set. Requests in flight have 30 seconds to finish, and
+            their results are written.
 
     Returns:
         The counts of the run.
 
     Raises:
-        InvalidArgumentError: A time has no zone, ``since`` is not before ``until``, or a value has the wrong
-            type or is out of range.
-        ArchiveBusyError: Another harvest writes to the archive.
-        ArchiveError: The archive cannot be written, is of another workspace, was moved, removed or restored from a
-            backup meanwhile, or the file is something else.
-        AuthenticationError: The service does not accept the key: everything would fail.
-        PermissionDeniedError: The key may not read the list.
-        APIStatusError: The service refused the first request, for example for an invalid parameter; or gateways
-            answered in its place for 15 minutes.
-        ConnectionFailedError: The first request could not connect for 10 s.
+        InvalidArgumentError: A time has no zone, ``since`` is not before ``until``, or a value has the wrong type or is
+            out of range.
+        ArchiveBusyError: Another harvest, import or deletion is writing to the archive.
+        ArchiveError: The file is not an archive, belongs to another workspace, cannot be written, or was moved, removed
+            or restored from a backup during the harvest.
+        AuthenticationError: The service rejected the API key.
+        PermissionDeniedError: The API key does not have permission to list conversations.
+        APIStatusError: The service rejected the first request, for example because of an invalid parameter, or gateways
+            responded in its place for 15 minutes.
+        ConnectionFailedError: The first request could not connect for 10 seconds.
         TransportError: The service could not be reached for 15 minutes.
         OSError: A recording cannot be written.
     """
@@ -112,9 +115,9 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         raise InvalidArgumentError("lookback", f"must not be negative, got {lookback}")
     window = Window(parse_start_bound("since", since) or BEGINNING, parse_start_bound("until", until))
     if window.is_empty:
-        raise InvalidArgumentError("since", f"{since} is not before until, {until}: nothing lies between")
+        raise InvalidArgumentError("since", f"{since} must be earlier than until, {until}")
     if agent_id is not None:
-        endpoints.list_conversations(agent_id=agent_id)  # refuses an invalid id before there is a file
+        endpoints.list_conversations(agent_id=agent_id)  # rejects an invalid id before the file is created
     open_archive = partial(
         ArchiveWriter,
         path,

@@ -1,4 +1,4 @@
-"""Do a job: fetch what it asks for."""
+"""Fetch the conversation or recording of a job."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 
 async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: Path) -> Update | None:
-    """Do a job; return None if it was only to ask whether the service has a conversation, and it has.
+    """Fetch the conversation or recording of a job.
+
+    Return None if the job only checks that the service still has a conversation, and it does.
 
     Args:
         job: What to fetch.
@@ -42,9 +44,9 @@ async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: Path
         archive: The archive's file: recordings are saved beside it.
 
     Raises:
-        AuthenticationError: The key is not accepted any more.
+        AuthenticationError: The service no longer accepts the key.
         TransportError, ServerError: An outage lasted too long.
-        StopRequested: It would have to wait for the service, and the run was asked to stop.
+        StopRequested: The run was stopped while the service could not be reached.
     """
     conversation_id = job.conversation_id
 
@@ -67,9 +69,9 @@ async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: Path
 
 
 def is_missing(error: ConvAIError) -> bool:
-    """Return whether the service says that it does not have something.
+    """Return whether the service itself responded with 404.
 
-    A proxy that has lost its routes answers 404 as well, with a page of its own: that says nothing about the service.
+    A misconfigured proxy can respond with 404 as well, which does not mean that the conversation was deleted.
     """
     return isinstance(error, NotFoundError) and error.is_from_service
 
@@ -78,7 +80,7 @@ async def _fetch_conversation(job: Job, memory: Reservation, engine: Engine) -> 
     updates: list[ConversationUpdate] = []
 
     def validate(response: Response[Conversation]) -> None:
-        """Refuse what is not this conversation; a document of a newer shape is kept as it is."""
+        """Reject a document that is not this conversation. One in an unknown format is stored as raw JSON."""
         update = decode_update(job.summary, response.body)
         if isinstance(update, Failure):
             raise _not_the_conversation(update.error)
@@ -103,12 +105,12 @@ async def _save_recording(conversation_id: str, archive: Path, engine: Engine) -
 
 def _not_the_conversation(problem: str) -> DecodeError:
     error = DecodeError(problem)
-    error.retryable = True  # what stands before the service may answer in its place for a while
+    error.retryable = True  # a proxy may respond in place of the service for a while
     return error
 
 
 def _update_for_error(job: Job, error: ConvAIError) -> Update | None:
-    """Return what it means that a job's request failed."""
+    """Return the update for a job whose request failed, or None if there is nothing to write."""
     if is_missing(error) and (job.kind == "presence" or not job.is_listed):
         return DeletionUpdate(job.conversation_id)
     if job.kind == "presence":

@@ -1,8 +1,9 @@
-"""One run of the harvest: its phases.
+"""Run the phases of a harvest.
 
-Listers read ranges of the list (`_listing`), the intake queues what is new in them (`_intake`), many tasks fetch it
-(`_fetching`), and one writes what came of it (`_pipeline`). The queues between them are bounded: memory does not grow
-with the number of conversations. A range is noted as read together with the last of its conversations (`_ledger`).
+Listers read ranges of the list (`_listing`), the intake queues the conversations to fetch (`_intake`), many tasks fetch
+them (`_fetching`), and one task writes the results (`_pipeline`). The queues between them are bounded, so memory does
+not grow with the number of conversations. A range is recorded as read together with the last of its conversations
+(`_ledger`).
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class Harvester:
 
     Args:
         engine: Sends the requests.
-        archive: Where to write.
-        scope: Which conversations are wanted.
+        archive: The archive to write to.
+        scope: The conversations to harvest.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of a harvest
@@ -80,12 +81,12 @@ class Harvester:
             archive, scope, self._ledger, self._counters, self._pipeline, limit=limit, finds_absent=prune is not None
         )
         self._reader = ListReader(scope, self._guard, self._intake, ranges, stop)
-        # To find the newest conversations, the list is read by one.
+        # With a limit, one lister reads the list from the newest conversation on.
         self._listers = 1 if self._intake.is_limited else min(LISTERS, max_concurrency)
         self._pruning: Pruning | None = None
 
     async def harvest(self, lookback: timedelta, *, audio: bool) -> HarvestReport:
-        """List, fetch and write until everything is done, or until it is asked to stop; record how the run ended."""
+        """List, fetch and write all conversations, or until the run is stopped, and record how the run ended."""
         report = self._counters.report
         run_id = await run_sync(self._archive.begin_run)
         try:
@@ -113,18 +114,18 @@ class Harvester:
             await self._fetch_recordings(again_from)
 
     async def _read_list(self, again_from: int) -> None:
-        """Read the part of the list that was not read before ``again_from``, in Unix seconds, and what follows it."""
+        """Read the part of the list that has not been read yet, and everything since ``again_from`` (Unix seconds)."""
         intake, report = self._intake, self._counters.report
         windows = await run_sync(self._archive.get_windows, self._scope.agent_id)
         windows = [Window(window.start, min(window.end or again_from, again_from)) for window in windows]
         await self._list_and_fetch(subtract_windows(self._scope.window, windows))
         is_ended = self._stop.is_set() or intake.is_satisfied
         if self._scope.window.end is None and intake.newest is not None and not is_ended:
-            # Calls that started since the list was begun.
+            # Conversations that started while the list was read.
             await self._list_and_fetch([Window(intake.newest + 1, None)])
         report.list_complete = not self._stop.is_set() and not intake.unreadable_ranges
         if report.list_complete and not intake.is_limited and self._scope == _EVERYTHING:
-            await run_sync(self._archive.keep_list_failures, intake.unread_lines)
+            await run_sync(self._archive.keep_list_failures, intake.unread_entries)
         if intake.is_satisfied and report.reached_unix_secs is not None:
             self._scope = Scope(Window(report.reached_unix_secs, self._scope.window.end), self._scope.agent_id)
 
@@ -160,7 +161,7 @@ class Harvester:
             await self._pipeline.run(queue_results)
 
     async def _fetch(self, job: Job, memory: Reservation) -> Result | None:
-        """Do a job; return None if there is nothing to write, or not yet."""
+        """Fetch a job; return None if there is nothing to write (yet)."""
         if self._stop.is_set() or (self._pruning is not None and not self._pruning.needs(job)):
             return None
         try:

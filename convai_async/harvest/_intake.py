@@ -1,4 +1,4 @@
-"""Take in pages of the list: decide what of them to fetch, and queue it."""
+"""Decide which conversations of a page to fetch, and queue them."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 
 class Intake:
-    """Queues jobs for the conversations on pages of the list. One page at a time is taken in.
+    """Queues jobs for the conversations of pages of the list, one page at a time.
 
     Args:
-        archive: Which conversations are here already.
-        scope: Which conversations are wanted.
-        ledger: Which of them are underway.
-        counters: Where to count what was found.
-        pipeline: Where to queue.
-        limit: The most conversations to take; None means all.
-        finds_absent: Whether to ask for conversations that are here, but not in the list any more.
+        archive: Tells which conversations are stored.
+        scope: The conversations to harvest.
+        ledger: Tells which conversations are being fetched.
+        counters: Counts the conversations that were found.
+        pipeline: Has the queue of jobs.
+        limit: The maximum number of conversations; None means all.
+        finds_absent: Whether to check stored conversations that are no longer in the list.
 
     Attributes:
-        newest: When the newest conversation that was listed started, or None.
-        unreadable_ranges: How many ranges of the list could not be read.
-        unread_lines: The ids of the failures recorded for lines of the list that could not be read.
+        newest: The start of the newest listed conversation in Unix seconds, or None.
+        unreadable_ranges: The number of ranges of the list that could not be read.
+        unread_entries: The ids of the failures recorded for entries of the list that could not be read.
     """
 
     def __init__(  # noqa: PLR0913 - what it decides by
@@ -57,7 +57,7 @@ class Intake:
     ) -> None:
         self.newest: int | None = None
         self.unreadable_ranges = 0
-        self.unread_lines: set[str] = set()
+        self.unread_entries: set[str] = set()
         self._archive = archive
         self._scope = scope
         self._ledger = ledger
@@ -71,16 +71,16 @@ class Intake:
 
     @property
     def is_limited(self) -> bool:
-        """Whether only so many conversations are wanted."""
+        """Whether the number of conversations is limited."""
         return self._still_wanted is not None
 
     @property
     def is_satisfied(self) -> bool:
-        """Whether as many conversations were taken as are wanted."""
+        """Whether the limit has been reached."""
         return self._still_wanted == 0
 
     def has_room_for(self, page: Page[ConversationSummary]) -> bool:
-        """Return whether a page can be taken without waiting for others to be fetched."""
+        """Return whether a page fits into the queue of jobs now."""
         jobs = self._pipeline.jobs
         return not self._one_page.locked() and jobs.maxsize - jobs.qsize() >= len(page)
 
@@ -89,7 +89,7 @@ class Intake:
         return self._ledger.begin(window)
 
     async def ingest(self, reading: Reading, page: Page[ConversationSummary]) -> None:
-        """Queue what is new or has changed on a page."""
+        """Queue the conversations of a page that are new or have changed."""
         async with self._one_page:
             latest = latest_start(time.time())
             own, others = self._divide(page, reading.window, latest)
@@ -105,14 +105,14 @@ class Intake:
             reading.ids |= own.keys() - undated
             self._counted |= early | undated
             self._counters.add(found=len(found) + len(early), unchanged=len(unchanged & found))
-            for line in page.undecodable:
+            for entry in page.undecodable:
                 reading.is_whole = False
-                await self._record_line(line)
+                await self._record_entry(entry)
             for job in jobs:
                 await self._pipeline.jobs.put(job)
 
     async def finish(self, reading: Reading, read: Window) -> None:
-        """Note that a range was read to its end, and what of it may be noted as read."""
+        """Note that a range was read to its end, and which window of it may be recorded as read."""
         async with self._one_page:
             if self._finds_absent:
                 scope = Scope(reading.window, self._scope.agent_id)
@@ -123,10 +123,10 @@ class Intake:
             self._counted -= reading.ids
             reading.ids = set()
             self._ledger.finish(reading, read)
-            await self._pipeline.results.put(Result())  # so that it is noted also when nothing is to be fetched
+            await self._pipeline.results.put(Result())  # so that the window is recorded even if nothing is fetched
 
     def give_up(self, reading: Reading) -> None:
-        """Note that a reading ends before its range does: what it listed will be listed again."""
+        """Note that a reading ended early: its conversations will be listed again."""
         self._counted |= reading.ids
         self._ledger.give_up(reading)
 
@@ -136,19 +136,19 @@ class Intake:
         end = "" if window.end is None else window.end
         await self._record(f"range:{window.start}-{end}", error, attempts)
 
-    async def _record_line(self, line: UndecodableItem) -> None:
-        """Record a line without an id: it cannot be fetched, and its range is read again by the next run."""
-        line_id = f"line:{hashlib.sha256(line.raw).hexdigest()[:16]}"
-        if line_id not in self.unread_lines:
-            self.unread_lines.add(line_id)
+    async def _record_entry(self, entry: UndecodableItem) -> None:
+        """Record an entry without an id: it cannot be fetched, and the next run reads its range again."""
+        entry_id = f"line:{hashlib.sha256(entry.raw).hexdigest()[:16]}"
+        if entry_id not in self.unread_entries:
+            self.unread_entries.add(entry_id)
             self._counters.add(found=1)
-            await self._record(line_id, line.error, 1)
+            await self._record(entry_id, entry.error, 1)
 
     async def _record(self, failure_id: str, error: str, attempts: int) -> None:
         await self._pipeline.results.put(Result(Failure(failure_id, error, attempts, "list")))
 
     def _divide(self, page: Page[ConversationSummary], window: Window, latest: int) -> tuple[Summaries, Summaries]:
-        """Return what is wanted of a page: what lies in its range, and what another range will probably list."""
+        """Return the conversations of a page that are in its range, and those that another range will probably list."""
         own: Summaries = {}
         others: Summaries = {}
         for summary in page:
@@ -158,7 +158,7 @@ class Intake:
         return own, others
 
     def _apply_limit(self, limit: int, reading: Reading, own: Summaries, found: set[str]) -> None:
-        """Leave out what is found beyond the limit; its range is not whole then."""
+        """Leave out conversations beyond the limit; their range then does not count as read."""
         for conversation_id in [each for each in own if each in found][limit:]:
             found.remove(conversation_id)
             del own[conversation_id]
@@ -171,7 +171,7 @@ class Intake:
             self._counters.note_reached(min(starts))
 
     async def _create_jobs(self, reading: Reading, summaries: Summaries) -> tuple[list[Job], set[str]]:
-        """Return jobs for what is neither here nor underway, and which are here as they were listed."""
+        """Return jobs for the conversations to fetch, and the ids of those that are stored and unchanged."""
         candidates = [
             summary
             for conversation_id, summary in summaries.items()

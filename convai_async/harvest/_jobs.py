@@ -1,4 +1,4 @@
-"""The values that the queues of a run hold: jobs to do and results to write."""
+"""The items of the queues: jobs to fetch and results to write."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Job(msgspec.Struct, eq=False):
     """One thing to fetch.
 
     Attributes:
-        summary: The conversation's line in the list; without one, its id only.
-        kind: Whether to fetch the conversation or its recording, or only to ask whether the service still has it.
-        is_listed: Whether the service has just listed it: then a 404 is a failure, and not a deletion.
+        summary: The conversation's entry in the list, or a summary with its id only.
+        kind: Whether to fetch the conversation or its recording, or only check that the service still has it.
+        is_listed: Whether the service has just listed it. Then a 404 is a failure and not a deletion.
     """
 
     summary: ConversationSummary
@@ -26,7 +26,7 @@ class Job(msgspec.Struct, eq=False):
 
     @property
     def conversation_id(self) -> str:
-        """Which conversation it is about."""
+        """The id of the conversation."""
         return self.summary.conversation_id
 
 
@@ -34,9 +34,9 @@ class Result(msgspec.Struct, eq=False):
     """One thing to write.
 
     Attributes:
-        update: What to write; None if the result only says that the job is done, or that a range was read.
-        job: The job that it came of; None for the list itself.
-        memory: The memory that the update takes until it is written.
+        update: The update to write; None if the job is done, or a range was read, without an update.
+        job: The job; None for the list itself.
+        memory: The memory of the update, reserved until it is written.
     """
 
     update: Update | None = None

@@ -20,10 +20,10 @@ class Reading(msgspec.Struct, eq=False):
 
     Attributes:
         window: The range.
-        ids: Conversations of the range that it has listed.
-        unwritten: Jobs that it waits for.
-        is_whole: Whether everything that it listed can be fetched and is wanted.
-        read: The window to note as read once nothing is unwritten; None while it is being read.
+        ids: The ids of the conversations of the range that were listed.
+        unwritten: The jobs whose results are not written yet.
+        is_whole: Whether every listed conversation is fetched: none is undecodable or beyond the limit.
+        read: The window to record as read when all jobs are written; None while the range is being read.
     """
 
     window: Window
@@ -34,14 +34,14 @@ class Reading(msgspec.Struct, eq=False):
 
 
 class Ledger:
-    """Tracks which conversations of a run are underway or written, and so which ranges count as read.
+    """Tracks which conversations are being fetched or are written, and which ranges count as read.
 
-    The invariant: a range counts as read only when everything that it listed is written. For that, its reading waits
-    for the job of each conversation that it listed, also when another range listed it first, and of each that it
-    lacks although the archive has it.
+    A range counts as read only if all conversations that it listed are written. So its reading waits for the job of
+    each of them, also if another range listed it first, and for the check of each stored conversation that the list
+    does not have.
 
-    A result counts as written when its transaction begins. Transactions follow each other, and when one fails, the run
-    ends without another: a window is committed together with its conversations or after them, never before.
+    A result counts as written when its transaction begins. Transactions run one after the other, and if one fails, the
+    run ends. So a window is committed together with its conversations or after them, never before.
     """
 
     def __init__(self) -> None:
@@ -56,11 +56,11 @@ class Ledger:
         return reading
 
     def is_written(self, conversation_id: str) -> bool:
-        """Return whether the run has written a conversation, and the archive would still say to fetch it."""
+        """Return whether this run has written a conversation; see `leave_to_archive` for those it has forgotten."""
         return conversation_id in self._written
 
     def wait_if_underway(self, reading: Reading, conversation_id: str) -> bool:
-        """Let a reading wait for a conversation if that is underway, and return whether it is."""
+        """Let a reading wait for a conversation if it is being fetched, and return whether it is."""
         job = self._underway.get(conversation_id)
         if job is not None:
             reading.unwritten.add(job)
@@ -84,7 +84,7 @@ class Ledger:
         self._readings.discard(reading)
 
     def mark_written(self, results: Iterable[Result]) -> list[Window]:
-        """Note that results are being written, and return the windows to note as read in the same transaction."""
+        """Note that results are being written, and return the windows to record as read in the same transaction."""
         jobs = {result.job for result in results if result.job is not None}
         for job in jobs:
             if job.kind == "conversation":
@@ -99,8 +99,8 @@ class Ledger:
         return windows
 
     def leave_to_archive(self, ids: Iterable[str]) -> None:
-        """Forget conversations that are committed and final: for those, the archive answers whether to fetch them.
+        """Forget conversations that are committed and final, so that memory does not grow with their number.
 
-        Otherwise memory would grow with the number of conversations.
+        The archive tells that they need not be fetched again.
         """
         self._written.difference_update(ids)

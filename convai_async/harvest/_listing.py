@@ -1,7 +1,7 @@
 """Read the list in ranges of time, several at once.
 
-A cursor is not a checkpoint: how long it lives is unknown. A range of time is. A range counts as read only when a
-query bounded to it was followed to its last page.
+Progress is recorded as ranges of time and not as cursors, since the service does not document how long a cursor is
+valid. A range counts as read only if all pages of a query for it were read.
 """
 
 from __future__ import annotations
@@ -41,9 +41,12 @@ if TYPE_CHECKING:
     from convai_async.models import ConversationSummary
 
 LISTERS = 16
-"""The most ranges to read at the same time."""
+"""The maximum number of ranges that are read at the same time."""
 _MOST_BUFFERED_PAGES = 20
-"""Of a range, while the queue of jobs is full; a cursor that is not used meanwhile may expire."""
+"""The maximum number of pages of a range that are read ahead while the queue of jobs is full.
+
+Reading must not stop, since the cursor may expire.
+"""
 _MOST_ATTEMPTS = 3
 
 
@@ -51,11 +54,11 @@ class ListReader:
     """Reads ranges of the list, and passes their pages to the intake.
 
     Args:
-        scope: Of which conversations.
+        scope: The conversations to list.
         guard: Sends the requests.
-        intake: Takes the pages.
-        ranges: Where to note which ranges are still to be read.
-        stop: Set when no more pages are to be read.
+        intake: Receives the pages.
+        ranges: The ranges that are still to be read.
+        stop: Set to stop reading.
     """
 
     def __init__(
@@ -69,15 +72,15 @@ class ListReader:
         self._any_page_came = False
 
     async def read(self, windows: Iterable[Window], listers: int) -> None:
-        """Read windows of the list, until everything in them is listed, or nothing more is wanted.
+        """Read windows of the list, until all of them are read or the limit is reached.
 
         Args:
-            windows: What to read, from old to new.
-            listers: How many ranges to read at the same time.
+            windows: The windows, from old to new.
+            listers: The maximum number of ranges to read at the same time.
 
         Raises:
-            AuthenticationError, PermissionDeniedError: The key may not read the list.
-            APIStatusError: The first request was refused.
+            AuthenticationError, PermissionDeniedError: The API key does not have permission to list conversations.
+            APIStatusError: The first request was rejected.
             TransportError, ServerError: An outage lasted too long.
         """
         self._ranges.add(windows)
@@ -99,7 +102,7 @@ class ListReader:
         return self._stop.is_set() or self._intake.is_satisfied
 
     async def _read_range(self, taken: Range) -> bool:
-        """Read a range, or put its parts in its place; return False if it was left because the run has to stop."""
+        """Read a range, or split it into parts. Return False if reading ended because the run was stopped."""
         window = taken.window
         reading = self._intake.begin(window)
         estimate = RangeEstimate(window, time.time())
@@ -132,7 +135,7 @@ class ListReader:
         return True
 
     def _request(self, window: Window) -> Request[Page[ConversationSummary]]:
-        # Whether the service takes its bounds as inclusive is undocumented: it is asked for a second more.
+        # It is undocumented whether the bounds are inclusive, so the range is one second longer at each end.
         return endpoints.list_conversations(
             agent_id=self._scope.agent_id or None,
             call_start_after_unix=window.start - 1 if window.start > 0 else None,
@@ -153,13 +156,13 @@ class ListReader:
         return page
 
     def _refuse(self, error: ConvAIError) -> NoReturn:
-        """Raise that the service does not give a page; the error itself if it refuses the first of all."""
+        """Raise the error of a page: unchanged if it rejects the very first request, else as an unreadable page."""
         if not self._any_page_came and isinstance(error, APIStatusError) and not error.retryable:
             raise error
         raise _UnreadablePageError(error) from error
 
     async def _pass_on(self, reading: Reading, buffer: deque[Page[ConversationSummary]], *, wait: bool) -> None:
-        """Pass pages to the intake; without waiting, as many as fit into the queue."""
+        """Pass pages to the intake: all of them, or without ``wait`` as many as fit into the queue."""
         while buffer and (wait or self._intake.has_room_for(buffer[0])):
             await self._intake.ingest(reading, buffer.popleft())
 

@@ -38,7 +38,7 @@ _LONGEST_FIRST_SECS = 10.0
 _PAUSE_SECS = 5.0
 _FIRST_TIMEOUT = 10.0
 _LONGEST_PROBE_GAP_SECS = 65.0
-"""A longer time between two probes is time in which the process was stopped or the machine suspended."""
+"""If more time passes between two probes, the process was stopped or the machine suspended."""
 _SHORTEST_ANNOUNCED_SECS = 10.0
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 
@@ -51,17 +51,17 @@ class StopRequested(Exception):  # noqa: N818 - not an error
 
 
 class OutageGuard:
-    """Retries requests through an outage of the service, and tells an outage from a request that fails by itself.
+    """Retries requests through an outage of the service, and tells an outage from a single failing request.
 
-    An outage is that the service cannot be reached, or that a gateway (502, 503, 504) or something that is not the
-    service answers in its place. Whether it is one, a probe decides.
+    During an outage the service cannot be reached, or a gateway (502, 503, 504) or another server responds in its
+    place. A small request (a probe) tells whether there is an outage.
 
     Args:
         engine: Sends the requests.
-        stop: Set when waiting must end.
-        notify: Called when a wait begins, with what is wrong and the Unix time at which the wait ends at the latest,
-            when that time changes, and with ``(None, None)`` when the wait is over.
-        clock: Tells seconds.
+        stop: Set to end waiting.
+        notify: Is called with the problem and the Unix time at which the wait ends at the latest, when a wait begins or
+            that time changes, and with ``(None, None)`` when the wait is over.
+        clock: Returns seconds.
         sleep: Waits for seconds.
     """
 
@@ -76,7 +76,7 @@ class OutageGuard:
     ) -> None:
         self._engine = engine
         self._first = engine.with_options(retry=None, timeout=_FIRST_TIMEOUT)
-        # Ahead of the harvest's own requests: waiting for those must not look like an outage.
+        # Interactive, so that waiting for a slot behind the harvest's own requests does not look like an outage.
         self._probe = engine.with_options(retry=None, priority="interactive")
         self._stop = stop
         self._notify = notify
@@ -92,16 +92,16 @@ class OutageGuard:
     async def retry_through_outage(
         self, attempt: Callable[[Engine], Awaitable[T]], on_isolated_failure: Callable[[ConvAIError], T]
     ) -> T:
-        """Return the result of an attempt, made again after each outage and each pause that the service asks for.
+        """Return the result of an attempt, which is repeated after each outage and each requested pause.
 
         Args:
-            attempt: Sends the request with the engine that it is given.
-            on_isolated_failure: Makes the result when the request fails although the service can be reached.
+            attempt: Sends the request with the engine that is passed to it.
+            on_isolated_failure: Returns the result for a request that fails although the service can be reached.
 
         Raises:
             ConnectionFailedError: The first request of the run could not connect for 10 s.
             TransportError, ServerError: The outage lasted for 15 minutes.
-            StopRequested: It would have to wait, but the run was asked to stop.
+            StopRequested: The run was stopped while it would have to wait.
             ConvAIError: Any other error of the attempt.
         """
         if not self._reached:
@@ -127,7 +127,7 @@ class OutageGuard:
         """Send the first request without retries; return UNSET if it failed although a connection could be made.
 
         Raises:
-            ConnectionFailedError: No connection could be made, again and again.
+            ConnectionFailedError: No connection could be made for 10 s.
             StopRequested: As `retry_through_outage`.
         """
         waited = 0.0
@@ -165,7 +165,7 @@ class OutageGuard:
                 await self._sleep(seconds)
 
     async def _outage_ended(self, since: float, error: ConvAIError) -> bool:
-        """Wait until the service can be reached; return False at once if it can be: there was no outage since then."""
+        """Wait for the end of an outage. Return False if the service can be reached, so that there was none."""
         async with self._one_probes:
             if self._ended_at > since:
                 return True
@@ -203,12 +203,12 @@ class OutageGuard:
         try:
             await self._probe.send(endpoints.list_conversations(page_size=1))
         except ConvAIError as error:
-            return not _may_be_outage(error)  # any other error is a response of the service
+            return not _may_be_outage(error)  # any other error comes from the service itself
         return True
 
     @contextmanager
     def _announced(self, error: ConvAIError, seconds: float) -> Iterator[None]:
-        """Report why the harvest waits when the first request begins to wait, and the end when none waits any more."""
+        """Report the wait when the first request begins to wait, and its end when no request waits any more."""
         self._waiting += 1
         if self._waiting == 1:
             self._waiting_since = self._clock()

@@ -1,4 +1,4 @@
-"""Fetch jobs side by side, and write their results in batches."""
+"""Fetch jobs concurrently, and write their results in batches."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 _LARGEST_BATCH = 100
 _LONGEST_WAIT = 0.25
-"""Seconds that a result waits for others to be written with it: a transaction for each would be twice the work."""
+"""Seconds that a result waits to be written together with others, since one transaction for each is slow."""
 _GRACE_SECS = 30.0
-"""How long what is in flight may take when the run is asked to stop."""
+"""The time in which requests in flight must finish after the run was stopped."""
 
 
 class Pipeline:
-    """Two bounded queues: jobs, from which many tasks fetch, and results, from which one writes.
+    """Two bounded queues: many tasks fetch the jobs, and one task writes the results.
 
     Args:
-        fetch: Does a job; returns None if there is nothing to write.
+        fetch: Fetches a job; returns None if there is nothing to write.
         store: Writes results.
-        memory: Counts what large results take until they are written.
-        max_concurrency: The most jobs to do at the same time.
-        stop: Set when the run has to end within the grace period.
+        memory: Counts the memory of large results until they are written.
+        max_concurrency: The maximum number of jobs that are fetched at the same time.
+        stop: Set to end the run within the grace period.
 
     Attributes:
-        jobs: What is to be fetched.
-        results: What is to be written; None is the end.
+        jobs: The queue of jobs to fetch.
+        results: The queue of results to write; None marks its end.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Pipeline:
         self._reserved: set[Reservation] = set()
 
     async def run(self, produce: Callable[[], Awaitable[None]]) -> None:
-        """Work while ``produce`` queues jobs, and until the results of all of them are written.
+        """Fetch the jobs that ``produce`` queues, until all of their results are written.
 
-        An error of any task ends all of them, and is raised as it is.
+        An error in one task cancels the others, and is raised unchanged.
         """
         try:
             async with task_group() as writing:
@@ -72,7 +72,7 @@ class Pipeline:
                     fetching.cancel_scope.cancel()
                 await self.results.put(None)
         finally:
-            self._release(list(self._reserved))  # of what was cancelled
+            self._release(list(self._reserved))  # those of cancelled tasks
 
     async def _fetch_jobs(self) -> None:
         while True:
@@ -94,7 +94,7 @@ class Pipeline:
 
     @asynccontextmanager
     async def _bounded_after_stop(self) -> AsyncIterator[None]:
-        """Cancel the block if it does not end soon after the run was asked to stop."""
+        """Cancel the block if it does not end within the grace period after the run was stopped."""
         async with task_group() as watching:
             with anyio.CancelScope() as block:
 

@@ -1,4 +1,4 @@
-"""How many conversations a run may mark or remove because the service has deleted them."""
+"""Limit how many conversations a run marks or removes because they were deleted at the service."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _ALWAYS_ALLOWED = 10
 
 
 class Pruning:
-    """Holds back the deletions that a run found until it is known how many there are.
+    """Collects the deletions that a run found, until their number is known.
 
-    The ranges of these conversations do not count as read before they are pruned.
+    The ranges of these conversations count as read only after they are pruned.
 
     Args:
-        share: The largest share of the archive's conversations that may be pruned, 0 to 1. Ten always may be, unless
-            it is 0.
-        conversations: How many there are.
+        share: The maximum share of the archive's conversations to prune, 0 to 1. Up to ten are always pruned, unless it
+            is 0.
+        conversations: The number of conversations in the archive.
 
     Attributes:
-        ids: The conversations that are gone.
-        results: What to write if there are not too many.
+        ids: The ids of the deleted conversations.
+        results: The results to write unless there are too many.
     """
 
     def __init__(self, share: float, conversations: int) -> None:
@@ -34,15 +34,15 @@ class Pruning:
 
     @property
     def is_refused(self) -> bool:
-        """Whether there are too many: then none is pruned."""
+        """Whether there are more than the limit allows, so that none is pruned."""
         return len(self.ids) > self._allowed
 
     def needs(self, job: Job) -> bool:
-        """Return whether to do a job; once pruning is refused, no more conversations are looked for."""
+        """Return whether to fetch a job: once pruning is refused, no more deleted conversations are searched for."""
         return job.kind != "presence" or not self.is_refused
 
     def add(self, conversation_id: str, result: Result) -> None:
-        """Add a conversation that is gone, and what to write for it."""
+        """Add a deleted conversation and the result to write for it."""
         if self.is_refused:
             return
         if conversation_id in self.ids:  # the same one, once as unfinished and once as absent

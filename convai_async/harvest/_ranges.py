@@ -1,7 +1,7 @@
-"""Ranges of the list: which is read next, and how one is split.
+"""Schedule the ranges of the list, and split long ones.
 
-In which order conversations come tells how many there probably are, and nothing else: a range that probably holds many
-pages is split, and its parts are read side by side.
+A range that probably has many pages is split, and its parts are read concurrently. The number of pages is estimated
+from the start times on the pages read so far; nothing else depends on their order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PAGES_A_PART = 8
 _MOST_PAGES = 20
 """A range that probably has more pages, or turns out to have more, is split."""
 _MOST_EQUAL_PAGES = 64 * _PAGES_A_PART
-"""A range that probably has more is not split into equal parts: the guess reaches too far."""
+"""A range that probably has more pages is not split into equal parts, since the estimate is not reliable."""
 _FEWEST_PARTS_OF_UNKNOWN = 8
 
 
@@ -34,9 +34,9 @@ class Range(msgspec.Struct, eq=False):
     """A part of the list that is to be read.
 
     Attributes:
-        window: When its conversations started.
-        expected: How many there probably are still to be listed.
-        attempts: How often it could not be read.
+        window: The range of time.
+        expected: An estimate of the number of conversations in it that are not listed yet.
+        attempts: The number of failed attempts to read it.
     """
 
     window: Window
@@ -45,7 +45,7 @@ class Range(msgspec.Struct, eq=False):
 
 
 class RangeScheduler:
-    """Knows which ranges are to be read; the newest is read first."""
+    """Schedules the ranges that are still to be read, newest first."""
 
     def __init__(self) -> None:
         self._waiting: deque[Range] = deque()
@@ -58,7 +58,7 @@ class RangeScheduler:
         self._waiting.extend(map(Range, windows))
 
     async def take(self) -> Range | None:
-        """Return the next range to read when there is one, or None when everything was read."""
+        """Wait for the next range to read and return it, or None when all ranges are read."""
         while not self._waiting:
             if not self._reading:
                 return None
@@ -72,7 +72,7 @@ class RangeScheduler:
 
         Args:
             taken: The range.
-            is_settled: Whether it needs no more reading; False if it was left because the run has to stop.
+            is_settled: Whether it was read or split; False if reading ended because the run was stopped.
         """
         self._reading.discard(taken)
         if not is_settled:
@@ -81,36 +81,36 @@ class RangeScheduler:
         self._changed = anyio.Event()
 
     def split(self, taken: Range, windows: Sequence[Window]) -> None:
-        """Put the parts of a range in its place."""
+        """Replace a range by its parts."""
         self._waiting.extend(Range(window, taken.expected / len(windows)) for window in windows)
 
     def put_back(self, taken: Range) -> None:
-        """Let a range be read again, after all the others."""
+        """Schedule a range to be read again, after all others."""
         taken.attempts += 1
         self._waiting.appendleft(taken)
 
     def expected(self) -> float:
-        """Return how many conversations the ranges that were not read to their end probably still have."""
+        """Return an estimate of the number of conversations that are not listed yet."""
         return sum(each.expected for each in (*self._waiting, *self._reading, *self._unread))
 
 
 class RangeEstimate:
-    """Estimates from the pages that came how long a range is, and splits it.
+    """Estimates the length of a range from its pages so far, and splits it.
 
     Args:
         window: The range.
-        now: The time of day, in Unix seconds.
+        now: The current time in Unix seconds.
 
     Attributes:
-        pages: How many pages came.
-        lines: How many conversations they had.
-        within: How many of these started within the bounds that the service was asked for.
-        count: How many of these are in the range.
+        pages: The number of pages so far.
+        entries: The number of conversations on them.
+        within: The number of these that started within the requested bounds.
+        count: The number of these that are in the range.
         latest: The latest credible start.
     """
 
     def __init__(self, window: Window, now: float) -> None:
-        self.pages = self.lines = self.within = self.count = 0
+        self.pages = self.entries = self.within = self.count = 0
         self.latest = self._oldest = latest_start(now)
         self._newest = window.start - 1
         self._window = window
@@ -118,9 +118,9 @@ class RangeEstimate:
         self._asked = Window(window.start - 1, None if window.end is None else window.end + 1)
 
     def add(self, page: Page[ConversationSummary]) -> None:
-        """Note a page."""
+        """Add a page to the estimate."""
         self.pages += 1
-        self.lines += len(page)
+        self.entries += len(page)
         for summary in page:
             start = credible_start(summary.start_time_unix_secs, self.latest)
             if start is None:
@@ -135,8 +135,8 @@ class RangeEstimate:
     def read(self) -> Window:
         """The window that counts as read after the last page.
 
-        With an open end, up to the newest conversation: nothing is known of the time after it. A start may be ahead of
-        this machine's clock, but nobody has read the time that is yet to come.
+        If the range has no end, or ends in the future, the window ends after its newest conversation. It never extends
+        into the future, even if a start is ahead of this machine's clock.
         """
         start, end = self._window.start, self._window.end
         is_open = end is None or end > self._now
@@ -144,19 +144,19 @@ class RangeEstimate:
 
     @property
     def conversations_left(self) -> float:
-        """How many conversations there probably are still; 0 for a range that is far too long to say."""
+        """An estimate of the number of conversations that are left; 0 if the range is too long for an estimate."""
         if self._expected_pages > _MOST_EQUAL_PAGES:
             return 0
         return self._expected_pages * self.count / self.pages - self.count
 
     @property
     def is_too_long(self) -> bool:
-        """Whether to split the range rather than to read on."""
+        """Whether to split the range instead of reading more pages."""
         return self.pages % _MOST_PAGES == 0 or (self.pages == 1 and self._expected_pages > _MOST_PAGES)
 
     @property
     def _expected_pages(self) -> float:
-        """How many pages there probably are in all, if the conversations are as close to each other as those listed."""
+        """An estimate of the number of pages, assuming the same density of conversations as on those so far."""
         if not self.count:
             return 0.0
         return max((self._newest + 1 - self._window.start) / self._seconds_a_page, self.pages)
@@ -164,17 +164,17 @@ class RangeEstimate:
     @property
     def _seconds_a_page(self) -> float:
         end = self._newest + 1 if self._window.end is None else self._window.end
-        # Of few conversations, their distance from the range's end says more than their distance from each other.
+        # For few conversations, the distance to the end of the range is more reliable than that between them.
         return max(self._newest - self._oldest, (end - self._oldest) / self.count, 1) / self.pages
 
     def split(self) -> list[Window]:
-        """Return the parts to split the range into: two or more, which together are the range; none if none can be.
+        """Return the parts to split the range into, from old to new; empty if it cannot be split.
 
-        They are equal, unless the range is so long that the number of its conversations cannot be estimated, such as
-        one that begins in 1970. Then they double in length towards the past.
+        The parts have the same length, unless the range is too long for an estimate, as one that begins in 1970. Then
+        each part is twice as long as the next one.
         """
-        if 2 * self.within < max(self.lines, 1):
-            return []  # a service that lists what it was not asked for would do so for each part
+        if 2 * self.within < max(self.entries, 1):
+            return []  # a service that ignores the bounds would do so for each part
         start, end = self._window.start, self._window.end
         high = self._newest + 1 if self.count else self.latest
         high = high if end is None else min(high, end)

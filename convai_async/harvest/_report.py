@@ -1,4 +1,4 @@
-"""The report of a harvest, and how it grows."""
+"""The report of a harvest, and the counters that update it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ if TYPE_CHECKING:
 
 
 class HarvestReport(msgspec.Struct, kw_only=True):
-    """The counts of one run: growing while it runs, final when it returns.
+    """The counts of a run. They grow during the run, and are final when `harvest` returns.
 
     Attributes:
-        found: Conversations that were listed, and unfinished or failed ones of earlier runs.
-        fetched: Conversations fetched and written.
-        unchanged: Conversations in the archive that are final, and whose line in the list is the same: not fetched.
-        failed: Conversations, recordings and parts of the list that could not be read; the next run tries them again.
-        undecodable: Of those fetched, how many are kept as raw JSON only.
-        recordings: Recordings saved.
-        deleted: Conversations that the service was found to have deleted, marked or removed in the archive.
-        not_pruned: Conversations that the service was found to have deleted, but that were not pruned because there
-            are more than ``prune_limit`` allows: this many or more. 0 unless pruning was refused.
-        bytes: Bytes of JSON and audio that were fetched.
-        seconds: How long the run has taken.
+        found: The number of conversations that were listed, or that earlier runs left unfinished or failed.
+        fetched: The number of conversations that were fetched and written.
+        unchanged: The number of conversations that were not fetched, since they are in the archive, final, and have the
+            same entry in the list.
+        failed: The number of conversations, recordings and parts of the list that could not be read. The next run tries
+            them again.
+        undecodable: The number of fetched conversations that are stored as raw JSON only.
+        recordings: The number of saved recordings.
+        deleted: The number of conversations that were deleted at the service, and marked or removed in the archive.
+        not_pruned: The number of conversations that were deleted at the service but not pruned, because there are more
+            than ``prune_limit`` allows: at least this many. Otherwise 0.
+        bytes: The size of the fetched JSON and audio in bytes.
+        seconds: The duration of the run so far in seconds.
         concurrency: The current limit on requests in flight.
-        left_to_list: An estimate of the conversations still to be listed, at least this many; 0 while it is unknown.
-        list_complete: Whether the list was read to its end (or to ``limit``).
-        reached_unix_secs: When the oldest conversation that was listed started.
-        interrupted: Whether it was asked to stop early.
-        waiting_for: The problem because of which the run waits for the service, or None.
-        waiting_until_unix_secs: When it stops waiting at the latest, in Unix seconds, or None.
+        left_to_list: An estimate of the number of conversations that are not listed yet; 0 if it is unknown.
+        list_complete: Whether the list was read to its end, or to ``limit``.
+        reached_unix_secs: The start of the oldest listed conversation in Unix seconds, or None.
+        interrupted: Whether the run was stopped early.
+        waiting_for: The problem because of which the run waits for the service, or None if it does not wait.
+        waiting_until_unix_secs: The time at which the run stops waiting at the latest, in Unix seconds, or None.
     """
 
     found: int = 0
@@ -61,17 +63,17 @@ class HarvestReport(msgspec.Struct, kw_only=True):
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was asked for is in the archive."""
+        """Whether all requested conversations and recordings are in the archive."""
         return self.list_complete and self.failed == 0 and not self.not_pruned and not self.interrupted
 
     @property
     def handled(self) -> int:
-        """How many of those found are done: fetched, unchanged or failed."""
+        """The number of found conversations that were fetched, unchanged or failed."""
         return self.fetched + self.unchanged + self.failed
 
     @property
     def seconds_left(self) -> float | None:
-        """An estimate of the seconds that the run still takes; None before anything was handled."""
+        """An estimate of the remaining time in seconds; None before the first conversation is handled."""
         if not self.handled or not self.seconds:
             return None
         left = max(self.found - self.handled, 0) + self.left_to_list
@@ -79,12 +81,12 @@ class HarvestReport(msgspec.Struct, kw_only=True):
 
 
 class Counters:
-    """Grows the report of a run, and passes it to ``progress`` whenever it has changed.
+    """Updates the report of a run, and passes it to ``progress`` whenever it has changed.
 
     Args:
         progress: Called with the report.
-        ranges: Knows about how many conversations are still to be listed.
-        limiter: Knows how many requests may be in flight.
+        ranges: Estimates how many conversations are not listed yet.
+        limiter: Has the current limit on requests in flight.
 
     Attributes:
         report: The report.
@@ -128,6 +130,6 @@ class Counters:
         self.report.reached_unix_secs = start if reached is None else min(reached, start)
 
     def note_wait(self, problem: str | None, until_unix_secs: int | None) -> None:
-        """Note that the run waits for the service because of a problem; None if it waits no more."""
+        """Note that the run waits for the service because of a problem; None if it no longer waits."""
         self.report.waiting_for, self.report.waiting_until_unix_secs = problem, until_unix_secs
         self.add()

@@ -1,4 +1,4 @@
-"""Evidence that an archive is of a workspace, where it is not bound to the key yet: see `_binding`."""
+"""Check that an unbound archive belongs to the client's workspace, and bind it to the key: see `_binding`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _ASKED_FOR = 10
 
 
 async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, same_workspace: bool) -> None:
-    """Bind an archive to the client's key if it is not, when the service has one of its newest conversations.
+    """Bind an unbound archive to the client's key, if the service has one of its newest conversations.
 
     Args:
         client: Sends the requests.
         archive: The archive.
-        same_workspace: Whether to bind it without evidence too, with a warning in the log.
+        same_workspace: Whether to bind it even if the service has none of them, with a warning in the log.
 
     Raises:
         ArchiveError: The service has none of them.
-        ConvAIError: The service cannot be asked.
+        ConvAIError: A request failed.
     """
     if archive.is_bound:
         return
@@ -40,7 +40,7 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
         problem = f"the service has none of the {len(ids)} newest conversations of {str(archive.path)!r}"
         if not same_workspace:
             raise ArchiveError(
-                f"{problem}: with this API key it seems to be another workspace. Name another file for that; if it is"
+                f"{problem}: the API key seems to belong to another workspace. Use another file for it; if it is"
                 f" the same workspace, run `convai-async harvest {archive.path} --same-workspace` once"
                 " (in Python: same_workspace=True)"
             )
@@ -53,7 +53,7 @@ async def _has_any(client: ConvAIClient, ids: list[str]) -> bool:
         try:
             response = await client.send_raw(endpoints.get_conversation(conversation_id))
         except (NotFoundError, BadRequestError, ValidationError, InvalidArgumentError):
-            continue  # also an id that the service cannot have
+            continue  # the id may be invalid at this service
         if is_document_of(conversation_id, response.body):
             return True
     return False

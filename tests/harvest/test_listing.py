@@ -390,7 +390,7 @@ def test_parts_of_a_range_are_the_range(
         assert [each.end for each in split[:-1]] == [each.start for each in split[1:]]
         assert not any(each.is_empty for each in split)
     else:
-        assert length == 1 or start >= estimate.latest or 2 * estimate.within < max(estimate.lines, 1)
+        assert length == 1 or start >= estimate.latest or 2 * estimate.within < max(estimate.entries, 1)
 
 
 async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newest() -> None:
