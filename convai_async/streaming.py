@@ -302,9 +302,9 @@ async def save(
 
 def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - run_sync passes no keywords
     if path.is_dir():
-        raise InvalidArgumentError("destination", f"{str(path)!r} is a folder: name a file in it")
+        raise InvalidArgumentError("destination", f"{str(path)!r} is a folder: choose a file in it")
     if not path.parent.is_dir():
-        raise InvalidArgumentError("destination", f"the folder {str(path.parent)!r} does not exist: make it first")
+        raise InvalidArgumentError("destination", f"the folder {str(path.parent)!r} does not exist: create it first")
     if path.exists() and not overwrite:
         raise _exists(path)
 

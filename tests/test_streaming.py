@@ -225,7 +225,7 @@ async def test_cancelled_download_leaves_no_file(fake: FakeConvAI, recorded: str
 
 @pytest.mark.parametrize(
     ("destination", "problem"),
-    [("", "is a folder"), ("missing/call.mp3", "does not exist: make it first")],
+    [("", "is a folder"), ("missing/call.mp3", "does not exist: create it first")],
 )
 async def test_invalid_destination_is_refused_before_a_request_is_sent(
     client: ConvAIClient, fake: FakeConvAI, recorded: str, tmp_path: Path, destination: str, problem: str

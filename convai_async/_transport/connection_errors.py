@@ -92,7 +92,7 @@ class ErrorTranslator:
 
 def client_closed() -> ClientClosedError:
     """Return the error for a client that was closed."""
-    return ClientClosedError("the client is closed: make a new one, or use it inside its `async with` block")
+    return ClientClosedError("the client is closed: create a new one, or use it inside its `async with` block")
 
 
 def _translate(  # noqa: C901 - a list

@@ -1,4 +1,4 @@
-"""The archive: a store of conversations in one SQLite file."""
+"""An archive: a store of conversations in one SQLite file."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class Archive:
             for conversation in archive.conversations(agent_id="agent_1"):
                 print(conversation.conversation_id, len(conversation.transcript))
 
-    Its methods block: call them in a thread from asyncio code. Other processes can read and write the file at the
-    same time. `add`, `delete` and `import_` open it for writing for the time of the call; each writes in
-    transactions.
+    The methods block: call them in a thread from asyncio code. Other processes can read and write the file at the same
+    time. `add`, `delete` and `import_` open the file for writing, write in transactions, and close it again.
 
-    Filters: ``agent_id`` selects the conversations with an agent, ``since`` those that started then or later, and
-    ``until`` those that started before. A moment is a datetime with a time zone, a date (its midnight in UTC), or
-    Unix seconds. A conversation without a credible start (none, before 1970, or in the future) is in every range.
+    Several methods take the same filters: ``agent_id`` selects the conversations with an agent, ``since`` those that
+    started at a time or later, and ``until`` those that started before a time. A time is a datetime with a time zone, a
+    date (midnight in UTC), or Unix seconds. A conversation without a valid start time (none, before 1970, or in the
+    future) is in every range.
 
     All methods raise `ArchiveError` if the file is damaged or cannot be read or written, and `ArchiveBusyError` if
-    other processes have locked it for 30 s. Invalid arguments raise `InvalidArgumentError`.
+    other processes have locked it for 30 seconds. Invalid arguments raise `InvalidArgumentError`.
 
     Attributes:
         path: The file.
@@ -75,13 +75,14 @@ class Archive:
 
         Args:
             path: The file.
-            create: Whether the first write makes the file if it does not exist. Its folder must exist.
-            source: The address of the service that the conversations are from: the client's ``base_url``. Needed to
-                `add` to a new archive. If it is given, the first write brings an archive of an older version up to
-                date, and is refused if the archive is of another service.
+            create: Whether the first write creates the file if it does not exist; False by default. Its folder must
+                exist.
+            source: The address of the service that the conversations come from: the client's ``base_url``. Required to
+                `add` to a new archive. If it is given, the first write upgrades an archive of an older version, and
+                fails if the archive belongs to another service.
 
         Raises:
-            ArchiveError: The file does not exist, is not a convai archive, or is of another version.
+            ArchiveError: The file does not exist, is not a convai archive, or has another version.
         """
         archive = cls(validate_path(path), create=create, source=source)
         if create or source is not None:
@@ -107,11 +108,11 @@ class Archive:
 
     @property
     def source(self) -> str:
-        """The address of the service that the conversations are from."""
+        """The address of the service that the conversations come from."""
         return self._reader.source()
 
     def status(self) -> ArchiveStatus:
-        """Return the contents of the archive in numbers."""
+        """Return the numbers of conversations, recordings and failures, and the last harvest."""
         return read_status(self._reader)
 
     def failures(self) -> list[Failure]:
@@ -139,14 +140,14 @@ class Archive:
     def conversations(
         self, *, agent_id: str | None = None, since: date | int | None = None, until: date | int | None = None
     ) -> Iterator[Conversation]:
-        """Yield conversations, oldest first; memory does not grow with their number.
+        """Yield conversations, oldest first. Memory use does not depend on their number.
 
         Conversations that cannot be decoded are left out: `status` counts them.
 
         Args:
             agent_id: Only conversations with this agent.
-            since: Only those that started then or later.
-            until: Only those that started before.
+            since: Only conversations that started at this time or later.
+            until: Only conversations that started before this time.
         """
         return self._reader.conversations(parse_filters(agent_id, since, until))
 
@@ -185,18 +186,18 @@ class Archive:
         until: date | int | None = None,
         limit: int | None = None,
     ) -> Iterator[SearchHit]:
-        """Yield the turns that hold all words of a text, newest conversations first.
+        """Yield the turns that contain all words of a text, newest conversations first.
 
         Args:
-            text: Words, in any order; case and accents do not matter. ``"in quotes"`` finds words next to each other,
-                ``refund*`` words that begin with these letters.
+            text: The words, in any order; case and accents are ignored. ``"in quotes"`` finds a phrase, and ``refund*``
+                words that begin with these letters.
             agent_id: Only conversations with this agent.
-            since: Only those that started then or later.
-            until: Only those that started before.
+            since: Only conversations that started at this time or later.
+            until: Only conversations that started before this time.
             limit: The maximum number of turns; None (default) means all.
 
         Raises:
-            InvalidArgumentError: The text holds no word.
+            InvalidArgumentError: The text contains no word.
         """
         expression = parse_query(text)
         if limit is not None:
@@ -226,29 +227,31 @@ class Archive:
         until: date | int | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Write conversations to a file, in the format that its name ends with, and return the number of rows.
+        """Write conversations to a file, in the format of its extension, and return the number of rows.
 
-        - ``.jsonl``, also ``.jsonl.gz`` and ``.jsonl.zst``: a line for each conversation, with the service's JSON
-          byte for byte; `import_` reads it.
+        - ``.jsonl``, also ``.jsonl.gz`` and ``.jsonl.zst``: one line per conversation, with the service's JSON byte for
+          byte; `import_` reads it.
         - ``.csv``, also ``.csv.gz`` and ``.csv.zst``: the rows of one table, without JSON. Text that a spreadsheet
-          would run as a formula has an apostrophe before it.
-        - ``.parquet`` (needs the extra ``parquet``): a row for each conversation, without JSON, with its turns and
-          tool calls nested. A timestamp outside the years that Parquet can hold is null.
+          would run as a formula is prefixed with an apostrophe.
+        - ``.parquet`` (needs the extra ``parquet``): one row per conversation, without JSON, with its turns and tool
+          calls nested. A timestamp outside the years that Parquet supports is null.
 
-        The file is complete or not there, and readable by its owner only.
+        The file appears only when it is complete, and only its owner can read it.
 
         Args:
-            destination: The file to make; with ``partition`` the folder, whose name may end in anything.
-            table: For CSV: the table; the conversations by default.
-            partition: For Parquet: whether to make a folder ``date=2026-01-31`` for each day (UTC).
-            overwrite: Whether to replace a file that exists; a folder is never replaced.
+            destination: The path of the file; with ``partition``, that of the folder, which can have any name.
+            table: For CSV, the table to write; ``"conversations"`` by default.
+            partition: For Parquet, whether to write a folder with a subfolder such as ``date=2026-01-31`` for each day
+                (UTC); False by default.
+            overwrite: Whether to replace an existing file; False by default. A folder is never replaced.
             agent_id: Only conversations with this agent.
-            since: Only those that started then or later.
-            until: Only those that started before.
-            progress: Called with the number of rows so far.
+            since: Only conversations that started at this time or later.
+            until: Only conversations that started before this time.
+            progress: A function that is called with the number of rows so far.
 
         Raises:
-            InvalidArgumentError: The name does not say a format, or exists, or an option does not go with the format.
+            InvalidArgumentError: The extension is unknown, the destination exists, or an option does not apply to the
+                format.
             ConfigurationError: The format needs an extra that is not installed.
             OSError: The file cannot be written.
         """
@@ -276,51 +279,49 @@ class Archive:
         """Write conversations to a stream, such as ``sys.stdout.buffer``, and return the number of rows.
 
         Args:
-            stream: Where to write; it is not closed.
-            format: ``"jsonl"`` or ``"csv"``, as `export` writes them.
-            table: For CSV: the table; the conversations by default.
+            stream: The stream to write to; it is not closed.
+            format: ``"jsonl"`` (default) or ``"csv"``, as `export` writes them.
+            table: For CSV, the table to write; ``"conversations"`` by default.
             agent_id: Only conversations with this agent.
-            since: Only those that started then or later.
-            until: Only those that started before.
+            since: Only conversations that started at this time or later.
+            until: Only conversations that started before this time.
 
         Raises:
-            InvalidArgumentError: ``table`` does not go with the format.
+            InvalidArgumentError: ``table`` does not apply to the format.
             OSError: The stream cannot be written.
         """
         validate_choice("format", format, ("jsonl", "csv"))
         validate_choice("table", table, (None, *EXPORTED))
         if table is not None and format != "csv":
-            raise InvalidArgumentError("table", "goes with CSV only: JSONL has all tables")
+            raise InvalidArgumentError("table", "is only for CSV: JSONL contains all tables")
         condition = parse_filters(agent_id, since, until)
         return export_stream(self._reader, stream, condition, format=format, table=table)
 
     def add(self, conversation: Conversation, *, event_timestamp: int | None = None) -> None:
         """Store a conversation, such as the ``data`` of a webhook's event.
 
-        Events can arrive twice, late, and without the transcript (``exclude_transcript``). So a stored conversation
-        is replaced only if the new one is at least as complete: its status is final if the stored one's is, it has at
-        least as many turns, and it has an analysis if the stored one has. Such a document replaces
+        Events can arrive twice, late, or without the transcript (``exclude_transcript``). So a stored conversation is
+        replaced only if the new one is at least as complete: it has a final status if the stored one has, at least as
+        many turns, and an analysis if the stored one has. Such a new conversation replaces
 
-        - a final conversation that a harvest fetched, only if ``event_timestamp`` is later than the fetch;
-        - any other, if it is more complete (a final status, more turns, an analysis), if its event is later, or if
-          ``event_timestamp`` is None.
+        - a final conversation that a harvest fetched, only if ``event_timestamp`` is later than the fetch
+        - any other conversation, if it is more complete (a final status, more turns, an analysis), if its event is
+          later, or if ``event_timestamp`` is None
 
-        Otherwise nothing changes. A document that a harvest fetches replaces any other, with one exception: one that
-        is not final does not replace an added one that is final and at least as complete, since it was fetched
-        earlier.
+        Otherwise nothing changes. A conversation that a harvest fetches replaces any stored one, with one exception: if
+        it is not final, it does not replace an added one that is final and at least as complete.
 
-        A conversation is complete when its status is final and it has a transcript. The next harvest fetches
-        incomplete ones, and those that differ from their entry in the list: status, result, title, summary, rating,
-        or more messages in the list. It does not fetch the others; their ``raw`` is the model's JSON, and
-        ``from_webhook`` is 1.
+        The next harvest fetches added conversations that are not complete (without a final status or a transcript), and
+        those that differ from their entry in the list in the status, result, title, summary or rating, or have fewer
+        messages. It does not fetch the others: their ``raw`` is the model's JSON, and ``from_webhook`` is 1.
 
         Args:
             conversation: The conversation.
             event_timestamp: The event's ``event_timestamp`` in Unix seconds; None (default) if it is unknown.
 
         Raises:
-            ArchiveBusyError: Other processes have been writing for 30 s without a pause; try again later.
-            ArchiveError: The archive is of another service.
+            ArchiveBusyError: Other processes have been writing for 30 seconds; try again later.
+            ArchiveError: The archive belongs to another service.
         """
         summary = ConversationSummary(conversation_id=conversation.conversation_id)
         update = build_update(summary, conversation.to_json(), conversation, event_timestamp, from_webhook=True)
@@ -328,20 +329,21 @@ class Archive:
             writer.store_if_better(update)
 
     def delete(self, conversation_ids: Iterable[str]) -> int:
-        """Delete conversations with all that belongs to them, and return how many there were.
+        """Delete conversations with all their data, and return how many were deleted.
 
-        Their rows, recordings and failures are removed, and their bytes overwritten: also in free pages, in the
-        search index and in SQLite's log.
+        Their rows, recordings and failures are removed, and their bytes are overwritten, also in free pages, in the
+        search index and in SQLite's write-ahead log.
 
         Args:
-            conversation_ids: The ids; those that the archive does not have are ignored.
+            conversation_ids: The ids. Ids that are not in the archive are ignored.
 
         Raises:
-            ArchiveBusyError: Another process is writing; nothing was deleted. Or the rows are deleted, but another
-                program that is reading the archive keeps their bytes in the log: delete again later.
+            ArchiveBusyError: Either another process is writing, and nothing was deleted. Or the rows were deleted, but
+                another program that reads the archive keeps their bytes in the write-ahead log: delete them again
+                later.
         """
         if isinstance(conversation_ids, str):
-            raise InvalidArgumentError("conversation_ids", "must be several ids, such as a list, not one string")
+            raise InvalidArgumentError("conversation_ids", "must be a list of ids, not one string")
         ids = list(conversation_ids)
         for conversation_id in ids:
             validate_text("conversation_ids", conversation_id)
@@ -349,19 +351,19 @@ class Archive:
             return writer.remove(ids)
 
     def import_(self, file: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None) -> int:
-        """Store the conversations of an exported JSONL file, and return how many there were.
+        """Store the conversations of an exported JSONL file, and return how many were stored.
 
-        They replace those of the same ids. Recordings are not in the file: their rows are, and a harvest with audio
-        fetches those whose files are missing. The file does not say which workspace it is of: import only what
-        belongs into this archive.
+        They replace conversations with the same ids. The file does not contain recordings: a later harvest with
+        ``audio=True`` fetches them. The file does not name its workspace, so make sure that it belongs to the same one
+        as the archive.
 
         Args:
             file: A file that `export` wrote: ``.jsonl``, ``.jsonl.gz`` or ``.jsonl.zst``.
-            progress: Called with the number of conversations so far.
+            progress: A function that is called with the number of conversations so far.
 
         Raises:
-            ArchiveError: A line was not written by `export`, or is of another service; the conversations before it
-                stay.
+            ArchiveError: A line was not written by `export`, or belongs to another service. The conversations before it
+                are stored.
             ConfigurationError: The file needs an extra that is not installed.
             OSError: The file cannot be read.
         """
@@ -370,16 +372,16 @@ class Archive:
         def open_writer(source: str) -> AbstractContextManager[ArchiveWriter]:
             expected = self._source if self._locked is None else self._known_source()
             if expected not in {None, source}:
-                raise ArchiveError(f"{str(path)!r} holds conversations of {source}, not of {expected}")
+                raise ArchiveError(f"{str(path)!r} contains conversations from {source}, not from {expected}")
             return self._writer(source, exclusive=True)
 
         return import_file(path, open_writer, progress)
 
     @contextmanager
     def lock(self, *, hash_api_key: Callable[[bytes], bytes] | None = None) -> Iterator[None]:
-        """Keep other processes from harvesting into the archive, importing and deleting, for the time of a block.
+        """Lock the archive: until the block ends, other processes cannot harvest into it, import or delete.
 
-        ``with archive.lock(): ...`` also checks at once that the archive can be written. Its own writes in the block
+        ``with archive.lock(): ...`` also checks that the archive can be written. Writes of this `Archive` in the block
         use the lock. Other processes can still `add`.
 
         Args:
@@ -410,7 +412,7 @@ class Archive:
         if self._source is not None:
             return self._source
         if not self.path.exists():
-            raise InvalidArgumentError("source", "is needed to make a new archive: pass it to Archive.open")
+            raise InvalidArgumentError("source", "is required to create a new archive: pass it to Archive.open")
         return self.source
 
     @property

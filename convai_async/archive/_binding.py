@@ -39,7 +39,7 @@ def check_key(connection: sqlite3.Connection, file: Path, hash_api_key: KeyHashe
     if present is None or same_workspace:
         return False
     raise ArchiveError(
-        f"{str(file)!r} was filled with another API key. Name another file for another workspace;"
+        f"{str(file)!r} was filled with another API key. Use another file for another workspace;"
         f" if the key was replaced, run `convai-async harvest {file} --same-workspace` once"
         " (in Python: same_workspace=True)"
     )

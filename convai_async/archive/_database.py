@@ -246,7 +246,9 @@ def _run_script(connection: sqlite3.Connection, script: str) -> None:
 def _change_source(connection: sqlite3.Connection, file: Path, source: str) -> None:
     present = fetch_value(connection, "SELECT source FROM archive")
     if not is_empty(connection):
-        raise ArchiveError(f"{str(file)!r} holds conversations of {present}, not of {source}: name another file")
+        raise ArchiveError(
+            f"{str(file)!r} contains conversations from {present}, not from {source}: choose another file"
+        )
     # The first run may have named the wrong region, and found nothing.
     connection.execute("UPDATE archive SET source = ?, key_salt = NULL, key_fingerprint = NULL", (source,))
     start_over(connection)
@@ -273,7 +275,7 @@ def _is_new(connection: sqlite3.Connection) -> bool:
 
 def _validate_version(connection: sqlite3.Connection, file: Path) -> int:
     if fetch_value(connection, "PRAGMA application_id") != APPLICATION_ID:
-        raise ArchiveError(f"{str(file)!r} is a database, but not a convai archive: name another file")
+        raise ArchiveError(f"{str(file)!r} is a database, but not a convai archive: choose another file")
     version = int(fetch_value(connection, "PRAGMA user_version"))
     if version > SCHEMA_VERSION:
         raise ArchiveError(
@@ -282,7 +284,7 @@ def _validate_version(connection: sqlite3.Connection, file: Path) -> int:
         )
     if version < 1:
         raise ArchiveError(
-            f"{str(file)!r} is marked as a convai archive, but its version is unknown: name another file"
+            f"{str(file)!r} is marked as a convai archive, but its version is unknown: choose another file"
         )
     return version
 
@@ -300,7 +302,7 @@ def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
 
 def missing_archive(file: Path) -> ArchiveError:
     """Return the error for a file that does not exist."""
-    return ArchiveError(f"there is no archive {str(file)!r}: make one with `convai-async harvest {file}`")
+    return ArchiveError(f"there is no archive {str(file)!r}: create one with `convai-async harvest {file}`")
 
 
 def validate_path(path: str | os.PathLike[str]) -> Path:
@@ -313,11 +315,11 @@ def validate_path(path: str | os.PathLike[str]) -> Path:
     if file.is_symlink():
         file = Path(os.path.realpath(file))  # the lock and the recordings are beside the file itself
     if file.is_dir():
-        raise ArchiveError(f"{str(file)!r} is a folder: name a file in it, such as '{file / 'calls.db'}'")
+        raise ArchiveError(f"{str(file)!r} is a folder: choose a file in it, such as '{file / 'calls.db'}'")
     if not file.parent.is_dir():
-        raise ArchiveError(f"the folder {str(file.parent)!r} does not exist: make it with `mkdir -p {file.parent}`")
+        raise ArchiveError(f"the folder {str(file.parent)!r} does not exist: create it with `mkdir -p {file.parent}`")
     if file.exists() and not file.is_file():
-        raise ArchiveError(f"{str(file)!r} is not a regular file: name another")
+        raise ArchiveError(f"{str(file)!r} is not a regular file: choose another")
     return file
 
 

@@ -34,10 +34,10 @@ def translate_errors(file: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if is_busy(error):
             raise ArchiveBusyError(
-                f"other processes have been using {str(file)!r} for {BUSY_TIMEOUT_SECS:g} s: try again later"
+                f"other processes have locked {str(file)!r} for {BUSY_TIMEOUT_SECS:g} s: try again later"
             ) from error
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise ArchiveError(f"{str(file)!r} is not a convai archive: name another file") from error
+            raise ArchiveError(f"{str(file)!r} is not a convai archive: choose another file") from error
         advice = ""
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
             advice = " (the file is damaged: restore it from a backup, or harvest into a new one)"
@@ -45,7 +45,7 @@ def translate_errors(file: Path) -> Iterator[None]:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Return whether SQLite refused because of another process."""
+    """Return whether SQLite reported that the database is locked by another process."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # the other bits say why
 
 
@@ -53,7 +53,7 @@ def is_busy(error: sqlite3.Error) -> bool:
 def translate_content_errors(file: Path) -> Iterator[None]:
     """Turn SQLite's errors, and errors from unexpected values, into `ArchiveError`, which names the file.
 
-    An archive can be damaged, or come from a stranger, and so hold values that convai_async did not write.
+    An archive can be damaged or come from an untrusted source, and so contain values that convai_async did not write.
     """
     with translate_errors(file):
         try:
@@ -62,6 +62,6 @@ def translate_content_errors(file: Path) -> Iterator[None]:
             raise
         except (TypeError, ValueError, LookupError, OverflowError, MemoryError, RecursionError) as error:
             raise ArchiveError(
-                f"{str(file)!r} holds data that convai_async did not write ({str(error) or type(error).__name__}):"
+                f"{str(file)!r} contains data that convai_async did not write ({str(error) or type(error).__name__}):"
                 " restore it from a backup, or harvest into a new one"
             ) from error

@@ -56,9 +56,9 @@ def export_file(  # noqa: PLR0913 - see `Archive.export`
             "destination", f"{str(path)!r} must end in .jsonl, .csv (both also with .gz or .zst) or .parquet"
         )
     if table is not None and kind != "csv":
-        raise InvalidArgumentError("table", "goes with .csv only: the other formats have all tables")
+        raise InvalidArgumentError("table", "is only for .csv: the other formats have all tables")
     if partition and kind != "parquet":
-        raise InvalidArgumentError("partition", "goes with .parquet only")
+        raise InvalidArgumentError("partition", "is only for .parquet")
     check_destination("destination", path, overwrite=overwrite, archive=reader.path)
     if kind == "parquet":
         rows = report_progress(_parquet_rows(reader, condition), progress)

@@ -36,13 +36,13 @@ def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: P
         InvalidArgumentError: The path exists, or its folder does not.
     """
     if path.is_dir():
-        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already and is a folder: name another")
+        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already and is a folder: choose another")
     if path.exists() and not overwrite:
-        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already: name another, or remove it first")
+        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already: choose another, or remove it first")
     if path.exists() and path.samefile(archive):
-        raise InvalidArgumentError(parameter, f"{str(path)!r} is the archive itself: name another")
+        raise InvalidArgumentError(parameter, f"{str(path)!r} is the archive itself: choose another")
     if not path.parent.is_dir():
-        raise InvalidArgumentError(parameter, f"the folder {str(path.parent)!r} does not exist: make it first")
+        raise InvalidArgumentError(parameter, f"the folder {str(path.parent)!r} does not exist: create it first")
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def import_file(
         lines = report_progress(_jsonl.read(file, stream), progress)
         first = next(lines, None)
         if first is None:
-            raise ArchiveError(f"{str(file)!r} holds no conversation")
+            raise ArchiveError(f"{str(file)!r} contains no conversations")
         count = 0
         with open_writer(first.source) as writer:
             for batch in split_into_batches(_check_source(first, lines, file)):
@@ -48,5 +48,5 @@ def _check_source(first: Line, lines: Iterable[Line], file: Path) -> Iterator[Li
     yield first
     for line in lines:
         if line.source != first.source:
-            raise ArchiveError(f"{str(file)!r} mixes conversations of {first.source} and of {line.source}")
+            raise ArchiveError(f"{str(file)!r} mixes conversations from {first.source} and from {line.source}")
         yield line

@@ -103,7 +103,7 @@ def build_updates(line: Line, file: Path, folder: Path) -> Iterator[Update]:
     raw = bytes(line.conversation) if line.raw_base64 is None else line.raw_base64
     conversation = decode_update(summary, raw, line.fetched_unix_secs, from_webhook=line.from_webhook)
     if isinstance(conversation, Failure) or summary.conversation_id != line.conversation_id:
-        raise ArchiveError(f"{str(file)!r}: the line of {line.conversation_id!r} holds another conversation")
+        raise ArchiveError(f"{str(file)!r}: the line of {line.conversation_id!r} contains another conversation")
     yield conversation
     if line.audio is not None:
         relative, size, sha256, content_type = line.audio

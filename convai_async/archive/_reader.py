@@ -22,17 +22,18 @@ _OLDEST_FIRST = "start_time_unix_secs, conversation_id"
 
 
 class ArchivedConversation(msgspec.Struct, frozen=True):
-    """A conversation as the archive keeps it.
+    """A conversation in an archive, with its metadata.
 
     Attributes:
         conversation_id: The conversation's id.
         raw: The service's JSON, byte for byte.
-        summary_json: Its entry in the list, JSON, or None.
-        fetched_unix_secs: When it was fetched.
-        deleted_unix_secs: When it was found that the service has deleted it, or None.
-        no_audio_unix_secs: When it was found that the service has no recording, or None.
-        from_webhook: Whether a webhook brought it; then ``raw`` is the model's JSON.
-        audio: Its recording's path (from the archive's folder), size, SHA-256 and media type, or None.
+        summary_json: Its entry in the list as JSON, or None.
+        fetched_unix_secs: The time at which it was fetched, in Unix seconds.
+        deleted_unix_secs: The time at which it was found to be deleted at the service, in Unix seconds, or None.
+        no_audio_unix_secs: The time at which the service was found to have no recording, in Unix seconds, or None.
+        from_webhook: Whether it came from a webhook; then ``raw`` is the model's JSON.
+        audio: The path of its recording (relative to the archive's folder), and its size in bytes, SHA-256 and media
+            type; None if there is none.
     """
 
     conversation_id: str

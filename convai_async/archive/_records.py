@@ -166,7 +166,7 @@ def decode_update(
         row = _row(summary, None, raw, unix_secs, from_webhook=from_webhook) | {"decode_error": str(error)}
         return ConversationUpdate(summary.conversation_id, row, [], [])
     if conversation.conversation_id != summary.conversation_id:
-        return Failure(summary.conversation_id, "the response is of another conversation", 1, summary=summary)
+        return Failure(summary.conversation_id, "the response contains another conversation", 1, summary=summary)
     return build_update(summary, raw, conversation, unix_secs, from_webhook=from_webhook)
 
 

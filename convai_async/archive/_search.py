@@ -26,9 +26,9 @@ class SearchHit(msgspec.Struct, frozen=True):
     Attributes:
         conversation_id: The conversation's id.
         agent_id: The agent's id.
-        start_time_unix_secs: When the conversation started.
-        position: The turn's position in the transcript, from 0.
-        time_in_call_secs: Seconds since the conversation started.
+        start_time_unix_secs: The start of the conversation in Unix seconds, or None.
+        position: The index of the turn in the transcript, from 0.
+        time_in_call_secs: The seconds since the start of the conversation, or None.
         role: ``"user"`` or ``"agent"``.
         message: The message.
     """
@@ -65,10 +65,10 @@ def count_hits(reader: ArchiveReader, expression: str, condition: Condition) -> 
 
 
 def parse_query(text: str) -> str:
-    """Return the FTS5 expression for a text that a person typed; no text is a syntax error.
+    """Return the FTS5 expression for a text. Any text is valid.
 
     Raises:
-        InvalidArgumentError: It holds no word.
+        InvalidArgumentError: The text contains no word.
     """
     validate_text("text", text)
     parts = text.split('"')
@@ -79,7 +79,7 @@ def parse_query(text: str) -> str:
     terms = [f'"{phrase}"' for phrase in phrases if _has_word(phrase)]
     terms += [f'"{word.rstrip("*")}"' + ("*" if word.endswith("*") else "") for word in words if _has_word(word)]
     if not terms:
-        raise InvalidArgumentError("text", "holds no word to search for")
+        raise InvalidArgumentError("text", "contains no word to search for")
     return " AND ".join(terms)
 
 

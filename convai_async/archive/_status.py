@@ -1,4 +1,4 @@
-"""What an archive holds, in numbers."""
+"""The contents of an archive in numbers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class HarvestRun(msgspec.Struct, frozen=True):
     """A run of the harvest.
 
     Attributes:
-        started_unix_secs: When it began.
-        ended_unix_secs: When it ended; None while it runs, and if it was killed.
-        report: Its counts, by name, or None.
+        started_unix_secs: The start in Unix seconds.
+        ended_unix_secs: The end in Unix seconds; None if it is still running or was killed.
+        report: The attributes of its `HarvestReport` by name, or None.
         error: The error that ended it, or None.
     """
 
@@ -40,17 +40,18 @@ class ArchiveStatus(msgspec.Struct, frozen=True):
     Attributes:
         source: The address of the service.
         conversations: The number of conversations.
-        final: How many of them are complete (done or failed, with their transcript), and are not fetched again.
-        deleted: How many of them the service has deleted.
-        undecodable: How many of them are kept as raw JSON only.
+        final: The number of complete conversations (done or failed, with their transcript), which are not fetched
+            again.
+        deleted: The number of conversations that were deleted at the service.
+        undecodable: The number of conversations that are stored as raw JSON only.
         turns: The number of turns.
         recordings: The number of recordings.
-        failures: How many conversations, recordings and parts of the list could not be fetched.
-        oldest_unix_secs: When the oldest conversation started, or None.
-        newest_unix_secs: When the newest conversation started, or None.
-        windows: The ranges of the list of all agents that were read, oldest first.
-        last_run: The last run of the harvest, or None.
-        size: The file's size in bytes.
+        failures: The number of conversations, recordings and parts of the list that could not be fetched.
+        oldest_unix_secs: The start of the oldest conversation in Unix seconds, or None.
+        newest_unix_secs: The start of the newest conversation in Unix seconds, or None.
+        windows: The ranges of time for which the list of all agents was read, oldest first.
+        last_run: The last harvest, or None.
+        size: The size of the file in bytes.
     """
 
     source: str

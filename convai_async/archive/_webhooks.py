@@ -17,16 +17,16 @@ def store_conversation(
 ) -> None:
     """Store a webhook's conversation in an archive. Blocks: call it in a thread.
 
-    `Archive.add` has the rules by which it replaces a conversation that is stored already.
+    `Archive.add` explains when it replaces a stored conversation.
 
     Args:
-        path: The archive's file; created if it does not exist.
-        conversation: The conversation to store: the event's ``data``.
+        path: The file of the archive; created if it does not exist.
+        conversation: The conversation: the ``data`` of the event.
         source: The address of the service: the client's ``base_url``.
         event_timestamp: The event's ``event_timestamp`` in Unix seconds; None (default) if it is unknown.
 
     Raises:
-        ArchiveBusyError: Other processes have been writing for 30 s without a pause; retry the event later.
+        ArchiveBusyError: Other processes have been writing for 30 seconds; retry the event later.
         ArchiveError: The archive cannot be written, or belongs to another service.
     """
     with Archive.open(path, create=True, source=source) as archive:

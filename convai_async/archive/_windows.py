@@ -1,4 +1,4 @@
-"""Ranges of time: those of the list that were read, and those that are left."""
+"""Ranges of time for which the list was read, or is still to be read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parse_start_bound(name: str, value: date | int | None) -> int | None:
     """Return a bound for the start of conversations in Unix seconds; a date is its midnight in UTC.
 
     Raises:
-        InvalidArgumentError: It is a datetime without a time zone, or not a moment.
+        InvalidArgumentError: It is a datetime without a time zone, or not a time.
     """
     if value is None:
         return None
@@ -36,8 +36,8 @@ class Window(msgspec.Struct, frozen=True, order=True):
     """A half-open range of time in which conversations started.
 
     Attributes:
-        start: Its first second, in Unix seconds.
-        end: The second after its last, in Unix seconds; None means no end.
+        start: The first second, in Unix seconds.
+        end: The second after the last one, in Unix seconds; None means no end.
     """
 
     start: int
@@ -45,11 +45,11 @@ class Window(msgspec.Struct, frozen=True, order=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether no moment is in it."""
+        """Whether the range contains no time."""
         return self.end is not None and self.start >= self.end
 
     def __contains__(self, moment: int) -> bool:
-        """Return whether a moment, in Unix seconds, is in it."""
+        """Return whether a time in Unix seconds is in the range."""
         return self.start <= moment and (self.end is None or moment < self.end)
 
 
@@ -60,7 +60,7 @@ def may_be_in(window: Window, start: int | None, latest: int) -> bool:
 
 
 def merge_windows(windows: Iterable[Window]) -> list[Window]:
-    """Return the same moments in as few windows as possible, oldest first."""
+    """Merge windows that overlap or touch, and return them oldest first."""
     result: list[Window] = []
     for window in sorted((window for window in windows if not window.is_empty), key=lambda window: window.start):
         last = result[-1] if result else None
@@ -72,7 +72,7 @@ def merge_windows(windows: Iterable[Window]) -> list[Window]:
 
 
 def read_windows(connection: sqlite3.Connection, agent_ids: Collection[str]) -> list[Window]:
-    """Return the ranges of the lists of these agents that were read, oldest first; empty stands for all agents."""
+    """Return the ranges for which the lists of these agents were read, oldest first; "" stands for all agents."""
     rows = connection.execute("SELECT agent_id, start_unix_secs, end_unix_secs FROM windows")
     return merge_windows(to_struct(Window, span) for agent_id, *span in rows if agent_id in agent_ids)
 

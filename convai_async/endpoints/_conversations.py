@@ -88,7 +88,7 @@ def _decode_conversation(conversation_id: str, body: bytes) -> Conversation:
     conversation = Conversation.from_json(body)
     if conversation.conversation_id != conversation_id:
         # A cache or a proxy that mixes up responses would show one customer's conversation to another.
-        raise DecodeError("the response is of another conversation", path="$.conversation_id", body=body)
+        raise DecodeError("the response contains another conversation", path="$.conversation_id", body=body)
     return conversation
 
 

@@ -354,7 +354,7 @@ def test_response_of_another_conversation_is_a_failure_and_replaces_nothing(writ
     writer.store([decode_update(summary("conv_1"), raw)])
     assert rows(path, "SELECT conversation_id, message FROM turns") == [("conv_1", "own")]
     assert rows(path, "SELECT conversation_id, error FROM failures") == [
-        ("conv_1", "the response is of another conversation")
+        ("conv_1", "the response contains another conversation")
     ]
 
 

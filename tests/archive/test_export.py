@@ -203,10 +203,10 @@ def test_parquet_can_be_partitioned_by_day(archive: Archive, tmp_path: Path) -> 
         ("calls", {}, "destination", "must end in"),
         ("calls.parquet.gz", {}, "destination", "must end in"),
         ("calls.db", {}, "destination", "must end in"),
-        ("none/calls.csv", {}, "destination", "does not exist: make it first"),
-        ("calls.jsonl", {"table": "turns"}, "table", "goes with .csv only"),
+        ("none/calls.csv", {}, "destination", "does not exist: create it first"),
+        ("calls.jsonl", {"table": "turns"}, "table", "is only for .csv"),
         ("calls.csv", {"table": "audio"}, "table", "'turns'"),
-        ("calls.csv", {"partition": True}, "partition", "goes with .parquet only"),
+        ("calls.csv", {"partition": True}, "partition", "is only for .parquet"),
     ],
 )
 def test_invalid_export_arguments_are_refused_by_name(
@@ -252,7 +252,7 @@ def test_existing_file_is_not_overwritten_and_failed_export_leaves_no_file(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "holds no conversation"),
+        (b"", "contains no conversations"),
         (b"not json\n", "line 1 of .* was not written by `export`"),
         (b'{"source": "a"}\n', "line 1 of .* was not written by `export`: .*conversation_id"),
         (
@@ -260,7 +260,7 @@ def test_existing_file_is_not_overwritten_and_failed_export_leaves_no_file(
                 b'{"source":"%s","conversation_id":"c","fetched_unix_secs":1,"conversation":{}}\n' % source
                 for source in (b"a", b"b")
             ),
-            "mixes conversations of a and of b",
+            "mixes conversations from a and from b",
         ),
     ],
 )

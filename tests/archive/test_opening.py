@@ -26,7 +26,7 @@ OPEN: list[Callable[[Path], object]] = [lambda path: ArchiveWriter(path, SOURCE)
 @pytest.mark.parametrize("content", [b"my thesis", b"x" * 10_000, b"SQLite format 3\x00 not really"])
 def test_file_that_is_not_a_database_is_refused_and_not_changed(path: Path, content: bytes, make: Any) -> None:
     path.write_bytes(content)
-    with pytest.raises(ArchiveError, match=r"is not a convai archive: name another file"):
+    with pytest.raises(ArchiveError, match=r"is not a convai archive: choose another file"):
         make(path)
     assert path.read_bytes() == content
     assert list(path.parent.iterdir()) == [path]
@@ -57,15 +57,15 @@ def test_archive_of_another_source_is_refused_unless_it_is_empty(path: Path) -> 
     ArchiveWriter(path, "https://wrong.example").close()
     with ArchiveWriter(path, SOURCE) as writer:
         writer.store([build_update("conv_1")])
-    with pytest.raises(ArchiveError, match=f"of {SOURCE}, not of https://other.example: name another file"):
+    with pytest.raises(ArchiveError, match=f"from {SOURCE}, not from https://other.example: choose another file"):
         ArchiveWriter(path, "https://other.example")
 
 
 def test_invalid_paths_are_refused_with_advice(tmp_path: Path) -> None:
     for make in OPEN:
-        with pytest.raises(ArchiveError, match=r"is a folder: name a file in it"):
+        with pytest.raises(ArchiveError, match=r"is a folder: choose a file in it"):
             make(tmp_path)
-        with pytest.raises(ArchiveError, match=r"does not exist: make it with `mkdir -p"):
+        with pytest.raises(ArchiveError, match=r"does not exist: create it with `mkdir -p"):
             make(tmp_path / "none" / "calls.db")
     for missing in (Archive.open, lambda path: ArchiveWriter(path, SOURCE, create=False)):
         with pytest.raises(ArchiveError, match="there is no archive"):

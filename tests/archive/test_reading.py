@@ -101,7 +101,7 @@ def test_search_is_limited_by_agent_date_and_number(reader: Archive) -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", '""', "***", "-"])
 def test_search_without_a_word_is_refused(reader: Archive, text: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"^text: holds no word"):
+    with pytest.raises(InvalidArgumentError, match=r"^text: contains no word"):
         list(reader.search(text))
 
 

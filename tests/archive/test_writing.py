@@ -94,9 +94,11 @@ def test_archive_of_another_service_is_refused_by_every_write(archive: Archive, 
             lambda: other.delete(["conv_1"]),
             lambda: other.lock().__enter__(),
         ):
-            with pytest.raises(ArchiveError, match=f"of {SOURCE}, not of {OTHER}: name another file"):
+            with pytest.raises(ArchiveError, match=f"from {SOURCE}, not from {OTHER}: choose another file"):
                 write()
-        with pytest.raises(ArchiveError, match=rf"calls\.jsonl' holds conversations of {SOURCE}, not of {OTHER}"):
+        with pytest.raises(
+            ArchiveError, match=rf"calls\.jsonl' contains conversations from {SOURCE}, not from {OTHER}"
+        ):
             other.import_(tmp_path / "calls.jsonl")
     assert archive.status().conversations == 1
 
@@ -108,7 +110,7 @@ def test_import_into_a_new_archive_with_another_source_is_refused_and_makes_no_f
     new = tmp_path / "new.db"
     with (
         Archive.open(new, create=True, source=OTHER) as other,
-        pytest.raises(ArchiveError, match=f"holds conversations of {SOURCE}, not of {OTHER}"),
+        pytest.raises(ArchiveError, match=f"contains conversations from {SOURCE}, not from {OTHER}"),
     ):
         other.import_(tmp_path / "calls.jsonl")
     assert not new.exists()
@@ -129,7 +131,7 @@ def test_write_brings_an_archive_of_an_older_version_up_to_date(path: Path, vers
 
 
 def test_one_string_instead_of_ids_is_refused(archive: Archive) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"^conversation_ids: must be several ids"):
+    with pytest.raises(InvalidArgumentError, match=r"^conversation_ids: must be a list of ids"):
         archive.delete("conv_1")
     assert archive.status().conversations == 1
 

@@ -47,7 +47,7 @@ def test_export_to_standard_output_equals_the_file(
         out, err = capfdbinary.readouterr()
         assert (out, err) == (file.read_bytes(), b"")
     assert run(["export", str(harvested), "-", "--table", "turns"]) == 2
-    assert b"goes with CSV only" in capfdbinary.readouterr().err
+    assert b"is only for CSV" in capfdbinary.readouterr().err
 
 
 def test_export_overwrites_a_file_only_with_force(
@@ -70,7 +70,7 @@ def test_export_never_overwrites_the_archive_or_a_folder(harvested: Path, tmp_pa
     with Archive.open(harvested) as opened:
         with pytest.raises(InvalidArgumentError, match="is the archive itself"):
             opened.export(alias, overwrite=True)
-        with pytest.raises(InvalidArgumentError, match="is a folder: name another"):
+        with pytest.raises(InvalidArgumentError, match="is a folder: choose another"):
             opened.export(tmp_path / "folder.csv", overwrite=True)
         assert opened.status().conversations == 30
 
@@ -80,7 +80,7 @@ def test_partitioned_export_creates_a_folder_with_any_name(harvested: Path, tmp_
     assert run(["export", str(harvested), f"{tmp_path / name}/", "--partition"]) == 0
     assert all(part.name.startswith("date=") for part in (tmp_path / name).iterdir())
     assert run(["export", str(harvested), str(tmp_path / name), "--partition", "--force"]) == 2
-    with Archive.open(harvested) as opened, pytest.raises(InvalidArgumentError, match=r"goes with \.parquet only"):
+    with Archive.open(harvested) as opened, pytest.raises(InvalidArgumentError, match=r"is only for \.parquet"):
         opened.export(tmp_path / "parts.csv", partition=True)
 
 

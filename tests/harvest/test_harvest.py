@@ -250,7 +250,7 @@ async def test_invalid_argument_is_refused_by_name_and_makes_no_file(
 async def test_archive_of_another_service_is_refused(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
     await harvest(client, archive, limit=1)
     async with FakeConvAI(conversations=3) as other, ConvAIClient(other.api_key, base_url=other.url) as other_client:
-        with pytest.raises(ArchiveError, match=f"holds conversations of {fake.url}"):
+        with pytest.raises(ArchiveError, match=f"contains conversations from {fake.url}"):
             await harvest(other_client, archive)
     assert len(ids_in(archive)) == 1
 

@@ -114,9 +114,7 @@ def test_webhook_that_waited_too_long_gets_a_retryable_error(path: Path, monkeyp
     monkeypatch.setattr("convai_async.archive._database.BUSY_TIMEOUT_SECS", 0.1)
     with ArchiveWriter(path, SOURCE) as writer:
         writer._connection.execute("BEGIN IMMEDIATE")
-        with pytest.raises(
-            ArchiveBusyError, match=r"other processes have been using .*calls\.db.* try again later"
-        ) as e:
+        with pytest.raises(ArchiveBusyError, match=r"other processes have locked .*calls\.db.* try again later") as e:
             store_conversation(path, Conversation(conversation_id="c"), source=SOURCE)
         writer._connection.rollback()
     assert e.value.retryable

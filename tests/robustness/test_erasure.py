@@ -213,13 +213,13 @@ def test_files_beside_an_archive_are_private_and_removed_on_close(
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in archive.parent.glob("calls.db*")}
     assert modes.keys() >= {"calls.db", "calls.db.lock"}
     assert set(modes.values()) == {0o600}
-    with pytest.raises(ArchiveError, match="not of https://other"):
+    with pytest.raises(ArchiveError, match="not from https://other"):
         ArchiveWriter(archive, "https://other")
     assert sorted(path.name for path in archive.parent.iterdir()) == ["audio", "calls.db", "calls.db.lock"]
 
 
 def test_device_is_not_an_archive() -> None:
-    with pytest.raises(ArchiveError, match="'/dev/null' is not a regular file: name another"):
+    with pytest.raises(ArchiveError, match="'/dev/null' is not a regular file: choose another"):
         ArchiveWriter("/dev/null", SOURCE)
 
 

@@ -175,7 +175,7 @@ def test_commands_report_wrong_archives_without_a_traceback(
             "UPDATE archive SET source = x'ff'",
             r"data that convai_async did not write \(Expected `str`, got `bytes`",
         ),
-        ("DELETE FROM archive", "holds data that convai_async did not write"),
+        ("DELETE FROM archive", "contains data that convai_async did not write"),
         ("DROP TABLE runs", "has no table runs: restore it from a backup"),
         ("PRAGMA user_version = 0", "is marked as a convai archive, but its version is unknown"),
     ],

@@ -93,10 +93,10 @@ def test_line_that_sqlite_cannot_hold_is_refused_with_its_number(tmp_path: Path,
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"conversation": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
-        ({"summary_json": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
-        ({"listed": {"conversation_id": "other"}}, "the line of 'c' holds another conversation"),
-        ({"conversation_id": "c\0"}, "holds another conversation"),
+        ({"conversation": {"conversation_id": "other"}}, "the line of 'c' contains another conversation"),
+        ({"summary_json": {"conversation_id": "other"}}, "the line of 'c' contains another conversation"),
+        ({"listed": {"conversation_id": "other"}}, "the line of 'c' contains another conversation"),
+        ({"conversation_id": "c\0"}, "contains another conversation"),
         ({"summary_json": None}, "`summary_json` of 'c' is not a summary"),
         ({"listed": None}, "`summary_json` of 'c' is not a summary"),
     ],
@@ -174,6 +174,9 @@ def test_failed_partitioned_export_leaves_no_folder(tmp_path: Path) -> None:
         connection.execute("UPDATE conversations SET agent_id = x'ff' WHERE conversation_id = 'd'")
     connection.close()
     before = sorted(tmp_path.iterdir())
-    with Archive.open(path) as archive, pytest.raises(ArchiveError, match="holds data that convai_async did not write"):
+    with (
+        Archive.open(path) as archive,
+        pytest.raises(ArchiveError, match="contains data that convai_async did not write"),
+    ):
         archive.export(tmp_path / "a.parquet", partition=True)
     assert sorted(tmp_path.iterdir()) == before

@@ -96,7 +96,7 @@ async def test_unsolicited_response_is_not_used_for_the_next_request() -> None:
 async def test_response_with_another_conversation_is_a_decode_error(fake: FakeConvAI, client: ConvAIClient) -> None:
     wanted, other = list(fake.conversations)[:2]
     fake.faults.add(faults.change(lambda document: document.update(conversation_id=other)), times=None)
-    with pytest.raises(DecodeError, match=r"is of another conversation - at `\$\.conversation_id`") as caught:
+    with pytest.raises(DecodeError, match=r"contains another conversation - at `\$\.conversation_id`") as caught:
         await client.conversations.get(wanted)
     assert str(caught.value).startswith(f"GET /v1/convai/conversations/{wanted}: ")
     async with client.conversations.get_many([wanted]) as results:
