@@ -174,7 +174,7 @@ def test_every_public_name_and_every_resource_is_in_the_reference() -> None:
 
 def test_methods_named_for_users_of_the_official_sdk_exist() -> None:
     text = TEXTS["docs/migrating.md"].partition("## client.conversations")[2].partition("## Webhooks")[0]
-    rows = [*re.findall(r"^\|[^|]*\| ([^|]*) \|", text, re.MULTILINE), text.partition("where that is safe")[2]]
+    rows = [*re.findall(r"^\|[^|]*\| ([^|]*) \|", text, re.MULTILINE), text.partition("if that is safe")[2]]
     named = {name for row in rows for name in re.findall(r"`(?:async with )?([a-z_.]+)(?:\(.*?\))?`", row)}
     assert named >= {"list", "audio.stream", "audio.download", "client.agents.link.get", "resolve"}
     client = ConvAIClient("xi-key")

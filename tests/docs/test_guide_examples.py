@@ -95,7 +95,7 @@ async def test_errors_example_names_the_status_and_the_attempts(
         assert await status_of(client, conversation_id) == "its status is done"
         assert await status_of(client, "conv_none") == "there is no such conversation"
         fake.faults.add(faults.status(503))
-        assert (await status_of(client, conversation_id)).startswith("the service answered 503, request id req_")
+        assert (await status_of(client, conversation_id)).startswith("the service returned 503, request id req_")
         fake.faults.add(faults.drop(), times=2)
         assert await status_of(client, conversation_id) == "1 attempts failed; try again later: True"
 
