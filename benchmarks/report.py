@@ -63,7 +63,7 @@ def print_table(result: Result) -> None:
     table = Table(
         title=f"{result.title} ({result.unit})", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
-    table.add_column("implementation")
+    table.add_column("implementation", no_wrap=True)
     for column in ("median", "range", "ratio", "peak MiB", "server"):
         table.add_column(column, justify="right")
     for name, summary in result.implementations.items():

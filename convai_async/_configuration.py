@@ -39,7 +39,7 @@ def resolve_base_url(region: str, base_url: str | None) -> str:
             raise ConfigurationError(f"region must be one of {', '.join(_HOSTS)}; got {region!r}")
         return _HOSTS[region]
     if region != "global":
-        raise ConfigurationError("region and base_url both say where the service is: pass one of them")
+        raise ConfigurationError("pass either region or base_url, not both")
     if not isinstance(base_url, str):
         raise ConfigurationError(f"base_url must be a string, not {type(base_url).__name__}")
     if any(char in base_url for char in "@?#"):  # the message leaves it out, since it may contain a password
@@ -107,7 +107,7 @@ def validate_api_key(api_key: object) -> Secret:
     if not key:
         raise ConfigurationError(f"there is no API key: set {_API_KEY_VARIABLE}, or pass api_key=")
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ConfigurationError("the API key holds a space, a line break or another character that no key has")
+        raise ConfigurationError("the API key contains a space, a line break or another character that no key has")
     return key
 
 

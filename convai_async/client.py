@@ -123,7 +123,7 @@ class ConvAIClient:
         # Keep the key out of tracebacks that show local variables.
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         if session is not None and (connector is not None or trust_env or trace_configs):
-            raise ConfigurationError("session has its own connector, trust_env and trace_configs: set them there")
+            raise ConfigurationError("set connector, trust_env and trace_configs in the session that you pass")
         self._base_url = resolve_base_url(region, base_url)
         self._set_up(
             Engine(

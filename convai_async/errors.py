@@ -158,7 +158,7 @@ class APIStatusError(ConvAIError):
     headers: Mapping[str, str]
     body: bytes
 
-    def __init__(  # noqa: PLR0913 - an error reply has this many parts
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         text: str,
         *,

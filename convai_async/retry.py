@@ -136,7 +136,7 @@ class RetryLoop:
 
         async def next_attempt() -> T:
             if failed:
-                raise failed.pop()
+                raise failed.pop()  # tenacity counts it as its first attempt
             try:
                 return await attempt()
             except ConvAIError as error:
@@ -163,7 +163,7 @@ class RetryLoop:
         return self._policy.should_retry(error, idempotent=self._idempotent)
 
     def _compute_wait(self, state: tenacity.RetryCallState) -> float:
-        return self._policy.compute_backoff(_error_of(state), state.attempt_number)
+        return self._policy.compute_backoff(_get_error(state), state.attempt_number)
 
     def _should_stop(self, state: tenacity.RetryCallState) -> bool:
         if state.attempt_number >= self._policy.attempts:
@@ -171,7 +171,7 @@ class RetryLoop:
         return self._policy.timeout is not None and self._elapsed() + state.upcoming_sleep > self._policy.timeout
 
     def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
-        error = _error_of(state)
+        error = _get_error(state)
         error.retry_stop_reason = f"gave up after {self._sent} of {self._policy.attempts} attempts"
         if state.attempt_number < self._policy.attempts:
             error.retry_stop_reason += (
@@ -182,7 +182,7 @@ class RetryLoop:
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:
-    error = _error_of(state)
+    error = _get_error(state)
     facts = {
         "attempt": state.attempt_number,
         "wait_secs": round(state.upcoming_sleep, 3),
@@ -194,6 +194,6 @@ def _log_retry(state: tenacity.RetryCallState) -> None:
     )
 
 
-def _error_of(state: tenacity.RetryCallState) -> ConvAIError:
+def _get_error(state: tenacity.RetryCallState) -> ConvAIError:
     error: ConvAIError = cast("Any", state.outcome).exception()
     return error

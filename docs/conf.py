@@ -37,7 +37,6 @@ html_title = f"convai_async {__version__}"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 
-myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 smartquotes = False  # they would change --option

@@ -1,4 +1,4 @@
-"""Everything that a new endpoint needs is there: the failures say which file lacks what.
+"""Every endpoint is in all files that it needs; a failure names the file that lacks it.
 
 An endpoint takes six files: a function in ``endpoints/``, the model of its result in ``models/``, a method in
 ``resources/``, a route in ``testing/handlers/``, an example in ``tests/support/every_endpoint.py`` and a row in
@@ -71,9 +71,9 @@ METHODS = dict(find_methods(ConvAIClient("key")))
 """The methods by path; a class that is reached by two paths is here twice."""
 
 
-def assert_none_missing(expected: set[str], actual: set[str], file: str, what: str, source: str) -> None:
+def assert_none_missing(expected: set[str], actual: set[str], file: str, part: str, source: str) -> None:
     missing = ", ".join(sorted(expected - actual))
-    assert not missing, f"{file} lacks {what} for {missing}, which {source} has"
+    assert not missing, f"{file} lacks {part} for {missing}, which {source} has"
 
 
 def test_every_endpoint_function_is_exported() -> None:

@@ -26,29 +26,29 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)
 
 
 def validate_optional(validate: Callable[[str, Any], T], parameter: str, value: object) -> T | None:
-    """Return a value after this check, or None without a check."""
+    """Return the value after a check, or None without a check."""
     return None if value is None else validate(parameter, value)
 
 
 def validate_id(parameter: str, value: str) -> str:
-    """Return an id, which may become a segment of a path.
+    """Return an id that can be a segment of a path.
 
     Raises:
-        InvalidArgumentError: It is not a string, is empty, ``.`` or ``..``, or holds characters that no id has.
+        InvalidArgumentError: It is not a string, is empty, ``.`` or ``..``, or contains control characters.
     """
     validate_text(parameter, value)
     if value in {".", ".."}:
-        raise InvalidArgumentError(parameter, f"{value!r} is a step in a path, not an id")
+        raise InvalidArgumentError(parameter, f"{value!r} is a path segment, not an id")
     if not value.isprintable():
-        raise InvalidArgumentError(parameter, f"{value!r} holds a control character or a line break: strip it")
+        raise InvalidArgumentError(parameter, f"{value!r} contains a control character or a line break: strip it")
     return value
 
 
 def validate_text(parameter: str, value: str, *, blank: bool = False) -> str:
-    """Return free text, in which everything that UTF-8 can encode is allowed.
+    """Return text with any characters that UTF-8 can encode.
 
     Raises:
-        InvalidArgumentError: It is not a string, holds half a surrogate pair, or is blank and must not be.
+        InvalidArgumentError: It is not a string, contains half a surrogate pair, or is blank and ``blank`` is False.
     """
     if not isinstance(value, str):
         raise InvalidArgumentError(parameter, f"must be a string, not {type(value).__name__}")
@@ -61,20 +61,20 @@ def validate_encodable(parameter: str, value: str) -> str:
     """Return text that UTF-8 can encode.
 
     Raises:
-        InvalidArgumentError: It holds half a surrogate pair.
+        InvalidArgumentError: It contains half a surrogate pair.
     """
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise InvalidArgumentError(parameter, "holds half a surrogate pair, which UTF-8 cannot encode") from None
+        raise InvalidArgumentError(parameter, "contains half a surrogate pair, which UTF-8 cannot encode") from None
     return value
 
 
 def validate_texts(parameter: str, value: str | Sequence[str], most: int | None = None) -> Sequence[str]:
-    """Return one or several texts, as a sequence.
+    """Return one or several texts as a sequence.
 
     Raises:
-        InvalidArgumentError: It is neither text nor a sequence of texts, or holds too many of them.
+        InvalidArgumentError: It is not a text or a sequence of texts, or has too many of them.
     """
     texts = (value,) if isinstance(value, str) else value
     if not isinstance(texts, Sequence) or isinstance(texts, bytes):
@@ -85,10 +85,10 @@ def validate_texts(parameter: str, value: str | Sequence[str], most: int | None 
 
 
 def validate_integer(parameter: str, value: int, smallest: int, largest: int = INT64_MAX) -> int:
-    """Return a whole number within these bounds.
+    """Return a whole number within bounds.
 
     Raises:
-        InvalidArgumentError: It is not a whole number, or out of bounds.
+        InvalidArgumentError: It is not a whole number, or is out of bounds.
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not smallest <= value <= largest:
@@ -101,16 +101,16 @@ def validate_page_size(page_size: int | None, largest: int = MAX_PAGE_SIZE) -> i
     """Return a page size that the service accepts, or None for the service's default.
 
     Raises:
-        InvalidArgumentError: It is not a whole number from 1 to the largest.
+        InvalidArgumentError: It is not a whole number from 1 to ``largest``.
     """
     return None if page_size is None else validate_integer("page_size", page_size, 1, largest)
 
 
 def validate_seconds(parameter: str, value: float, *, positive: bool = False) -> None:
-    """Refuse what is not a time in seconds: 0 or more, or more than 0.
+    """Refuse a value that is not a finite number of seconds, 0 or more, or more than 0.
 
     Raises:
-        InvalidArgumentError: It is not a number, or below that.
+        InvalidArgumentError: It is not a number, or is out of bounds.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value < math.inf or (positive and value == 0):
@@ -134,7 +134,7 @@ def validate_flag(parameter: str, value: bool) -> bool:  # noqa: FBT001 - the va
     """Return a boolean.
 
     Raises:
-        InvalidArgumentError: It is something else.
+        InvalidArgumentError: It is another value.
     """
     if not isinstance(value, bool):
         raise InvalidArgumentError(parameter, f"must be True or False, got {format_value(value)}")
@@ -145,7 +145,7 @@ def validate_choice(parameter: str, value: T, choices: Collection[T]) -> T:
     """Return one of the values that the service knows.
 
     Raises:
-        InvalidArgumentError: It is something else.
+        InvalidArgumentError: It is another value.
     """
     if value not in choices:
         *others, last = map(repr, choices)
@@ -157,7 +157,7 @@ def validate_media_type(parameter: str, value: str) -> str:
     """Return a media type, such as ``"image/png"``.
 
     Raises:
-        InvalidArgumentError: It is something else.
+        InvalidArgumentError: It is another value.
     """
     if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
         raise InvalidArgumentError(parameter, f"must be a media type, such as 'image/png', got {format_value(value)}")
@@ -165,7 +165,7 @@ def validate_media_type(parameter: str, value: str) -> str:
 
 
 def validate_order(low_name: str, low: int | None, high_name: str, high: int | None) -> None:
-    """Refuse a range that ends before it begins.
+    """Refuse a range whose end is before its start.
 
     Raises:
         InvalidArgumentError: The lower bound is above the upper one.

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from convai_async._support.validate import validate_integer
+from convai_async._support.validate import validate_choice, validate_integer
+from convai_async.archive._columns import DETAIL_NAMES, EXPORTED
 from convai_async.archive._conditions import parse_filters, validate_text
 from convai_async.archive._database import missing_archive, open_for_reading, validate_path
 from convai_async.archive._errors import ArchiveError
@@ -167,10 +168,12 @@ class Archive:
 
         The other arguments are those of `conversations`.
         """
+        validate_choice("table", table, EXPORTED)
         return self._reader.rows(table, parse_filters(agent_id, since, until))
 
     def nested(self, table: Literal["turns", "tool_calls"], conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
+        validate_choice("table", table, DETAIL_NAMES)
         return self._reader.nested(table, conversation_id)
 
     def search(
@@ -249,6 +252,7 @@ class Archive:
             ConfigurationError: The format needs an extra that is not installed.
             OSError: The file cannot be written.
         """
+        validate_choice("table", table, (None, *EXPORTED))
         return export_file(
             self._reader,
             Path(destination),
@@ -283,6 +287,8 @@ class Archive:
             InvalidArgumentError: ``table`` does not go with the format.
             OSError: The stream cannot be written.
         """
+        validate_choice("format", format, ("jsonl", "csv"))
+        validate_choice("table", table, (None, *EXPORTED))
         if table is not None and format != "csv":
             raise InvalidArgumentError("table", "goes with CSV only: JSONL has all tables")
         condition = parse_filters(agent_id, since, until)
@@ -340,7 +346,7 @@ class Archive:
         for conversation_id in ids:
             validate_text("conversation_ids", conversation_id)
         with self._writer(self._known_source(), exclusive=True) as writer:
-            return writer.forget(ids)
+            return writer.remove(ids)
 
     def import_(self, file: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None) -> int:
         """Store the conversations of an exported JSONL file, and return how many there were.

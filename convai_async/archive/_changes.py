@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.archive import _recordings
-from convai_async.archive._columns import DETAIL_TABLES, TOOL_CALLS, TURNS
+from convai_async.archive._columns import DETAIL_NAMES, TOOL_CALLS, TURNS
 from convai_async.archive._int64 import int64_or_none
 from convai_async.archive._records import summary_json
 from convai_async.archive._rows import inserted_columns
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from convai_async.archive._rows import DetailRow, Row
     from convai_async.archive._windows import Window
 
-_DETAILS = tuple(table.name for table in DETAIL_TABLES)
 _MESSAGE = inserted_columns(TURNS).index("message")
 _ROWS_PER_STATEMENT = 500
 
@@ -33,7 +32,7 @@ def store_conversations(connection: sqlite3.Connection, updates: Sequence[Conver
     """Store conversations with their turns and tool calls, in place of those of the same ids."""
     if any(_removes_messages(connection, update) for update in updates):
         mark_scrub_due(connection)
-    _delete(connection, _DETAILS, [update.conversation_id for update in updates])
+    _delete(connection, DETAIL_NAMES, [update.conversation_id for update in updates])
     _upsert(connection, "conversations", [_with_fetch_time(update.row, now) for update in updates])
     _insert(connection, TURNS, [row for update in updates for row in update.turns])
     _insert(connection, TOOL_CALLS, [row for update in updates for row in update.tool_calls])
@@ -102,7 +101,7 @@ def remove_conversations(connection: sqlite3.Connection, archive: Path, ids: Seq
     ]
     _recordings.remove(archive, ids, paths)
     changes = connection.total_changes
-    _delete(connection, (*_DETAILS, "audio", "failures"), ids)
+    _delete(connection, (*DETAIL_NAMES, "audio", "failures"), ids)
     # A list entry that could not be read is stored without its conversation's id.
     connection.executemany(
         "DELETE FROM failures WHERE part = 'list' AND instr(summary_json, ?)",

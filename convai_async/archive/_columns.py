@@ -389,5 +389,8 @@ TABLES = (ARCHIVE, CONVERSATIONS, TURNS, TURNS_SEARCH, TOOL_CALLS, AUDIO, FAILUR
 DETAIL_TABLES = (TURNS, TOOL_CALLS)
 """The tables whose rows are replaced together with their conversation's."""
 
+DETAIL_NAMES = tuple(table.name for table in DETAIL_TABLES)
+"""Their names."""
+
 EXPORTED = {table.name: table for table in (CONVERSATIONS, *DETAIL_TABLES)}
 """The tables that can be exported, by name."""

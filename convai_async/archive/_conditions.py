@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convai_async._support.timestamps import latest_start
-from convai_async.archive._windows import BEGINNING, start_bound
+from convai_async.archive._windows import BEGINNING, parse_start_bound
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def parse_filters(agent_id: str | None, since: date | int | None, until: date | 
     """
     if agent_id is not None:
         validate_text("agent_id", agent_id)
-    start, end = start_bound("since", since), start_bound("until", until)
+    start, end = parse_start_bound("since", since), parse_start_bound("until", until)
     return build_condition(agent_id, start, end, latest=latest_start(time.time()))
 
 

@@ -6,9 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from convai_async._support.validate import INT64_MAX
-
-INT64_MIN = -(2**63)
+from convai_async._support.validate import INT64_MAX, INT64_MIN
 
 Int64 = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)]
 """An integer that SQLite can hold, in a Struct that is decoded."""

@@ -14,8 +14,8 @@ from convai_async.archive._conditions import CREDIBLE_START, Condition, build_co
 from convai_async.archive._database import fetch_value, to_struct
 from convai_async.archive._errors import translate_content_errors, translate_errors
 from convai_async.archive._precedence import IS_COMPLETE
-from convai_async.archive._records import is_same_line, summary_json
-from convai_async.archive._windows import BEGINNING, Window, may_lie_in, read_windows
+from convai_async.archive._records import is_same_entry, summary_json
+from convai_async.archive._windows import BEGINNING, Window, may_be_in, read_windows
 from convai_async.errors import DecodeError
 from convai_async.models import ConversationSummary
 
@@ -63,7 +63,7 @@ class ArchiveQueries:
         self._clock = clock
         self._turn = Lock()
 
-    def windows(self, agent_id: str) -> list[Window]:
+    def get_windows(self, agent_id: str) -> list[Window]:
         """Return the ranges of an agent's list that were read, oldest first; empty stands for all agents."""
         with self._turn, translate_content_errors(self.path):
             return read_windows(self._connection, {agent_id, ""})
@@ -75,7 +75,7 @@ class ArchiveQueries:
                 fetch_value(self._connection, "SELECT count(*) FROM conversations WHERE deleted_unix_secs IS NULL")
             )
 
-    def newest_start(self) -> int | None:
+    def get_newest_start(self) -> int | None:
         """Return when the newest conversation with a credible start began, in unix seconds, or None."""
         with self._turn, translate_content_errors(self.path):
             newest = fetch_value(
@@ -85,7 +85,7 @@ class ArchiveQueries:
             )
             return msgspec.convert(newest, int | None)
 
-    def newest(self, count: int) -> list[str]:
+    def find_newest(self, count: int) -> list[str]:
         """Return the ids of the newest conversations that the service is not known to have deleted."""
         with self._turn, translate_content_errors(self.path):
             rows = self._connection.execute(
@@ -95,7 +95,7 @@ class ArchiveQueries:
             )
             return msgspec.convert([each for (each,) in rows], list[str])
 
-    def unchanged(self, summaries: Sequence[ConversationSummary]) -> set[str]:
+    def find_unchanged(self, summaries: Sequence[ConversationSummary]) -> set[str]:
         """Return the ids of those that are stored, complete, and listed as they were when they were fetched.
 
         Conversations that are stored without their entry in the list are compared by their columns.
@@ -108,7 +108,7 @@ class ArchiveQueries:
         )
         # A file from a stranger can hold any value here.
         same = {
-            each for each, line in rows if isinstance(line, bytes) and is_same_line(line, summary_json(by_id[each]))
+            each for each, line in rows if isinstance(line, bytes) and is_same_entry(line, summary_json(by_id[each]))
         }
         without_entry = [each for each, line in rows if line is None]
         if not without_entry:
@@ -121,7 +121,7 @@ class ArchiveQueries:
         )
         return same | {each for each, *shown, turns in columns if _is_covered(by_id[each], shown, turns)}
 
-    def unfinished(self, scope: Scope) -> list[ConversationSummary]:
+    def find_unfinished(self, scope: Scope) -> list[ConversationSummary]:
         """Return the conversations to fetch again: those that were not complete, and those that failed."""
         condition, parameters = scope.condition(self._latest)
         with self._turn, translate_content_errors(self.path):
@@ -134,7 +134,7 @@ class ArchiveQueries:
             summaries = [_summary(conversation_id, line) for conversation_id, line in dict(rows).items()]
         return [summary for summary in summaries if self._may_lie_in(summary, scope)]
 
-    def without_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
+    def find_missing_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
         """Return the ids of conversations whose recording is not on disk, newest first.
 
         Args:
@@ -155,7 +155,7 @@ class ArchiveQueries:
                 [each for each, path in rows if path is None or not self._is_on_disk(path)], list[str]
             )
 
-    def absent(self, scope: Scope, ids: Collection[str]) -> list[str]:
+    def find_absent(self, scope: Scope, ids: Collection[str]) -> list[str]:
         """Return the ids of stored conversations that started in this scope, except for these."""
         condition, parameters = scope.condition(self._latest)
         with self._turn, translate_content_errors(self.path):
@@ -167,7 +167,7 @@ class ArchiveQueries:
             return msgspec.convert([each for (each,) in rows if each not in ids], list[str])
 
     def _may_lie_in(self, summary: ConversationSummary, scope: Scope) -> bool:
-        in_time = may_lie_in(scope.window, summary.start_time_unix_secs, self._latest)
+        in_time = may_be_in(scope.window, summary.start_time_unix_secs, self._latest)
         return in_time and (not scope.agent_id or summary.agent_id in {None, scope.agent_id})
 
     @property

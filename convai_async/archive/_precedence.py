@@ -47,7 +47,7 @@ class Document(msgspec.Struct, frozen=True):
         """Return the properties of a conversation that is to be stored."""
         row = item.row
         return cls(
-            final=item.final,
+            final=item.is_final,
             turns=len(item.turns),
             analysed=row["call_successful"] is not None or row["transcript_summary"] is not None,
             from_webhook=bool(row["from_webhook"]),

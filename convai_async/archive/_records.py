@@ -37,12 +37,12 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
         return len(self.row["raw"])
 
     @property
-    def undecodable(self) -> bool:
+    def is_undecodable(self) -> bool:
         """Whether the bytes could not be read into the columns."""
         return self.row["decode_error"] is not None
 
     @property
-    def final(self) -> bool:
+    def is_final(self) -> bool:
         """Whether its status is final."""
         return self.row["status"] in FINAL_STATUSES
 
@@ -119,7 +119,7 @@ def summary_json(summary: ConversationSummary | None) -> bytes | None:
     return summary.to_json() if is_known else None
 
 
-def is_same_line(line: bytes, other: bytes | None) -> bool:
+def is_same_entry(line: bytes, other: bytes | None) -> bool:
     """Return whether two entries of the list are equal, whatever the order of their fields; nulls do not count."""
     if line == other or other is None:
         return line == other

@@ -19,7 +19,7 @@ BEGINNING = 0
 """The start of a window without a lower bound, in unix seconds."""
 
 
-def start_bound(name: str, value: date | int | None) -> int | None:
+def parse_start_bound(name: str, value: date | int | None) -> int | None:
     """Return a bound for the start of conversations in unix seconds; a date is its midnight in UTC.
 
     Raises:
@@ -44,7 +44,7 @@ class Window(msgspec.Struct, frozen=True, order=True):
     end: int | None
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether no moment is in it."""
         return self.end is not None and self.start >= self.end
 
@@ -53,7 +53,7 @@ class Window(msgspec.Struct, frozen=True, order=True):
         return self.start <= moment and (self.end is None or moment < self.end)
 
 
-def may_lie_in(window: Window, start: int | None, latest: int) -> bool:
+def may_be_in(window: Window, start: int | None, latest: int) -> bool:
     """Return whether a conversation with this start is in a window; without a credible start, it is in every one."""
     start = credible_start(start, latest)
     return start is None or start in window
@@ -62,7 +62,7 @@ def may_lie_in(window: Window, start: int | None, latest: int) -> bool:
 def merge_windows(windows: Iterable[Window]) -> list[Window]:
     """Return the same moments in as few windows as possible, oldest first."""
     result: list[Window] = []
-    for window in sorted((window for window in windows if not window.empty), key=lambda window: window.start):
+    for window in sorted((window for window in windows if not window.is_empty), key=lambda window: window.start):
         last = result[-1] if result else None
         if last is None or (last.end is not None and last.end < window.start):
             result.append(window)
@@ -77,7 +77,7 @@ def read_windows(connection: sqlite3.Connection, agent_ids: Collection[str]) -> 
     return merge_windows(to_struct(Window, span) for agent_id, *span in rows if agent_id in agent_ids)
 
 
-def without(window: Window, windows: Iterable[Window]) -> list[Window]:
+def subtract_windows(window: Window, windows: Iterable[Window]) -> list[Window]:
     """Return the parts of a window that are in none of the others, oldest first."""
     result: list[Window] = []
     start = window.start
@@ -95,4 +95,4 @@ def _earlier(window: Window, end: int | None) -> Window:
 
 
 def _not_empty(windows: list[Window]) -> list[Window]:
-    return [window for window in windows if not window.empty]
+    return [window for window in windows if not window.is_empty]

@@ -58,7 +58,7 @@ class ArchiveWriter(ArchiveQueries):
 
     Attributes:
         path: The file.
-        bound: Whether the archive is bound to the key; True without a key.
+        is_bound: Whether the archive is bound to the key; True without a key.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only
@@ -79,7 +79,7 @@ class ArchiveWriter(ArchiveQueries):
         self._key_fingerprint = key_fingerprint
         try:
             with translate_content_errors(file):
-                self.bound = key_fingerprint is None or check_key(
+                self.is_bound = key_fingerprint is None or check_key(
                     connection, file, key_fingerprint, same_workspace=same_workspace
                 )
             if exclusive:
@@ -112,10 +112,15 @@ class ArchiveWriter(ArchiveQueries):
         if self._key_fingerprint is not None:
             with self._turn, translate_errors(self.path):
                 bind(self._connection, self._key_fingerprint)
-        self.bound = True
+        self.is_bound = True
 
     def store(
-        self, updates: Sequence[Update], windows: Sequence[Window] = (), *, agent_id: str = "", forget: bool = False
+        self,
+        updates: Sequence[Update],
+        windows: Sequence[Window] = (),
+        *,
+        agent_id: str = "",
+        remove_deleted: bool = False,
     ) -> None:
         """Write updates, and the windows that they complete, in one transaction.
 
@@ -123,7 +128,7 @@ class ArchiveWriter(ArchiveQueries):
             updates: The updates; a conversation replaces the one of the same id.
             windows: Ranges of the list that were read.
             agent_id: The agent whose list it is; empty stands for all agents.
-            forget: Whether to remove conversations that the service has deleted, instead of marking them.
+            remove_deleted: Whether to remove conversations that the service has deleted, instead of marking them.
 
         Raises:
             ArchiveError: The updates cannot be written; none of them was.
@@ -139,7 +144,7 @@ class ArchiveWriter(ArchiveQueries):
             clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
             store_recordings(self._connection, self.path, recorded, now)
             store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
-            if forget:
+            if remove_deleted:
                 remove_conversations(self._connection, self.path, [item.conversation_id for item in gone])
             else:
                 mark_deleted(self._connection, gone, now)
@@ -175,7 +180,7 @@ class ArchiveWriter(ArchiveQueries):
             if document.final and document.turns:
                 clear_failures(self._connection, [item.conversation_id], "conversation")
 
-    def forget(self, ids: Sequence[str]) -> int:
+    def remove(self, ids: Sequence[str]) -> int:
         """Remove conversations and all that belongs to them, and return how many there were.
 
         Nothing of them is left in the file.
@@ -282,7 +287,7 @@ class ArchiveWriter(ArchiveQueries):
 
     def _is_outdated(self, item: ConversationUpdate) -> bool:
         """Return whether a webhook has stored the end of a conversation that was fetched before it ended."""
-        if item.final:
+        if item.is_final:
             return False
         stored = Document.stored(self._connection, item.conversation_id)
         return (

@@ -58,16 +58,16 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
 
     Add .gz or .zst to .jsonl or .csv to compress the file.
     """  # noqa: D301 - click reads the backspace character
-    filters = build_archive_filters(agent_id, since, until)
-    to_stdout = destination == STANDARD_OUTPUT
-    if to_stdout and (partition or force):
-        raise click.UsageError("--partition and --force are for files, not for standard output")
-    if format is not None and not to_stdout:
+    if destination == STANDARD_OUTPUT:
+        if partition or force:
+            raise click.UsageError("--partition and --force are for files, not for standard output")
+    elif format is not None:
         raise click.UsageError("--format is for standard output: the name of a file selects its format")
-    if not force and not to_stdout and Path(destination).is_file():
+    elif Path(destination).is_file() and not force:
         raise click.UsageError(f"{destination!r} already exists: choose another file, or add --force")
+    filters = build_archive_filters(agent_id, since, until)
     with Archive.open(archive) as opened:
-        if to_stdout:
+        if destination == STANDARD_OUTPUT:
             output = BinaryOutput()
             opened.export_to_stream(output, format=format or "jsonl", table=table, **filters)
             output.flush()

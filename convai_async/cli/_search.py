@@ -17,8 +17,6 @@ from convai_async.cli._times import TimeFormatter
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rich.text import Text
-
     from convai_async.archive import SearchHit
 
 
@@ -53,7 +51,7 @@ def search_command(  # noqa: PLR0913 - the options, each by its name
 ) -> int:
     """Search ARCHIVE for turns that contain all words of TEXT, newest conversations first.
 
-    The search ignores case and accents. Put a phrase in double quotes; end a word with * to match its beginning.
+    The search ignores case and accents. Put a phrase in double quotes; refund* finds words that begin with refund.
     """
     filters, times, shown = build_archive_filters(agent_id, since, until), TimeFormatter(utc=utc), 0
     with Archive.open(archive) as opened:
@@ -61,11 +59,8 @@ def search_command(  # noqa: PLR0913 - the options, each by its name
             shown += 1
             if as_json:
                 print_output(msgspec.json.encode(hit))
-            elif is_terminal():
-                print_rich(_format_hit(hit, times), wrap=False)
             else:
-                where = f"{times.format_iso(hit.start_time_unix_secs)}  {to_single_line(hit.conversation_id)}"
-                print_output(f"{where} {_format_speaker(hit)}: {to_single_line(hit.message)}")
+                _print_hit(hit, times)
         total = opened.count_hits(text, **filters) if shown == limit else shown
     if not shown:
         is_filtered = any(each is not None for each in filters.values())
@@ -75,16 +70,13 @@ def search_command(  # noqa: PLR0913 - the options, each by its name
     return 0
 
 
-def _format_hit(hit: SearchHit, times: TimeFormatter) -> Text:
+def _print_hit(hit: SearchHit, times: TimeFormatter) -> None:
+    conversation_id, message = to_single_line(hit.conversation_id), to_single_line(hit.message)
+    speaker = f"{format_call_time(hit.time_in_call_secs):>6} {to_single_line(hit.role)}"
+    if not is_terminal():
+        print_output(f"{times.format_iso(hit.start_time_unix_secs)}  {conversation_id} {speaker}: {message}")
+        return
     from rich.text import Text  # noqa: PLC0415 - not needed in a pipe
 
-    return Text.assemble(
-        (times.format(hit.start_time_unix_secs, seconds=False), "dim"),
-        f"  {to_single_line(hit.conversation_id)} ",
-        (_format_speaker(hit), "cyan"),
-        f": {to_single_line(hit.message)}",
-    )
-
-
-def _format_speaker(hit: SearchHit) -> str:
-    return f"{format_call_time(hit.time_in_call_secs):>6} {to_single_line(hit.role)}"
+    start = times.format(hit.start_time_unix_secs, seconds=False)
+    print_rich(Text.assemble((start, "dim"), f"  {conversation_id} ", (speaker, "cyan"), f": {message}"), wrap=False)

@@ -80,4 +80,7 @@ def _format_run(run: HarvestRun, times: TimeFormatter) -> str:
         return f"{began}, still running or killed"
     report = run.report or {}
     how = "interrupted" if report.get("interrupted") else "finished"
-    return f"{began}, {how} {times.format(run.ended_unix_secs)}, {report.get('fetched') or 0:,} fetched"
+    if run.error is not None:
+        how = "failed"
+    reason = "" if run.error is None else f": {to_single_line(run.error)}"
+    return f"{began}, {how} {times.format(run.ended_unix_secs)}, {report.get('fetched') or 0:,} fetched{reason}"

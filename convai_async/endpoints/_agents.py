@@ -32,7 +32,7 @@ def get_agent_link(agent_id: str) -> Request[AgentLink]:
     return Request("GET", f"{_build_agent_path(agent_id)}/link", redact_body_on_error(AgentLink.from_json))
 
 
-def get_agent_topics(  # noqa: PLR0913 - each by its name
+def get_agent_topics(  # noqa: PLR0913 - keyword-only options
     agent_id: str,
     *,
     page_size: int | None = None,

@@ -88,7 +88,7 @@ def _decode_conversation(conversation_id: str, body: bytes) -> Conversation:
     conversation = Conversation.from_json(body)
     if conversation.conversation_id != conversation_id:
         # A cache or a proxy that mixes up responses would show one customer's conversation to another.
-        raise DecodeError("it is of another conversation", path="$.conversation_id", body=body)
+        raise DecodeError("the reply is of another conversation", path="$.conversation_id", body=body)
     return conversation
 
 
@@ -197,7 +197,7 @@ def get_sip_messages(
     )
 
 
-def get_signed_url(  # noqa: PLR0913 - each by its name
+def get_signed_url(  # noqa: PLR0913 - keyword-only options
     agent_id: str,
     *,
     include_conversation_id: bool | None = None,
@@ -219,7 +219,7 @@ def get_signed_url(  # noqa: PLR0913 - each by its name
     return Request("GET", "/v1/convai/conversation/get-signed-url", redact_body_on_error(SignedUrl.from_json), query)
 
 
-def get_webrtc_token(  # noqa: PLR0913 - each by its name
+def get_webrtc_token(  # noqa: PLR0913 - keyword-only options
     agent_id: str,
     *,
     participant_name: str | None = None,

@@ -37,18 +37,8 @@ def request(
         InvalidArgumentError: The path does not begin with ``/`` or contains a query, the method is invalid, or a value
             cannot be sent.
     """
-    if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():
-        raise InvalidArgumentError("path", f"must be a path from the root, such as '/v1/convai/agents', got {path!r}")
-    if "?" in path or "#" in path:
-        raise InvalidArgumentError("path", f"{path!r} holds a query or a fragment: pass query={{...}} instead")
-    if not (isinstance(method, str) and method.isascii() and method.isalpha()):
-        raise InvalidArgumentError("method", f"must be an HTTP method, such as 'GET', got {method!r}")
-    if query is not None and not isinstance(query, Mapping):
-        raise InvalidArgumentError("query", f"must be a dict of parameters, not {type(query).__name__}")
-    for name in query or {}:
-        if not isinstance(name, str):
-            raise InvalidArgumentError("query", f"{name!r} is not the name of a parameter")
-        validate_encodable("query", name)
+    _validate_target(method, path)
+    _validate_query_names(query)
     method = method.upper()
     return Request(
         method,
@@ -58,3 +48,21 @@ def request(
         None if json is None else encode_json_body("json", json),
         method in _IDEMPOTENT_METHODS if idempotent is None else idempotent,
     )
+
+
+def _validate_target(method: str, path: str) -> None:
+    if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():
+        raise InvalidArgumentError("path", f"must be a path from the root, such as '/v1/convai/agents', got {path!r}")
+    if "?" in path or "#" in path:
+        raise InvalidArgumentError("path", f"{path!r} contains a query or a fragment: pass query={{...}} instead")
+    if not (isinstance(method, str) and method.isascii() and method.isalpha()):
+        raise InvalidArgumentError("method", f"must be an HTTP method, such as 'GET', got {method!r}")
+
+
+def _validate_query_names(query: Mapping[str, Any] | None) -> None:
+    if query is not None and not isinstance(query, Mapping):
+        raise InvalidArgumentError("query", f"must be a dict of parameters, not {type(query).__name__}")
+    for name in query or {}:
+        if not isinstance(name, str):
+            raise InvalidArgumentError("query", f"{name!r} is not the name of a parameter")
+        validate_encodable("query", name)

@@ -56,20 +56,20 @@ class CommonFilters(TypedDict, total=False):
     call_duration_min_secs: Seconds | None
     """Only conversations of at least this many seconds."""
     call_start_after_unix: Moment | None
-    """Only conversations that started after this time: an aware datetime, or unix seconds. A fraction of a second is
+    """Only conversations that started after this time, an aware datetime or unix seconds. A fraction of a second is
     rounded down. Whether the time itself is included is undocumented."""
     call_start_before_unix: Moment | None
-    """Only conversations that started before this time: an aware datetime, or unix seconds. A fraction of a second is
+    """Only conversations that started before this time, an aware datetime or unix seconds. A fraction of a second is
     rounded up. Whether the time itself is included is undocumented."""
     call_successful: Literal["success", "failure", "unknown", "error"] | str | None  # noqa: PYI051 - completion
-    """Only conversations with this result of the success evaluation: ``"success"``, ``"failure"``, ``"unknown"`` or
-    ``"error"``."""
+    """Only conversations with this result of the success evaluation, which is ``"success"``, ``"failure"``,
+    ``"unknown"`` or ``"error"``."""
     conversation_initiation_source: InitiationSource | None
     """Only conversations that were started from this source, such as ``"widget"`` or ``"twilio"``."""
     conversation_product_type: ConversationProduct | None
-    """Only conversations of this product: ``"agents"`` or ``"speech_engine"``."""
+    """Only conversations of this product, ``"agents"`` or ``"speech_engine"``."""
     cursor: str | None
-    """The first page to load: the ``next_cursor`` of the page before it."""
+    """The ``next_cursor`` of the page before the first one to load."""
     data_collection_params: Strings | None
     """Only conversations whose collected data meet these conditions, each ``"id:op:value"``. ``op`` is eq (equal), neq,
     gt, gte, lt, lte (numbers only) or in (values separated by ``|``). ``"id:eq:"`` matches if no value was collected,
@@ -89,8 +89,8 @@ class CommonFilters(TypedDict, total=False):
     main_languages: Strings | None
     """Only conversations whose detected main language is one of these codes, such as ``"en"``."""
     phone_number_ids: Strings | None
-    """Only conversations over one of the agent's phone numbers with these ids (``phnum_…``): not telephone numbers, and
-    not those of callers."""
+    """Only conversations over one of the agent's phone numbers with these ids (``phnum_…``), which are not telephone
+    numbers."""
     rating_max: Rating | None
     """Only conversations with an overall rating of at most this number, 1 to 5."""
     rating_min: Rating | None
@@ -117,7 +117,7 @@ class CommonFilters(TypedDict, total=False):
     triggered_procedure_ids: UpTo50Strings | None
     """Only conversations in which one of these procedures was triggered; 50 at most."""
     user_id: str | None
-    """Only conversations that this user started: the id that your application gave to the user."""
+    """Only conversations that this user started, by the id of the user in your application."""
     version_id: str | None
     """Only conversations with this version of an agent."""
     visited_agent_branch_ids: UpTo50Strings | None
@@ -137,13 +137,13 @@ class ConversationFilters(CommonFilters, total=False):
     """One more condition like those of ``data_collection_params``, for clients that cannot repeat a parameter. Both
     apply if both are given."""
     data_collection_ids: Strings | None
-    """Not a filter: the ids of the data collection fields to include in each summary, as ``data_collection_results``;
-    none by default."""
+    """Not a filter, but the ids of the data collection fields to include in each summary, as
+    ``data_collection_results``; none by default."""
     dynamic_variable_filter: str | None
     """One more condition like those of ``dynamic_variable_params``, for clients that cannot repeat a parameter. Both
     apply if both are given."""
     evaluation_criteria_ids: Strings | None
-    """Not a filter: the ids of the evaluation criteria whose results to include in each summary, as
+    """Not a filter, but the ids of the evaluation criteria whose results to include in each summary, as
     ``evaluation_criteria_results``; none by default."""
     guardrail_types: GuardrailType | Sequence[GuardrailType] | None
     """Only conversations in which a guardrail of one of these types triggered."""
@@ -154,7 +154,7 @@ class ConversationFilters(CommonFilters, total=False):
     search: str | None
     """Only conversations whose messages match this text, by full-text or fuzzy search."""
     sort_direction: Literal["asc", "desc"] | str | None  # noqa: PYI051 - completion
-    """The order by start time: ``"desc"`` (newest first, default) or ``"asc"``."""
+    """The order by start time, ``"desc"`` (newest first, default) or ``"asc"``."""
     summary_mode: Literal["exclude", "include"] | str | None  # noqa: PYI051 - completion
     """``"include"`` to get the ``transcript_summary`` of each conversation; ``"exclude"`` by default."""
     tag_ids: Strings | None
@@ -169,6 +169,6 @@ class MessageFilters(CommonFilters, total=False):
     page_size: SearchPageSize | None
     """The maximum number of results in a page, 1 to 50; the service decides by default."""
     sort_by: Literal["search_score", "created_at"] | str | None  # noqa: PYI051 - completion
-    """The order: ``"search_score"`` (best match first, default) or ``"created_at"`` (start of the conversation)."""
+    """The order, ``"search_score"`` (best match first, default) or ``"created_at"`` (start of the conversation)."""
     summary_mode: Literal["exclude", "include"] | str | None  # noqa: PYI051 - completion
     """``"include"`` or ``"exclude"``. Has no effect here, since results have no field for transcript summaries."""

@@ -51,7 +51,7 @@ def update_tag(
     if description is not UNSET:
         fields["description"] = None if description is None else validate_text("description", description, blank=True)
     if not fields:
-        raise InvalidArgumentError("title", "name what to change: title=, description=, or both")
+        raise InvalidArgumentError("title", "pass title=, description=, or both")
     return Request("PATCH", _build_tag_path(tag_id), ConversationTag.from_json, body=encode_json_body("title", fields))
 
 

@@ -13,7 +13,7 @@ from convai_async import endpoints
 from convai_async._support.tasks import run_shielded_in_thread
 from convai_async._support.validate import validate_choice, validate_integer, validate_share
 from convai_async.archive._lookups import Scope
-from convai_async.archive._windows import BEGINNING, Window, start_bound
+from convai_async.archive._windows import BEGINNING, Window, parse_start_bound
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.client import get_engine
 from convai_async.errors import InvalidArgumentError
@@ -110,8 +110,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     validate_share("prune_limit", prune_limit)
     if lookback < timedelta(0):
         raise InvalidArgumentError("lookback", f"must not be negative, got {lookback}")
-    window = Window(start_bound("since", since) or BEGINNING, start_bound("until", until))
-    if window.empty:
+    window = Window(parse_start_bound("since", since) or BEGINNING, parse_start_bound("until", until))
+    if window.is_empty:
         raise InvalidArgumentError("since", f"{since} is not before until, {until}: nothing lies between")
     if agent_id is not None:
         endpoints.list_conversations(agent_id=agent_id)  # refuses an invalid id before there is a file

@@ -82,7 +82,7 @@ async def _fetch_conversation(job: Job, memory: Reservation, engine: Engine) -> 
         update = decode_update(job.summary, response.body)
         if isinstance(update, Failure):
             raise _not_the_conversation(update.error)
-        if update.undecodable and not is_document_of(job.conversation_id, response.body):
+        if update.is_undecodable and not is_document_of(job.conversation_id, response.body):
             raise _not_the_conversation(f"the reply is not a conversation: {update.row['decode_error']}")
         updates.append(update)
 

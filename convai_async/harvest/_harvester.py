@@ -8,15 +8,16 @@ with the number of conversations. A range is noted as read together with the las
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from anyio.to_thread import run_sync
 
-from convai_async.archive import _recordings
+from convai_async.archive import ArchiveError, _recordings
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate
-from convai_async.archive._windows import BEGINNING, Window, without
+from convai_async.archive._windows import BEGINNING, Window, subtract_windows
 from convai_async.harvest._fetching import fetch
 from convai_async.harvest._intake import Intake
 from convai_async.harvest._jobs import Job, Result
@@ -84,11 +85,25 @@ class Harvester:
         self._pruning: Pruning | None = None
 
     async def harvest(self, lookback: timedelta, *, audio: bool) -> HarvestReport:
-        """List, fetch and write until everything is done, or until it is asked to stop."""
+        """List, fetch and write until everything is done, or until it is asked to stop; record how the run ended."""
+        report = self._counters.report
         run_id = await run_sync(self._archive.begin_run)
+        try:
+            await self._run_phases(lookback, audio=audio)
+        except Exception as error:
+            with suppress(ArchiveError):  # it may be the reason
+                await run_sync(self._archive.end_run, run_id, report, f"{type(error).__name__}: {error}")
+            raise
+        report.interrupted = self._stop.is_set()
+        self._counters.add()
+        await run_sync(self._archive.end_run, run_id, report)
+        await run_sync(self._archive.scrub)
+        return report
+
+    async def _run_phases(self, lookback: timedelta, *, audio: bool) -> None:
         if self._prune is not None:
             self._pruning = Pruning(self._prune_limit, await run_sync(self._archive.count_conversations))
-        newest = await run_sync(self._archive.newest_start)
+        newest = await run_sync(self._archive.get_newest_start)
         again_from = BEGINNING if newest is None else min(newest, int(time.time())) - int(lookback.total_seconds())
         await self._read_list(again_from)
         await self._fetch_unfinished()
@@ -96,19 +111,13 @@ class Harvester:
             await self._apply(self._pruning)
         if audio:
             await self._fetch_recordings(again_from)
-        report = self._counters.report
-        report.interrupted = self._stop.is_set()
-        self._counters.add()
-        await run_sync(self._archive.end_run, run_id, report)
-        await run_sync(self._archive.scrub)
-        return report
 
     async def _read_list(self, again_from: int) -> None:
         """Read the part of the list that was not read before ``again_from``, in unix seconds, and what follows it."""
         intake, report = self._intake, self._counters.report
-        windows = await run_sync(self._archive.windows, self._scope.agent_id)
+        windows = await run_sync(self._archive.get_windows, self._scope.agent_id)
         windows = [Window(window.start, min(window.end or again_from, again_from)) for window in windows]
-        await self._list_and_fetch(without(self._scope.window, windows))
+        await self._list_and_fetch(subtract_windows(self._scope.window, windows))
         is_ended = self._stop.is_set() or intake.is_satisfied
         if self._scope.window.end is None and intake.newest is not None and not is_ended:
             # Calls that started since the list was begun.
@@ -123,13 +132,13 @@ class Harvester:
         await self._pipeline.run(partial(self._reader.read, windows, self._listers))
 
     async def _fetch_unfinished(self) -> None:
-        unfinished = await run_sync(self._archive.unfinished, self._scope)
+        unfinished = await run_sync(self._archive.find_unfinished, self._scope)
         again = [summary for summary in unfinished if not self._ledger.is_written(summary.conversation_id)]
         self._counters.add(found=len(again))
         await self._do(Job(summary, is_listed=False) for summary in again)
 
     async def _fetch_recordings(self, ask_again_since: int) -> None:
-        ids = await run_sync(lambda: self._archive.without_audio(self._scope, ask_again_since=ask_again_since))
+        ids = await run_sync(lambda: self._archive.find_missing_audio(self._scope, ask_again_since=ask_again_since))
         await run_sync(_recordings.make_folder, self._archive.path, ids)
         await self._do(Job(ConversationSummary(conversation_id=each), "audio") for each in ids)
 
@@ -169,8 +178,8 @@ class Harvester:
         updates = [result.update for result in results if result.update is not None]
         windows = self._ledger.mark_written(results)
         if updates or windows:
-            agent_id, forget = self._scope.agent_id, self._prune == "remove"
-            await run_sync(partial(self._archive.store, updates, windows, agent_id=agent_id, forget=forget))
+            agent_id, removes = self._scope.agent_id, self._prune == "remove"
+            await run_sync(partial(self._archive.store, updates, windows, agent_id=agent_id, remove_deleted=removes))
         fetched = (update for update in updates if isinstance(update, ConversationUpdate))
-        self._ledger.leave_to_archive(update.conversation_id for update in fetched if update.final)
+        self._ledger.leave_to_archive(update.conversation_id for update in fetched if update.is_final)
         self._counters.add_written(updates)

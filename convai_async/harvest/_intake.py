@@ -12,7 +12,7 @@ from anyio.to_thread import run_sync
 from convai_async._support.timestamps import credible_start, latest_start
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import Failure
-from convai_async.archive._windows import Window, may_lie_in
+from convai_async.archive._windows import Window, may_be_in
 from convai_async.harvest._jobs import Job, Result
 from convai_async.models import ConversationSummary
 
@@ -116,7 +116,7 @@ class Intake:
         async with self._one_page:
             if self._finds_absent:
                 scope = Scope(reading.window, self._scope.agent_id)
-                for conversation_id in await run_sync(self._archive.absent, scope, reading.ids):
+                for conversation_id in await run_sync(self._archive.find_absent, scope, reading.ids):
                     job = Job(ConversationSummary(conversation_id=conversation_id), "presence")
                     self._ledger.add(reading, job)
                     await self._pipeline.jobs.put(job)
@@ -153,8 +153,8 @@ class Intake:
         others: Summaries = {}
         for summary in page:
             start = summary.start_time_unix_secs
-            if may_lie_in(self._scope.window, start, latest):
-                (own if may_lie_in(window, start, latest) else others)[summary.conversation_id] = summary
+            if may_be_in(self._scope.window, start, latest):
+                (own if may_be_in(window, start, latest) else others)[summary.conversation_id] = summary
         return own, others
 
     def _apply_limit(self, limit: int, reading: Reading, own: Summaries, found: set[str]) -> None:
@@ -178,7 +178,7 @@ class Intake:
             if not self._ledger.wait_if_underway(reading, conversation_id)
             and not self._ledger.is_written(conversation_id)
         ]
-        unchanged = await run_sync(self._archive.unchanged, candidates) if candidates else set[str]()
+        unchanged = await run_sync(self._archive.find_unchanged, candidates) if candidates else set[str]()
         jobs = [Job(summary) for summary in candidates if summary.conversation_id not in unchanged]
         for job in jobs:
             self._ledger.add(reading, job)

@@ -1,4 +1,4 @@
-"""What a run has to do, and what came of it."""
+"""The values that the queues of a run hold: jobs to do and results to write."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Result(msgspec.Struct, eq=False):
     """One thing to write.
 
     Attributes:
-        update: What to write; None if there is nothing but to note that the job is done, or that a range was read.
+        update: What to write; None if the result only says that the job is done, or that a range was read.
         job: The job that it came of; None for the list itself.
         memory: The memory that the update takes until it is written.
     """

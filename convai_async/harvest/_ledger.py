@@ -1,4 +1,4 @@
-"""Keep account of which ranges of the list are read and written."""
+"""Decide when a range of the list counts as read."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Reading(msgspec.Struct, eq=False):
 
 
 class Ledger:
-    """Knows which conversations of a run are underway or written, and so which ranges count as read.
+    """Tracks which conversations of a run are underway or written, and so which ranges count as read.
 
     The invariant: a range counts as read only when everything that it listed is written. For that, its reading waits
     for the job of each conversation that it listed, also when another range listed it first, and of each that it
     lacks although the archive has it.
 
-    "Written" is a result from the moment at which its transaction begins. Transactions follow each other, and when one
-    fails, the run ends without another: a window can only be committed together with its conversations, or after them.
+    A result counts as written when its transaction begins. Transactions follow each other, and when one fails, the run
+    ends without another: a window is committed together with its conversations or after them, never before.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Ledger:
 
     def finish(self, reading: Reading, read: Window) -> None:
         """Note that a range was read to its end, and which window that is."""
-        if reading.is_whole and not read.empty:
+        if reading.is_whole and not read.is_empty:
             reading.read = read
         else:
             self.give_up(reading)
@@ -99,8 +99,8 @@ class Ledger:
         return windows
 
     def leave_to_archive(self, ids: Iterable[str]) -> None:
-        """Forget conversations that are final and committed: the archive says itself that they are not to be fetched.
+        """Forget conversations that are committed and final: for those, the archive answers whether to fetch them.
 
-        Memory would grow with the number of conversations otherwise.
+        Otherwise memory would grow with the number of conversations.
         """
         self._written.difference_update(ids)

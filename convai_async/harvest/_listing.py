@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 LISTERS = 16
 """The most ranges to read at the same time."""
 _MOST_BUFFERED_PAGES = 20
-"""So many pages of a range may wait for room in the queue: the next page is asked for before its cursor expires."""
+"""Of a range, while the queue of jobs is full; a cursor that is not used meanwhile may expire."""
 _MOST_ATTEMPTS = 3
 
 

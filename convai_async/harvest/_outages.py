@@ -1,4 +1,4 @@
-"""Wait for a service that cannot be reached, and report it."""
+"""Wait for a service that cannot be reached, and report the wait."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ class OutageGuard:
             on_isolated_failure: Makes the result when the request fails although the service can be reached.
 
         Raises:
-            ConnectionFailedError: The first request of all could not connect for 10 s.
-            TransportError, ServerError: The outage lasted for a quarter of an hour.
-            StopRequested: It would have to wait, and was asked to stop.
+            ConnectionFailedError: The first request of the run could not connect for 10 s.
+            TransportError, ServerError: The outage lasted for 15 minutes.
+            StopRequested: It would have to wait, but the run was asked to stop.
             ConvAIError: Any other error of the attempt.
         """
         if not self._reached:
@@ -124,7 +124,7 @@ class OutageGuard:
                     return on_isolated_failure(error)
 
     async def _reach(self, attempt: Callable[[Engine], Awaitable[T]]) -> T | UnsetType:
-        """Send the first request, without retries; UNSET if it failed, but not for want of a connection.
+        """Send the first request without retries; return UNSET if it failed although a connection could be made.
 
         Raises:
             ConnectionFailedError: No connection could be made, again and again.
@@ -165,7 +165,7 @@ class OutageGuard:
                 await self._sleep(seconds)
 
     async def _outage_ended(self, since: float, error: ConvAIError) -> bool:
-        """Wait until the service can be reached; return False if it could be all the time since then."""
+        """Wait until the service can be reached; return False at once if it can be: there was no outage since then."""
         async with self._one_probes:
             if self._ended_at > since:
                 return True
@@ -182,7 +182,7 @@ class OutageGuard:
             raise error
 
     async def _wait(self, error: ConvAIError) -> bool:
-        """Probe until the service can be reached; return False after a quarter of an hour."""
+        """Probe until the service can be reached; return False after 15 minutes."""
         waited = 0.0
         with self._announced(error, _LONGEST_SECS):
             while waited < _LONGEST_SECS:
@@ -203,12 +203,12 @@ class OutageGuard:
         try:
             await self._probe.send(endpoints.list_conversations(page_size=1))
         except ConvAIError as error:
-            return not _may_be_outage(error)  # any other reply is one of the service's
+            return not _may_be_outage(error)  # any other error is a reply of the service
         return True
 
     @contextmanager
     def _announced(self, error: ConvAIError, seconds: float) -> Iterator[None]:
-        """Say why the harvest waits, unless that has been said, and when no request waits any more."""
+        """Report why the harvest waits when the first request begins to wait, and the end when none waits any more."""
         self._waiting += 1
         if self._waiting == 1:
             self._waiting_since = self._clock()

@@ -78,7 +78,8 @@ class Pipeline:
         while True:
             await self._fetch_next()
 
-    async def _fetch_next(self) -> None:  # a function, so that nobody who waits for a job holds the last result
+    async def _fetch_next(self) -> None:
+        # A function: its variables do not keep the last result in memory while the task waits for a job.
         job = await self.jobs.get()
         memory = self._memory.reserve()
         self._reserved.add(memory)

@@ -13,9 +13,9 @@ _ALWAYS_ALLOWED = 10
 
 
 class Pruning:
-    """Keeps back conversations that the service answered with 404, until it is clear how many there are.
+    """Holds back the deletions that a run found until it is known how many there are.
 
-    The ranges that they are of are not noted as read before they are pruned.
+    The ranges of these conversations do not count as read before they are pruned.
 
     Args:
         share: The largest share of the archive's conversations that may be pruned, 0 to 1. Ten always may be, unless
@@ -38,7 +38,7 @@ class Pruning:
         return len(self.ids) > self._allowed
 
     def needs(self, job: Job) -> bool:
-        """Return whether a job is worth doing: nobody asks who else is gone once pruning is refused."""
+        """Return whether to do a job; once pruning is refused, no more conversations are looked for."""
         return job.kind != "presence" or not self.is_refused
 
     def add(self, conversation_id: str, result: Result) -> None:

@@ -117,7 +117,7 @@ class Counters:
             fetched=len(fetched),
             failed=sum(isinstance(each, Failure) for each in updates),
             deleted=sum(isinstance(each, DeletionUpdate) for each in updates),
-            undecodable=sum(each.undecodable for each in fetched),
+            undecodable=sum(each.is_undecodable for each in fetched),
             recordings=len(recordings),
             bytes=sum(each.size for each in fetched) + sum(audio.size for audio in recordings),
         )

@@ -25,17 +25,17 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
     """Bind an archive to the client's key if it is not, when the service has one of its newest conversations.
 
     Args:
-        client: Whom to ask.
+        client: Sends the requests.
         archive: The archive.
-        same_workspace: Whether to bind it in any case, with a warning in the log if there is no evidence.
+        same_workspace: Whether to bind it without evidence too, with a warning in the log.
 
     Raises:
         ArchiveError: The service has none of them.
         ConvAIError: The service cannot be asked.
     """
-    if archive.bound:
+    if archive.is_bound:
         return
-    ids = await run_sync(archive.newest, _ASKED_FOR)
+    ids = await run_sync(archive.find_newest, _ASKED_FOR)
     if not await _has_any(client, ids):
         problem = f"the service has none of the {len(ids)} newest conversations of {str(archive.path)!r}"
         if not same_workspace:
@@ -44,7 +44,7 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
                 f" the same workspace, run `convai-async harvest {archive.path} --same-workspace` once"
                 " (in Python: same_workspace=True)"
             )
-        _logger.warning("%s; it is used all the same, as it was said to be the same workspace", problem)
+        _logger.warning("%s; it is used because of same_workspace", problem)
     await run_sync(archive.bind)
 
 

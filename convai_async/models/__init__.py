@@ -26,3 +26,4 @@ from convai_async.models.tool_calls import *
 from convai_async.models.tool_results import *
 from convai_async.models.topics import *
 from convai_async.models.transcript import *
+from convai_async.models.transfer_results import *

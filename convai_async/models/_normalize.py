@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from convai_async._support.lenient_json import REPLACEMENT
+from convai_async._support.validate import INT64_MAX
 from convai_async.models._open_union import OpenUnion, open_unions
 
 Normalizer = Callable[[Any], Any]
 
-_INT64 = 2**63
 _NORMALIZED_TYPES = (dict, list, float)
 """The types of values that a normalizer can change."""
 
@@ -65,7 +65,7 @@ def _is_nullable(annotation: Any) -> bool:
 
 
 def _drop_fraction(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and abs(value) < _INT64 else value
+    return int(value) if isinstance(value, float) and abs(value) <= INT64_MAX else value
 
 
 def _drop_object(value: Any) -> Any:

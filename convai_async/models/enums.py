@@ -72,7 +72,7 @@ ConversationStatus: TypeAlias = Literal["initiated", "in-progress", "processing"
 STATUSES = ("initiated", "in-progress", "processing", "done", "failed")
 """The statuses of a conversation, in order."""
 FINAL_STATUSES = ("done", "failed")
-"""The final statuses: a conversation then only changes by another analysis, ratings and retention."""
+"""The final statuses, after which a conversation only changes by another analysis, ratings and retention."""
 ConversationTokenPurpose: TypeAlias = Literal["signed_url", "shareable_link"] | str
 CriteriaScoringMode: TypeAlias = Literal["binary", "numeric_uniform"] | str
 DeliveryStatus: TypeAlias = Literal["pending", "success", "failed"] | str

@@ -64,13 +64,13 @@ class FilesResource:
         if isinstance(file, str | os.PathLike):
             filename = filename or Path(file).name
         if not filename:
-            raise InvalidArgumentError("filename", "name the file, such as filename='receipt.pdf'")
+            raise InvalidArgumentError("filename", "is required, such as filename='receipt.pdf'")
         validate_text("filename", filename)
         content = await _read(file)
         content_type = content_type or _guess_content_type(filename, content)
         if content_type is None:
             raise InvalidArgumentError(
-                "content_type", f"{filename!r} does not tell it: pass it, such as content_type='image/png'"
+                "content_type", f"{filename!r} does not determine it: pass it, such as content_type='image/png'"
             )
         return await self._engine.send(
             endpoints.create_file(conversation_id, content, filename=filename, content_type=content_type)
@@ -140,13 +140,13 @@ async def _read(file: str | os.PathLike[str] | bytes | IO[bytes] | AsyncIterable
             "file", f"must be a path, bytes, a binary file or an async iterable of bytes, not {type(file).__name__}"
         )
     if not isinstance(content, bytes):
-        raise InvalidArgumentError("file", "gives text: open it with mode 'rb'")
+        raise InvalidArgumentError("file", "must be opened in binary mode ('rb')")
     return content
 
 
 def _read_path(path: Path) -> bytes:
     if path.is_dir():
-        raise InvalidArgumentError("file", f"{str(path)!r} is a folder: name a file in it")
+        raise InvalidArgumentError("file", f"{str(path)!r} is a folder: pass the path of a file")
     if not path.exists():
         raise InvalidArgumentError("file", f"{str(path)!r} does not exist")
     return path.read_bytes()

@@ -73,22 +73,22 @@ class Corpus:
             status = "done" if self._rng.random() >= _FAILED_SHARE else "failed"
             if index < unfinished:
                 status = "in-progress" if index == 0 else "processing"
-            stored = self._append(self._new_id(), int(start), status)
+            stored = self._create(self._new_id(), int(start), status)
             if stored.number % 12 == 0:
-                stored.parent_id = self._positions[-2][1]
+                stored.parent_id = self._positions[-1][1]
+            self._store(stored)
             start -= self._rng.expovariate(1 / gap)
-        self._positions.sort()
 
     def _new_id(self) -> str:
         return f"conv_{self._rng.getrandbits(80):020x}"
 
-    def _append(self, conversation_id: str, start: int, status: str) -> StoredConversation:
-        stored = StoredConversation(
-            next(self._numbers), conversation_id, start, status, self._rng.randrange(len(AGENTS))
-        )
-        self._conversations[conversation_id] = stored
-        self._positions.append((-start, conversation_id))
-        return stored
+    def _create(self, conversation_id: str, start: int, status: str) -> StoredConversation:
+        agent = self._rng.randrange(len(AGENTS))
+        return StoredConversation(next(self._numbers), conversation_id, start, status, agent)
+
+    def _store(self, stored: StoredConversation) -> None:
+        self._conversations[stored.conversation_id] = stored
+        bisect.insort(self._positions, (-stored.start, stored.conversation_id))
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -134,19 +134,14 @@ class Corpus:
             given |= {"agent_id": agent_id, "agent_name": dict(AGENTS).get(agent_id)}
         if transcript is not None:
             given["transcript"] = read_transcript(transcript, agent_id or AGENTS[0][0])
-        stored = self._append(conversation_id or self._new_id(), start, status)
-        try:
-            _validate_fields(fields, self._documents.details(stored))
-        except TypeError:
-            self._conversations.pop(stored.conversation_id)
-            self._positions.pop()
-            raise
+        stored = self._create(conversation_id or self._new_id(), start, status)
+        _validate_fields(fields, self._documents.details(stored))
         stored.agent, stored.given = 0, given
         stored.done_after = done_after
         stored.parent_id = parent_conversation_id
         stored.topic_ids = None if topic_ids is None else tuple(topic_ids)
         stored.tag_ids = list(tag_ids)
-        bisect.insort(self._positions, self._positions.pop())
+        self._store(stored)
         if agent_id is not None:
             self.added_agents.add(agent_id)
         return stored.conversation_id

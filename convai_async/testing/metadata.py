@@ -14,44 +14,16 @@ JSON = dict[str, Any]
 
 def build_metadata(stored: StoredConversation, plan: ConversationPlan, *, quirks: bool) -> JSON:
     """Build the metadata of a conversation."""
-    rng = plan.rng
     duration: int | float = float(plan.duration) if quirks and stored.number % 9 == 0 else plan.duration
     return {
         "start_time_unix_secs": stored.start,
         "accepted_time_unix_secs": stored.start + 1,
         "call_duration_secs": duration,
         "cost": plan.duration * 3,
-        "deletion_settings": {
-            "deletion_time_unix_secs": stored.start + 730 * 86_400,
-            "deleted_logs_at_time_unix_secs": None,
-            "deleted_audio_at_time_unix_secs": None,
-            "deleted_transcript_at_time_unix_secs": None,
-            "delete_transcript_and_pii": True,
-            "delete_audio": True,
-        },
-        "feedback": {
-            "type": "rating" if plan.rating else "thumbs" if stored.feedback else None,
-            "overall_score": stored.feedback,
-            "likes": int(stored.feedback == "like"),
-            "dislikes": int(stored.feedback == "dislike"),
-            "rating": plan.rating,
-            "comment": "Quick and friendly." if plan.rating == 5 else None,  # noqa: PLR2004 - five stars
-        },
+        "deletion_settings": _build_deletion_settings(stored),
+        "feedback": _build_feedback(plan, stored),
         "authorization_method": "signed_url",
-        "charging": {
-            "dev_discount": False,
-            "is_burst": False,
-            "tier": "pro",
-            "llm_usage": {
-                "irreversible_generation": build_llm_usage(rng),
-                "initiated_generation": build_llm_usage(rng),
-            },
-            "llm_price": 0.0123,
-            "llm_charge": 12,
-            "call_charge": plan.duration,
-            "free_minutes_consumed": 0,
-            "free_llm_dollars_consumed": 0,
-        },
+        "charging": _build_charging(plan),
         "phone_call": _build_phone_call(plan, stored),
         "batch_call": {"batch_call_id": "batch_1", "batch_call_recipient_id": f"recipient_{stored.number}"}
         if plan.direction == "outbound"
@@ -68,20 +40,65 @@ def build_metadata(stored: StoredConversation, plan: ConversationPlan, *, quirks
         "conversation_initiation_source": plan.source,
         "conversation_initiation_source_version": "1.4.2",
         "timezone": None,
-        "initiation_trigger": {"trigger_type": "zendesk", "ticket_id": stored.number}
-        if stored.number % 10 == 0
-        else {"trigger_type": "default"},
+        "initiation_trigger": _build_trigger(stored),
         "async_metadata": _build_async_metadata(plan, stored) if stored.number % 10 == 0 else None,
-        "whatsapp": {
-            "direction": "inbound",
-            "whatsapp_business_account_id": "wa_1",
-            "whatsapp_phone_number_id": f"wapn_{1 + stored.number % 2}",
-            "whatsapp_user_id": "wa_user_1",
-        }
-        if plan.source == "whatsapp"
-        else None,
+        "whatsapp": _build_whatsapp(stored) if plan.source == "whatsapp" else None,
         "agent_created_from": "ui",
         "agent_last_updated_from": "api",
+    }
+
+
+def _build_deletion_settings(stored: StoredConversation) -> JSON:
+    return {
+        "deletion_time_unix_secs": stored.start + 730 * 86_400,
+        "deleted_logs_at_time_unix_secs": None,
+        "deleted_audio_at_time_unix_secs": None,
+        "deleted_transcript_at_time_unix_secs": None,
+        "delete_transcript_and_pii": True,
+        "delete_audio": True,
+    }
+
+
+def _build_feedback(plan: ConversationPlan, stored: StoredConversation) -> JSON:
+    return {
+        "type": "rating" if plan.rating else "thumbs" if stored.feedback else None,
+        "overall_score": stored.feedback,
+        "likes": int(stored.feedback == "like"),
+        "dislikes": int(stored.feedback == "dislike"),
+        "rating": plan.rating,
+        "comment": "Quick and friendly." if plan.rating == 5 else None,  # noqa: PLR2004 - five stars
+    }
+
+
+def _build_charging(plan: ConversationPlan) -> JSON:
+    return {
+        "dev_discount": False,
+        "is_burst": False,
+        "tier": "pro",
+        "llm_usage": {
+            "irreversible_generation": build_llm_usage(plan.rng),
+            "initiated_generation": build_llm_usage(plan.rng),
+        },
+        "llm_price": 0.0123,
+        "llm_charge": 12,
+        "call_charge": plan.duration,
+        "free_minutes_consumed": 0,
+        "free_llm_dollars_consumed": 0,
+    }
+
+
+def _build_trigger(stored: StoredConversation) -> JSON:
+    if stored.number % 10 == 0:
+        return {"trigger_type": "zendesk", "ticket_id": stored.number}
+    return {"trigger_type": "default"}
+
+
+def _build_whatsapp(stored: StoredConversation) -> JSON:
+    return {
+        "direction": "inbound",
+        "whatsapp_business_account_id": "wa_1",
+        "whatsapp_phone_number_id": f"wapn_{1 + stored.number % 2}",
+        "whatsapp_user_id": "wa_user_1",
     }
 
 

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
+_NOT_CONSTRUCTED = {
+    "Agents",
+    "Archive",
+    "AudioStream",
+    "Conversations",
+    "Page",
+    "Paginator",
+    "Watch",
+}
+
 
 def resolve_short_name(
     app: Sphinx,
@@ -51,6 +61,22 @@ def keep_colon(
     """Keep napoleon from reading the first sentence of a property as ``type: description``."""
     if what == "property" and lines:
         lines[0] = lines[0].replace(": ", " \u2013 ", 1)
+
+
+def hide_constructor(
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: object,
+    options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str, str] | None:
+    """Hide the constructor of classes that the package makes, and not its users."""
+    if what != "class":
+        return None
+    own = name.rpartition(".")[2]
+    return ("", "") if own in _NOT_CONSTRUCTED or own.endswith("Resource") else None
 
 
 def show_examples_as_code(
@@ -88,6 +114,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         if field.name == "variable":
             field.label = "Attributes"
     app.connect("missing-reference", resolve_short_name)
+    app.connect("autodoc-process-signature", hide_constructor)
     app.connect(
         "autodoc-process-docstring", keep_colon, priority=400
     )  # napoleon has 500

@@ -33,6 +33,5 @@ async def not_found(_request: Request, _error: Exception) -> JSONResponse:
 @app.api_route("/calls/{conversation_id}/audio", methods=["GET", "HEAD"])
 async def audio(conversation_id: str, request: Request) -> FileResponse:
     path = await request.app.state.recordings.get_path(conversation_id)
-    return FileResponse(
-        path, media_type="audio/mpeg"
-    )  # it supports Range and HEAD requests
+    # It supports Range and HEAD requests.
+    return FileResponse(path, media_type="audio/mpeg")

@@ -36,9 +36,8 @@ async def audio(request: Request) -> FileResponse:
         )
     except NotFoundError:
         raise HTTPException(404, "no recording") from None
-    return FileResponse(
-        path, media_type="audio/mpeg"
-    )  # it supports Range and HEAD requests
+    # It supports Range and HEAD requests.
+    return FileResponse(path, media_type="audio/mpeg")
 
 
 app = Starlette(

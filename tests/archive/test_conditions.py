@@ -70,7 +70,7 @@ def test_conversation_without_credible_start_is_in_every_range(
         assert {hit.conversation_id for hit in archive.search("refund", since=since, until=until)} == expected
         assert archive.count_hits("refund", since=since, until=until) == len(expected)
     scope = Scope(Window(since or 0, until))
-    assert set(writer.without_audio(scope, ask_again_since=0)) == expected
+    assert set(writer.find_missing_audio(scope, ask_again_since=0)) == expected
 
 
 def test_agent_is_a_condition_also_for_conversations_without_credible_start(
@@ -80,7 +80,7 @@ def test_agent_is_a_condition_also_for_conversations_without_credible_start(
         assert list(archive.conversations(agent_id="agent_2", since=1)) == []
         assert list(archive.conversations(agent_id="")) == []
         assert len(list(archive.conversations(agent_id="agent_1", since=NOW))) == len(NOT_CREDIBLE)
-    assert writer.without_audio(Scope(Window(1, None), "agent_2"), ask_again_since=0) == []
+    assert writer.find_missing_audio(Scope(Window(1, None), "agent_2"), ask_again_since=0) == []
 
 
 def test_bounds_use_the_index_of_starts(writer: ArchiveWriter) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import sqlite3
 import stat
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE = "sandbox:30"
-ODD = {
+UNUSUAL = {
     "conv_lines": b'{"conversation_id": "conv_lines",\n "transcript": []}\n',
     "conv_spaces": b'  {"conversation_id":\t"conv_spaces"}',
     "conv_exact": b'{"conversation_id": "conv_exact", "cost": 1.0, "z": 1e5, "a": "\\u00e9"}',
@@ -46,7 +47,7 @@ def path(tmp_path: Path) -> Path:
             start = corpus[conversation_id].start
             line = ConversationSummary(conversation_id=conversation_id, agent_name="Ann", start_time_unix_secs=start)
             writer.store([decode_update(line, corpus.document(conversation_id))])
-        writer.store([decode_update(ConversationSummary(conversation_id=each), raw) for each, raw in ODD.items()])
+        writer.store([decode_update(ConversationSummary(conversation_id=each), raw) for each, raw in UNUSUAL.items()])
         first, second, third, *_ = corpus
         writer.store(
             [
@@ -120,7 +121,7 @@ def test_exported_line_holds_the_json_of_the_service(archive: Archive, tmp_path:
     lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
     by_id = {line["conversation_id"]: line for line in lines}
     assert by_id["conv_exact"]["conversation"]["a"] == "é"
-    assert ODD["conv_exact"] in (tmp_path / "calls.jsonl").read_bytes()
+    assert UNUSUAL["conv_exact"] in (tmp_path / "calls.jsonl").read_bytes()
     assert {line["source"] for line in lines} == {SOURCE}
     assert "raw_base64" in by_id["conv_broken"]
 
@@ -132,7 +133,7 @@ def test_filters_select_the_exported_conversations(archive: Archive, tmp_path: P
     assert count == sum(each.agent_id == agent for each in everything) < 36
     assert archive.export(tmp_path / "b.csv", agent_id=agent, until=0) == 0
     assert (tmp_path / "b.csv").read_text() == ""
-    assert archive.export(tmp_path / "c.jsonl", until=0) == len(ODD), "those without a start are in every range"
+    assert archive.export(tmp_path / "c.jsonl", until=0) == len(UNUSUAL), "those without a start are in every range"
 
 
 @pytest.mark.parametrize("table", ["conversations", "turns", "tool_calls"])
@@ -204,6 +205,7 @@ def test_parquet_can_be_partitioned_by_day(archive: Archive, tmp_path: Path) -> 
         ("calls.db", {}, "destination", "must end in"),
         ("none/calls.csv", {}, "destination", "does not exist: make it first"),
         ("calls.jsonl", {"table": "turns"}, "table", "goes with .csv only"),
+        ("calls.csv", {"table": "audio"}, "table", "'turns'"),
         ("calls.csv", {"partition": True}, "partition", "goes with .parquet only"),
     ],
 )
@@ -212,6 +214,18 @@ def test_invalid_export_arguments_are_refused_by_name(
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=f"^{parameter}: .*{problem}"):
         archive.export(tmp_path / name, **options)
+
+
+def test_table_or_format_that_cannot_be_exported_is_refused_by_name(archive: Archive) -> None:
+    bad: Any = "audio"
+    with pytest.raises(InvalidArgumentError, match=r"^table: "):
+        archive.rows(bad)
+    with pytest.raises(InvalidArgumentError, match=r"^table: "):
+        archive.nested(bad, "conv_1")
+    with pytest.raises(InvalidArgumentError, match=r"^table: "):
+        archive.export_to_stream(io.BytesIO(), format="csv", table=bad)
+    with pytest.raises(InvalidArgumentError, match=r"^format: "):
+        archive.export_to_stream(io.BytesIO(), format=bad)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv.gz", "a.parquet"])

@@ -1,4 +1,4 @@
-"""What webhooks bring never replaces anything newer or more complete, in whatever order it comes."""
+"""A webhook never replaces a newer or more complete conversation, in any order of events."""
 
 from __future__ import annotations
 
@@ -169,13 +169,13 @@ def check_row(writer: ArchiveWriter, conversation_id: str, kept: Step, row: dict
     assert row["fetched_unix_secs"] <= NOW
     assert len(said(writer, conversation_id)) == kept.turns
     complete = kept.status in FINAL_STATUSES and (kept.turns > 0 or kept.by != "webhook")
-    unfinished = {summary.conversation_id for summary in writer.unfinished(ALL)}
+    unfinished = {summary.conversation_id for summary in writer.find_unfinished(ALL)}
     assert (conversation_id in unfinished) is not complete, "a harvest fetches what is incomplete, and nothing else"
     if row["summary_json"] is None:
         line = ConversationSummary(conversation_id=conversation_id, status=kept.status, message_count=kept.turns)
-        assert (writer.unchanged([line]) == {conversation_id}) is complete
+        assert (writer.find_unchanged([line]) == {conversation_id}) is complete
         more = msgspec.structs.replace(line, message_count=kept.turns + 1)
-        assert writer.unchanged([more]) == set()
+        assert writer.find_unchanged([more]) == set()
 
 
 @pytest.mark.parametrize(
@@ -187,8 +187,8 @@ def test_conversation_whose_list_entry_differs_from_the_webhook_is_fetched(
     conversation_id = f"conv_{next(NUMBERS)}"
     take(writer, conversation_id, Step("webhook", None, "done", 2, True), 0)
     line = ConversationSummary(conversation_id=conversation_id, status="done", call_successful="success")
-    assert writer.unchanged([line]) == {conversation_id}
-    assert writer.unchanged([msgspec.structs.replace(line, **change)]) == set()
+    assert writer.find_unchanged([line]) == {conversation_id}
+    assert writer.find_unchanged([msgspec.structs.replace(line, **change)]) == set()
 
 
 def test_webhook_keeps_columns_that_its_document_does_not_have(writer: ArchiveWriter) -> None:
@@ -202,7 +202,7 @@ def test_webhook_keeps_columns_that_its_document_does_not_have(writer: ArchiveWr
     assert row is not None
     assert (row["status"], row["agent_id"], row["agent_name"]) == ("done", "agent_1", "Ann")
     assert (row["has_audio"], row["deleted_unix_secs"]) == (1, 7)
-    assert conversation_id not in {summary.conversation_id for summary in writer.unfinished(ALL)}
+    assert conversation_id not in {summary.conversation_id for summary in writer.find_unfinished(ALL)}
 
 
 def test_incomplete_webhook_leaves_a_failure_to_be_fetched_again(writer: ArchiveWriter) -> None:

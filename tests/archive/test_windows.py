@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convai_async.archive import Window
-from convai_async.archive._windows import merge_windows, without
+from convai_async.archive._windows import merge_windows, subtract_windows
 
 moments = st.integers(0, 30)
 windows = st.builds(Window, moments, st.none() | moments)
@@ -25,14 +25,14 @@ def test_merged_windows_cover_the_same_moments_with_gaps_between(many: list[Wind
     for earlier, later in pairwise(result):
         assert earlier.end is not None
         assert earlier.end < later.start
-    assert not any(window.empty for window in result)
+    assert not any(window.is_empty for window in result)
 
 
 @given(windows, some)
 def test_subtracting_windows_leaves_the_rest_oldest_first(window: Window, many: list[Window]) -> None:
-    result = without(window, many)
+    result = subtract_windows(window, many)
     assert moments_of(*result) == moments_of(window) - moments_of(*many)
-    assert not any(each.empty for each in result)
+    assert not any(each.is_empty for each in result)
     assert [each.start for each in result] == sorted(each.start for each in result)
 
 
@@ -40,5 +40,5 @@ def test_window_is_half_open() -> None:
     assert 1 in Window(1, 2)
     assert 2 not in Window(1, 2)
     assert 10**12 in Window(1, None)
-    assert Window(2, 2).empty
-    assert not Window(2, None).empty
+    assert Window(2, 2).is_empty
+    assert not Window(2, None).is_empty

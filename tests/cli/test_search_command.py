@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from command_line import COMMAND, remove_styles, run_in_terminal
 
 from convai_async.archive import Archive
 from convai_async.cli._app import run
@@ -69,3 +70,12 @@ def test_count_hits_equals_the_number_of_search_results(harvested: Path) -> None
             agents = {conversation.agent_id for conversation in opened.conversations()}
         with pytest.raises(InvalidArgumentError, match="no word"):
             opened.count_hits("-")
+
+
+def test_search_on_a_terminal_prints_unwrapped_lines(harvested: Path) -> None:
+    shown = run_in_terminal([*COMMAND, "search", str(harvested), "refund", "--limit", "2"], columns=60)
+    *lines, note = remove_styles(shown).splitlines()
+    assert len(lines) == 2
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d  conv_\w+ +\d+:\d\d (user|agent): ", line) for line in lines)
+    assert max(map(len, lines)) > 60, "the terminal wraps long lines"
+    assert note.startswith("showing 2 of ")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 from documentation import DOCS, ROOT, blocks, pages
+from test_layers import LAYERS
 
 import convai_async
 import convai_async.archive
@@ -201,6 +202,15 @@ def test_files_and_folders_that_the_documentation_names_exist() -> None:
     assert [name for name in tests if not list((ROOT / "tests").rglob(name))] == []
 
 
+def test_design_page_has_the_layers_that_are_enforced() -> None:
+    documented: dict[str, set[str]] = {}
+    for layer, modules in re.findall(r"^\| (\d) \| ([^|]*) \|", TEXTS["docs/design.md"], re.MULTILINE):
+        documented.setdefault(layer, set()).update(re.findall(r"`(\w+)/?`", modules))
+    assert documented == {str(number): modules for number, modules in enumerate(LAYERS)}
+    drawn = (DOCS / "layers.svg").read_text()
+    assert [name for name in set().union(*LAYERS) - {"_version"} if not re.search(rf"\b{name}\b", drawn)] == []
+
+
 def test_variables_of_longer_test_runs_are_read_by_the_test_files_that_they_are_for() -> None:
     runs = re.findall(r"^([A-Z_]+)=\d+ \.venv/bin/pytest ([\w/.]+)", TEXTS["docs/guarantees.md"], re.MULTILINE)
     assert len(runs) == 3
@@ -212,8 +222,6 @@ def test_links_between_files_lead_somewhere() -> None:
     for page, text in TEXTS.items():
         for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
-        for target in re.findall(r"\{doc\}`([\w/]+)`", text):
-            assert ((ROOT / page).parent / f"{target}.md").exists(), f"{page}: {target}"
 
 
 def test_readme_is_short_and_names_every_page_of_the_guide() -> None:

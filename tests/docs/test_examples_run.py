@@ -10,6 +10,7 @@ import pytest
 from documentation import EXAMPLES, Example, parameters
 
 from convai_async import ConvAIClient
+from convai_async.models import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 ARGUMENTS = {
     "archive",
     "client",
+    "conversation",
     "conversation_id",
     "conversation_ids",
     "fake_convai",
@@ -74,6 +76,7 @@ async def test_function_runs(  # each may need any of them
         known: dict[str, Any] = {
             "archive": "calls.db",
             "client": client,
+            "conversation": Conversation.from_json(served.conversations.document("conv_1")),
             "conversation_id": "conv_1",
             "conversation_ids": ["conv_1", "conv_2"],
             "fake_convai": fake_convai,

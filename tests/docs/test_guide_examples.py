@@ -11,6 +11,7 @@ import convai_async
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.archive import Archive
 from convai_async.errors import PermissionDeniedError
+from convai_async.models import Conversation
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
@@ -187,8 +188,24 @@ def test_data_frames_have_the_rows_of_the_archive(load: Callable[[str], dict[str
     assert len(examples["read_with_pandas"]("calls.parquet")) == 102
 
 
-def test_archive_example_finds_what_was_said(
+def test_archive_examples_search_and_copy(
     load: Callable[[str], dict[str, Any]], archive_here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    load("archive")["print_refunds"]()
+    examples = load("archive")
+    examples["print_refunds"]()
     assert "conv_1 user I want a refund." in capsys.readouterr().out
+    assert examples["count_turns"]() >= 3
+    assert examples["copy_archive"]() == 102
+    with Archive.open("calls.db") as archive, Archive.open("copy.db") as copy:
+        assert copy.get_raw("conv_1") == archive.get_raw("conv_1")
+
+
+@pytest.mark.usefixtures("in_tmp_path")
+async def test_archive_example_adds_and_deletes(
+    load: Callable[[str], dict[str, Any]], service: FakeConvAI, tmp_path: Path
+) -> None:
+    conversation = Conversation.from_json(service.conversations.document("conv_1"))
+    load("archive")["add_and_delete"](conversation)
+    with Archive.open("copy.db") as archive:
+        assert archive.status().conversations == 0
+    assert b"I want a refund." not in (tmp_path / "copy.db").read_bytes()

@@ -55,9 +55,8 @@ async def test_taskiq_returns_a_result_and_repeats_a_job(
 async def test_arq_returns_a_result_and_repeats_a_job(
     load: Callable[[str], dict[str, Any]], served: FakeConvAI
 ) -> None:
-    from arq import Retry  # noqa: PLC0415
-
     example = load("workers_arq")
+    retry = example["Retry"]
     settings = example["WorkerSettings"]
     ctx: dict[str, Any] = {}
     await settings.on_startup(ctx)
@@ -65,7 +64,7 @@ async def test_arq_returns_a_result_and_repeats_a_job(
     assert await summarize(ctx, "conv_1") == SUMMARY
     assert await summarize(ctx, "conv_none") is None
     fail_once(served)
-    with pytest.raises(Retry) as repeated:
+    with pytest.raises(retry) as repeated:
         await summarize(ctx, "conv_1")
     assert repeated.value.defer_score == 60_000
     await settings.on_shutdown(ctx)
@@ -95,10 +94,9 @@ async def test_dramatiq_handles_jobs_in_its_event_loop(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    import dramatiq  # noqa: PLC0415
-
     caplog.set_level("INFO", "dramatiq")
     example = load("workers_dramatiq")
+    dramatiq = example["dramatiq"]
     broker, print_status = example["broker"], example["print_status"]
 
     def work() -> None:

@@ -88,7 +88,7 @@ def test_help_says_which_parameters_do_not_filter() -> None:
         ("data_collection_ids", "data_collection_results"),
         ("evaluation_criteria_ids", "evaluation_criteria_results"),
     ):
-        assert re.search(rf"{name}: Not a filter: [^.]*``{field}``", listed)
+        assert re.search(rf"{name}: Not a filter, [^.]*``{field}``", listed)
         assert field in ConversationSummary.__struct_fields__
 
 
@@ -262,7 +262,7 @@ def test_numbers_at_the_ends_of_their_range_are_sent() -> None:
         ({"tool_names": ["a", 5]}, "tool_names: must be a string, not int$"),
         ({"visited_agent_ids": ["a"] * 51}, "visited_agent_ids: must have at most 50 values, got 51$"),
         ({"text_only": 1}, "text_only: must be True or False, got 1$"),
-        ({"agent_id": ".."}, "agent_id: '..' is a step in a path, not an id$"),
+        ({"agent_id": ".."}, "agent_id: '..' is a path segment, not an id$"),
         ({"call_start_after_unix": "now"}, "call_start_after_unix: must be a datetime or unix seconds, got 'now'$"),
         ({"rating_min": 4, "rating_max": 3}, "rating_min: 4 is more than rating_max, 3: nothing can match$"),
     ],

@@ -25,7 +25,7 @@ def test_circular_json_is_refused() -> None:
         ({"a": 2**63}, r"a: must be a whole number, -\d+ or more, got a huge number"),
         ({"a": -(2**63)}, r"a: must be a whole number, -\d+ or more, got a huge number"),
         ({"a": [b"x"]}, "a: cannot be sent in a query: its type is bytes"),
-        ({"a": HALF_SURROGATE}, "a: holds half a surrogate pair, which UTF-8 cannot encode"),
+        ({"a": HALF_SURROGATE}, "a: contains half a surrogate pair, which UTF-8 cannot encode"),
         ({"a": datetime(2026, 1, 1)}, r"a: 2026-01-01T00:00:00 has no time zone: add one"),  # noqa: DTZ001
     ],
 )

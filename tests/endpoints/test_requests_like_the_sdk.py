@@ -384,7 +384,7 @@ async def test_media_type_is_guessed_from_name_or_text(
 ) -> None:
     upload = ours.conversations.files.create(CONV, content, filename=name)
     if content_type is None:
-        with pytest.raises(InvalidArgumentError, match=r"^content_type: .*does not tell it: pass it"):
+        with pytest.raises(InvalidArgumentError, match=r"^content_type: .*does not determine it: pass it"):
             await upload
     else:
         ((_, sent_type, _),) = (await sent(recorder, upload))["body"]

@@ -261,7 +261,7 @@ async def test_refusal_ends_the_run_only_as_the_first_reply(tmp_path: Path, stat
     conversations = spread(350)
     async with ListServer(conversations) as server, server.client() as client:
         server.on_page = lambda _: web.Response(status=status)
-        with pytest.raises(APIStatusError, match=f"answered {status}"):
+        with pytest.raises(APIStatusError, match=f"returned {status}"):
             await harvest(client, tmp_path / "calls.db")
         server.pages = 0
         server.on_page = lambda _: web.Response(status=status) if server.pages == 2 else None
@@ -388,7 +388,7 @@ def test_parts_of_a_range_are_the_range(
         assert split[0].start == window.start
         assert split[-1].end == window.end
         assert [each.end for each in split[:-1]] == [each.start for each in split[1:]]
-        assert not any(each.empty for each in split)
+        assert not any(each.is_empty for each in split)
     else:
         assert length == 1 or start >= estimate.latest or 2 * estimate.within < max(estimate.lines, 1)
 

@@ -266,7 +266,7 @@ async def test_long_pause_is_announced(outage: OutageFixture, caplog: pytest.Log
     assert await outage.ask() == 1
     assert outage.clock.slept == [0, 60]
     assert outage.problems[0] is not None
-    assert "answered 429" in outage.problems[0]
+    assert "returned 429" in outage.problems[0]
     assert outage.problems[1:] == [None]
 
 

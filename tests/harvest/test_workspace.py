@@ -147,19 +147,19 @@ async def test_archive_is_bound_if_the_service_has_one_of_its_ten_newest_convers
 def test_empty_archive_is_bound_to_another_key_and_forgets_its_windows(path: Path) -> None:
     with ArchiveWriter(path, SOURCE, key_fingerprint=lambda _: b"one") as writer:
         writer.store([], [Window(5, 9)])
-        assert writer.bound
+        assert writer.is_bound
     with ArchiveWriter(path, SOURCE, key_fingerprint=lambda _: b"one") as writer:
-        assert writer.windows("") == [Window(5, 9)]
+        assert writer.get_windows("") == [Window(5, 9)]
     with ArchiveWriter(path, SOURCE, key_fingerprint=lambda _: b"other") as writer:
-        assert writer.bound
-        assert writer.windows("") == []
+        assert writer.is_bound
+        assert writer.get_windows("") == []
 
 
 def test_empty_archive_takes_another_source_and_forgets_its_windows(path: Path) -> None:
     with ArchiveWriter(path, "https://wrong.example", key_fingerprint=lambda _: b"one") as writer:
         writer.store([], [Window(5, 9)])
     with ArchiveWriter(path, SOURCE) as writer:
-        assert writer.windows("") == []
+        assert writer.get_windows("") == []
 
 
 async def test_file_holds_a_salted_hash_and_not_the_key(first: FakeConvAI, path: Path) -> None:

@@ -62,9 +62,9 @@ async def test_media_type_that_the_service_rejects_raises_validation_error(
 @pytest.mark.parametrize(
     ("arguments", "parameter", "problem"),
     [
-        ({"file": b"x"}, "filename", "name the file"),
-        ({"file": b"\0", "filename": "noextension"}, "content_type", "does not tell it"),
-        ({"file": io.StringIO("x"), "filename": "a.png"}, "file", "gives text: open it"),
+        ({"file": b"x"}, "filename", "is required, such as"),
+        ({"file": b"\0", "filename": "noextension"}, "content_type", "does not determine it"),
+        ({"file": io.StringIO("x"), "filename": "a.png"}, "file", "must be opened in binary mode"),
         ({"file": "missing.png"}, "file", "does not exist"),
     ],
 )
@@ -77,7 +77,7 @@ async def test_invalid_file_is_refused_by_name_before_anything_is_sent(
 
 
 async def test_folder_is_refused_as_a_file(client: ConvAIClient, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"^file: .*is a folder: name a file in it"):
+    with pytest.raises(InvalidArgumentError, match=r"^file: .*is a folder: pass the path of a file"):
         await client.conversations.files.create("conv_1", tmp_path, filename="a.png")
 
 

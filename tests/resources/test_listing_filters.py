@@ -91,9 +91,9 @@ async def test_all_filters_together_are_sent_once_each(client: ConvAIClient, fak
 
 
 async def test_misspelled_filter_raises_type_error_with_a_suggestion(client: ConvAIClient) -> None:
-    misspelt: Any = {"agent": AGENT}
+    misspelled: Any = {"agent": AGENT}
     with pytest.raises(TypeError, match="agent_id"):
-        client.conversations.list(**misspelt)
+        client.conversations.list(**misspelled)
 
 
 def test_number_of_filters() -> None:

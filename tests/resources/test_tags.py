@@ -26,7 +26,7 @@ async def test_tags_are_created_updated_assigned_listed_and_deleted(client: Conv
     assert (changed.title, changed.description) == ("urgent", None)
     assert fake.requests[-1].body == b'{"title":"urgent"}'
     assert (await tags.update(made[1].tag_id, description=None)).description is None
-    with pytest.raises(InvalidArgumentError, match=r"^title: name what to change"):
+    with pytest.raises(InvalidArgumentError, match=r"^title: pass title="):
         await tags.update(made[0].tag_id)
 
     conversation_id = list(fake.conversations)[3]

@@ -1,8 +1,7 @@
-"""Everything at once, under pairs of faults: what comes is the truth, or one of our errors; never anything else.
+"""Under pairs of faults, every operation returns correct data or raises one of the client's errors.
 
-``CHAOS_ROUNDS=100 pytest tests/robustness/test_chaos.py``
-injects more than ten thousand faults; the ordinary run is a slice
-of that. With ``-rP`` it says how many there were.
+``CHAOS_ROUNDS=100 pytest tests/robustness/test_chaos.py`` injects more than ten thousand faults. By default there are
+fewer. ``-rP`` prints the number of faults.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
     from convai_async.testing.faults import Fault, Proceed
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "10"))
-SECONDS_AN_OPERATION = 30
+OPERATION_TIMEOUT = 30
 CONVERSATIONS = 30
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 ENDS = get_args(faults.End)
 
 
-def encoded(content: bytes) -> Fault:
-    """Answer with a body that claims to be gzip."""
+def label_as_gzip(content: bytes) -> Fault:
+    """Answer with this body and ``Content-Encoding: gzip``."""
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         reply = await faults.body(content)(request, proceed)
@@ -48,31 +47,31 @@ def encoded(content: bytes) -> Fault:
     return answer
 
 
-def where(fits: Callable[[str], bool], fault: Fault) -> Fault:
-    """Let a fault happen to some paths only."""
+def limit_to(matches: Callable[[str], bool], fault: Fault) -> Fault:
+    """Limit a fault to matching paths."""
 
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
-        return await (fault(request, proceed) if fits(request.path) else proceed())
+        return await (fault(request, proceed) if matches(request.path) else proceed())
 
     return answer
 
 
-def of_json_only(fault: Fault) -> Fault:
-    """Leave recordings alone: a stream cannot be cut by a fault that needs the whole of it."""
-    return where(lambda path: not path.endswith("/audio"), fault)
+def limit_to_json(fault: Fault) -> Fault:
+    """Limit a fault to JSON, because it does not support streamed replies."""
+    return limit_to(lambda path: not path.endswith("/audio"), fault)
 
 
-def of_conversations_only(fault: Fault) -> Fault:
-    """Leave lists and recordings alone."""
-    return where(lambda path: not path.endswith(("/conversations", "/audio")), fault)
+def limit_to_conversations(fault: Fault) -> Fault:
+    """Limit a fault to single conversations."""
+    return limit_to(lambda path: not path.endswith(("/conversations", "/audio")), fault)
 
 
-def of_lists_only(fault: Fault) -> Fault:
-    """Leave everything else alone: it has no cursor, and would only be given one."""
-    return where(lambda path: path.endswith("/conversations"), fault)
+def limit_to_lists(fault: Fault) -> Fault:
+    """Limit a fault to lists, because other documents have no cursor."""
+    return limit_to(lambda path: path.endswith("/conversations"), fault)
 
 
-HEALED: dict[str, Fault] = {
+TRANSIENT: dict[str, Fault] = {
     **{f"status {code}": faults.status(code) for code in (408, 409, 425, 500, 502, 503, 504, 529)},
     **{f"status 500, shape {shape}": faults.status(500, shape=shape) for shape in (2, 3, 4, 5)},
     **{
@@ -80,58 +79,57 @@ HEALED: dict[str, Fault] = {
         for error in ("rate_limit_exceeded", "system_busy", "concurrent_limit_exceeded", "too_many_concurrent_requests")
         for form in ("seconds", "milliseconds")
     },
-    "429 until a date": faults.rate_limited(retry_after=-1, form="date"),
-    "429 without a time": faults.rate_limited(),
-    "an error page": faults.html(502),
-    "an empty error": faults.body(b"", code=504),
-    "a binary error": faults.body(bytes(range(256)), code=500, content_type="application/octet-stream"),
-    **{f"a dropped connection, {end}": faults.drop(end=end) for end in ENDS},
-    "a dropped connection after acting": faults.drop(after_acting=True),
-    **{f"a body cut short, {end}": of_json_only(faults.truncate(end=end)) for end in ENDS},
-    **{
-        f"a body cut short, of unknown length, {end}": of_json_only(faults.truncate(chunked=True, end=end))
-        for end in ENDS
-    },
-    "a body that never begins": of_json_only(faults.truncate(share=0)),
-    "a body that trickles": of_json_only(faults.slow_body(chunk=2048, pause=0)),
-    "a giant header": faults.status(200, headers={"x-giant": "x" * 100_000}),
+    "429 with a date": faults.rate_limited(retry_after=-1, form="date"),
+    "429 without Retry-After": faults.rate_limited(),
+    "error page": faults.html(502),
+    "empty error": faults.body(b"", code=504),
+    "binary error": faults.body(bytes(range(256)), code=500, content_type="application/octet-stream"),
+    **{f"dropped connection, {end}": faults.drop(end=end) for end in ENDS},
+    "dropped connection after acting": faults.drop(after_acting=True),
+    **{f"truncated body, {end}": limit_to_json(faults.truncate(end=end)) for end in ENDS},
+    **{f"truncated chunked body, {end}": limit_to_json(faults.truncate(chunked=True, end=end)) for end in ENDS},
+    "empty truncated body": limit_to_json(faults.truncate(share=0)),
+    "slow body": limit_to_json(faults.slow_body(chunk=2048, pause=0)),
+    "huge header": faults.status(200, headers={"x-giant": "x" * 100_000}),
     "many headers": faults.status(200, headers={f"x-{number}": "x" for number in range(10_000)}),
-    "JSON that calls itself text": of_json_only(faults.mislabelled("text/plain")),
-    "JSON that calls itself another alphabet": of_json_only(faults.mislabelled("application/json; charset=utf-16")),
-    "empty pages": of_lists_only(faults.empty_page()),
+    "JSON labelled as text": limit_to_json(faults.mislabelled("text/plain")),
+    "JSON labelled as UTF-16": limit_to_json(faults.mislabelled("application/json; charset=utf-16")),
+    "empty pages": limit_to_lists(faults.empty_page()),
 }
-"""After these, the same request can succeed."""
+"""Faults after which a retry can succeed."""
 
-RUINOUS: dict[str, Fault] = {
-    "no JSON": faults.body(b"<html>"),
-    "nothing": faults.body(b""),
-    "another document": faults.body(b"{}"),
-    "a list": faults.body(b"[]"),
-    "another conversation": of_conversations_only(faults.change(lambda document: document.update(conversation_id="c"))),
-    "a key that stands twice": faults.body(b'{"conversation_id": "c", "conversation_id": 5, "conversations": 5}'),
-    "no such alphabet": of_json_only(faults.mislabelled("application/json; charset=klingon")),
-    "a recording that calls itself JSON": faults.mislabelled("application/json"),
-    "deep JSON": faults.body(b'{"conversation_id": "c", "metadata": ' + b"[" * 100_000),
-    "a huge number": faults.body(b'{"conversation_id": 1' + b"0" * 10_000 + b"}"),
-    "no UTF-8": faults.body(b'{"conversation_id": "\xff\xfe"}'),
-    "half a character": faults.body(b'{"conversation_id": "\\ud800"}'),
-    "broken gzip": encoded(gzip.compress(b"{}" * 100)[:-9] + b"\x00" * 9),
-    "no gzip": encoded(b"{}"),
-    "a bomb": encoded(gzip.compress(b" " * (2 * MAX_RESPONSE_BYTES))),
-    "a long body": faults.body(b" " * (2 * MAX_RESPONSE_BYTES)),
-    "an endless list": of_lists_only(faults.repeat_cursor("")),
-    "a list without its end": of_lists_only(faults.more_without_cursor()),
-    "another origin": faults.redirect("https://elsewhere.example/"),
-    "itself": faults.redirect("?"),
+INVALID: dict[str, Fault] = {
+    "HTML": faults.body(b"<html>"),
+    "empty body": faults.body(b""),
+    "empty document": faults.body(b"{}"),
+    "JSON list": faults.body(b"[]"),
+    "another conversation": limit_to_conversations(
+        faults.change(lambda document: document.update(conversation_id="c"))
+    ),
+    "duplicate key": faults.body(b'{"conversation_id": "c", "conversation_id": 5, "conversations": 5}'),
+    "unknown charset": limit_to_json(faults.mislabelled("application/json; charset=klingon")),
+    "recording labelled as JSON": faults.mislabelled("application/json"),
+    "deeply nested JSON": faults.body(b'{"conversation_id": "c", "metadata": ' + b"[" * 100_000),
+    "huge number": faults.body(b'{"conversation_id": 1' + b"0" * 10_000 + b"}"),
+    "invalid UTF-8": faults.body(b'{"conversation_id": "\xff\xfe"}'),
+    "lone surrogate": faults.body(b'{"conversation_id": "\\ud800"}'),
+    "broken gzip": label_as_gzip(gzip.compress(b"{}" * 100)[:-9] + b"\x00" * 9),
+    "JSON labelled as gzip": label_as_gzip(b"{}"),
+    "decompression bomb": label_as_gzip(gzip.compress(b" " * (2 * MAX_RESPONSE_BYTES))),
+    "large body": faults.body(b" " * (2 * MAX_RESPONSE_BYTES)),
+    "repeated cursor": limit_to_lists(faults.repeat_cursor("")),
+    "more without cursor": limit_to_lists(faults.more_without_cursor()),
+    "redirect to another origin": faults.redirect("https://elsewhere.example/"),
+    "redirect to itself": faults.redirect("?"),
     **{f"status {code}": faults.status(code) for code in (400, 402, 404, 418, 422)},
 }
-"""After these, an error of ours is as good as the truth."""
+"""Faults after which an error of the client is allowed."""
 
 
-async def run(seed: int, folder: Path, *, ruinous: bool) -> tuple[int, list[str]]:
-    """Do everything under a pair of faults, and return how many there were and which operations failed."""
+async def run(seed: int, folder: Path, *, invalid: bool) -> tuple[int, list[str]]:
+    """Run all operations under a pair of faults; return the number of faults and the failed operations."""
     rng = random.Random(seed)
-    names = [rng.choice(sorted(HEALED)), rng.choice(sorted(RUINOUS if ruinous else HEALED))]
+    names = [rng.choice(sorted(TRANSIENT)), rng.choice(sorted(INVALID if invalid else TRANSIENT))]
     failed = []
     patient = RetryPolicy(attempts=60, timeout=None, wait_initial=0, wait_max=0)
     async with (
@@ -139,35 +137,37 @@ async def run(seed: int, folder: Path, *, ruinous: bool) -> tuple[int, list[str]
         ConvAIClient(fake.api_key, base_url=fake.url, retry=patient, max_response_bytes=MAX_RESPONSE_BYTES) as client,
     ):
         world = World(fake.conversations, client, folder)
-        await world.learn_the_recording()
-        rules = [fake.faults.add((HEALED | RUINOUS)[name], times=None, rate=0.3) for name in names]
+        await world.load_recording()
+        rules = [fake.faults.add((TRANSIENT | INVALID)[name], times=None, rate=0.3) for name in names]
         for operation in OPERATIONS:
             try:
-                async with asyncio.timeout(SECONDS_AN_OPERATION):
+                async with asyncio.timeout(OPERATION_TIMEOUT):
                     await getattr(world, operation)()
             except ConvAIError as error:
                 failed.append(f"{operation} under {' and '.join(names)}: {error!r}")
         fake.faults.clear()
-        for operation in OPERATIONS:  # nothing of it stays
+        for operation in OPERATIONS:  # faults have no lasting effect
             await getattr(world, operation)()
-        assert not any("range" in request.headers for request in fake.requests), "no part is ever taken for the whole"
+        assert not any("range" in request.headers for request in fake.requests), (
+            "recordings are never continued with a range"
+        )
     return sum(rule.hits for rule in rules), failed
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
-async def test_what_passes_is_healed_and_nobody_notices(seed: int, tmp_path: Path) -> None:
-    hits, failed = await run(seed, tmp_path, ruinous=False)
+async def test_transient_faults_are_retried_until_all_operations_succeed(seed: int, tmp_path: Path) -> None:
+    hits, failed = await run(seed, tmp_path, invalid=False)
     print(f"{hits} faults")
     assert failed == []
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
-async def test_what_ruins_a_reply_is_an_error_of_ours_and_never_wrong_data(seed: int, tmp_path: Path) -> None:
-    hits, failed = await run(seed, tmp_path, ruinous=True)
+async def test_invalid_replies_raise_convai_error_and_never_give_wrong_data(seed: int, tmp_path: Path) -> None:
+    hits, failed = await run(seed, tmp_path, invalid=True)
     print(f"{hits} faults: {failed}")
 
 
-async def test_a_list_that_changes_while_it_is_read_has_once_what_was_there_all_the_time() -> None:
+async def test_list_that_changes_while_it_is_read_yields_unchanged_conversations_once() -> None:
     async with FakeConvAI(conversations=60) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
         there = list(fake.conversations)
         leaving = there[::3]
@@ -184,18 +184,16 @@ async def test_a_list_that_changes_while_it_is_read_has_once_what_was_there_all_
         assert len(listed) == len(set(listed))
 
 
-async def test_a_clock_that_jumps_hurries_nobody_and_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_clock_jumps_do_not_change_waits_or_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(1)
     real = time.time
     async with (
         FakeConvAI(conversations=CONVERSATIONS, audio_bytes=50_000) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(wait_initial=0)) as client,
-        asyncio.timeout(SECONDS_AN_OPERATION),
+        asyncio.timeout(OPERATION_TIMEOUT),
     ):
         world = World(fake.conversations, client, tmp_path)
-        await world.learn_the_recording()
+        await world.load_recording()
         monkeypatch.setattr(time, "time", lambda: real() + rng.choice([0, -1, 1]) * rng.uniform(0, 10 * 365 * 86_400))
         for operation in OPERATIONS:
             await getattr(world, operation)()

@@ -218,6 +218,8 @@ def test_interrupted_upgrade_loses_nothing(tmp_path: Path, version: int) -> None
         crash.put_into(folder)
         with named(crash):
             assert contents(image) == kept
+            with reading(image) as connection:
+                assert connection.execute("PRAGMA user_version").fetchone()[0] in {version, SCHEMA_VERSION}
             ArchiveWriter(image, "sandbox:4").close()
             assert contents(image) == kept
             with Archive.open(image) as archive:

@@ -1,4 +1,4 @@
-"""An archive that is damaged at random can be read in part, or an error of ours says that it cannot; nothing hangs.
+"""A randomly damaged archive is read in part or raises `ArchiveError`; nothing hangs.
 
 ``FUZZ_INPUTS=1000000 pytest tests/robustness/test_fuzz_archive.py -rP``
 damages five thousand archives, and says how many of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DAMAGES = int(os.environ.get("FUZZ_INPUTS", "20000")) // 200
 PAGE = 4096
 SECONDS = 10
-"""In which every reading of a small archive ends."""
+"""Reading a small archive takes less."""
 
 pytestmark = pytest.mark.timeout(300 + DAMAGES // 10)
 
@@ -68,29 +68,29 @@ async def intact(tmp_path: Path) -> bytes:
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:
-    spoilt = bytearray(content)
+    damaged = bytearray(content)
     pages = len(content) // PAGE
     match rng.choice(("flip", "flip", "flip in the schema", "zero", "swap", "noise", "cut")):
         case "flip":
             for _ in range(rng.choice((1, 10, 100, 1000))):
-                spoilt[rng.randrange(len(spoilt))] ^= 1 << rng.randrange(8)
+                damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
         case "flip in the schema":
             for _ in range(rng.choice((1, 3))):
-                spoilt[rng.randrange(PAGE)] ^= 1 << rng.randrange(8)
+                damaged[rng.randrange(PAGE)] ^= 1 << rng.randrange(8)
         case "zero":
             for _ in range(rng.choice((1, 3))):
                 start = PAGE * rng.randrange(pages)
-                spoilt[start : start + PAGE] = bytes(PAGE)
+                damaged[start : start + PAGE] = bytes(PAGE)
         case "swap":
             one, other = (PAGE * rng.randrange(1, pages) for _ in range(2))
-            spoilt[one : one + PAGE] = content[other : other + PAGE]
-            spoilt[other : other + PAGE] = content[one : one + PAGE]
+            damaged[one : one + PAGE] = content[other : other + PAGE]
+            damaged[other : other + PAGE] = content[one : one + PAGE]
         case "noise":
-            start = rng.randrange(len(spoilt))
-            spoilt[start : start + 200] = rng.randbytes(200)
+            start = rng.randrange(len(damaged))
+            damaged[start : start + 200] = rng.randbytes(200)
         case "cut":
-            del spoilt[rng.randrange(len(spoilt)) :]
-    return bytes(spoilt)
+            del damaged[rng.randrange(len(damaged)) :]
+    return bytes(damaged)
 
 
 def succeeds(path: Path, reading: Callable[[Archive, str], Any], conversation_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Archives that hold what cannot be: from a service that is wrong, from a damaged disk, or from a stranger."""
+"""Archives with impossible values: from a wrong service, a damaged disk, or a stranger."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ async def test_impossible_start_does_not_hide_new_conversations(tmp_path: Path, 
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
         newest = fake.conversations[next(iter(fake.conversations))].start
-        odd = fake.add(start=start)
+        impossible = fake.add(start=start)
         await harvest(client, path)
-        assert odd in ids_in(path)
+        assert impossible in ids_in(path)
         new = fake.add(start=newest + 60)
         report = await harvest(client, path)
         assert report.complete
-        assert ids_in(path) == {*fake.conversations, odd, new}
+        assert ids_in(path) == {*fake.conversations, impossible, new}
         with Archive.open(path) as archive:
             ends = [window.end for window in archive.status().windows]
         assert ends == [newest + 61]

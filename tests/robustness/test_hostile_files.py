@@ -1,4 +1,4 @@
-"""Files that were damaged or made to do harm, and files that must do none where they are opened."""
+"""Imports of damaged or malicious files, and exports that do no harm where they are opened."""
 
 from __future__ import annotations
 
@@ -108,10 +108,10 @@ def test_line_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[s
         import_file(tmp_path / "calls.db", file)
 
 
-ODD = [b"", b"1,2", b"1],[1", b'{"a":1},{"b":2}', *map(deep, [10, *range(880, 1010, 10), 100_000])]
+INVALID_OR_DEEP = [b"", b"1,2", b"1],[1", b'{"a":1},{"b":2}', *map(deep, [10, *range(880, 1010, 10), 100_000])]
 
 
-@pytest.mark.parametrize("raw", ODD, ids=len)
+@pytest.mark.parametrize("raw", INVALID_OR_DEEP, ids=len)
 def test_invalid_or_deeply_nested_json_survives_export_and_import_byte_for_byte(tmp_path: Path, raw: bytes) -> None:
     path = archive_of(tmp_path / "calls.db", c=raw)
     with Archive.open(path) as archive:

@@ -1,4 +1,4 @@
-"""A file that is saved or exported is whole or not there, when the process dies at any step that it takes on the disk.
+"""A saved or exported file is complete or not there when the process dies at any of its steps on the disk.
 
 Beside it there is one temporary file at most, which nobody but its owner can read.
 """

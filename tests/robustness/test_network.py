@@ -44,7 +44,7 @@ async def run_environment(
             ConvAIClient(fake.api_key, base_url=proxy.url, timeout=timeout, retry=retry) as client,
         ):
             world = World(fake.conversations, client, folder)
-            await world.learn_the_recording()
+            await world.load_recording()
             yield Environment(proxy, client, world)
 
 

@@ -113,7 +113,7 @@ async def test_operation_works_over_tls_with_a_trusted_authority(
 ) -> None:
     async with run_tls_service(authority.issue_cert(HOST)) as service, service.client(ssl=trusting) as client:
         world = World(service.fake.conversations, client, tmp_path)
-        await world.learn_the_recording()
+        await world.load_recording()
         await getattr(world, operation)()
 
 

@@ -1,4 +1,4 @@
-"""Documents made from the contract's schemas, to hold the models against."""
+"""Generates documents from the schemas of the OpenAPI document, to test the models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEEPEST = 14
 
 
 def resolve(schema: Schema) -> tuple[str, Schema]:
-    """Return the name and the schema that a reference leads to; the name is empty for an inline schema."""
+    """Resolve a reference to the name and the schema; the name of an inline schema is empty."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[1]
         return name, SCHEMAS[name]
@@ -28,23 +28,23 @@ def resolve(schema: Schema) -> tuple[str, Schema]:
 
 
 def branches(schema: Schema) -> list[Schema]:
-    """Return what a ``oneOf`` may be, null left out."""
+    """Return the schemas of a ``oneOf`` without null."""
     return [branch for branch in schema.get("oneOf", ()) if branch.get("type") != "null"]
 
 
 def types_of(schema: Schema) -> list[str]:
-    """Return the JSON types of a schema, null left out."""
+    """Return the JSON types of a schema without null."""
     types = schema.get("type", [])
     return [kind for kind in ([types] if isinstance(types, str) else types) if kind != "null"]
 
 
 class Maker:
-    """Makes documents of schemas.
+    """Generates documents of schemas.
 
     Args:
-        seed: Decides which branch of a union, and which values.
-        optional: The share of the optional fields that are there.
-        edit: Changes each object, given its schema's name, before it is put into the document.
+        seed: The seed for branches of unions and for values.
+        optional: The fraction of the optional fields to include.
+        edit: Called with the schema and each generated object, which it can change.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Maker:
         self.edit = edit
 
     def make(self, schema: Schema, depth: int = 0) -> Any:  # noqa: PLR0911 - one return for each kind of schema
-        """Return a document of this schema."""
+        """Generate a document of this schema."""
         _, schema = resolve(schema)
         if "oneOf" in schema:
             return self.make(self.random.choice(branches(schema)), depth)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 _FENCE = re.compile(r"^```(\w*)$")
-_EXAMPLE = re.compile(r"^% example: (\w+)(, top-level await)?$")
+_EXAMPLE = re.compile(r"^<!-- example: (\w+)(, top-level await)? -->$")
 
 
 class Block(NamedTuple):
@@ -40,7 +40,7 @@ class Block(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A module: the Python blocks of a page, or those after a line such as ``% example: fastapi``.
+    """A module: the Python blocks of a page, or those after a line such as ``<!-- example: fastapi -->``.
 
     Attributes:
         name: The page's name, followed by the example's if it has one.

@@ -1,4 +1,4 @@
-"""A small service whose list comes in any order: what a harvest may not depend on."""
+"""A small service that lists conversations in any order, for tests of the harvest."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 class ListServer:
-    """Serves conversations, listed in the order of a sequence of ids; both bounds of time are inclusive.
+    """Serves a list of conversations in a given order, and their details; both time bounds are inclusive.
 
     Args:
-        starts: When each conversation started, by its id.
-        order: The ids in the order in which they are listed; newest first by default.
-        page_size: The largest page, whatever is asked for.
+        starts: The start of each conversation by id.
+        order: The ids in the order of the list; newest first by default.
+        page_size: The largest page, even if a request asks for more.
 
     Attributes:
-        listed: Every id that was in a reply.
-        pages: How many pages were asked for.
-        most_pages: How many may be.
-        cursors_work: Whether a request with a cursor is answered, by the number of pages that were asked for.
-        on_page: Called with each request for a page; may return another reply.
+        listed: The ids in the replies so far.
+        pages: The number of requested pages.
+        most_pages: The number of pages above which requests get a 403.
+        cursors_work: Returns whether a cursor is accepted, given the number of requested pages.
+        on_page: Called with each request for a page; it can return another reply.
         change: Changes each page.
-        bounds_work: Whether the list is of the time that is asked for.
-        oldest_cursor: Cursors that were given before so many pages have expired.
-        expired: How many expired cursors were sent.
-        before_document: Waited for before a conversation is sent.
-        held: Conversations that are never sent.
+        bounds_work: Whether the time bounds of requests are applied.
+        oldest_cursor: The number of the page before which cursors have expired.
+        expired: The number of expired cursors that were received.
+        before_document: An event to wait for before a conversation is sent.
+        held: The ids of conversations whose details are never sent.
     """
 
     def __init__(self, starts: Mapping[str, int], *, order: Sequence[str] | None = None, page_size: int = 100) -> None:
@@ -75,7 +75,7 @@ class ListServer:
     async def _list(self, request: web.Request) -> web.Response:
         self.pages += 1
         if self.pages > self.most_pages:
-            return web.Response(status=403)  # ends the harvest: it would never end by itself
+            return web.Response(status=403)  # ends a harvest that would never end
         if (reply := self.on_page(request)) is not None:
             return reply
         first, given = map(int, request.query.get("cursor", "0.0").split("."))

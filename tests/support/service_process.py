@@ -1,4 +1,4 @@
-"""A fake service in a process of its own: what a test counts in its own process is the client's alone."""
+"""Runs a fake service in its own process, so that a test can measure the client alone."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ if TYPE_CHECKING:
 
 
 class ServiceProcess:
-    """Where the service is, and what it has."""
+    """The address and the data of the service."""
 
     def __init__(self, url: str, twin: FakeConvAI) -> None:
         self.url = url
         self.api_key = twin.api_key
         self.conversations = twin.conversations
-        """Equal to those of the process, as the corpus is made from a seed."""
+        """The same as in the process, because they are generated from the same seed."""
 
 
 @contextmanager
 def service_process(*, render_once: bool = False, **settings: Any) -> Iterator[ServiceProcess]:
-    """Run a fake service; the settings are those of `FakeConvAI`, as far as JSON can say them.
+    """Run a fake service with these arguments of `FakeConvAI`, which must be JSON values.
 
     Args:
-        render_once: Whether a request that came before is answered with the same bytes: that takes half the time.
+        render_once: Whether to send the same bytes again when a request is repeated, which takes half the time.
+        **settings: The arguments of `FakeConvAI`.
     """
     command = [sys.executable, __file__, json.dumps(render_once), json.dumps(settings)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

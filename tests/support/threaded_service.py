@@ -1,4 +1,4 @@
-"""A fake service in a thread of its own, for what runs an event loop itself: commands, web applications."""
+"""Runs a fake service in its own thread, for tests of code that runs an event loop: commands, web applications."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from convai_async.testing import FakeConvAI
 
 
 class ThreadedService:
-    """``with ThreadedService(conversations=5) as fake:``; takes what `FakeConvAI` takes."""
+    """``with ThreadedService(conversations=5) as fake:``, with the arguments of `FakeConvAI`."""
 
     def __init__(self, **settings: Any) -> None:
         self._fake = FakeConvAI(**settings)

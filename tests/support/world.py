@@ -1,4 +1,4 @@
-"""Everything that a client does, compared with the truth: right data, or an error of ours, and never anything else."""
+"""Runs every operation of a client and compares the results with the data of the service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class World:
-    """What a service has, a client of it, and everything that the client does, compared with the truth."""
+    """A client, the data of its service, and operations that compare the two."""
 
     def __init__(self, conversations: Corpus, client: ConvAIClient, folder: Path) -> None:
         self.client = client
@@ -26,8 +26,8 @@ class World:
         self.recorded = next(each for each in self.ids if conversations.has_audio(each))
         self.recording = b""
 
-    async def learn_the_recording(self) -> None:
-        """Take the recording for the truth, while nothing goes wrong."""
+    async def load_recording(self) -> None:
+        """Load the recording to compare with, before faults are added."""
         async with self.client.conversations.audio.stream(self.recorded) as recording:
             self.recording = b"".join([chunk async for chunk in recording])
 
@@ -84,7 +84,7 @@ class World:
         assert intact == "ok"
         assert all(raw == self.documents[conversation_id] for conversation_id, raw in rows.items())
         if rows.keys() != set(self.ids):
-            raise ConvAIError("not all of them")
+            raise ConvAIError("the harvest is incomplete")
 
 
 OPERATIONS = ("list", "prefetch", "get_raw", "get_many", "stream", "download", "harvest")

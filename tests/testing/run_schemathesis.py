@@ -3,8 +3,8 @@
     pip install schemathesis
     python tests/testing/run_schemathesis.py --max-examples 100
 
-What follows is given to ``schemathesis run``. The contract lacks some of what the service's documentation says, and is
-amended by that: errors for a wrong key and a wrong id, bounds, formats of texts.
+Further arguments are passed to ``schemathesis run``. The OpenAPI document is amended by rules of the service's
+documentation that it lacks: errors for a wrong key and a wrong id, bounds, formats of texts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the fake service run, and each fault and argument has one."""
+"""The examples in the docstrings of the fake service run; every fault and argument has one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def example_of(documented: Any) -> str:
 EXAMPLES = dict(examples())
 
 
-def test_every_fault_has_an_example_that_adds_it() -> None:
+def test_every_fault_has_an_example() -> None:
     assert {name for name in FAULTS if f"faults.{name}(" in EXAMPLES.get(f"faults.{name}", "")} == FAULTS.keys()
     assert {"FakeConvAI.add", "FakeConvAI.finish", "FakeConvAI.files", "Faults.add", "RecordedRequests"} <= set(
         EXAMPLES
@@ -52,7 +52,7 @@ def test_every_fault_has_an_example_that_adds_it() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-async def test_an_example_runs(name: str) -> None:
+async def test_example_runs(name: str) -> None:
     source = f"async def run():\n{textwrap.indent(EXAMPLES[name], '    ')}"
     at_once = RetryPolicy(wait_initial=0, wait_max=0)
     async with (
@@ -78,12 +78,12 @@ async def test_an_example_runs(name: str) -> None:
             assert fake.requests, "the fault was tried"
 
 
-def test_every_argument_of_the_service_is_documented_with_an_example() -> None:
+def test_every_argument_of_the_service_has_an_example() -> None:
     documentation = (inspect.getdoc(FakeConvAI) or "").partition("Args:")[2].partition("Attributes:")[0]
     shown = dict(re.findall(r"``(\w+)=(.+?)``", documentation))
     parameters = inspect.signature(FakeConvAI).parameters
     assert set(shown) == set(parameters)
     for name, value in shown.items():
         given = ast.literal_eval(value)
-        assert given != parameters[name].default, "an example of the default shows nothing"
+        assert given != parameters[name].default, "the example is not the default"
         FakeConvAI(**{name: given})

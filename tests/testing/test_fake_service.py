@@ -1,4 +1,4 @@
-"""The fake service against the contract, and its own promises."""
+"""The fake service matches the OpenAPI document and its own documentation."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from convai_async.testing.routes import ROUTES, Route
 CONTRACT = json.loads((Path(__file__).parents[1] / "data/openapi.json").read_text())
 
 
-def tolerant_of_twins(node: Any) -> Any:
-    """The contract has ``oneOf`` of number and integer, which no integer can fit: any will do."""
+def replace_one_of(node: Any) -> Any:
+    """Replace ``oneOf`` by ``anyOf``: the schema has ``oneOf`` of number and integer, which no integer matches."""
     if isinstance(node, dict):
-        return {("anyOf" if name == "oneOf" else name): tolerant_of_twins(value) for name, value in node.items()}
-    return [tolerant_of_twins(value) for value in node] if isinstance(node, list) else node
+        return {("anyOf" if name == "oneOf" else name): replace_one_of(value) for name, value in node.items()}
+    return [replace_one_of(value) for value in node] if isinstance(node, list) else node
 
 
-COMPONENTS = tolerant_of_twins(copy.deepcopy(CONTRACT["components"]))
+COMPONENTS = replace_one_of(copy.deepcopy(CONTRACT["components"]))
 
 
 def validate(document: Any, schema: str) -> None:
@@ -40,13 +40,13 @@ def validate(document: Any, schema: str) -> None:
     jsonschema.Draft202012Validator(whole).validate(document)
 
 
-def test_every_conversation_is_as_the_contract_says() -> None:
+def test_every_conversation_matches_the_openapi_schema() -> None:
     fake = FakeConvAI(conversations=66, unfinished=2, quirks=False)
     for conversation_id in fake.conversations:
         validate(fake.conversations.details(conversation_id), "GetConversationResponseModel")
 
 
-async def test_the_other_replies_are_as_the_contract_says() -> None:
+async def test_other_replies_match_the_openapi_schema() -> None:
     async with FakeConvAI(conversations=30, quirks=False) as fake:
         conversation_id = next(iter(fake.conversations))
         agent = AGENTS[0][0]
@@ -68,14 +68,14 @@ async def test_the_other_replies_are_as_the_contract_says() -> None:
                 assert (await reply.json())["detail"][0]["loc"] == ["query", "page_size"]
 
 
-def test_documents_with_the_real_service_s_oddities_decode() -> None:
+def test_documents_with_quirks_are_decoded() -> None:
     fake = FakeConvAI(conversations=200)
     for conversation_id in fake.conversations:
         conversation = Conversation.from_json(fake.conversations.document(conversation_id))
         assert conversation.conversation_id == conversation_id
 
 
-def test_the_documents_show_all_kinds_of_tool_calls_and_results() -> None:
+def test_documents_have_all_kinds_of_tool_results() -> None:
     fake = FakeConvAI(conversations=300)
     kinds = set()
     for conversation_id in fake.conversations:
@@ -84,7 +84,7 @@ def test_the_documents_show_all_kinds_of_tool_calls_and_results() -> None:
     assert kinds == {"IntegrationWebhookToolResult", "OtherToolResult", "SystemToolResult", "WorkflowToolResult"}
 
 
-def test_the_same_arguments_give_the_same_service_and_others_another() -> None:
+def test_same_seed_gives_the_same_documents() -> None:
     def everything(**settings: Any) -> list[bytes]:
         corpus = FakeConvAI(conversations=20, **settings).conversations
         return [corpus.document(conversation_id) for conversation_id in corpus]
@@ -93,7 +93,7 @@ def test_the_same_arguments_give_the_same_service_and_others_another() -> None:
     assert everything(seed=1) != everything(seed=2)
 
 
-def test_asking_in_another_order_changes_nothing() -> None:
+def test_documents_do_not_depend_on_the_order_of_requests() -> None:
     one, other = FakeConvAI(conversations=20), FakeConvAI(conversations=20)
     ids = list(one.conversations)
     forwards = {conversation_id: one.conversations.document(conversation_id) for conversation_id in ids}
@@ -101,7 +101,7 @@ def test_asking_in_another_order_changes_nothing() -> None:
     assert forwards == backwards
 
 
-def test_a_summary_says_what_the_details_say() -> None:
+def test_list_item_agrees_with_the_details() -> None:
     corpus = FakeConvAI(conversations=100, quirks=False).conversations
     summaries, _ = corpus.page({}, 100, None)
     for summary in summaries:
@@ -163,7 +163,7 @@ def test_a_summary_says_what_the_details_say() -> None:
         ("/agents/agent_front_desk/topics", "from_unix_secs=20&to_unix_secs=10"),
     ],
 )
-async def test_a_wrong_parameter_is_a_422_that_names_it(
+async def test_invalid_parameter_gets_a_422_that_names_it(
     client: ConvAIClient, fake: FakeConvAI, path: str, query: str
 ) -> None:
     target = path.format(id=next(iter(fake.conversations)))
@@ -177,7 +177,7 @@ async def test_a_wrong_parameter_is_a_422_that_names_it(
     assert location[1] in {*pairs, "agent_id", "text_query"}
 
 
-async def test_an_unknown_parameter_can_be_ignored_as_by_the_real_service() -> None:
+async def test_unknown_parameters_can_be_ignored() -> None:
     async with (
         FakeConvAI(conversations=3, ignore_unknown_parameters=True) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
@@ -208,7 +208,7 @@ async def test_an_unknown_parameter_can_be_ignored_as_by_the_real_service() -> N
         ("POST", "/conversations/{id}/files", b"--x--"),
     ],
 )
-async def test_a_wrong_body_is_a_422(
+async def test_invalid_body_gets_a_422(
     client: ConvAIClient, fake: FakeConvAI, method: str, path: str, body: bytes
 ) -> None:
     tag = await client.conversations.tags.create("urgent")
@@ -222,7 +222,7 @@ async def test_a_wrong_body_is_a_422(
         assert (await reply.json())["detail"][0]["loc"][0] == "body"
 
 
-async def test_a_malformed_upload_is_a_400(fake: FakeConvAI) -> None:
+async def test_malformed_upload_gets_a_400(fake: FakeConvAI) -> None:
     url = f"{fake.url}/v1/convai/conversations/{next(iter(fake.conversations))}/files"
     headers = {"xi-api-key": fake.api_key, "content-type": "multipart/form-data"}
     async with aiohttp.ClientSession() as session, session.post(url, data=b"x", headers=headers) as reply:
@@ -230,14 +230,14 @@ async def test_a_malformed_upload_is_a_400(fake: FakeConvAI) -> None:
 
 
 @pytest.mark.parametrize("operation", ROUTES.values(), ids=ROUTES)
-async def test_another_method_is_a_405_that_names_the_right_ones(fake: FakeConvAI, operation: Route) -> None:
+async def test_unsupported_method_gets_a_405_with_the_allowed_ones(fake: FakeConvAI, operation: Route) -> None:
     path = operation.path.format(conversation_id="conv_1", agent_id="agent_1", file_id="file_1", tag_id="tag_1")
     allowed = {method for each in ROUTES.values() if each.path == operation.path for method in each.methods}
     async with aiohttp.ClientSession(headers={"xi-api-key": fake.api_key}) as session:
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - allowed:
             async with session.request(method, fake.url + path) as reply:
                 if reply.status == 404 and operation.path.count("/") == 4:
-                    continue  # a fixed path that is also a conversation's
+                    continue  # the path also matches that of a conversation
                 assert (method, reply.status) == (method, 405)
                 assert set(reply.headers["allow"].split(", ")) >= allowed
 
@@ -258,16 +258,14 @@ async def test_another_method_is_a_405_that_names_the_right_ones(fake: FakeConvA
         ("GET", "/v1/nothing", 404),
     ],
 )
-async def test_what_is_not_there_is_answered_as_the_service_does(
-    fake: FakeConvAI, method: str, path: str, status: int
-) -> None:
+async def test_missing_resource_gets_a_404(fake: FakeConvAI, method: str, path: str, status: int) -> None:
     headers = {"xi-api-key": fake.api_key}
     async with aiohttp.ClientSession(headers=headers) as session, session.request(method, fake.url + path) as reply:
         assert reply.status == status
         assert "detail" in await reply.json()
 
 
-async def test_a_page_by_page_list_is_whole_while_conversations_come_and_go(
+async def test_list_is_complete_while_conversations_are_added_and_deleted(
     client: ConvAIClient, fake: FakeConvAI
 ) -> None:
     there = list(fake.conversations)
@@ -280,12 +278,12 @@ async def test_a_page_by_page_list_is_whole_while_conversations_come_and_go(
     assert seen == there
 
 
-async def test_another_key_is_refused(fake: FakeConvAI) -> None:
+async def test_wrong_key_gets_a_401(fake: FakeConvAI) -> None:
     async with aiohttp.ClientSession() as session, session.get(f"{fake.url}/v1/convai/conversations") as reply:
         assert reply.status == 401
 
 
-async def test_a_service_that_is_not_running_has_no_url() -> None:
+async def test_url_raises_when_the_service_is_not_running() -> None:
     fake = FakeConvAI(conversations=1)
     with pytest.raises(RuntimeError, match="async with FakeConvAI"):
         _ = fake.url
@@ -296,7 +294,7 @@ async def test_a_service_that_is_not_running_has_no_url() -> None:
         _ = fake.url
 
 
-async def test_what_happens_later_shows(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_finish_and_analyse_again_change_the_conversation(client: ConvAIClient, fake: FakeConvAI) -> None:
     new = fake.add(status="in-progress")
     assert next(iter(fake.conversations)) == new
     assert (await client.conversations.get(new)).status == "in-progress"
@@ -307,7 +305,7 @@ async def test_what_happens_later_shows(client: ConvAIClient, fake: FakeConvAI) 
     assert (await client.conversations.get(new)).analysis != first.analysis
 
 
-async def test_the_limit_on_concurrency_refuses_what_is_over_it() -> None:
+async def test_requests_above_the_concurrency_limit_are_refused() -> None:
     async with (
         FakeConvAI(conversations=20, concurrency_limit=2, latency=(0.005, 0.01)) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client,
@@ -318,7 +316,7 @@ async def test_the_limit_on_concurrency_refuses_what_is_over_it() -> None:
         assert fake.peak_in_flight == 2
 
 
-async def test_a_rule_hits_as_often_as_it_says_and_only_its_operation(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_fault_hits_its_operation_and_the_given_number_of_times(client: ConvAIClient, fake: FakeConvAI) -> None:
     once = client.with_options(retry=None)
     rule = fake.faults.add(faults.status(503), operation="get_conversation", times=2)
     await once.conversations.list()
@@ -329,7 +327,7 @@ async def test_a_rule_hits_as_often_as_it_says_and_only_its_operation(client: Co
     assert (rule.hits, rule.times) == (2, 0)
 
 
-async def test_a_rate_hits_about_that_share(fake: FakeConvAI) -> None:
+async def test_fault_with_a_rate_hits_about_that_fraction(fake: FakeConvAI) -> None:
     rule = fake.faults.add(faults.status(503), times=None, rate=0.3)
     async with (
         ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client,
@@ -339,7 +337,7 @@ async def test_a_rate_hits_about_that_share(fake: FakeConvAI) -> None:
     assert 45 <= rule.hits <= 105
 
 
-async def test_a_fault_that_needs_a_whole_body_says_so_for_a_stream(caplog: pytest.LogCaptureFixture) -> None:
+async def test_fault_that_needs_a_whole_body_raises_type_error_for_a_stream(caplog: pytest.LogCaptureFixture) -> None:
     async with (
         FakeConvAI(conversations=30, audio_bytes=10_000_000) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url, retry=RetryPolicy(attempts=1)) as client,
@@ -352,6 +350,6 @@ async def test_a_fault_that_needs_a_whole_body_says_so_for_a_stream(caplog: pyte
     assert "this fault does not support streamed replies" in caplog.text
 
 
-def test_a_page_of_the_fake_decodes_as_a_page() -> None:
+def test_empty_page_is_decoded() -> None:
     body = msgspec.json.encode({"conversations": [], "has_more": False})
     assert get_decoder(ConversationsPage)(body).conversations == ()

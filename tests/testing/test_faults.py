@@ -1,4 +1,4 @@
-"""Faults of the fake service, as a client sees them."""
+"""Faults of the fake service as a client sees them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ async def test_cursors_expire_after_requests_or_seconds(client: ConvAIClient, fa
     now = 0.0
     fault = faults.expiring_cursors(after=2, seconds=10, clock=lambda: now)
     rule = fake.faults.add(fault, operation="list_conversations", times=None)
-    assert len(await client.conversations.list(page_size=50).collect()) == 250, "a walk that goes on is not hurt"
+    assert len(await client.conversations.list(page_size=50).collect()) == 250, (
+        "reading page by page does not use expired cursors"
+    )
     first = await client.conversations.list(page_size=50)
     await client.conversations.list(page_size=50, cursor=first.next_cursor)
     await client.conversations.list(page_size=50, cursor=first.next_cursor)
@@ -33,7 +35,7 @@ async def test_cursors_expire_after_requests_or_seconds(client: ConvAIClient, fa
 
 
 @pytest.mark.parametrize(("share", "received"), [(1.0, 1.0), (0.5, 0.5)])
-async def test_a_body_ends_with_its_connection(fake: FakeConvAI, share: float, received: float) -> None:
+async def test_close_delimited_body_ends_with_the_connection(fake: FakeConvAI, share: float, received: float) -> None:
     conversation_id = next(iter(fake.conversations))
     fake.faults.add(faults.close_delimited(share=share))
     headers = {"xi-api-key": fake.api_key}

@@ -1,4 +1,4 @@
-"""Each filter of the fake service's list gives what it names, and nothing else."""
+"""Each list filter of the fake service returns exactly the matching conversations."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def documents() -> dict[str, JSON]:
     return {each: corpus.details(each) for each in corpus}
 
 
-def calls_of(details: JSON, field: str, *, failed: bool | None = None, ran_only: bool = True) -> set[str]:
+def get_tools(details: JSON, field: str, *, failed: bool | None = None, ran_only: bool = True) -> set[str]:
     found = set()
     for turn in details["transcript"]:
         for call, result in zip(turn["tool_calls"] or (), turn["tool_results"] or (), strict=True):
@@ -60,11 +60,11 @@ def criterion(details: JSON, name: str) -> str | None:
     return result if isinstance(result, str) else None
 
 
-def spoke(details: JSON, field: str) -> set[str]:
+def get_speakers(details: JSON, field: str) -> set[str]:
     return {turn["agent_metadata"][field] for turn in details["transcript"] if turn["role"] == "agent"}
 
 
-def triggered(details: JSON, field: str) -> set[str]:
+def get_guardrails(details: JSON, field: str) -> set[str]:
     return {each[field] for turn in details["transcript"] for each in turn.get("triggered_guardrails", ())}
 
 
@@ -92,7 +92,7 @@ EXPECTED: dict[str, tuple[Any, Callable[[JSON], bool]]] = {
     "conversation_product_type": ("speech_engine", lambda d: d["conversation_product"] == "speech_engine"),
     "custom_guardrail_names": (
         ["No promises about refunds", "none"],
-        lambda d: "No promises about refunds" in triggered(d, "guardrail_name"),
+        lambda d: "No promises about refunds" in get_guardrails(d, "guardrail_name"),
     ),
     "data_collection_filter": ("reason:eq:refund", lambda d: collected(d, "reason") == "refund"),
     "data_collection_params": (
@@ -109,7 +109,7 @@ EXPECTED: dict[str, tuple[Any, Callable[[JSON], bool]]] = {
         lambda d: criterion(d, "solved") == "failure" and criterion(d, "was_polite") == "success",
     ),
     "exclude_statuses": (["failed", "processing"], lambda d: d["status"] not in {"failed", "processing"}),
-    "guardrail_types": (["profanity", "hate"], lambda d: "profanity" in triggered(d, "guardrail_type")),
+    "guardrail_types": (["profanity", "hate"], lambda d: "profanity" in get_guardrails(d, "guardrail_type")),
     "has_feedback_comment": (True, lambda d: d["metadata"]["feedback"]["comment"] is not None),
     "main_languages": (["de", "ja"], lambda d: d["metadata"]["main_language"] in {"de", "ja"}),
     "phone_number_ids": (
@@ -130,39 +130,39 @@ EXPECTED: dict[str, tuple[Any, Callable[[JSON], bool]]] = {
         lambda d: d["metadata"]["termination_reason"] == "Client disconnected: 1000",
     ),
     "text_only": (True, lambda d: d["metadata"]["text_only"]),
-    "tool_ids": (["tool_issue_refund"], lambda d: "tool_issue_refund" in calls_of(d, "id")),
+    "tool_ids": (["tool_issue_refund"], lambda d: "tool_issue_refund" in get_tools(d, "id")),
     "tool_ids_errored": (
         ["__system_play_dtmf", "__system_transfer_to_number"],
-        lambda d: not calls_of(d, "id", failed=True).isdisjoint(["__system_play_dtmf", "__system_transfer_to_number"]),
+        lambda d: not get_tools(d, "id", failed=True).isdisjoint(["__system_play_dtmf", "__system_transfer_to_number"]),
     ),
     "tool_ids_successful": (
         ["mcp:mcp_1:issue_refund"],
-        lambda d: "mcp:mcp_1:issue_refund" in calls_of(d, "id", failed=False),
+        lambda d: "mcp:mcp_1:issue_refund" in get_tools(d, "id", failed=False),
     ),
-    "tool_names": (["issue_refund"], lambda d: "issue_refund" in calls_of(d, "name")),
-    "tool_names_errored": (["issue_refund"], lambda d: "issue_refund" in calls_of(d, "name", failed=True)),
-    "tool_names_successful": (["end_call"], lambda d: "end_call" in calls_of(d, "name", failed=False)),
+    "tool_names": (["issue_refund"], lambda d: "issue_refund" in get_tools(d, "name")),
+    "tool_names_errored": (["issue_refund"], lambda d: "issue_refund" in get_tools(d, "name", failed=True)),
+    "tool_names_successful": (["end_call"], lambda d: "end_call" in get_tools(d, "name", failed=False)),
     "triggered_procedure_ids": (
         ["proc_verify_identity"],
         lambda d: "proc_verify_identity" in d["conversation_initiation_client_data"]["start_procedure_ids"],
     ),
     "user_id": ("user_7", lambda d: d["user_id"] == "user_7"),
     "version_id": ("agtvrsn_0_2", lambda d: d["version_id"] == "agtvrsn_0_2"),
-    "visited_agent_branch_ids": (["agtbrch_2_main"], lambda d: "agtbrch_2_main" in spoke(d, "branch_id")),
-    "visited_agent_ids": (["agent_night_shift"], lambda d: "agent_night_shift" in spoke(d, "agent_id")),
+    "visited_agent_branch_ids": (["agtbrch_2_main"], lambda d: "agtbrch_2_main" in get_speakers(d, "branch_id")),
+    "visited_agent_ids": (["agent_night_shift"], lambda d: "agent_night_shift" in get_speakers(d, "agent_id")),
     "whatsapp_phone_number_ids": (
         ["wapn_2"],
         lambda d: (d["metadata"]["whatsapp"] or {}).get("whatsapp_phone_number_id") == "wapn_2",
     ),
-    "workflow_node_entered_id": ("node_help", lambda d: "node_help" in spoke(d, "workflow_node_id")),
+    "workflow_node_entered_id": ("node_help", lambda d: "node_help" in get_speakers(d, "workflow_node_id")),
 }
-"""A value of each filter, and which conversations it lets through."""
+"""A value of each filter, and whether a conversation matches."""
 
 ELSEWHERE = {"parent_conversation_id", "tag_ids", "topic_ids"}
-"""Filters with tests of their own: the documents do not show what they look at."""
+"""Filters with separate tests, because they use data that is not in the documents."""
 
 
-def test_every_filter_of_the_client_is_known_and_tested() -> None:
+def test_fake_service_knows_every_filter_of_the_client() -> None:
     steering = {"cursor", "page_size", "summary_mode", "sort_direction", "data_collection_ids"}
     steering |= {"evaluation_criteria_ids", "include_invalid_tool_calls"}
     assert set(ROUTES["list_conversations"].parameters) == set(endpoints.ConversationFilters.__annotations__)
@@ -174,7 +174,7 @@ def test_every_filter_of_the_client_is_known_and_tested() -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-async def test_a_filter_gives_what_it_names_and_nothing_else(client: ConvAIClient, name: str) -> None:
+async def test_filter_returns_exactly_the_matching_conversations(client: ConvAIClient, name: str) -> None:
     value, admits = EXPECTED[name]
     expected = [conversation_id for conversation_id, details in documents().items() if admits(details)]
     assert await ids(client, **{name: value}) == expected
@@ -182,7 +182,7 @@ async def test_a_filter_gives_what_it_names_and_nothing_else(client: ConvAIClien
 
 
 @pytest.mark.parametrize("name", ["agent_id", "exclude_statuses", "rating_min", "tool_names"])
-async def test_a_search_of_messages_is_narrowed_by_the_same_filters(client: ConvAIClient, name: str) -> None:
+async def test_text_search_applies_the_filters(client: ConvAIClient, name: str) -> None:
     value, admits = EXPECTED[name]
     hits = await client.conversations.messages.text_search("refund", **{name: value}, page_size=50).collect()
     expected = {
@@ -213,40 +213,42 @@ async def ids(client: ConvAIClient, **filters: Any) -> list[str]:
         ("exists", lambda size: size is not None),
     ],
 )
-async def test_collected_data_is_compared(client: ConvAIClient, condition: str, admits: Callable[[Any], bool]) -> None:
+async def test_data_collection_condition_returns_exactly_the_matching_conversations(
+    client: ConvAIClient, condition: str, admits: Callable[[Any], bool]
+) -> None:
     expected = [each for each, details in documents().items() if admits(collected(details, "party_size"))]
     assert await ids(client, data_collection_params=[f"party_size:{condition}"]) == expected
     assert expected
 
 
-async def test_several_filters_all_apply(client: ConvAIClient) -> None:
+async def test_several_filters_are_combined(client: ConvAIClient) -> None:
     names = ("agent_id", "exclude_statuses", "main_languages")
     expected = [each for each, details in documents().items() if all(EXPECTED[name][1](details) for name in names)]
     assert await ids(client, **{name: EXPECTED[name][0] for name in names}) == expected
     assert expected
 
 
-async def test_calls_that_never_ran_count_only_when_asked_for(client: ConvAIClient) -> None:
-    def that_call(tool: str, *, ran_only: bool) -> list[str]:
-        return [each for each, d in documents().items() if tool in calls_of(d, "name", ran_only=ran_only)]
+async def test_tool_calls_that_were_not_run_count_only_when_included(client: ConvAIClient) -> None:
+    def find_tool(tool: str, *, ran_only: bool) -> list[str]:
+        return [each for each, d in documents().items() if tool in get_tools(d, "name", ran_only=ran_only)]
 
-    tools = {tool for details in documents().values() for tool in calls_of(details, "name", ran_only=False)}
-    tool = min(tool for tool in tools if that_call(tool, ran_only=True) != that_call(tool, ran_only=False))
-    assert await ids(client, tool_names=[tool]) == that_call(tool, ran_only=True)
-    assert await ids(client, tool_names=[tool], include_invalid_tool_calls=True) == that_call(tool, ran_only=False)
+    tools = {tool for details in documents().values() for tool in get_tools(details, "name", ran_only=False)}
+    tool = min(tool for tool in tools if find_tool(tool, ran_only=True) != find_tool(tool, ran_only=False))
+    assert await ids(client, tool_names=[tool]) == find_tool(tool, ran_only=True)
+    assert await ids(client, tool_names=[tool], include_invalid_tool_calls=True) == find_tool(tool, ran_only=False)
 
 
-async def test_a_parent_a_topic_and_a_tag_find_their_conversations(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_parent_topic_and_tag_filters_find_added_conversations(client: ConvAIClient, fake: FakeConvAI) -> None:
     child = next(each for each in fake.conversations if fake.conversations[each].parent_id)
     parent = fake.conversations[child].parent_id
     assert await ids(client, parent_conversation_id=parent) == [child]
-    own = fake.add(parent_conversation_id=parent, topic_ids=["topic_of_mine"], tag_ids=["tag_of_mine"])
+    own = fake.add(parent_conversation_id=parent, topic_ids=["topic_of_own"], tag_ids=["tag_of_own"])
     assert await ids(client, parent_conversation_id=parent) == [own, child]
-    assert await ids(client, topic_ids=["topic_of_mine", "none"]) == [own]
-    assert await ids(client, tag_ids=["tag_of_mine", "none"]) == [own]
+    assert await ids(client, topic_ids=["topic_of_own", "none"]) == [own]
+    assert await ids(client, tag_ids=["tag_of_own", "none"]) == [own]
 
 
-async def test_the_topics_of_an_agent_count_the_conversations_that_their_ids_find(client: ConvAIClient) -> None:
+async def test_topic_counts_agree_with_the_topic_filter(client: ConvAIClient) -> None:
     window: Any = {"from_unix_secs": 1, "to_unix_secs": 1_780_000_000}
     topics = await client.agents.topics.get("agent_billing", **window).collect()
     assert {topic.label for topic in topics} == set(TOPICS)
@@ -257,7 +259,7 @@ async def test_the_topics_of_an_agent_count_the_conversations_that_their_ids_fin
         assert reasons <= {topic.label}
 
 
-async def test_topics_are_sorted_and_narrowed_as_asked(client: ConvAIClient) -> None:
+async def test_topics_are_sorted_and_limited_to_the_window(client: ConvAIClient) -> None:
     async def sorted_by(column: Any, **options: Any) -> list[Any]:
         return await client.agents.topics.get("agent_billing", from_unix_secs=1, sort_by=column, **options).collect()
 
@@ -278,12 +280,12 @@ async def test_topics_are_sorted_and_narrowed_as_asked(client: ConvAIClient) -> 
     assert reply["aggregated_run_count"] == 3
 
 
-async def test_results_are_included_only_when_asked_for_by_id(client: ConvAIClient) -> None:
+async def test_list_items_include_only_the_requested_results(client: ConvAIClient) -> None:
     everybody = await client.request("GET", "/v1/convai/conversations", query={"page_size": 100})
     assert not any("data_collection_results" in item for item in everybody["conversations"])
     asked = {"page_size": 100, "data_collection_ids": ["reason", "none"], "evaluation_criteria_ids": ["solved"]}
     included = await client.request("GET", "/v1/convai/conversations", query=asked)
-    assert len(included["conversations"]) == COUNT, "they filter nothing"
+    assert len(included["conversations"]) == COUNT, "they do not filter"
     for item in included["conversations"]:
         details = documents()[item["conversation_id"]]
         if details["analysis"]:
@@ -291,14 +293,14 @@ async def test_results_are_included_only_when_asked_for_by_id(client: ConvAIClie
             assert item["evaluation_criteria_results"] == {"solved": {"result": criterion(details, "solved")}}
 
 
-async def test_summaries_have_text_when_asked_for(client: ConvAIClient) -> None:
+async def test_list_items_have_a_summary_only_with_summary_mode_include(client: ConvAIClient) -> None:
     without = await client.conversations.list()
     with_text = await client.conversations.list(summary_mode="include")
     assert not any(summary.transcript_summary for summary in without)
     assert any(summary.transcript_summary for summary in with_text)
 
 
-async def test_a_list_is_read_in_either_direction_while_conversations_come_and_go(
+async def test_ascending_list_is_complete_while_conversations_are_added_and_deleted(
     client: ConvAIClient, fake: FakeConvAI
 ) -> None:
     there = list(fake.conversations)
@@ -312,7 +314,7 @@ async def test_a_list_is_read_in_either_direction_while_conversations_come_and_g
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "random"])
-async def test_a_list_in_any_order_is_whole(order: Any) -> None:
+async def test_list_in_any_order_is_complete(order: Any) -> None:
     async with (
         FakeConvAI(conversations=60, order=order) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
@@ -325,7 +327,7 @@ async def test_a_list_in_any_order_is_whole(order: Any) -> None:
         assert await ids(client, page_size=7, sort_direction="desc") == newest_first
 
 
-def test_filters_that_need_no_details_do_not_make_them() -> None:
+def test_filters_of_list_items_do_not_generate_details() -> None:
     corpus = FakeConvAI(conversations=20).conversations
     for name in ("agent_id", "call_successful", "exclude_statuses", "main_languages", "tag_ids", "topic_ids"):
         for candidate in corpus.candidates({}):

@@ -19,16 +19,16 @@ WHOLE = b"".join(mp3.iter_blocks(SIZE))
 
 
 @pytest.mark.parametrize("size", [0, 1, 417, 418, 65_520, 100_000, 5_000_000])
-def test_a_recording_has_exactly_the_size_that_was_asked_for(size: int) -> None:
+def test_recording_has_exactly_the_given_size(size: int) -> None:
     blocks = list(mp3.iter_blocks(size))
     assert sum(map(len, blocks)) == size
     assert size < 2 or b"".join(blocks)[:2] == b"\xff\xf3"
     assert max(map(len, blocks), default=0) <= 65_536
-    assert len(set(blocks)) == len(blocks), "bytes from a wrong offset are noticed"
+    assert len(set(blocks)) == len(blocks), "bytes from a wrong offset are detected"
 
 
 @given(st.integers(0, SIZE), st.integers(0, SIZE))
-def test_a_part_of_a_recording_is_that_of_the_whole(one: int, other: int) -> None:
+def test_part_of_a_recording_equals_the_same_bytes_of_the_whole(one: int, other: int) -> None:
     start, stop = sorted((one, other))
     assert b"".join(mp3.iter_blocks(stop, start)) == WHOLE[start:stop]
 
@@ -58,7 +58,7 @@ def audio_url(fake: FakeConvAI) -> str:
         ("bytes=-999999", 0, SIZE),
     ],
 )
-async def test_a_range_is_a_206_with_exactly_these_bytes(
+async def test_range_gets_a_206_with_exactly_these_bytes(
     session: aiohttp.ClientSession, asked: str, start: int, stop: int
 ) -> None:
     for method in ("GET", "HEAD"):
@@ -70,7 +70,7 @@ async def test_a_range_is_a_206_with_exactly_these_bytes(
 
 
 @pytest.mark.parametrize("asked", ["bytes=200000-", "bytes=-0", "bytes=999999-1000000"])
-async def test_a_range_beyond_the_end_is_a_416_that_says_the_size(session: aiohttp.ClientSession, asked: str) -> None:
+async def test_range_beyond_the_end_gets_a_416_with_the_size(session: aiohttp.ClientSession, asked: str) -> None:
     async with session.get("audio", headers={"range": asked}) as reply:
         assert reply.status == 416
         assert reply.headers["content-range"] == f"bytes */{SIZE}"
@@ -87,7 +87,7 @@ async def test_a_range_beyond_the_end_is_a_416_that_says_the_size(session: aioht
         {"range": "bytes=0-1", "if-range": '"tag"'},
     ],
 )
-async def test_malformed_and_multiple_ranges_are_answered_in_full(
+async def test_malformed_and_multiple_ranges_get_the_whole_recording(
     session: aiohttp.ClientSession, headers: dict[str, str]
 ) -> None:
     async with session.get("audio", headers=headers) as reply:
@@ -98,7 +98,7 @@ async def test_malformed_and_multiple_ranges_are_answered_in_full(
 
 
 @pytest.mark.parametrize("settings", [{"audio_ranges": False}, {"audio_ranges": False, "audio_content_length": False}])
-async def test_ranges_can_be_ignored_and_lengths_left_out(settings: Any) -> None:
+async def test_ranges_and_content_length_can_be_disabled(settings: Any) -> None:
     async with (
         FakeConvAI(conversations=30, audio_bytes=SIZE, **settings) as fake,
         aiohttp.ClientSession(headers={"xi-api-key": fake.api_key, "range": "bytes=1-2"}) as session,
@@ -111,7 +111,7 @@ async def test_ranges_can_be_ignored_and_lengths_left_out(settings: Any) -> None
                 assert await reply.read() == (WHOLE if method == "GET" else b"")
 
 
-async def test_a_large_range_is_streamed() -> None:
+async def test_large_range_is_streamed() -> None:
     async with (
         FakeConvAI(conversations=30, audio_bytes=9_000_000) as fake,
         aiohttp.ClientSession(headers={"xi-api-key": fake.api_key, "range": "bytes=1000000-"}) as session,
@@ -122,7 +122,7 @@ async def test_a_large_range_is_streamed() -> None:
 
 
 @pytest.mark.parametrize(("accepted", "gzip"), [("gzip", True), ("gzip", False), ("identity", True)])
-async def test_json_is_compressed_for_clients_that_accept_it(accepted: str, gzip: bool) -> None:
+async def test_json_is_compressed_for_clients_that_accept_gzip(accepted: str, gzip: bool) -> None:
     async with (
         FakeConvAI(conversations=3, gzip=gzip) as fake,
         aiohttp.ClientSession(headers={"xi-api-key": fake.api_key, "accept-encoding": accepted}) as session,

@@ -1,4 +1,4 @@
-"""The lines of the list in an archive: the service's own bytes."""
+"""The archive keeps entries of the list byte for byte."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def test_list_entries_are_kept_byte_for_byte(tmp_path: Path) -> None:
         for summary in page:
             raw = b'{"conversation_id": "%s", "status": "done"}' % summary.conversation_id.encode()
             writer.store([decode_update(summary, raw)])
-        assert writer.unchanged(page.items) == {"plain", "broken"}
+        assert writer.find_unchanged(page.items) == {"plain", "broken"}
         other = list_conversations().decode(b'{"conversations": [%s]}' % PLAIN.replace(b"12.5", b"12.6"))
-        assert writer.unchanged(other.items) == set()
+        assert writer.find_unchanged(other.items) == set()
     with Archive.open(path) as archive:
         assert {record.conversation_id: record.summary_json for record in archive.records()} == {
             "plain": PLAIN,
@@ -49,6 +49,6 @@ def test_list_entry_with_invalid_fields_is_read_back_for_the_next_harvest(tmp_pa
     (summary,) = list_conversations().decode(b'{"conversations": [%s]}' % line)
     with ArchiveWriter(tmp_path / "calls.db", "sandbox:1") as writer:
         writer.store([decode_update(summary, b'{"conversation_id": "c", "status": "processing"}')])
-        (again,) = writer.unfinished(Scope(Window(0, 2000)))
+        (again,) = writer.find_unfinished(Scope(Window(0, 2000)))
     assert again == summary
     assert again.raw_json == line

@@ -1,4 +1,4 @@
-"""Conversations that a test adds to the fake service."""
+"""Conversations, files, tags and requests that a test adds to the fake service."""
 
 from __future__ import annotations
 
@@ -15,59 +15,55 @@ from convai_async.testing import FakeConvAI
 HELLO = [("agent", "Hello!"), ("user", "Where is my parcel?"), ("agent", None)]
 
 
-async def test_an_added_conversation_is_in_the_list_the_details_the_audio_the_search_and_the_summary(
-    client: ConvAIClient, fake: FakeConvAI
-) -> None:
-    assert fake.add("conv_mine", agent_id="agent_mine", transcript=HELLO) == "conv_mine"
-    assert next(iter(fake.conversations)) == "conv_mine", "it is the newest"
+async def test_added_conversation_is_found_by_every_endpoint(client: ConvAIClient, fake: FakeConvAI) -> None:
+    assert fake.add("conv_own", agent_id="agent_own", transcript=HELLO) == "conv_own"
+    assert next(iter(fake.conversations)) == "conv_own", "it is the newest"
 
-    (listed,) = await client.conversations.list(agent_id="agent_mine", summary_mode="include").collect()
-    assert (listed.conversation_id, listed.status, listed.message_count) == ("conv_mine", "done", 2)
+    (listed,) = await client.conversations.list(agent_id="agent_own", summary_mode="include").collect()
+    assert (listed.conversation_id, listed.status, listed.message_count) == ("conv_own", "done", 2)
     assert listed.call_successful == "success"
     assert listed.call_summary_title == "Where is my parcel?"
     assert listed.rating is None
 
-    conversation = await client.conversations.get("conv_mine")
+    conversation = await client.conversations.get("conv_own")
     assert [(turn.role, turn.message) for turn in conversation.transcript] == HELLO
     assert [turn.time_in_call_secs for turn in conversation.transcript] == [0, 6, 12]
-    assert conversation.agent_id == "agent_mine"
+    assert conversation.agent_id == "agent_own"
     assert conversation.metadata.call_duration_secs == 18
     assert conversation.analysis is not None
     assert conversation.analysis.transcript_summary == listed.transcript_summary
 
-    async with client.conversations.audio.stream("conv_mine") as audio:
+    async with client.conversations.audio.stream("conv_own") as audio:
         assert len(b"".join([chunk async for chunk in audio])) == 18_000
-    (hit,) = await client.conversations.messages.text_search("parcel", agent_id="agent_mine").collect()
-    assert (hit.conversation_id, hit.transcript_index) == ("conv_mine", 1)
-    digest = await client.conversations.get_summary("conv_mine")
+    (hit,) = await client.conversations.messages.text_search("parcel", agent_id="agent_own").collect()
+    assert (hit.conversation_id, hit.transcript_index) == ("conv_own", 1)
+    digest = await client.conversations.get_summary("conv_own")
     assert [message.message for message in digest.messages] == ["Hello!", "Where is my parcel?"]
-    assert (await client.agents.link.get("agent_mine")).agent_id == "agent_mine"
+    assert (await client.agents.link.get("agent_own")).agent_id == "agent_own"
 
-    await client.conversations.delete("conv_mine")
-    assert "conv_mine" not in fake.conversations
+    await client.conversations.delete("conv_own")
+    assert "conv_own" not in fake.conversations
 
 
-async def test_fields_of_an_added_conversation_are_merged_with_what_is_made_up(
-    client: ConvAIClient, fake: FakeConvAI
-) -> None:
+async def test_given_fields_are_merged_with_generated_ones(client: ConvAIClient, fake: FakeConvAI) -> None:
     fake.add(
-        "conv_mine",
+        "conv_own",
         transcript=[{"role": "user", "message": "Ciao", "time_in_call_secs": 5, "interrupted": True}],
         start=1_700_000_000,
-        user_id="user_mine",
+        user_id="user_own",
         has_audio=False,
         tag_ids=["tag_1"],
         metadata={"call_duration_secs": 7, "feedback": {"rating": 2, "comment": "Slow."}},
         analysis={"call_successful": "failure", "data_collection_results": {"city": {"value": "Rome"}}},
     )
-    assert list(fake.conversations)[-1] == "conv_mine", "it is the oldest"
-    conversation = await client.conversations.get("conv_mine")
+    assert list(fake.conversations)[-1] == "conv_own", "it is the oldest"
+    conversation = await client.conversations.get("conv_own")
     assert conversation.transcript[0].interrupted
     assert conversation.metadata.start_time_unix_secs == 1_700_000_000
     assert conversation.metadata.call_duration_secs == 7
-    assert conversation.metadata.termination_reason, "made up"
+    assert conversation.metadata.termination_reason, "generated"
     filters: Any = {
-        "user_id": "user_mine",
+        "user_id": "user_own",
         "rating_max": 2,
         "has_feedback_comment": True,
         "call_successful": "failure",
@@ -76,12 +72,12 @@ async def test_fields_of_an_added_conversation_are_merged_with_what_is_made_up(
         "tag_ids": ["tag_1"],
     }
     for name, value in filters.items():
-        assert "conv_mine" in [each.conversation_id async for each in client.conversations.list(**{name: value})], name
+        assert "conv_own" in [each.conversation_id async for each in client.conversations.list(**{name: value})], name
     with pytest.raises(NotFoundError):
-        await client.conversations.audio.stream("conv_mine").__aenter__()
+        await client.conversations.audio.stream("conv_own").__aenter__()
 
 
-async def test_an_unfinished_conversation_becomes_done_on_command_or_after_requests(
+async def test_unfinished_conversation_is_done_after_finish_or_after_requests(
     client: ConvAIClient, fake: FakeConvAI
 ) -> None:
     fake.add("conv_1", status="in-progress", transcript=HELLO, analysis={"call_successful": "failure"})
@@ -103,16 +99,16 @@ async def test_an_unfinished_conversation_becomes_done_on_command_or_after_reque
     assert (await client.conversations.get("conv_3")).status == "failed"
 
 
-def test_a_conversation_without_a_transcript_is_made_up() -> None:
+def test_conversation_without_transcript_is_generated() -> None:
     fake = FakeConvAI(conversations=0)
     first, second = fake.add(), fake.add()
     assert list(fake.conversations) == [second, first]
     assert fake.conversations[second].start == fake.conversations[first].start + 60
     assert len(fake.conversations.details(first)["transcript"]) >= 10
-    third = fake.conversations.details(fake.add(agent_id="agent_mine"))
-    assert [agent["agent_id"] for agent in third["visited_agents"]] == ["agent_mine"]
+    third = fake.conversations.details(fake.add(agent_id="agent_own"))
+    assert [agent["agent_id"] for agent in third["visited_agents"]] == ["agent_own"]
     assert {turn["agent_metadata"]["agent_id"] for turn in third["transcript"] if turn["agent_metadata"]} == {
-        "agent_mine"
+        "agent_own"
     }
 
 
@@ -136,7 +132,7 @@ def test_invalid_conversation_is_refused_and_not_added() -> None:
     assert list(fake.conversations) == there
 
 
-async def test_a_file_that_was_used_can_no_longer_be_deleted(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_used_file_cannot_be_deleted(client: ConvAIClient, fake: FakeConvAI) -> None:
     conversation_id = fake.add()
     for name, content_type in {"a.png": "image/png", "b.txt": "text/plain", "c.json": "application/json"}.items():
         uploaded = await client.conversations.files.create(conversation_id, b"{}", filename=name)
@@ -154,7 +150,7 @@ async def test_a_file_that_was_used_can_no_longer_be_deleted(client: ConvAIClien
     assert fake.files == {}
 
 
-async def test_tags_are_newest_first_and_leave_conversations_when_deleted(
+async def test_tags_are_newest_first_and_deleted_tags_are_removed_from_conversations(
     client: ConvAIClient, fake: FakeConvAI
 ) -> None:
     tags = client.conversations.tags
@@ -171,7 +167,7 @@ async def test_tags_are_newest_first_and_leave_conversations_when_deleted(
     assert (await client.conversations.get(conversation_id)).tag_ids == ()
 
 
-async def test_requests_are_selected_and_have_no_key(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_requests_can_be_filtered_and_do_not_contain_the_key(client: ConvAIClient, fake: FakeConvAI) -> None:
     conversation_id = fake.add()
     await client.conversations.list(agent_id="agent_billing", page_size=5)
     await client.conversations.feedback.create(conversation_id, feedback="like")
@@ -190,7 +186,7 @@ async def test_requests_are_selected_and_have_no_key(client: ConvAIClient, fake:
         fake.requests("rate")
 
 
-async def test_every_filter_reads_a_conversation_of_which_little_was_given() -> None:
+async def test_every_filter_accepts_conversations_with_few_fields() -> None:
     async with FakeConvAI(conversations=0) as fake:
         fake.add(
             "conv_1",

@@ -1,0 +1,79 @@
+"""Archives that cannot be opened are refused with advice, and not changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from archives import SOURCE, build_update
+
+from convai_async.archive import Archive, ArchiveError
+from convai_async.archive._schema import SCHEMA_VERSION
+from convai_async.archive._writer import ArchiveWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytest_plugins = ["archive_fixtures"]
+
+
+OPEN: list[Callable[[Path], object]] = [lambda path: ArchiveWriter(path, SOURCE), Archive.open]
+
+
+@pytest.mark.parametrize("make", OPEN)
+@pytest.mark.parametrize("content", [b"my thesis", b"x" * 10_000, b"SQLite format 3\x00 not really"])
+def test_file_that_is_not_a_database_is_refused_and_not_changed(path: Path, content: bytes, make: Any) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"is not a convai archive: name another file"):
+        make(path)
+    assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("make", OPEN)
+def test_database_of_another_program_is_refused_and_not_changed(path: Path, make: Any) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE mine (a)")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(ArchiveError, match="is a database, but not a convai archive"):
+        make(path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("make", OPEN)
+def test_archive_of_a_newer_version_is_refused_with_advice(writer: ArchiveWriter, path: Path, make: Any) -> None:
+    writer._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    writer.close()
+    with pytest.raises(ArchiveError, match="pip install -U convai-async"):
+        make(path)
+
+
+def test_archive_of_another_source_is_refused_unless_it_is_empty(path: Path) -> None:
+    ArchiveWriter(path, "https://wrong.example").close()
+    with ArchiveWriter(path, SOURCE) as writer:
+        writer.store([build_update("conv_1")])
+    with pytest.raises(ArchiveError, match=f"of {SOURCE}, not of https://other.example: name another file"):
+        ArchiveWriter(path, "https://other.example")
+
+
+def test_invalid_paths_are_refused_with_advice(tmp_path: Path) -> None:
+    for make in OPEN:
+        with pytest.raises(ArchiveError, match=r"is a folder: name a file in it"):
+            make(tmp_path)
+        with pytest.raises(ArchiveError, match=r"does not exist: make it with `mkdir -p"):
+            make(tmp_path / "none" / "calls.db")
+    for missing in (Archive.open, lambda path: ArchiveWriter(path, SOURCE, create=False)):
+        with pytest.raises(ArchiveError, match="there is no archive"):
+            missing(tmp_path / "calls.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_file_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "loop.db").symlink_to("loop.db")
+    with pytest.raises(ArchiveError, match=r"loop\.db' cannot be written: .*symbolic links"):
+        ArchiveWriter(tmp_path / "loop.db", SOURCE)
