@@ -11,8 +11,12 @@ from module_tests import ROOT, TESTS, find_tests, make_table
 import convai_async
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
-PARTS = {path.stem for path in Path(convai_async.__file__).parent.iterdir() if path.suffix == ".py" or path.is_dir()}
-WITHOUT_TESTS = {"__init__", "__main__", "__pycache__", "_version"}
+PARTS = {
+    path.stem
+    for path in Path(convai_async.__file__).parent.iterdir()
+    if path.suffix == ".py" or path.joinpath("__init__.py").exists()
+}
+WITHOUT_TESTS = {"__init__", "__main__", "_version"}
 WHOLE_PROJECT = {
     "tests/test_benchmarks.py",
     "tests/test_completeness.py",

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import sqlite3
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,16 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 from archives import import_file
-from backports import zstd
 
 from convai_async.archive import Archive, ArchiveError, _jsonl
 from convai_async.archive._records import decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from pathlib import Path

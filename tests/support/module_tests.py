@@ -49,11 +49,15 @@ TESTS: dict[str, Tests] = {
     "cli": Tests("tests/cli", "tests/robustness/test_secrets.py tests/robustness/test_erasure.py"),
     "client": Tests("tests/test_client.py", "tests/robustness/test_bad_arguments.py tests/robustness/test_secrets.py"),
     "endpoints": Tests(
-        "tests/endpoints tests/polling/test_wait_and_watch.py", "tests/robustness/test_bad_arguments.py"
+        "tests/endpoints tests/polling/test_wait_and_watch.py",
+        "tests/robustness/test_bad_arguments.py tests/typing/test_editor.py",
     ),
     "errors": Tests("tests/test_errors.py", "tests/robustness/test_secrets.py"),
     "harvest": Tests("tests/harvest", "tests/robustness/test_crash_matrix.py tests/robustness/test_cancellation.py"),
-    "models": Tests("tests/models", "tests/robustness/test_fuzz.py tests/robustness/test_decoding_in_parts.py"),
+    "models": Tests(
+        "tests/models",
+        "tests/robustness/test_fuzz.py tests/robustness/test_decoding_in_parts.py",
+    ),
     "pagination": Tests("tests/test_pagination.py tests/endpoints/test_page.py"),
     "polling": Tests("tests/polling", "tests/robustness/test_cancellation.py"),
     "resources": Tests("tests/resources tests/endpoints", "tests/robustness/test_blocking.py"),
