@@ -145,7 +145,7 @@ class APIStatusError(ConvAIError):
         code: The service's code for the error, such as ``"rate_limit_exceeded"``, or None.
         message: The service's error message; empty if it sent none.
         request_id: The service's id of the request, for its support team, or None.
-        retry_after: The seconds to wait before another request, as the service asked for, or None.
+        retry_after: The seconds to wait before another request, as requested by the service, or None.
         headers: The response's headers; names are case-insensitive.
         body: The response's body.
     """
@@ -186,7 +186,7 @@ class BadRequestError(APIStatusError):
 
 
 class AuthenticationError(APIStatusError):
-    """401: the API key is missing, unknown, of another region, lacks a permission, or is out of quota."""
+    """401: the API key is missing, unknown, lacks a permission, has no quota left, or belongs to another region."""
 
 
 class PermissionDeniedError(APIStatusError):

@@ -1,6 +1,6 @@
-"""When to retry a request, how long to wait before, and the loop that does it.
+"""Decide when to retry a request and how long to wait, and run the retries.
 
-tenacity runs the loop, `RetryPolicy` has the rules. This module knows exceptions, not HTTP.
+tenacity runs the loop, and `RetryPolicy` contains the rules. This module knows exceptions, not HTTP.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     The waits grow exponentially with full jitter: the n-th wait is a random number of seconds from 0 to
     ``wait_initial * 2**(n - 1)``, at most ``wait_max``. If the service sends a ``Retry-After``, the wait is at least
-    that long. If the next wait would exceed ``timeout``, the error is raised at once.
+    that long. If the next wait would exceed ``timeout``, the error is raised immediately.
 
     Attributes:
         attempts: The maximum number of requests, including the first; 5 by default, 1 disables retries.
-        timeout: Seconds after the start of the call in which the last attempt may start; 60 by default, None means no
-            limit. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests. Time in
-            which the process was stopped or its event loop blocked does not count, nor does an attempt that timed out
-            because of it.
+        timeout: The time in seconds from the method call within which the last attempt may start; 60 by default, None
+            means no limit. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests.
+            Time in which the process was stopped or its event loop was blocked does not count, nor does an attempt that
+            timed out because of it.
         wait_initial: The maximum of the first wait in seconds; 0.5 by default.
         wait_max: The maximum of a wait in seconds, if the service does not ask for more; 20 by default.
         retry_non_idempotent: Whether to retry requests that are not idempotent, such as a POST, also if the service may
@@ -57,7 +57,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retry_non_idempotent: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse values that are not numbers, or out of range."""
+        """Check that the values are numbers in their ranges."""
         validate_integer("attempts", self.attempts, 1)
         validate_optional(validate_seconds, "timeout", self.timeout)
         validate_seconds("wait_initial", self.wait_initial)
@@ -96,10 +96,10 @@ def is_ambiguous(error: ConvAIError) -> bool:
 
 
 class RetryLoop:
-    """Makes attempts, with tenacity, until one succeeds or a policy allows no more.
+    """Makes attempts with tenacity, until one succeeds or the policy allows no more.
 
     Args:
-        policy: Whether to retry, how often, and how long to wait.
+        policy: The rules for retries.
         idempotent: Whether making the attempt twice is safe.
         elapsed: Returns the seconds that count for ``policy.timeout``.
         sleep: Waits for seconds.

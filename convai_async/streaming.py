@@ -41,7 +41,7 @@ _OK = 200
 _PARTIAL = 206
 _BINARY_TYPES = {"application/octet-stream", "binary/octet-stream"}
 _RATE_WINDOW_SECS = 60.0
-"""The rate of a stream is checked each time that so many seconds were spent waiting for bytes."""
+"""The rate of a stream is checked whenever this many seconds were spent waiting for bytes."""
 
 
 class AudioStream:
@@ -156,7 +156,7 @@ async def open_file(engine: Engine, conversation_id: str, file_id: str) -> Async
     """Open a file of a conversation, and yield it until the block ends. It has any media type, and can be empty.
 
     Raises:
-        ConvAIError: The same as by `open_recording`.
+        ConvAIError: The same errors as in `open_recording`.
     """
     request = endpoints.get_file(conversation_id, file_id)
     async with _open(engine, partial(_open_once, engine, request, is_file=True)) as stream:
@@ -204,7 +204,7 @@ async def _open_once(
 
 
 def _check_media(response: StreamedResponse) -> str | None:
-    """Return why a response is not a recording, or None if it is one."""
+    """Return the reason why a response is not a recording, or None if it is one."""
     content_type = response.headers.get("content-type", "application/octet-stream")
     media_type = content_type.partition(";")[0].strip().lower()
     if not media_type.startswith("audio/") and media_type not in _BINARY_TYPES:
@@ -215,7 +215,7 @@ def _check_media(response: StreamedResponse) -> str | None:
 
 
 def _check_whole(response: StreamedResponse, byte_range: str | None) -> str | None:
-    """Return why a response is neither the whole recording nor the requested part, or None if it is one of them."""
+    """Return the reason why a response is not the whole recording or the requested part, or None if it is."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     content_range = response.headers.get("content-range")
     if encoding != "identity":
@@ -279,7 +279,7 @@ async def save(
         conversation_id: The id of the conversation.
         destination: The path of the file. Its folder must exist.
         overwrite: Whether to replace an existing file.
-        progress: Is called with the number of bytes written and the size in bytes, or None if the size is unknown.
+        progress: Is called with the number of bytes written, and the size in bytes or None if it is unknown.
 
     Raises:
         InvalidArgumentError: The destination is a folder, its folder does not exist, or it exists and ``overwrite`` is

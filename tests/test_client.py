@@ -158,7 +158,7 @@ async def test_closed_client_raises_client_closed_error(fake: FakeConvAI) -> Non
     await client.conversations.list()
     await client.close()
     await client.close()
-    with pytest.raises(ClientClosedError, match="make a new one"):
+    with pytest.raises(ClientClosedError, match="create a new one"):
         await client.conversations.list()
 
 
@@ -188,7 +188,7 @@ async def test_borrowed_session_is_used_and_stays_open(fake: FakeConvAI) -> None
         assert not session.closed
     assert fake.requests[0].headers["x-mine"] == "1"
     client = ConvAIClient(fake.api_key, base_url=fake.url, session=session)
-    with pytest.raises(ClientClosedError, match="the aiohttp session that the client was given is closed"):
+    with pytest.raises(ClientClosedError, match="the aiohttp session that you passed is closed"):
         await client.conversations.list()
 
 
@@ -297,7 +297,7 @@ async def test_client_is_refused_in_second_loop_while_first_is_open(fake: FakeCo
         await client.conversations.list(page_size=1)
 
         def use_elsewhere() -> None:
-            with pytest.raises(ConfigurationError, match="make one client in each loop"):
+            with pytest.raises(ConfigurationError, match="create one client for each event loop"):
                 asyncio.run(client.conversations.get("conv_1"))
 
         slot = await client._engine.limiter.acquire()
@@ -322,7 +322,7 @@ def test_borrowed_session_is_refused_in_a_new_loop(borrowed: str) -> None:
             await session.close()
 
     async def use_again() -> None:
-        with pytest.raises(ConfigurationError, match="belongs to an event loop that is closed: make a new client"):
+        with pytest.raises(ConfigurationError, match="belongs to a closed event loop: create a new client"):
             await made[0].conversations.list()
 
     asyncio.run(use())
@@ -341,7 +341,7 @@ def test_client_can_be_created_outside_a_loop() -> None:
 def test_trio_raises_configuration_error() -> None:
     async def use() -> None:
         async with ConvAIClient("key") as client:
-            with pytest.raises(ConfigurationError, match="runs on asyncio"):
+            with pytest.raises(ConfigurationError, match="no running asyncio event loop"):
                 await client.conversations.list()
 
     anyio.run(use, backend="trio")

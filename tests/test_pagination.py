@@ -275,7 +275,7 @@ async def test_leaving_a_prefetch_cancels_loading() -> None:
         assert await anext(items) == 1
         await loading.wait()
     assert cancelled.is_set()
-    with pytest.raises(RuntimeError, match="inside the `async with` block"):
+    with pytest.raises(RuntimeError, match="the `async with` block has ended: iterate inside it"):
         await anext(items)
 
 

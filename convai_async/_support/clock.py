@@ -1,4 +1,4 @@
-"""Clocks: one that stands still while the process does, and a stopwatch."""
+"""A clock that does not count time in which the process was stopped, and a stopwatch."""
 
 from __future__ import annotations
 
@@ -83,5 +83,5 @@ class Stopwatch:
         return self._clock() - self._started
 
     def exclude(self, seconds: float) -> None:
-        """Do not count so many seconds."""
+        """Subtract seconds from the elapsed time."""
         self._started += seconds

@@ -1,4 +1,4 @@
-"""Background tasks that live as long as an ``async with`` block, and the results that they give to it."""
+"""Run background tasks during an ``async with`` block, and iterate over their results."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Results(Generic[T]):
         self._closed = False
 
     def close(self) -> None:
-        """Return no more results: who waits for one, or asks for one later, gets a `RuntimeError`."""
+        """Return no more results: waiting and later calls of ``anext`` raise `RuntimeError`."""
         self._closed = True
         # Wakes one task that waits, which closes again and so wakes the next. Nobody waits when the queue is full.
         with suppress(asyncio.QueueFull):
@@ -96,7 +96,7 @@ class Results(Generic[T]):
         result = None if self._closed else await self._queue.get()
         if self._closed:
             self.close()
-            raise RuntimeError("iterate inside the `async with` block: it has ended, and loading with it")
+            raise RuntimeError("the `async with` block has ended: iterate inside it")
         if result is None:
             self._queue.put_nowait(None)  # other tasks may be waiting
             raise StopAsyncIteration
@@ -144,7 +144,7 @@ async def _work(
     except asyncio.CancelledError as error:
         if is_cancelling():
             raise
-        problem = RuntimeError("something that was waited for was cancelled")
+        problem = RuntimeError("an awaited operation was cancelled")
         problem.__cause__ = error
         await queue.put(problem)
     except Exception as error:  # noqa: BLE001 - raised where the results are read

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
-"""Other integers do not fit into a database, and Python refuses to format those with thousands of digits."""
+"""Other integers do not fit into a database, and Python does not format those with thousands of digits."""
 MAX_PAGE_SIZE = 100
 MAX_SEARCH_PAGE_SIZE = 50
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ -~]*)?", re.ASCII)
@@ -107,7 +107,7 @@ def validate_page_size(page_size: int | None, largest: int = MAX_PAGE_SIZE) -> i
 
 
 def validate_seconds(parameter: str, value: float, *, positive: bool = False) -> None:
-    """Refuse a value that is not a finite number of seconds, 0 or more, or more than 0.
+    """Check that a value is a finite number of seconds: 0 or more, or more than 0 if ``positive``.
 
     Raises:
         InvalidArgumentError: It is not a number, or is out of bounds.
@@ -165,13 +165,13 @@ def validate_media_type(parameter: str, value: str) -> str:
 
 
 def validate_order(low_name: str, low: int | None, high_name: str, high: int | None) -> None:
-    """Refuse a range whose end is before its start.
+    """Check that a range does not end before it starts.
 
     Raises:
         InvalidArgumentError: The lower bound is above the upper one.
     """
     if low is not None and high is not None and low > high:
-        raise InvalidArgumentError(low_name, f"{low} is more than {high_name}, {high}: nothing can match")
+        raise InvalidArgumentError(low_name, f"{low} is more than {high_name}, {high}")
 
 
 def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> int:
@@ -197,5 +197,5 @@ def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> 
 
 
 def format_value(value: object) -> str:
-    """Return how a value stands in an error message."""
+    """Return a value as text for an error message."""
     return "a huge number" if isinstance(value, int) and abs(value) > INT64_MAX else repr(value)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _BOMB_MIN_BYTES = 16 * 1024 * 1024
 _BOMB_RATIO = 100
-"""A body that is larger than the bytes above, and so many times its compressed size, is a decompression bomb.
+"""A body is a decompression bomb if it is larger than this multiple of its compressed size and the size above.
 
 JSON compresses 5 to 30 times.
 """
@@ -36,7 +36,7 @@ async def read_body(
 
     Raises:
         ResponseTooLargeError: The body is larger than ``max_bytes``, or a decompression bomb.
-        TransportError: The body did not arrive whole.
+        TransportError: The body is not complete.
     """
     body = io.BytesIO()
     size = 0
@@ -67,7 +67,7 @@ async def read_error_body(response: StreamedResponse, timeout: float | None) -> 
 
     Args:
         response: The response.
-        timeout: Seconds for all of it; None means no limit.
+        timeout: Seconds for the whole body; None means no limit.
     """
     body = bytearray()
     with suppress(TransportError, TimeoutError):

@@ -74,7 +74,7 @@ class ErrorTranslator:
         translated: ConvAIError | None
         if isinstance(error, asyncio.CancelledError):
             # Not this task is cancelled, but something that aiohttp waited for, as when its session is closed.
-            translated = ConnectionFailedError(f"{request}: aiohttp was cancelled while it worked on it")
+            translated = ConnectionFailedError(f"{request}: aiohttp cancelled the request")
         else:
             translated = _translate(error, request, reading=reading, redactor=self._redactor)
         if translated is None:
@@ -114,7 +114,7 @@ def _translate(  # noqa: C901 - a list
             )
         case aiohttp.ClientSSLError():
             translated = ConnectionFailedError(
-                f"{request}: no TLS connection: {reason} (does base_url's server speak https?)",
+                f"{request}: no TLS connection: {reason} (does the server at base_url support https?)",
                 ambiguous=False,
                 retryable=False,
             )
@@ -140,7 +140,7 @@ def _translate(  # noqa: C901 - a list
 
 
 def _describe(error: BaseException) -> str:
-    """Return the reason of an error in words that do not need knowledge of aiohttp."""
+    """Return the reason of an error without terms of aiohttp."""
     match error:
         case aiohttp.ClientPayloadError():
             return _why_incomplete(error)

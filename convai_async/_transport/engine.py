@@ -1,4 +1,4 @@
-"""Send a request within the limits of the client, and retry it as its policy says."""
+"""Send requests within the limits of the client, and retry them according to its policy."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Engine:
         """Send a request and return the response without decoding it.
 
         Args:
-            request: What to send.
+            request: The request.
             validate: Is called with the response, in a thread if the body is large. If the request is idempotent, an
                 exception that it raises counts as a failed attempt.
             memory: Counts the memory of a large body until the caller releases it; by default until this returns.
@@ -153,8 +153,8 @@ class Engine:
         """Send a request once and yield the response when its headers have arrived.
 
         Args:
-            request: What to send.
-            stopwatch: The time since the caller asked for it.
+            request: The request.
+            stopwatch: The time since the method was called.
 
         Raises:
             ConvAIError: The request failed; raised before anything is yielded.
@@ -176,7 +176,7 @@ class Engine:
         Args:
             attempt: Does the work once, from the beginning.
             idempotent: Whether doing it twice is safe.
-            stopwatch: The time since the caller asked for it; starts now by default.
+            stopwatch: The time since the method was called; starts now by default.
 
         Raises:
             ConvAIError: The last attempt's error, with ``attempts`` and ``retry_stop_reason`` filled in.
@@ -194,7 +194,7 @@ class Engine:
     async def _retry_after_stall(
         self, attempt: Callable[[], Awaitable[T]], retry: RetryPolicy, *, idempotent: bool
     ) -> T:
-        """Make an attempt, and make it once more if it timed out because the process was stopped."""
+        """Make an attempt, and repeat it once if it timed out because the process was stopped."""
         lost = self.running.lost
         try:
             return await attempt()
@@ -248,16 +248,16 @@ class Engine:
                 raise TimeoutError  # noqa: TRY301 - the same as without a slot
         except ThrottleTooLongError as throttle:
             error = RateLimitError(
-                f"{request.method} {request.path} was not sent: the service asked for a pause that lasts another"
-                f" {throttle.seconds:.0f} s, and this request may take {time_limit:g} s",
+                f"{request.method} {request.path} was not sent: the service requested a pause, which lasts for another"
+                f" {throttle.seconds:.0f} s, but the time limit of this request is {time_limit:g} s",
                 status=429,
                 retry_after=throttle.seconds,
             )
         except TimeoutError:
             error = RequestTimeoutError(
                 f"{request.method} {request.path} was not sent: it waited {waiting.elapsed():.1f} s for one of"
-                f" {self.limiter.limit} slots, which other requests hold (send fewer at the same time, or give them"
-                " more time)",
+                f" {self.limiter.limit} slots, which other requests hold (send fewer concurrent requests, or increase"
+                " the timeout)",
                 ambiguous=False,
             )
         else:

@@ -40,7 +40,7 @@ _MAX_THROTTLE_SECS = 15 * 60.0
 
 
 class _ProbePlan(msgspec.Struct, frozen=True):
-    """When to probe, and how fast to believe in a lower limit of the service.
+    """When to probe, and how fast to adapt to a lower limit of the service.
 
     Attributes:
         min_interval: Seconds until the first probe after the limit has changed.
@@ -70,10 +70,10 @@ class Slot(msgspec.Struct, eq=False):
 
 
 class ThrottleTooLongError(Exception):
-    """The service has asked for a pause that lasts longer than a request may wait.
+    """The service requested a pause that is longer than a request may wait.
 
     Attributes:
-        seconds: How long the pause still lasts.
+        seconds: The remaining seconds of the pause.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -131,7 +131,7 @@ class ConcurrencyLimiter:
 
     @property
     def throttle_left(self) -> float:
-        """Seconds until the end of the pause that the service asked for; 0 without a pause."""
+        """Seconds until the end of the requested pause; 0 without a pause."""
         return 0.0 if self._throttled_until is None else max(0.0, self._throttled_until - self._clock())
 
     def acquire_nowait(self, priority: Priority = "interactive") -> Slot | None:
@@ -244,7 +244,7 @@ class ConcurrencyLimiter:
         self._settle()
 
     def throttle(self, seconds: float) -> None:
-        """Start no request for so many seconds, at most 15 minutes. Pauses do not add up."""
+        """Start no requests for this many seconds, at most 15 minutes. Pauses do not add up."""
         until = self._clock() + min(seconds, _MAX_THROTTLE_SECS)
         if self._throttled_until is not None and until <= self._throttled_until:
             return

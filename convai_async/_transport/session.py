@@ -136,13 +136,14 @@ class Session:
         """Send a request once and read the whole response.
 
         Args:
-            request: What to send.
-            timeout: Seconds for all of it, without the time in which the body waits for memory; None means no limit.
+            request: The request.
+            timeout: Seconds for the whole response, without the time in which its body waits for memory; None means no
+                limit.
             memory: Counts the body's memory until the caller releases it; by default it is counted until this returns.
 
         Raises:
             APIStatusError: The response's status is not a success.
-            TransportError: The response did not arrive whole.
+            TransportError: The response is not complete.
             ResponseTooLargeError: The body is larger than ``max_response_bytes``.
             ClientClosedError: The client was closed.
             ConfigurationError: There is no asyncio event loop, or another one than before.
@@ -171,12 +172,12 @@ class Session:
         """Send a request once, and yield the response before its body is read.
 
         Args:
-            request: What to send.
+            request: The request.
             timeout: Seconds until the response starts, and between two parts of its body; None means no limit. There is
                 no limit for the whole body.
 
         Raises:
-            ConvAIError: The same as by `send`, before anything is yielded.
+            ConvAIError: The same errors as in `send`; raised before anything is yielded.
         """
         session = self._opened()
         async with AsyncExitStack() as stack:
@@ -194,7 +195,7 @@ class Session:
     async def _receive(
         self, session: aiohttp.ClientSession, request: Request[Any], headers: CIMultiDict[str]
     ) -> AsyncIterator[StreamedResponse]:
-        """Send a request, and yield the response until the block ends; what is left of its body is not read."""
+        """Send a request, and yield the response until the block ends; the rest of its body is not read."""
         aiohttp_response = await self._request(session, request, headers)
         response = StreamedResponse(
             aiohttp_response, _name(request), self._errors, limits=self._stream_limits, redactor=self._redactor
@@ -257,7 +258,7 @@ class Session:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise ConfigurationError(
-                "convai_async runs on asyncio, as aiohttp does: there is no asyncio event loop here"
+                "there is no running asyncio event loop, which convai_async and aiohttp require"
             ) from None
         if self._closed:
             raise client_closed()
@@ -269,12 +270,12 @@ class Session:
         if not before.is_closed():
             raise ConfigurationError(
                 "the client was first used in another event loop, to which its connections belong:"
-                " make one client in each loop"
+                " create one client for each event loop"
             )
         if not self._owned or self._connector is not None:
             raise ConfigurationError(
-                "the client's aiohttp session or connector was given to it, and belongs to an event loop that is"
-                " closed: make a new client with a new one"
+                "the aiohttp session or connector that you passed belongs to a closed event loop: create a new client"
+                " with a new one"
             )
         if self._session is not None and isinstance(self._session.connector, _Connector):
             self._session.connector.forget()
@@ -297,7 +298,7 @@ class Session:
                 trace_configs=self._trace_configs,
             )
         if self._session.closed:
-            raise ClientClosedError("the aiohttp session that the client was given is closed")
+            raise ClientClosedError("the aiohttp session that you passed is closed")
         return self._session
 
     async def _status_error(self, response: StreamedResponse, timeout: float | None) -> APIStatusError:

@@ -63,7 +63,7 @@ async def wait(
                 return conversation
             if status in FINAL_STATUSES:
                 raise ConversationNotReadyError(
-                    f"{conversation_id} has ended as {status!r} and will not become {until!r}",
+                    f"{conversation_id} has the final status {status!r} and will not become {until!r}",
                     conversation_id=conversation_id,
                     status=status,
                 )
@@ -76,8 +76,8 @@ async def wait(
 
 def _not_ready(conversation_id: str, until: str, status: str | None, waited: float) -> ConversationNotReadyError:
     return ConversationNotReadyError(
-        f"{conversation_id} was {status or 'not there yet'!r} after {waited:.0f} s, and not {until!r}:"
-        " wait again, or for longer",
+        f"{conversation_id} {'does not exist yet' if status is None else f'has the status {status!r}'} after"
+        f" {waited:.0f} s, not {until!r}: wait again, or longer",
         conversation_id=conversation_id,
         status=status,
         retryable=True,

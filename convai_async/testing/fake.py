@@ -40,9 +40,9 @@ class FakeConvAI:
             fake.faults.add(faults.status(503), operation="get_conversation")
             conversation = await client.conversations.get(next(iter(fake.conversations)))
 
-    The same arguments give the same conversations in every process. Requests that the real service rejects, such as a
-    value out of range, are rejected with the same status. The real service ignores unknown parameters; this one
-    answers 422 and names the parameter, so that a misspelled filter fails your test.
+    The same arguments generate the same conversations in every process. Requests that the real service rejects, such as
+    a value out of range, are rejected with the same status. The real service ignores unknown parameters; this one
+    responds with 422 and names the parameter, so that a misspelled filter fails your test.
 
     Args:
         conversations: The number of generated conversations: ``conversations=0`` to have only those that you `add`.

@@ -24,7 +24,8 @@ def test_wait_returns_when_the_conversation_is_done(service: FakeConvAI, capsys:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "problem"), [("failed", 1, "ended as 'failed'"), ("processing", 4, "was 'processing' after 0 s")]
+    ("status", "code", "problem"),
+    [("failed", 1, "has the final status 'failed'"), ("processing", 4, "has the status 'processing' after 0 s")],
 )
 def test_wait_exits_with_1_for_failed_and_4_for_not_done(
     service: FakeConvAI, status: str, code: int, problem: str, capsys: pytest.CaptureFixture[str]

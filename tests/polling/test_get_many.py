@@ -140,7 +140,7 @@ async def test_task_that_waits_when_the_block_ends_gets_an_error(client: ConvAIC
         await asyncio.sleep(0)
     async with asyncio.timeout(60):
         for task in waiting:
-            with pytest.raises(RuntimeError, match="iterate inside the `async with` block"):
+            with pytest.raises(RuntimeError, match="the `async with` block has ended: iterate inside it"):
                 await task
 
 

@@ -79,7 +79,7 @@ async def test_pauses_of_wait_grow_to_15_seconds(client: ConvAIClient, fake: Fak
 async def test_wait_raises_when_the_conversation_failed(client: ConvAIClient, fake: FakeConvAI, time: Time) -> None:
     conversation_id = next(iter(fake.conversations))
     fake.finish(conversation_id, "failed")
-    with pytest.raises(ConversationNotReadyError, match="has ended as 'failed'") as caught:
+    with pytest.raises(ConversationNotReadyError, match="has the final status 'failed'") as caught:
         await client.conversations.wait(conversation_id, timeout=None)
     assert not caught.value.retryable
     assert (await client.conversations.wait(conversation_id, until="failed")).status == "failed"
@@ -100,7 +100,7 @@ async def test_wait_raises_not_found_when_the_conversation_stays_missing(client:
     with pytest.raises(NotFoundError):
         await client.conversations.wait("conv_none")
     assert 30 < time.now < 60
-    with pytest.raises(ConversationNotReadyError, match="'not there yet' after"):
+    with pytest.raises(ConversationNotReadyError, match="does not exist yet after"):
         await client.conversations.wait("conv_none", timeout=5)
 
 
@@ -288,7 +288,7 @@ async def test_wait_ends_at_its_timeout_although_the_service_hangs(fake: FakeCon
 
     fake.faults.add(hang, times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url) as client, asyncio.timeout(10):
-        with pytest.raises(ConversationNotReadyError, match="was 'not there yet' after 1 s"):
+        with pytest.raises(ConversationNotReadyError, match="does not exist yet after 1 s"):
             await client.conversations.wait(next(iter(fake.conversations)), timeout=0.1)
         hangs.set()
         assert (await client.conversations.wait(list(fake.conversations)[-1], timeout=0)).status == "done"

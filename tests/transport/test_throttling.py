@@ -96,7 +96,7 @@ async def test_request_fails_at_once_when_the_throttle_exceeds_its_timeout(fake:
     async with ConvAIClient(fake.api_key, base_url=fake.url) as client:
         with pytest.raises(RateLimitError):
             await client.conversations.list()
-        with pytest.raises(RateLimitError, match=r"was not sent: .* lasts another (8[89]\d|900) s") as caught:
+        with pytest.raises(RateLimitError, match=r"was not sent: .* lasts for another (8[89]\d|900) s") as caught:
             await client.with_options(retry=None, timeout=1).conversations.list()
         assert caught.value.retry_after is not None
         with pytest.raises(RateLimitError):
