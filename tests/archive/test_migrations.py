@@ -58,7 +58,7 @@ def test_older_archive_is_upgraded_and_keeps_its_contents(tmp_path: Path, versio
         assert rows(path, query) == rows(fresh, query)
 
 
-def test_list_entries_that_version_2_invented_for_webhooks_are_dropped(tmp_path: Path) -> None:
+def test_placeholder_list_entries_of_version_2_webhooks_are_dropped(tmp_path: Path) -> None:
     path = old_archive(tmp_path, 2)
     with ArchiveWriter(path, SOURCE) as writer:
         assert [each.conversation_id for each in writer.find_unfinished(Scope(Window(0, None)))] == [

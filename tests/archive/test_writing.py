@@ -56,7 +56,7 @@ def test_first_write_makes_the_file_and_the_same_archive_reads_it(path: Path) ->
     assert b"refund" not in path.read_bytes()
 
 
-def test_opened_for_reading_it_writes_with_the_source_of_the_archive(archive: Archive, path: Path) -> None:
+def test_archive_opened_without_source_writes_with_its_own_source(archive: Archive, path: Path) -> None:
     with Archive.open(path) as reopened:
         reopened.add(conversation("conv_2", "a kettle"))
         assert reopened.delete(iter(["conv_1"])) == 1

@@ -65,7 +65,7 @@ def names_of_commands() -> list[str]:
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
 @pytest.mark.usefixtures("in_tmp_path")
-def test_documented_command_can_be_typed(arguments: list[str], tmp_path: Path) -> None:
+def test_documented_command_is_valid(arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "calls.jsonl.zst").touch()  # it must be there
     name, *rest = arguments
     if name != "--help":
@@ -106,7 +106,7 @@ def test_exit_codes_are_those_of_the_help() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/archive.md"])
-def test_queries_find_something(page: str, harvested: Path) -> None:
+def test_documented_queries_return_rows(page: str, harvested: Path) -> None:
     queries = [block.code for block in blocks(ROOT / page, "sql")]
     assert queries
     with closing(sqlite3.connect(harvested / "calls.db")) as connection:
@@ -114,7 +114,7 @@ def test_queries_find_something(page: str, harvested: Path) -> None:
             assert len(connection.execute(query).fetchall()) > 1, query
 
 
-def test_schema_page_has_the_columns_that_an_archive_has(harvested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_schema_page_lists_the_columns_of_a_new_archive(harvested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sphinx")
     monkeypatch.syspath_prepend(str(DOCS / "_ext"))
     archive_schema = importlib.import_module("archive_schema")
@@ -218,7 +218,7 @@ def test_variables_of_longer_test_runs_are_read_by_the_test_files_that_they_are_
         assert f'"{variable}"' in (ROOT / path).read_text()
 
 
-def test_links_between_files_lead_somewhere() -> None:
+def test_links_between_files_have_existing_targets() -> None:
     for page, text in TEXTS.items():
         for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"

@@ -29,7 +29,7 @@ async def test_first_example_reads_transcripts(
     assert at_home.requests("list_conversations", query={"call_successful": "failure"})
 
 
-async def test_ways_through_a_list_read_several_pages(
+async def test_pagination_examples_request_the_expected_pages(
     load: Callable[[str], dict[str, Any]], client: ConvAIClient, fake: FakeConvAI
 ) -> None:
     pagination = load("pagination")
@@ -41,7 +41,7 @@ async def test_ways_through_a_list_read_several_pages(
     assert len(fake.requests("list_conversations")) == 3 + 1 + 3 + 3
 
 
-async def test_saved_cursor_goes_on_with_the_next_page(
+async def test_saved_cursor_continues_with_the_next_page(
     load: Callable[[str], dict[str, Any]], client: ConvAIClient, fake: FakeConvAI
 ) -> None:
     saved = (await client.conversations.list(page_size=100)).next_cursor
@@ -58,7 +58,7 @@ async def test_get_many_example_sends_its_filter_and_returns_summaries(
     assert ("tool_names", "issue_refund") in query
 
 
-async def test_worker_sorts_errors_into_drop_wait_and_retry(
+async def test_worker_example_drops_waits_or_retries_by_error(
     load: Callable[[str], dict[str, Any]], fake: FakeConvAI
 ) -> None:
     handle = load("workers_handle")["handle"]
@@ -101,7 +101,7 @@ async def test_errors_example_names_the_status_and_the_attempts(
 
 
 @pytest.mark.usefixtures("in_tmp_path")
-async def test_recording_is_saved(
+async def test_recording_examples_save_and_count_the_same_bytes(
     load: Callable[[str], dict[str, Any]], client: ConvAIClient, fake: FakeConvAI, tmp_path: Path
 ) -> None:
     recorded = next(filter(fake.conversations.has_audio, fake.conversations))
@@ -124,7 +124,7 @@ async def test_conversation_examples_print_no_secret_and_delete(
     assert "conv_1" not in served.conversations
 
 
-async def test_watch_example_goes_on_from_a_token(
+async def test_watch_example_continues_from_a_token(
     load: Callable[[str], dict[str, Any]], client: ConvAIClient, fake: FakeConvAI
 ) -> None:
     async with client.conversations.watch(since=0) as watch:
@@ -153,7 +153,7 @@ async def test_log_records_have_the_documented_attributes(
         assert vars(record).keys() >= documented[record.levelname]
 
 
-async def test_settings_arrive_at_the_client(load: Callable[[str], dict[str, Any]]) -> None:
+async def test_settings_example_sets_the_options_of_the_client(load: Callable[[str], dict[str, Any]]) -> None:
     settings = load("settings")
     client, patient = settings["client"], settings["patient"]
     assert client.base_url == "https://api.eu.residency.elevenlabs.io"
@@ -162,7 +162,7 @@ async def test_settings_arrive_at_the_client(load: Callable[[str], dict[str, Any
 
 
 @pytest.mark.usefixtures("in_tmp_path")
-async def test_bulk_requests_and_a_harvest_with_a_share(
+async def test_limits_examples_list_ratings_and_harvest_with_a_share(
     load: Callable[[str], dict[str, Any]], client: ConvAIClient, at_home: FakeConvAI
 ) -> None:
     limits = load("limits")
@@ -173,7 +173,7 @@ async def test_bulk_requests_and_a_harvest_with_a_share(
 
 
 @pytest.mark.usefixtures("in_tmp_path")
-async def test_nightly_harvest(
+async def test_nightly_example_fetches_every_conversation(
     load: Callable[[str], dict[str, Any]], at_home: FakeConvAI, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await load("harvest")["nightly"]()

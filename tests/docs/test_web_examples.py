@@ -50,14 +50,16 @@ class TestFastAPI:
             yield session
         await server.shutdown()
 
-    async def test_call_is_json(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
+    async def test_call_endpoint_returns_the_messages_as_json(
+        self, web: aiohttp.ClientSession, fake: FakeConvAI
+    ) -> None:
         conversation_id = next(iter(fake.conversations))
         async with web.get(f"/calls/{conversation_id}") as response:
             assert response.status == 200
             said = (await response.json())["said"]
         assert len(said) == len(fake.conversations.details(conversation_id)["transcript"])
 
-    async def test_details_are_the_model(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
+    async def test_details_endpoint_returns_the_whole_model(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
         conversation_id = next(iter(fake.conversations))
         async with web.get(f"/calls/{conversation_id}/details") as response:
             document = await response.json()
@@ -69,7 +71,7 @@ class TestFastAPI:
         async with web.get("/calls/conv_none") as response:
             assert response.status == 404
 
-    async def test_range_behind_the_end_is_a_416_and_an_impossible_id_a_404(
+    async def test_range_beyond_the_end_is_a_416_and_an_invalid_id_a_404(
         self, web: aiohttp.ClientSession, fake: FakeConvAI
     ) -> None:
         recorded = next(filter(fake.conversations.has_audio, fake.conversations))
@@ -79,21 +81,21 @@ class TestFastAPI:
             assert response.status == 404
             assert await response.json() == {"detail": "no such conversation"}
 
-    async def test_recording_is_passed_on_whole(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
+    async def test_recording_is_forwarded_completely(self, web: aiohttp.ClientSession, fake: FakeConvAI) -> None:
         recorded = next(filter(fake.conversations.has_audio, fake.conversations))
         async with web.get(f"/calls/{recorded}/audio") as response:
             assert response.status == 200
             assert response.content_type == "audio/mpeg"
             assert len(await response.read()) == 3_000_000
 
-    async def test_missing_recording_is_a_404_and_not_a_broken_200(
+    async def test_missing_recording_is_a_404_and_not_an_incomplete_200(
         self, web: aiohttp.ClientSession, fake: FakeConvAI
     ) -> None:
         silent = next(each for each in fake.conversations if not fake.conversations.has_audio(each))
         async with web.get(f"/calls/{silent}/audio") as response:
             assert response.status == 404
 
-    async def test_listeners_who_stay_and_who_leave_give_their_slot_back(
+    async def test_finished_and_disconnected_listeners_release_their_slots(
         self, web: aiohttp.ClientSession, fake: FakeConvAI, example: dict[str, Any]
     ) -> None:
         recorded = next(filter(fake.conversations.has_audio, fake.conversations))
@@ -156,7 +158,7 @@ async def test_aiohttp_web_returns_models_recordings_and_a_404(
 
 
 @pytest.mark.usefixtures("in_tmp_path")
-async def test_webhook_is_stored_and_the_harvest_adds_the_others(
+async def test_webhook_is_stored_and_a_harvest_adds_missed_conversations(
     load: Callable[[str], dict[str, Any]], at_home: FakeConvAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhooks = load("webhooks")

@@ -204,7 +204,7 @@ async def test_max_concurrency_bounds_requests_in_flight(archive: Path) -> None:
         assert fake.peak_in_flight <= 3 + 3  # and as many that list
 
 
-async def test_error_of_progress_is_raised_and_leaves_no_task(
+async def test_exception_in_progress_is_raised_and_leaves_no_task(
     client: ConvAIClient, fake: FakeConvAI, archive: Path
 ) -> None:
     def progress(_: HarvestReport) -> None:

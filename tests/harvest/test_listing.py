@@ -118,7 +118,7 @@ def constants(values: tuple[int, int, int]) -> Iterator[None]:
     ends=st.lists(st.tuples(st.sampled_from(["killed", "stopped"]), st.integers(1, 40)), max_size=2),
     cursors=st.sampled_from([1, 1, 1, 0.7, 0]),
 )
-def test_any_list_in_any_order_is_stored_whole(
+def test_list_in_any_order_is_stored_completely(
     starts: list[int],
     shuffling: str,
     seed: int,
@@ -171,7 +171,7 @@ def test_any_list_in_any_order_is_stored_whole(
 
 @pytest.mark.parametrize(("count", "how_many", "furthest"), [(500, 1, 250), (2_000, 20, 1_000)])
 @pytest.mark.parametrize("seed", range(3))
-async def test_displaced_conversations_are_stored(
+async def test_conversations_out_of_order_are_stored(
     tmp_path: Path, count: int, how_many: int, furthest: int, seed: int
 ) -> None:
     conversations = spread(count)
@@ -202,7 +202,9 @@ def no_cursor(page: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [repeated_cursor, no_cursor])
-async def test_contradictory_cursors_are_read_around(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+async def test_list_with_contradictory_cursors_is_stored_completely(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
     conversations = spread(900)
     async with ListServer(conversations) as server, server.client() as client:
         server.change = change
@@ -211,7 +213,7 @@ async def test_contradictory_cursors_are_read_around(tmp_path: Path, change: Cal
         assert stored(tmp_path / "calls.db") == set(conversations)
 
 
-async def test_second_that_cannot_be_read_is_a_failure_and_the_rest_is_stored(tmp_path: Path) -> None:
+async def test_unreadable_range_of_one_second_is_a_failure_and_the_rest_is_stored(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     crowded = {f"same_{number:03}": NEWEST - 7_000 for number in range(150)}
     conversations = spread(300) | crowded
@@ -238,7 +240,7 @@ async def test_second_that_cannot_be_read_is_a_failure_and_the_rest_is_stored(tm
 @pytest.mark.parametrize(
     "garbage", [b'{"conversations": [{"conversa', b"<html>log in</html>", b"", b"{}", b"null", b'{"error": "x"}']
 )
-async def test_garbage_in_the_place_of_pages_is_asked_for_again(tmp_path: Path, garbage: bytes) -> None:
+async def test_pages_with_invalid_json_are_requested_again(tmp_path: Path, garbage: bytes) -> None:
     conversations = spread(350)
     async with ListServer(conversations) as server, server.client() as client:
         server.on_page = lambda _: web.Response(body=garbage) if server.pages in {1, 2, 4} else None
@@ -248,7 +250,7 @@ async def test_garbage_in_the_place_of_pages_is_asked_for_again(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_key_that_is_refused_in_the_middle_of_the_list_ends_the_run(tmp_path: Path, status: int) -> None:
+async def test_key_rejected_in_the_middle_of_the_list_ends_the_run(tmp_path: Path, status: int) -> None:
     async with ListServer(spread(350)) as server, server.client() as client:
         server.on_page = lambda _: web.Response(status=status) if server.pages == 3 else None
         with pytest.raises((AuthenticationError, PermissionDeniedError)):
@@ -257,7 +259,7 @@ async def test_key_that_is_refused_in_the_middle_of_the_list_ends_the_run(tmp_pa
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
-async def test_refusal_ends_the_run_only_as_the_first_response(tmp_path: Path, status: int) -> None:
+async def test_rejection_ends_the_run_only_as_the_first_response(tmp_path: Path, status: int) -> None:
     conversations = spread(350)
     async with ListServer(conversations) as server, server.client() as client:
         server.on_page = lambda _: web.Response(status=status)
@@ -289,7 +291,7 @@ async def test_listers_wait_without_a_cursor_while_nothing_can_be_fetched(tmp_pa
 
 
 @pytest.mark.parametrize("position", [1, 50, 340])
-async def test_range_is_not_noted_as_read_before_its_last_conversation_is_written(
+async def test_range_is_recorded_as_read_only_after_its_last_conversation_is_written(
     tmp_path: Path, position: int
 ) -> None:
     path = tmp_path / "calls.db"
@@ -317,7 +319,7 @@ async def test_range_is_not_noted_as_read_before_its_last_conversation_is_writte
         assert stored(path) == set(conversations)
 
 
-async def test_limit_notes_nothing_as_read_that_was_not_read_to_its_end(tmp_path: Path) -> None:
+async def test_limit_records_only_ranges_read_to_their_end(tmp_path: Path) -> None:
     conversations = spread(4_000)
     async with ListServer(conversations) as server, server.client() as client:
         report = await harvest(client, tmp_path / "calls.db", limit=2_500)
@@ -331,9 +333,7 @@ async def test_limit_notes_nothing_as_read_that_was_not_read_to_its_end(tmp_path
 
 
 @pytest.mark.parametrize("known_starts", [True, False])
-async def test_list_that_ignores_its_bounds_is_read_and_not_split_without_end(
-    tmp_path: Path, known_starts: bool
-) -> None:
+async def test_list_that_ignores_its_bounds_is_read_and_not_split_forever(tmp_path: Path, known_starts: bool) -> None:
     conversations = spread(60)
 
     def forget_starts(page: dict[str, Any]) -> None:
@@ -350,7 +350,7 @@ async def test_list_that_ignores_its_bounds_is_read_and_not_split_without_end(
         assert server.pages < 40 * 30
 
 
-async def test_conversation_without_a_start_counts_once_although_each_range_lists_it(tmp_path: Path) -> None:
+async def test_conversation_without_a_start_in_every_range_counts_once(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     async with ListServer(spread(6)) as server, server.client() as client:
         server.bounds_work = False
@@ -374,7 +374,7 @@ async def test_conversation_without_a_start_counts_once_although_each_range_list
 )
 @example(start=500, length=1, listed=[500], pages=30, parts=(1, 1, 1))
 @example(start=500, length=None, listed=[500], pages=30, parts=(1, 1, 1))
-def test_parts_of_a_range_are_the_range(
+def test_parts_of_a_split_range_cover_it_without_gaps(
     start: int, length: int | None, listed: list[int], pages: int, parts: tuple[int, int, int]
 ) -> None:
     window = Window(start, None if length is None else start + length)
@@ -393,7 +393,7 @@ def test_parts_of_a_range_are_the_range(
         assert length == 1 or start >= estimate.latest or 2 * estimate.within < max(estimate.entries, 1)
 
 
-async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newest() -> None:
+async def test_scheduler_takes_the_newest_range_first_and_ends_when_all_are_read() -> None:
     scheduler = RangeScheduler()
     scheduler.add([Window(0, 5), Window(7, 9)])
     newest = await scheduler.take()
@@ -418,7 +418,7 @@ async def test_scheduler_ends_when_everything_was_read_and_begins_with_the_newes
     assert ended == [None]
 
 
-async def test_lines_without_an_id_are_failures_of_the_list_until_they_can_be_read(tmp_path: Path) -> None:
+async def test_entries_without_an_id_are_failures_until_they_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     conversations = spread(350)
 
@@ -459,7 +459,7 @@ async def test_start_ahead_of_the_clock_hides_no_conversation_that_starts_before
     assert stored(path) == {"ahead", "earlier", "later"}
 
 
-async def test_run_that_reads_a_part_of_the_list_keeps_what_could_not_be_read_of_the_rest(tmp_path: Path) -> None:
+async def test_run_that_reads_a_part_of_the_list_keeps_failures_of_other_parts(tmp_path: Path) -> None:
     def lose_the_id(page: dict[str, Any]) -> None:
         del page["conversations"][0]["conversation_id"]
 

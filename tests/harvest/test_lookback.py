@@ -31,7 +31,7 @@ async def test_second_run_lists_only_the_lookback_and_fetches_nothing_again(
     assert fake.requests("get_conversation") == []
 
 
-async def test_changed_line_is_fetched_again_only_within_the_lookback(
+async def test_changed_entry_is_fetched_again_only_within_the_lookback(
     client: ConvAIClient, fake: FakeConvAI, archive: Path
 ) -> None:
     await harvest(client, archive)
@@ -66,7 +66,7 @@ async def test_call_that_starts_during_a_harvest_is_stored_by_it(archive: Path) 
         assert report.fetched == 201
 
 
-async def test_wider_range_fetches_only_conversations_outside_the_earlier_one(
+async def test_wider_range_fetches_only_conversations_outside_the_earlier_range(
     client: ConvAIClient, fake: FakeConvAI, archive: Path
 ) -> None:
     await harvest(client, archive, since=date(2026, 5, 20), until=date(2026, 5, 22))

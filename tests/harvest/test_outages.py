@@ -98,7 +98,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
 
-async def test_service_that_comes_back_in_time_is_waited_for(outage: OutageFixture) -> None:
+async def test_outage_shorter_than_the_limit_is_waited_for(outage: OutageFixture) -> None:
     await outage.go()
     outage.clock.events = [(QUARTER - 10, outage.come_back)]
     assert await outage.ask() == 1
@@ -130,7 +130,7 @@ async def test_outage_is_announced_before_the_first_wait_and_its_end_after_the_l
     assert (outage.problems[1:], outage.until[1:]) == ([None], [None])
 
 
-async def test_outage_of_a_quarter_of_an_hour_ends_with_its_error(outage: OutageFixture) -> None:
+async def test_outage_of_15_minutes_raises_its_error(outage: OutageFixture) -> None:
     await outage.go()
     with pytest.raises(TransportError):
         await outage.ask()
@@ -148,13 +148,13 @@ async def test_outage_of_a_quarter_of_an_hour_ends_with_its_error(outage: Outage
 
 
 @pytest.mark.parametrize("fault", [faults.status(502), faults.status(503), faults.html(504), faults.body(b"<html>")])
-async def test_gateway_that_answers_for_the_service_is_an_outage(outage: OutageFixture, fault: Fault) -> None:
+async def test_gateway_error_is_an_outage(outage: OutageFixture, fault: Fault) -> None:
     outage.service.faults.add(fault, times=4)
     assert await outage.ask() == 1
     assert outage.clock.slept == [5, 5, 5], "the request, and two probes, and one that the service answers"
 
 
-async def test_outage_of_garbage_that_lasts_is_a_failure_of_the_request(outage: OutageFixture) -> None:
+async def test_undecodable_responses_for_15_minutes_are_a_failure_of_the_request(outage: OutageFixture) -> None:
     outage.service.faults.add(faults.body(b"<html>"), times=None)
     assert await outage.ask() == -1
     assert sum(outage.clock.slept) == QUARTER
@@ -182,7 +182,7 @@ async def test_server_error_is_isolated_without_a_probe(outage: OutageFixture) -
     assert len(outage.service.requests) == before + 1
 
 
-async def test_waiting_ends_when_asked_to_stop(outage: OutageFixture) -> None:
+async def test_waiting_ends_when_the_run_is_stopped(outage: OutageFixture) -> None:
     await outage.go()
 
     async def stop() -> None:
@@ -218,7 +218,7 @@ async def test_requests_that_fail_in_one_outage_wait_together(outage: OutageFixt
     assert len(outage.problems) == 2
 
 
-async def test_time_without_the_process_does_not_count(outage: OutageFixture) -> None:
+async def test_time_in_which_the_process_was_stopped_does_not_count(outage: OutageFixture) -> None:
     await outage.go()
 
     async def suspend() -> None:
@@ -233,7 +233,7 @@ async def test_time_without_the_process_does_not_count(outage: OutageFixture) ->
     assert second < first, "by the clock of this test, which does not move"
 
 
-async def test_slow_probes_count(outage: OutageFixture) -> None:
+async def test_time_of_slow_probes_counts_towards_the_wait(outage: OutageFixture) -> None:
     await outage.go()
     sleep = outage.clock.sleep
 
@@ -247,7 +247,7 @@ async def test_slow_probes_count(outage: OutageFixture) -> None:
     assert sum(outage.clock.slept) == QUARTER / 3
 
 
-async def test_pause_that_the_service_asks_for_is_kept(outage: OutageFixture) -> None:
+async def test_rate_limited_request_is_retried_after_a_pause(outage: OutageFixture) -> None:
     outage.service.faults.add(faults.status(429), times=2)
     assert await outage.ask() == 1
     assert outage.clock.slept == [5, 5], "as it did not say for how long"
@@ -270,7 +270,7 @@ async def test_long_pause_is_announced(outage: OutageFixture, caplog: pytest.Log
     assert outage.problems[1:] == [None]
 
 
-async def test_pauses_longer_than_a_quarter_of_an_hour_in_all_are_a_failure(outage: OutageFixture) -> None:
+async def test_pauses_of_more_than_15_minutes_in_total_are_a_failure(outage: OutageFixture) -> None:
     outage.service.faults.add(faults.status(429), times=None)
     assert await outage.ask() == -1
     assert sum(outage.clock.slept) == QUARTER
@@ -302,7 +302,7 @@ async def test_first_request_waits_for_a_service_that_starts(outage: OutageFixtu
     assert outage.guard._reached
 
 
-async def test_first_request_that_cannot_connect_stops_when_asked_to(outage: OutageFixture) -> None:
+async def test_first_request_that_cannot_connect_ends_when_the_run_is_stopped(outage: OutageFixture) -> None:
     await outage.go()
     outage.guard._reached = False
     outage.stop.set()
@@ -313,16 +313,14 @@ async def test_first_request_that_cannot_connect_stops_when_asked_to(outage: Out
 @pytest.mark.parametrize(
     "fault", [faults.status(500), faults.rate_limited(retry_after=0), faults.drop(), faults.body(b"")]
 )
-async def test_first_request_that_fails_otherwise_is_sent_again_with_retries(
-    outage: OutageFixture, fault: Fault
-) -> None:
+async def test_first_request_with_another_error_is_repeated_with_retries(outage: OutageFixture, fault: Fault) -> None:
     outage.guard._reached = False
     outage.service.faults.add(fault)
     assert await outage.ask() == 1
     assert outage.clock.slept == []
 
 
-async def test_certificate_that_is_not_trusted_ends_the_run_at_once(outage: OutageFixture) -> None:
+async def test_untrusted_certificate_ends_the_run_immediately(outage: OutageFixture) -> None:
     error = ConnectionFailedError("no trusted connection", ambiguous=False, retryable=False)
     outage.guard._reached = False
 
@@ -350,7 +348,7 @@ async def next_line(stream: asyncio.StreamReader | None, words: str) -> str:
     raise AssertionError(f"no line with {words!r}")
 
 
-async def test_process_without_a_service_reports_it_within_seconds_and_ends(
+async def test_process_that_cannot_connect_ends_within_seconds_with_an_error(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
     began = time.monotonic()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("prune", ["mark", "remove", None])
-async def test_deleted_conversation_within_the_lookback_is_pruned_as_asked(
+async def test_deleted_conversation_within_the_lookback_is_marked_or_removed(
     client: ConvAIClient, fake: FakeConvAI, archive: Path, prune: Any
 ) -> None:
     await harvest(client, archive, audio=True)
@@ -55,7 +55,7 @@ async def test_removed_conversation_leaves_no_bytes_in_the_file(archive: Path) -
     assert b"hamster" not in b"".join(path.read_bytes() for path in archive.parent.iterdir())
 
 
-async def test_conversation_that_only_the_list_lacks_is_not_pruned(
+async def test_conversation_missing_in_the_list_but_still_at_the_service_is_not_pruned(
     client: ConvAIClient, fake: FakeConvAI, archive: Path
 ) -> None:
     await harvest(client, archive)
@@ -111,9 +111,7 @@ async def test_ten_conversations_of_a_small_archive_may_be_pruned(archive: Path)
         assert (await harvest(client, archive, prune="remove")).deleted == 10
 
 
-async def test_every_pruned_conversation_was_answered_with_404(
-    client: ConvAIClient, fake: FakeConvAI, archive: Path
-) -> None:
+async def test_only_conversations_with_a_404_are_pruned(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
     await harvest(client, archive)
     gone = set(list(fake.conversations)[:4])
     for conversation_id in gone:

@@ -85,7 +85,7 @@ async def test_stopped_harvest_reports_how_many_are_probably_still_to_be_listed(
         assert report.left_to_list >= 1000
 
 
-async def test_harvest_that_is_stopped_before_it_begins_fetches_nothing(
+async def test_harvest_stopped_before_it_starts_fetches_nothing(
     client: ConvAIClient, fake: FakeConvAI, archive: Path
 ) -> None:
     stop = anyio.Event()

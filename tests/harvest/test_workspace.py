@@ -92,7 +92,7 @@ async def test_replaced_key_is_accepted_once_with_same_workspace_and_then_known(
         await harvest_from(first, path)
 
 
-async def test_same_workspace_without_evidence_is_accepted_with_a_warning(
+async def test_same_workspace_binds_an_unknown_workspace_with_a_warning(
     first: FakeConvAI, second: FakeConvAI, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await harvest_from(first, path)
@@ -103,7 +103,7 @@ async def test_same_workspace_without_evidence_is_accepted_with_a_warning(
     assert ids_in(path) > set(first.conversations)
 
 
-async def test_archive_that_was_filled_without_a_key_is_bound_on_evidence(
+async def test_archive_filled_without_a_key_is_bound_if_the_service_has_its_conversations(
     first: FakeConvAI, second: FakeConvAI, path: Path
 ) -> None:
     fill_without_key(first, path)
@@ -116,7 +116,7 @@ async def test_archive_that_was_filled_without_a_key_is_bound_on_evidence(
         await harvest_from(second, path)
 
 
-async def test_conversations_that_are_known_to_be_deleted_are_no_evidence(first: FakeConvAI, path: Path) -> None:
+async def test_conversations_marked_as_deleted_do_not_bind_an_archive(first: FakeConvAI, path: Path) -> None:
     fill_without_key(first, path)
     with ArchiveWriter(path, SOURCE) as writer:
         writer.store([DeletionUpdate(each) for each in list(first.conversations)[:-1]])

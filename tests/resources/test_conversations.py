@@ -175,7 +175,9 @@ async def test_get_signed_url_sends_its_parameters_and_hides_the_url_in_its_repr
     assert signed.signed_url not in f"{signed}"
 
 
-async def test_get_signed_url_without_conversation_id(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_get_signed_url_without_include_conversation_id_has_no_conversation_id(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
     assert (await client.conversations.get_signed_url(AGENT)).conversation_id is None
     assert fake.requests[-1].query == (("agent_id", AGENT),)
 

@@ -96,6 +96,6 @@ async def test_misspelled_filter_raises_type_error_with_a_suggestion(client: Con
         client.conversations.list(**misspelled)
 
 
-def test_number_of_filters() -> None:
+def test_list_has_48_filters_and_message_search_38() -> None:
     assert len(endpoints.ConversationFilters.__annotations__) == 48
     assert len(endpoints.MessageFilters.__annotations__) == 38

@@ -33,7 +33,7 @@ def installed_files() -> list[Path]:
     return [Path(path) for path in DISTRIBUTION.files or () if path.suffix != ".pyc"]
 
 
-def test_imported_package_is_the_installed_one() -> None:
+def test_tests_import_the_installed_package() -> None:
     installed_in = TREE if EDITABLE else Path(str(DISTRIBUTION.locate_file("")))
     assert Path(convai_async.__file__).parent.parent.samefile(installed_in)
     assert DISTRIBUTION.version == convai_async.__version__
