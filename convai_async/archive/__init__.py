@@ -10,7 +10,7 @@
 from convai_async.archive._archive import Archive
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError
 from convai_async.archive._reader import ArchivedConversation
-from convai_async.archive._recordings import file_name as recording_file_name
+from convai_async.archive._recordings import file_name as get_recording_file_name
 from convai_async.archive._records import Failure
 from convai_async.archive._search import SearchHit
 from convai_async.archive._status import ArchiveStatus, HarvestRun
@@ -27,6 +27,6 @@ __all__ = [
     "HarvestRun",
     "SearchHit",
     "Window",
-    "recording_file_name",
+    "get_recording_file_name",
     "store_conversation",
 ]

@@ -47,9 +47,9 @@ def audio_command(conversation_id: str, *, output: str | None, force: bool, **co
 
 
 def _build_file_name(conversation_id: str) -> str:
-    from convai_async.archive import recording_file_name  # noqa: PLC0415 - loads SQLite
+    from convai_async.archive import get_recording_file_name  # noqa: PLC0415 - loads SQLite
 
-    return recording_file_name(conversation_id)
+    return get_recording_file_name(conversation_id)
 
 
 async def _stream(conversation_id: str, connection: dict[str, Any]) -> None:
