@@ -89,7 +89,7 @@ def mark_deleted(connection: sqlite3.Connection, updates: Sequence[DeletionUpdat
 
 
 def remove_conversations(connection: sqlite3.Connection, archive: Path, ids: Sequence[str]) -> int:
-    """Remove conversations and all that belongs to them, and return how many there were.
+    """Remove conversations with all their data, and return how many were removed.
 
     Raises:
         OSError: A recording cannot be removed.
@@ -116,12 +116,12 @@ def remove_conversations(connection: sqlite3.Connection, archive: Path, ids: Seq
 
 
 def mark_scrub_due(connection: sqlite3.Connection) -> None:
-    """Note that the file may still hold text that was removed."""
+    """Record that the file may still contain removed text."""
     connection.execute("UPDATE archive SET scrub_due = 1")
 
 
 def add_windows(connection: sqlite3.Connection, windows: Iterable[Window], agent_id: str) -> None:
-    """Note ranges of an agent's list as read; empty stands for all agents."""
+    """Record ranges of an agent's list as read; an empty id means all agents."""
     every = merge_windows([*read_windows(connection, {agent_id}), *windows])
     connection.execute("DELETE FROM windows WHERE agent_id = ?", (agent_id,))
     connection.executemany(

@@ -1,7 +1,7 @@
-"""The archive's tables: each column once, with its type, where its value comes from, and its meaning.
+"""The tables of an archive: the type, the source and the meaning of each column.
 
 The SQL schema, the rows that are inserted, the exported files and the documentation are derived from `TABLES`.
-A new column needs a line here, and a migration in `_migrations` for archives that exist.
+A new column needs an entry here, and a migration in `_migrations` for existing archives.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Column(msgspec.Struct, frozen=True):
     """A column.
 
     Attributes:
-        name: Its name.
-        sql_type: Its type in SQLite, with its constraints.
-        description: Its meaning, for people who query the archive.
-        arrow: Its type in exported files; None for columns that CSV and Parquet files do not have.
-        read: Where its value is in a conversation, a turn, or a `ToolUse`: an attribute, or a function that returns
-            it; None if it does not come from there.
-        read_summary: Where its value is in the conversation's entry in the list.
-        prefer_summary: Whether the list is the better source where both have a value.
+        name: The name.
+        sql_type: The type in SQLite, with constraints.
+        description: The meaning, for people who query the archive.
+        arrow: The type in exported files; None for columns that CSV and Parquet files do not have.
+        read: The attribute of a conversation, a turn or a `ToolUse` that has the value, or a function that returns it;
+            None if it does not come from there.
+        read_summary: The same for the conversation's entry in the list.
+        prefer_summary: Whether to use the entry in the list if both have a value.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Table(msgspec.Struct, frozen=True):
     """A table.
 
     Attributes:
-        name: Its name.
-        description: What its rows are.
-        columns: Its columns, in their order.
+        name: The name.
+        description: The meaning of a row.
+        columns: The columns, in order.
         constraints: Constraints on several columns, in SQL.
-        module: For a virtual table: its module and arguments, in SQL.
-        statements: Its indexes and triggers, in SQL.
+        module: For a virtual table, its module and arguments, in SQL.
+        statements: Indexes and triggers, in SQL.
     """
 
     name: str
@@ -122,7 +122,7 @@ ARCHIVE = Table(
         Column(
             "scrub_due",
             "INTEGER NOT NULL DEFAULT 0",
-            "1 while the file may still hold text of removed conversations.",
+            "1 while the file may still contain text of removed conversations.",
         ),
     ),
 )
@@ -148,11 +148,11 @@ CONVERSATIONS = Table(
             "agent_name",
             prefer_summary=True,
         ),
-        Column("user_id", "TEXT", "The user's id, where the application set one.", "string", "user_id"),
+        Column("user_id", "TEXT", "The user's id, if the application set one.", "string", "user_id"),
         Column(
             "status",
             "TEXT",
-            "'done' and 'failed' are final; others change with time.",
+            "The status; 'done' and 'failed' are final.",
             "string",
             "status",
             "status",
@@ -160,7 +160,7 @@ CONVERSATIONS = Table(
         Column(
             "start_time_unix_secs",
             "INTEGER",
-            "When it started.",
+            "The start time.",
             "timestamp",
             "metadata.start_time_unix_secs",
             "start_time_unix_secs",
@@ -168,7 +168,7 @@ CONVERSATIONS = Table(
         Column(
             "call_duration_secs",
             "INTEGER",
-            "How long it lasted.",
+            "The duration in seconds.",
             "int64",
             "metadata.call_duration_secs",
             "call_duration_secs",
@@ -176,7 +176,7 @@ CONVERSATIONS = Table(
         Column(
             "message_count",
             "INTEGER",
-            "How many messages were said.",
+            "The number of messages.",
             "int64",
             _count_messages,
             "message_count",
@@ -185,7 +185,7 @@ CONVERSATIONS = Table(
         Column(
             "call_successful",
             "TEXT",
-            "The analysis' verdict: 'success', 'failure' or 'unknown'.",
+            "The result of the success evaluation: 'success', 'failure' or 'unknown'.",
             "string",
             _analysis("call_successful"),
             "call_successful",
@@ -210,11 +210,11 @@ CONVERSATIONS = Table(
         ),
         Column("cost", "INTEGER", "The cost in credits.", "int64", "metadata.cost"),
         Column("main_language", "TEXT", "The main language.", "string", "metadata.main_language"),
-        Column("termination_reason", "TEXT", "Why it ended.", "string", "metadata.termination_reason"),
+        Column("termination_reason", "TEXT", "The reason why it ended.", "string", "metadata.termination_reason"),
         Column(
             "call_summary_title",
             "TEXT",
-            "The analysis' title.",
+            "The generated title.",
             "string",
             _analysis("call_summary_title"),
             "call_summary_title",
@@ -222,7 +222,7 @@ CONVERSATIONS = Table(
         Column(
             "transcript_summary",
             "TEXT",
-            "The analysis' summary.",
+            "The generated summary.",
             "string",
             _analysis("transcript_summary"),
             "transcript_summary",
@@ -235,8 +235,8 @@ CONVERSATIONS = Table(
             "has_audio",
             lambda _: False,
         ),
-        Column("fetched_unix_secs", "INTEGER NOT NULL", "When it was fetched.", "timestamp"),
-        Column("decode_error", "TEXT", "Why raw could not be read into the columns; else null.", "string"),
+        Column("fetched_unix_secs", "INTEGER NOT NULL", "The time at which it was fetched.", "timestamp"),
+        Column("decode_error", "TEXT", "The error if raw could not be decoded into the columns; else null.", "string"),
         Column("raw", "BLOB NOT NULL", "The service's JSON, byte for byte."),
         Column(
             "summary_json",
@@ -244,15 +244,18 @@ CONVERSATIONS = Table(
             "Its entry in the list when it was fetched, JSON; null if it did not come from the list.",
         ),
         Column(
-            "deleted_unix_secs", "INTEGER", "When the service was found to have deleted it; else null.", "timestamp"
+            "deleted_unix_secs",
+            "INTEGER",
+            "The time at which it was found to be deleted at the service; else null.",
+            "timestamp",
         ),
         Column(
             "no_audio_unix_secs",
             "INTEGER",
-            "When it was found that the service has no recording; else null.",
+            "The time at which the service was found to have no recording; else null.",
             "timestamp",
         ),
-        Column("from_webhook", "INTEGER NOT NULL DEFAULT 0", "1 if a webhook brought raw.", "bool"),
+        Column("from_webhook", "INTEGER NOT NULL DEFAULT 0", "1 if raw came from a webhook.", "bool"),
     ),
     statements=(
         "CREATE INDEX conversations_by_start ON conversations (start_time_unix_secs);",
@@ -284,7 +287,7 @@ TURNS = Table(
             "time_in_call_secs",
         ),
         Column("interrupted", "INTEGER NOT NULL", "1 if the user interrupted it.", "bool", "interrupted"),
-        Column("llm", "TEXT", "The model, where it was overridden.", "string", "llm_override"),
+        Column("llm", "TEXT", "The language model, if it was overridden.", "string", "llm_override"),
     ),
     constraints=("UNIQUE (conversation_id, position)",),
 )
@@ -318,9 +321,11 @@ TOOL_CALLS = Table(
         Column("tool_name", "TEXT", "The tool's name.", "string", "call.tool_name"),
         Column("type", "TEXT", "The tool's type, such as 'webhook' or 'client'.", "string", "call.type"),
         Column("params_as_json", "TEXT", "The parameters, JSON.", "string", "call.params_as_json"),
-        Column("result_value", "TEXT", "The result; null when none came.", "string", "result.result_value"),
+        Column("result_value", "TEXT", "The result; null if there is none.", "string", "result.result_value"),
         Column("is_error", "INTEGER", "1 if the tool reported an error.", "bool", "result.is_error"),
-        Column("tool_latency_secs", "REAL", "How long the tool took.", "float64", "result.tool_latency_secs"),
+        Column(
+            "tool_latency_secs", "REAL", "The latency of the tool in seconds.", "float64", "result.tool_latency_secs"
+        ),
     ),
     constraints=("PRIMARY KEY (conversation_id, position)",),
     statements=("CREATE INDEX tool_calls_by_name ON tool_calls (tool_name);",),
@@ -349,12 +354,12 @@ FAILURES = Table(
         Column(
             "conversation_id",
             "TEXT NOT NULL",
-            "The conversation; for a part of the list 'line:<hash>' or 'range:<start>'.",
+            "The conversation; for a part of the list 'line:<hash>' or 'range:<start>-<end>'.",
         ),
         Column("part", "TEXT NOT NULL", "'conversation', 'audio', or 'list' for a part of the list."),
-        Column("error", "TEXT NOT NULL", "Why it failed."),
-        Column("attempts", "INTEGER NOT NULL", "Requests that were sent, over all runs."),
-        Column("failed_unix_secs", "INTEGER NOT NULL", "When it failed last."),
+        Column("error", "TEXT NOT NULL", "The error."),
+        Column("attempts", "INTEGER NOT NULL", "The number of requests that were sent, over all runs."),
+        Column("failed_unix_secs", "INTEGER NOT NULL", "The time of the last failure."),
         Column("summary_json", "BLOB", "Its entry in the list, byte for byte; else null."),
     ),
     constraints=("PRIMARY KEY (conversation_id, part)",),
@@ -362,11 +367,11 @@ FAILURES = Table(
 
 WINDOWS = Table(
     "windows",
-    "One row for each range of the list that was read; all its conversations are here or in failures.",
+    "One row for each range of time whose list was read; its conversations are in conversations or failures.",
     (
         Column("agent_id", "TEXT NOT NULL", "The agent whose list was read; '' for all agents."),
         Column("start_unix_secs", "INTEGER NOT NULL", "The first second of the range."),
-        Column("end_unix_secs", "INTEGER NOT NULL", "The second after its last."),
+        Column("end_unix_secs", "INTEGER NOT NULL", "The second after the last one of the range."),
     ),
     constraints=("PRIMARY KEY (agent_id, start_unix_secs)",),
 )
@@ -376,15 +381,15 @@ RUNS = Table(
     "One row for each run of the harvest.",
     (
         Column("run_id", "INTEGER PRIMARY KEY", "The run's number."),
-        Column("started_unix_secs", "INTEGER NOT NULL", "When it began."),
-        Column("ended_unix_secs", "INTEGER", "When it ended; null while it runs, and if it was killed."),
-        Column("report", "TEXT", "Its counts, JSON."),
+        Column("started_unix_secs", "INTEGER NOT NULL", "The start time."),
+        Column("ended_unix_secs", "INTEGER", "The end time; null if it is still running or was killed."),
+        Column("report", "TEXT", "Its counts as JSON."),
         Column("error", "TEXT", "The error that ended it; else null."),
     ),
 )
 
 TABLES = (ARCHIVE, CONVERSATIONS, TURNS, TURNS_SEARCH, TOOL_CALLS, AUDIO, FAILURES, WINDOWS, RUNS)
-"""All tables, in the order in which they are made."""
+"""All tables, in the order in which they are created."""
 
 DETAIL_TABLES = (TURNS, TOOL_CALLS)
 """The tables whose rows are replaced together with their conversation's."""

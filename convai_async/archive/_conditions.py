@@ -70,7 +70,7 @@ def parse_filters(agent_id: str | None, since: date | int | None, until: date | 
 
 
 def validate_text(parameter: str, text: str) -> None:
-    """Make sure that SQLite can store and search a text.
+    """Check that SQLite can store and search a text.
 
     Raises:
         InvalidArgumentError: It holds half of a surrogate pair, or a NUL, at which SQLite's search would end.

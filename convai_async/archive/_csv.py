@@ -1,4 +1,4 @@
-"""Rows as CSV."""
+"""Write rows as CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open the archive's file: check that it is one, bring it up to date, and take turns writing."""
+"""Open and check the file of an archive, upgrade it, and lock it for writing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=msgspec.Struct)
 
 _LOCK_TIMEOUT_SECS = 0.2
-"""Seconds to wait for the lock of a long write: two that try at once can get in each other's way."""
+"""Seconds to wait for the lock of a long write, since two concurrent attempts can block each other."""
 _opening = Lock()
 """Held while a file is made or opened: see `_connect`."""
 
@@ -41,7 +41,7 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
     """Open an archive that exists.
 
     Raises:
-        ArchiveError: The file does not exist, is not a convai archive, or is of another version.
+        ArchiveError: The file does not exist, is not a convai archive, or has another version.
     """
     file = validate_path(path)
     if not file.exists():
@@ -121,7 +121,7 @@ def _lock(file: Path) -> sqlite3.Connection:
 
 
 def _while_busy(work: Callable[[], None]) -> None:
-    """Repeat work while SQLite refuses it as busy: it does not wait for everything itself."""
+    """Repeat work while the database is busy, since SQLite's own timeout does not apply to all statements."""
     deadline = time.monotonic() + BUSY_TIMEOUT_SECS
     while True:
         try:
@@ -255,7 +255,7 @@ def _change_source(connection: sqlite3.Connection, file: Path, source: str) -> N
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
-    """Return whether an archive holds no conversation."""
+    """Return whether an archive contains no conversations."""
     return not fetch_value(connection, "SELECT EXISTS (SELECT 1 FROM conversations)")
 
 

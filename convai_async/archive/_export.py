@@ -1,7 +1,7 @@
-"""Write an archive's conversations to a file or a stream, in the format that was asked for.
+"""Write an archive's conversations to a file or a stream, in the requested format.
 
-Memory does not grow with the number of conversations. Nothing is overwritten unless that is asked for, and a file is
-complete or not there.
+Memory does not grow with the number of conversations. Nothing is overwritten unless requested, and a file is
+never incomplete.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def export_file(  # noqa: PLR0913 - see `Archive.export`
     overwrite: bool,
     progress: Progress,
 ) -> int:
-    """Do the work of `Archive.export`."""
+    """Export an archive to a file: see `Archive.export`."""
     compression = path.suffix if path.suffix in COMPRESSED_SUFFIXES else ""
     kind = path.name.removesuffix(compression).rpartition(".")[2]
     if partition and kind not in {"jsonl", "csv"}:
@@ -76,7 +76,7 @@ def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
     table: Table | None,
     progress: Progress = None,
 ) -> int:
-    """Do the work of `Archive.export_to_stream`."""
+    """Export an archive to a stream: see `Archive.export_to_stream`."""
     if format == "jsonl":
         return _jsonl.write(reader.source(), report_progress(reader.records(condition), progress), stream)
     return _csv.write(report_progress(reader.rows(table or "conversations", condition), progress), stream)

@@ -1,4 +1,4 @@
-"""The files that an export writes and an import reads: complete or not there, and compressed as their names say."""
+"""Read and write the files of exports and imports, compressed according to their extension."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Sink(Protocol):
 
 
 def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: Path) -> None:
-    """Make sure that an export may write to this path.
+    """Check that an export may write to this path.
 
     Raises:
         InvalidArgumentError: The path exists, or its folder does not.

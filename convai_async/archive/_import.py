@@ -23,11 +23,11 @@ def import_file(
     open_writer: Callable[[str], AbstractContextManager[ArchiveWriter]],
     progress: Callable[[int], None] | None,
 ) -> int:
-    """Do the work of `Archive.import_`.
+    """Import a file into an archive: see `Archive.import_`.
 
     Args:
         file: The file.
-        open_writer: Opens the archive for writing, given the address of the service that the file is of.
+        open_writer: Opens the archive for writing, given the address of the service that the file comes from.
         progress: Called with the number of conversations so far.
     """
     with open_decompressed(file) as stream:

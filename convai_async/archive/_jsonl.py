@@ -1,4 +1,4 @@
-"""Conversations as JSON lines: written by an export, read by an import."""
+"""Write conversations as JSON lines, and read them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DEEPER = 100
 
 
 class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A line of an exported file: a conversation, and what else the archive knows of it.
+    """A line of an exported file: a conversation with its metadata.
 
     Attributes:
         source: The address of the service.
@@ -35,7 +35,7 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
         deleted_unix_secs: When it was found that the service has deleted it.
         no_audio_unix_secs: When it was found that the service has no recording.
         audio: Its recording's path (from the archive's folder), size, SHA-256 and media type.
-        from_webhook: Whether a webhook brought it.
+        from_webhook: Whether it came from a webhook.
         summary_json: Its entry in the list.
         listed: Its entry in the list, in files of older versions.
         conversation: The service's JSON, byte for byte.

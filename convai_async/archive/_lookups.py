@@ -1,4 +1,4 @@
-"""The questions that a harvest asks about an archive."""
+"""Queries of a harvest about the contents of an archive."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN = ("status", "call_successful", "call_summary_title", "transcript_summary
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """The conversations that a harvest is about.
+    """The conversations that a harvest selects.
 
     Attributes:
         window: The range in which they started.
@@ -96,7 +96,7 @@ class ArchiveQueries:
             return msgspec.convert([each for (each,) in rows], list[str])
 
     def find_unchanged(self, summaries: Sequence[ConversationSummary]) -> set[str]:
-        """Return the ids of those that are stored, complete, and listed as they were when they were fetched.
+        """Return the ids of the conversations that are stored, complete, and have the same entry in the list.
 
         Conversations that are stored without their entry in the list are compared by their columns.
         """

@@ -30,7 +30,7 @@ class Document(msgspec.Struct, frozen=True):
         final: Whether its status is final.
         turns: How many turns it has.
         analysed: Whether the service's analysis is in it.
-        from_webhook: Whether a webhook brought it.
+        from_webhook: Whether it came from a webhook.
         unix_secs: When it was fetched, or when its event happened; None if it is unknown.
         has_audio: Whether there is a recording.
     """

@@ -20,7 +20,7 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
     Hundreds of them wait to be written: models would keep the garbage collector busy.
 
     Attributes:
-        conversation_id: The id that was asked for.
+        conversation_id: The requested id.
         row: Its row of ``conversations``.
         turns: Its rows of ``turns``, with the values of `inserted_columns`.
         tool_calls: Its rows of ``tool_calls``, likewise.
@@ -158,7 +158,7 @@ def decode_update(
         summary: The conversation's entry in the list.
         raw: The service's bytes.
         unix_secs: When it was fetched; None means now.
-        from_webhook: Whether a webhook brought it.
+        from_webhook: Whether it came from a webhook.
     """
     try:
         conversation = Conversation.from_json(raw)

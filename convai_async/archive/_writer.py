@@ -181,7 +181,7 @@ class ArchiveWriter(ArchiveQueries):
                 clear_failures(self._connection, [item.conversation_id], "conversation")
 
     def remove(self, ids: Sequence[str]) -> int:
-        """Remove conversations and all that belongs to them, and return how many there were.
+        """Remove conversations with all their data, and return how many were removed.
 
         Nothing of them is left in the file.
 
@@ -251,7 +251,7 @@ class ArchiveWriter(ArchiveQueries):
             check_in_place(self.path, self._identity, self._connection)
 
     def begin_run(self) -> int:
-        """Record that a run begins, and return its number."""
+        """Record the start of a run, and return its number."""
         with self._transaction():
             cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
         self._run_id = int(cursor.lastrowid or 0)
@@ -286,7 +286,7 @@ class ArchiveWriter(ArchiveQueries):
         self._run_id = None
 
     def _is_outdated(self, item: ConversationUpdate) -> bool:
-        """Return whether a webhook has stored the end of a conversation that was fetched before it ended."""
+        """Return whether a webhook has stored a final version of a conversation that was fetched before."""
         if item.is_final:
             return False
         stored = Document.stored(self._connection, item.conversation_id)
