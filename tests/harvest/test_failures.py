@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,17 @@ async def test_failed_conversation_is_recorded_and_fetched_by_the_next_run(
     assert report.complete
     with Archive.open(archive) as opened:
         assert opened.failures() == []
+
+
+async def test_found_includes_failed_conversations_of_earlier_runs(
+    client: ConvAIClient, fake: FakeConvAI, archive: Path
+) -> None:
+    failed = list(fake.conversations)[5:8]
+    for each in failed:
+        fake.faults.add(faults.status(403), path=each)
+    assert (await harvest(client, archive)).failed == 3
+    report = await harvest(client, archive, lookback=timedelta(0))
+    assert (report.fetched, report.found - report.unchanged) == (3, 3)
 
 
 @pytest.mark.parametrize(

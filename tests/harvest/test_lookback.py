@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -58,8 +59,11 @@ async def test_call_that_starts_during_a_harvest_is_stored_by_it(archive: Path) 
 
         def progress(report: HarvestReport) -> None:
             if report.fetched and not new:
-                new.append(fake.add())
+                new.append(fake.add(start=newest + 1))
 
+        newest = json.loads(fake.conversations.document(next(iter(fake.conversations))))["metadata"][
+            "start_time_unix_secs"
+        ]
         report = await harvest(client, archive, progress=progress)
         assert report.complete
         assert new[0] in ids_in(archive)
