@@ -135,8 +135,9 @@ class Engine:
             try:
                 response = await self._send_once(request, stopwatch, memory)
             except NotFoundError as error:
-                # An earlier attempt can have deleted it although its reply was lost.
-                if not (request.method == "DELETE" and may_have_acted):
+                # An earlier attempt can have deleted it although its reply was lost. A proxy that does not know the
+                # path says nothing about that.
+                if not (request.method == "DELETE" and may_have_acted and error.is_from_service):
                     raise
                 response = Response(error.status, error.headers, b"", request.decode)
             except ConvAIError as error:
