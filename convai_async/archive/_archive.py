@@ -323,6 +323,8 @@ class Archive:
             ArchiveBusyError: Other processes have been writing for 30 seconds; try again later.
             ArchiveError: The archive belongs to another service.
         """
+        if not isinstance(conversation, Conversation):
+            raise InvalidArgumentError("conversation", f"must be a Conversation, not {type(conversation).__name__}")
         summary = ConversationSummary(conversation_id=conversation.conversation_id)
         update = build_update(summary, conversation.to_json(), conversation, event_timestamp, from_webhook=True)
         with self._writer(self._known_source(), exclusive=False) as writer:

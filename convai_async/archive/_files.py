@@ -38,7 +38,9 @@ def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: P
     if path.is_dir():
         raise InvalidArgumentError(parameter, f"{str(path)!r} exists already and is a folder: choose another")
     if path.exists() and not overwrite:
-        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already: choose another, or remove it first")
+        raise InvalidArgumentError(
+            parameter, f"{str(path)!r} exists already: choose another, or pass overwrite=True to replace it"
+        )
     if path.exists() and path.samefile(archive):
         raise InvalidArgumentError(parameter, f"{str(path)!r} is the archive itself: choose another")
     if not path.parent.is_dir():

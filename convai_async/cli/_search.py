@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(
     "search",
     epilog=format_examples(
-        "convai-async search calls.db '\"my order\" refund*' --since 7d",
+        "convai-async search calls.db '\"your order\" sorry*' --since 7d",
     ),
 )
 @click.argument("archive", type=click.Path(path_type=Path))

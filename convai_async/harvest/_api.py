@@ -111,6 +111,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         validate_integer("limit", limit, 1)
     validate_choice("prune", prune, ("mark", "remove", None))
     validate_share("prune_limit", prune_limit)
+    if not isinstance(lookback, timedelta):
+        raise InvalidArgumentError("lookback", f"must be a timedelta, such as timedelta(days=3), got {lookback!r}")
     if lookback < timedelta(0):
         raise InvalidArgumentError("lookback", f"must not be negative, got {lookback}")
     window = Window(parse_start_bound("since", since) or BEGINNING, parse_start_bound("until", until))

@@ -317,8 +317,8 @@ class FakeConvAI:
 
     async def _respond(self, request: web.Request, handler: Handler, recorded: RecordedRequest) -> web.StreamResponse:
         if not recorded.operation:
-            return _reject_unknown_route(request.match_info.http_exception)
-        if not recorded.authorized:
+            handler = _reject_unknown_route
+        elif not recorded.authorized:
             return error_response(401, "invalid_api_key", "Invalid API key")
         if self._concurrency_limit is not None and self._in_flight >= self._concurrency_limit:
             self.refused += 1
@@ -345,8 +345,9 @@ async def _stop_accepting(listener: socket.socket) -> None:
         await asyncio.sleep(0)
 
 
-def _reject_unknown_route(exception: web.HTTPException | None) -> web.StreamResponse:
-    """Return a 405 if the path exists with another method, else a 404."""
+async def _reject_unknown_route(request: web.Request) -> web.StreamResponse:
+    """Respond with 405 if the path exists with another method, else with 404."""
+    exception = request.match_info.http_exception
     if isinstance(exception, web.HTTPMethodNotAllowed):
         response = error_response(405, "method_not_allowed", "Method Not Allowed", shape=4)
         response.headers["allow"] = ", ".join(sorted(exception.allowed_methods))

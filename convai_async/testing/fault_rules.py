@@ -67,7 +67,8 @@ class Faults:
         Args:
             fault: The fault, made by a function of `convai_async.testing.faults`.
             operation: Only hit requests for this operation; None for any.
-            path: Only hit requests whose path contains this text; None for any.
+            path: Only hit requests whose path contains this text; None for any. It can be a path that the fake service
+                does not have.
             times: The number of requests to hit; None for no limit.
             rate: The fraction of the requests to hit, 0 to 1.
 

@@ -70,6 +70,11 @@ def test_added_conversation_does_not_replace_a_more_complete_one(archive: Archiv
     assert len(archive.get("conv_1").transcript) == 2
 
 
+def test_adding_something_else_than_a_conversation_is_refused_by_name(archive: Archive) -> None:
+    with pytest.raises(InvalidArgumentError, match="^conversation: must be a Conversation, not dict"):
+        archive.add({"conversation_id": "conv_1"})  # type: ignore[arg-type]
+
+
 def test_adding_to_a_new_archive_without_source_is_refused_and_makes_no_file(path: Path) -> None:
     with Archive.open(path, create=True) as archive:
         with pytest.raises(InvalidArgumentError, match=r"^source: .*pass it to Archive\.open"):

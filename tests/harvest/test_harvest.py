@@ -232,6 +232,7 @@ async def test_exception_in_progress_is_raised_and_leaves_no_task(
         ({"max_concurrency": 1.5}, "max_concurrency"),
         ({"max_concurrency": True}, "max_concurrency"),
         ({"limit": 2.5}, "limit"),
+        ({"lookback": 3}, "lookback"),
         ({"limit": True}, "limit"),
         ({"agent_id": "\n"}, "agent_id"),
         ({"since": date(2026, 1, 2), "until": date(2026, 1, 1)}, "since"),

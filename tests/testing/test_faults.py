@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from convai_async import ConvAIClient, RetryPolicy
-from convai_async.errors import ValidationError
+from convai_async.errors import NotFoundError, ValidationError
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
@@ -62,3 +62,12 @@ async def test_slow_body_sends_a_recording_in_small_chunks(fault: Fault) -> None
                 if received > 2_000:
                     break
         assert 2_000 < received < 100_000
+
+
+async def test_fault_is_the_response_for_an_endpoint_that_the_fake_service_does_not_have() -> None:
+    async with FakeConvAI(conversations=1) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        rule = fake.faults.add(faults.body(b'{"agents": []}'), path="/v1/convai/agents")
+        assert await client.request("GET", "/v1/convai/agents") == {"agents": []}
+        assert rule.hits == 1
+        with pytest.raises(NotFoundError):
+            await client.request("GET", "/v1/convai/agents")
