@@ -56,7 +56,8 @@ async def _poll(engine: Engine, conversation_id: str, until: ConversationStatus,
     while True:
         waited = engine.clock() - started
         try:
-            async with asyncio.timeout(max(timeout - waited, _LAST_REQUEST_SECS) if timeout else None) as deadline:
+            left = None if timeout is None else max(timeout - waited, _LAST_REQUEST_SECS)
+            async with asyncio.timeout(left) as deadline:
                 engine.running.extend(deadline)
                 conversation = await engine.send(request)
         except NotFoundError:

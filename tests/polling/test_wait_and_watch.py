@@ -289,7 +289,8 @@ async def test_watch_skips_a_conversation_that_cannot_be_fetched(
             assert bad not in {(await anext(watch)).conversation_id for _ in range(20)}
 
 
-async def test_wait_ends_at_its_timeout_although_the_service_hangs(fake: FakeConvAI) -> None:
+@pytest.mark.parametrize("timeout", [0, 0.1])
+async def test_wait_ends_at_its_timeout_although_the_service_hangs(fake: FakeConvAI, timeout: float) -> None:
     hangs = asyncio.Event()
 
     async def hang(request: Any, proceed: faults.Proceed) -> Any:
@@ -299,6 +300,6 @@ async def test_wait_ends_at_its_timeout_although_the_service_hangs(fake: FakeCon
     fake.faults.add(hang, times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url) as client, asyncio.timeout(10):
         with pytest.raises(ConversationNotReadyError, match="does not exist yet after 1 s"):
-            await client.conversations.wait(next(iter(fake.conversations)), timeout=0.1)
+            await client.conversations.wait(next(iter(fake.conversations)), timeout=timeout)
         hangs.set()
         assert (await client.conversations.wait(list(fake.conversations)[-1], timeout=0)).status == "done"
