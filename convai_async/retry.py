@@ -36,7 +36,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     that long. If the next wait would exceed ``timeout``, the error is raised immediately.
 
     Attributes:
-        attempts: The maximum number of requests, including the first; 5 by default, 1 disables retries.
+        attempts: The maximum number of requests, including the first; 5 by default, 1 disables retries. aiohttp itself
+            sends a GET once more if its connection is dropped before a response arrives; that does not count.
         timeout: The time in seconds from the method call within which the last attempt may start; 60 by default, None
             means no limit. Waiting for one of the client's ``max_concurrency`` slots counts, except for bulk requests.
             Time in which the process was stopped or its event loop was blocked does not count, nor does an attempt that

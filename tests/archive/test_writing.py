@@ -71,7 +71,7 @@ def test_added_conversation_does_not_replace_a_more_complete_one(archive: Archiv
 
 
 def test_adding_something_else_than_a_conversation_is_refused_by_name(archive: Archive) -> None:
-    with pytest.raises(InvalidArgumentError, match="^conversation: must be a Conversation, not dict"):
+    with pytest.raises(InvalidArgumentError, match=r"^conversation: must be a Conversation, not dict"):
         archive.add({"conversation_id": "conv_1"})  # type: ignore[arg-type]
 
 

@@ -39,7 +39,7 @@ ELSEWHERE = {
     "web_fastapi": {"lifespan", "not_found", "not_available", "call", "details", "open_recording", "audio"},
     "web_litestar": {"lifespan", "call"},
     "web_starlette": {"lifespan", "call"},
-    "web_aiohttp_web": {"lifespan", "call", "audio"},
+    "web_aiohttp_web": {"lifespan", "call", "audio", "handle_errors"},
     "web_quart": {"lifespan", "call"},
     "webhooks": {"elevenlabs"},
     # test_worker_examples.py

@@ -154,6 +154,12 @@ async def test_aiohttp_web_returns_models_recordings_and_a_404(
         for path in ("/calls/conv_none", "/calls/conv_none/audio"):
             async with web.get(path) as response:
                 assert response.status == 404
+        async with web.get(f"/calls/{recorded}/audio", headers={"Range": "bytes=99999999-"}) as response:
+            assert response.status == 416
+        async with web.head(f"/calls/{recorded}/audio") as response:
+            assert response.status == 405
+        async with web.get(f"/calls/{recorded}") as response:
+            assert response.status == 200, "the connection is not corrupted by the body of a HEAD"
     assert conversation == Conversation.from_json(at_home.conversations.document(recorded))
 
 
@@ -169,6 +175,10 @@ async def test_webhook_is_stored_and_a_harvest_adds_missed_conversations(
     async with asgi(webhooks["app"]) as web:
         forged = await web.post("/elevenlabs", content=body, headers={"elevenlabs-signature": f"t={now},v0=00"})
         assert forged.status_code == 401
+        garbage = b'{"type": "post_call_transcription", "data": {"conversation_id": 5}}'
+        digest_of_garbage = hmac.new(b"wsec_1", b"%d." % now + garbage, hashlib.sha256).hexdigest()
+        headers = {"elevenlabs-signature": f"t={now},v0={digest_of_garbage}"}
+        assert (await web.post("/elevenlabs", content=garbage, headers=headers)).status_code == 400
         headers = {"elevenlabs-signature": f"t={now},v0={digest}"}
         assert (await web.post("/elevenlabs", content=body, headers=headers)).status_code == 200
     with Archive.open("calls.db") as archive:
