@@ -90,6 +90,38 @@ def test_clock_can_be_used_in_another_loop() -> None:
     assert clock.lost > before + 29
 
 
+async def sleep_within(clock: RunningClock, timeout: float, seconds: float) -> None:
+    with clock:
+        async with asyncio.timeout(timeout) as deadline:
+            clock.extend(deadline)
+            await asyncio.sleep(seconds)
+
+
+@in_virtual_time
+async def test_timeout_ends_later_by_a_stall() -> None:
+    clock = RunningClock(now)
+    stall(after=3, seconds=60)
+    await sleep_within(clock, timeout=10, seconds=65)
+    began = now()
+    stall(after=3, seconds=60)
+    with pytest.raises(TimeoutError):
+        await sleep_within(clock, timeout=10, seconds=1000)
+    assert now() - began == pytest.approx(70, abs=0.51)
+
+
+@in_virtual_time
+async def test_timeout_that_is_disabled_or_over_stays_so_in_a_stall() -> None:
+    clock = RunningClock(now)
+    async with asyncio.timeout(10) as over:
+        clock.extend(over)
+    with clock:
+        async with asyncio.timeout(10) as disabled:
+            clock.extend(disabled)
+            disabled.reschedule(None)
+            stall(after=3, seconds=60)
+            await asyncio.sleep(1000)
+
+
 def engine_with(retry: RetryPolicy | None) -> Engine:
     engine = ConvAIClient("key", retry=retry)._engine
     engine.running = engine.clock = RunningClock(now)
@@ -206,6 +238,46 @@ async def test_attempt_in_a_stall_is_not_repeated_without_retry() -> None:
     with pytest.raises(RequestTimeoutError):
         await engine_with(None).run_with_retries(attempt)
     assert attempt.started == 1
+
+
+STOPPED = """
+import asyncio, sys
+from convai_async import ConvAIClient, RetryPolicy
+
+async def read(client, conversation_id):
+    async with client.conversations.audio.stream(conversation_id) as audio:
+        return [len(chunk) async for chunk in audio]
+
+async def main(url, key, conversation_id):
+    async with ConvAIClient(key, base_url=url, timeout=3) as client:
+        once = client.with_options(retry=None)
+        results = asyncio.gather(
+            client.conversations.feedback.create(conversation_id, feedback="like"),
+            client.conversations.wait(conversation_id, timeout=3),
+            read(client, conversation_id),
+            once.conversations.get(conversation_id),
+            read(once, conversation_id),
+            return_exceptions=True,
+        )
+        asyncio.get_running_loop().call_later(0.5, lambda: print("stop me", flush=True))
+        print([repr(result) for result in await results if isinstance(result, Exception)])
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_no_timeout_counts_the_time_in_which_the_process_was_stopped() -> None:
+    with service_process(conversations=1, latency=1.5) as service:
+        command = [sys.executable, "-c", STOPPED, service.url, service.api_key, *service.conversations]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "stop me\n"
+            os.kill(child.pid, signal.SIGSTOP)
+            try:
+                child.wait(timeout=4)
+            except subprocess.TimeoutExpired:
+                os.kill(child.pid, signal.SIGCONT)
+            assert child.stdout.readline() == "[]\n"
 
 
 CHILD = """

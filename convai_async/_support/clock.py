@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +36,7 @@ class RunningClock:
         self._users = 0
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._timeouts: WeakSet[asyncio.Timeout] = WeakSet()
 
     def __call__(self) -> float:
         return self._clock() - self.lost
@@ -48,9 +51,14 @@ class RunningClock:
     ) -> None:
         self._users -= 1
 
+    def extend(self, timeout: asyncio.Timeout) -> None:
+        """Move the end of a timeout by each stall from now on."""
+        self._timeouts.add(timeout)
+
     def reset(self) -> None:
-        """Forget the timer, whose event loop is closed."""
+        """Forget the timer and the timeouts, whose event loop is closed."""
         self._timer = None
+        self._timeouts.clear()
 
     def _wait(self) -> None:
         self._due = self._clock() + _CHECK_INTERVAL_SECS
@@ -60,6 +68,11 @@ class RunningClock:
         late = self._clock() - self._due
         if late > _MIN_STALL_SECS:
             self.lost += late
+            # Timeouts that were due after this timer have not ended yet.
+            for timeout in self._timeouts:
+                if (ends := timeout.when()) is not None:
+                    with suppress(RuntimeError):  # its block has ended
+                        timeout.reschedule(ends + late)
         self._timer = None
         if self._users > 0:
             self._wait()

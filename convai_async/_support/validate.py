@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -113,7 +114,7 @@ def validate_seconds(parameter: str, value: float, *, positive: bool = False) ->
         InvalidArgumentError: It is not a number, or is out of bounds.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf or (positive and value == 0):
+    if not number or not 0 <= value <= sys.float_info.max or (positive and value == 0):
         bounds = "more than 0" if positive else "0 or more"
         raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {format_value(value)}")
 

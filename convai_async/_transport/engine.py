@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from anyio.to_thread import run_sync
 
-from convai_async._support.clock import RunningClock, Stopwatch
+from convai_async._support.clock import Stopwatch
 from convai_async._transport.limiter import ThrottleTooLongError
 from convai_async._transport.memory import SMALL_BODY_BYTES
 from convai_async._transport.status_errors import parse_concurrency_limit
@@ -72,7 +72,7 @@ class Engine:
         self.retry = retry
         self.timeout = timeout
         self.priority: Priority = "interactive"
-        self.running = RunningClock()
+        self.running = session.running
         self.clock: Callable[[], float] = self.running
         self.sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
@@ -135,8 +135,9 @@ class Engine:
             try:
                 response = await self._send_once(request, stopwatch, memory)
             except NotFoundError as error:
-                # An earlier attempt can have deleted it although its response was lost.
-                if not (request.method == "DELETE" and may_have_acted):
+                # An earlier attempt can have deleted it although its response was lost. A proxy that does not know the
+                # path says nothing about that.
+                if not (request.method == "DELETE" and may_have_acted and error.is_from_service):
                     raise
                 response = Response(error.status, error.headers, b"", request.decode)
             except ConvAIError as error:
@@ -181,15 +182,19 @@ class Engine:
         Raises:
             ConvAIError: The last attempt's error, with ``attempts`` and ``retry_stop_reason`` filled in.
         """
+        self.bind()
+        with self.running:
+            if self.retry is None:
+                return await attempt()
+            stopwatch = stopwatch or Stopwatch(self.clock)
+            loop = RetryLoop(self.retry, idempotent=idempotent, elapsed=stopwatch.elapsed, sleep=self.sleep)
+            return await loop.run(partial(self._retry_after_stall, attempt, self.retry, idempotent=idempotent))
+
+    def bind(self) -> None:
+        """Use the running event loop: forget what belongs to one that is closed."""
         if self.session.bind():
             self.limiter.reset()
             self.running.reset()
-        if self.retry is None:
-            return await attempt()
-        stopwatch = stopwatch or Stopwatch(self.clock)
-        loop = RetryLoop(self.retry, idempotent=idempotent, elapsed=stopwatch.elapsed, sleep=self.sleep)
-        with self.running:
-            return await loop.run(partial(self._retry_after_stall, attempt, self.retry, idempotent=idempotent))
 
     async def _retry_after_stall(
         self, attempt: Callable[[], Awaitable[T]], retry: RetryPolicy, *, idempotent: bool
@@ -242,7 +247,7 @@ class Engine:
         waiting = Stopwatch(self.clock)
         error: ConvAIError
         try:
-            slot = await self.limiter.acquire(self.priority, timeout=None if bulk else left, max_throttle=left)
+            slot = await self._acquire_slot(left, waiting)
             if not bulk and left is not None and waiting.elapsed() >= left:
                 self.limiter.release(slot)
                 raise TimeoutError  # noqa: TRY301 - the same as without a slot
@@ -266,6 +271,19 @@ class Engine:
             return slot
         error.attempts = 0
         raise error
+
+    async def _acquire_slot(self, time_limit: float | None, waiting: Stopwatch) -> Slot:
+        """Wait for a slot of the limiter; time in which the process was stopped does not count."""
+        while True:
+            lost = self.running.lost
+            left = None if time_limit is None else max(0.0, time_limit - waiting.elapsed())
+            try:
+                return await self.limiter.acquire(
+                    self.priority, timeout=None if self.priority == "bulk" else left, max_throttle=left
+                )
+            except TimeoutError:
+                if self.running.lost == lost:
+                    raise
 
 
 def _log(

@@ -17,6 +17,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from convai_async._support.clock import RunningClock
 from convai_async._support.redaction import Redactor
 from convai_async._transport.body import read_body, read_error_body, suspend
 from convai_async._transport.connection_errors import ErrorTranslator, build_closed_error, disable_transparent_retry
@@ -78,6 +79,7 @@ class Session:
 
     Attributes:
         memory: The memory that large bodies take.
+        running: Counts the seconds in which the process was running.
     """
 
     def __init__(  # noqa: PLR0913 - aiohttp's options, each by its name
@@ -96,6 +98,7 @@ class Session:
         stream_limits: StreamLimits,
     ) -> None:
         self.memory = MemoryBudget(max_memory_bytes)
+        self.running = RunningClock()
         self._redactor = Redactor(api_key)
         self._errors = ErrorTranslator(self._redactor)
         self._stream_limits = stream_limits
@@ -152,13 +155,12 @@ class Session:
         reservation = self.memory.reserve() if memory is None else memory
         kept = False
         try:
-            async with (
-                asyncio.timeout(timeout) as deadline,
-                self._receive(session, request, self._headers) as response,
-            ):
-                if response.status not in _SUCCESS_STATUSES:
-                    raise await self._status_error(response, suspend(deadline))
-                body = await read_body(response, self._max_response_bytes, reservation, deadline)
+            async with asyncio.timeout(timeout) as deadline:
+                self.running.extend(deadline)
+                async with self._receive(session, request, self._headers) as response:
+                    if response.status not in _SUCCESS_STATUSES:
+                        raise await self._status_error(response, suspend(deadline))
+                    body = await read_body(response, self._max_response_bytes, reservation, deadline)
             kept = memory is not None
         except TimeoutError as error:
             self._errors.raise_translated(error, _name(request), reading=False)
@@ -181,8 +183,10 @@ class Session:
         """
         session = self._opened()
         async with AsyncExitStack() as stack:
+            stack.enter_context(self.running)
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(timeout) as deadline:
+                    self.running.extend(deadline)
                     response = await stack.enter_async_context(self._receive(session, request, self._stream_headers))
             except TimeoutError as error:
                 self._errors.raise_translated(error, _name(request), reading=False)
@@ -198,7 +202,12 @@ class Session:
         """Send a request, and yield the response until the block ends; the rest of its body is not read."""
         aiohttp_response = await self._request(session, request, headers)
         response = StreamedResponse(
-            aiohttp_response, _name(request), self._errors, limits=self._stream_limits, redactor=self._redactor
+            aiohttp_response,
+            _name(request),
+            self._errors,
+            limits=self._stream_limits,
+            redactor=self._redactor,
+            running=self.running,
         )
         self._open_responses.add(response)
         try:

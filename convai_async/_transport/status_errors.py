@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from datetime import UTC
@@ -217,7 +218,7 @@ def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None)
 def parse_concurrency_limit(headers: Mapping[str, str]) -> int | None:
     """Return the service's limit on requests in flight, from ``maximum-concurrent-requests``, or None."""
     limit = _number(headers.get("maximum-concurrent-requests"))
-    return None if limit is None or limit < 1 else int(limit)
+    return None if limit is None or not 1 <= limit < math.inf else int(limit)
 
 
 def _number(text: str | None) -> float | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from convai_async._support.clock import RunningClock
     from convai_async._support.redaction import Redactor
     from convai_async._transport.connection_errors import ErrorTranslator
 
@@ -37,6 +38,7 @@ class StreamedResponse:
         errors: Translates aiohttp's exceptions.
         limits: Limits of the body, for its reader.
         redactor: Removes the API key from texts.
+        running: Counts the seconds in which the process was running.
 
     Attributes:
         request: The request's method and path.
@@ -45,9 +47,10 @@ class StreamedResponse:
         timeout: Seconds until the next bytes of the body must have arrived; None means no limit.
         limits: Limits of the body, for its reader.
         redactor: Removes the API key from texts.
+        running: Counts the seconds in which the process was running.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         aiohttp_response: aiohttp.ClientResponse,
         request: str,
@@ -55,6 +58,7 @@ class StreamedResponse:
         *,
         limits: StreamLimits,
         redactor: Redactor,
+        running: RunningClock,
     ) -> None:
         self._aiohttp_response = aiohttp_response
         self._errors = errors
@@ -62,6 +66,7 @@ class StreamedResponse:
         self.timeout: float | None = None
         self.limits = limits
         self.redactor = redactor
+        self.running = running
         self.status = aiohttp_response.status
         self.headers: Mapping[str, str] = aiohttp_response.headers
 
@@ -92,7 +97,8 @@ class StreamedResponse:
         try:
             if self.timeout is None:
                 return await self._aiohttp_response.content.readany()
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(self.timeout) as deadline:
+                self.running.extend(deadline)
                 return await self._aiohttp_response.content.readany()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
             self._errors.raise_translated(error, self.request, reading=True)

@@ -43,6 +43,12 @@ async def wait(
     """
     validate_choice("until", until, STATUSES)
     validate_optional(validate_seconds, "timeout", timeout)
+    engine.bind()
+    with engine.running:  # notices during the pauses too that the process was stopped
+        return await _poll(engine, conversation_id, until, timeout)
+
+
+async def _poll(engine: Engine, conversation_id: str, until: ConversationStatus, timeout: float | None) -> Conversation:
     request = endpoints.get_conversation(conversation_id)
     started = engine.clock()
     pause = _FIRST_PAUSE_SECS
@@ -50,7 +56,8 @@ async def wait(
     while True:
         waited = engine.clock() - started
         try:
-            async with asyncio.timeout(max(timeout - waited, _LAST_REQUEST_SECS) if timeout else None):
+            async with asyncio.timeout(max(timeout - waited, _LAST_REQUEST_SECS) if timeout else None) as deadline:
+                engine.running.extend(deadline)
                 conversation = await engine.send(request)
         except NotFoundError:
             if engine.clock() - started > _MAY_BE_MISSING_SECS:

@@ -120,8 +120,11 @@ class Watch:
     async def _fetch(self, summary: ConversationSummary) -> Conversation | None:
         try:
             return await self._engine.send(endpoints.get_conversation(summary.conversation_id))
-        except NotFoundError:
-            return None  # it was deleted meanwhile
+        except NotFoundError as error:
+            if error.is_from_service:
+                return None  # it was deleted meanwhile
+            error.retryable = True  # a proxy that has lost its routes for a while
+            raise
         except ConvAIError as error:
             if error.retryable or isinstance(error, AuthenticationError):
                 raise

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import random
+import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from convai_async.testing.custom_conversations import Transcript
 
 _KEY_HEADER = "xi-api-key"
+_STEPS_TO_ACCEPT = 4
+"""Steps of the event loop in which a connection that was accepted gets to the server, and one more."""
 
 
 class FakeConvAI:
@@ -124,7 +127,7 @@ class FakeConvAI:
             audio_ranges=audio_ranges,
             ignore_unknown=ignore_unknown_parameters,
         )
-        self._runner: web.AppRunner | None = None
+        self._running: tuple[web.AppRunner, socket.socket] | None = None
         self._url = ""
 
     @property
@@ -265,19 +268,20 @@ class FakeConvAI:
             resource = application.router.add_resource(route.path, name=route.operation)
             for method in route.methods:
                 resource.add_route(method, functools.partial(self._answer, route))
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        host, bound_port = self._runner.addresses[0][:2]
-        self._url = f"http://{host}:{bound_port}"
+        listener = socket.create_server(("127.0.0.1", port))
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        self._running = runner, listener
+        self._url = "http://{}:{}".format(*listener.getsockname())
 
     async def close(self) -> None:
         """Stop listening. Closing twice is allowed."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._running is not None:
+            (runner, listener), self._running = self._running, None
             self._url = ""
+            await _stop_accepting(listener)
+            await runner.cleanup()
 
     async def _answer(self, route: Route, request: web.Request) -> web.StreamResponse:
         try:
@@ -328,6 +332,17 @@ class FakeConvAI:
             return await (handler(request) if fault is None else fault(request, lambda: handler(request)))
         finally:
             self._in_flight -= 1
+
+
+async def _stop_accepting(listener: socket.socket) -> None:
+    """Accept no more connections, and wait until those that were accepted belong to the server, which closes them.
+
+    Otherwise asyncio forgets them: they stay open, and whoever sends a request over one waits in vain.
+    """
+    with contextlib.suppress(NotImplementedError):  # the event loop of Windows
+        asyncio.get_running_loop().remove_reader(listener)
+    for _ in range(_STEPS_TO_ACCEPT):
+        await asyncio.sleep(0)
 
 
 def _reject_unknown_route(exception: web.HTTPException | None) -> web.StreamResponse:

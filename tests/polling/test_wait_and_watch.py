@@ -166,6 +166,16 @@ async def test_watch_continues_after_temporary_errors_and_raises_others(
                 pass
 
 
+async def test_watch_skips_no_conversation_because_a_proxy_does_not_know_its_path(
+    client: ConvAIClient, fake: FakeConvAI, time: Time
+) -> None:
+    oldest = list(fake.conversations)[-1]
+    fake.faults.add(faults.html(404), operation="get_conversation", path=oldest)
+    async with client.conversations.watch(since=0) as watch, asyncio.timeout(10):
+        while (await anext(watch)).conversation_id != oldest:
+            pass
+
+
 async def test_watch_of_an_agent_returns_only_its_conversations(
     client: ConvAIClient, fake: FakeConvAI, time: Time
 ) -> None:

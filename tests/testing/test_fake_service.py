@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import copy
 import json
+import socket
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 import jsonschema
@@ -292,6 +295,23 @@ async def test_url_raises_when_the_service_is_not_running() -> None:
         assert fake.url.startswith("http://127.0.0.1:")
     with pytest.raises(RuntimeError):
         _ = fake.url
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_closing_while_connections_are_accepted_leaves_none_open(steps: int) -> None:
+    fake = FakeConvAI(conversations=1)
+    await fake.start()
+    address = urlsplit(fake.url)
+    connections = [socket.create_connection((address.hostname, address.port)) for _ in range(20)]
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await fake.close()
+    await fake.start(address.port or 0)
+    for connection in connections:
+        with connection, contextlib.suppress(ConnectionError):  # or an orderly end
+            connection.settimeout(1)
+            assert connection.recv(1) == b""
+    await fake.close()
 
 
 async def test_finish_and_analyse_again_change_the_conversation(client: ConvAIClient, fake: FakeConvAI) -> None:

@@ -240,6 +240,17 @@ async def test_delete_that_was_rejected_and_then_finds_nothing_raises_not_found(
         await client.conversations.delete("conv_none")
 
 
+async def test_delete_whose_reply_was_lost_and_then_meets_a_proxy_without_the_path_raises_not_found(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    conversation_id = next(iter(fake.conversations))
+    fake.faults.add(faults.drop(), operation="delete_conversation")
+    fake.faults.add(faults.html(404), operation="delete_conversation")
+    with pytest.raises(NotFoundError):
+        await client.conversations.delete(conversation_id)
+    assert conversation_id in fake.conversations
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("DELETE", "/conv_1"), ("POST", "/conv_1/feedback")])
 async def test_non_idempotent_request_is_sent_once_on_a_dead_connection(
     client: ConvAIClient, fake: FakeConvAI, method: str, path: str

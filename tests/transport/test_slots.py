@@ -164,7 +164,7 @@ async def test_limit_in_a_rejection_is_used(fake: FakeConvAI) -> None:
         assert client.concurrency == 5
 
 
-@pytest.mark.parametrize("text", ["", "0", "many", "-3", "1e3"])
+@pytest.mark.parametrize("text", ["", "0", "many", "-3", "1e3", "9" * 400])
 def test_invalid_limit_in_a_rejection_is_ignored(text: str) -> None:
     assert parse_concurrency_limit({"maximum-concurrent-requests": text}) is None
 
