@@ -173,9 +173,10 @@ def test_handler_modules_only_register_their_own_routes() -> None:
 
 
 async def test_running_fake_service_serves_exactly_its_routes(fake: FakeConvAI) -> None:
-    assert fake._runner is not None
-    assert isinstance(fake._runner.app, web.Application)
-    served = {(route.method, route.resource.canonical) for route in fake._runner.app.router.routes() if route.resource}
+    assert fake._running is not None
+    application = fake._running[0].app
+    assert isinstance(application, web.Application)
+    served = {(route.method, route.resource.canonical) for route in application.router.routes() if route.resource}
     registered = [(method, route.path) for route in ROUTES.values() for method in route.methods]
     assert len(set(registered)) == len(registered), "two routes have the same method and path"
     assert served == set(registered)

@@ -62,9 +62,10 @@ async def run_tls_service(certificate: trustme.LeafCert) -> AsyncIterator[TLSSer
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     async with FakeConvAI(conversations=20, audio_bytes=150_000) as fake:
-        assert fake._runner is not None
-        await web.TCPSite(fake._runner, HOST, 0, ssl_context=context).start()
-        async with TCPProxy(fake._runner.addresses[-1][1]) as proxy:
+        assert fake._running is not None
+        runner, _ = fake._running
+        await web.TCPSite(runner, HOST, 0, ssl_context=context).start()
+        async with TCPProxy(runner.addresses[-1][1]) as proxy:
             yield TLSService(fake, proxy)
 
 
