@@ -233,7 +233,7 @@ def _check_whole(response: StreamedResponse, byte_range: str | None) -> str | No
 
 def _not_a_recording(response: StreamedResponse, problem: str, body: bytes = b"") -> DecodeError:
     """Return the error for a response that is not a recording. It is retryable: the next response can be one."""
-    error = response.redactor.decode_error(DecodeError(problem, body=body))
+    error = response.redactor.redact_error(DecodeError(problem, body=body))
     error.request = response.request
     error.retryable = True
     return error

@@ -30,11 +30,11 @@ class Redactor:
     def __init__(self, api_key: Secret) -> None:
         self._api_key = api_key if len(api_key) >= _MIN_KEY_CHARS else None
 
-    def text(self, text: str) -> str:
+    def redact_text(self, text: str) -> str:
         """Return the text without the key."""
         return text if self._api_key is None else text.replace(self._api_key, _MASK)
 
-    def body(self, body: bytes) -> bytes:
+    def redact_body(self, body: bytes) -> bytes:
         """Return the body of a response without the key; JSON stays valid JSON."""
         if self._api_key is None:
             return body
@@ -47,35 +47,37 @@ class Redactor:
             return body.replace(key, _MASK.encode())
         return msgspec.json.encode(redacted) if redacted != document or key in body else body
 
-    def decoder(self, decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    def wrap_decoder(self, decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
         """Return a decoder whose errors do not contain the key."""
 
         def decode_redacted(body: bytes) -> T:
             try:
                 return decode(body)
             except DecodeError as error:
-                redacted = self.decode_error(error)
+                redacted = self.redact_error(error)
             del body  # error reports print local variables
             raise redacted
 
         return decode_redacted
 
-    def decode_error(self, error: DecodeError) -> DecodeError:
+    def redact_error(self, error: DecodeError) -> DecodeError:
         """Return the error without the key."""
-        redacted = DecodeError(self.text(error.problem), path=self.text(error.path), body=self.body(error.body))
+        redacted = DecodeError(
+            self.redact_text(error.problem), path=self.redact_text(error.path), body=self.redact_body(error.body)
+        )
         redacted.retryable = error.retryable
         return redacted
 
     def _document(self, value: Any) -> Any:
         match value:
             case str():
-                return self.text(value)
+                return self.redact_text(value)
             case int() if str(value) == self._api_key:
                 return _MASK
             case list():
                 return [self._document(item) for item in value]
             case dict():
-                return {self.text(name): self._document(item) for name, item in value.items()}
+                return {self.redact_text(name): self._document(item) for name, item in value.items()}
             case _:
                 return value
 

@@ -80,7 +80,7 @@ class ErrorTranslator:
         if translated is None:
             raise error
         if self.client_closed:
-            translated = client_closed()
+            translated = build_closed_error()
         # aiohttp's ClientResponseError holds the request's headers, and so the key: it is not chained.
         cause = None if isinstance(error, aiohttp.ClientResponseError) else error
         drop_frames(error)
@@ -90,7 +90,7 @@ class ErrorTranslator:
             translated.__context__ = cause
 
 
-def client_closed() -> ClientClosedError:
+def build_closed_error() -> ClientClosedError:
     """Return the error for a client that was closed."""
     return ClientClosedError("the client is closed: create a new one, or use it inside its `async with` block")
 
@@ -99,7 +99,7 @@ def _translate(  # noqa: C901 - a list
     error: BaseException, request: str, *, reading: bool, redactor: Redactor
 ) -> ConvAIError | None:
     """Return the exception that stands for an aiohttp exception, or None if that is not the failure of a request."""
-    reason = one_line(redactor.text(_describe(error)))
+    reason = one_line(redactor.redact_text(_describe(error)))
     translated: ConvAIError | None = None
     match error:
         case aiohttp.ConnectionTimeoutError():

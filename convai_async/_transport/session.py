@@ -20,7 +20,7 @@ from yarl import URL
 from convai_async._support.clock import RunningClock
 from convai_async._support.redaction import Redactor
 from convai_async._transport.body import read_body, read_error_body, suspend
-from convai_async._transport.connection_errors import ErrorTranslator, client_closed, disable_transparent_retry
+from convai_async._transport.connection_errors import ErrorTranslator, build_closed_error, disable_transparent_retry
 from convai_async._transport.memory import MemoryBudget
 from convai_async._transport.status_errors import REDIRECT_STATUSES, error_from_response
 from convai_async._transport.streamed_response import StreamedResponse, StreamLimits
@@ -167,7 +167,7 @@ class Session:
         finally:
             if not kept:
                 reservation.release()
-        return Response(response.status, response.headers, body, self._redactor.decoder(request.decode))
+        return Response(response.status, response.headers, body, self._redactor.wrap_decoder(request.decode))
 
     @asynccontextmanager
     async def stream(self, request: Request[Any], timeout: float | None) -> AsyncIterator[StreamedResponse]:
@@ -270,7 +270,7 @@ class Session:
                 "there is no running asyncio event loop, which convai_async and aiohttp require"
             ) from None
         if self._closed:
-            raise client_closed()
+            raise build_closed_error()
         if self._loop is loop:
             return False
         before, self._loop = self._loop, self._loop or loop
@@ -296,7 +296,7 @@ class Session:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._closed:
-            raise client_closed()
+            raise build_closed_error()
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # No limit here: the limiter has one, and a second queue would be invisible.
@@ -312,8 +312,8 @@ class Session:
 
     async def _status_error(self, response: StreamedResponse, timeout: float | None) -> APIStatusError:
         # An error message of the service or a proxy can contain the key.
-        headers = CIMultiDict((name, self._redactor.text(value)) for name, value in response.headers.items())
-        body = self._redactor.body(await read_error_body(response, timeout))
+        headers = CIMultiDict((name, self._redactor.redact_text(value)) for name, value in response.headers.items())
+        body = self._redactor.redact_body(await read_error_body(response, timeout))
         return error_from_response(response.request, response.status, headers, body, get_request_id(headers))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from convai_async._support.validate import validate_choice, validate_integer
 from convai_async.archive._columns import DETAIL_NAMES, EXPORTED
 from convai_async.archive._conditions import parse_filters, validate_text
-from convai_async.archive._database import missing_archive, open_for_reading, validate_path
+from convai_async.archive._database import build_missing_error, open_for_reading, validate_path
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._export import export_file, export_stream
 from convai_async.archive._import import import_file
@@ -87,7 +87,7 @@ class Archive:
         archive = cls(validate_path(path), create=create, source=source)
         if create or source is not None:
             if not create and not archive.path.exists():
-                raise missing_archive(archive.path)
+                raise build_missing_error(archive.path)
         else:
             archive._open()
         return archive

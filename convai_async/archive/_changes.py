@@ -11,7 +11,7 @@ from convai_async.archive import _recordings
 from convai_async.archive._columns import DETAIL_NAMES, TOOL_CALLS, TURNS
 from convai_async.archive._int64 import int64_or_none
 from convai_async.archive._records import summary_json
-from convai_async.archive._rows import inserted_columns
+from convai_async.archive._rows import get_inserted_columns
 from convai_async.archive._windows import merge_windows, read_windows
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from convai_async.archive._rows import DetailRow, Row
     from convai_async.archive._windows import Window
 
-_MESSAGE = inserted_columns(TURNS).index("message")
+_MESSAGE = get_inserted_columns(TURNS).index("message")
 _ROWS_PER_STATEMENT = 500
 
 
@@ -167,7 +167,7 @@ def _insert(connection: sqlite3.Connection, table: Table, rows: list[DetailRow])
 
     Many with one statement: between statements this thread would wait for the others each time.
     """
-    columns = inserted_columns(table)
+    columns = get_inserted_columns(table)
     places = f"({', '.join('?' * len(columns))})"
     for first in range(0, len(rows), _ROWS_PER_STATEMENT):
         some = rows[first : first + _ROWS_PER_STATEMENT]

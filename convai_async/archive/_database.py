@@ -45,7 +45,7 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
     """
     file = validate_path(path)
     if not file.exists():
-        raise missing_archive(file)
+        raise build_missing_error(file)
     # SQLite would make its log beside the file, also for reading.
     unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
     connection = _connect(file, "immutable=1" if unwritable else "mode=rw")
@@ -84,7 +84,7 @@ def open_for_writing(
     """
     file = validate_path(path)
     if not create and not file.exists():
-        raise missing_archive(file)
+        raise build_missing_error(file)
     if file.exists():
         _check_links(file)
     connection = _connect(file, "mode=rw", writable=True)
@@ -300,7 +300,7 @@ def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
         )
 
 
-def missing_archive(file: Path) -> ArchiveError:
+def build_missing_error(file: Path) -> ArchiveError:
     """Return the error for a file that does not exist."""
     return ArchiveError(f"there is no archive {str(file)!r}: create one with `convai-async harvest {file}`")
 

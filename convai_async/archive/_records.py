@@ -22,7 +22,7 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
     Attributes:
         conversation_id: The requested id.
         row: Its row of ``conversations``.
-        turns: Its rows of ``turns``, with the values of `inserted_columns`.
+        turns: Its rows of ``turns``, with the values of `get_inserted_columns`.
         tool_calls: Its rows of ``tool_calls``, likewise.
     """
 

@@ -15,10 +15,10 @@ Row: TypeAlias = dict[str, Any]
 """A row of ``conversations``: values by column."""
 
 DetailRow: TypeAlias = tuple[Any, ...]
-"""A row of a detail table: the values of `inserted_columns`."""
+"""A row of a detail table: the values of `get_inserted_columns`."""
 
 
-def inserted_columns(table: Table) -> tuple[str, ...]:
+def get_inserted_columns(table: Table) -> tuple[str, ...]:
     """Return the names of a detail table's columns, in the order of its rows' values."""
     return ("conversation_id", "position", *(column.name for column in table.columns if column.read is not None))
 

@@ -71,7 +71,7 @@ async def test_second_workspace_is_refused_and_leaves_the_archive_as_it_was(
     first: FakeConvAI, second: FakeConvAI, path: Path
 ) -> None:
     assert await harvest_from(first, path) == 12
-    with pytest.raises(ArchiveError, match=r"filled with another API key\. Name another file .*--same-workspace"):
+    with pytest.raises(ArchiveError, match=r"filled with another API key\. Use another file .*--same-workspace"):
         await harvest_from(second, path)
     assert second.requests == []
     assert ids_in(path) == set(first.conversations)
@@ -107,7 +107,10 @@ async def test_archive_filled_without_a_key_is_bound_if_the_service_has_its_conv
     first: FakeConvAI, second: FakeConvAI, path: Path
 ) -> None:
     fill_without_key(first, path)
-    with pytest.raises(ArchiveError, match=r"has none of the 10 newest conversations of .*: with this API key"):
+    with pytest.raises(
+        ArchiveError,
+        match=r"has none of the 10 newest conversations of .*: the API key seems to belong to another workspace",
+    ):
         await harvest_from(second, path)
     assert {request.operation for request in second.requests} == {"get_conversation"}
     assert ids_in(path) == set(first.conversations)
