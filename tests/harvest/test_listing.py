@@ -290,6 +290,20 @@ async def test_listers_wait_without_a_cursor_while_nothing_can_be_fetched(tmp_pa
         assert server.expired == 0
 
 
+async def test_pages_of_a_range_that_cannot_be_split_wait_for_fetchers(tmp_path: Path) -> None:
+    same_second = dict.fromkeys(spread(1_200), 1_780_000_000)
+    async with ListServer(same_second, page_size=4) as server, server.client() as client:
+        server.before_document.clear()
+        task = asyncio.create_task(harvest(client, tmp_path / "calls.db", max_concurrency=2))
+        pages = -1
+        while pages != server.pages:
+            pages = server.pages
+            await asyncio.sleep(0.2)
+        server.before_document.set()
+        assert (await task).fetched == 1_200
+        assert pages < 300, "memory does not grow with the list"
+
+
 @pytest.mark.parametrize("position", [1, 50, 340])
 async def test_range_is_recorded_as_read_only_after_its_last_conversation_is_written(
     tmp_path: Path, position: int

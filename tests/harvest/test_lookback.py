@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+async def test_first_run_lists_without_a_lower_bound(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
+    await harvest(client, archive)
+    first = next(iter(fake.requests("list_conversations")))
+    assert "call_start_after_unix" not in dict(first.query)
+
+
 async def test_second_run_lists_only_the_lookback_and_fetches_nothing_again(
     client: ConvAIClient, fake: FakeConvAI, archive: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -83,6 +84,31 @@ async def test_stopped_harvest_reports_how_many_are_probably_still_to_be_listed(
         report = await harvest(client, archive, progress=progress, stop=stop, max_concurrency=4)
         assert (report.interrupted, report.list_complete) == (True, False)
         assert report.left_to_list >= 1000
+
+
+async def test_range_whose_page_was_awaited_at_the_stop_is_left_to_list(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = anyio.Event()
+
+    async def sleep(_: float) -> None:
+        stop.set()
+
+    real = OutageGuard.__init__
+    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
+    async with (
+        FakeConvAI(conversations=1_000) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client,
+    ):
+        rule = fake.faults.add(faults.html(502), times=0)
+
+        def progress(report: HarvestReport) -> None:
+            if report.found:
+                rule.times = None
+
+        report = await harvest(client, archive, since=date(2026, 1, 1), progress=progress, stop=stop)
+        assert report.interrupted
+        assert report.left_to_list > 0
 
 
 async def test_harvest_stopped_before_it_starts_fetches_nothing(
