@@ -22,6 +22,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture
+def stop_at_outage(monkeypatch: pytest.MonkeyPatch) -> anyio.Event:
+    """An event that is set when the harvest waits for the service."""
+    stop = anyio.Event()
+
+    async def sleep(_: float) -> None:
+        stop.set()
+
+    real = OutageGuard.__init__
+    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
+    return stop
+
+
 async def test_cancelled_harvest_keeps_written_conversations_and_the_next_run_resumes(archive: Path) -> None:
     async with (
         FakeConvAI(conversations=300, latency=0.001) as fake,
@@ -87,15 +100,8 @@ async def test_stopped_harvest_reports_how_many_are_probably_still_to_be_listed(
 
 
 async def test_range_whose_page_was_awaited_at_the_stop_is_left_to_list(
-    archive: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path, stop_at_outage: anyio.Event
 ) -> None:
-    stop = anyio.Event()
-
-    async def sleep(_: float) -> None:
-        stop.set()
-
-    real = OutageGuard.__init__
-    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
     async with (
         FakeConvAI(conversations=1_000) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client,
@@ -106,7 +112,7 @@ async def test_range_whose_page_was_awaited_at_the_stop_is_left_to_list(
             if report.found:
                 rule.times = None
 
-        report = await harvest(client, archive, since=date(2026, 1, 1), progress=progress, stop=stop)
+        report = await harvest(client, archive, since=date(2026, 1, 1), progress=progress, stop=stop_at_outage)
         assert report.interrupted
         assert report.left_to_list > 0
 
@@ -153,15 +159,8 @@ async def test_requests_that_outlast_the_grace_period_after_a_stop_are_cancelled
 
 
 async def test_stop_during_an_outage_ends_the_harvest_without_an_error(
-    archive: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path, stop_at_outage: anyio.Event
 ) -> None:
-    stop = anyio.Event()
-
-    async def sleep(_: float) -> None:
-        stop.set()
-
-    real = OutageGuard.__init__
-    monkeypatch.setattr(OutageGuard, "__init__", lambda *arguments: real(*arguments, sleep=sleep))
     async with (
         FakeConvAI(conversations=30) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client,
@@ -173,7 +172,7 @@ async def test_stop_during_an_outage_ends_the_harvest_without_an_error(
             if report.found:
                 rule.times = None
 
-        report = await harvest(client, archive, progress=progress, stop=stop)
+        report = await harvest(client, archive, progress=progress, stop=stop_at_outage)
         assert (report.interrupted, report.list_complete, report.failed, report.waiting_for) == (True, False, 0, None)
         fake.faults.clear()
         assert (await harvest(client, archive)).fetched == 30
