@@ -92,8 +92,7 @@ def test_clock_can_be_used_in_another_loop() -> None:
 
 async def sleep_within(clock: RunningClock, timeout: float, seconds: float) -> None:
     with clock:
-        async with asyncio.timeout(timeout) as deadline:
-            clock.extend(deadline)
+        async with clock.timeout(timeout):
             await asyncio.sleep(seconds)
 
 
@@ -112,11 +111,11 @@ async def test_timeout_ends_later_by_a_stall() -> None:
 @in_virtual_time
 async def test_timeout_that_is_disabled_or_over_stays_so_in_a_stall() -> None:
     clock = RunningClock(now)
-    async with asyncio.timeout(10) as over:
-        clock.extend(over)
+    async with clock.timeout(10) as over:
+        pass
+    assert not over.expired()
     with clock:
-        async with asyncio.timeout(10) as disabled:
-            clock.extend(disabled)
+        async with clock.timeout(10) as disabled:
             disabled.reschedule(None)
             stall(after=3, seconds=60)
             await asyncio.sleep(1000)
