@@ -239,6 +239,19 @@ async def test_attempt_in_a_stall_is_not_repeated_without_retry() -> None:
     assert attempt.started == 1
 
 
+def run_with_a_stop(command: list[str]) -> str:
+    """Run a program, stop it for four seconds when it asks for that, and return what it prints afterwards."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "stop me\n"
+        os.kill(child.pid, signal.SIGSTOP)
+        try:
+            child.wait(timeout=4)
+        except subprocess.TimeoutExpired:
+            os.kill(child.pid, signal.SIGCONT)
+        return child.stdout.readline()
+
+
 STOPPED = """
 import asyncio, sys
 from convai_async import ConvAIClient, RetryPolicy
@@ -268,15 +281,7 @@ asyncio.run(main(*sys.argv[1:]))
 def test_no_timeout_counts_the_time_in_which_the_process_was_stopped() -> None:
     with service_process(conversations=1, latency=1.5) as service:
         command = [sys.executable, "-c", STOPPED, service.url, service.api_key, *service.conversations]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "stop me\n"
-            os.kill(child.pid, signal.SIGSTOP)
-            try:
-                child.wait(timeout=4)
-            except subprocess.TimeoutExpired:
-                os.kill(child.pid, signal.SIGCONT)
-            assert child.stdout.readline() == "[]\n"
+        assert run_with_a_stop(command) == "[]\n"
 
 
 CHILD = """
@@ -299,12 +304,4 @@ asyncio.run(main(*sys.argv[1:3], sys.argv[3:]))
 def test_a_stopped_process_loses_none_of_its_requests_in_flight() -> None:
     with service_process(conversations=50, latency=0.5) as service:
         command = [sys.executable, "-c", CHILD, service.url, service.api_key, *service.conversations]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "stop me\n"
-            os.kill(child.pid, signal.SIGSTOP)
-            try:
-                child.wait(timeout=4)
-            except subprocess.TimeoutExpired:
-                os.kill(child.pid, signal.SIGCONT)
-            assert child.stdout.readline() == "[]\n"
+        assert run_with_a_stop(command) == "[]\n"
