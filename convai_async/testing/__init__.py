@@ -11,7 +11,7 @@ from convai_async.testing.fake import FakeConvAI
 from convai_async.testing.fault_rules import Faults
 from convai_async.testing.mocked_response import MockedClientResponse
 from convai_async.testing.recorded_requests import RecordedRequest, RecordedRequests
-from convai_async.testing.state import UploadedFile
+from convai_async.testing.uploaded_files import UploadedFile
 
 __all__ = [
     "Corpus",

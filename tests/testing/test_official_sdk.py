@@ -91,7 +91,7 @@ async def test_sdk_rates_a_conversation(sdk: Any, fake: FakeConvAI) -> None:
 
 async def test_sdk_gets_a_signed_url_a_token_and_a_link(sdk: Any) -> None:
     signed = await sdk.conversational_ai.conversations.get_signed_url(agent_id=AGENT, include_conversation_id=True)
-    assert signed.signed_url.startswith("wss://")
+    assert signed.signed_url.startswith("ws://")
     token = await sdk.conversational_ai.conversations.get_webrtc_token(agent_id=AGENT, participant_name="Ann")
     assert token.token
     link = await sdk.conversational_ai.agents.link.get(AGENT)

@@ -1,0 +1,1 @@
+"""Live conversations of a fake service."""
