@@ -125,6 +125,11 @@ class WebSocket:
         self._redactor = redactor
         self._on_end = on_end
 
+    @property
+    def is_client_closed(self) -> bool:
+        """Whether the client has closed its connections."""
+        return self._errors.client_closed
+
     async def send(self, text: str) -> None:
         """Send a message. Waits while the other side receives slowly.
 

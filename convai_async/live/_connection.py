@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from convai_async._support.tasks import wait_all_shielded
-from convai_async.errors import ConvAIError
+from convai_async.errors import ConvAIError, ConversationClosedError
+from convai_async.live._closed import Closed, EndWatcher, build_closed_error
 from convai_async.live._queues import Inbox, Outbox
 from convai_async.live.events import Ping, parse_event
 from convai_async.live.messages import Pong, encode_message
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from convai_async._transport.websocket import WebSocket
     from convai_async.live.events import Event
 
+_CLOSE_REASON = "User ended conversation"
+_CLOSE_SECS = 5.0
+_HURRIED_CLOSE_SECS = 1.0
 _EVENTS_PER_STEP = 50
 """So many events of a burst are read before other tasks run."""
 
@@ -32,12 +36,11 @@ class Connection:
         handle: Is called with each event by the task that reads; must not fail.
         on_end: Is called after the last event.
         max_buffered_bytes: The size of the events that are not read yet.
-        max_queued_bytes: The size of the messages that are not sent yet.
 
     Attributes:
         inbox: The events that are not read yet.
         outbox: The messages that are not sent yet.
-        is_closing: Whether this side has begun to close the connection.
+        closed: How the conversation ended; None while it goes on.
     """
 
     def __init__(
@@ -47,12 +50,14 @@ class Connection:
         on_end: Callable[[], None],
         *,
         max_buffered_bytes: int,
-        max_queued_bytes: int,
     ) -> None:
-        self.socket = socket
         self.inbox = Inbox(max_buffered_bytes)
-        self.outbox = Outbox(max_queued_bytes)
-        self.is_closing = False
+        self.outbox = Outbox()
+        self.closed: Closed | None = None
+        self._socket = socket
+        self._end_watcher = EndWatcher()
+        self._is_closing = False
+        self._ended = asyncio.Event()
         self._handle = handle
         self._on_end = on_end
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,27 +70,30 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def close(self, reason: str, *, flush: bool, timeout: float) -> None:
+    async def close(self, *, flush: bool) -> None:
         """Close the connection in order and end the tasks; a cancellation takes effect after that.
 
         Args:
-            reason: The reason that the other side sees.
-            flush: Whether to send the messages that are queued first.
-            timeout: The seconds for that, and for the answer of the other side.
+            flush: Whether to send the messages that are queued first, and to wait for longer.
         """
-        closing = asyncio.create_task(self._close(reason, flush=flush, timeout=timeout))
-        await wait_all_shielded([closing])
+        await wait_all_shielded([asyncio.create_task(self._close(flush=flush))])
 
-    async def _close(self, reason: str, *, flush: bool, timeout: float) -> None:
+    async def build_error(self, conversation_id: str, *, refused: bool = False) -> ConversationClosedError:
+        """Return the error for a conversation that is ending or has ended."""
+        await self._ended.wait()
+        assert self.closed is not None, "it has ended"
+        return build_closed_error(self.closed, conversation_id or None, refused=refused)
+
+    async def _close(self, *, flush: bool) -> None:
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(_CLOSE_SECS if flush else _HURRIED_CLOSE_SECS):
                 if flush:
                     await self.outbox.flush()
-                self.is_closing = True
-                await self.socket.close(1000, reason)
+                self._is_closing = True
+                await self._socket.close(1000, _CLOSE_REASON)
         except TimeoutError:
-            self.is_closing = True
-            self.socket.abort()
+            self._is_closing = True
+            self._socket.abort()
         finally:
             tasks = tuple(self._tasks)
             for task in tasks:
@@ -96,16 +104,20 @@ class Connection:
     async def _read(self) -> None:
         read = 0
         try:
-            while (text := await self.socket.receive()) is not None:
+            while (text := await self._socket.receive()) is not None:
                 event = parse_event(text)
                 if isinstance(event, Ping) and event.event_id is not None:
                     self.outbox.put_pong(encode_message(Pong(event_id=event.event_id)))
+                self._end_watcher.see(event)
                 self._handle(event)
                 self.inbox.put(event, len(text))
                 read += 1
                 if read % _EVENTS_PER_STEP == 0:
                     await asyncio.sleep(0)
         finally:
+            by_client = self._is_closing or self._socket.is_client_closed
+            self.closed = self._end_watcher.build(self._socket, by_client=by_client)
+            self._ended.set()
             self.outbox.end()
             self._on_end()
             self.inbox.end()
@@ -113,6 +125,6 @@ class Connection:
     async def _send(self) -> None:
         try:
             while True:
-                await self.socket.send(await self.outbox.get())
+                await self._socket.send(await self.outbox.get())
         except ConvAIError:
             self.outbox.end()  # the task that reads finds the reason

@@ -60,9 +60,15 @@ class Access:
         self._token = token
         self._authorization = authorization
         self._options = {"branch_id": branch_id, "environment": environment}
+        self._needs_url = signed_url is None and token is None and authorization == "signed_url"
         for name, value in self._options.items():
             if value is not None:
                 validate_text(name, value)
+
+    @property
+    def settings(self) -> dict[str, str | None]:
+        """The options that the first message must have, since they are not in a signed URL that is made for them."""
+        return {} if self._needs_url else self._options
 
     async def prepare(self, engine: Engine) -> Handshake:
         """Return the handshake; gets a signed URL if there is none and one is needed.
@@ -73,13 +79,12 @@ class Access:
         if self._signed_url is not None:
             return Handshake(path=_PATH, url=self._signed_url)
         agent_id = self._agent_id or ""
-        if self._token is None and self._authorization == "signed_url":
+        if self._needs_url:
             signed = await engine.send(endpoints.get_signed_url(agent_id, **self._options))
             return Handshake(path=_PATH, url=Secret(signed.signed_url))
-        query = {"agent_id": agent_id, **self._options}
         return Handshake(
             path=_PATH,
-            query=tuple((name, value) for name, value in query.items() if value is not None),
+            query=(("agent_id", agent_id),),
             api_key=self._token is None and self._authorization == "api_key",
             protocols=() if self._token is None else (Secret("convai"), Secret(f"bearer.{self._token}")),
         )

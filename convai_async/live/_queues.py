@@ -108,12 +108,12 @@ class _ToSend(NamedTuple):
 class Outbox:
     """Messages that are to be sent, in order, within a limit on their size. Pongs overtake all others.
 
-    Args:
+    Attributes:
         max_bytes: The size of all messages but pongs. One message of any size fits.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self) -> None:
+        self.max_bytes = 1024 * 1024
         self._bytes = 0
         self._pongs: deque[str] = deque(maxlen=_MAX_PONGS)
         self._messages: deque[_ToSend] = deque()

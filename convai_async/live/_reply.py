@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from convai_async.live.events import (
@@ -20,7 +24,13 @@ from convai_async.live.events import (
     UserTranscript,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["Reply"]
+
+_FIRST_MESSAGE_SECS = 1.0
+"""An agent that begins the conversation does so within this time."""
 
 
 class Reply(msgspec.Struct, kw_only=True, frozen=True):
@@ -49,11 +59,41 @@ class Reply(msgspec.Struct, kw_only=True, frozen=True):
         )
 
 
+class TurnTracker:
+    """Follows the agent's turns, to tell the rest of an earlier turn from the reply to a question.
+
+    Attributes:
+        has_begun: Whether the agent has said anything.
+        audio_id: The turn of the last audio.
+        open_id: The turn of which parts or audio have arrived, but not the whole response.
+    """
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self.audio_id: EventId = None
+        self.open_id: EventId = None
+        self._response_id: EventId = None
+
+    def see(self, event: Event) -> None:
+        """Look at an event."""
+        match event:
+            case AgentResponse(event_id=event_id):
+                self._response_id, self.open_id = event_id, None
+            case AudioChunk(event_id=event_id) | AgentResponsePart(event_id=event_id):
+                if event_id != self._response_id:
+                    self.open_id = event_id
+                if isinstance(event, AudioChunk):
+                    self.audio_id = event_id
+            case _:
+                return
+        self.has_begun = True
+
+
 class ReplyCollector:
     """Collects the events of a reply.
 
     Args:
-        last_audio_id: The id of the last audio before the question: late audio of that turn is not part of the reply.
+        turns: The agent's turns before the question, whose rest is not part of the reply.
 
     Attributes:
         first_at: When the first word or sound arrived, or None.
@@ -61,11 +101,12 @@ class ReplyCollector:
         is_complete: Whether the service has said that the turn is complete.
     """
 
-    def __init__(self, last_audio_id: EventId) -> None:
+    def __init__(self, turns: TurnTracker) -> None:
         self.first_at: float | None = None
         self.last_at: float | None = None
         self.is_complete = False
-        self._last_audio_id = last_audio_id
+        self._last_audio_id = turns.audio_id
+        self._open_id = turns.open_id
         self._responses: list[str] = []
         self._parts: list[str] = []
         self._audio: list[AudioChunk] = []
@@ -84,15 +125,17 @@ class ReplyCollector:
         if isinstance(event, AudioChunk):
             self._add_audio(event, now)
             return
+        if isinstance(event, AgentResponse | AgentResponsePart) and self._is_of_open_turn(event.event_id):
+            return
         self._events.append(event)
         match event:
             case AgentResponse(text=text):
                 self._responses.append(text.strip())
                 self._parts.clear()
                 self._mark(now, is_start=True)
-            case AgentResponseCorrection(text=text):
-                if self._responses:
-                    self._responses[-1] = text.strip()
+            case AgentResponseCorrection(text=text, original_text=original):
+                if original.strip() in self._responses:
+                    self._responses[self._responses.index(original.strip())] = text.strip()
             case AgentResponsePart(text=text):
                 self._parts.append(text)
                 self._mark(now, is_start=bool(text))
@@ -147,6 +190,9 @@ class ReplyCollector:
         self._audio.append(chunk)
         self._mark(now, is_start=bool(chunk.data))
 
+    def _is_of_open_turn(self, event_id: EventId) -> bool:
+        return event_id is not None and event_id == self._open_id
+
     def _wait_for(self, call_id: str | None) -> None:
         if call_id is not None:
             self._pending.add(call_id)
@@ -155,6 +201,84 @@ class ReplyCollector:
         self.last_at = now
         if is_start and self.first_at is None:
             self.first_at = now
+
+
+class Replies:
+    """Waits for the agent's replies, one at a time.
+
+    Args:
+        clock: Returns seconds.
+
+    Attributes:
+        lock: Is held while a reply is awaited.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.lock = asyncio.Lock()
+        self._clock = clock
+        self._started_at = clock()
+        self._turns = TurnTracker()
+        self._collector: ReplyCollector | None = None
+        self._has_ended = False
+        self._changed = asyncio.Event()
+
+    def see(self, event: Event) -> None:
+        """Look at an event of the conversation."""
+        if self._collector is not None:
+            self._collector.add(event, self._clock())
+        self._turns.see(event)
+        self._changed.set()
+
+    def resolve(self, call_id: str) -> None:
+        """Note that the result of a client's tool was sent."""
+        if self._collector is not None:
+            self._collector.resolve(call_id, self._clock())
+        self._changed.set()
+
+    def end(self) -> None:
+        """Wait no longer: the conversation has ended."""
+        self._has_ended = True
+        self._changed.set()
+
+    async def wait_for_first_message(self) -> None:
+        """Wait until the agent has begun, or the time in which it would have begun is over."""
+        while not self._turns.has_begun and not self._has_ended:
+            left = self._started_at + _FIRST_MESSAGE_SECS - self._clock()
+            if left <= 0:
+                return
+            await self._wait_for_change(left)
+
+    def start(self) -> None:
+        """Collect the events from now on for a reply."""
+        self._collector = ReplyCollector(self._turns)
+
+    def stop(self) -> None:
+        """Collect no more events."""
+        self._collector = None
+
+    async def wait(self, quiet: float, asked_at: float) -> Reply | None:
+        """Wait until the reply is complete; return None if the conversation ended without one.
+
+        Args:
+            quiet: The seconds without an event after which a reply is complete.
+            asked_at: When the question ended.
+        """
+        collector = self._collector
+        assert collector is not None, "start() was called"
+        while not collector.is_complete and not self._has_ended:
+            left = None
+            if collector.has_text and collector.last_at is not None:
+                left = collector.last_at + quiet - self._clock()
+                if left <= 0:
+                    break
+            await self._wait_for_change(left)
+        return None if collector.first_at is None else collector.build(asked_at)
+
+    async def _wait_for_change(self, seconds: float | None) -> None:
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
 
 def _is_before(event_id: EventId, other: EventId) -> bool:

@@ -15,7 +15,7 @@ from anyio.to_thread import run_sync
 from convai_async._support.tasks import is_cancelling
 from convai_async._support.text import one_line
 from convai_async.errors import InvalidArgumentError
-from convai_async.live.messages import ClientToolResult
+from convai_async.live.messages import ClientToolResult, encode_json, encode_message
 
 if TYPE_CHECKING:
     from convai_async.live.events import ClientToolCall
@@ -56,12 +56,12 @@ class Tools:
         # Threads of their own: tools that hang must not block the other users of threads.
         self._threads = anyio.CapacityLimiter(_MAX_THREADS)
 
-    async def run(self, call: ClientToolCall) -> ClientToolResult:
-        """Run the tool of a call and return its result. Never fails."""
+    async def run(self, call: ClientToolCall) -> str:
+        """Run the tool of a call and return the message with its result. Never fails."""
         problem = f"The tool {one_line(call.tool_name)} did not finish in time."
         try:
             with anyio.move_on_after(self._timeout):
-                return build_result(call, await self._run(call))
+                return encode_result(call, await self._run(call))
         except ToolError as error:
             problem = str(error)
         except asyncio.CancelledError as error:
@@ -70,7 +70,7 @@ class Tools:
             problem = _log_failure(call, error)
         except Exception as error:  # noqa: BLE001 - the agent gets it as the result
             problem = _log_failure(call, error)
-        return build_result(call, problem, is_error=True)
+        return encode_result(call, problem, is_error=True)
 
     async def _run(self, call: ClientToolCall) -> Any:
         tool = self._tools.get(call.tool_name)
@@ -152,15 +152,14 @@ def _build_arguments(name: str, function: ToolFunction) -> tuple[type[msgspec.St
     return model, takes_any
 
 
-def build_result(call: ClientToolCall, result: Any, *, is_error: bool = False) -> ClientToolResult:
-    """Return the result of a call: text unchanged, anything else as JSON.
+def encode_result(call: ClientToolCall, result: Any, *, is_error: bool = False) -> str:
+    """Return the message with the result of a call: text unchanged, anything else as JSON.
 
     Raises:
-        TypeError: The result cannot be encoded as JSON.
-        ValueError: The result cannot be encoded as JSON.
+        InvalidArgumentError: The result cannot be encoded as JSON.
     """
-    text = result if isinstance(result, str) else msgspec.json.encode(result).decode()
-    return ClientToolResult(tool_call_id=call.tool_call_id, result=text, is_error=is_error)
+    text = result if isinstance(result, str) else encode_json("result", result)
+    return encode_message(ClientToolResult(tool_call_id=call.tool_call_id, result=text, is_error=is_error))
 
 
 def _log_failure(call: ClientToolCall, error: BaseException) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from convai_async.errors import InvalidArgumentError
-from convai_async.models import InitiationData, Model
+from convai_async.models import Model
 
 __all__ = [
     "ClientToolResult",
@@ -138,7 +138,7 @@ def encode_message(message: Message) -> str:
     Raises:
         InvalidArgumentError: It cannot be encoded as JSON.
     """
-    return _encode("message", message)
+    return encode_json("message", message)
 
 
 def encode_audio(audio: bytes) -> str:
@@ -151,53 +151,48 @@ def encode_command(command_type: str, parameters: Mapping[str, str] | None = Non
     command: dict[str, Any] = {"command_type": command_type}
     if parameters is not None:
         command["parameters"] = parameters
-    return _encode(command_type, command)
+    return encode_json(command_type, command)
 
 
-def encode_initiation(settings: InitiationData | Mapping[str, Any] | None, changes: Mapping[str, Any]) -> str:
+def encode_initiation(settings: Mapping[str, Any]) -> str:
     """Return the first message of a conversation.
-
-    Args:
-        settings: The settings. A field of a model that has its default is left out; a dict is sent unchanged.
-        changes: More fields, which replace those of the settings. None leaves a field out. The
-            ``conversation_config_override`` is merged with that of the settings.
 
     Raises:
         InvalidArgumentError: The settings cannot be encoded as JSON.
     """
-    fields: dict[str, Any] = {"type": "conversation_initiation_client_data", **_to_dict(settings)}
-    for name, value in changes.items():
-        if value is not None:
-            new = _to_dict(value)
-            fields[name] = _merge(fields.get(name), new) if name == "conversation_config_override" else new
-    return _encode("initiation", fields)
+    return encode_json("initiation", {"type": "conversation_initiation_client_data", **settings})
 
 
-def _encode(parameter: str, value: Any) -> str:
+def encode_json(parameter: str, value: Any) -> str:
+    """Return a value as JSON.
+
+    Raises:
+        InvalidArgumentError: It cannot be encoded as JSON. The error names the parameter.
+    """
     try:
         return msgspec.json.encode(value).decode()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidArgumentError(parameter, f"cannot be encoded as JSON: {error}") from None
 
 
-def _to_dict(value: Any) -> Any:
-    """Return a model as a dict of its fields that do not have their defaults."""
+def to_document(value: Any) -> Any:
+    """Return a model as a dict of its fields that do not have their defaults; any other value unchanged."""
     if value is None:
         return {}
     if isinstance(value, tuple):
-        return [_to_dict(item) for item in value]
+        return [to_document(item) for item in value]
     if not isinstance(value, Model):
         return value
-    empty = type(value)()
+    unset = type(value)()
     return {
-        name: _to_dict(item)
-        for name in value.__struct_fields__
-        if (item := getattr(value, name)) != getattr(empty, name)
+        field.encode_name: to_document(item)
+        for field in msgspec.structs.fields(value)
+        if (item := getattr(value, field.name)) != getattr(unset, field.name)
     }
 
 
-def _merge(old: Any, new: Any) -> Any:
+def merge(old: Any, new: Any) -> Any:
     """Return the new value, merged with the old one if both are objects."""
     if not isinstance(old, Mapping) or not isinstance(new, Mapping):
         return new
-    return {**old, **{name: _merge(old.get(name), value) for name, value in new.items()}}
+    return {**old, **{name: merge(old.get(name), value) for name, value in new.items()}}
