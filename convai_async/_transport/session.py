@@ -249,11 +249,11 @@ class Session:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
             if refused is None:
                 self._errors.raise_translated(error, handshake.name, reading=False)
-        if refused is not None:  # outside the block: the context of the error would hold the request's headers
-            raise refused
-        socket = WebSocket(opened, handshake.name, self._errors, self._redactor, self._open_responses.discard)
-        self._open_responses.add(socket)
-        return socket
+        else:
+            socket = WebSocket(opened, handshake.name, self._errors, self._redactor, self._open_responses.discard)
+            self._open_responses.add(socket)
+            return socket
+        raise refused  # outside the block: the context of the error would hold the request's headers
 
     def _address(self, handshake: Handshake) -> tuple[URL, CIMultiDict[str]]:
         """Return the address and the headers of a handshake."""

@@ -10,7 +10,6 @@ import aiohttp
 import msgspec
 
 from convai_async._support.text import Secret, one_line
-from convai_async.errors import ConvAIError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -42,7 +41,7 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     query: tuple[tuple[str, str], ...] = ()
-    url: Secret = Secret()  # noqa: RUF009 - a string
+    url: Secret = Secret()
     api_key: bool = False
     protocols: tuple[Secret, ...] = ()
 
@@ -74,8 +73,12 @@ class HandshakeSession:
     async def request(self, method: str, url: Any, **options: Any) -> aiohttp.ClientResponse:
         """Send the handshake."""
         response = await self._session.request(
-            method, url, allow_redirects=False, raise_for_status=False, timeout=aiohttp.ClientTimeout(total=None),
-            **options
+            method,
+            url,
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=aiohttp.ClientTimeout(total=None),
+            **options,
         )
         if response.status != _SWITCHING_PROTOCOLS:
             await self._refuse(response)
@@ -83,8 +86,9 @@ class HandshakeSession:
 
     async def open(self, url: Any, headers: Mapping[str, str], **options: Any) -> aiohttp.ClientWebSocketResponse:
         """Open the WebSocket."""
+        session: Any = self
         return await aiohttp.ClientSession._ws_connect(  # noqa: SLF001 - ws_connect() would call that of the session
-            self,  # type: ignore[arg-type]
+            session,
             url,
             headers=headers,
             heartbeat=_HEARTBEAT_SECS,
@@ -147,18 +151,20 @@ class WebSocket:
         try:
             message = await self._socket.receive()
         except Exception as error:  # noqa: BLE001 - a connection that is lost during aiohttp's pong
-            return self._end(ABNORMAL_CLOSURE, str(error))
+            self._end(ABNORMAL_CLOSURE, str(error))
+            return None
         match message.type:
             case aiohttp.WSMsgType.TEXT:
                 return str(message.data)
             case aiohttp.WSMsgType.BINARY:
                 return bytes(message.data).decode(errors="replace")
             case aiohttp.WSMsgType.CLOSE:
-                return self._end(message.data, message.extra or "")
+                self._end(message.data, message.extra or "")
             case aiohttp.WSMsgType.ERROR:
-                return self._end(self._socket.close_code, str(message.data))
+                self._end(self._socket.close_code, str(message.data))
             case _:  # this side has closed it, or the connection was lost
-                return self._end(self._socket.close_code, "")
+                self._end(self._socket.close_code, "")
+        return None
 
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame, and wait up to 5 seconds for the answer. Never fails."""

@@ -5,6 +5,7 @@
 
 from convai_async.live._audio import pcm_to_ulaw, read_wav, ulaw_to_pcm, write_wav
 from convai_async.live._closed import Closed
+from convai_async.live._monitor import Monitor
 from convai_async.live._reply import Reply
 from convai_async.live._session import LiveConversation
 from convai_async.live._tools import ToolError
@@ -34,6 +35,7 @@ __all__ = [
     "Interruption",
     "LiveConversation",
     "MCPToolCall",
+    "Monitor",
     "Reply",
     "ToolError",
     "UnknownEvent",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import wave
 from array import array
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AudioFormat", "pcm_to_ulaw", "read_wav", "ulaw_to_pcm", "write_wav"]
 
 _PCM_WIDTH = 2
+_RATE = re.compile(r"[1-9][0-9]{3,5}")
 _ULAW_BIAS = 0x84
 _ULAW_CLIP = 32635
 _ULAW_SILENCE = b"\xff"
@@ -42,7 +44,7 @@ class AudioFormat(NamedTuple):
             InvalidArgumentError: The name is not ``pcm_`` or ``ulaw_`` and a number.
         """
         codec, _, rate = name.partition("_") if isinstance(name, str) else ("", "", "")
-        if codec not in {"pcm", "ulaw"} or not (rate.isascii() and rate.isdigit()) or not 0 < int(rate) < 1_000_000:
+        if codec not in {"pcm", "ulaw"} or not _RATE.fullmatch(rate):
             raise InvalidArgumentError("format", f"must be like 'pcm_16000' or 'ulaw_8000', got {name!r}")
         return cls(name, int(rate), _PCM_WIDTH if codec == "pcm" else 1)
 

@@ -106,7 +106,9 @@ class EndWatcher:
         return Closed(code=code, reason=socket.close_reason, error=self._error, ended_by=ended_by)
 
 
-def build_closed_error(closed: Closed, conversation_id: str | None, *, refused: bool = False) -> ConversationClosedError:
+def build_closed_error(
+    closed: Closed, conversation_id: str | None, *, refused: bool = False
+) -> ConversationClosedError:
     """Return the error for a conversation that has ended."""
     cls = ConversationRefusedError if refused else ConversationClosedError
     what = "the service refused the conversation" if refused else f"the conversation {conversation_id} has ended"

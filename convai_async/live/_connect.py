@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from convai_async._support.validate import validate_flag, validate_integer, validate_optional, validate_seconds
 from convai_async.errors import InvalidArgumentError
 from convai_async.live._session import LiveConversation
+from convai_async.live._stream import closing
 from convai_async.live._tools import Tools
 from convai_async.live.messages import encode_initiation, merge, to_document
 from convai_async.models import ConfigOverride, InitiationData
@@ -51,14 +52,9 @@ async def connect(  # noqa: PLR0913 - keyword-only
         approve_mcp_tool=approve_mcp_tool,
         max_buffered_bytes=max_buffered_bytes,
     )
-    try:
+    async with closing(live):
         await live.wait_until_accepted(initiation, timeout, queue_timeout)
         yield live
-    except BaseException:
-        await live.abort()
-        raise
-    else:
-        await live.close()
 
 
 def build_initiation(

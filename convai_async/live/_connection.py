@@ -33,9 +33,9 @@ class Connection:
 
     Args:
         socket: The WebSocket.
+        max_buffered_bytes: The size of the events that are not read yet.
         handle: Is called with each event by the task that reads; must not fail.
         on_end: Is called after the last event.
-        max_buffered_bytes: The size of the events that are not read yet.
 
     Attributes:
         inbox: The events that are not read yet.
@@ -46,10 +46,10 @@ class Connection:
     def __init__(
         self,
         socket: WebSocket,
-        handle: Callable[[Event], None],
-        on_end: Callable[[], None],
         *,
         max_buffered_bytes: int,
+        handle: Callable[[Event], object] = lambda _: None,
+        on_end: Callable[[], object] = lambda: None,
     ) -> None:
         self.inbox = Inbox(max_buffered_bytes)
         self.outbox = Outbox()
@@ -57,7 +57,7 @@ class Connection:
         self._socket = socket
         self._end_watcher = EndWatcher()
         self._is_closing = False
-        self._ended = asyncio.Event()
+        self._ended: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
         self._handle = handle
         self._on_end = on_end
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,9 +80,8 @@ class Connection:
 
     async def build_error(self, conversation_id: str, *, refused: bool = False) -> ConversationClosedError:
         """Return the error for a conversation that is ending or has ended."""
-        await self._ended.wait()
-        assert self.closed is not None, "it has ended"
-        return build_closed_error(self.closed, conversation_id or None, refused=refused)
+        closed = await asyncio.shield(self._ended)
+        return build_closed_error(closed, conversation_id or None, refused=refused)
 
     async def _close(self, *, flush: bool) -> None:
         try:
@@ -117,7 +116,7 @@ class Connection:
         finally:
             by_client = self._is_closing or self._socket.is_client_closed
             self.closed = self._end_watcher.build(self._socket, by_client=by_client)
-            self._ended.set()
+            self._ended.set_result(self.closed)
             self.outbox.end()
             self._on_end()
             self.inbox.end()

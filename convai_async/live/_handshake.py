@@ -59,16 +59,14 @@ class Access:
         self._signed_url = signed_url
         self._token = token
         self._authorization = authorization
-        self._options = {"branch_id": branch_id, "environment": environment}
+        self._branch_id = None if branch_id is None else validate_text("branch_id", branch_id)
+        self._environment = None if environment is None else validate_text("environment", environment)
         self._needs_url = signed_url is None and token is None and authorization == "signed_url"
-        for name, value in self._options.items():
-            if value is not None:
-                validate_text(name, value)
 
     @property
     def settings(self) -> dict[str, str | None]:
         """The options that the first message must have, since they are not in a signed URL that is made for them."""
-        return {} if self._needs_url else self._options
+        return {} if self._needs_url else {"branch_id": self._branch_id, "environment": self._environment}
 
     async def prepare(self, engine: Engine) -> Handshake:
         """Return the handshake; gets a signed URL if there is none and one is needed.
@@ -80,7 +78,9 @@ class Access:
             return Handshake(path=_PATH, url=self._signed_url)
         agent_id = self._agent_id or ""
         if self._needs_url:
-            signed = await engine.send(endpoints.get_signed_url(agent_id, **self._options))
+            signed = await engine.send(
+                endpoints.get_signed_url(agent_id, branch_id=self._branch_id, environment=self._environment)
+            )
             return Handshake(path=_PATH, url=Secret(signed.signed_url))
         return Handshake(
             path=_PATH,
@@ -99,8 +99,8 @@ def _validate_signed_url(url: Secret) -> None:
     validate_text("signed_url", url)
     try:
         parts = urlsplit(url)
-        known = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port != 0
+        known = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
     except ValueError:
         known = False
-    if not known or not url.isascii() or not url.isprintable() or " " in url or "@" in parts.netloc:
+    if not known or not url.isascii() or not url.isprintable() or " " in url:
         raise InvalidArgumentError("signed_url", "must be a WebSocket URL, which begins with wss://")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,7 +25,7 @@ from convai_async.live.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Reply"]
 
@@ -110,7 +110,7 @@ class ReplyCollector:
         self._responses: list[str] = []
         self._parts: list[str] = []
         self._audio: list[AudioChunk] = []
-        self._calls: list[ClientToolCall] = []
+        self._tool_calls: list[ClientToolCall] = []
         self._events: list[Event] = []
         self._pending: set[str | None] = set()
         self._user_transcript = ""
@@ -122,45 +122,25 @@ class ReplyCollector:
 
     def add(self, event: Event, now: float) -> None:
         """Add an event that arrived now, in seconds."""
-        if isinstance(event, AudioChunk):
-            self._add_audio(event, now)
-            return
-        if isinstance(event, AgentResponse | AgentResponsePart) and self._is_of_open_turn(event.event_id):
-            return
-        self._events.append(event)
         match event:
-            case AgentResponse(text=text):
-                self._responses.append(text.strip())
-                self._parts.clear()
-                self._mark(now, is_start=True)
+            case AudioChunk():
+                self._add_audio(event, now)
+                return
+            case AgentResponse(event_id=event_id) | AgentResponsePart(event_id=event_id):
+                if event_id is not None and event_id == self._open_id:
+                    return
+                self._add_words(event, now)
+            case ClientToolCall() | AgentToolRequest() | AgentToolResponse() | MCPToolCall():
+                self._add_tool_event(event, now)
             case AgentResponseCorrection(text=text, original_text=original):
-                if original.strip() in self._responses:
-                    self._responses[self._responses.index(original.strip())] = text.strip()
-            case AgentResponsePart(text=text):
-                self._parts.append(text)
-                self._mark(now, is_start=bool(text))
+                self._responses = [text.strip() if each == original.strip() else each for each in self._responses]
             case AgentResponseComplete():
                 self.is_complete = self.first_at is not None and not self._pending
-            case ClientToolCall():
-                self._calls.append(event)
-                self._wait_for(event.tool_call_id if event.expects_response else None)
-                self._mark(now)
-            case AgentToolRequest(tool_call_id=call_id):
-                self._wait_for(call_id)
-                self._mark(now)
-            case AgentToolResponse(tool_call_id=call_id):
-                self.resolve(call_id, now)
-            case MCPToolCall(tool_call_id=call_id, state=state):
-                if state in {"success", "failure"}:
-                    self.resolve(call_id, now)
-                else:
-                    self._wait_for(call_id)
-            case Interruption(event_id=int() as event_id):
+            case Interruption(event_id=event_id):
                 self._audio = [each for each in self._audio if not _is_before(each.event_id, event_id)]
             case UserTranscript(text=text):
                 self._user_transcript = text
-            case _:
-                pass
+        self._events.append(event)
 
     def resolve(self, call_id: str | None, now: float) -> None:
         """Note that a tool call has its result."""
@@ -177,7 +157,7 @@ class ReplyCollector:
         return Reply(
             text="\n".join(filter(None, responses)),
             audio=b"".join(each.data for each in self._audio),
-            tool_calls=tuple(self._calls),
+            tool_calls=tuple(self._tool_calls),
             user_transcript=self._user_transcript,
             latency_secs=max(0.0, (self.first_at or asked_at) - asked_at),
             events=tuple(self._events),
@@ -190,12 +170,32 @@ class ReplyCollector:
         self._audio.append(chunk)
         self._mark(now, is_start=bool(chunk.data))
 
-    def _is_of_open_turn(self, event_id: EventId) -> bool:
-        return event_id is not None and event_id == self._open_id
+    def _add_words(self, event: AgentResponse | AgentResponsePart, now: float) -> None:
+        if isinstance(event, AgentResponse):
+            self._responses.append(event.text.strip())
+            self._parts.clear()
+        else:
+            self._parts.append(event.text)
+        self._mark(now, is_start=bool(event.text))
 
-    def _wait_for(self, call_id: str | None) -> None:
-        if call_id is not None:
-            self._pending.add(call_id)
+    def _add_tool_event(
+        self, event: ClientToolCall | AgentToolRequest | AgentToolResponse | MCPToolCall, now: float
+    ) -> None:
+        match event:
+            case ClientToolCall():
+                self._tool_calls.append(event)
+                is_running = event.expects_response
+            case AgentToolRequest():
+                is_running = True
+            case AgentToolResponse():
+                is_running = False
+            case MCPToolCall(state=state):
+                is_running = state not in {"success", "failure"}
+        if is_running:
+            self._pending.add(event.tool_call_id)
+        else:
+            self._pending.discard(event.tool_call_id)
+        self._mark(now)
 
     def _mark(self, now: float, *, is_start: bool = False) -> None:
         self.last_at = now
@@ -248,23 +248,23 @@ class Replies:
                 return
             await self._wait_for_change(left)
 
-    def start(self) -> None:
-        """Collect the events from now on for a reply."""
+    @contextmanager
+    def collect(self) -> Iterator[ReplyCollector]:
+        """Collect the events of a reply during the block."""
         self._collector = ReplyCollector(self._turns)
+        try:
+            yield self._collector
+        finally:
+            self._collector = None
 
-    def stop(self) -> None:
-        """Collect no more events."""
-        self._collector = None
-
-    async def wait(self, quiet: float, asked_at: float) -> Reply | None:
-        """Wait until the reply is complete; return None if the conversation ended without one.
+    async def wait(self, collector: ReplyCollector, quiet: float) -> Reply | None:
+        """Wait until a reply to what was asked before is complete; return None if the conversation ended without one.
 
         Args:
+            collector: Collects the reply.
             quiet: The seconds without an event after which a reply is complete.
-            asked_at: When the question ended.
         """
-        collector = self._collector
-        assert collector is not None, "start() was called"
+        asked_at = self._clock()
         while not collector.is_complete and not self._has_ended:
             left = None
             if collector.has_text and collector.last_at is not None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, Self
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Literal
 
 from convai_async._support.tasks import wait_all_shielded
 from convai_async._support.validate import validate_seconds, validate_text, validate_texts
 from convai_async.errors import ConversationClosedError, InvalidArgumentError, ReplyTimeoutError
 from convai_async.live._acceptance import Acceptance
 from convai_async.live._connection import Connection
-from convai_async.live._reply import Replies, Reply
+from convai_async.live._reply import Replies, Reply, ReplyCollector
 from convai_async.live._speaker import Speaker, WhenFull
+from convai_async.live._stream import EventStream
 from convai_async.live._tool_runner import ApproveMCPTool, ToolRunner
 from convai_async.live._tools import Tools, encode_result
 from convai_async.live.messages import (
@@ -33,28 +34,26 @@ if TYPE_CHECKING:
 
     from convai_async._transport.engine import Engine
     from convai_async._transport.websocket import WebSocket
-    from convai_async.live._closed import Closed
     from convai_async.live.events import AudioChunk, ClientToolCall, ConversationStarted, Event
 
 __all__ = ["LiveConversation"]
 
 
-class LiveConversation:
+class LiveConversation(EventStream):
     """A live conversation with an agent, which `Conversations.connect` opens.
 
     Iterate over it for the events of the service, in order, from the first one on. The iteration ends when the
-    conversation ends; `closed` says how. Pings are answered and tools run in the background.
+    conversation ends; `closed` says how. Pings are answered and tools run in the background. Every method that sends
+    can raise `ConversationClosedError`.
 
     Events that the program does not read are kept up to ``max_buffered_bytes``. After that the oldest audio is dropped,
     or the oldest event if there is no audio; `dropped_events` counts them.
 
     Attributes:
-        conversation_id: The id of the conversation (``conv_…``).
         input_format: The format of audio that the agent listens to, such as ``"pcm_16000"`` or ``"ulaw_8000"``.
         output_format: The format of the agent's audio.
     """
 
-    conversation_id: str
     input_format: str
     output_format: str
 
@@ -72,23 +71,9 @@ class LiveConversation:
         self._clock = asyncio.get_running_loop().time
         self._acceptance = Acceptance()
         self._replies = Replies(self._clock)
-        self._connection = Connection(socket, self._see, self._end, max_buffered_bytes=max_buffered_bytes)
+        self._connection = Connection(socket, max_buffered_bytes=max_buffered_bytes, handle=self._see, on_end=self._end)
         self._tool_runner = ToolRunner(tools, approve_mcp_tool, self._connection, self._replies.resolve)
         self._start(None)
-
-    def __repr__(self) -> str:
-        state = "open" if self.closed is None else f"closed with code {self.closed.code}"
-        return f"<LiveConversation {self.conversation_id} {state}>"
-
-    @property
-    def closed(self) -> Closed | None:
-        """How the conversation ended; None while it goes on."""
-        return self._connection.closed
-
-    @property
-    def dropped_events(self) -> int:
-        """How many events were dropped because the program did not read them in time."""
-        return self._connection.inbox.dropped
 
     async def wait_until_accepted(self, initiation: str, timeout: float | None, queue_timeout: float | None) -> None:
         """Send the first message, and wait until the service has accepted the conversation.
@@ -103,28 +88,7 @@ class LiveConversation:
         if started is None:
             raise await self._connection.build_error(self.conversation_id, refused=True)
 
-    async def close(self) -> None:
-        """End the conversation: send what is queued, and close the connection. Leaving the block does the same.
-
-        Waits up to 5 seconds for the service.
-        """
-        await self._connection.close(flush=True)
-
-    async def abort(self) -> None:
-        """End the conversation without sending what is queued, and wait for at most a second."""
-        await self._connection.close(flush=False)
-
     # Receive
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Event:
-        """Wait for the next event, and return it."""
-        event = await self._connection.inbox.get_event()
-        if event is None:
-            raise StopAsyncIteration
-        return event
 
     def audio(self) -> AsyncIterator[AudioChunk]:
         """Iterate over the agent's audio.
@@ -152,8 +116,8 @@ class LiveConversation:
         Several tasks can ask; each waits for the reply before its own.
 
         Args:
-            question: Text; or audio in the `input_format`, which is sent at the rate at which it is spoken, and followed
-                by silence until the reply is complete.
+            question: Text; or audio in the `input_format`, which is sent at the rate at which it is spoken, followed by
+                silence until the reply is complete.
             timeout: The maximum seconds from the end of the question to the end of the reply, 30 by default. None waits
                 without a limit.
             quiet: Seconds, 1 by default.
@@ -168,34 +132,37 @@ class LiveConversation:
             validate_seconds("timeout", timeout, positive=True)
         async with self._replies.lock:
             await self._replies.wait_for_first_message()
-            silence: asyncio.Task[None] | None = None
-            self._replies.start()
-            try:
+            with self._replies.collect() as collector:
                 if isinstance(question, str):
                     await self.send_text(question)
+                    reply = await self._wait_for_reply(collector, timeout, quiet)
                 else:
                     await self.send_audio(question, paced=True)
-                    silence = asyncio.create_task(self._be_silent())
-                reply = await self._wait_for_reply(timeout, quiet)
-            finally:
-                self._replies.stop()
-                if silence is not None:
-                    silence.cancel()
-                    await wait_all_shielded([silence])
+                    async with self._silence():
+                        reply = await self._wait_for_reply(collector, timeout, quiet)
         if reply is None:
             raise await self._connection.build_error(self.conversation_id)
         return reply
 
-    async def _wait_for_reply(self, timeout: float | None, quiet: float) -> Reply | None:
-        asked_at = self._clock()
+    async def _wait_for_reply(self, collector: ReplyCollector, timeout: float | None, quiet: float) -> Reply | None:
         try:
             with self._running:
                 async with self._running.timeout(timeout):
-                    return await self._replies.wait(quiet, asked_at)
+                    return await self._replies.wait(collector, quiet)
         except TimeoutError:
             raise ReplyTimeoutError(
                 f"the agent's reply was not complete after {timeout:g} s; the conversation goes on"
             ) from None
+
+    @asynccontextmanager
+    async def _silence(self) -> AsyncIterator[None]:
+        """Send silence during the block."""
+        silence = asyncio.create_task(self._be_silent())
+        try:
+            yield
+        finally:
+            silence.cancel()
+            await wait_all_shielded([silence])
 
     async def _be_silent(self) -> None:
         with suppress(ConversationClosedError):
@@ -207,7 +174,6 @@ class LiveConversation:
         """Send a text of the user, which the agent answers like speech.
 
         Raises:
-            ConversationClosedError: The conversation has ended.
             InvalidArgumentError: The text is empty.
         """
         await self.send(UserMessage(text=validate_text("text", text)))
@@ -222,7 +188,6 @@ class LiveConversation:
             text: The text of the user.
 
         Raises:
-            ConversationClosedError: The conversation has ended.
             InvalidArgumentError: There is no file, or an argument is empty.
         """
         files = tuple(FileInput(file_id=each) for each in validate_texts("file_ids", file_ids))
@@ -254,7 +219,6 @@ class LiveConversation:
                 ``"wait"`` waits, and ``"drop_oldest"`` drops the oldest audio.
 
         Raises:
-            ConversationClosedError: The conversation has ended.
             InvalidArgumentError: The audio is not in the `input_format`.
         """
         await self._speaker.speak(audio, format, when_full, paced=paced)
@@ -267,7 +231,6 @@ class LiveConversation:
             context_id: A later context with the same id replaces this one.
 
         Raises:
-            ConversationClosedError: The conversation has ended.
             InvalidArgumentError: An argument is empty.
         """
         validate_text("text", text)
@@ -280,9 +243,6 @@ class LiveConversation:
         """Tell the agent that the user is active, for example types: it then waits for the user.
 
         A conversation without any input of the user ends after 60 seconds.
-
-        Raises:
-            ConversationClosedError: The conversation has ended.
         """
         await self.send(UserActivity())
 
@@ -292,9 +252,6 @@ class LiveConversation:
         Args:
             event_id: The ``event_id`` of the response.
             score: ``"like"``, ``"dislike"``, or None to withdraw the rating.
-
-        Raises:
-            ConversationClosedError: The conversation has ended.
         """
         await self.send(Feedback(event_id=event_id, score=score))
 
@@ -307,7 +264,6 @@ class LiveConversation:
             is_error: Whether the tool failed.
 
         Raises:
-            ConversationClosedError: The conversation has ended.
             InvalidArgumentError: The result cannot be encoded as JSON.
         """
         message = encode_result(call, result, is_error=is_error)
@@ -316,16 +272,8 @@ class LiveConversation:
             self._replies.resolve(call.tool_call_id)
 
     async def send(self, message: Message) -> None:
-        """Send any message of `convai_async.live.messages`.
-
-        Raises:
-            ConversationClosedError: The conversation has ended.
-        """
+        """Send any message of `convai_async.live.messages`."""
         await self._put(encode_message(message))
-
-    async def _put(self, text: str, **options: bool) -> None:
-        if not await self._connection.outbox.put(text, **options):
-            raise await self._connection.build_error(self.conversation_id)
 
     # What the connection calls
 

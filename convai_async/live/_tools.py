@@ -79,9 +79,7 @@ class Tools:
         arguments = tool.read_arguments(call.parameters)
         if tool.is_async:
             return await tool.function(**arguments)
-        returned = await run_sync(
-            lambda: tool.function(**arguments), abandon_on_cancel=True, limiter=self._threads
-        )
+        returned = await run_sync(lambda: tool.function(**arguments), abandon_on_cancel=True, limiter=self._threads)
         return await returned if isinstance(returned, Awaitable) else returned
 
 

@@ -8,7 +8,7 @@ of the service send text, or no id.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, ClassVar, Literal, Union
+from typing import Any, ClassVar, Union
 
 import msgspec
 from msgspec import field
@@ -235,7 +235,7 @@ class AgentResponsePart(Event):
     payload_key = "text_response_part"
 
     text: str = ""
-    kind: Literal["start", "delta", "stop"] | str = field(name="type", default="delta")
+    kind: str = field(name="type", default="delta")
     event_id: EventId = None
     response_id: str | None = None
 
@@ -251,7 +251,7 @@ class AgentReasoningPart(Event):
     payload_key = "reasoning_response_part"
 
     text: str = ""
-    kind: Literal["start", "delta", "stop"] | str = field(name="type", default="delta")
+    kind: str = field(name="type", default="delta")
     event_id: EventId = None
 
 
@@ -372,7 +372,7 @@ class MCPToolCall(Event):
 
     tool_call_id: str
     tool_name: str = ""
-    state: Literal["loading", "awaiting_approval", "success", "failure"] | str | None = None
+    state: str | None = None
     service_id: str | None = None
     tool_description: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -507,7 +507,7 @@ class QueueStatus(Event):
     payload_key = "queue_status_event"
     can_be_flat = True
 
-    status: Literal["waiting", "admitted", "timed_out"] | str | None = None
+    status: str | None = None
 
 
 class ErrorEvent(Event):

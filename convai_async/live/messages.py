@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-class Message(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="type"):
+class Message(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="type"):
     """The base class of all messages."""
 
 
@@ -146,12 +146,11 @@ def encode_audio(audio: bytes) -> str:
     return f'{{"user_audio_chunk":"{b2a_base64(audio, newline=False).decode()}"}}'
 
 
-def encode_command(command_type: str, parameters: Mapping[str, str] | None = None) -> str:
+def encode_command(command_type: str, parameters: Mapping[str, str]) -> str:
     """Return a command of a monitor as the text of a WebSocket message."""
-    command: dict[str, Any] = {"command_type": command_type}
-    if parameters is not None:
-        command["parameters"] = parameters
-    return encode_json(command_type, command)
+    return encode_json(
+        command_type, {"command_type": command_type, **({"parameters": parameters} if parameters else {})}
+    )
 
 
 def encode_initiation(settings: Mapping[str, Any]) -> str:

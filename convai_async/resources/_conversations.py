@@ -11,6 +11,7 @@ from convai_async.endpoints._filter_help import describe_filters
 from convai_async.endpoints._filters import ConversationFilters
 from convai_async.live._connect import build_initiation, connect
 from convai_async.live._handshake import Access, Authorization
+from convai_async.live._monitor import Monitor, monitor
 from convai_async.pagination import Paginator
 from convai_async.polling._many import DEFAULT_CONCURRENCY, DeleteResult, FetchResult, delete_many, get_many
 from convai_async.polling._wait import wait
@@ -420,6 +421,26 @@ class Conversations:
             queue_timeout=queue_timeout,
             max_buffered_bytes=max_buffered_bytes,
         )
+
+    def monitor(
+        self, conversation_id: str, *, max_buffered_bytes: int = 16 * 1024 * 1024
+    ) -> AbstractAsyncContextManager[Monitor]:
+        """Watch a running conversation of others (WebSocket /v1/convai/conversations/{conversation_id}/monitor).
+
+        The agent must allow it (``monitoring_enabled``), and the key needs the permission to edit agents::
+
+            async with client.conversations.monitor("conv_1") as watching:
+                async for event in watching:
+                    print(event)
+
+        Args:
+            conversation_id: The conversation (``conv_…``), which has not ended.
+            max_buffered_bytes: The maximum size of received events that were not read yet, 16 MiB by default.
+
+        Raises:
+            NotFoundError: The conversation does not exist or has ended. Raised by ``async with``, as all others.
+        """
+        return monitor(self._engine, conversation_id, max_buffered_bytes)
 
     def get_sip_messages(
         self, conversation_id: str, *, page_size: int | None = None, cursor: str | None = None
