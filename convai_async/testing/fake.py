@@ -20,7 +20,6 @@ from convai_async.testing.recorded_requests import RecordedRequest, RecordedRequ
 from convai_async.testing.responses import RefusedError, compress, error_response
 from convai_async.testing.routes import ROUTES, SOCKETS, Route
 from convai_async.testing.state import State
-from convai_async.testing.uploaded_files import UploadedFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from convai_async.testing.custom_conversations import Transcript
     from convai_async.testing.live.service import LiveService
+    from convai_async.testing.uploaded_files import UploadedFile
 
 _KEY_HEADER = "xi-api-key"
 _STEPS_TO_ACCEPT = 4
@@ -129,6 +129,7 @@ class FakeConvAI:
             audio_content_length=audio_content_length,
             audio_ranges=audio_ranges,
             ignore_unknown=ignore_unknown_parameters,
+            quirks=quirks,
         )
         self._running: tuple[web.AppRunner, socket.socket] | None = None
         self._url = ""

@@ -51,7 +51,6 @@ def route(methods: str, path: str, **parameters: Parameter) -> Callable[[Handler
         path: The path after ``/v1/convai``, with ``{placeholders}``.
         **parameters: The query parameters.
     """
-
     return _register(ROUTES, tuple(methods.split()), path, parameters)
 
 

@@ -6,7 +6,6 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from convai_async.testing.live.service import LiveService
-from convai_async.testing.plans import AGENTS
 from convai_async.testing.responses import not_found
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ class State:
         audio_content_length: Whether recordings have a Content-Length.
         audio_ranges: Whether Range requests for recordings are supported.
         ignore_unknown: Whether unknown parameters are ignored.
+        quirks: Whether live conversations have the quirks of the real service.
     """
 
     def __init__(  # noqa: PLR0913 - all keyword-only
@@ -44,6 +44,7 @@ class State:
         audio_content_length: bool,
         audio_ranges: bool,
         ignore_unknown: bool,
+        quirks: bool,
     ) -> None:
         self.corpus = corpus
         self.check_key = check_key
@@ -54,7 +55,7 @@ class State:
         self.files: dict[tuple[str, str], UploadedFile] = {}
         self.tags: dict[str, JSON] = {}
         self._rng = random.Random(seed)  # noqa: S311 - not for security
-        self.live = LiveService(corpus, self.files, self.new_id)
+        self.live = LiveService(corpus, self.files, self.new_id, seed=seed, quirks=quirks)
 
     def new_id(self, prefix: str, digits: int = 16) -> str:
         """Generate a new id or secret."""
@@ -72,11 +73,11 @@ class State:
         return self.corpus[conversation_id]
 
     def check_agent(self, agent_id: str) -> str:
-        """Return the id of an agent that exists: a generated one, or that of an added conversation.
+        """Return the id of an agent that exists: a generated or added one, or that of an added conversation.
 
         Raises:
             RefusedError: The agent does not exist.
         """
-        if agent_id not in dict(AGENTS) and agent_id not in self.corpus.added_agents and agent_id not in self.live.agents:
+        if agent_id not in self.live and agent_id not in self.corpus.added_agents:
             raise not_found("agent")
         return agent_id

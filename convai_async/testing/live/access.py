@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +10,8 @@ import msgspec
 from convai_async.testing.responses import RefusedError, error_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
 
 SIGNED_URL_SECONDS = 15 * 60
@@ -59,12 +60,12 @@ class Access:
         for grant in self._signatures.values():
             grant.expires = 0
 
-    def authorize(self, request: web.Request, api_key_accepted: bool | None, *, private: bool) -> str:
+    def authorize(self, request: web.Request, *, has_key: bool | None, private: bool) -> str:
         """Return how the handshake is authorized, as the metadata of conversations say it.
 
         Args:
             request: The handshake.
-            api_key_accepted: Whether the API key is right; None if there is none.
+            has_key: Whether the API key is the right one; None if there is none.
             private: Whether the agent needs an authorization.
 
         Raises:
@@ -78,9 +79,9 @@ class Access:
         token = _find_token(request)
         if token is not None and self._tokens.get(token) != agent_id:
             raise RefusedError(error_response(401, "invalid_authorization_token", "Invalid authorization token"))
-        if token is None and api_key_accepted is False:
+        if token is None and has_key is False:
             raise RefusedError(error_response(401, "invalid_api_key", "Invalid API key"))
-        if token is not None or api_key_accepted:
+        if token is not None or has_key:
             return "authorization_header"
         if private:
             raise RefusedError(error_response(403, "authorization_required", "This agent requires authorization"))

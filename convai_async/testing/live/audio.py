@@ -10,6 +10,8 @@ _ULAW_HIGH, _ULAW_LOW = b"\xce", b"\x4e"  # +988 and -988
 _PCM_QUIET = 300
 _ULAW_QUIET = 0x20  # of the inverted byte without its sign: an amplitude of 120
 _STRIDE = 8  # look at every eighth sample: many conversations at once must not need much CPU
+SILENCE_SECONDS = 0.6
+"""The silence that ends a turn of the user."""
 
 
 class AudioFormat(NamedTuple):
@@ -52,3 +54,29 @@ def is_silent(audio_format: AudioFormat, chunk: bytes) -> bool:
         return all(~sample & 0x7F < _ULAW_QUIET for sample in chunk[::_STRIDE])
     samples = memoryview(chunk[: len(chunk) & ~1]).cast("h")[::_STRIDE].tolist()
     return not samples or (max(samples) < _PCM_QUIET and min(samples) > -_PCM_QUIET)
+
+
+class Ear:
+    """Notices when a user has said something.
+
+    Args:
+        audio_format: The format of the audio.
+    """
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._format = audio_format
+        self._speech = bytearray()
+        self._silence = 0
+
+    def hear(self, chunk: bytes) -> bytes | None:
+        """Take a chunk of audio, and return the user's turn if silence has ended it."""
+        silent = is_silent(self._format, chunk)
+        if not self._speech and silent:
+            return None
+        self._speech += chunk
+        self._silence = self._silence + len(chunk) if silent else 0
+        if self._format.seconds(self._silence) < SILENCE_SECONDS:
+            return None
+        turn, self._speech = bytes(self._speech[: -self._silence]), bytearray()
+        self._silence = 0
+        return turn

@@ -16,6 +16,8 @@ class InvalidMessageError(Exception):
 
 
 class ConversationInitiationClientData(msgspec.Struct):
+    """Begins a conversation."""
+
     conversation_config_override: JSON | None = None
     dynamic_variables: dict[str, str | int | float | bool | None] | None = None
     custom_llm_extra_body: JSON | None = None
@@ -24,24 +26,32 @@ class ConversationInitiationClientData(msgspec.Struct):
 
 
 class Pong(msgspec.Struct):
+    """Answers a ping."""
+
     event_id: int | str
 
 
 class UserMessage(msgspec.Struct):
+    """A text of the user."""
+
     text: str | None = None
     rich_content_id: str | None = None
 
 
 class UserActivity(msgspec.Struct):
-    pass
+    """Says that the user is there."""
 
 
 class Feedback(msgspec.Struct):
+    """Rates a reply of the agent."""
+
     event_id: int | str
     score: Literal["like", "dislike"] | None
 
 
 class ClientToolResult(msgspec.Struct):
+    """The result of a tool of the client."""
+
     tool_call_id: str
     result: str
     is_error: bool
@@ -49,20 +59,28 @@ class ClientToolResult(msgspec.Struct):
 
 
 class McpToolApprovalResult(msgspec.Struct):
+    """Says whether a tool of an MCP server may be called."""
+
     tool_call_id: str
     is_approved: bool
 
 
 class ContextualUpdate(msgspec.Struct):
+    """Tells the agent something without asking for a reply."""
+
     text: str
     context_id: str | None = None
 
 
 class FileInput(msgspec.Struct):
+    """A file of a multimodal message."""
+
     file_id: str
 
 
 class MultimodalMessage(msgspec.Struct):
+    """A text and files of the user."""
+
     text: UserMessage | None = None
     file: FileInput | None = None
     files: list[FileInput] | None = None

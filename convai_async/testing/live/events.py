@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,6 +78,25 @@ def build_error(code: int, error_type: str, message: str) -> JSON:
         "type": "error",
         "error_event": {"code": code, "error_type": error_type, "message": message, "reason": message},
     }
+
+
+def build_tool_call(name: str, tool_call_id: str, parameters: JSON, event_id: int, *, expects_response: bool) -> JSON:
+    """Build the event that lets the client run a tool."""
+    call = {"tool_name": name, "tool_call_id": tool_call_id, "parameters": parameters, "event_id": event_id}
+    return {"type": "client_tool_call", "client_tool_call": call | {"expects_response": expects_response}}
+
+
+def build_tool_response(name: str, tool_call_id: str, tool_type: str, event_id: int, *, is_error: bool) -> JSON:
+    """Build the event that says that a tool has responded."""
+    response = {"tool_name": name, "tool_call_id": tool_call_id, "tool_type": tool_type, "event_id": event_id}
+    return {"type": "agent_tool_response", "agent_tool_response": response | {"is_error": is_error, "is_called": True}}
+
+
+def build_mcp_call(service_id: str, tool_call_id: str, name: str, parameters: JSON, state: JSON) -> JSON:
+    """Build the event with the state of a call of a tool of an MCP server."""
+    call = {"service_id": service_id, "tool_call_id": tool_call_id, "tool_name": name, "parameters": parameters}
+    state |= {"timestamp": datetime.now(UTC).isoformat(), "tool_description": None}
+    return {"type": "mcp_tool_call", "mcp_tool_call": call | state}
 
 
 def iter_text_parts(text: str, event_id: int) -> Iterator[JSON]:

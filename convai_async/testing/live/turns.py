@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,26 +12,11 @@ from convai_async.testing.live.audio import FORMATS, build_tone
 
 if TYPE_CHECKING:
     from convai_async.testing.live.conversation import LiveConversation
+    from convai_async.testing.live.user_turn import UserTurn
 
 JSON = dict[str, Any]
 
 _SECONDS_PER_CHARACTER = 0.04
-
-
-class UserTurn(msgspec.Struct, kw_only=True, frozen=True):
-    """What the user said.
-
-    Attributes:
-        text: The text; the words that were heard, if the user spoke.
-        medium: ``"text"`` or ``"audio"``.
-        file_ids: The ids of the files of a multimodal message.
-        audio: What the user spoke, in the input format of the conversation.
-    """
-
-    text: str
-    medium: str = "text"
-    file_ids: tuple[str, ...] = ()
-    audio: bytes = b""
 
 
 class ToolResult(msgspec.Struct, frozen=True):
@@ -47,35 +32,34 @@ class ToolResult(msgspec.Struct, frozen=True):
 
 
 class Turn:
-    """A turn of a user, to which the agent replies.
+    """A turn of the user, to which an agent replies.
 
     Attributes:
         conversation: The conversation.
-        event_id: The id of the events of this reply.
-        user: What the user said; None for the first message of the agent.
-        said: What the agent has said in this turn.
+        event_id: The id of the events of this turn.
+        user: The user's turn; None for the first message of the agent.
     """
 
     def __init__(self, conversation: LiveConversation, event_id: int, user: UserTurn | None) -> None:
         self.conversation = conversation
         self.event_id = event_id
         self.user = user
-        self.said: list[str] = []
 
     @property
     def text(self) -> str:
-        """What the user said as text."""
+        """The user's text."""
         return "" if self.user is None else self.user.text
 
     async def say(self, text: str, *, audio: bytes | None = None) -> None:
-        """Say a text: its parts, the whole text, and its audio unless the conversation is text-only.
+        """Say a text: send its parts, the whole text, and its audio unless the conversation is text-only.
 
         Args:
             text: The text.
             audio: The audio in the output format; a tone of 40 ms for each character by default.
         """
         conversation = self.conversation
-        self.said.append(text)
+        if conversation.recording is not None:
+            conversation.recording.add_agent(text)
         for part in events.iter_text_parts(text, self.event_id):
             await conversation.send_enabled(part)
         await conversation.send_enabled(events.build_agent_response(text, self.event_id))
@@ -89,11 +73,61 @@ class Turn:
         self, tool_name: str, parameters: JSON | None = None, *, expects_response: bool = True
     ) -> ToolResult:
         """Let the client run a tool, and return its result; an empty one at once if no response is expected."""
-        conversation = self.conversation
+        conversation, given = self.conversation, parameters or {}
         tool_call_id = conversation.new_id("toolcall")
-        result: asyncio.Future[ToolResult] = asyncio.get_running_loop().create_future()
-        conversation.tool_results[tool_call_id] = result
-        call = {"tool_name": tool_name, "tool_call_id": tool_call_id, "parameters": parameters or {}}
-        call |= {"event_id": self.event_id, "expects_response": expects_response}
-        await conversation.send({"type": "client_tool_call", "client_tool_call": call})
-        return await result if expects_response else ToolResult("", is_error=False)
+        call = events.build_tool_call(tool_name, tool_call_id, given, self.event_id, expects_response=expects_response)
+        await conversation.send(call)
+        result = ToolResult("", is_error=False)
+        if expects_response:
+            answer = await self._wait_for_answer("client_tool_result", tool_call_id)
+            result = ToolResult(answer["result"], answer["is_error"])
+        if conversation.recording is not None:
+            conversation.recording.add_tool(tool_call_id, tool_name, given, result.result, is_error=result.is_error)
+        await conversation.send_enabled(
+            events.build_tool_response(tool_name, tool_call_id, "client", self.event_id, is_error=result.is_error)
+        )
+        return result
+
+    async def ask_approval(self, tool_name: str, parameters: JSON | None = None, *, service_id: str = "mcp_1") -> bool:
+        """Ask the client whether the agent may call a tool of an MCP server, and return the answer."""
+        given = parameters or {}
+        tool_call_id = self.conversation.new_id("toolcall")
+        waiting = {"state": "awaiting_approval", "approval_timeout_secs": 300}
+        await self.send(events.build_mcp_call(service_id, tool_call_id, tool_name, given, waiting))
+        answer = await self._wait_for_answer("mcp_tool_approval_result", tool_call_id)
+        approved: bool = answer["is_approved"]
+        outcome = (
+            {"state": "success", "result": [{"type": "text", "text": "done"}]}
+            if approved
+            else {"state": "failure", "error_message": "The user did not approve the tool call."}
+        )
+        await self.send(events.build_mcp_call(service_id, tool_call_id, tool_name, given, outcome))
+        return approved
+
+    async def end_call(self, reason: str = "") -> None:
+        """Hang up: send the response of the tool ``end_call``, and close the conversation."""
+        tool_call_id = self.conversation.new_id("toolcall")
+        event = events.build_tool_response("end_call", tool_call_id, "system", self.event_id, is_error=False)
+        if self.conversation.recording is not None:
+            self.conversation.recording.add_end_call(tool_call_id, reason)
+        await self.conversation.send(event)
+        await self.conversation.close(1000, reason)
+
+    async def send(self, event: JSON) -> None:
+        """Send any event, also one that the service does not have."""
+        await self.conversation.send(event)
+
+    async def _wait_for_answer(self, message_type: str, tool_call_id: str) -> JSON:
+        wanted = {"type": message_type, "tool_call_id": tool_call_id}.items()
+        return await self.conversation.wait_until(
+            lambda each: next((message for message in each.received if wanted <= message.items()), None)
+        )
+
+
+Reply = Callable[[Turn], Awaitable[str | None]]
+"""Replies to a turn of the user: returns a text to say, or None if it has said all with `Turn.say`."""
+
+
+async def echo(turn: Turn) -> str:
+    """Repeat the text of the user."""
+    return f"You said: {turn.text}" if turn.text else "I did not hear anything."
