@@ -87,7 +87,7 @@ class HandshakeSession:
     async def open(self, url: Any, headers: Mapping[str, str], **options: Any) -> aiohttp.ClientWebSocketResponse:
         """Open the WebSocket."""
         session: Any = self
-        return await aiohttp.ClientSession._ws_connect(  # noqa: SLF001 - ws_connect() would call that of the session
+        opened: aiohttp.ClientWebSocketResponse = await aiohttp.ClientSession._ws_connect(  # noqa: SLF001 - ws_connect() would call that of the session
             session,
             url,
             headers=headers,
@@ -96,6 +96,7 @@ class HandshakeSession:
             timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_SECS),
             **options,
         )
+        return opened
 
 
 class WebSocket:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import wave
 from array import array
 from functools import cache
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, NamedTuple
 
 from convai_async.errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    import os
 
 __all__ = ["AudioFormat", "pcm_to_ulaw", "read_wav", "ulaw_to_pcm", "write_wav"]
 
@@ -122,7 +120,7 @@ def read_wav(file: str | os.PathLike[str] | IO[bytes], format: str) -> bytes:  #
     """
     wanted = AudioFormat.parse(format)
     try:
-        with wave.open(file if hasattr(file, "read") else str(file), "rb") as reader:
+        with wave.open(_path_to_text(file), "rb") as reader:
             found = (reader.getframerate(), reader.getsampwidth() * 8, reader.getnchannels())
             samples = reader.readframes(reader.getnframes())
     except (wave.Error, EOFError) as error:
@@ -150,8 +148,12 @@ def write_wav(file: str | os.PathLike[str] | IO[bytes], audio: bytes, format: st
     """
     given = AudioFormat.parse(format)
     samples = audio if given.width == _PCM_WIDTH else ulaw_to_pcm(audio)
-    with wave.open(file if hasattr(file, "write") else str(file), "wb") as writer:
+    with wave.open(_path_to_text(file), "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(_PCM_WIDTH)
         writer.setframerate(given.rate)
         writer.writeframes(samples)
+
+
+def _path_to_text(file: str | os.PathLike[str] | IO[bytes]) -> str | IO[bytes]:
+    return os.fspath(file) if isinstance(file, os.PathLike) else file

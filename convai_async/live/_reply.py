@@ -185,12 +185,10 @@ class ReplyCollector:
             case ClientToolCall():
                 self._tool_calls.append(event)
                 is_running = event.expects_response
-            case AgentToolRequest():
-                is_running = True
-            case AgentToolResponse():
-                is_running = False
             case MCPToolCall(state=state):
                 is_running = state not in {"success", "failure"}
+            case _:
+                is_running = isinstance(event, AgentToolRequest)
         if is_running:
             self._pending.add(event.tool_call_id)
         else:
