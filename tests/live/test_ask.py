@@ -113,7 +113,9 @@ async def test_without_the_complete_event_a_reply_ends_when_it_is_quiet() -> Non
 
         async def reply(turn: Turn) -> None:
             await turn.say("One moment.")
-            await turn.send({"type": "agent_tool_request", "agent_tool_request": {"tool_name": "x", "tool_call_id": "a"}})
+            await turn.send(
+                {"type": "agent_tool_request", "agent_tool_request": {"tool_name": "x", "tool_call_id": "a"}}
+            )
             await asyncio.sleep(5)
             await turn.send(
                 {"type": "agent_tool_response", "agent_tool_response": {"tool_name": "x", "tool_call_id": "a"}}
@@ -190,7 +192,11 @@ async def test_invalid_question_is_refused(
 async def test_spoken_question_is_followed_by_silence_until_the_reply() -> None:
     async with FakeConvAI(conversations=2) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
         fake.live.add_agent(
-            "agent_1", input_format="ulaw_8000", output_format="ulaw_8000", transcribe=lambda _: "my order", ping_interval=1
+            "agent_1",
+            input_format="ulaw_8000",
+            output_format="ulaw_8000",
+            transcribe=lambda _: "my order",
+            ping_interval=1,
         )
         async with client.conversations.connect("agent_1", authorization="none") as live:
             spoken = build_tone(FORMATS["ulaw_8000"], 1.0)

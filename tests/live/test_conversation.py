@@ -82,7 +82,10 @@ async def test_every_message_reaches_the_service(client: ConvAIClient, fake: Fak
     file = {"type": "file_input", "file_id": uploaded.file_id}
     received = [each for each in fake.live[live.conversation_id].received if each["type"] != "pong"]
     assert received == [
-        {"type": "conversation_initiation_client_data", "conversation_config_override": {"conversation": {"text_only": True}}},
+        {
+            "type": "conversation_initiation_client_data",
+            "conversation_config_override": {"conversation": {"text_only": True}},
+        },
         {"type": "user_activity"},
         {"type": "feedback", "event_id": 1, "score": "like"},
         {"type": "feedback", "event_id": "evt_1", "score": None},
@@ -163,9 +166,7 @@ async def test_events_of_every_shape_do_not_end_the_conversation(client: ConvAIC
 async def test_a_second_metadata_event_changes_nothing(client: ConvAIClient, fake: FakeConvAI) -> None:
     second = {"conversation_id": "conv_other", "agent_output_audio_format": "ulaw_8000"}
     fake.live.faults.add(
-        faults.insert(
-            {"type": "conversation_initiation_metadata", "conversation_initiation_metadata_event": second}
-        ),
+        faults.insert({"type": "conversation_initiation_metadata", "conversation_initiation_metadata_event": second}),
         event="agent_response",
     )
     async with client.conversations.connect("agent_1") as live:
@@ -211,7 +212,7 @@ async def test_agent_that_hangs_up_ends_the_iteration(client: ConvAIClient, fake
         (faults.protocol_error(), 1002, None, "service", True),
     ],
 )
-async def test_end_says_who_ended_it_and_whether_to_start_anew(  # noqa: PLR0917
+async def test_end_says_who_ended_it_and_whether_to_start_anew(
     fault: Any,
     code: int,
     error_type: str | None,
@@ -306,6 +307,7 @@ async def test_silent_connection_is_noticed_within_30_seconds() -> None:
                 pass
             assert live.closed is not None
             assert (live.closed.code, live.closed.ended_by) == (1006, "connection")
+            assert live.closed.reason == "the service did not answer a ping"
             assert 20 <= asyncio.get_running_loop().time() - started <= 32
 
 
@@ -414,4 +416,3 @@ async def test_paced_audio_takes_as_long_as_it_is() -> None:
             assert 1.49 < clock() - started < 1.6
             await live.send_audio(bytes(64_000))
             assert clock() - started < 1.6
-

@@ -71,7 +71,7 @@ def later() -> Any:
         (lambda: "", {}, ""),
         (lambda: 0, {}, "0"),
         (lambda: None, {}, "null"),
-        (lambda: [], {}, "[]"),
+        (list, {}, "[]"),
         (lambda: False, {}, "false"),
         (lambda: Order(7), {}, '{"number":7}'),
         (later, {}, '{"a":null}'),
@@ -189,7 +189,10 @@ async def test_call_that_expects_no_response_runs_and_gets_none(client: ConvAICl
 
 
 def call_event(call_id: str, name: str = "look") -> dict[str, Any]:
-    return {"type": "client_tool_call", "client_tool_call": {"tool_name": name, "tool_call_id": call_id, "parameters": {}}}
+    return {
+        "type": "client_tool_call",
+        "client_tool_call": {"tool_name": name, "tool_call_id": call_id, "parameters": {}},
+    }
 
 
 async def test_call_that_is_sent_twice_is_answered_once(
@@ -289,9 +292,7 @@ async def cancel_approval(_: MCPToolCall) -> bool:
         (cancel_approval, False),
     ],
 )
-async def test_mcp_tool_needs_an_approval(
-    approve: Any, approved: bool, client: ConvAIClient, fake: FakeConvAI
-) -> None:
+async def test_mcp_tool_needs_an_approval(approve: Any, approved: bool, client: ConvAIClient, fake: FakeConvAI) -> None:
     answers: list[bool] = []
 
     async def reply(turn: Turn) -> str:
