@@ -94,7 +94,7 @@ async def test_result_is_text_or_json(
         (explain, "The order does not exist."),
         (fail, "The tool look failed."),
         (cancel_itself, "The tool look failed."),
-        (lambda: object(), "The tool look failed."),
+        (object, "The tool look failed."),
         (lambda: "\ud800", "The tool look failed."),
     ],
 )
