@@ -38,7 +38,7 @@ _LONGEST_REASON = 123
 _logger = logging.getLogger("convai_async.testing")
 
 
-class Closed(NamedTuple):
+class ConversationEnd(NamedTuple):
     """How a conversation ended.
 
     Attributes:
@@ -66,7 +66,7 @@ class Ping(msgspec.Struct):
     latency: float | None = None
 
 
-class LiveConversation:
+class FakeConversation:
     """A live conversation, in ``fake.live.conversations``.
 
     Attributes:
@@ -106,7 +106,7 @@ class LiveConversation:
         self.audio = bytearray()
         self.commands: list[JSON] = []
         self.pings: list[Ping] = []
-        self.closed: Closed | None = None
+        self.closed: ConversationEnd | None = None
         self.recording: Recording | None = None
         self.human_has_taken_over = False
         self._faults = faults
@@ -127,7 +127,7 @@ class LiveConversation:
         self.transport: asyncio.Transport | None = None
 
     async def serve(
-        self, request: web.Request, act: Callable[[LiveConversation], Awaitable[None]]
+        self, request: web.Request, act: Callable[[FakeConversation], Awaitable[None]]
     ) -> web.WebSocketResponse:
         """Accept the handshake, and read messages while the agent acts, until the conversation ends."""
         await self._socket.prepare(request)
@@ -190,7 +190,7 @@ class LiveConversation:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the conversation."""
         if self.closed is None:
-            self.closed = Closed(code, reason, "agent")
+            self.closed = ConversationEnd(code, reason, "agent")
             message = reason.encode()[:_LONGEST_REASON]
             self._closing = asyncio.create_task(self._socket.close(code=code, message=message))
         if self._closing is not None:
@@ -202,7 +202,7 @@ class LiveConversation:
             await self.send(events.build_error(code, error_type, message))
         await self.close(code, message)
 
-    async def wait_until(self, find: Callable[[LiveConversation], Found | None]) -> Found:
+    async def wait_until(self, find: Callable[[FakeConversation], Found | None]) -> Found:
         """Wait until a function returns something true, and return it.
 
         It is called at once, after each message of the client, and when the conversation ends::
@@ -260,7 +260,7 @@ class LiveConversation:
         for queue in self._watchers:
             queue.put_nowait(event)
 
-    async def _run(self, act: Callable[[LiveConversation], Awaitable[None]]) -> None:
+    async def _run(self, act: Callable[[FakeConversation], Awaitable[None]]) -> None:
         try:
             await act(self)
         except ConnectionError:
@@ -278,7 +278,7 @@ class LiveConversation:
                 await self.fail(1008, "invalid_message", "Invalid message received: binary frames are not supported")
             else:
                 if message.type is WSMsgType.CLOSE and self.closed is None:
-                    self.closed = Closed(message.data or 1005, message.extra or "", "client")
+                    self.closed = ConversationEnd(message.data or 1005, message.extra or "", "client")
                 return
 
     async def _receive_text(self, text: str) -> None:
@@ -346,7 +346,7 @@ class LiveConversation:
 
     def _finish(self) -> None:
         if self.closed is None:
-            self.closed = Closed(1006, "", "")
+            self.closed = ConversationEnd(1006, "", "")
         if self.recording is not None:
             self.recording.finish(*self.closed)
         for queue in self._watchers:
