@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from convai_async.testing.live.agents import Agent
-    from convai_async.testing.live.fault_rules import FrameFaults
     from convai_async.testing.live.recording import Recording
     from convai_async.testing.uploaded_files import UploadedFile
 
@@ -90,7 +89,7 @@ class FakeConversation:
         conversation_id: str,
         authorization: str,
         new_id: Callable[[str], str],
-        faults: FrameFaults,
+        pick_fault: Callable[[str], Callable[[FakeConversation, JSON], Awaitable[None]] | None],
         files: Mapping[tuple[str, str], UploadedFile],
         add_quirks: Callable[[JSON], JSON] | None,
     ) -> None:
@@ -109,7 +108,7 @@ class FakeConversation:
         self.closed: ConversationEnd | None = None
         self.recording: Recording | None = None
         self.human_has_taken_over = False
-        self._faults = faults
+        self._pick_fault = pick_fault
         self._files = files
         self._add_quirks = add_quirks
         self._ear = Ear(FORMATS[agent.input_format])
@@ -151,7 +150,7 @@ class FakeConversation:
         """
         if self._add_quirks is not None:
             event = self._add_quirks(event)
-        fault = self._faults.pick(str(event.get("type")))
+        fault = self._pick_fault(str(event.get("type")))
         await (self.write(event) if fault is None else fault(self, event))
 
     async def send_enabled(self, event: JSON) -> None:

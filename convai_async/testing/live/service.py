@@ -176,7 +176,7 @@ class LiveService:
             conversation_id=request.query.get("conversation_id") or self._new_id("conv", 20),
             authorization=authorization,
             new_id=lambda prefix: self._new_id(prefix, 20),
-            faults=self.faults,
+            pick_fault=self.faults.pick,
             files=self._files,
             add_quirks=Quirks().add if self._quirks else None,
         )
