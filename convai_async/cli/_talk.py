@@ -152,7 +152,10 @@ async def _stay_active(live: LiveConversation) -> None:
 
 
 async def _send_lines(live: LiveConversation, lines: LineReader, view: ConversationView, timeout: float) -> None:
-    """Send each line after the reply to the one before."""
+    """Send each line after the reply to the one before, and the first one after the agent's first message."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FIRST_MESSAGE_SECS):
+            await view.has_response.wait()
     while (line := await lines.read()) is not None and line.strip() != "/quit":
         if line.strip():
             view.show_user(line)

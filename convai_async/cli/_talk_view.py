@@ -71,6 +71,9 @@ class ConversationView:
         as_json: Whether to print JSON.
         is_interactive: Whether standard input and output are a terminal: responses are shown as they are written, and a
             prompt after them.
+
+    Attributes:
+        has_response: Is set when a response of the agent was shown.
     """
 
     def __init__(self, history: History, *, as_json: bool, is_interactive: bool) -> None:
@@ -82,6 +85,7 @@ class ConversationView:
         self._has_prompt = False
         self._shown: list[Event] = []
         self._has_shown = asyncio.Event()
+        self.has_response = asyncio.Event()
 
     async def wait_until_shown(self, event: Event) -> None:
         """Wait until an event was shown, if it came after the last message of the user."""
@@ -122,6 +126,8 @@ class ConversationView:
             self._print(event)
         self._shown.append(event)
         self._has_shown.set()
+        if isinstance(event, AgentResponse):
+            self.has_response.set()
 
     def _print(self, event: Event) -> None:
         match event:
