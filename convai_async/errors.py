@@ -362,7 +362,7 @@ class ConversationClosedError(ConvAIError):
     Attributes:
         conversation_id: The id of the conversation, or None if it had none yet.
         code: The code with which the WebSocket was closed; 1006 if the connection was lost.
-        reason: The service's reason; empty if it gave none.
+        reason: The service's reason, or why the connection was lost; can be empty.
         error_type: The service's code for the error, such as ``"override_error"``, or None.
     """
 

@@ -111,7 +111,7 @@ class WebSocket:
 
     Attributes:
         close_code: The code with which it was closed, or None. `ABNORMAL_CLOSURE` means that the connection was lost.
-        close_reason: The reason with which the other side closed it.
+        close_reason: The reason with which the other side closed it, or why the connection was lost.
     """
 
     def __init__(
@@ -161,6 +161,8 @@ class WebSocket:
                 return bytes(message.data).decode(errors="replace")
             case aiohttp.WSMsgType.CLOSE:
                 self._end(message.data, message.extra or "")
+            case aiohttp.WSMsgType.ERROR if isinstance(message.data, TimeoutError):
+                self._end(ABNORMAL_CLOSURE, "the service did not answer a ping")
             case aiohttp.WSMsgType.ERROR:
                 self._end(self._socket.close_code, str(message.data))
             case _:  # this side has closed it, or the connection was lost

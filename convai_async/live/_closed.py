@@ -33,7 +33,7 @@ class Closed(msgspec.Struct, kw_only=True, frozen=True):
         code: The code with which the WebSocket was closed: 1000 for a normal end, 1002 for a failure of the service or
             a timeout, 1008 for a mistake of the client, 1011 for a crash of the service, 1006 if the connection was
             lost.
-        reason: The reason in the close frame; empty if there was none.
+        reason: The service's reason, or why the connection was lost; can be empty.
         error: The error event that the service sent before, or None.
         ended_by: ``"client"`` (this program), ``"agent"``, ``"service"`` (an error or a limit), or ``"connection"``
             (it was lost, or silent for 30 seconds).

@@ -97,10 +97,14 @@ def _validate_signed_url(url: Secret) -> None:
         InvalidArgumentError: It is not the URL of a WebSocket.
     """
     validate_text("signed_url", url)
+    if not _is_websocket_url(url):
+        raise InvalidArgumentError("signed_url", "must be a WebSocket URL, which begins with wss://")
+
+
+def _is_websocket_url(url: Secret) -> bool:
     try:
         parts = urlsplit(url)
         known = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
     except ValueError:
-        known = False
-    if not known or not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidArgumentError("signed_url", "must be a WebSocket URL, which begins with wss://")
+        return False
+    return known and url.isascii() and url.isprintable() and " " not in url

@@ -394,10 +394,13 @@ class Conversations:
                 override that is not allowed or a dynamic variable that is missing.
             RequestTimeoutError: The conversation did not start in time, or stayed in the queue.
         """
+        # Keep secrets out of tracebacks that show local variables.
+        signed_url = None if signed_url is None else Secret(signed_url)
+        token = None if token is None else Secret(token)
         access = Access(
             agent_id=agent_id,
-            signed_url=None if signed_url is None else Secret(signed_url),
-            token=None if token is None else Secret(token),
+            signed_url=signed_url,
+            token=token,
             authorization=authorization,
             branch_id=branch_id,
             environment=environment,
