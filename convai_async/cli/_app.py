@@ -38,6 +38,7 @@ _COMMANDS = {
     "list": ("_list", "List conversations, newest first."),
     "wait": ("_wait", "Wait until a conversation is done."),
     "watch": ("_watch", "Print new conversations, or run a command for each one."),
+    "talk": ("_talk", "Talk to an agent, in text or with a WAV file."),
     "audio": ("_audio", "Download the recording of a conversation."),
     "export": ("_export", "Export an archive to JSONL, CSV or Parquet."),
     "import": ("_import", "Import an exported JSONL file into an archive."),

@@ -3,7 +3,7 @@
 `Conversations.connect` opens a `LiveConversation`, and `Conversations.monitor` watches one of others.
 """
 
-from convai_async.live._audio import pcm_to_ulaw, read_wav, ulaw_to_pcm, write_wav
+from convai_async.live._audio import AudioFormat, pcm_to_ulaw, read_wav, ulaw_to_pcm, write_wav
 from convai_async.live._closed import Closed
 from convai_async.live._monitor import Monitor
 from convai_async.live._reply import Reply
@@ -29,6 +29,7 @@ __all__ = [
     "AgentResponseCorrection",
     "AgentResponsePart",
     "AudioChunk",
+    "AudioFormat",
     "ClientToolCall",
     "Closed",
     "Event",

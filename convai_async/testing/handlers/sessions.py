@@ -33,7 +33,7 @@ async def get_signed_url(state: State, request: web.Request, query: dict[str, An
     """Return a signed URL with the options in its query."""
     agent_id = state.check_agent(query["agent_id"])
     conversation_id = state.new_id("conv", 20) if query["include_conversation_id"] else None
-    signed = {"agent_id": agent_id, "conversation_signature": state.live.access.sign(agent_id, conversation_id)}
+    signed = {"agent_id": agent_id, "conversation_signature": state.live.credentials.sign(agent_id, conversation_id)}
     signed |= {name: request.query[name] for name in _OPTIONS if query[name] is not None}
     if conversation_id is not None:
         signed["conversation_id"] = conversation_id
@@ -44,5 +44,5 @@ async def get_signed_url(state: State, request: web.Request, query: dict[str, An
 async def get_webrtc_token(state: State, _request: web.Request, query: dict[str, Any]) -> web.StreamResponse:
     """Return a WebRTC token."""
     agent_id = state.check_agent(query["agent_id"])
-    token = state.live.access.issue_token(agent_id, "webrtc")
+    token = state.live.credentials.issue_token(agent_id, "webrtc")
     return json_response({"token": token, "conversation_id": state.new_id("conv", 20)})

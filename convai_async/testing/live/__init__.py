@@ -4,18 +4,18 @@
 """
 
 from convai_async.testing.live import faults
-from convai_async.testing.live.conversation import Closed, LiveConversation, Ping
+from convai_async.testing.live.conversation import ConversationEnd, FakeConversation, Ping
 from convai_async.testing.live.fault_rules import FrameFault, FrameFaults, FrameRule
 from convai_async.testing.live.service import LiveService
 from convai_async.testing.live.turns import ToolResult, Turn
 from convai_async.testing.live.user_turn import UserTurn
 
 __all__ = [
-    "Closed",
+    "ConversationEnd",
+    "FakeConversation",
     "FrameFault",
     "FrameFaults",
     "FrameRule",
-    "LiveConversation",
     "LiveService",
     "Ping",
     "ToolResult",

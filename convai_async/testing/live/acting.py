@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.testing.live import events
-from convai_async.testing.live.conversation import LiveConversation, Ping
+from convai_async.testing.live.conversation import FakeConversation, Ping
 from convai_async.testing.live.turns import Reply, Turn
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 JSON = dict[str, Any]
 
-Hook = Callable[[LiveConversation], Awaitable[None]]
+Hook = Callable[[FakeConversation], Awaitable[None]]
 """Acts at a moment of a conversation."""
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
@@ -44,7 +44,7 @@ class Script(msgspec.Struct, kw_only=True, frozen=True, eq=False):
     slots: asyncio.Semaphore | None
 
 
-async def act(conversation: LiveConversation, script: Script, record: Callable[[LiveConversation], Recording]) -> None:
+async def act(conversation: FakeConversation, script: Script, record: Callable[[FakeConversation], Recording]) -> None:
     """Act as the agent until the conversation ends."""
     async with contextlib.AsyncExitStack() as stack:
         await conversation.wait_until(lambda each: each.initiation)
@@ -66,11 +66,12 @@ async def act(conversation: LiveConversation, script: Script, record: Callable[[
             await script.after_metadata(conversation)
         pinging = asyncio.create_task(_ping(conversation))
         stack.callback(pinging.cancel)
+        await asyncio.sleep(0)  # the first ping comes before the first message
         await _take_turns(conversation, script.reply, first_message)
 
 
 async def _wait_in_queue(
-    conversation: LiveConversation, slots: asyncio.Semaphore, stack: contextlib.AsyncExitStack
+    conversation: FakeConversation, slots: asyncio.Semaphore, stack: contextlib.AsyncExitStack
 ) -> bool:
     """Return whether the conversation got a slot, which it leaves at its end."""
     queued = slots.locked()
@@ -89,7 +90,7 @@ async def _wait_in_queue(
     return True
 
 
-def _write_first_message(conversation: LiveConversation) -> str:
+def _write_first_message(conversation: FakeConversation) -> str:
     """Return the first message with the variables that the client gave; others stay as placeholders."""
     override = (conversation.initiation.get("conversation_config_override") or {}).get("agent") or {}
     template = override.get("first_message")
@@ -99,7 +100,7 @@ def _write_first_message(conversation: LiveConversation) -> str:
     return _PLACEHOLDER.sub(lambda match: str(variables.get(match[1], match[0])), template)
 
 
-def _find_refusal(conversation: LiveConversation, first_message: str) -> tuple[str, str] | None:
+def _find_refusal(conversation: FakeConversation, first_message: str) -> tuple[str, str] | None:
     """Return the type and text of the error for which the conversation is refused; None if it is accepted."""
     allowed = conversation.agent.allowed_overrides
     override = conversation.initiation.get("conversation_config_override") or {}
@@ -112,7 +113,7 @@ def _find_refusal(conversation: LiveConversation, first_message: str) -> tuple[s
     return None
 
 
-async def _ping(conversation: LiveConversation) -> None:
+async def _ping(conversation: FakeConversation) -> None:
     agent, pings = conversation.agent, conversation.pings
     with contextlib.suppress(ConnectionError):
         while True:
@@ -126,9 +127,11 @@ async def _ping(conversation: LiveConversation) -> None:
                 return
 
 
-async def _take_turns(conversation: LiveConversation, reply: Reply, first_message: str) -> None:
+async def _take_turns(conversation: FakeConversation, reply: Reply, first_message: str) -> None:
     if first_message:
-        await Turn(conversation, conversation.next_event_id(), None).say(first_message)
+        greeting = Turn(conversation, conversation.next_event_id(), None)
+        await greeting.say(first_message)
+        await conversation.send_enabled(events.build_response_complete(greeting.event_id))
     while True:
         await conversation.wait_until(lambda each: each.has_input)
         user = conversation.take_input()
@@ -138,7 +141,7 @@ async def _take_turns(conversation: LiveConversation, reply: Reply, first_messag
             await _reply(turn, reply)
 
 
-async def _show_user(conversation: LiveConversation, user: UserTurn, event_id: int) -> None:
+async def _show_user(conversation: FakeConversation, user: UserTurn, event_id: int) -> None:
     """Record a turn of the user, and send its transcript: to the client if it was spoken, to monitors in any case."""
     if conversation.recording is not None:
         conversation.recording.add_user(user.text, user.medium)
@@ -176,7 +179,7 @@ async def _say_reply(turn: Turn, reply: Reply) -> None:
     await turn.conversation.send_enabled(events.build_response_complete(turn.event_id))
 
 
-async def interrupt(conversation: LiveConversation, said: str) -> None:
+async def interrupt(conversation: FakeConversation, said: str) -> None:
     """Interrupt the agent, which has said only this part of its last message."""
     event_id = conversation.next_event_id()
     await conversation.send_enabled(events.build_interruption(event_id))

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from convai_async.testing.live.agents import Agent
-    from convai_async.testing.live.fault_rules import FrameFaults
     from convai_async.testing.live.recording import Recording
     from convai_async.testing.uploaded_files import UploadedFile
 
@@ -38,7 +37,7 @@ _LONGEST_REASON = 123
 _logger = logging.getLogger("convai_async.testing")
 
 
-class Closed(NamedTuple):
+class ConversationEnd(NamedTuple):
     """How a conversation ended.
 
     Attributes:
@@ -66,7 +65,7 @@ class Ping(msgspec.Struct):
     latency: float | None = None
 
 
-class LiveConversation:
+class FakeConversation:
     """A live conversation, in ``fake.live.conversations``.
 
     Attributes:
@@ -90,7 +89,7 @@ class LiveConversation:
         conversation_id: str,
         authorization: str,
         new_id: Callable[[str], str],
-        faults: FrameFaults,
+        pick_fault: Callable[[str], Callable[[FakeConversation, JSON], Awaitable[None]] | None],
         files: Mapping[tuple[str, str], UploadedFile],
         add_quirks: Callable[[JSON], JSON] | None,
     ) -> None:
@@ -106,10 +105,10 @@ class LiveConversation:
         self.audio = bytearray()
         self.commands: list[JSON] = []
         self.pings: list[Ping] = []
-        self.closed: Closed | None = None
+        self.closed: ConversationEnd | None = None
         self.recording: Recording | None = None
         self.human_has_taken_over = False
-        self._faults = faults
+        self._pick_fault = pick_fault
         self._files = files
         self._add_quirks = add_quirks
         self._ear = Ear(FORMATS[agent.input_format])
@@ -127,7 +126,7 @@ class LiveConversation:
         self.transport: asyncio.Transport | None = None
 
     async def serve(
-        self, request: web.Request, act: Callable[[LiveConversation], Awaitable[None]]
+        self, request: web.Request, act: Callable[[FakeConversation], Awaitable[None]]
     ) -> web.WebSocketResponse:
         """Accept the handshake, and read messages while the agent acts, until the conversation ends."""
         await self._socket.prepare(request)
@@ -151,7 +150,7 @@ class LiveConversation:
         """
         if self._add_quirks is not None:
             event = self._add_quirks(event)
-        fault = self._faults.pick(str(event.get("type")))
+        fault = self._pick_fault(str(event.get("type")))
         await (self.write(event) if fault is None else fault(self, event))
 
     async def send_enabled(self, event: JSON) -> None:
@@ -190,7 +189,7 @@ class LiveConversation:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the conversation."""
         if self.closed is None:
-            self.closed = Closed(code, reason, "agent")
+            self.closed = ConversationEnd(code, reason, "agent")
             message = reason.encode()[:_LONGEST_REASON]
             self._closing = asyncio.create_task(self._socket.close(code=code, message=message))
         if self._closing is not None:
@@ -202,7 +201,7 @@ class LiveConversation:
             await self.send(events.build_error(code, error_type, message))
         await self.close(code, message)
 
-    async def wait_until(self, find: Callable[[LiveConversation], Found | None]) -> Found:
+    async def wait_until(self, find: Callable[[FakeConversation], Found | None]) -> Found:
         """Wait until a function returns something true, and return it.
 
         It is called at once, after each message of the client, and when the conversation ends::
@@ -260,7 +259,7 @@ class LiveConversation:
         for queue in self._watchers:
             queue.put_nowait(event)
 
-    async def _run(self, act: Callable[[LiveConversation], Awaitable[None]]) -> None:
+    async def _run(self, act: Callable[[FakeConversation], Awaitable[None]]) -> None:
         try:
             await act(self)
         except ConnectionError:
@@ -278,7 +277,7 @@ class LiveConversation:
                 await self.fail(1008, "invalid_message", "Invalid message received: binary frames are not supported")
             else:
                 if message.type is WSMsgType.CLOSE and self.closed is None:
-                    self.closed = Closed(message.data or 1005, message.extra or "", "client")
+                    self.closed = ConversationEnd(message.data or 1005, message.extra or "", "client")
                 return
 
     async def _receive_text(self, text: str) -> None:
@@ -346,7 +345,7 @@ class LiveConversation:
 
     def _finish(self) -> None:
         if self.closed is None:
-            self.closed = Closed(1006, "", "")
+            self.closed = ConversationEnd(1006, "", "")
         if self.recording is not None:
             self.recording.finish(*self.closed)
         for queue in self._watchers:

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from convai_async.testing.live.conversation import LiveConversation
+from convai_async.testing.live.conversation import FakeConversation
 
 JSON = dict[str, Any]
 
-FrameFault = Callable[[LiveConversation, JSON], Awaitable[None]]
+FrameFault = Callable[[FakeConversation, JSON], Awaitable[None]]
 """Does something else than to send an event."""
 
 

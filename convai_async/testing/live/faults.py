@@ -18,7 +18,7 @@ from convai_async.testing.connections import ConnectionEnd, cut
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from convai_async.testing.live.conversation import LiveConversation
+    from convai_async.testing.live.conversation import FakeConversation
     from convai_async.testing.live.fault_rules import FrameFault
 
 JSON = dict[str, Any]
@@ -34,7 +34,7 @@ def drop(*, end: ConnectionEnd = "close") -> FrameFault:
         end: How the connection ends.
     """
 
-    async def act(conversation: LiveConversation, _event: JSON) -> None:
+    async def act(conversation: FakeConversation, _event: JSON) -> None:
         cut(conversation.transport, end)
 
     return act
@@ -48,7 +48,7 @@ def cut_frame(*, share: float = 0.5, end: ConnectionEnd = "close") -> FrameFault
         end: How the connection ends.
     """
 
-    async def act(conversation: LiveConversation, event: JSON) -> None:
+    async def act(conversation: FakeConversation, event: JSON) -> None:
         payload = msgspec.json.encode(event)
         frame = bytes((_TEXT_FRAME, 127)) + len(payload).to_bytes(8, "big") + payload
         conversation.write_raw(frame[: int(len(frame) * share)])
@@ -60,7 +60,7 @@ def cut_frame(*, share: float = 0.5, end: ConnectionEnd = "close") -> FrameFault
 def silence() -> FrameFault:
     """Send nothing from here on, not even pongs, and leave the connection open."""
 
-    async def act(conversation: LiveConversation, _event: JSON) -> None:
+    async def act(conversation: FakeConversation, _event: JSON) -> None:
         conversation.mute()
 
     return act
@@ -74,7 +74,7 @@ def close(code: int, reason: str = "") -> FrameFault:
         reason: The reason.
     """
 
-    async def act(conversation: LiveConversation, _event: JSON) -> None:
+    async def act(conversation: FakeConversation, _event: JSON) -> None:
         await conversation.close(code, reason)
 
     return act
@@ -89,7 +89,7 @@ def fail(code: int, error_type: str, message: str) -> FrameFault:
         message: The message of the error, which is also the reason in the close frame.
     """
 
-    async def act(conversation: LiveConversation, _event: JSON) -> None:
+    async def act(conversation: FakeConversation, _event: JSON) -> None:
         await conversation.fail(code, error_type, message)
 
     return act
@@ -98,7 +98,7 @@ def fail(code: int, error_type: str, message: str) -> FrameFault:
 def text(content: str) -> FrameFault:
     """Send this text, such as ``"{"``, instead of the event."""
 
-    async def act(conversation: LiveConversation, _event: JSON) -> None:
+    async def act(conversation: FakeConversation, _event: JSON) -> None:
         await conversation.write_text(content)
 
     return act
@@ -107,7 +107,7 @@ def text(content: str) -> FrameFault:
 def binary() -> FrameFault:
     """Send the event as a binary frame."""
 
-    async def act(conversation: LiveConversation, event: JSON) -> None:
+    async def act(conversation: FakeConversation, event: JSON) -> None:
         await conversation.write_bytes(msgspec.json.encode(event))
 
     return act
@@ -116,7 +116,7 @@ def binary() -> FrameFault:
 def protocol_error() -> FrameFault:
     """Send a frame that is not valid in the WebSocket protocol."""
 
-    async def act(conversation: LiveConversation, _event: JSON) -> None:
+    async def act(conversation: FakeConversation, _event: JSON) -> None:
         conversation.write_raw(bytes((_TEXT_FRAME | _RESERVED_BITS, 0)))
 
     return act
@@ -133,7 +133,7 @@ def change(edit: Callable[[JSON], JSON | None]) -> FrameFault:
         edit: Returns the event to send, or None to send nothing.
     """
 
-    async def act(conversation: LiveConversation, event: JSON) -> None:
+    async def act(conversation: FakeConversation, event: JSON) -> None:
         changed = edit(msgspec.json.decode(msgspec.json.encode(event)))
         if changed is not None:
             await conversation.write(changed)
@@ -149,7 +149,7 @@ def insert(*events: JSON) -> FrameFault:
         fake.live.faults.add(faults.insert({"type": "unknown_event", "unknown_event": {}}), event="agent_response")
     """
 
-    async def act(conversation: LiveConversation, event: JSON) -> None:
+    async def act(conversation: FakeConversation, event: JSON) -> None:
         for each in (*events, event):
             await conversation.write(each)
 
@@ -172,7 +172,7 @@ def delay(seconds: float) -> FrameFault:
         seconds: The delay.
     """
 
-    async def act(conversation: LiveConversation, event: JSON) -> None:
+    async def act(conversation: FakeConversation, event: JSON) -> None:
         await asyncio.sleep(seconds)
         await conversation.write(event)
 

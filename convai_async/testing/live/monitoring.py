@@ -13,7 +13,7 @@ from convai_async.testing.live import events
 from convai_async.testing.live.turns import Turn
 
 if TYPE_CHECKING:
-    from convai_async.testing.live.conversation import LiveConversation
+    from convai_async.testing.live.conversation import FakeConversation
 
 JSON = dict[str, Any]
 
@@ -59,7 +59,7 @@ _Command = (
 )
 
 
-async def monitor(conversation: LiveConversation, request: web.Request) -> web.WebSocketResponse:
+async def monitor(conversation: FakeConversation, request: web.Request) -> web.WebSocketResponse:
     """Show a conversation to a monitor until it ends or the monitor leaves."""
     socket = web.WebSocketResponse(compress=False)
     await socket.prepare(request)
@@ -74,7 +74,7 @@ async def monitor(conversation: LiveConversation, request: web.Request) -> web.W
     return socket
 
 
-async def _forward(conversation: LiveConversation, socket: web.WebSocketResponse) -> None:
+async def _forward(conversation: FakeConversation, socket: web.WebSocketResponse) -> None:
     watching = conversation.watch()
     with contextlib.suppress(ConnectionError):
         while (event := await watching.get()) is not None:
@@ -82,7 +82,7 @@ async def _forward(conversation: LiveConversation, socket: web.WebSocketResponse
         await socket.close()
 
 
-async def _obey(conversation: LiveConversation, socket: web.WebSocketResponse, text: str) -> None:
+async def _obey(conversation: FakeConversation, socket: web.WebSocketResponse, text: str) -> None:
     try:
         command = msgspec.json.decode(text, type=_Command)
     except msgspec.DecodeError as error:

@@ -6,10 +6,10 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING
 
-from convai_async.testing.live.access import Access
 from convai_async.testing.live.acting import Hook, Script, act
 from convai_async.testing.live.agents import CLIENT_EVENTS, Agent
-from convai_async.testing.live.conversation import LiveConversation
+from convai_async.testing.live.conversation import FakeConversation
+from convai_async.testing.live.credentials import Credentials
 from convai_async.testing.live.fault_rules import FrameFaults
 from convai_async.testing.live.monitoring import monitor
 from convai_async.testing.live.quirks import Quirks
@@ -38,7 +38,7 @@ class LiveService:
     Attributes:
         conversations: The live conversations in the order in which they began, running or ended.
         faults: The faults of their events: see `convai_async.testing.live.faults`.
-        access: The signed URLs and tokens that were issued.
+        credentials: The signed URLs and tokens that were issued.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class LiveService:
         seed: int,
         quirks: bool,
     ) -> None:
-        self.conversations: list[LiveConversation] = []
+        self.conversations: list[FakeConversation] = []
         self.faults = FrameFaults(seed)
-        self.access = Access(new_id)
+        self.credentials = Credentials(new_id)
         self._agents: dict[str, tuple[Agent, Script]] = {}
         self._corpus = corpus
         self._files = files
@@ -61,7 +61,7 @@ class LiveService:
         for agent_id, _ in AGENTS:
             self.add_agent(agent_id)
 
-    def __getitem__(self, conversation_id: str) -> LiveConversation:
+    def __getitem__(self, conversation_id: str) -> FakeConversation:
         """Return a live conversation by its id.
 
         Raises:
@@ -116,7 +116,7 @@ class LiveService:
                 By default the agent repeats the user's text.
             first_message: The first message, with placeholders such as ``{{name}}`` for dynamic variables; a
                 conversation without one of them is refused. Empty to wait for the user.
-            before_metadata: An async function that acts on the `LiveConversation` before it is accepted; it can wait,
+            before_metadata: An async function that acts on the `FakeConversation` before it is accepted; it can wait,
                 send events, or close it.
             after_metadata: The same after the metadata, and before the first message.
             transcribe: Returns the words of speech, given its audio in the input format.
@@ -131,7 +131,7 @@ class LiveService:
             ping_interval: The seconds between pings.
             idle_timeout: The seconds without a message of the user after which the conversation is closed with 1002.
             monitoring_enabled: Whether conversations can be monitored.
-            keep_audio: Whether `LiveConversation.audio` keeps the user's audio, which takes memory.
+            keep_audio: Whether `FakeConversation.audio` keeps the user's audio, which takes memory.
 
         Raises:
             ValueError: A format does not exist.
@@ -170,13 +170,13 @@ class LiveService:
         if agent_id not in self._agents:
             self.add_agent(agent_id)
         agent, script = self._agents[agent_id]
-        authorization = self.access.authorize(request, has_key=has_key, private=agent.private)
-        conversation = LiveConversation(
+        authorization = self.credentials.authorize(request, has_key=has_key, private=agent.private)
+        conversation = FakeConversation(
             agent,
             conversation_id=request.query.get("conversation_id") or self._new_id("conv", 20),
             authorization=authorization,
             new_id=lambda prefix: self._new_id(prefix, 20),
-            faults=self.faults,
+            pick_fault=self.faults.pick,
             files=self._files,
             add_quirks=Quirks().add if self._quirks else None,
         )
@@ -196,13 +196,17 @@ class LiveService:
             raise RefusedError(error_response(403, "monitoring_disabled", "Monitoring is not enabled for this agent"))
         return await monitor(running[0], request)
 
+    def expire_signed_urls(self) -> None:
+        """Let all signed URLs expire that were issued so far."""
+        self.credentials.expire()
+
     def abort(self) -> None:
         """End all conversations without a close frame."""
         for conversation in self.conversations:
             if conversation.transport is not None:
                 conversation.transport.abort()
 
-    def _record(self, conversation: LiveConversation) -> Recording:
+    def _record(self, conversation: FakeConversation) -> Recording:
         return Recording(
             self._corpus,
             conversation.agent.agent_id,

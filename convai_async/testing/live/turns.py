@@ -11,7 +11,7 @@ from convai_async.testing.live import events
 from convai_async.testing.live.audio import FORMATS, build_tone
 
 if TYPE_CHECKING:
-    from convai_async.testing.live.conversation import LiveConversation
+    from convai_async.testing.live.conversation import FakeConversation
     from convai_async.testing.live.user_turn import UserTurn
 
 JSON = dict[str, Any]
@@ -40,7 +40,7 @@ class Turn:
         user: The user's turn; None for the first message of the agent.
     """
 
-    def __init__(self, conversation: LiveConversation, event_id: int, user: UserTurn | None) -> None:
+    def __init__(self, conversation: FakeConversation, event_id: int, user: UserTurn | None) -> None:
         self.conversation = conversation
         self.event_id = event_id
         self.user = user

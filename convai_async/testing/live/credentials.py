@@ -26,7 +26,7 @@ class _Grant(msgspec.Struct):
     expires: float
 
 
-class Access:
+class Credentials:
     """The signed URLs and tokens that were issued.
 
     Args:
