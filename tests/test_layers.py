@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"errors", "models", "_support", "_version"},
     {"_configuration", "archive", "endpoints", "retry", "pagination", "webhooks"},
     {"_transport"},
-    {"streaming"},
+    {"live", "streaming"},
     {"polling"},
     {"resources"},
     {"client"},
@@ -96,7 +96,7 @@ def test_fake_service_imports_nothing_of_the_client() -> None:
             assert own_parts(imports_of(module)) <= {"testing"}
 
 
-def test_only_two_modules_import_aiohttp() -> None:
+def test_only_three_modules_import_aiohttp() -> None:
     runtime = "import aiohttp"
     talkers = {
         module.as_posix()
@@ -106,6 +106,7 @@ def test_only_two_modules_import_aiohttp() -> None:
     assert {talker for talker in talkers if "/testing/" not in talker} == {
         "convai_async/_transport/session.py",
         "convai_async/_transport/connection_errors.py",
+        "convai_async/_transport/websocket.py",
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import wave
 from array import array
 from functools import cache
 from typing import IO, NamedTuple
@@ -118,6 +117,8 @@ def read_wav(file: str | os.PathLike[str] | IO[bytes], format: str) -> bytes:  #
     Raises:
         InvalidArgumentError: The file is not a WAV file, or has another rate, width or number of channels.
     """
+    import wave  # noqa: PLC0415 - most programs need no files
+
     wanted = AudioFormat.parse(format)
     try:
         with wave.open(_path_to_text(file), "rb") as reader:
@@ -146,6 +147,8 @@ def write_wav(file: str | os.PathLike[str] | IO[bytes], audio: bytes, format: st
     Raises:
         InvalidArgumentError: The format is unknown.
     """
+    import wave  # noqa: PLC0415 - as above
+
     given = AudioFormat.parse(format)
     samples = audio if given.width == _PCM_WIDTH else ulaw_to_pcm(audio)
     with wave.open(_path_to_text(file), "wb") as writer:

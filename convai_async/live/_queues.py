@@ -48,7 +48,9 @@ class Inbox:
         self._ended = False
 
     def put(self, event: Event, size: int) -> None:
-        """Add an event."""
+        """Add an event, unless it is audio that an interruption has made stale."""
+        if isinstance(event, AudioChunk) and self._is_stale(event.event_id):
+            return
         self._count += 1
         self._bytes += size
         queue = self._audio if isinstance(event, AudioChunk) else self._others

@@ -94,7 +94,8 @@ class LiveConversation(EventStream):
         """Iterate over the agent's audio.
 
         ``chunk.data`` is audio in the `output_format`, and ``chunk.event_id`` its turn. Audio that an interruption made
-        stale is left out. When an `Interruption` arrives, stop to play the audio that you have already.
+        stale is left out. To stop playing at an interruption, iterate over the conversation instead, which has the
+        audio and each `Interruption` in order.
 
         After this was called, the events of the conversation have no more `AudioChunk`.
         """

@@ -34,6 +34,7 @@ ARGUMENTS = {
 ELSEWHERE = {
     # test_guide_examples.py
     "conversations": {"watch_forever"},
+    "live": {"lookup_order", "with_tools", "call", "speak_file", "supervise"},
     "workers_handle": {"handle"},
     # test_web_examples.py
     "web_fastapi": {"lifespan", "not_found", "not_available", "call", "details", "open_recording", "audio"},

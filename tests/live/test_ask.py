@@ -39,7 +39,11 @@ async def test_reply_has_its_text_tools_and_latency(client: ConvAIClient, fake: 
         assert [each.text for each in both] == ["One moment.\nIt is on its way."] * 2
 
 
-async def test_first_message_is_not_the_reply(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_first_message_is_not_the_reply(
+    client: ConvAIClient, fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convai_async.live._reply._FIRST_MESSAGE_SECS", 0.2)
+
     async def wait(_: object) -> None:
         await asyncio.sleep(0.05)
 

@@ -162,7 +162,7 @@ async def test_conversation_is_refused_for_an_override_after_its_metadata(
 
 async def test_conversation_without_a_dynamic_variable_is_refused(client: ConvAIClient, fake: FakeConvAI) -> None:
     fake.live.add_agent("agent_1", first_message="Hello {{name}}!", text_only=True)
-    with pytest.raises(ConversationRefusedError, match="missing_dynamic_variable.*name"):
+    with pytest.raises(ConversationRefusedError, match=r"missing_dynamic_variable.*name"):
         await open_once(client)
     await open_once(client, dynamic_variables={"name": "Ann"})
 

@@ -70,8 +70,11 @@ def test_null_fields_have_their_defaults(kind: type[Event]) -> None:
     ("text", "event"),
     [
         (
-            '{"type":"audio","audio_event":{"audio_base_64":"AAEC","event_id":5,"alignment":'
-            '{"chars":["H"],"char_start_times_ms":[0.5],"char_durations_ms":[104]}}}',
+            envelope(
+                AudioChunk,
+                event_id=5,
+                alignment={"chars": ["H"], "char_start_times_ms": [0.5], "char_durations_ms": [104]},
+            ),
             AudioChunk(
                 data=b"\0\1\2",
                 event_id=5,

@@ -58,11 +58,13 @@ async def test_commands_reach_the_service(client: ConvAIClient, fake: FakeConvAI
             pass
         assert live.closed is not None
         assert live.closed.ended_by == "agent"
-    async with client.conversations.connect("agent_1") as other:
-        async with client.conversations.monitor(other.conversation_id) as watching:
-            await watching.transfer_to_number("+14155550100")
-            async for _ in watching:
-                pass
+    async with (
+        client.conversations.connect("agent_1") as other,
+        client.conversations.monitor(other.conversation_id) as watching,
+    ):
+        await watching.transfer_to_number("+14155550100")
+        async for _ in watching:
+            pass
     assert fake.live[other.conversation_id].commands == [
         {"command_type": "transfer_to_number", "parameters": {"phone_number": "+14155550100"}}
     ]
