@@ -45,7 +45,7 @@ _FIRST_MESSAGE_SECS = 1.0
 @click.option(
     "--wav",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Speak this WAV file instead of reading text, and exit after the reply; needs --out.",
 )
 @click.option(
@@ -66,6 +66,8 @@ def talk_command(
     """
     if (wav is None) != (out is None):
         raise click.UsageError("--wav and --out need each other")
+    if wav is not None and not wav.is_file():
+        raise click.UsageError(f"{str(wav)!r} is not a file")
     for path in (save, out):
         if path is not None and path.exists():
             raise click.UsageError(f"{str(path)!r} already exists: choose another file")

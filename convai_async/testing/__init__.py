@@ -2,6 +2,7 @@
 
 `FakeConvAI` is a real HTTP server with generated conversations, to which you can `FakeConvAI.add` your own. The pytest
 fixtures ``fake_convai`` and ``fake_convai_factory`` run it. `faults` has the faults that it can inject.
+`convai_async.testing.live` is about its live conversations.
 `MockedClientResponse` makes aioresponses work with aiohttp 3.14 and newer.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from command_line import COMMAND, interrupt
 from typed_terminal import TypedTerminal
 
+from convai_async.cli import _talk
 from convai_async.cli._app import run
 from convai_async.live import read_wav, write_wav
 from convai_async.testing.live import faults
@@ -19,6 +21,7 @@ from convai_async.testing.live.audio import FORMATS, build_tone
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from convai_async import ConvAIClient
     from convai_async.testing import FakeConvAI
     from convai_async.testing.live import Turn
 
@@ -209,6 +212,16 @@ def test_quit_and_end_of_input_end_the_conversation(service: FakeConvAI, typed: 
         terminal.type(typed)
         assert terminal.read_to_end()[0] == 0
     assert service.live.conversations[0].closed == (1000, "User ended conversation", "client")
+
+
+async def test_conversation_stays_open_while_the_user_thinks(
+    fake: FakeConvAI, client: ConvAIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_talk, "_ACTIVITY_SECS", 0.0)
+    async with client.conversations.connect("agent_billing") as live:
+        staying = asyncio.create_task(_talk._stay_active(live))
+        await fake.live[live.conversation_id].wait_for("user_activity")
+    await staying
 
 
 def test_first_interrupt_stops_a_pipe(service: FakeConvAI) -> None:

@@ -297,6 +297,7 @@ async def test_pings_measure_the_latency_of_pongs(fake: FakeConvAI) -> None:
     async with open_socket(fake, "agent_1") as client:
         while not client.received or client.received[-1].get("ping_event", {}).get("ping_ms") is None:
             await client.read("ping")
+        await client.send({"type": "pong", "event_id": 0})
     live = fake.live.conversations[0]
     assert live.pings[0].latency is not None
     assert 0 < live.pings[0].latency < 5
@@ -341,6 +342,8 @@ async def test_script_can_wait_for_messages_and_learns_of_the_end(fake: FakeConv
         await waiting
     with pytest.raises(ConnectionError):
         await live.send({"type": "late"})
+    await live.close(1011)
+    assert live.closed == (1000, "", "client")
 
 
 async def test_quirks_of_the_service() -> None:

@@ -301,6 +301,7 @@ async def test_monitor_sees_the_conversation_and_takes_over(fake: FakeConvAI) ->
             await monitor.read("agent_response")  # replayed
             await monitor.send(command("contextual_update", contextual_update="A VIP"))
             await monitor.send(command("enable_human_takeover"))
+            await monitor.socket.send_bytes(b"ignored")
             await monitor.send(command("misspelled"))
             await monitor.read("error")
             await caller.say("Is a person there?")

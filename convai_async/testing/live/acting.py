@@ -16,7 +16,6 @@ from convai_async.testing.live.conversation import FakeConversation, Ping
 from convai_async.testing.live.turns import Reply, Turn
 
 if TYPE_CHECKING:
-    from convai_async.testing.live.recording import Recording
     from convai_async.testing.live.user_turn import UserTurn
 
 JSON = dict[str, Any]
@@ -44,50 +43,60 @@ class Script(msgspec.Struct, kw_only=True, frozen=True, eq=False):
     slots: asyncio.Semaphore | None
 
 
-async def act(conversation: FakeConversation, script: Script, record: Callable[[FakeConversation], Recording]) -> None:
+async def act(conversation: FakeConversation, script: Script) -> None:
     """Act as the agent until the conversation ends."""
-    async with contextlib.AsyncExitStack() as stack:
-        await conversation.wait_until(lambda each: each.initiation)
-        if script.slots is not None and not await _wait_in_queue(conversation, script.slots, stack):
-            return
-        if script.before_metadata is not None:
-            await script.before_metadata(conversation)
-        agent = conversation.agent
-        await conversation.send(
-            events.build_metadata(conversation.conversation_id, agent.output_format, agent.input_format)
-        )
-        conversation.recording = record(conversation)
-        first_message = _write_first_message(conversation)
-        refusal = _find_refusal(conversation, first_message)
-        if refusal is not None:
-            await conversation.fail(1008, *refusal)
-            return
-        if script.after_metadata is not None:
-            await script.after_metadata(conversation)
-        pinging = asyncio.create_task(_ping(conversation))
-        stack.callback(pinging.cancel)
-        await asyncio.sleep(0)  # the first ping comes before the first message
-        await _take_turns(conversation, script.reply, first_message)
-
-
-async def _wait_in_queue(
-    conversation: FakeConversation, slots: asyncio.Semaphore, stack: contextlib.AsyncExitStack
-) -> bool:
-    """Return whether the conversation got a slot, which it leaves at its end."""
-    queued = slots.locked()
-    if queued:
-        await conversation.send(events.build_queue_status("waiting"))
+    await conversation.wait_until(lambda each: each.initiation)
+    if script.slots is None:
+        await _converse(conversation, script)
+        return
     try:
-        async with asyncio.timeout(conversation.agent.queue_timeout):
-            await slots.acquire()
+        await _wait_in_queue(conversation, script.slots)
     except TimeoutError:
         await conversation.send(events.build_queue_status("timed_out"))
         await conversation.close(_QUEUE_TIMED_OUT, "Queue wait timed out")
-        return False
-    stack.callback(slots.release)
-    if queued:
+    else:
+        try:
+            await _converse(conversation, script)
+        finally:
+            script.slots.release()
+
+
+async def _wait_in_queue(conversation: FakeConversation, slots: asyncio.Semaphore) -> None:
+    """Wait for a slot.
+
+    Raises:
+        TimeoutError: There was none in time.
+    """
+    is_queued = slots.locked()
+    if is_queued:
+        await conversation.send(events.build_queue_status("waiting"))
+    async with asyncio.timeout(conversation.agent.queue_timeout):
+        await slots.acquire()
+    if is_queued:
         await conversation.send(events.build_queue_status("admitted"))
-    return True
+
+
+async def _converse(conversation: FakeConversation, script: Script) -> None:
+    agent = conversation.agent
+    if script.before_metadata is not None:
+        await script.before_metadata(conversation)
+    await conversation.send(
+        events.build_metadata(conversation.conversation_id, agent.output_format, agent.input_format)
+    )
+    conversation.recording.begin(conversation.initiation, text_only=conversation.text_only)
+    first_message = _write_first_message(conversation)
+    refusal = _find_refusal(conversation, first_message)
+    if refusal is not None:
+        await conversation.fail(1008, *refusal)
+    else:
+        if script.after_metadata is not None:
+            await script.after_metadata(conversation)
+        pinging = asyncio.create_task(_ping(conversation))
+        try:
+            await asyncio.sleep(0)  # the first ping comes before the first message
+            await _take_turns(conversation, script.reply, first_message)
+        finally:
+            pinging.cancel()
 
 
 def _write_first_message(conversation: FakeConversation) -> str:
@@ -143,8 +152,7 @@ async def _take_turns(conversation: FakeConversation, reply: Reply, first_messag
 
 async def _show_user(conversation: FakeConversation, user: UserTurn, event_id: int) -> None:
     """Record a turn of the user, and send its transcript: to the client if it was spoken, to monitors in any case."""
-    if conversation.recording is not None:
-        conversation.recording.add_user(user.text, user.medium)
+    conversation.recording.add_user(user.text, user.medium)
     event = events.build_user_transcript(user.text, event_id)
     if user.medium == "audio":
         await conversation.send_enabled(event)
@@ -183,6 +191,6 @@ async def interrupt(conversation: FakeConversation, said: str) -> None:
     """Interrupt the agent, which has said only this part of its last message."""
     event_id = conversation.next_event_id()
     await conversation.send_enabled(events.build_interruption(event_id))
-    whole = None if conversation.recording is None else conversation.recording.interrupt(said)
+    whole = conversation.recording.interrupt(said)
     if whole is not None:
         await conversation.send_enabled(events.build_correction(whole, said, event_id))

@@ -87,7 +87,9 @@ class FakeConversation:
         agent: Agent,
         *,
         conversation_id: str,
+        transport: asyncio.Transport,
         authorization: str,
+        recording: Recording,
         new_id: Callable[[str], str],
         pick_fault: Callable[[str], Callable[[FakeConversation, JSON], Awaitable[None]] | None],
         files: Mapping[tuple[str, str], UploadedFile],
@@ -95,6 +97,7 @@ class FakeConversation:
     ) -> None:
         self.agent = agent
         self.conversation_id = conversation_id
+        self.transport = transport
         self.authorization = authorization
         self.new_id = new_id
         self.text_only = agent.text_only
@@ -106,7 +109,7 @@ class FakeConversation:
         self.commands: list[JSON] = []
         self.pings: list[Ping] = []
         self.closed: ConversationEnd | None = None
-        self.recording: Recording | None = None
+        self.recording = recording
         self.human_has_taken_over = False
         self._pick_fault = pick_fault
         self._files = files
@@ -123,14 +126,12 @@ class FakeConversation:
         self._socket = web.WebSocketResponse(
             protocols=("convai",), max_msg_size=_MAX_MESSAGE, timeout=_CLOSE_TIMEOUT, compress=False
         )
-        self.transport: asyncio.Transport | None = None
 
     async def serve(
         self, request: web.Request, act: Callable[[FakeConversation], Awaitable[None]]
     ) -> web.WebSocketResponse:
         """Accept the handshake, and read messages while the agent acts, until the conversation ends."""
         await self._socket.prepare(request)
-        self.transport = request.transport
         acting = asyncio.ensure_future(self._run(act))
         try:
             await self._read()
@@ -177,14 +178,13 @@ class FakeConversation:
 
     def write_raw(self, content: bytes) -> None:
         """Send bytes that need not be a frame."""
-        if self.transport is not None and not self._is_muted:
+        if not self._is_muted:
             self.transport.write(content)
 
     def mute(self) -> None:
         """Send nothing any more, not even the pongs of WebSocket pings, and read nothing."""
         self._is_muted = True
-        if self.transport is not None:
-            self.transport.pause_reading()
+        self.transport.pause_reading()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the conversation."""
@@ -261,9 +261,8 @@ class FakeConversation:
 
     async def _run(self, act: Callable[[FakeConversation], Awaitable[None]]) -> None:
         try:
-            await act(self)
-        except ConnectionError:
-            pass  # the conversation has ended
+            with contextlib.suppress(ConnectionError):  # the conversation has ended
+                await act(self)
         except Exception as error:
             _logger.exception("The script of the agent %r failed", self.agent.agent_id)
             await self.fail(1011, "unknown_websocket_crash", f"{type(error).__name__}: {error}")
@@ -346,8 +345,7 @@ class FakeConversation:
     def _finish(self) -> None:
         if self.closed is None:
             self.closed = ConversationEnd(1006, "", "")
-        if self.recording is not None:
-            self.recording.finish(*self.closed)
+        self.recording.finish(*self.closed)
         for queue in self._watchers:
             queue.put_nowait(None)
         self._has_ended = True

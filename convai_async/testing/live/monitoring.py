@@ -98,5 +98,5 @@ async def _obey(conversation: FakeConversation, socket: web.WebSocketResponse, t
             conversation.human_has_taken_over = isinstance(command, _EnableHumanTakeover)
         case _SendHumanMessage():
             await Turn(conversation, conversation.next_event_id(), None).say(command.parameters.text)
-        case _ContextualUpdate():
-            pass  # it is in `commands`, where the agent finds it
+        case _:
+            pass  # a contextual update is in `commands`, where the agent finds it

@@ -12,6 +12,7 @@ from convai_async.testing.tools import add_tool_id, build_call, build_result, bu
 
 if TYPE_CHECKING:
     from convai_async.testing.corpus import Corpus
+    from convai_async.testing.plans import StoredConversation
 
 JSON = dict[str, Any]
 
@@ -26,49 +27,47 @@ class Recording:
         agent_id: The agent.
         conversation_id: The id of the conversation.
         authorization: How the conversation was authorized.
-        initiation: The message with which the client began it.
-        text_only: Whether the conversation has no audio.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - each is another fact of the conversation
-        self,
-        corpus: Corpus,
-        agent_id: str,
-        conversation_id: str,
-        authorization: str,
-        initiation: JSON,
-        text_only: bool,  # noqa: FBT001
-    ) -> None:
-        self._start = time.time()
-        self._clock = time.monotonic()
+    def __init__(self, corpus: Corpus, agent_id: str, conversation_id: str, authorization: str) -> None:
+        self._corpus = corpus
         self._agent_id = agent_id
-        self._text_only = text_only
+        self._conversation_id = conversation_id
+        self._authorization = authorization
+        self._clock = time.monotonic()
+        self._stored: StoredConversation | None = None
+        self._given: JSON = {}
+
+    def begin(self, initiation: JSON, *, text_only: bool) -> None:
+        """Add the conversation to the list.
+
+        Args:
+            initiation: The message with which the client began it.
+            text_only: Whether it has no audio.
+        """
         source = initiation.get("source_info") or {}
-        corpus.add(
-            conversation_id,
-            agent_id=agent_id,
+        metadata = {
+            "accepted_time_unix_secs": int(time.time()),
+            "authorization_method": self._authorization,
+            "text_only": text_only,
+            "conversation_initiation_source": source.get("source") or "unknown",
+            "conversation_initiation_source_version": source.get("version"),
+        }
+        self._corpus.add(
+            self._conversation_id,
+            agent_id=self._agent_id,
             transcript=[],
-            start=int(self._start),
+            start=int(time.time()),
             status="in-progress",
             done_after=None,
             parent_conversation_id=None,
             topic_ids=None,
             tag_ids=(),
-            fields={
-                "user_id": initiation.get("user_id"),
-                "has_audio": False,
-                "metadata": {
-                    "accepted_time_unix_secs": int(self._start),
-                    "authorization_method": authorization,
-                    "text_only": text_only,
-                    "conversation_initiation_source": source.get("source") or "unknown",
-                    "conversation_initiation_source_version": source.get("version"),
-                },
-            },
+            fields={"user_id": initiation.get("user_id"), "has_audio": False, "metadata": metadata},
         )
-        self._stored = corpus[conversation_id]
-        self._given: JSON = self._stored.given or {}
+        self._stored = self._corpus[self._conversation_id]
         self._stored.exact = {"conversation_initiation_client_data": _build_client_data(initiation)}
+        self._given = self._stored.given or {}
 
     def add_user(self, text: str, medium: str) -> None:
         """Add a turn of the user."""
@@ -105,10 +104,15 @@ class Recording:
         self._add({"role": "agent", "tool_calls": [call], "tool_results": [answer]})
 
     def finish(self, code: int, reason: str, by: str) -> None:
-        """Let the conversation be processed: the second request for its details finds it done, or failed."""
+        """Let the conversation be processed: the second request for its details finds it done.
+
+        A conversation that has failed is so at once. One that has not begun is not in the list.
+        """
+        if self._stored is None:
+            return
         failed = by == "agent" and code in _ENDED_BY_ERROR
         left = f"Client disconnected: {code}"
-        self._given["has_audio"] = not self._text_only
+        self._given["has_audio"] = not self._given["metadata"]["text_only"]
         self._given["metadata"] |= {
             "call_duration_secs": round(time.monotonic() - self._clock),
             "termination_reason": (reason or "end_call tool was called") if by == "agent" else left,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from convai_async.testing.live.acting import Hook, Script, act
 from convai_async.testing.live.agents import CLIENT_EVENTS, Agent
@@ -171,17 +171,20 @@ class LiveService:
             self.add_agent(agent_id)
         agent, script = self._agents[agent_id]
         authorization = self.credentials.authorize(request, has_key=has_key, private=agent.private)
+        conversation_id = request.query.get("conversation_id") or self._new_id("conv", 20)
         conversation = FakeConversation(
             agent,
-            conversation_id=request.query.get("conversation_id") or self._new_id("conv", 20),
+            conversation_id=conversation_id,
+            transport=cast("asyncio.Transport", request.transport),
             authorization=authorization,
+            recording=Recording(self._corpus, agent_id, conversation_id, authorization),
             new_id=lambda prefix: self._new_id(prefix, 20),
             pick_fault=self.faults.pick,
             files=self._files,
             add_quirks=Quirks().add if self._quirks else None,
         )
         self.conversations.append(conversation)
-        return await conversation.serve(request, functools.partial(act, script=script, record=self._record))
+        return await conversation.serve(request, functools.partial(act, script=script))
 
     async def monitor(self, request: web.Request, conversation_id: str) -> web.StreamResponse:
         """Show a running conversation to a monitor.
@@ -203,15 +206,4 @@ class LiveService:
     def abort(self) -> None:
         """End all conversations without a close frame."""
         for conversation in self.conversations:
-            if conversation.transport is not None:
-                conversation.transport.abort()
-
-    def _record(self, conversation: FakeConversation) -> Recording:
-        return Recording(
-            self._corpus,
-            conversation.agent.agent_id,
-            conversation.conversation_id,
-            conversation.authorization,
-            conversation.initiation,
-            conversation.text_only,
-        )
+            conversation.transport.abort()
