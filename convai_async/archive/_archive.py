@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from convai_async._support.validate import validate_choice, validate_integer
-from convai_async.archive._columns import DETAIL_NAMES, EXPORTED
+from convai_async.archive._columns import EXPORTED, NESTED_TABLES
 from convai_async.archive._conditions import parse_filters, validate_text
-from convai_async.archive._database import build_missing_error, open_for_reading, validate_path
+from convai_async.archive._database import (
+    build_missing_error,
+    needs_upgrade,
+    open_for_reading,
+    open_for_writing,
+    validate_path,
+)
 from convai_async.archive._errors import ArchiveError
-from convai_async.archive._export import export_file, export_stream
+from convai_async.archive._export import export_file, export_stream, export_tables
 from convai_async.archive._import import import_file
 from convai_async.archive._reader import ArchiveReader
 from convai_async.archive._records import build_update
@@ -91,6 +97,28 @@ class Archive:
         else:
             archive._open()
         return archive
+
+    @classmethod
+    def upgrade(cls, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> bool:
+        """Bring an archive that an older version wrote up to date, and return whether that was necessary.
+
+        The first write does the same. An upgrade that was interrupted goes on where it was.
+
+        Args:
+            path: The file; if it does not exist, nothing happens.
+            progress: Called with the number of conversations so far, and of all.
+
+        Raises:
+            ArchiveBusyError: Another process has the lock.
+            ArchiveError: The file is not a convai archive, is of a newer version, or cannot be written.
+        """
+        if not needs_upgrade(path):
+            return False
+        _, connection, lock = open_for_writing(path, None, create=False, exclusive=True, progress=progress)
+        connection.close()
+        if lock is not None:
+            lock.close()
+        return True
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +202,7 @@ class Archive:
 
     def get_rows(self, table: Literal["turns", "tool_calls"], conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
-        validate_choice("table", table, DETAIL_NAMES)
+        validate_choice("table", table, [each.name for each in NESTED_TABLES])
         return self._reader.get_rows(table, conversation_id)
 
     def search(
@@ -221,6 +249,8 @@ class Archive:
         *,
         table: Table | None = None,
         partition: bool = False,
+        all_tables: bool = False,
+        format: Literal["parquet", "csv"] | None = None,  # noqa: A002 - as in other libraries
         overwrite: bool = False,
         agent_id: str | None = None,
         since: date | int | None = None,
@@ -243,6 +273,9 @@ class Archive:
             table: For CSV, the table to write; ``"conversations"`` by default.
             partition: For Parquet, whether to write a folder with a subfolder such as ``date=2026-01-31`` for each day
                 (UTC); False by default.
+            all_tables: Whether to write a folder with a file for each table, such as ``turns.parquet``; False by
+                default.
+            format: For ``all_tables``: ``"parquet"`` (default) or ``"csv"``.
             overwrite: Whether to replace an existing file; False by default. A folder is never replaced.
             agent_id: Only conversations with this agent.
             since: Only conversations that started at this time or later.
@@ -256,6 +289,16 @@ class Archive:
             OSError: The file cannot be written.
         """
         validate_choice("table", table, (None, *EXPORTED))
+        validate_choice("format", format, (None, "parquet", "csv"))
+        if all_tables:
+            if table is not None or partition or overwrite:
+                raise InvalidArgumentError("all_tables", "does not go with `table`, `partition` and `overwrite`")
+            condition = parse_filters(agent_id, since, until)
+            return export_tables(
+                self._reader, Path(destination), condition, suffix=format or "parquet", progress=progress
+            )
+        if format is not None:
+            raise InvalidArgumentError("format", "goes with `all_tables` only: else the name says it")
         return export_file(
             self._reader,
             Path(destination),

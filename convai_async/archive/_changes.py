@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.archive import _recordings
-from convai_async.archive._columns import DETAIL_NAMES, TOOL_CALLS, TURNS
+from convai_async.archive._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._int64 import int64_or_none
 from convai_async.archive._records import summary_json
 from convai_async.archive._rows import get_inserted_columns
@@ -19,23 +19,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from convai_async.archive._columns import Table
+    from convai_async.archive._facts import Facts
     from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, Recording, RecordingUpdate
     from convai_async.archive._rows import DetailRow, Row
     from convai_async.archive._windows import Window
 
 _MESSAGE = get_inserted_columns(TURNS).index("message")
 _ROWS_PER_STATEMENT = 500
+_WITH_ROWS = ("conversations", *DETAIL_NAMES)
+_HAS_ROW = [f"EXISTS (SELECT 1 FROM {name} WHERE conversation_id = :i)" for name in _WITH_ROWS]  # noqa: S608
+_IS_STORED = f"SELECT {' OR '.join(_HAS_ROW)}"
 
 
 def store_conversations(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], now: int) -> None:
     """Store conversations with their turns and tool calls, in place of those of the same ids."""
     if any(_removes_messages(connection, update) for update in updates):
         mark_scrub_due(connection)
-    _delete(connection, DETAIL_NAMES, [update.conversation_id for update in updates])
+    _delete(connection, DETAIL_NAMES, _find_stored(connection, updates))
     _upsert(connection, "conversations", [_with_fetch_time(update.row, now) for update in updates])
-    _insert(connection, TURNS, [row for update in updates for row in update.turns])
-    _insert(connection, TOOL_CALLS, [row for update in updates for row in update.tool_calls])
+    _insert(connection, TURNS.name, get_inserted_columns(TURNS), [row for update in updates for row in update.turns])
+    _insert(
+        connection,
+        TOOL_CALLS.name,
+        get_inserted_columns(TOOL_CALLS),
+        [row for update in updates for row in update.tool_calls],
+    )
+    insert_facts(connection, [update.facts for update in updates if update.facts])
+
+
+def insert_facts(connection: sqlite3.Connection, facts: Sequence[Facts]) -> None:
+    """Insert the rows of `FACT_TABLES` of conversations that have none."""
+    for table, values in zip(FACT_TABLES, zip(*facts, strict=True), strict=False):
+        columns = [column.name for column in table.columns]
+        _insert_values(connection, table.name, columns, list(chain.from_iterable(values)))
+
+
+def delete_facts(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Delete the rows of `FACT_TABLES` of conversations."""
+    _delete(connection, [table.name for table in FACT_TABLES], ids)
+
+
+def _find_stored(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate]) -> list[str]:
+    """Return the ids that have rows already, perhaps without a conversation: other programs ignore foreign keys."""
+    ids = (update.conversation_id for update in updates)
+    return [each for each in ids if connection.execute(_IS_STORED, {"i": each}).fetchone()[0]]
 
 
 def store_recordings(
@@ -162,21 +189,32 @@ def _upsert(connection: sqlite3.Connection, table: str, rows: list[Row]) -> None
         connection.executemany(statement, fitting)
 
 
-def _insert(connection: sqlite3.Connection, table: Table, rows: list[DetailRow]) -> None:
-    """Insert new rows of a detail table.
+def execute_many(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Execute a statement with each row; integers that SQLite cannot hold become null."""
+    try:
+        connection.executemany(statement, rows)
+    except OverflowError:
+        connection.executemany(statement, [tuple(map(int64_or_none, row)) for row in rows])
+
+
+def _insert(connection: sqlite3.Connection, table: str, columns: Sequence[str], rows: list[DetailRow]) -> None:
+    _insert_values(connection, table, columns, list(chain.from_iterable(rows)))
+
+
+def _insert_values(connection: sqlite3.Connection, table: str, columns: Sequence[str], values: list[Any]) -> None:
+    """Insert rows, whose values follow each other in a list.
 
     Many with one statement: between statements this thread would wait for the others each time.
     """
-    columns = get_inserted_columns(table)
-    places = f"({', '.join('?' * len(columns))})"
-    for first in range(0, len(rows), _ROWS_PER_STATEMENT):
-        some = rows[first : first + _ROWS_PER_STATEMENT]
-        values: list[Any] = list(chain.from_iterable(some))
-        statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {', '.join([places] * len(some))}"  # noqa: S608
+    width = len(columns)
+    places = f"({', '.join('?' * width)})"
+    for first in range(0, len(values), _ROWS_PER_STATEMENT * width):
+        some = values[first : first + _ROWS_PER_STATEMENT * width]
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([places] * (len(some) // width))}"  # noqa: S608
         try:
-            connection.execute(statement, values)
+            connection.execute(statement, some)
         except OverflowError:
-            connection.execute(statement, list(map(int64_or_none, values)))
+            connection.execute(statement, list(map(int64_or_none, some)))
 
 
 def _with_fetch_time(row: Row, now: int) -> Row:

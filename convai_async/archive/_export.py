@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from convai_async._support.timestamps import utc_datetime
 from convai_async.archive import _csv, _jsonl
 from convai_async.archive._batches import report_progress, split_into_batches
-from convai_async.archive._columns import DETAIL_TABLES
+from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, NESTED_TABLES
 from convai_async.archive._files import (
     COMPRESSED_SUFFIXES,
     check_destination,
@@ -20,15 +20,18 @@ from convai_async.archive._files import (
     create_folder,
     open_compressed,
 )
+from convai_async.archive._views import VIEWS
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
     from convai_async.archive._conditions import Condition
     from convai_async.archive._files import Sink
     from convai_async.archive._reader import ArchiveReader
+    from convai_async.archive._table import Column
 
 Table: TypeAlias = Literal["conversations", "turns", "tool_calls"]
 """The tables that a CSV file can hold."""
@@ -67,6 +70,30 @@ def export_file(  # noqa: PLR0913 - see `Archive.export`
         return export_stream(reader, stream, condition, format=kind, table=table, progress=progress)
 
 
+def export_tables(reader: ArchiveReader, path: Path, condition: Condition, *, suffix: str, progress: Progress) -> int:
+    """Do the work of `Archive.export` with ``all_tables``: a file for each table, in a folder."""
+    check_destination("destination", path, overwrite=False, archive=reader.path)
+    parquet = _import_parquet() if suffix == "parquet" else None
+    count = 0
+    with create_folder(path) as folder:
+        for name, columns in _exported_tables():
+            rows = report_progress(reader.iterate_rows(name, [each.name for each in columns], condition), progress)
+            with create_file(folder / f"{name}.{suffix}") as file:
+                if parquet is None:
+                    count += _csv.write(rows, file)
+                else:
+                    count += parquet.write_table(columns, split_into_batches(rows), file, reader.path)
+    return count
+
+
+def _exported_tables() -> Iterator[tuple[str, tuple[Column, ...]]]:
+    for table in (CONVERSATIONS, *DETAIL_TABLES):
+        yield table.name, table.exported
+    for view in VIEWS:
+        if view.columns:
+            yield view.name, view.columns
+
+
 def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
     reader: ArchiveReader,
     stream: Sink,
@@ -84,7 +111,7 @@ def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
 
 def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[str, Any]]:
     for row in reader.rows("conversations", condition):
-        for table in DETAIL_TABLES:
+        for table in NESTED_TABLES:
             row[table.name] = reader.get_rows(table.name, row["conversation_id"])
         yield row
 
@@ -92,15 +119,11 @@ def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[
 def _export_parquet(
     archive: Path, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool, overwrite: bool
 ) -> int:
-    try:
-        from convai_async.archive import _parquet  # noqa: PLC0415 - needs an extra
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "files that end in .parquet need an extra: pip install 'convai-async[parquet]'"
-        ) from error
+    _parquet = _import_parquet()
     if not partition:
         with create_file(path, overwrite=overwrite) as file:
-            return _parquet.write(split_into_batches(rows), file, archive)
+            written: int = _parquet.write(split_into_batches(rows), file, archive)
+            return written
     count = 0
     with create_folder(path) as parts:
         # Conversations of an unknown day come before the others, and after them.
@@ -110,6 +133,16 @@ def _export_parquet(
             with create_file(folder / f"part-{number}.parquet") as file:
                 count += _parquet.write(split_into_batches(of_the_day), file, archive)
     return count
+
+
+def _import_parquet() -> ModuleType:
+    try:
+        from convai_async.archive import _parquet  # noqa: PLC0415 - needs an extra
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "files that end in .parquet need an extra: pip install 'convai-async[parquet]'"
+        ) from error
+    return _parquet
 
 
 def _day(row: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
+from convai_async.archive._facts import Facts, read_facts
 from convai_async.archive._rows import DetailRow, Row, read_conversation, read_tool_calls, read_turns
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary
@@ -24,12 +25,14 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
         row: Its row of ``conversations``.
         turns: Its rows of ``turns``, with the values of `get_inserted_columns`.
         tool_calls: Its rows of ``tool_calls``, likewise.
+        facts: The values of its rows of `FACT_TABLES`; empty if it does not decode.
     """
 
     conversation_id: str
     row: Row
     turns: list[DetailRow]
     tool_calls: list[DetailRow]
+    facts: Facts = ()
 
     @property
     def size(self) -> int:
@@ -185,6 +188,7 @@ def build_update(
         _row(summary, conversation, raw, unix_secs, from_webhook=from_webhook),
         read_turns(conversation_id, conversation),
         read_tool_calls(conversation_id, conversation),
+        read_facts(conversation_id, conversation),
     )
 
 
@@ -204,4 +208,14 @@ def _row(
         "deleted_unix_secs": None,
         "no_audio_unix_secs": None,
         "from_webhook": from_webhook,
+        "raw_is_utf8": is_utf8(raw),
     }
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Return whether bytes are valid UTF-8."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

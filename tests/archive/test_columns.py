@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from archives import build_update, rows
 
-from convai_async.archive._columns import DETAIL_TABLES, EXPORTED, TABLES
+from convai_async.archive._columns import EXPORTED, NESTED_TABLES, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from convai_async.archive import Archive
-    from convai_async.archive._columns import Table
+    from convai_async.archive._table import Table
     from convai_async.archive._writer import ArchiveWriter
 
 pytest_plugins = ["archive_fixtures"]
@@ -54,7 +54,7 @@ def test_exports_have_the_exported_columns(writer: ArchiveWriter, reader: Archiv
     schema = pq.read_schema(tmp_path / "calls.parquet")
     assert schema.names == [
         *(column.name for column in EXPORTED["conversations"].exported),
-        *(table.name for table in DETAIL_TABLES),
+        *(table.name for table in NESTED_TABLES),
     ]
     assert str(schema.field("start_time_unix_secs").type).startswith("timestamp")
     assert str(schema.field("from_webhook").type) == "bool"
