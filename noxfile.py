@@ -70,8 +70,16 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def readme(session: nox.Session) -> None:
-    """Run the README's test command: it makes ``.venv``, and runs the tests in it with coverage."""
-    session.run("bash", "-euo", "pipefail", "-c", command_from_readme("the test command"), external=True)
+    """Run the README's test command, which makes ``.venv`` and runs the tests in it, and measure their coverage."""
+    # coverage starts in every Python process of an environment that contains it.
+    measuring = {
+        "COVERAGE_PROCESS_START": str(Path("pyproject.toml").absolute()),
+        "COVERAGE_FILE": str(Path(".coverage").absolute()),
+    }
+    command = command_from_readme("the test command")
+    session.run("bash", "-euo", "pipefail", "-c", command, env=measuring, external=True)
+    session.run(".venv/bin/coverage", "combine", "--quiet", external=True)
+    session.run(".venv/bin/coverage", "report", external=True)
 
 
 @nox.session(venv_backend="none")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from convai_async._support.text import Secret
+from convai_async._support.validate import format_value, is_number
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.retry import RetryPolicy
 
@@ -79,7 +80,7 @@ def validate_share(share: float) -> float:
     Raises:
         InvalidArgumentError: It is not a number that is more than 0 and at most 1.
     """
-    if not _is_number(share) or not 0 < share <= 1:
+    if not is_number(share) or not 0 < share <= 1:
         raise InvalidArgumentError("share", f"must be a number, more than 0 and at most 1, got {share!r}")
     return share
 
@@ -117,10 +118,8 @@ def validate_timeout(timeout: float | None) -> float | None:
     Raises:
         InvalidArgumentError: It is not a positive finite number.
     """
-    if timeout is not None and (not _is_number(timeout) or not 0 < timeout < math.inf):
-        raise InvalidArgumentError("timeout", f"must be more than 0 seconds, or None for no timeout; got {timeout!r}")
+    if timeout is not None and (not is_number(timeout) or not 0 < timeout <= sys.float_info.max):
+        raise InvalidArgumentError(
+            "timeout", f"must be more than 0 seconds, or None for no timeout; got {format_value(timeout)}"
+        )
     return timeout
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

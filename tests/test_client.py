@@ -99,6 +99,12 @@ def test_with_options_refuses_invalid_value_by_name(settings: dict[str, Any]) ->
         ConvAIClient("key").with_options(**settings)
 
 
+@pytest.mark.parametrize("digits", [400, 5000])  # too large for a float, and also for repr()
+def test_timeout_that_no_float_can_hold_is_refused_by_name(digits: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^timeout: must be more than 0 seconds.*got a huge number$"):
+        ConvAIClient("key", timeout=10**digits)
+
+
 def test_numbers_at_the_ends_of_their_range_are_accepted() -> None:
     ConvAIClient("key", timeout=0.001, max_concurrency=1, max_response_bytes=1, share=1).with_options(timeout=None)
     assert ConvAIClient("key", timeout=None, retry=None, share=0.01).concurrency == 8

@@ -92,8 +92,7 @@ def test_clock_can_be_used_in_another_loop() -> None:
 
 async def sleep_within(clock: RunningClock, timeout: float, seconds: float) -> None:
     with clock:
-        async with asyncio.timeout(timeout) as deadline:
-            clock.extend(deadline)
+        async with clock.timeout(timeout):
             await asyncio.sleep(seconds)
 
 
@@ -112,11 +111,11 @@ async def test_timeout_ends_later_by_a_stall() -> None:
 @in_virtual_time
 async def test_timeout_that_is_disabled_or_over_stays_so_in_a_stall() -> None:
     clock = RunningClock(now)
-    async with asyncio.timeout(10) as over:
-        clock.extend(over)
+    async with clock.timeout(10) as over:
+        pass
+    assert not over.expired()
     with clock:
-        async with asyncio.timeout(10) as disabled:
-            clock.extend(disabled)
+        async with clock.timeout(10) as disabled:
             disabled.reschedule(None)
             stall(after=3, seconds=60)
             await asyncio.sleep(1000)
@@ -240,6 +239,19 @@ async def test_attempt_in_a_stall_is_not_repeated_without_retry() -> None:
     assert attempt.started == 1
 
 
+def run_with_a_stop(command: list[str]) -> str:
+    """Run a program, stop it for four seconds when it asks for that, and return what it prints afterwards."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "stop me\n"
+        os.kill(child.pid, signal.SIGSTOP)
+        try:
+            child.wait(timeout=4)
+        except subprocess.TimeoutExpired:
+            os.kill(child.pid, signal.SIGCONT)
+        return child.stdout.readline()
+
+
 STOPPED = """
 import asyncio, sys
 from convai_async import ConvAIClient, RetryPolicy
@@ -269,15 +281,7 @@ asyncio.run(main(*sys.argv[1:]))
 def test_no_timeout_counts_the_time_in_which_the_process_was_stopped() -> None:
     with service_process(conversations=1, latency=1.5) as service:
         command = [sys.executable, "-c", STOPPED, service.url, service.api_key, *service.conversations]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "stop me\n"
-            os.kill(child.pid, signal.SIGSTOP)
-            try:
-                child.wait(timeout=4)
-            except subprocess.TimeoutExpired:
-                os.kill(child.pid, signal.SIGCONT)
-            assert child.stdout.readline() == "[]\n"
+        assert run_with_a_stop(command) == "[]\n"
 
 
 CHILD = """
@@ -300,12 +304,4 @@ asyncio.run(main(*sys.argv[1:3], sys.argv[3:]))
 def test_a_stopped_process_loses_none_of_its_requests_in_flight() -> None:
     with service_process(conversations=50, latency=0.5) as service:
         command = [sys.executable, "-c", CHILD, service.url, service.api_key, *service.conversations]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "stop me\n"
-            os.kill(child.pid, signal.SIGSTOP)
-            try:
-                child.wait(timeout=4)
-            except subprocess.TimeoutExpired:
-                os.kill(child.pid, signal.SIGCONT)
-            assert child.stdout.readline() == "[]\n"
+        assert run_with_a_stop(command) == "[]\n"

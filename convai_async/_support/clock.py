@@ -51,9 +51,11 @@ class RunningClock:
     ) -> None:
         self._users -= 1
 
-    def extend(self, timeout: asyncio.Timeout) -> None:
-        """Move the end of a timeout by each stall from now on."""
+    def timeout(self, seconds: float | None) -> asyncio.Timeout:
+        """Return an `asyncio.timeout` whose end moves by each stall; None means no limit."""
+        timeout = asyncio.timeout(seconds)
         self._timeouts.add(timeout)
+        return timeout
 
     def reset(self) -> None:
         """Forget the timer and the timeouts, whose event loop is closed."""

@@ -113,8 +113,7 @@ def validate_seconds(parameter: str, value: float, *, positive: bool = False) ->
     Raises:
         InvalidArgumentError: It is not a number, or is out of bounds.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value <= sys.float_info.max or (positive and value == 0):
+    if not is_number(value) or not 0 <= value <= sys.float_info.max or (positive and value == 0):
         bounds = "more than 0" if positive else "0 or more"
         raise InvalidArgumentError(parameter, f"must be a number of seconds, {bounds}, got {format_value(value)}")
 
@@ -125,8 +124,7 @@ def validate_share(parameter: str, value: float) -> float:
     Raises:
         InvalidArgumentError: It is not a number, or out of bounds.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise InvalidArgumentError(parameter, f"must be a share from 0 to 1, got {format_value(value)}")
     return value
 
@@ -192,9 +190,14 @@ def to_unix_seconds(name: str, value: datetime | float, *, up: bool = False) -> 
                 name, f"{value.isoformat()} has no time zone: add one, such as datetime(..., tzinfo=timezone.utc)"
             )
         value = value.timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= INT64_MAX:  # nan is not
+    if is_number(value) and abs(value) <= INT64_MAX:  # nan is not
         return math.ceil(value) if up else math.floor(value)
     raise InvalidArgumentError(name, f"must be a datetime or Unix seconds, got {format_value(value)}")
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is an integer or a float; a boolean is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def format_value(value: object) -> str:

@@ -71,8 +71,7 @@ async def read_error_body(response: StreamedResponse, timeout: float | None) -> 
     """
     body = bytearray()
     with suppress(TransportError, TimeoutError):
-        async with asyncio.timeout(timeout) as deadline:
-            response.running.extend(deadline)
+        async with response.running.timeout(timeout):
             while len(body) < _MAX_ERROR_BODY_BYTES and (chunk := await response.read_chunk()):
                 body += chunk
     return bytes(body[:_MAX_ERROR_BODY_BYTES])

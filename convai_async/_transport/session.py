@@ -155,12 +155,13 @@ class Session:
         reservation = self.memory.reserve() if memory is None else memory
         kept = False
         try:
-            async with asyncio.timeout(timeout) as deadline:
-                self.running.extend(deadline)
-                async with self._receive(session, request, self._headers) as response:
-                    if response.status not in _SUCCESS_STATUSES:
-                        raise await self._status_error(response, suspend(deadline))
-                    body = await read_body(response, self._max_response_bytes, reservation, deadline)
+            async with (
+                self.running.timeout(timeout) as deadline,
+                self._receive(session, request, self._headers) as response,
+            ):
+                if response.status not in _SUCCESS_STATUSES:
+                    raise await self._status_error(response, suspend(deadline))
+                body = await read_body(response, self._max_response_bytes, reservation, deadline)
             kept = memory is not None
         except TimeoutError as error:
             self._errors.raise_translated(error, _name(request), reading=False)
@@ -185,8 +186,7 @@ class Session:
         async with AsyncExitStack() as stack:
             stack.enter_context(self.running)
             try:
-                async with asyncio.timeout(timeout) as deadline:
-                    self.running.extend(deadline)
+                async with self.running.timeout(timeout):
                     response = await stack.enter_async_context(self._receive(session, request, self._stream_headers))
             except TimeoutError as error:
                 self._errors.raise_translated(error, _name(request), reading=False)

@@ -97,8 +97,7 @@ class StreamedResponse:
         try:
             if self.timeout is None:
                 return await self._aiohttp_response.content.readany()
-            async with asyncio.timeout(self.timeout) as deadline:
-                self.running.extend(deadline)
+            async with self.running.timeout(self.timeout):
                 return await self._aiohttp_response.content.readany()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
             self._errors.raise_translated(error, self.request, reading=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from convai_async._support.validate import validate_choice, validate_integer
 from convai_async.archive._columns import EXPORTED, NESTED_TABLES
-from convai_async.archive._conditions import parse_filters, validate_text
+from convai_async.archive._conditions import parse_filters, validate_sql_text
 from convai_async.archive._database import (
     build_missing_error,
     needs_upgrade,
@@ -162,7 +162,7 @@ class Archive:
         Raises:
             ArchiveError: The archive does not have it.
         """
-        validate_text("conversation_id", conversation_id)
+        validate_sql_text("conversation_id", conversation_id)
         return self._reader.raw(conversation_id)
 
     def conversations(
@@ -391,7 +391,7 @@ class Archive:
             raise InvalidArgumentError("conversation_ids", "must be a list of ids, not one string")
         ids = list(conversation_ids)
         for conversation_id in ids:
-            validate_text("conversation_ids", conversation_id)
+            validate_sql_text("conversation_ids", conversation_id)
         with self._writer(self._known_source(), exclusive=True) as writer:
             return writer.remove(ids)
 

@@ -64,12 +64,12 @@ def parse_filters(agent_id: str | None, since: date | int | None, until: date | 
         InvalidArgumentError: A filter is not valid.
     """
     if agent_id is not None:
-        validate_text("agent_id", agent_id)
+        validate_sql_text("agent_id", agent_id)
     start, end = parse_start_bound("since", since), parse_start_bound("until", until)
     return build_condition(agent_id, start, end, latest=latest_start(time.time()))
 
 
-def validate_text(parameter: str, text: str) -> None:
+def validate_sql_text(parameter: str, text: str) -> None:
     """Check that SQLite can store and search a text.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive._conditions import validate_text
+from convai_async.archive._conditions import validate_sql_text
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._sql import fetch_value, to_struct
 from convai_async.errors import InvalidArgumentError
@@ -70,7 +70,7 @@ def parse_query(text: str) -> str:
     Raises:
         InvalidArgumentError: The text contains no word.
     """
-    validate_text("text", text)
+    validate_sql_text("text", text)
     parts = text.split('"')
     if len(parts) % 2 == 0:
         parts[-2:] = [" ".join(parts[-2:])]  # a quote that is not closed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from convai_async import endpoints
@@ -57,8 +56,7 @@ async def _poll(engine: Engine, conversation_id: str, until: ConversationStatus,
         waited = engine.clock() - started
         try:
             left = None if timeout is None else max(timeout - waited, _LAST_REQUEST_SECS)
-            async with asyncio.timeout(left) as deadline:
-                engine.running.extend(deadline)
+            async with engine.running.timeout(left):
                 conversation = await engine.send(request)
         except NotFoundError:
             if engine.clock() - started > _MAY_BE_MISSING_SECS:

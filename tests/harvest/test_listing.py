@@ -272,15 +272,21 @@ async def test_rejection_ends_the_run_only_as_the_first_response(tmp_path: Path,
         assert stored(tmp_path / "calls.db") == set(conversations)
 
 
+async def wait_until_listing_pauses(server: ListServer) -> int:
+    """Wait until no more pages are requested, and return how many were."""
+    pages = -1
+    while pages != server.pages:
+        pages = server.pages
+        await asyncio.sleep(0.2)
+    return pages
+
+
 async def test_listers_wait_without_a_cursor_while_nothing_can_be_fetched(tmp_path: Path) -> None:
     conversations = spread(1_200)
     async with ListServer(conversations, page_size=4) as server, server.client() as client:
         server.before_document.clear()
         task = asyncio.create_task(harvest(client, tmp_path / "calls.db", max_concurrency=2))
-        pages = -1
-        while pages != server.pages:
-            pages = server.pages
-            await asyncio.sleep(0.2)
+        pages = await wait_until_listing_pauses(server)
         server.oldest_cursor = pages + 1
         server.before_document.set()
         assert (await task).complete
@@ -295,10 +301,7 @@ async def test_pages_of_a_range_that_cannot_be_split_wait_for_fetchers(tmp_path:
     async with ListServer(same_second, page_size=4) as server, server.client() as client:
         server.before_document.clear()
         task = asyncio.create_task(harvest(client, tmp_path / "calls.db", max_concurrency=2))
-        pages = -1
-        while pages != server.pages:
-            pages = server.pages
-            await asyncio.sleep(0.2)
+        pages = await wait_until_listing_pauses(server)
         server.before_document.set()
         assert (await task).fetched == 1_200
         assert pages < 300, "memory does not grow with the list"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def stop_at_outage(monkeypatch: pytest.MonkeyPatch) -> anyio.Event:
+async def stop_at_outage(monkeypatch: pytest.MonkeyPatch) -> anyio.Event:
     """An event that is set when the harvest waits for the service."""
     stop = anyio.Event()
 
