@@ -24,14 +24,13 @@ settings.register_profile("suite", deadline=None, derandomize=True, suppress_hea
 settings.load_profile("suite")
 
 
+AT_ONCE = RetryPolicy(wait_initial=0, wait_max=0)
+"""Retries without waiting."""
+
 
 def pytest_xdist_auto_num_workers() -> int:
     """Start one more worker than there are processors: many tests wait for a process or a clock."""
-    return (os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))) + 1
-
-
-AT_ONCE = RetryPolicy(wait_initial=0, wait_max=0)
-"""Retries without waiting."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture
