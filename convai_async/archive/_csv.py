@@ -28,7 +28,7 @@ def write(columns: Sequence[Column], rows: Iterable[dict[str, Any]], stream: Sin
 
 def _read_value(column: Column, row: dict[str, Any]) -> Any:
     value = row[column.name]
-    if column.arrow != "timestamp" or not isinstance(value, (int, float)):
+    if column.arrow != "timestamp" or not isinstance(value, int):
         return value
     moment = utc_datetime(value)
     return None if moment is None else moment.isoformat()
