@@ -139,6 +139,8 @@ def _build_arguments(name: str, function: ToolFunction) -> tuple[type[msgspec.St
                 takes_any = True
             case parameter.VAR_POSITIONAL:
                 pass
+            case parameter.POSITIONAL_ONLY if parameter.default is not parameter.empty:
+                pass
             case parameter.POSITIONAL_ONLY:
                 raise TypeError(f"{parameter.name!r} is positional only, but arguments have names")
             case _ if parameter.default is parameter.empty:
