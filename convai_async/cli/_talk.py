@@ -26,7 +26,7 @@ from convai_async.live import AudioFormat, LiveConversation, read_wav, write_wav
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from convai_async import ConvAIClient
+    from convai_async.client import ConvAIClient
 
 _ACTIVITY_SECS = 30.0
 _FIRST_MESSAGE_SECS = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,6 +40,11 @@ def dump_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def _open_privately(path: str, flags: int) -> int:
+    """Open a file, which only its owner can read if it is created."""
+    return os.open(path, flags, 0o600)
+
+
 class History:
     """Saves the messages of a conversation in a new file, one JSON object per line.
 
@@ -58,7 +64,7 @@ class History:
             OSError: It cannot be written.
         """
         if self._path is not None:
-            with self._path.open(self._mode, encoding="utf-8") as file:
+            with open(self._path, self._mode, encoding="utf-8", opener=_open_privately) as file:
                 self._mode = "a"
                 file.write(f"{line}\n")
 

@@ -55,8 +55,13 @@ class Speaker:
         return max(_MIN_QUEUED_BYTES, audio_format.bytes_per_second * _QUEUED_SECS * 4 // 3)
 
     async def speak(
-        self, audio: bytes | bytearray | memoryview, format: str | None, when_full: WhenFull, *, paced: bool
-    ) -> None:  # noqa: A002
+        self,
+        audio: bytes | bytearray | memoryview,
+        format: str | None,  # noqa: A002 - the word of the service
+        when_full: WhenFull,
+        *,
+        paced: bool,
+    ) -> None:
         """Send audio.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import stat
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -55,6 +56,7 @@ def test_each_line_of_a_pipe_is_sent_after_the_reply_to_the_one_before(service: 
     assert "\x1b" not in refused
     assert (user, last) == ("user: last", "agent: You said: last")
     assert live.text_only
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     history = [json.loads(line) for line in saved.read_text().splitlines()]
     assert [each["text"] for each in history if each["type"] == "user_message"] == ["Hi", "A page, please", "last"]
     assert {"agent_response", "client_tool_call"} <= {each["type"] for each in history}

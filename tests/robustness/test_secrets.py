@@ -344,6 +344,7 @@ async def test_files_do_not_contain_the_key_and_only_their_owner_can_read_them(t
         ["harvest", "ARCHIVE", "--json"],
         ["status", "ARCHIVE"],
         ["delete", "conv_1", "--yes"],
+        ["talk", "agent_x"],
         ["--help"],
         ["harvest", "--help"],
     ],

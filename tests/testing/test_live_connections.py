@@ -142,6 +142,7 @@ async def test_conversation_is_listed_and_done_after_its_end(fake: FakeConvAI, c
         )
         await socket.read_reply()
     live = fake.live[running.conversation_id]
+    assert [each["tool_call_id"] for each in live.received("client_tool_result")] == [call["tool_call_id"]]
     assert await live.wait_until(lambda each: each.closed) == (1000, "", "client")
     statuses = [(await client.conversations.get(running.conversation_id)).status for _ in range(2)]
     assert statuses == ["processing", "done"]

@@ -6,6 +6,7 @@
 from convai_async.testing.live import faults
 from convai_async.testing.live.conversation import ConversationEnd, FakeConversation, Ping
 from convai_async.testing.live.fault_rules import FrameFault, FrameFaults, FrameRule
+from convai_async.testing.live.received import ReceivedMessages
 from convai_async.testing.live.service import LiveService
 from convai_async.testing.live.turns import ToolResult, Turn
 from convai_async.testing.live.user_turn import UserTurn
@@ -18,6 +19,7 @@ __all__ = [
     "FrameRule",
     "LiveService",
     "Ping",
+    "ReceivedMessages",
     "ToolResult",
     "Turn",
     "UserTurn",

@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 from convai_async.testing.live import client_messages, events
 from convai_async.testing.live.audio import FORMATS, Ear
 from convai_async.testing.live.client_messages import InvalidMessageError
+from convai_async.testing.live.received import ReceivedMessages
 from convai_async.testing.live.user_turn import UserTurn
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class FakeConversation:
         authorization: How it was authorized: ``"public"``, ``"signed_url"`` or ``"authorization_header"``.
         text_only: Whether it has no audio.
         initiation: The message with which the client began it, as a dict; empty before.
-        received: The messages of the client in order, as dicts, without the audio.
+        received: The messages of the client in order, as dicts, without the audio: see `ReceivedMessages`.
         sent: The events that were sent, as dicts, without audio and pings.
         audio: The audio that the client sent.
         commands: The commands of monitors, as dicts.
@@ -103,7 +104,7 @@ class FakeConversation:
         self.text_only = agent.text_only
         self.client_events = agent.client_events
         self.initiation: JSON = {}
-        self.received: list[JSON] = []
+        self.received = ReceivedMessages()
         self.sent: list[JSON] = []
         self.audio = bytearray()
         self.commands: list[JSON] = []
@@ -223,9 +224,7 @@ class FakeConversation:
         Raises:
             ConnectionError: The conversation ended before.
         """
-        return await self.wait_until(
-            lambda _: next((each for each in self.received if each.get("type") == message_type), None)
-        )
+        return (await self.wait_until(lambda _: self.received(message_type)))[0]
 
     def next_event_id(self) -> int:
         """Return the id of the events of a new turn."""
