@@ -179,8 +179,10 @@ class WebSocket:
 
     def abort(self) -> None:
         """Close the connection at once."""
-        response = self._socket._response  # noqa: SLF001 - aiohttp has no method for it
-        response.close()
+        # aiohttp has no method for this. Its timer is started again by the other side's close frame, and would keep the
+        # closed WebSocket in memory.
+        self._socket._response.close()  # noqa: SLF001
+        self._socket._cancel_heartbeat()  # noqa: SLF001
         self._on_end(self)
 
     def _end(self, code: int | None, reason: str) -> None:
