@@ -64,13 +64,13 @@ class TurnTracker:
 
     Attributes:
         has_begun: Whether the agent has said anything.
-        audio_id: The turn of the last audio.
+        last_id: The turn of the last words or audio.
         open_id: The turn of which parts or audio have arrived, but not the whole response.
     """
 
     def __init__(self) -> None:
         self.has_begun = False
-        self.audio_id: EventId = None
+        self.last_id: EventId = None
         self.open_id: EventId = None
         self._response_id: EventId = None
 
@@ -78,12 +78,11 @@ class TurnTracker:
         """Look at an event."""
         match event:
             case AgentResponse(event_id=event_id):
-                self._response_id, self.open_id = event_id, None
+                self._response_id, self.open_id, self.last_id = event_id, None, event_id
             case AudioChunk(event_id=event_id) | AgentResponsePart(event_id=event_id):
                 if event_id != self._response_id:
                     self.open_id = event_id
-                if isinstance(event, AudioChunk):
-                    self.audio_id = event_id
+                self.last_id = event_id
             case _:
                 return
         self.has_begun = True
@@ -105,7 +104,7 @@ class ReplyCollector:
         self.first_at: float | None = None
         self.last_at: float | None = None
         self.is_complete = False
-        self._last_audio_id = turns.audio_id
+        self._last_id = turns.last_id
         self._open_id = turns.open_id
         self._responses: list[str] = []
         self._parts: list[str] = []
@@ -134,8 +133,9 @@ class ReplyCollector:
                 self._add_tool_event(event, now)
             case AgentResponseCorrection(text=text, original_text=original):
                 self._responses = [text.strip() if each == original.strip() else each for each in self._responses]
-            case AgentResponseComplete():
-                self.is_complete = self.first_at is not None and not self._pending
+            case AgentResponseComplete(event_id=event_id):
+                is_for_reply = self.first_at is not None and not self._is_earlier(event_id)
+                self.is_complete = self.is_complete or (is_for_reply and not self._pending)
             case Interruption(event_id=event_id):
                 self._audio = [each for each in self._audio if not _is_before(each.event_id, event_id)]
             case UserTranscript(text=text):
@@ -164,11 +164,13 @@ class ReplyCollector:
         )
 
     def _add_audio(self, chunk: AudioChunk, now: float) -> None:
-        last = self._last_audio_id
-        if chunk.event_id is not None and (chunk.event_id == last or _is_before(chunk.event_id, last)):
-            return
-        self._audio.append(chunk)
-        self._mark(now, is_start=bool(chunk.data))
+        if not self._is_earlier(chunk.event_id):
+            self._audio.append(chunk)
+            self._mark(now, is_start=bool(chunk.data))
+
+    def _is_earlier(self, event_id: EventId) -> bool:
+        """Return whether a turn began before the question."""
+        return event_id is not None and (event_id == self._last_id or _is_before(event_id, self._last_id))
 
     def _add_words(self, event: AgentResponse | AgentResponsePart, now: float) -> None:
         if isinstance(event, AgentResponse):

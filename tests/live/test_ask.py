@@ -229,3 +229,29 @@ async def test_silence_ends_with_the_conversation(client: ConvAIClient, fake: Fa
 
 def test_reply_is_a_value() -> None:
     assert Reply(text="a", latency_secs=1.0) == Reply(text="a", latency_secs=1.0)
+
+
+async def test_audio_and_end_of_the_first_message_are_not_part_of_the_reply(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    def build(name: str, event_id: int, **fields: Any) -> dict[str, Any]:
+        return {"type": name, f"{name}_event": {"event_id": event_id, **fields}}
+
+    async def begin(conversation: Any) -> None:
+        await conversation.write(build("agent_response", 1, agent_response="Hello!"))
+
+    async def reply(turn: Turn) -> None:
+        for event in (
+            build("audio", 1, audio_base_64="AAAA"),
+            build("agent_response_complete", 1),
+            build("audio", 2, audio_base_64="BBBB"),
+            build("agent_response_complete", 1),
+            build("agent_response", 2, agent_response="Yes."),
+            build("agent_response_complete", 2),
+        ):
+            await turn.send(event)
+
+    fake.live.add_agent("agent_1", first_message="", after_metadata=begin, reply=reply)
+    async with client.conversations.connect("agent_1") as live:
+        answer = await live.ask("Hi")
+    assert (answer.text, answer.audio) == ("Yes.", b"\x04\x10\x41")

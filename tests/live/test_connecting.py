@@ -160,6 +160,16 @@ async def test_conversation_is_refused_for_an_override_after_its_metadata(
     assert error.reason == "Override for field text_only is not allowed by config."
 
 
+async def test_conversation_is_refused_a_moment_after_its_metadata(client: ConvAIClient, fake: FakeConvAI) -> None:
+    async def refuse(conversation: FakeConversation) -> None:
+        await asyncio.sleep(0.1)
+        await conversation.fail(1008, "override_error", "no")
+
+    fake.live.add_agent("agent_1", after_metadata=refuse)
+    with pytest.raises(ConversationRefusedError):
+        await open_once(client)
+
+
 async def test_conversation_without_a_dynamic_variable_is_refused(client: ConvAIClient, fake: FakeConvAI) -> None:
     fake.live.add_agent("agent_1", first_message="Hello {{name}}!", text_only=True)
     with pytest.raises(ConversationRefusedError, match=r"missing_dynamic_variable.*name"):

@@ -244,7 +244,7 @@ async def test_end_says_who_ended_it_and_whether_to_start_anew(
 async def test_error_event_of_the_client_names_the_error(client: ConvAIClient, fake: FakeConvAI) -> None:
     error = {"type": "client_error", "error_event": {"code": 1008, "error_name": "bad_frame", "message": "odd frame"}}
     fake.live.faults.add(faults.insert(error), event="agent_response", skip=1)
-    fake.live.faults.add(faults.close(1008), event="agent_response_complete")
+    fake.live.faults.add(faults.close(1008), event="agent_response_complete", skip=1)
     async with client.conversations.connect("agent_1") as live:
         await live.send_text("Hi")
         assert any([not isinstance(event, ErrorEvent) async for event in live])
