@@ -11,8 +11,9 @@ from convai_async.archive._archive import Archive
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
+from convai_async.archive._recordings import find_file as find_recording_file
 from convai_async.archive._records import Failure
-from convai_async.archive._search import SearchHit
+from convai_async.archive._search import SearchHit, parse_query
 from convai_async.archive._status import ArchiveStatus, HarvestRun
 from convai_async.archive._webhooks import store_conversation
 from convai_async.archive._windows import Window
@@ -27,6 +28,8 @@ __all__ = [
     "HarvestRun",
     "SearchHit",
     "Window",
+    "find_recording_file",
     "get_recording_file_name",
+    "parse_query",
     "store_conversation",
 ]

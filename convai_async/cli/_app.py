@@ -35,6 +35,7 @@ _COMMANDS = {
     "status": ("_status", "Show the contents of an archive."),
     "search": ("_search", "Search the transcripts in an archive."),
     "show": ("_show", "Show the transcript of a conversation."),
+    "browse": ("_browse", "Open a local web page to read and listen to an archive."),
     "list": ("_list", "List conversations, newest first."),
     "wait": ("_wait", "Wait until a conversation is done."),
     "watch": ("_watch", "Print new conversations, or run a command for each one."),
