@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from convai_async.archive import Archive, ArchiveError
+from convai_async.browse._search import CREATE_TURNS_INDEX
+from convai_async.errors import ConvAIError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -73,9 +73,11 @@ class ArchiveConnection:
                 return query(self._connection)
             finally:
                 self._connection.rollback()
+        except ConvAIError:
+            raise
         except sqlite3.Error as error:
             raise ArchiveError(f"{str(self.path)!r} cannot be read: {error}") from error
-        except (msgspec.ValidationError, TypeError, OverflowError) as error:
+        except (TypeError, ValueError, LookupError, OverflowError) as error:
             raise ArchiveError(
                 f"{str(self.path)!r} contains data that convai_async did not write ({error}): restore it from a backup,"
                 " or harvest into a new one"
@@ -98,6 +100,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         check_same_thread=False,  # opened and closed in the main thread, used in the other
     )
     connection.text_factory = _decode_text
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(CREATE_TURNS_INDEX)
     return connection
 
 

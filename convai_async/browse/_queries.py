@@ -8,36 +8,25 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from convai_async.archive import parse_query
 from convai_async.browse._filters import Condition, Filters, build_match, build_range
+from convai_async.browse._search import MOST_CANDIDATES, Hit, TurnSearch, to_json
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
 PAGE_SIZE = 50
-BUDGET_SECS = 0.05
-MOST_CANDIDATES = 2_000
-"""With so many turns or tool calls or fewer, read their conversations; with more, look at conversation after
-conversation, since many have one."""
-_HITS_SHOWN = 2
+BUDGET_SECS = 0.04
+
+_BATCH_SIZE = 20
 _POSITION = re.compile(r"(?P<start>-?\d{1,18}|):(?P<conversation_id>[^\0]*)", re.ASCII)
-
-_THEIR_TURNS = (
-    "BETWEEN (SELECT min(turn_id) FROM turns WHERE turns.conversation_id = conversations.conversation_id)"
-    " AND (SELECT max(turn_id) FROM turns WHERE turns.conversation_id = conversations.conversation_id)"
-)
-"""A conversation's turns are stored together, so that the full-text index is read in one place."""
-
-_HAS_HIT = f"""EXISTS (SELECT 1 FROM turns_search JOIN turns ON turn_id = turns_search.rowid
-WHERE turns_search MATCH ? AND turns_search.rowid {_THEIR_TURNS}
-AND turns.conversation_id = conversations.conversation_id)"""  # noqa: S608
 
 _HAS_TOOL_CALL = """EXISTS (SELECT 1 FROM tool_calls
 WHERE tool_calls.conversation_id = conversations.conversation_id AND tool_name = ?)"""
@@ -71,23 +60,6 @@ class Position(msgspec.Struct, frozen=True):
         return f"{'' if self.start is None else self.start}:{self.conversation_id}"
 
 
-class Hit(msgspec.Struct, frozen=True):
-    """A turn that a search found.
-
-    Attributes:
-        position: The index of the turn in the transcript, from 0.
-        role: ``"user"`` or ``"agent"``.
-        excerpt: A part of the message, with ``MARK`` before and after each word that was searched for.
-    """
-
-    position: int
-    role: str | None
-    excerpt: str
-
-
-MARK = "\x02", "\x03"
-
-
 class Item(msgspec.Struct, frozen=True):
     """A conversation in the list.
 
@@ -107,7 +79,7 @@ class Item(msgspec.Struct, frozen=True):
     main_language: str | None
     rating: float | None
     has_recording: bool
-    hits: tuple[Hit, ...] = ()
+    hits: list[Hit] = []
 
     @property
     def place(self) -> Position:
@@ -132,7 +104,7 @@ class ListPage(msgspec.Struct, frozen=True):
 
 
 class _Found(NamedTuple):
-    ids: list[str]
+    hits: dict[Position, list[Hit]]
     next: Position | None
     is_complete: bool
 
@@ -152,11 +124,11 @@ def list_conversations(
         InvalidArgumentError: The text to search for contains no word.
     """
     deadline = time.monotonic() + BUDGET_SECS
-    expression = parse_query(filters.q) if filters.q else ""
-    found = _find(connection, filters, expression, position, newer=newer, deadline=deadline)
-    items = _read_items(connection, found.ids)
-    if expression:
-        items = [msgspec.structs.replace(item, hits=_read_hits(connection, expression, item)) for item in items]
+    search = TurnSearch(connection, filters.q) if filters.q else None
+    rows = _walk(connection, filters, search, position, newer=newer)
+    with closing(rows):
+        found = _find(rows, search, deadline)
+    items = _read_items(connection, found.hits)
     ahead, behind = found.next, position
     if newer:
         items.reverse()
@@ -166,127 +138,105 @@ def list_conversations(
     return ListPage(items, newer_place, older_place, found.is_complete)
 
 
-def _find(  # noqa: PLR0913 - the parts of one query
-    connection: sqlite3.Connection,
-    filters: Filters,
-    expression: str,
-    position: Position | None,
-    *,
-    newer: bool,
-    deadline: float,
-) -> _Found:
-    ids: list[str] = []
-    last: Position | None = None
-    for rows_read, (conversation_id, start, is_match) in enumerate(
-        _walk(connection, filters, expression, position, newer=newer), 1
-    ):
-        if is_match and len(ids) == PAGE_SIZE:
-            return _Found(ids, last, is_complete=True)
-        if is_match:
-            ids.append(conversation_id)
-        if is_match or rows_read % 32 == 0:
-            last = Position(start, conversation_id)
-            if time.monotonic() > deadline:
-                return _Found(ids, last, is_complete=False)
-    return _Found(ids, None, is_complete=True)
+def _find(rows: Iterator[tuple[str, int | None, int]], search: TurnSearch | None, deadline: float) -> _Found:
+    found: dict[Position, list[Hit]] = {}
+    while batch := list(islice(rows, _BATCH_SIZE)):
+        matching = [Position(start, conversation_id) for conversation_id, start, is_match in batch if is_match]
+        if search is None:
+            found |= {place: [] for place in matching}
+        elif matching:
+            hits = search.find_hits([place.conversation_id for place in matching])
+            found |= {place: hits[place.conversation_id] for place in matching if place.conversation_id in hits}
+        if len(found) > PAGE_SIZE:
+            shown = dict(islice(found.items(), PAGE_SIZE))
+            return _Found(shown, list(shown)[-1], is_complete=True)
+        if time.monotonic() > deadline:
+            conversation_id, start, _ = batch[-1]
+            return _Found(found, Position(start, conversation_id), is_complete=False)
+    return _Found(found, None, is_complete=True)
 
 
 def _walk(
-    connection: sqlite3.Connection, filters: Filters, expression: str, position: Position | None, *, newer: bool
+    connection: sqlite3.Connection,
+    filters: Filters,
+    search: TurnSearch | None,
+    position: Position | None,
+    *,
+    newer: bool,
 ) -> Iterator[tuple[str, int | None, int]]:
-    """Yield the id and start of conversations from a position, and whether they match all filters."""
-    source, match = Condition("conversations", []), build_match(filters)
-    for condition, value, candidates in (
-        (_HAS_HIT, expression, _find_hit_ids),
-        (_HAS_TOOL_CALL, filters.tool, _find_caller_ids),
-    ):
-        if not value:
+    """Yield the id and start of conversations from a position, and whether the filters match, except for the text."""
+    match, within = build_match(filters), build_range(filters)
+    if filters.tool:
+        match = match.and_(_HAS_TOOL_CALL, filters.tool)
+    source = Condition("conversations", [])
+    candidates = _find_candidates(connection, filters, search)
+    if candidates is not None:
+        source = Condition(
+            "json_each(?) AS candidates CROSS JOIN conversations ON conversation_id = candidates.value",
+            [to_json(candidates)],
+        )
+    order = "ASC" if newer else "DESC"
+    for part in _split(position, newer=newer):
+        if filters.has_days and part.is_undated:
             continue
-        ids = candidates(connection, value) if not source.parameters else None
-        if ids is None:
-            match = match.and_(condition, value)
-        else:
-            source = Condition(
-                "json_each(?) AS candidates CROSS JOIN conversations ON conversation_id = candidates.value",
-                [msgspec.json.encode(ids).decode()],
-            )
-    within = build_range(filters)
-    dated_only = filters.first_day is not None or filters.last_day is not None
-    order, compare = ("ASC", ">") if newer else ("DESC", "<")
-    for part in _split(position, compare, newer=newer, dated_only=dated_only):
         where = within.and_(part.sql, *part.parameters)
-        with closing(
-            connection.execute(
-                f"SELECT conversation_id, start_time_unix_secs, ({match.sql}) FROM {source.sql} WHERE {where.sql}"  # noqa: S608
-                f" ORDER BY start_time_unix_secs {order}, conversation_id {order}",
-                [*match.parameters, *source.parameters, *where.parameters],
-            )
-        ) as rows:
+        rows = connection.execute(
+            f"SELECT conversation_id, start_time_unix_secs, ({match.sql}) FROM {source.sql} WHERE {where.sql}"  # noqa: S608
+            f" ORDER BY start_time_unix_secs {order}, conversation_id {order}",
+            [*match.parameters, *source.parameters, *where.parameters],
+        )
+        with closing(rows):
             yield from rows
 
 
-def _split(position: Position | None, compare: str, *, newer: bool, dated_only: bool) -> Iterator[Condition]:
-    """Yield the parts of the list from a position on: with a start, and without one."""
-    dated, undated = Condition("start_time_unix_secs IS NOT NULL", []), Condition("start_time_unix_secs IS NULL", [])
-    in_undated = position is not None and position.start is None
-    if position is not None and in_undated:
-        undated = undated.and_(f"conversation_id {compare} ?", position.conversation_id)
-    elif position is not None:
-        dated = dated.and_(
-            f"(start_time_unix_secs, conversation_id) {compare} (?, ?)", position.start, position.conversation_id
-        )
-    parts = [dated, undated]
-    if newer:
-        parts = [undated, dated] if in_undated else [dated]
-    elif in_undated:
-        parts = [undated]
-    return (part for part in parts if part is not undated or not dated_only)
+def _find_candidates(
+    connection: sqlite3.Connection, filters: Filters, search: TurnSearch | None
+) -> list[str] | None:
+    """Return the conversations that can match, if an index finds few enough of them."""
+    candidates = None if search is None else search.find_candidates()
+    for is_chosen, query, parameters in (
+        (bool(filters.tool), "SELECT conversation_id FROM tool_calls WHERE tool_name = ?", [filters.tool]),
+        (filters.has == "recording", "SELECT conversation_id FROM audio", []),
+    ):
+        if is_chosen and candidates is None:
+            rows = connection.execute(f"{query} LIMIT ?", [*parameters, MOST_CANDIDATES + 1]).fetchall()
+            candidates = None if len(rows) > MOST_CANDIDATES else list({each for (each,) in rows})
+    return candidates
 
 
-def _find_hit_ids(connection: sqlite3.Connection, expression: str) -> list[str] | None:
-    """Return the conversations with a turn that matches, or None if there are too many such turns."""
-    hits = [
-        row
-        for (row,) in connection.execute(
-            "SELECT rowid FROM turns_search WHERE turns_search MATCH ? LIMIT ?", (expression, MOST_CANDIDATES + 1)
-        )
-    ]
-    if len(hits) > MOST_CANDIDATES:
-        return None
-    rows = connection.execute(
-        "SELECT DISTINCT conversation_id FROM json_each(?) CROSS JOIN turns ON turn_id = value",
-        (msgspec.json.encode(hits).decode(),),
+class _Part(NamedTuple):
+    sql: str
+    parameters: list[int | str]
+    is_undated: bool
+
+
+def _split(position: Position | None, *, newer: bool) -> list[_Part]:
+    """Return the parts of the list from a position on: the conversations with a start, and those without."""
+    dated = _Part("start_time_unix_secs IS NOT NULL", [], is_undated=False)
+    undated = _Part("start_time_unix_secs IS NULL", [], is_undated=True)
+    if position is None:
+        return [undated, dated] if newer else [dated, undated]
+    compare = ">" if newer else "<"
+    if position.start is None:
+        undated = _Part(f"{undated.sql} AND conversation_id {compare} ?", [position.conversation_id], is_undated=True)
+        return [undated, dated] if newer else [undated]
+    dated = _Part(
+        f"(start_time_unix_secs, conversation_id) {compare} (?, ?)",
+        [position.start, position.conversation_id],
+        is_undated=False,
     )
-    return [conversation_id for (conversation_id,) in rows]
+    return [dated] if newer else [dated, undated]
 
 
-def _find_caller_ids(connection: sqlite3.Connection, tool_name: str) -> list[str] | None:
-    """Return the conversations that called a tool, or None if there are too many calls."""
+def _read_items(connection: sqlite3.Connection, hits: dict[Position, list[Hit]]) -> list[Item]:
+    names = Item.__struct_fields__
+    columns = ", ".join(names[: names.index("has_recording")])
     rows = connection.execute(
-        "SELECT conversation_id FROM tool_calls WHERE tool_name = ? LIMIT ?", (tool_name, MOST_CANDIDATES + 1)
-    ).fetchall()
-    return None if len(rows) > MOST_CANDIDATES else list({conversation_id for (conversation_id,) in rows})
-
-
-def _read_items(connection: sqlite3.Connection, ids: list[str]) -> list[Item]:
-    columns = ", ".join(Item.__struct_fields__[:-2])
-    by_id = {}
-    for row in connection.execute(
         f"SELECT {columns}, audio.path IS NOT NULL FROM json_each(?) CROSS JOIN conversations"  # noqa: S608
         " ON conversation_id = value LEFT JOIN audio USING (conversation_id)",
-        (msgspec.json.encode(ids).decode(),),
-    ):
-        by_id[row[0]] = msgspec.convert(dict(zip(Item.__struct_fields__, row, strict=False)), Item, strict=False)
-    return [by_id[each] for each in ids]
-
-
-def _read_hits(connection: sqlite3.Connection, expression: str, item: Item) -> tuple[Hit, ...]:
-    rows = connection.execute(
-        "SELECT position, role, snippet(turns_search, 0, ?, ?, '…', 24)"  # noqa: S608
-        " FROM conversations CROSS JOIN turns_search CROSS JOIN turns ON turn_id = turns_search.rowid"
-        f" WHERE turns_search MATCH ? AND turns_search.rowid {_THEIR_TURNS}"
-        " AND turns.conversation_id = conversations.conversation_id AND conversations.conversation_id = ?"
-        " ORDER BY turns_search.rowid LIMIT ?",
-        (*MARK, expression, item.conversation_id, _HITS_SHOWN),
+        (to_json([place.conversation_id for place in hits]),),
     )
-    return tuple(msgspec.convert(dict(zip(Hit.__struct_fields__, row, strict=True)), Hit) for row in rows)
+    return [
+        msgspec.convert(dict(zip(names, (*row, found), strict=True)), Item, strict=False)
+        for row, found in zip(rows, hits.values(), strict=True)
+    ]

@@ -11,7 +11,7 @@ import msgspec
 from markupsafe import Markup, escape
 
 from convai_async._support.timestamps import utc_datetime
-from convai_async.browse._queries import MARK
+from convai_async.browse._search import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
