@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"polling"},
     {"resources"},
     {"client"},
-    {"harvest"},
+    {"browse", "harvest"},
     {"cli"},
 ]
 """From the foundation up: a module imports only from its own layer and those below it."""
@@ -70,6 +71,12 @@ def test_archive_imports_only_errors_models_and_support() -> None:
             assert own_parts(imports_of(module)) <= {"archive", "errors", "models", "_support"}, module
 
 
+def test_browse_imports_only_the_archive_and_what_is_below_it() -> None:
+    for module in MODULES:
+        if module.parts[1] == "browse":
+            assert own_parts(imports_of(module)) <= {"browse", "archive", "errors", "_support"}, module
+
+
 def test_only_the_archive_and_the_harvest_import_private_modules_of_the_archive() -> None:
     for module in MODULES:
         if module.parts[1] not in {"archive", "harvest"}:
@@ -96,14 +103,14 @@ def test_fake_service_imports_nothing_of_the_client() -> None:
             assert own_parts(imports_of(module)) <= {"testing"}
 
 
-def test_only_two_modules_import_aiohttp() -> None:
+def test_only_the_transport_and_browse_import_aiohttp() -> None:
     runtime = "import aiohttp"
     talkers = {
         module.as_posix()
         for module in MODULES
         if any(line.startswith(runtime) for line in (PACKAGE.parent / module).read_text().splitlines())
     }
-    assert {talker for talker in talkers if "/testing/" not in talker} == {
+    assert {talker for talker in talkers if not re.search("/(browse|testing)/", talker)} == {
         "convai_async/_transport/session.py",
         "convai_async/_transport/connection_errors.py",
     }

@@ -76,6 +76,7 @@ class _Pages:
             results=get_args(Result),
             statuses=get_args(Status),
             has=HAS,
+            is_newer=bool(newer),
             newer=page.newer and request.rel_url.with_query(filters.to_query() | {_NEWER: str(page.newer)}),
             older=page.older and request.rel_url.with_query(filters.to_query() | {_OLDER: str(page.older)}),
         )

@@ -10,7 +10,7 @@ import re
 import time
 from contextlib import closing
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -103,6 +103,9 @@ class ListPage(msgspec.Struct, frozen=True):
     is_complete: bool
 
 
+_Row: TypeAlias = "tuple[str, int | None, int]"
+
+
 class _Found(NamedTuple):
     hits: dict[Position, list[Hit]]
     next: Position | None
@@ -138,22 +141,34 @@ def list_conversations(
     return ListPage(items, newer_place, older_place, found.is_complete)
 
 
-def _find(rows: Iterator[tuple[str, int | None, int]], search: TurnSearch | None, deadline: float) -> _Found:
+def _find(rows: Iterator[_Row], search: TurnSearch | None, deadline: float) -> _Found:
     found: dict[Position, list[Hit]] = {}
-    while batch := list(islice(rows, _BATCH_SIZE)):
-        matching = [Position(start, conversation_id) for conversation_id, start, is_match in batch if is_match]
-        if search is None:
-            found |= {place: [] for place in matching}
-        elif matching:
-            hits = search.find_hits([place.conversation_id for place in matching])
-            found |= {place: hits[place.conversation_id] for place in matching if place.conversation_id in hits}
+    while True:
+        matching, last = _read_batch(rows, deadline)
+        if last is None:
+            return _Found(found, None, is_complete=True)
+        hits = None if search is None else search.find_hits([place.conversation_id for place in matching])
+        for place in matching:
+            if hits is None or place.conversation_id in hits:
+                found[place] = [] if hits is None else hits[place.conversation_id]
         if len(found) > PAGE_SIZE:
             shown = dict(islice(found.items(), PAGE_SIZE))
             return _Found(shown, list(shown)[-1], is_complete=True)
         if time.monotonic() > deadline:
-            conversation_id, start, _ = batch[-1]
-            return _Found(found, Position(start, conversation_id), is_complete=False)
-    return _Found(found, None, is_complete=True)
+            return _Found(found, last, is_complete=False)
+
+
+def _read_batch(rows: Iterator[_Row], deadline: float) -> tuple[list[Position], Position | None]:
+    """Return the next places that match the filters, and the last one that was read; None at the end of the list."""
+    matching: list[Position] = []
+    last = None
+    for number, (conversation_id, start, is_match) in enumerate(rows, 1):
+        last = Position(start, conversation_id)
+        if is_match:
+            matching.append(last)
+        if len(matching) == _BATCH_SIZE or (number % _BATCH_SIZE == 0 and time.monotonic() > deadline):
+            break
+    return matching, last
 
 
 def _walk(
@@ -163,7 +178,7 @@ def _walk(
     position: Position | None,
     *,
     newer: bool,
-) -> Iterator[tuple[str, int | None, int]]:
+) -> Iterator[_Row]:
     """Yield the id and start of conversations from a position, and whether the filters match, except for the text."""
     match, within = build_match(filters), build_range(filters)
     if filters.tool:

@@ -46,6 +46,7 @@ TESTS: dict[str, Tests] = {
         " tests/robustness/test_concurrent_writers.py tests/robustness/test_fuzz_archive.py"
         " tests/robustness/test_killed_files.py",
     ),
+    "browse": Tests("tests/browse", "tests/cli/test_browse_command.py"),
     "cli": Tests("tests/cli", "tests/robustness/test_secrets.py tests/robustness/test_erasure.py"),
     "client": Tests("tests/test_client.py", "tests/robustness/test_bad_arguments.py tests/robustness/test_secrets.py"),
     "endpoints": Tests(

@@ -61,6 +61,10 @@ document.addEventListener("keydown", (event) => {
   shortcuts[event.key]();
 });
 
+// A page that found nothing in its time goes on by itself, and takes no place in the history.
+const more = document.querySelector("a[data-continue]");
+if (more) setTimeout(() => location.replace(more.href), 100);
+
 let follow = true;
 if (audio) {
   find("turns").addEventListener("click", (event) => {
