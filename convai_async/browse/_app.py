@@ -40,12 +40,14 @@ def build_app(archive: ArchiveConnection, access: Access) -> web.Application:
     pages = _Pages(archive, access)
     app = web.Application(middlewares=[pages.explain_errors, access.middleware])
     app.on_response_prepare.append(add_security_headers)
-    app.add_routes([
-        web.get("/", pages.show_list),
-        web.get("/conversations/{conversation_id}", pages.show_conversation),
-        web.get("/conversations/{conversation_id}/recording", pages.send_recording),
-        *(web.get(f"{STATIC}{file.name}", partial(_send_static, file)) for file in _STATIC.iterdir()),
-    ])
+    app.add_routes(
+        [
+            web.get("/", pages.show_list),
+            web.get("/conversations/{conversation_id}", pages.show_conversation),
+            web.get("/conversations/{conversation_id}/recording", pages.send_recording),
+            *(web.get(f"{STATIC}{file.name}", partial(_send_static, file)) for file in _STATIC.iterdir()),
+        ]
+    )
     return app
 
 

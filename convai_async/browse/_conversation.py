@@ -8,7 +8,6 @@ import msgspec
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -154,14 +153,12 @@ class ConversationDetails(msgspec.Struct, frozen=True):
 
 def read_conversation(connection: sqlite3.Connection, conversation_id: str) -> ConversationDetails | None:
     """Return a conversation, or None if the archive does not have it."""
-    names = ConversationDetails.__struct_fields__
-    columns = names[: names.index("turns")]
-    found = _read(connection, ConversationDetails, "conversations", conversation_id, columns)
+    found = _read(connection, ConversationDetails, "conversations", conversation_id)
     if not found:
         return None
 
     def read(kind: type[T], table: str, order: str = "rowid") -> list[T]:
-        return _read(connection, kind, table, conversation_id, kind.__struct_fields__, order)
+        return _read(connection, kind, table, conversation_id, order)
 
     return msgspec.structs.replace(
         found[0],
@@ -177,7 +174,7 @@ def read_conversation(connection: sqlite3.Connection, conversation_id: str) -> C
 
 def read_recording(connection: sqlite3.Connection, conversation_id: str) -> Recording | None:
     """Return the recording of a conversation, or None if the archive does not have it."""
-    found = _read(connection, Recording, "audio", conversation_id, Recording.__struct_fields__)
+    found = _read(connection, Recording, "audio", conversation_id)
     return found[0] if found else None
 
 
@@ -186,16 +183,14 @@ class _Tag(msgspec.Struct, frozen=True):
 
 
 def _read_turns(connection: sqlite3.Connection, conversation_id: str) -> list[Turn]:
-    names = Turn.__struct_fields__
-    columns = names[: names.index("tool_calls")]
-    turns = _read(connection, Turn, "turns", conversation_id, columns, "position")
+    turns = _read(connection, Turn, "turns", conversation_id, "position")
     by_position = {turn.position: turn for turn in turns}
     for kind, table, order, attribute in (
         (ToolCall, "tool_calls", "position", "tool_calls"),
         (Metric, "turn_metrics", "turn_position, metric", "metrics"),
         (Retrieval, "rag_retrievals", "turn_position", "retrievals"),
     ):
-        for row in _read(connection, kind, table, conversation_id, kind.__struct_fields__, order):
+        for row in _read(connection, kind, table, conversation_id, order):
             turn = by_position.get(row.turn_position)  # type: ignore[attr-defined]
             if turn is not None:
                 getattr(turn, attribute).append(row)
@@ -203,14 +198,10 @@ def _read_turns(connection: sqlite3.Connection, conversation_id: str) -> list[Tu
 
 
 def _read(
-    connection: sqlite3.Connection,
-    kind: type[T],
-    table: str,
-    conversation_id: str,
-    columns: Iterable[str],
-    order: str = "rowid",
+    connection: sqlite3.Connection, kind: type[T], table: str, conversation_id: str, order: str = "rowid"
 ) -> list[T]:
-    names = list(columns)
+    """Return the rows of a conversation in a table; the columns are the fields of a Struct that have no default."""
+    names = kind.__struct_fields__[: len(kind.__struct_fields__) - len(kind.__struct_defaults__)]
     rows: Any = connection.execute(
         f"SELECT {', '.join(names)} FROM {table} WHERE conversation_id = ? ORDER BY {order}",  # noqa: S608
         (conversation_id,),

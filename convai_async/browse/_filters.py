@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 _Text = Annotated[str, msgspec.Meta(max_length=1000)]
 
 HAS = {
-    "recording": ("a recording", "EXISTS (SELECT 1 FROM audio WHERE audio.conversation_id = conversations.conversation_id)"),
+    "recording": (
+        "a recording",
+        "EXISTS (SELECT 1 FROM audio WHERE audio.conversation_id = conversations.conversation_id)",
+    ),
     "comment": ("a comment", "comment IS NOT NULL"),
     "error": ("an error", "(error_code IS NOT NULL OR error_reason IS NOT NULL)"),
     "failed_tool": (
         "a failed tool call",
-        "EXISTS (SELECT 1 FROM tool_calls WHERE tool_calls.conversation_id = conversations.conversation_id AND is_error)",
+        (
+            "EXISTS (SELECT 1 FROM tool_calls"
+            " WHERE tool_calls.conversation_id = conversations.conversation_id AND is_error)"
+        ),
     ),
 }
 """What a conversation can have, by its name in a URL: the label, and the condition."""
@@ -63,7 +69,7 @@ class Filters(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Filters:
-        """Read the filters from the parameters of a URL; others are ignored.
+        """Read the filters from the parameters of a URL; others, and empty ones, are ignored.
 
         Raises:
             InvalidArgumentError: A value is not valid.
@@ -72,7 +78,7 @@ class Filters(msgspec.Struct, frozen=True, omit_defaults=True):
             if "\0" in query.get(name, ""):
                 raise InvalidArgumentError(name, "contains a NUL character")
         try:
-            return msgspec.convert(dict(query), cls, strict=False)
+            return msgspec.convert({name: text for name, text in query.items() if text}, cls, strict=False)
         except msgspec.ValidationError as error:
             name = str(error).rpartition("$.")[2].rstrip("`") or "filters"
             raise InvalidArgumentError(name, str(error).partition(" - at")[0].lower()) from None
@@ -100,21 +106,25 @@ class Condition(NamedTuple):
 
 def build_range(filters: Filters) -> Condition:
     """Return the condition whose conversations an index finds: agent and days."""
-    return _combine({
-        "agent_id = ?": filters.agent,
-        "start_time_unix_secs >= ?": _find_midnight("first_day", filters.first_day),
-        "start_time_unix_secs < ?": _find_midnight("last_day", filters.last_day, days=1),
-    })
+    return _combine(
+        {
+            "agent_id = ?": filters.agent,
+            "start_time_unix_secs >= ?": _find_midnight("first_day", filters.first_day),
+            "start_time_unix_secs < ?": _find_midnight("last_day", filters.last_day, days=1),
+        }
+    )
 
 
 def build_match(filters: Filters) -> Condition:
     """Return the other conditions, except for those on turns and tool calls."""
-    condition = _combine({
-        "call_successful = ?": filters.result,
-        "status = ?": filters.status,
-        "main_language = ?": filters.language,
-        "rating <= ?": filters.max_rating,
-    })
+    condition = _combine(
+        {
+            "call_successful = ?": filters.result,
+            "status = ?": filters.status,
+            "main_language = ?": filters.language,
+            "rating <= ?": filters.max_rating,
+        }
+    )
     return condition.and_(HAS[filters.has][1]) if filters.has else condition
 
 

@@ -20,7 +20,7 @@ from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 PAGE_SIZE = 50
 BUDGET_SECS = 0.04
@@ -128,8 +128,7 @@ def list_conversations(
     """
     deadline = time.monotonic() + BUDGET_SECS
     search = TurnSearch(connection, filters.q) if filters.q else None
-    rows = _walk(connection, filters, search, position, newer=newer)
-    with closing(rows):
+    with closing(_walk(connection, filters, search, position, newer=newer)) as rows:
         found = _find(rows, search, deadline)
     items = _read_items(connection, found.hits)
     ahead, behind = found.next, position
@@ -178,7 +177,7 @@ def _walk(
     position: Position | None,
     *,
     newer: bool,
-) -> Iterator[_Row]:
+) -> Generator[_Row, None, None]:
     """Yield the id and start of conversations from a position, and whether the filters match, except for the text."""
     match, within = build_match(filters), build_range(filters)
     if filters.tool:
@@ -204,9 +203,7 @@ def _walk(
             yield from rows
 
 
-def _find_candidates(
-    connection: sqlite3.Connection, filters: Filters, search: TurnSearch | None
-) -> list[str] | None:
+def _find_candidates(connection: sqlite3.Connection, filters: Filters, search: TurnSearch | None) -> list[str] | None:
     """Return the conversations that can match, if an index finds few enough of them."""
     candidates = None if search is None else search.find_candidates()
     for is_chosen, query, parameters in (

@@ -39,9 +39,7 @@ class AccessDeniedError(Exception):
         can_continue: Whether the same request can succeed if it comes from a page of this server.
     """
 
-    def __init__(
-        self, problem: str, status: HTTPStatus = HTTPStatus.FORBIDDEN, *, can_continue: bool = False
-    ) -> None:
+    def __init__(self, problem: str, status: HTTPStatus = HTTPStatus.FORBIDDEN, *, can_continue: bool = False) -> None:
         super().__init__(problem)
         self.status = status
         self.can_continue = can_continue

@@ -63,7 +63,7 @@ def format_metric(name: str) -> str:
 def mark_words(excerpt: str) -> Markup:
     """Return an excerpt of a search with its words marked."""
     start, end = MARK
-    return Markup(escape(excerpt).replace(start, Markup("<mark>")).replace(end, Markup("</mark>")))
+    return Markup(escape(excerpt).replace(start, Markup("<mark>")).replace(end, Markup("</mark>")))  # noqa: S704 - it is escaped
 
 
 def summarize(turns: Iterable[Turn]) -> list[tuple[str, int, float, float]]:

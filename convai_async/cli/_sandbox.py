@@ -12,6 +12,7 @@ from convai_async.cli._output import print_output
 from convai_async.cli._ports import explain_port_errors, port_option
 from convai_async.cli._signals import stop_gracefully
 
+
 @click.command(
     "sandbox",
     epilog=format_examples(

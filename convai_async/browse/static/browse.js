@@ -36,7 +36,10 @@ function togglePlay() {
 }
 
 const shortcuts = {
-  "/": () => find("search").select(),
+  "/": () => {
+    find("search").focus();
+    find("search").select();
+  },
   "?": () => help.showModal(),
   j: () => move(1),
   k: () => move(-1),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import ClientSession, CookieJar
-from browse_fixtures import open_browser
+from browse_client import open_browser
 from yarl import URL
 
 from convai_async.browse import serve_archive
@@ -49,13 +49,15 @@ async def test_request_without_the_secret_is_refused_and_names_nothing(harvested
 
 
 async def test_cookie_of_another_server_is_refused(harvested_once: Path) -> None:
-    jar = CookieJar(unsafe=True)
-    async with serve_archive(harvested_once) as first, serve_archive(harvested_once) as second:
-        async with ClientSession(cookie_jar=jar) as session:
-            await session.get(first.url)
-            assert (await session.get(URL(second.url).origin())).status == 403
-            await session.get(second.url)
-            assert (await session.get(URL(first.url).origin())).status == 200
+    async with (
+        serve_archive(harvested_once) as first,
+        serve_archive(harvested_once) as second,
+        ClientSession(cookie_jar=CookieJar(unsafe=True)) as session,
+    ):
+        await session.get(first.url)
+        assert (await session.get(URL(second.url).origin())).status == 403
+        await session.get(second.url)
+        assert (await session.get(URL(first.url).origin())).status == 200
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ async def test_only_get_and_head_are_allowed(harvested_once: Path, method: str) 
 async def test_server_listens_on_the_loopback_address_only(harvested_once: Path) -> None:
     async with open_browser(harvested_once) as browser:
         for address in ("127.0.0.2", "::1"):
-            with pytest.raises(OSError):
+            with pytest.raises(ConnectionRefusedError):
                 socket.create_connection((address, browser.url.port or 0)).close()
 
 
@@ -130,5 +132,3 @@ async def test_server_listens_on_the_loopback_address_only(harvested_once: Path)
 async def test_path_without_a_page_is_not_found(harvested_once: Path, path: str) -> None:
     async with open_browser(harvested_once) as browser:
         assert "There is no such page." in await browser.read(path, 404)
-
-

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from archives import rows
-from browse_fixtures import open_browser
+from browse_client import open_browser
 
 from convai_async.archive import Archive
 
@@ -70,7 +70,9 @@ async def test_recording_of_a_deleted_conversation_is_not_found(archive_copy: Pa
         assert "The archive has no conversation" in await browser.read(page, 404)
 
 
-@pytest.mark.parametrize("path", ["secret.mp3", "audio/../secret.mp3", "/etc/passwd", "audio/link.mp3", "audio/none.mp3"])
+@pytest.mark.parametrize(
+    "path", ["secret.mp3", "audio/../secret.mp3", "/etc/passwd", "audio/link.mp3", "audio/none.mp3"]
+)
 async def test_recording_outside_of_the_folder_is_not_sent(archive_copy: Path, path: str) -> None:
     url, _ = find_recording(archive_copy)
     secret = archive_copy.parent / "secret.mp3"
