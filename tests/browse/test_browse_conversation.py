@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from convai_async.browse._templates import format_duration, format_iso, format_j
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytest_plugins = ["browse_fixtures"]
@@ -138,8 +140,35 @@ async def test_missing_archive_raises(tmp_path: Path) -> None:
             raise AssertionError
 
 
+async def test_rows_that_belong_to_no_turn_are_left_out(archive_copy: Path) -> None:
+    ((conversation_id,),) = rows(archive_copy, "SELECT conversation_id FROM tool_calls LIMIT 1")
+    with closing(sqlite3.connect(archive_copy)) as connection, connection:
+        connection.execute("UPDATE tool_calls SET turn_position = 999, tool_name = 'lost'")
+        unknown = """[{"first": {"elapsed_time": null}, "second": {"elapsed_time": 7.125}}]"""
+        connection.execute("UPDATE conversations SET turn_metrics = ?", (unknown,))
+    async with open_browser(archive_copy) as browser:
+        text = await browser.read(f"/conversations/{conversation_id}")
+        assert "lost" not in text
+        assert "first 0.00" not in text
+        assert "second 7.12 s" in text
+
+
+@pytest.fixture
+def _tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_tokyo")
+def test_times_are_local_and_empty_outside_the_calendar() -> None:
+    times = [format_time(each) for each in (None, 0, 10**12, 253402300799)]
+    assert times == ["", "1970-01-01 09:00", "", ""]
+
+
 def test_values_are_formatted() -> None:
-    assert [format_time(each) for each in (None, 10**12, 253402300799)][:2] == ["", ""]
     assert (format_iso(None), format_iso(0)) == ("", "1970-01-01T00:00:00+00:00")
     assert (format_duration(None), format_duration(187)) == ("", "3:07")
     assert (format_json(None), format_json('{"a":1}'), format_json("not JSON")) == ("", '{\n  "a": 1\n}', "not JSON")

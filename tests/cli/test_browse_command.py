@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from aiohttp.test_utils import unused_port
 from command_line import COMMAND, interrupt, read_lines
 
 from convai_async.cli._app import run
+from convai_async.cli._ports import explain_port_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -50,6 +51,11 @@ def test_browse_explains_a_busy_port(harvested: Path, capsys: pytest.CaptureFixt
         assert run(["browse", str(harvested), "--port", str(port), "--no-open"]) == 2
     error = capsys.readouterr().err
     assert f"cannot listen on port {port}: Address already in use; choose another with --port" in error
+
+
+def test_other_errors_of_a_port_are_raised() -> None:
+    with pytest.raises(OSError, match="too long"), explain_port_errors(1):
+        raise OSError(errno.ENAMETOOLONG, "too long")
 
 
 def test_browse_explains_a_missing_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
