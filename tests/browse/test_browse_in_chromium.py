@@ -104,7 +104,7 @@ def test_person_filters_searches_reads_and_listens(
     assert page.get_by_role("dialog", name="Keyboard shortcuts").is_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("u")
-    page.wait_for_url("**/")
+    page.wait_for_url("**/?q=teapot+img+onerror&result=success")
     assert problems == []
 
 

@@ -8,6 +8,8 @@ const turns = [...document.querySelectorAll("#turns > li")];
 const rows = turns.length ? turns : [...document.querySelectorAll("#conversations a.card")];
 const timed = turns.filter((turn) => turn.dataset.start !== undefined);
 
+if (find("filters")) sessionStorage.setItem("list", location.href);
+
 const help = find("help");
 find("open-help").hidden = false;
 find("open-help").addEventListener("click", () => help.showModal());
@@ -45,7 +47,7 @@ const shortcuts = {
   k: () => move(-1),
   ArrowDown: () => move(1),
   ArrowUp: () => move(-1),
-  u: () => turns.length && location.assign(document.querySelector("a.home").href),
+  u: () => location.assign(sessionStorage.getItem("list") ?? "/"),
 };
 if (audio) {
   Object.assign(shortcuts, {
