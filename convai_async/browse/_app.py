@@ -16,7 +16,7 @@ from convai_async.browse._conversation import read_conversation, read_recording
 from convai_async.browse._filters import HAS, Filters, Result, Status
 from convai_async.browse._queries import Position, list_conversations
 from convai_async.browse._security import STATIC, AccessDeniedError, add_security_headers
-from convai_async.browse._templates import render
+from convai_async.browse._templates import compile_templates, render
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ _OLDER, _NEWER = "older_than", "newer_than"
 
 def build_app(archive: ArchiveConnection, access: Access) -> web.Application:
     """Return the application that shows an archive to those who have access."""
+    compile_templates()
     pages = _Pages(archive, access)
     app = web.Application(middlewares=[pages.explain_errors, access.middleware])
     app.on_response_prepare.append(add_security_headers)

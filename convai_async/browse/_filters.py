@@ -62,11 +62,6 @@ class Filters(msgspec.Struct, frozen=True, omit_defaults=True):
     tool: _Text = ""
     has: Literal["", "recording", "comment", "error", "failed_tool"] = ""
 
-    @property
-    def has_days(self) -> bool:
-        """Whether only certain days are listed."""
-        return self.first_day is not None or self.last_day is not None
-
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Filters:
         """Read the filters from the parameters of a URL; others, and empty ones, are ignored.

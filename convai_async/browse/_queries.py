@@ -191,8 +191,6 @@ def _walk(
         )
     order = "ASC" if newer else "DESC"
     for part in _split(position, newer=newer):
-        if filters.has_days and part.is_undated:
-            continue
         where = within.and_(part.sql, *part.parameters)
         rows = connection.execute(
             f"SELECT conversation_id, start_time_unix_secs, ({match.sql}) FROM {source.sql} WHERE {where.sql}"  # noqa: S608
@@ -216,26 +214,17 @@ def _find_candidates(connection: sqlite3.Connection, filters: Filters, search: T
     return candidates
 
 
-class _Part(NamedTuple):
-    sql: str
-    parameters: list[int | str]
-    is_undated: bool
-
-
-def _split(position: Position | None, *, newer: bool) -> list[_Part]:
+def _split(position: Position | None, *, newer: bool) -> list[Condition]:
     """Return the parts of the list from a position on: the conversations with a start, and those without."""
-    dated = _Part("start_time_unix_secs IS NOT NULL", [], is_undated=False)
-    undated = _Part("start_time_unix_secs IS NULL", [], is_undated=True)
+    dated, undated = Condition("start_time_unix_secs IS NOT NULL", []), Condition("start_time_unix_secs IS NULL", [])
     if position is None:
         return [undated, dated] if newer else [dated, undated]
     compare = ">" if newer else "<"
     if position.start is None:
-        undated = _Part(f"{undated.sql} AND conversation_id {compare} ?", [position.conversation_id], is_undated=True)
+        undated = undated.and_(f"conversation_id {compare} ?", position.conversation_id)
         return [undated, dated] if newer else [undated]
-    dated = _Part(
-        f"(start_time_unix_secs, conversation_id) {compare} (?, ?)",
-        [position.start, position.conversation_id],
-        is_undated=False,
+    dated = dated.and_(
+        f"(start_time_unix_secs, conversation_id) {compare} (?, ?)", position.start, position.conversation_id
     )
     return [dated] if newer else [dated, undated]
 

@@ -26,6 +26,12 @@ def render(template: str, **values: Any) -> str:
     return _ENVIRONMENT.get_template(template).render(values)
 
 
+def compile_templates() -> None:
+    """Compile the templates, so that the first page does not take longer than the others."""
+    for name in _ENVIRONMENT.list_templates():
+        _ENVIRONMENT.get_template(name)
+
+
 def format_time(unix_secs: int | None) -> str:
     """Return a time in the local zone, like ``2026-01-31 14:00``; empty for None and for times outside the calendar."""
     moment = utc_datetime(unix_secs)

@@ -17,6 +17,7 @@ from convai_async.browse import _queries, _search
 from convai_async.browse._database import ArchiveConnection
 from convai_async.browse._filters import Filters
 from convai_async.browse._queries import Position, list_conversations
+from convai_async.browse._search import TurnSearch
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
@@ -177,6 +178,13 @@ async def test_search_shows_the_words_in_their_turns(harvested_once: Path, text:
             found = {hit.conversation_id for hit in archive.search(text)}
         assert set(find_ids(page)) == found != set()
         assert re.search(r'href="/conversations/\w+#turn-\d+"><b>(user|agent)</b> <span dir="auto">.*<mark>', page)
+
+
+@pytest.mark.parametrize(("text", "is_read"), [("r*", False), ("refund re*", False), ("ref*", True), ('"re"', True)])
+async def test_index_is_not_read_for_a_short_prefix(harvested_once: Path, text: str, *, is_read: bool) -> None:
+    async with ArchiveConnection.open(harvested_once) as archive:
+        candidates = await archive.run(lambda connection: TurnSearch(connection, text).find_candidates())
+    assert (candidates is not None) == is_read
 
 
 async def test_page_whose_time_is_up_continues_where_it_ended(
