@@ -39,7 +39,7 @@ class Metric(msgspec.Struct, frozen=True):
 
     turn_position: int
     metric: str
-    elapsed_secs: float | None
+    elapsed_secs: float
 
 
 class Retrieval(msgspec.Struct, frozen=True):

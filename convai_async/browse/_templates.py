@@ -77,8 +77,7 @@ def summarize(turns: Iterable[Turn]) -> list[tuple[str, int, float, float]]:
     by_name: dict[str, list[float]] = {}
     for turn in turns:
         for each in turn.metrics:
-            if each.elapsed_secs is not None:
-                by_name.setdefault(each.metric, []).append(each.elapsed_secs)
+            by_name.setdefault(each.metric, []).append(each.elapsed_secs)
     return [
         (format_metric(name), len(values), statistics.median(values), max(values)) for name, values in by_name.items()
     ]
