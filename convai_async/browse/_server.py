@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
+_SHUTDOWN_SECS = 0.1
+"""How long responses that are being sent may take at the end; aiohttp waits without an end for 0."""
+
+
 class ServedPages:
     """The addresses of the pages of an archive.
 
@@ -56,7 +60,7 @@ async def serve_archive(path: str | os.PathLike[str], *, port: int = 0) -> Async
     """
     async with ArchiveConnection.open(path) as archive:
         access = Access()
-        runner = web.AppRunner(build_app(archive, access), access_log=None, shutdown_timeout=0)
+        runner = web.AppRunner(build_app(archive, access), access_log=None, shutdown_timeout=_SHUTDOWN_SECS)
         await runner.setup()
         try:
             await web.TCPSite(runner, HOST, port, reuse_address=True).start()

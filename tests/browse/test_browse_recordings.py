@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import ClientSession, CookieJar
 from archives import rows
 from browse_client import open_browser
+from yarl import URL
 
 from convai_async.archive import Archive
+from convai_async.browse import serve_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +90,18 @@ async def test_recording_outside_of_the_folder_is_not_sent(archive_copy: Path, p
         assert "The file of the recording is not beside the archive." in await browser.read(
             url.removesuffix("/recording")
         )
+
+
+async def test_server_ends_while_a_recording_is_sent(archive_copy: Path) -> None:
+    url, _ = find_recording(archive_copy)
+    ((path,),) = rows(archive_copy, "SELECT path FROM audio ORDER BY conversation_id LIMIT 1")
+    os.truncate(archive_copy.parent / path, 50_000_000)  # more than the buffers of a connection
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session, asyncio.timeout(5):
+        async with serve_archive(archive_copy) as pages:
+            await session.get(pages.url)
+            response = await session.get(URL(pages.url).origin().with_path(url))
+            assert response.status == 200  # and its body is not read
+        response.close()
 
 
 @pytest.mark.parametrize(("stored", "sent"), [("audio/ogg", "audio/ogg"), ("text/html", "audio/mpeg")])
