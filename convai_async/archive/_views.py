@@ -92,7 +92,8 @@ CALLS = View(
     """\
 SELECT conversation_id, datetime(start_time_unix_secs, 'unixepoch') AS start_time, agent_name, agent_id, status,
     call_successful, call_summary_title, call_duration_secs, message_count, direction, external_number,
-    main_language, conversation_initiation_source, rating, cost, cost_fiat, llm_price, termination_reason, error_reason,
+    main_language, conversation_initiation_source, rating, likes, dislikes, comment, cost, cost_fiat, llm_price,
+    termination_reason, error_reason,
     (SELECT group_concat(tag_id, ', ') FROM tags WHERE tags.conversation_id = conversations.conversation_id) AS tags
 FROM conversations""",
 )
