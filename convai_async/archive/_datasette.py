@@ -24,7 +24,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "runs": {"hidden": True},
     "conversations": {
         "sort_desc": "start_time_unix_secs",
-        "label_column": "call_summary_title",
         "facets": ["agent_name", "call_successful", "main_language"],
     },
     "turns": {"facets": ["role"]},

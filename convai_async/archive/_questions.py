@@ -81,14 +81,16 @@ FROM calls GROUP BY agent_name ORDER BY credits DESC""",
         "time_to_first_byte",
         "How long does a turn wait for the first byte of the model and of speech?",
         """\
-SELECT metric, count(*) AS turns,
-       min(elapsed_secs) FILTER (WHERE share >= 0.5) AS p50,
-       min(elapsed_secs) FILTER (WHERE share >= 0.95) AS p95
-FROM (
-    SELECT metric, elapsed_secs, cume_dist() OVER (PARTITION BY metric ORDER BY elapsed_secs) AS share
-    FROM turn_metrics WHERE metric LIKE '%_ttfb' AND elapsed_secs IS NOT NULL
+WITH durations AS (
+    SELECT metric, round(elapsed_secs, 3) AS secs, count(*) AS turns
+    FROM turn_metrics WHERE metric LIKE '%_ttfb' GROUP BY metric, secs
+), shares AS (
+    SELECT *, 1.0 * sum(turns) OVER (PARTITION BY metric ORDER BY secs) / sum(turns) OVER (PARTITION BY metric) AS share
+    FROM durations
 )
-GROUP BY metric ORDER BY metric""",
+SELECT metric, sum(turns) AS turns,
+       min(secs) FILTER (WHERE share >= 0.5) AS p50, min(secs) FILTER (WHERE share >= 0.95) AS p95
+FROM shares GROUP BY metric ORDER BY metric""",
     ),
     Question(
         "failure_reasons",
@@ -114,15 +116,21 @@ FROM calls GROUP BY main_language ORDER BY calls DESC""",
     ),
     Question(
         "words_per_minute",
-        "How many words does a minute have?",
+        "How many words does a minute of a call have?",
         """\
-SELECT agent_name, role, round(60.0 * sum(words) / sum(call_duration_secs), 1) AS words_per_minute
+SELECT agent_name, round(60.0 * sum(by_agent) / sum(call_duration_secs), 1) AS words_of_agent,
+       round(60.0 * sum(by_user) / sum(call_duration_secs), 1) AS words_of_user
 FROM (
-    SELECT conversation_id, role, sum(length(message) - length(replace(message, ' ', '')) + 1) AS words
-    FROM turns WHERE message <> '' GROUP BY conversation_id, role
-) AS spoken
+    SELECT conversation_id, sum(words) FILTER (WHERE role = 'agent') AS by_agent,
+           sum(words) FILTER (WHERE role = 'user') AS by_user
+    FROM (
+        SELECT conversation_id, role, length(message) - length(replace(message, ' ', '')) + 1 AS words
+        FROM turns WHERE message <> ''
+    ) AS spoken
+    GROUP BY conversation_id
+) AS counted
 JOIN calls USING (conversation_id)
-GROUP BY agent_name, role ORDER BY agent_name, role""",
+GROUP BY agent_name ORDER BY agent_name""",
     ),
     Question(
         "interruptions",
