@@ -82,7 +82,7 @@ FROM calls GROUP BY agent_name ORDER BY credits DESC""",
         "How long does a turn wait for the first byte of the model and of speech?",
         """\
 WITH durations AS (
-    SELECT metric, round(elapsed_secs, 3) AS secs, count(*) AS turns
+    SELECT metric, round(1000 * elapsed_secs) / 1000 AS secs, count(*) AS turns
     FROM turn_metrics WHERE metric LIKE '%_ttfb' GROUP BY metric, secs
 ), shares AS (
     SELECT *, 1.0 * sum(turns) OVER (PARTITION BY metric ORDER BY secs) / sum(turns) OVER (PARTITION BY metric) AS share
