@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from convai_async.archive._json_text import encode_value
 from convai_async.archive._table import Column, Table
@@ -22,7 +25,7 @@ def _analysis(name: str) -> Callable[[Conversation], Any]:
 
 
 def _count_messages(conversation: Conversation) -> int | None:
-    said = sum(1 for turn in conversation.transcript if turn.message)
+    said = sum(map(bool, map(_get_message, conversation.transcript)))
     counted = (conversation.user_message_count or 0) + (conversation.agent_message_count or 0)
     return said or counted or None  # a webhook can leave the transcript out
 
@@ -65,16 +68,17 @@ def _error(name: str) -> Callable[[Conversation], Any]:
 
 
 def _read_turn_metrics(conversation: Conversation) -> str | None:
-    # By metric: a third of the bytes of a list of turns, which SQLite also takes twice as long to read.
     turns = conversation.transcript
-    durations: dict[str, list[Any]] = {}
-    for position, turn in enumerate(turns):
-        if turn.conversation_turn_metrics is not None:
-            for metric, measured in turn.conversation_turn_metrics.metrics.items():
-                if metric not in durations:
-                    durations[metric] = [None] * len(turns)
-                durations[metric][position] = measured.elapsed_time
-    return encode_value(durations) if durations else None
+    found: dict[str, list[float | None]] = {}
+    for position, measured in enumerate(map(_get_turn_metrics, turns)):
+        if measured is not None:
+            for name, metric in measured.metrics.items():
+                try:
+                    found[name][position] = metric.elapsed_time
+                except KeyError:
+                    found[name] = [None] * len(turns)
+                    found[name][position] = metric.elapsed_time
+    return encode_value(found) if found else None
 
 
 def _read_dynamic_variables(conversation: Conversation) -> str | None:
@@ -86,8 +90,7 @@ def _read_features(conversation: Conversation) -> str | None:
     usage = conversation.metadata.features_usage
     found: dict[str, Any] = {}
     for prefix, features in (("", usage), ("workflow.", usage.workflow), ("agent_testing.", usage.agent_testing)):
-        for name in features.__struct_fields__:
-            value = getattr(features, name)
+        for name, value in zip(features.__struct_fields__, msgspec.structs.astuple(features), strict=True):
             if value is True:
                 found[prefix + name] = _ENABLED
             elif type(value) is FeatureStatus and (value.enabled or value.used):
@@ -96,6 +99,8 @@ def _read_features(conversation: Conversation) -> str | None:
 
 
 _ENABLED = {"enabled": True}
+_get_message = attrgetter("message")
+_get_turn_metrics = attrgetter("conversation_turn_metrics")
 
 CONVERSATIONS = Table(
     "conversations",
@@ -307,7 +312,7 @@ CONVERSATIONS = Table(
         Column(
             "turn_metrics",
             "TEXT",
-            "The measured durations in seconds, JSON: for each metric a list with an item for each turn, or null.",
+            "The measured durations, JSON: by name, a list with that of each turn or null. See the view turn_metrics.",
             "string",
             _read_turn_metrics,
             since=5,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from convai_async._support.timestamps import utc_datetime
 from convai_async.archive import _csv, _jsonl
 from convai_async.archive._batches import report_progress, split_into_batches
-from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, NESTED_TABLES
+from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, EXPORTED, NESTED_TABLES
 from convai_async.archive._files import (
     COMPRESSED_SUFFIXES,
     check_destination,
@@ -80,7 +80,7 @@ def export_tables(reader: ArchiveReader, path: Path, condition: Condition, *, su
             rows = report_progress(reader.iterate_rows(name, [each.name for each in columns], condition), progress)
             with create_file(folder / f"{name}.{suffix}") as file:
                 if parquet is None:
-                    count += _csv.write(rows, file)
+                    count += _csv.write(columns, rows, file)
                 else:
                     count += parquet.write_table(columns, split_into_batches(rows), file, reader.path)
     return count
@@ -106,7 +106,8 @@ def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
     """Export an archive to a stream: see `Archive.export_to_stream`."""
     if format == "jsonl":
         return _jsonl.write(reader.source(), report_progress(reader.records(condition), progress), stream)
-    return _csv.write(report_progress(reader.rows(table or "conversations", condition), progress), stream)
+    name = table or "conversations"
+    return _csv.write(EXPORTED[name].exported, report_progress(reader.rows(name, condition), progress), stream)
 
 
 def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[str, Any]]:

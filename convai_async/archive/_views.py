@@ -29,7 +29,7 @@ TURN_METRICS = View(
     """\
 SELECT conversation_id, turns.key AS turn_position, metrics.key AS metric, turns.value AS elapsed_secs
 FROM conversations, json_each(turn_metrics) AS metrics, json_each(metrics.value) AS turns
-WHERE turns.type <> 'null'""",
+WHERE turns.type != 'null'""",
     (
         CONVERSATION_ID,
         Column("turn_position", "", "The position of the turn.", "int64"),
