@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"streaming"},
     {"polling"},
     {"resources"},
-    {"client"},
+    {"client", "mcp"},
     {"harvest"},
     {"cli"},
 ]

@@ -23,14 +23,15 @@ class View(msgspec.Struct, frozen=True):
     columns: tuple[Column, ...] = ()
 
 
-def _percentiles(value: str, *shares: int) -> str:
-    """Return columns with the smallest value that a share of all values does not exceed; they need `_ranked`."""
+def build_percentiles(value: str, *shares: int) -> str:
+    """Return columns with the smallest value that a share of all values does not exceed; they need `rank_values`."""
     return ",\n    ".join(
         f"max({value}) FILTER (WHERE rank <= (count * {share} + 99) / 100) AS p{share}" for share in shares
     )
 
 
-def _ranked(table: str, group: str, value: str) -> str:
+def rank_values(table: str, group: str, value: str) -> str:
+    """Return a subquery with the rows of a table, their rank by a value in their group, and the group's count."""
     return (
         f"(SELECT *, row_number() OVER (PARTITION BY {group} ORDER BY {value}) AS rank,"  # noqa: S608
         f" count(*) OVER (PARTITION BY {group}) AS count FROM {table} WHERE {value} IS NOT NULL)"
@@ -129,9 +130,9 @@ SELECT tool_name, type, calls, failed, mean, p50, p95, worst
 FROM (SELECT tool_name, type, count(*) AS calls, sum(is_error) AS failed FROM tool_calls GROUP BY tool_name, type)
 LEFT JOIN (
     SELECT tool_name, type, round(avg(tool_latency_secs), 3) AS mean,
-    {_percentiles("tool_latency_secs", 50, 95)},
+    {build_percentiles("tool_latency_secs", 50, 95)},
     max(tool_latency_secs) AS worst
-    FROM {_ranked("tool_calls", "tool_name, type", "tool_latency_secs")} GROUP BY tool_name, type
+    FROM {rank_values("tool_calls", "tool_name, type", "tool_latency_secs")} GROUP BY tool_name, type
 ) USING (tool_name, type)""",  # noqa: S608
 )
 
@@ -140,9 +141,9 @@ LATENCY = View(
     "Each stage of the turns with its durations in seconds.",
     f"""\
 SELECT metric, count(*) AS turns, round(avg(elapsed_secs), 3) AS mean,
-    {_percentiles("elapsed_secs", 50, 95, 99)},
+    {build_percentiles("elapsed_secs", 50, 95, 99)},
     max(elapsed_secs) AS worst
-FROM {_ranked("turn_metrics", "metric", "elapsed_secs")} GROUP BY metric""",  # noqa: S608
+FROM {rank_values("turn_metrics", "metric", "elapsed_secs")} GROUP BY metric""",  # noqa: S608
 )
 
 CRITERIA = View(
