@@ -19,6 +19,7 @@ from convai_async.archive._errors import ArchiveError, translate_errors
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Sequence
+    from threading import Event
 
 _MAX_VALUE_BYTES = 16 * 2**20
 """The longest text or BLOB, and the longest row; a conversation of this size has hours of speech."""
@@ -30,6 +31,9 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
+
+_OPERATIONS_BETWEEN_LOOKS = 10_000
+"""Of SQLite's virtual machine: some milliseconds."""
 
 _FUNCTIONS = frozenset(
     """
@@ -79,6 +83,7 @@ def run_query(  # noqa: PLR0913 - keyword-only
     timeout_secs: float = 10.0,
     max_rows: int = 1000,
     max_bytes: int = 1_000_000,
+    stop: Event | None = None,
 ) -> QueryResult:
     """Run a query that cannot change the archive, whatever its SQL says.
 
@@ -89,6 +94,7 @@ def run_query(  # noqa: PLR0913 - keyword-only
         timeout_secs: After how many seconds the query is interrupted.
         max_rows: The maximum number of rows.
         max_bytes: The size of all values after which no further row is read.
+        stop: An event that interrupts the query when another thread sets it.
 
     Raises:
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
@@ -105,6 +111,8 @@ def run_query(  # noqa: PLR0913 - keyword-only
                 connection.setlimit(category, limit)
             # The search index is opened here, with statements of its own that the authorizer would refuse.
             connection.execute("SELECT 1 FROM turns_search LIMIT 0")
+            if stop is not None:
+                connection.set_progress_handler(stop.is_set, _OPERATIONS_BETWEEN_LOOKS)
             connection.set_authorizer(_Authorizer(tables | _SCHEMA_TABLES))
             with _interrupt_after(connection, timeout_secs):
                 cursor = connection.execute(sql, parameters)

@@ -28,11 +28,12 @@ _DETAILS = {
 }
 
 _TURNS = """\
-SELECT position AS turn, role, time_in_call_secs AS secs, message, original_message, interrupted, feedback
+SELECT position AS turn, role, time_in_call_secs AS secs, message, original_message, nullif(interrupted, 0) AS interrupted, feedback
 FROM turns WHERE conversation_id = ? AND position BETWEEN ? AND ? ORDER BY position"""
 
 _TOOL_CALLS = """\
-SELECT turn_position, tool_name, params_as_json AS parameters, result_value AS result, is_error, tool_latency_secs
+SELECT turn_position, tool_name, params_as_json AS parameters, result_value AS result, nullif(is_error, 0) AS is_error,
+    tool_latency_secs
 FROM tool_calls WHERE conversation_id = ? AND turn_position BETWEEN ? AND ? ORDER BY position"""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
@@ -12,6 +13,7 @@ from mcp_types import ToolAnnotations
 
 from convai_async._version import __version__
 from convai_async.errors import ConvAIError
+from convai_async.mcp._stdin import end_stdin_on_interrupt
 from convai_async.mcp._tools import Tools
 from convai_async.mcp._untrusted import NOTE
 
@@ -26,14 +28,15 @@ _INSTRUCTIONS = (
 
 
 async def run_server(path: Path, *, allow_sql: bool) -> None:
-    """Serve an archive until standard input ends."""
-    await build_server(path, allow_sql=allow_sql).run_stdio_async()
+    """Serve an archive until standard input ends, or until Ctrl-C."""
+    ended = Event()
+    with end_stdin_on_interrupt(ended):
+        await build_server(Tools(path, ended), allow_sql=allow_sql).run_stdio_async()
 
 
-def build_server(path: Path, *, allow_sql: bool) -> MCPServer:
-    """Return the server for an archive."""
+def build_server(tools: Tools, *, allow_sql: bool) -> MCPServer:
+    """Return the server with its tools."""
     server = MCPServer("convai-async", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING")
-    tools = Tools(path)
     functions: list[Callable[..., str]] = [tools.search, tools.calls, tools.show, tools.stats]
     functions += [tools.sql, tools.schema] if allow_sql else []
     for function in functions:

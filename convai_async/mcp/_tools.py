@@ -24,6 +24,7 @@ from convai_async.mcp._untrusted import MAX_RESULT_CHARS, mark_untrusted, shorte
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from threading import Event
 
     from convai_async.archive import QueryResult, SearchHit
 
@@ -45,10 +46,12 @@ class Tools:
 
     Args:
         path: The archive.
+        stop: An event that interrupts SQL when it is set.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stop: Event) -> None:
         self._path = path
+        self._stop = stop
 
     def search(
         self,
@@ -156,7 +159,7 @@ class Tools:
 
         Read `schema` first. The views calls, agents, daily, tools, latency, criteria and costs answer most questions.
         """
-        return _format_rows(run_query(self._path, query, max_rows=limit), max_text)
+        return _format_rows(run_query(self._path, query, max_rows=limit, stop=self._stop), max_text)
 
     def schema(
         self,
