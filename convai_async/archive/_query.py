@@ -109,8 +109,8 @@ def run_query(  # noqa: PLR0913 - keyword-only
             connection.text_factory = lambda text: text.decode(errors="replace")
             for category, limit in _LIMITS.items():
                 connection.setlimit(category, limit)
-            # The search index is opened here, with statements of its own that the authorizer would refuse.
-            connection.execute("SELECT 1 FROM turns_search LIMIT 0")
+            # Virtual tables are declared on first use, with statements that the authorizer would refuse.
+            connection.execute("SELECT 1 FROM turns_search, json_each('0'), json_tree('0') LIMIT 0")
             if stop is not None:
                 connection.set_progress_handler(stop.is_set, _OPERATIONS_BETWEEN_LOOKS)
             connection.set_authorizer(_Authorizer(tables | _SCHEMA_TABLES))
