@@ -117,7 +117,7 @@ async def test_assistant_finds_and_reads_conversations(filled: Path) -> None:
         assert facts["evaluation_results"] == [{"criteria_id": "solved", "result": "failure"}]
         assert facts["call_summary_title"] == INJECTION
         shown = await read(client, "show", conversation_id="conv_1", part="turns", max_text=100)
-        assert shown["turns"][0]["message"] == INJECTION[:100] + f"… ({len(INJECTION) - 100:,} more characters)"
+        assert shown["turns"][0]["message"] == INJECTION
         (tool_call,) = shown["turns"][1]["tool_calls"]
         assert tool_call == {
             "tool_name": "lookup",
@@ -161,7 +161,7 @@ async def test_sql_is_offered_on_request_and_only_reads(filled: Path) -> None:
         totals = await read(client, "sql", query="SELECT count(*) AS calls, x'4142' AS bytes FROM calls")
         assert totals == {"columns": ["calls", "bytes"], "rows": [[3, "AB"]]}
         many = await read(client, "sql", query="SELECT message FROM turns", max_text=1500, limit=1000)
-        assert (len(many["rows"]), "more rows" in many["truncated"]) == (31, True)
+        assert (len(many["rows"]), "more rows" in many["truncated"]) == (32, True)
         for hostile in ("DROP TABLE turns", "ATTACH 'x' AS y", "PRAGMA writable_schema = 1", "SELECT load_extension('x')"):
             assert "only SELECT is permitted" in await use(client, "sql", query=hostile)
         injected = await read(client, "sql", query="SELECT message FROM turns WHERE position = 0 LIMIT 1")
