@@ -37,9 +37,7 @@ _opening = Lock()
 """Held while a file is made or opened: see `_connect`."""
 
 
-def open_for_reading(
-    path: str | os.PathLike[str], *, read_only: bool = False
-) -> tuple[Path, sqlite3.Connection]:
+def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -> tuple[Path, sqlite3.Connection]:
     """Open an archive that exists.
 
     Args:

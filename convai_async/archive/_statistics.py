@@ -64,9 +64,7 @@ _DIMENSIONS: dict[Dimension, str] = {
     "termination_reason": "termination_reason",
     "error_reason": "error_reason",
     "hour_of_day": f"strftime('%H', {_START}, 'unixepoch')",
-    "weekday": (
-        "substr('SunMonTueWedThuFriSat'," f" 3 * strftime('%w', {_START}, 'unixepoch') + 1, 3)"
-    ),
+    "weekday": (f"substr('SunMonTueWedThuFriSat', 3 * strftime('%w', {_START}, 'unixepoch') + 1, 3)"),
 }
 
 _BUCKETS: dict[Bucket, str] = {
@@ -131,11 +129,8 @@ _MEASURES: dict[Metric, _Measure] = {
         "evaluation_results",
         ("criteria_id",),
     ),
-    "collected_data": _Measure(
-        "count(*) AS calls", "data_collection_results", ("data_collection_id", "value")
-    ),
+    "collected_data": _Measure("count(*) AS calls", "data_collection_results", ("data_collection_id", "value")),
 }
-
 
 
 def compute_statistics(  # noqa: PLR0913 - keyword-only

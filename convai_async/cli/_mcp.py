@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from convai_async.archive import Archive
-from convai_async.cli._logging import build_logging_options
 from convai_async.cli._options import format_examples
 from convai_async.mcp import serve
 

@@ -1,4 +1,4 @@
-"""A conversation by pieces: its facts, or some of its turns, so that a long one does not fill an assistant's context."""
+"""A conversation by pieces: its facts, or some of its turns, so that a long one does not fill the context."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _FACTS = """\
 SELECT calls.*, transcript_summary, user_id, branch_id, version_id, environment, agent_number, phone_call_type,
     text_only, queue_wait_secs, likes, dislikes, comment, decode_error,
     (SELECT count(*) FROM turns WHERE turns.conversation_id = calls.conversation_id) AS turn_count,
-    (SELECT count(*) FROM tool_calls WHERE tool_calls.conversation_id = calls.conversation_id) AS tool_call_count
+    (SELECT count(*) FROM tool_calls WHERE tool_calls.conversation_id = calls.conversation_id)
+        AS tool_call_count
 FROM calls JOIN conversations USING (conversation_id) WHERE conversation_id = ?"""
 
 _DETAILS = {
@@ -79,10 +80,6 @@ def read_turns(path: Path, conversation_id: str, first: int, last: int, max_char
 
 def _to_dicts(result: QueryResult, max_chars: int) -> list[dict[str, Any]]:
     return [
-        {
-            name: shorten(value, max_chars)
-            for name, value in zip(result.columns, row, strict=True)
-            if value is not None
-        }
+        {name: shorten(value, max_chars) for name, value in zip(result.columns, row, strict=True) if value is not None}
         for row in result.rows
     ]

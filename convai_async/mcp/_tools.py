@@ -85,13 +85,11 @@ class Tools:
     ) -> str:
         """List conversations, newest first: id, start (UTC), agent, result, title, seconds, cost, why it ended."""
         return _format_rows(
-            list_calls(
-                self._path, call_successful=result, agent_id=agent_id, since=since, until=until, max_rows=limit
-            ),
+            list_calls(self._path, call_successful=result, agent_id=agent_id, since=since, until=until, max_rows=limit),
             _MAX_TEXT,
         )
 
-    def show(
+    def show(  # noqa: PLR0913, PLR0917 - each is a parameter of the tool
         self,
         conversation_id: str,
         part: Annotated[
@@ -163,7 +161,9 @@ class Tools:
 
     def schema(
         self,
-        table: Annotated[str | None, Field(description="Show the columns of this table or view; null: list all.")] = None,
+        table: Annotated[
+            str | None, Field(description="Show the columns of this table or view; null: list all.")
+        ] = None,
     ) -> str:
         """Describe the tables and views that `sql` can read, and their columns."""
         lines = []

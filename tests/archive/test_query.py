@@ -96,7 +96,9 @@ def test_message_of_a_refused_query_says_what_is_permitted(filled: Path) -> None
 
 
 def test_select_reads_tables_views_search_and_json(filled: Path) -> None:
-    assert run_query(filled, "SELECT count(*) AS n FROM calls WHERE agent_name = :name", {"name": "Ann"}).rows == [(10,)]
+    assert run_query(filled, "SELECT count(*) AS n FROM calls WHERE agent_name = :name", {"name": "Ann"}).rows == [
+        (10,)
+    ]
     found = run_query(
         filled,
         "SELECT snippet(turns_search, 0, '[', ']', '…', 5) FROM turns_search WHERE turns_search MATCH 'refund' LIMIT 1",
@@ -189,7 +191,9 @@ def test_statistics_have_the_numbers_of_each_group(filled: Path) -> None:
 
 
 def test_statistics_are_filtered_and_ordered_by_time(filled: Path) -> None:
-    days = compute_statistics(filled, "calls", bucket="day", since=1_700_000_000 + 86_400, until=1_700_000_000 + 3 * 86_400)
+    days = compute_statistics(
+        filled, "calls", bucket="day", since=1_700_000_000 + 86_400, until=1_700_000_000 + 3 * 86_400
+    )
     assert [row[:2] for row in days.rows] == [("2023-11-15", 1), ("2023-11-16", 1)]
     assert compute_statistics(filled, "calls", agent_id="another").rows[0][0] == 0
     weeks = compute_statistics(filled, "calls", bucket="week")
@@ -197,7 +201,9 @@ def test_statistics_are_filtered_and_ordered_by_time(filled: Path) -> None:
     assert compute_statistics(filled, "calls", by="weekday", max_rows=1).rows[0][0] in {"Tue", "Wed", "Thu"}
 
 
-@pytest.mark.parametrize("arguments", [{"metric": "x"}, {"metric": "calls", "by": "x"}, {"metric": "calls", "bucket": "x"}])
+@pytest.mark.parametrize(
+    "arguments", [{"metric": "x"}, {"metric": "calls", "by": "x"}, {"metric": "calls", "bucket": "x"}]
+)
 def test_unknown_metric_dimension_or_period_is_refused(filled: Path, arguments: dict[str, str]) -> None:
     with pytest.raises(InvalidArgumentError, match="must be"):
         compute_statistics(filled, **arguments)  # type: ignore[arg-type]
@@ -215,7 +221,9 @@ def test_calls_are_listed_newest_first_and_filtered(filled: Path) -> None:
 
 def test_description_names_the_tables_and_views_of_an_archive(filled: Path) -> None:
     described = {each.name: each for each in describe_tables()}
-    real = run_query(filled, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE '%\\_%' ESCAPE '\\'")
+    real = run_query(
+        filled, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE '%\\_%' ESCAPE '\\'"
+    )
     assert {name for (name,) in real.rows} <= described.keys()
     turns = run_query(filled, "SELECT * FROM turns LIMIT 0")
     assert turns.columns == tuple(column.name for column in described["turns"].columns)

@@ -69,7 +69,9 @@ def filled(archive: Path) -> Path:
 
 @asynccontextmanager
 async def connect(archive: Path, *options: str) -> AsyncIterator[Client]:
-    async with Client(stdio_client(StdioServerParameters(command=COMMAND, args=["mcp", str(archive), *options]))) as client:
+    async with Client(
+        stdio_client(StdioServerParameters(command=COMMAND, args=["mcp", str(archive), *options]))
+    ) as client:
         yield client
 
 
@@ -129,7 +131,18 @@ async def test_assistant_finds_and_reads_conversations(filled: Path) -> None:
         assert "there is no conversation 'x'" in await use(client, "show", conversation_id="x")
 
         latency = await read(client, "stats", metric="tool_latency", by="agent", bucket="day")
-        assert latency["columns"] == "day agent tool_name type number mean p50 p95 max agent_name".split()
+        assert latency["columns"] == [
+            "day",
+            "agent",
+            "tool_name",
+            "type",
+            "number",
+            "mean",
+            "p50",
+            "p95",
+            "max",
+            "agent_name",
+        ]
         assert latency["rows"] == [["2023-11-14", "agent_1", "lookup", "webhook", 1, 2.5, 2.5, 2.5, 2.5, "Ann"]]
         assert "Input should be" in await use(client, "stats", metric="secrets")
 
@@ -162,7 +175,12 @@ async def test_sql_is_offered_on_request_and_only_reads(filled: Path) -> None:
         assert totals == {"columns": ["calls", "bytes"], "rows": [[3, "AB"]]}
         many = await read(client, "sql", query="SELECT message FROM turns", max_text=1500, limit=1000)
         assert (len(many["rows"]), "more rows" in many["truncated"]) == (32, True)
-        for hostile in ("DROP TABLE turns", "ATTACH 'x' AS y", "PRAGMA writable_schema = 1", "SELECT load_extension('x')"):
+        for hostile in (
+            "DROP TABLE turns",
+            "ATTACH 'x' AS y",
+            "PRAGMA writable_schema = 1",
+            "SELECT load_extension('x')",
+        ):
             assert "only SELECT is permitted" in await use(client, "sql", query=hostile)
         injected = await read(client, "sql", query="SELECT message FROM turns WHERE position = 0 LIMIT 1")
         assert injected["rows"] == [[INJECTION]]
