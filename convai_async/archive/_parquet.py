@@ -56,6 +56,16 @@ def write_table(
     return _write(batches, file, archive, pa.schema(_fields(columns)), lambda row: _convert(columns, row))
 
 
+def build_table(columns: Sequence[Column], batches: Iterable[list[dict[str, Any]]], archive: Path) -> pa.Table:
+    """Return the rows of one table in memory; see `write`."""
+    schema = pa.schema(_fields(columns))
+    tables = [schema.empty_table()]  # it gives a table without rows its types
+    for batch in batches:
+        with translate_content_errors(archive):
+            tables.append(pa.Table.from_pylist([_convert(columns, row) for row in batch], schema))
+    return pa.concat_tables(tables)
+
+
 def _write(
     batches: Iterable[list[dict[str, Any]]],
     file: IO[bytes],

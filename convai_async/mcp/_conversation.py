@@ -29,7 +29,8 @@ _DETAILS = {
 }
 
 _TURNS = """\
-SELECT position AS turn, role, time_in_call_secs AS secs, message, original_message, nullif(interrupted, 0) AS interrupted, feedback
+SELECT position AS turn, role, time_in_call_secs AS secs, message, original_message,
+    nullif(interrupted, 0) AS interrupted, feedback
 FROM turns WHERE conversation_id = ? AND position BETWEEN ? AND ? ORDER BY position"""
 
 _TOOL_CALLS = """\

@@ -89,7 +89,7 @@ class Tools:
             _MAX_TEXT,
         )
 
-    def show(  # noqa: PLR0913, PLR0917 - each is a parameter of the tool
+    def show(
         self,
         conversation_id: str,
         part: Annotated[
@@ -109,7 +109,7 @@ class Tools:
         last = 2**31 if last_turn is None else last_turn
         return mark_untrusted(read_turns(self._path, conversation_id, first_turn, last, max_text))
 
-    def stats(
+    def stats(  # noqa: PLR0913, PLR0917 - each is a parameter of the tool
         self,
         metric: Metric,
         by: Annotated[Dimension | None, Field(description="Group by this; null: all together.")] = None,
