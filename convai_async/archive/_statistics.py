@@ -169,7 +169,7 @@ def compute_statistics(  # noqa: PLR0913 - keyword-only
 
 
 def _build_query(measure: _Measure, by: Dimension | None, bucket: Bucket | None, condition: str) -> str:
-    groups = {} if bucket is None else {bucket: _BUCKETS[bucket]}
+    groups: dict[str, str] = {} if bucket is None else {bucket: _BUCKETS[bucket]}
     groups |= {} if by is None else {by: _DIMENSIONS[by]}
     groups |= {key: f"{measure.table}.{key}" for key in measure.keys}
     rows = f"(SELECT * FROM conversations WHERE {condition}) AS conversations"  # noqa: S608 - built of constants

@@ -10,9 +10,6 @@ from convai_async.models._repr import show_seconds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from convai_async.models.conversation import Conversation, ConversationSummary
-    from convai_async.models.transcript import TranscriptTurn
-
 _SHOWN_CHARS = 300
 _FOLDED_CHARS = 3000
 _MAX_TURNS = 200
@@ -22,7 +19,7 @@ _CELL = "text-align:left;vertical-align:top"
 """Notebooks style cells, so a style of the table would not reach them."""
 
 
-def render_conversation(conversation: Conversation) -> str:
+def render_conversation(conversation: Any) -> str:
     """Return a conversation's facts and its transcript as a table."""
     metadata, analysis, turns = conversation.metadata, conversation.analysis, conversation.transcript or ()
     facts = [
@@ -66,7 +63,7 @@ def render_page(items: Sequence[Any], *, has_more: bool, are_conversations: bool
     return f"<div>{_render_table(header, rows) if rows else ''}<p>{', '.join(filter(None, notes))}</p></div>"
 
 
-def _read_cells(summary: ConversationSummary) -> list[Any]:
+def _read_cells(summary: Any) -> list[Any]:
     return [
         summary.conversation_id,
         _show_time(summary),
@@ -79,7 +76,7 @@ def _read_cells(summary: ConversationSummary) -> list[Any]:
     ]
 
 
-def _render_turn(turn: TranscriptTurn) -> Iterator[str]:
+def _render_turn(turn: Any) -> Iterator[str]:
     time, role = show_seconds(turn.time_in_call_secs), turn.role
     if turn.message:
         yield _render_row("td", [time, role, f"{turn.message} (interrupted)" if turn.interrupted else turn.message])
@@ -114,9 +111,6 @@ def _to_text(value: Any) -> str:
     return "" if value is None else str(value).encode(errors="replace").decode()
 
 
-def _show_time(conversation: Conversation | ConversationSummary) -> str:
-    try:
-        start = conversation.start_time
-    except (AttributeError, TypeError):  # made by hand
-        return ""
+def _show_time(conversation: Any) -> str:
+    start = conversation.start_time
     return "" if start is None else f"{start:%Y-%m-%d %H:%M} UTC"

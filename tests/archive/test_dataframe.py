@@ -6,8 +6,6 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 from archives import build_update
@@ -19,6 +17,9 @@ from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from convai_async.archive._writer import ArchiveWriter
+
+pd = pytest.importorskip("pandas", reason="pandas is in the group recipes")
+pl = pytest.importorskip("polars", reason="polars is in the group recipes")
 
 pytest_plugins = ["archive_fixtures"]
 
@@ -60,15 +61,12 @@ def test_dataframe_has_the_columns_of_its_table_and_the_same_types_without_rows(
 def test_dataframe_has_timestamps_nullable_integers_and_booleans(writer: ArchiveWriter, reader: Archive) -> None:
     fill(writer)
     calls = reader.dataframe("calls")
-    assert isinstance(calls, pd.DataFrame)
-    by_id = calls.set_index("conversation_id")
-    assert by_id.loc["conv_0", "start_time"] == datetime.fromtimestamp(START, UTC)
-    assert pd.isna(by_id.loc["conv_3", "start_time"]), "SQLite has no text for the year 33,658"
+    starts = dict(zip(calls["conversation_id"], calls["start_time"], strict=True))
+    assert starts["conv_0"] == datetime.fromtimestamp(START, UTC)
+    assert starts["conv_3"] is pd.NaT, "SQLite has no text for the year 33,658"
     assert calls["cost"].dtype == pd.Int64Dtype()
-    assert by_id["cost"].tolist()[:1] == [pd.NA] or by_id.loc["conv_0", "cost"] == 3
     assert reader.dataframe("tool_calls")["is_error"].dtype == pd.BooleanDtype()
     daily = reader.dataframe("daily", library="polars")
-    assert isinstance(daily, pl.DataFrame)
     assert daily.schema["day"] == pl.Datetime("ms", "UTC")
     assert reader.dataframe("calls", library="pyarrow").schema.field("start_time").type == pa.timestamp("s", "UTC")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from threading import Event
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from archives import build_update
@@ -76,7 +76,12 @@ def filled(writer: ArchiveWriter, path: Path) -> Path:
             "transcript_summary": "",
             "evaluation_criteria_results": {"solved": {"criteria_id": "solved", "result": result}},
         }
-        details = {"metadata": metadata, "analysis": analysis, "transcript": [turn], "agent_name": "Ann"}
+        details: dict[str, Any] = {
+            "metadata": metadata,
+            "analysis": analysis,
+            "transcript": [turn],
+            "agent_name": "Ann",
+        }
         writer.store([build_update(f"conv_{number}", **details)])
     return path
 

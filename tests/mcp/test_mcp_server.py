@@ -59,7 +59,10 @@ def filled(archive: Path) -> Path:
     }
     long_transcript = [{"role": "user", "message": f"word {number} " + "y" * 1000} for number in range(60)]
     with ArchiveWriter(archive, SOURCE) as writer:
-        details = {"metadata": {"start_time_unix_secs": START, "call_duration_secs": 90}, "agent_name": "Ann"}
+        details: dict[str, Any] = {
+            "metadata": {"start_time_unix_secs": START, "call_duration_secs": 90},
+            "agent_name": "Ann",
+        }
         writer.store([build_update("conv_1", transcript=turns, analysis=analysis, **details)])
         later = {"start_time_unix_secs": START + 86_400, "call_duration_secs": 30}
         writer.store([build_update("conv_2", transcript=long_transcript, metadata=later)])
