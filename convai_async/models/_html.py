@@ -25,7 +25,7 @@ def render_conversation(conversation: Any) -> str:
     facts = [
         conversation.conversation_id,
         conversation.agent_name or conversation.agent_id,
-        _show_time(conversation),
+        _show_time(metadata),
         conversation.status,
         show_seconds(getattr(metadata, "call_duration_secs", None)),
         getattr(analysis, "call_successful", None),
@@ -111,6 +111,6 @@ def _to_text(value: Any) -> str:
     return "" if value is None else str(value).encode(errors="replace").decode()
 
 
-def _show_time(conversation: Any) -> str:
-    start = conversation.start_time
+def _show_time(value: Any) -> str:
+    start = None if value is None else value.start_time
     return "" if start is None else f"{start:%Y-%m-%d %H:%M} UTC"

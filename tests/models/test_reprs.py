@@ -124,7 +124,7 @@ def test_html_folds_long_text_and_cuts_long_transcripts() -> None:
 def test_html_of_a_conversation_without_a_transcript_says_so() -> None:
     html = Conversation(conversation_id="conv_1")._repr_html_()
     assert Tags(html).text == "Conversationconv_1No transcript."
-    by_hand = Conversation(conversation_id="\udc00", transcript=None)  # type: ignore[arg-type]
+    by_hand = Conversation(conversation_id="\udc00", metadata=None, transcript=None)  # type: ignore[arg-type]
     assert by_hand._repr_html_().encode()
 
 
