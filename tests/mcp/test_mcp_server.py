@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -72,9 +73,9 @@ def filled(archive: Path) -> Path:
 
 @asynccontextmanager
 async def connect(archive: Path, *options: str) -> AsyncIterator[Client]:
-    async with Client(
-        stdio_client(StdioServerParameters(command=COMMAND, args=["mcp", str(archive), *options]))
-    ) as client:
+    # The client passes on only few variables; the others tell coverage to measure.
+    server = StdioServerParameters(command=COMMAND, args=["mcp", str(archive), *options], env=dict(os.environ))
+    async with Client(stdio_client(server)) as client:
         yield client
 
 
