@@ -48,7 +48,7 @@ Dimension: TypeAlias = Literal[
 
 Bucket: TypeAlias = Literal["hour", "day", "week", "month"]
 
-_TIMEOUT_SECS = 30.0
+_TIMEOUT_SECS = 50.0
 _START = "conversations.start_time_unix_secs"
 
 _DIMENSIONS: dict[Dimension, str] = {
@@ -158,7 +158,7 @@ def compute_statistics(  # noqa: PLR0913 - keyword-only
 
     Raises:
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
-        QueryError: The archive is too large to compute it in half a minute.
+        QueryError: The archive is too large to compute it in 50 seconds.
     """
     validate_choice("metric", metric, _MEASURES)
     validate_choice("by", by, (None, *_DIMENSIONS))
