@@ -28,11 +28,12 @@ LIBRARIES = ("pandas", "polars", "pyarrow")
 _TABLES = {table.name: table.exported for table in (CONVERSATIONS, *DETAIL_TABLES)}
 _VIEWS = {view.name: view for view in VIEWS}
 
-_TIME_TEXTS = {"start_time", "first_start_time", "last_start_time", "day"}
+_TIME_TEXTS = ("start_time", "first_start_time", "last_start_time")
 """The columns of views that are times as text."""
 
 _COMPUTED: dict[ArrowType, tuple[str, ...]] = {
-    "timestamp": tuple(_TIME_TEXTS),
+    "timestamp": _TIME_TEXTS,
+    "date": ("day",),
     "int64": ("calls", "successful", "failed", "unknown", "results", "turns", "input_tokens", "output_tokens"),
     "float64": (
         "minutes",
@@ -74,7 +75,7 @@ def read_dataframe(reader: ArchiveReader, table: str, condition: Condition, libr
     if library == "pandas":
         # Without these, a missing value would make floats of integers, and objects of booleans.
         nullable = {"int64": module.Int64Dtype(), "bool": module.BooleanDtype()}
-        return arrow.to_pandas(types_mapper=lambda kind: nullable.get(str(kind)))
+        return arrow.to_pandas(date_as_object=False, types_mapper=lambda kind: nullable.get(str(kind)))
     return arrow
 
 
@@ -97,7 +98,8 @@ def _read_rows(
     reader: ArchiveReader, source: str, parameters: list[Any], columns: list[Column]
 ) -> Iterator[dict[str, Any]]:
     names = ", ".join(
-        f"CAST(strftime('%s', {each.name}) AS INTEGER)" if each.name in _TIME_TEXTS else each.name for each in columns
+        f"CAST(strftime('%s', {each.name}) AS INTEGER)" if each.name in (*_TIME_TEXTS, "day") else each.name
+        for each in columns
     )
     with translate_content_errors(reader.path):
         for row in reader.connection.execute(f"SELECT {names} FROM ({source})", parameters):  # noqa: S608

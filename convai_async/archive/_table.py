@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-ArrowType: TypeAlias = Literal["string", "int64", "float64", "bool", "timestamp"]
+ArrowType: TypeAlias = Literal["string", "int64", "float64", "bool", "timestamp", "date"]
 """The names of the Arrow types that exported columns have; a timestamp is Unix seconds in SQLite."""
 
 
@@ -34,6 +34,13 @@ class Column(msgspec.Struct, frozen=True):
     read_summary: str | Callable[[Any], Any] | None = None
     prefer_summary: bool = False
     since: int = 1
+
+    @property
+    def exported_name(self) -> str:
+        """Its name in exported files, where a timestamp is not Unix seconds."""
+        if self.arrow != "timestamp":
+            return self.name
+        return f"{self.name.removesuffix('_unix_secs').removesuffix('_time')}_time"
 
 
 class Table(msgspec.Struct, frozen=True):
