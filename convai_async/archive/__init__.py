@@ -9,6 +9,7 @@
 
 from convai_async.archive._archive import Archive
 from convai_async.archive._call_list import list_calls
+from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError
 from convai_async.archive._query import QueryError, QueryResult, run_query
@@ -38,6 +39,7 @@ __all__ = [
     "SearchHit",
     "TableDescription",
     "Window",
+    "build_datasette_metadata",
     "compute_statistics",
     "describe_tables",
     "get_recording_file_name",

@@ -9,7 +9,6 @@ import msgspec
 from convai_async._support.validate import validate_choice
 from convai_async.archive._conditions import parse_filters
 from convai_async.archive._query import run_query
-from convai_async.archive._views import build_percentiles, rank_values
 
 if TYPE_CHECKING:
     import os
@@ -132,6 +131,11 @@ _MEASURES: dict[Metric, _Measure] = {
     "collected_data": _Measure("count(*) AS calls", "data_collection_results", ("data_collection_id", "value")),
 }
 
+_DISTRIBUTION = (
+    "count(*) AS number, round(avg(value), 3) AS mean, min(value) FILTER (WHERE share >= 0.5) AS p50,"
+    " min(value) FILTER (WHERE share >= 0.95) AS p95, max(value) AS max"
+)
+
 
 def compute_statistics(  # noqa: PLR0913 - keyword-only
     path: str | os.PathLike[str],
@@ -178,12 +182,13 @@ def _build_query(measure: _Measure, by: Dimension | None, bucket: Bucket | None,
     columns = measure.columns
     if measure.value:
         named = "".join(f"{expression} AS {name}, " for name, expression in groups.items())
-        rows = f"(SELECT {named}agent_name, {measure.value} AS value FROM {rows})"  # noqa: S608
         groups = {name: name for name in groups}
-        rows = rank_values(rows, ", ".join(groups) or "NULL", "value")
-        columns = (
-            f"count(*) AS number, round(avg(value), 3) AS mean, {build_percentiles('value', 50, 95)}, max(value) AS max"
+        partition = f"PARTITION BY {', '.join(groups)} " if groups else ""
+        rows = (
+            f"(SELECT *, cume_dist() OVER ({partition}ORDER BY value) AS share"  # noqa: S608
+            f" FROM (SELECT {named}agent_name, {measure.value} AS value FROM {rows}) WHERE value IS NOT NULL)"
         )
+        columns = _DISTRIBUTION
     shown = [f"{expression} AS {name}" for name, expression in groups.items()]
     order = [str(len(groups) + 1) + " DESC"] if bucket is None else ["1", f"{len(groups) + 1} DESC"]
     columns += ", max(agent_name) AS agent_name" if by == "agent" else ""

@@ -40,6 +40,7 @@ _COMMANDS = {
     "watch": ("_watch", "Print new conversations, or run a command for each one."),
     "audio": ("_audio", "Download the recording of a conversation."),
     "export": ("_export", "Export an archive to JSONL, CSV or Parquet."),
+    "datasette": ("_datasette", "Print the metadata of an archive for Datasette."),
     "import": ("_import", "Import an exported JSONL file into an archive."),
     "delete": ("_delete", "Delete conversations from the service and an archive."),
     "mcp": ("_mcp", "Serve an archive to an assistant, over MCP."),

@@ -15,7 +15,7 @@ _FOLDED_CHARS = 3000
 _MAX_TURNS = 200
 _MAX_ITEMS = 100
 _TABLE = "white-space: pre-wrap; overflow-wrap: anywhere"
-_CELL = "text-align:left;vertical-align:top"
+_CELL = "text-align:left;vertical-align:top;min-width:4em"
 """Notebooks style cells, so a style of the table would not reach them."""
 
 
