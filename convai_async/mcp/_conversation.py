@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 
     from convai_async.archive import QueryResult
 
-_FACTS = """\
-SELECT calls.*, transcript_summary, user_id, branch_id, version_id, environment, agent_number, phone_call_type,
-    text_only, queue_wait_secs, likes, dislikes, comment, decode_error,
+_COLUMNS = """
+    transcript_summary user_id branch_id version_id environment agent_number phone_call_type text_only queue_wait_secs
+    likes dislikes comment decode_error
+    """.split()  # noqa: SIM905 - shorter
+"""What `show` adds to the columns of the view ``calls``: no JSON, and no dynamic variables."""
+
+_FACTS = f"""\
+SELECT calls.*, {", ".join(f"conversations.{name}" for name in _COLUMNS)},
     (SELECT count(*) FROM turns WHERE turns.conversation_id = calls.conversation_id) AS turn_count,
     (SELECT count(*) FROM tool_calls WHERE tool_calls.conversation_id = calls.conversation_id)
         AS tool_call_count
-FROM calls JOIN conversations USING (conversation_id) WHERE conversation_id = ?"""
+FROM calls JOIN conversations USING (conversation_id) WHERE calls.conversation_id = ?"""  # noqa: S608 - constants
 
 _DETAILS = {
     "evaluation_results": "criteria_id, result, score, max_score, rationale",
