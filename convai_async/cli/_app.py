@@ -43,6 +43,7 @@ _COMMANDS = {
     "datasette": ("_datasette", "Print the metadata of an archive for Datasette."),
     "import": ("_import", "Import an exported JSONL file into an archive."),
     "delete": ("_delete", "Delete conversations from the service and an archive."),
+    "mcp": ("_mcp", "Serve an archive to an assistant, over MCP."),
     "sandbox": ("_sandbox", "Run a local fake service with sample conversations."),
 }
 """The module of each command, and its line in the help: `--help` stays fast because it imports none of them."""

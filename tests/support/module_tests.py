@@ -54,6 +54,7 @@ TESTS: dict[str, Tests] = {
     ),
     "errors": Tests("tests/test_errors.py", "tests/robustness/test_secrets.py"),
     "harvest": Tests("tests/harvest", "tests/robustness/test_crash_matrix.py tests/robustness/test_cancellation.py"),
+    "mcp": Tests("tests/mcp tests/archive/test_query.py"),
     "models": Tests(
         "tests/models",
         "tests/robustness/test_fuzz.py tests/robustness/test_decoding_in_parts.py",
