@@ -16,7 +16,7 @@ from convai_async.archive._database import (
     open_for_writing,
     validate_path,
 )
-from convai_async.archive._errors import ArchiveError
+from convai_async.archive._errors import ArchiveError, translate_errors
 from convai_async.archive._export import export_file, export_stream, export_tables
 from convai_async.archive._import import import_file
 from convai_async.archive._reader import ArchiveReader
@@ -443,6 +443,23 @@ class Archive:
                 yield
             finally:
                 self._locked = outer
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection for queries in SQL, which all see the archive as it is at the first of them.
+
+        It cannot write. Other processes can; end the block soon, since their log of changes grows until then::
+
+            with archive.snapshot() as connection:
+                rows = connection.execute("SELECT day, calls FROM daily").fetchall()
+        """
+        connection = self._reader.connection
+        with translate_errors(self.path):
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
 
     @contextmanager
     def _writer(self, source: str, **options: Any) -> Iterator[ArchiveWriter]:

@@ -1,0 +1,60 @@
+"""Write a report's numbers as text. `page.js` does the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convai_async._support.timestamps import utc_datetime
+
+if TYPE_CHECKING:
+    from convai_async.report._views import Format, Value
+
+MISSING = "–"
+_MINUTE_SECS = 60
+_HOUR_SECS = 3600
+_SMALL_SECS = 10
+_SMALL_DOLLARS = 0.1
+
+
+def format_value(value: Value, form: Format) -> str:
+    """Return a value of a table as text."""
+    if value is None:
+        return MISSING
+    if isinstance(value, str):
+        return value
+    match form:
+        case "percent":
+            return f"{100 * value:.1f} %"
+        case "seconds":
+            return format_seconds(value)
+        case "minutes":
+            return f"{value / _MINUTE_SECS:,.0f}"
+        case "dollars":
+            return f"${value:,.4f}" if 0 < value < _SMALL_DOLLARS else f"${value:,.2f}"
+        case "score":
+            return f"{value:.2f}"
+        case _:
+            return f"{value:,.0f}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration: ``0.83 s``, ``42 s``, ``4:07 min``, ``1:04 h``."""
+    whole = round(seconds)
+    if whole >= _HOUR_SECS:
+        return f"{whole // _HOUR_SECS}:{whole % _HOUR_SECS // _MINUTE_SECS:02} h"
+    if whole >= _MINUTE_SECS:
+        return f"{whole // _MINUTE_SECS}:{whole % _MINUTE_SECS:02} min"
+    return f"{seconds:.2f} s" if seconds < _SMALL_SECS else f"{whole} s"
+
+
+def format_time(unix_secs: int) -> str:
+    """Return a time in UTC: ``2026-01-31 14:00``."""
+    moment = utc_datetime(unix_secs)
+    return MISSING if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def format_change(now: Value, before: Value) -> str | None:
+    """Return by how much a number changed, in percent; None if that cannot be said."""
+    if not isinstance(now, float) or not isinstance(before, float) or not before:
+        return None
+    return f"{100 * (now / before - 1):+.0f} %"
