@@ -94,7 +94,7 @@ class Charts:
                     "hour:O",
                     title="hour (UTC)",
                     scale=alt.Scale(domain=[f"{hour:02}" for hour in range(24)], padding=0.08),
-                    axis=alt.Axis(labelAngle=0),
+                    axis=alt.Axis(labelAngle=0, labelOverlap=True),
                 ),
                 y=alt.Y("weekday:O", title=None, scale=alt.Scale(domain=_WEEKDAYS, padding=0.08)),
                 opacity=alt.Opacity("calls:Q", legend=None, scale=alt.Scale(range=[_OPACITY, 1], zero=True)),
@@ -147,7 +147,9 @@ class Charts:
             .encode(
                 x=alt.X("sum(price):Q", title="US dollars"),
                 y=alt.Y("agent:N", title=None, sort="-x", axis=_LABELS),
-                color=alt.Color("model:N", title=None, scale=alt.Scale(range=_PALETTE)),
+                color=alt.Color(
+                    "model:N", title=None, scale=alt.Scale(range=_PALETTE), legend=alt.Legend(columns=3, labelLimit=120)
+                ),
                 tooltip=["agent:N", "model:N", alt.Tooltip("price:Q", format="$,.4f"), "calls:Q"],
             )
             .properties(height=alt.Step(_BAR_STEP))
@@ -209,7 +211,9 @@ class Charts:
     def _time(self) -> Any:
         """Return the axis of time, where a bar is as wide as its bucket."""
         units = {"day": "utcyearmonthdate", "week": "utcyearweek", "month": "utcyearmonth", "year": "utcyear"}
-        return alt.X(f"{units[self._unit]}(date):T", title=None, axis=alt.Axis(format="%b %-d" if self._unit in {"day", "week"} else "%Y-%m", labelOverlap=True))
+        form = {"month": "%Y-%m", "year": "%Y"}.get(self._unit, "%b %-d")
+        axis = alt.Axis(format=form, labelOverlap=True, labelSeparation=8)
+        return alt.X(f"{units[self._unit]}(date):T", title=None, axis=axis)
 
     def _bars(self, table: str, label: str, description: str, number: str, color: str = _BLUE, sort: str | None = None) -> Any:
         return (
@@ -270,7 +274,7 @@ class Charts:
 _DAY = "utcFormat(toDate(datum.date), '%Y-%m-%d')"
 _FADED = alt.condition("datum.selected === false", alt.value(0.35), alt.value(1))
 """The page says which rows are selected."""
-_LABELS = alt.Axis(labelLimit=190, ticks=False, domain=False)
+_LABELS = alt.Axis(labelLimit=190, labelPadding=7, ticks=False, domain=False)
 
 CHARTS = {
     "volume": "volume",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from convai_async.report._queries import Facts
     from convai_async.report._report import Report
 
-_WIDE = {"volume", "tools", "latency"}
+_WIDE = {"volume", "tools", "collected"}
 _CHART_TITLES = {"success": "Success rate and evaluation criteria met", "tool_latency": "Latency"}
 _LISTS = {"longest": "Longest calls", "dearest": "Dearest calls", "worst": "Worst calls", "commented": "Comments"}
 _DASHBOARDS = {
@@ -140,8 +140,13 @@ def _build_spec(chart: Any) -> dict[str, Any]:
     """Return a chart's specification without its data, as wide as the page allows, and coloured by the page's style."""
     spec: dict[str, Any] = chart.to_dict()
     del spec["data"]
-    spec["config"] = {"view": {"stroke": None}, "background": None, "axis": {"labelFontSize": 12, "titleFontSize": 12}}
-    spec["config"]["legend"] = {"orient": "top", "labelFontSize": 12, "symbolType": "circle"}
+    spec["config"] = {
+        "background": None,
+        "view": {"stroke": None},
+        "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
+        "axisQuantitative": {"tickCount": 6},
+        "legend": {"orient": "top", "labelFontSize": 12, "symbolType": "circle", "columnPadding": 16},
+    }
     return spec | {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
 
 

@@ -108,8 +108,7 @@ class _CallRow(msgspec.Struct, array_like=True):
     outcome: str | None
     seconds: float | None
     cost: int | None
-    cost_fiat: float | None
-    llm_price: float | None
+    price: float | None
     rating: float | None
     likes: int | None
     dislikes: int | None
@@ -155,7 +154,7 @@ _METRICS = msgspec.json.Decoder(list[dict[str, _Measured] | None])
 
 _CALLS = """\
 SELECT conversation_id, {cell}, start_time_unix_secs, call_summary_title, status, call_successful, call_duration_secs,
-    cost, cost_fiat, llm_price, rating, likes, dislikes, comment, main_language, termination_reason, error_reason,
+    cost, coalesce(cost_fiat, llm_price), rating, likes, dislikes, comment, main_language, termination_reason, error_reason,
     turn_metrics
 FROM conversations WHERE {condition}"""
 _OF_CALLS = "WHERE conversation_id IN (SELECT value FROM json_each(?))"
@@ -246,6 +245,15 @@ def _label(text: str | None) -> str:
     return label if len(label) <= _MAX_LABEL_CHARS else f"{label[: _MAX_LABEL_CHARS - 1]}…"
 
 
+_STAGES = {
+    "convai_llm_service_ttfb": "model: first byte",
+    "convai_llm_service_ttf_sentence": "model: first sentence",
+    "convai_tts_service_ttfb": "speech: first byte",
+}
+"""Words for the service's names of durations; others stay as they are."""
+FIRST_BYTE = _STAGES["convai_llm_service_ttfb"]
+
+
 class _Counter:
     """Counts conversations, batch by batch."""
 
@@ -254,7 +262,7 @@ class _Counter:
         one = (_MAX_LABELS,)
         self._tallies = {
             "calls": Tally(
-                ("calls", "success", "failure", "seconds", "cost", "price", "llm_price")
+                ("calls", "success", "failure", "seconds", "cost", "price")
                 + ("rating_sum", "ratings", "likes", "dislikes", "passed", "missed")
             ),
             "hours": Tally(("calls",), labels=(WEEKDAYS, [f"{hour:02}" for hour in range(24)])),
@@ -319,7 +327,7 @@ class _Counter:
         tallies["calls"].add(
             (cell,),
             *(1, call.outcome == "success", call.outcome == "failure", call.seconds),
-            *(call.cost, call.cost_fiat, call.llm_price, call.rating, call.rating is not None),
+            *(call.cost, call.price, call.rating, call.rating is not None),
             *(call.likes, call.dislikes, passed, missed),
         )
         days, seconds = divmod(call.start, DAY_SECS)
@@ -341,7 +349,7 @@ class _Counter:
         for turn in _METRICS.decode(call.turn_metrics):
             for metric, measured in turn.items() if turn else ():
                 if measured.elapsed_time is not None:
-                    add((call.cell, metric, 1 + find_bin(measured.elapsed_time)), 1)
+                    add((call.cell, _STAGES.get(metric) or _label(metric), 1 + find_bin(measured.elapsed_time)), 1)
 
 
 def _build_listed_call(call: _CallRow, failed_criteria: int, failed_tools: int) -> ListedCall:
@@ -353,7 +361,7 @@ def _build_listed_call(call: _CallRow, failed_criteria: int, failed_tools: int) 
         call.status if call.status == "failed" else call.outcome or call.status or "",
         call.seconds,
         call.cost,
-        call.llm_price if call.cost_fiat is None else call.cost_fiat,
+        call.price,
         call.rating,
         call.error or call.ending,
         call.comment,

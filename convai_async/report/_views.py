@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from convai_async.report._cubes import OTHER_LABEL, find_percentile
-from convai_async.report._queries import OTHER_AGENTS
+from convai_async.report._queries import FIRST_BYTE, OTHER_AGENTS
 
 if TYPE_CHECKING:
     from convai_async.report._cubes import Cube
@@ -182,8 +182,8 @@ VIEWS: dict[str, View] = {
             Label("agent", "Agent", "agent"),
             Label("model", "Model", 0),
             Sum("price", "Cost", "dollars"),
-            Sum("input", "Input tokens"),
-            Sum("output", "Output tokens"),
+            Sum("input", "Tokens in"),
+            Sum("output", "Tokens out"),
             Sum("calls", "Calls"),
         ),
     ),
@@ -238,7 +238,7 @@ FIGURES: dict[str, FigureView] = {
     "first_byte_p95": FigureView(
         "latency",
         Percentile("p95", "Model's first byte, p95", 0.95, "turns"),
-        "convai_llm_service_ttfb",
+        FIRST_BYTE,
         more_is="worse",
     ),
     "tool_failure_rate": FigureView(
@@ -247,7 +247,6 @@ FIGURES: dict[str, FigureView] = {
     "rating": FigureView("calls", Ratio("rating", "Rating", "rating_sum", ("ratings",), "score"), more_is="better"),
     "cost": FigureView("calls", Sum("cost", "Credits", "credits"), more_is="worse"),
     "price": FigureView("calls", Sum("price", "Cost", "dollars"), more_is="worse"),
-    "llm_price": FigureView("calls", Sum("llm_price", "Cost of models", "dollars"), more_is="worse"),
 }
 """The key figures by their names."""
 

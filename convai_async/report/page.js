@@ -4,7 +4,6 @@
 (() => {
   const report = JSON.parse(document.getElementById("report").textContent);
   const MISSING = "–";
-  const FADED = 0.5;
   const selection = { first: null, last: null, agent: null };
   const drawn = {};
   const original = new Map();
@@ -215,9 +214,13 @@
     requestAnimationFrame(render);
   };
   const selectDays = (range) => {
+    const [low, high] = (range ?? [0, 0]).map((moment) => +moment / 1000);
     const inside = report.starts
       .map((start, bucket) => ({ bucket, start, end: report.starts[bucket + 1] ?? report.end }))
-      .filter(({ start, end }) => range && 1000 * end > +range[0] && 1000 * start < +range[1]);
+      .filter(({ start, end }) => {
+        const middle = (start + end) / 2; // a bar counts if its middle is marked, or all that is marked is in it
+        return (low <= middle && middle < high) || (start <= low && high <= end && low < high);
+      });
     selection.first = inside.length ? inside[0].bucket : null;
     selection.last = inside.length ? inside[inside.length - 1].bucket : null;
     update();
