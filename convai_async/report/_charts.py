@@ -41,9 +41,7 @@ class Charts:
             self._chart("volume", f"Bars: calls by {self._unit} and result")
             .transform_calculate(other="datum.calls - datum.success - datum.failure")
             .transform_fold(["success", "failure", "other"], as_=["result", "count"])
-            .transform_calculate(
-                order="datum.result == 'failure' ? 0 : datum.result == 'other' ? 1 : 2", day=_DAY
-            )
+            .transform_calculate(order="datum.result == 'failure' ? 0 : datum.result == 'other' ? 1 : 2", day=_DAY)
             .mark_bar()
             .encode(
                 x=self._time(),
@@ -67,9 +65,7 @@ class Charts:
             self._chart("volume", f"Lines: success rate and pass rate of evaluation criteria by {self._unit}")
             .transform_fold(["success_rate", "pass_rate"], as_=["rate", "value"])
             .transform_filter("isValid(datum.value)")
-            .transform_calculate(
-                name="datum.rate == 'success_rate' ? 'calls successful' : 'criteria met'", day=_DAY
-            )
+            .transform_calculate(name="datum.rate == 'success_rate' ? 'calls successful' : 'criteria met'", day=_DAY)
             .mark_line(point=True, strokeWidth=2)
             .encode(
                 x=self._time(),
@@ -106,11 +102,7 @@ class Charts:
     def agents(self) -> Any:
         """Return bars of the calls by agent; click one to select it."""
         choice = alt.selection_point(name="agent", fields=["agent"], toggle=False)
-        return (
-            self._bars("agents", "agent", "Bars: calls by agent", "calls")
-            .encode(opacity=_FADED)
-            .add_params(choice)
-        )
+        return self._bars("agents", "agent", "Bars: calls by agent", "calls").encode(opacity=_FADED).add_params(choice)
 
     def criteria(self) -> Any:
         """Return bars of the results by evaluation criterion."""
@@ -215,7 +207,9 @@ class Charts:
         axis = alt.Axis(format=form, labelOverlap=True, labelSeparation=8)
         return alt.X(f"{units[self._unit]}(date):T", title=None, axis=axis)
 
-    def _bars(self, table: str, label: str, description: str, number: str, color: str = _BLUE, sort: str | None = None) -> Any:
+    def _bars(
+        self, table: str, label: str, description: str, number: str, color: str = _BLUE, sort: str | None = None
+    ) -> Any:
         return (
             self._chart(table, description)
             .mark_bar(color=color, cornerRadiusEnd=_CORNER)
@@ -249,9 +243,8 @@ class Charts:
 
     def _percentiles(self, table: str, label: str, shares: list[str], description: str) -> Any:
         y = alt.Y(f"{label}:N", title=None, sort=None, axis=_LABELS)
-        base = (
-            self._chart(table, f"{description}: {', '.join(shares)} in seconds")
-            .transform_filter("isValid(datum.p50)")
+        base = self._chart(table, f"{description}: {', '.join(shares)} in seconds").transform_filter(
+            "isValid(datum.p50)"
         )
         line = base.mark_rule(color=_GREY, strokeWidth=3, opacity=0.5).encode(
             x=alt.X("p50:Q", title="seconds"), x2=f"{shares[-1]}:Q", y=y
@@ -263,7 +256,9 @@ class Charts:
                 x="seconds:Q",
                 y=y,
                 color=alt.Color(
-                    "percentile:N", title=None, scale=alt.Scale(domain=shares, range=[_BLUE, _ORANGE, _RED][: len(shares)])
+                    "percentile:N",
+                    title=None,
+                    scale=alt.Scale(domain=shares, range=[_BLUE, _ORANGE, _RED][: len(shares)]),
                 ),
                 tooltip=[f"{label}:N", "percentile:N", alt.Tooltip("seconds:Q", format=".2f")],
             )

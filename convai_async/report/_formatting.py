@@ -53,8 +53,12 @@ def format_time(unix_secs: int) -> str:
     return MISSING if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def format_change(now: Value, before: Value) -> str | None:
-    """Return by how much a number changed, in percent; None if that cannot be said."""
-    if not isinstance(now, float) or not isinstance(before, float) or not before:
+def format_change(now: Value, before: Value, form: Format) -> str | None:
+    """Return by how much a number changed: of shares in points, of ratings as they are, of others in percent."""
+    if not isinstance(now, float) or not isinstance(before, float):
         return None
-    return f"{100 * (now / before - 1):+.0f} %"
+    if form == "percent":
+        return f"{100 * (now - before):+.1f} points"
+    if form == "score":
+        return f"{now - before:+.2f}"
+    return f"{100 * (now / before - 1):+.0f} %" if before else None

@@ -237,7 +237,7 @@ def _build_figures(facts: Facts, before: Facts | None) -> dict[str, Figure]:
     for name, view in FIGURES.items():
         now = evaluate_figure(facts, view)
         then = None if before is None else evaluate_figure(before, view)
-        change = format_change(now, then)
+        change = format_change(now, then, view.column.format)
         is_better = None
         if change is not None and view.more_is != "neither" and now != then:
             is_better = (now > then) == (view.more_is == "better")  # type: ignore[operator]

@@ -167,9 +167,7 @@ VIEWS: dict[str, View] = {
             Ratio("pass_rate", "Pass rate", "success", ("success", "failure")),
         ),
     ),
-    "durations": View(
-        "Duration", "durations", (Label("duration", "Duration", 0), *_CALLS_SHARE), order="label"
-    ),
+    "durations": View("Duration", "durations", (Label("duration", "Duration", 0), *_CALLS_SHARE), order="label"),
     "latency": View(
         "Latency by stage",
         "latency",
