@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from convai_async.archive._json_text import encode_value
 from convai_async.archive._table import Column, Table
@@ -22,7 +25,7 @@ def _analysis(name: str) -> Callable[[Conversation], Any]:
 
 
 def _count_messages(conversation: Conversation) -> int | None:
-    said = sum(1 for turn in conversation.transcript if turn.message)
+    said = sum(map(bool, map(_get_message, conversation.transcript)))
     counted = (conversation.user_message_count or 0) + (conversation.agent_message_count or 0)
     return said or counted or None  # a webhook can leave the transcript out
 
@@ -65,11 +68,17 @@ def _error(name: str) -> Callable[[Conversation], Any]:
 
 
 def _read_turn_metrics(conversation: Conversation) -> str | None:
-    measured = [
-        None if turn.conversation_turn_metrics is None else turn.conversation_turn_metrics.metrics
-        for turn in conversation.transcript
-    ]
-    return encode_value(measured) if any(measured) else None
+    turns = conversation.transcript
+    found: dict[str, list[float | None]] = {}
+    for position, measured in enumerate(map(_get_turn_metrics, turns)):
+        if measured is not None:
+            for name, metric in measured.metrics.items():
+                try:
+                    found[name][position] = metric.elapsed_time
+                except KeyError:
+                    found[name] = [None] * len(turns)
+                    found[name][position] = metric.elapsed_time
+    return encode_value(found) if found else None
 
 
 def _read_dynamic_variables(conversation: Conversation) -> str | None:
@@ -81,8 +90,7 @@ def _read_features(conversation: Conversation) -> str | None:
     usage = conversation.metadata.features_usage
     found: dict[str, Any] = {}
     for prefix, features in (("", usage), ("workflow.", usage.workflow), ("agent_testing.", usage.agent_testing)):
-        for name in features.__struct_fields__:
-            value = getattr(features, name)
+        for name, value in zip(features.__struct_fields__, msgspec.structs.astuple(features), strict=True):
             if value is True:
                 found[prefix + name] = _ENABLED
             elif type(value) is FeatureStatus and (value.enabled or value.used):
@@ -91,6 +99,8 @@ def _read_features(conversation: Conversation) -> str | None:
 
 
 _ENABLED = {"enabled": True}
+_get_message = attrgetter("message")
+_get_turn_metrics = attrgetter("conversation_turn_metrics")
 
 CONVERSATIONS = Table(
     "conversations",
@@ -302,7 +312,7 @@ CONVERSATIONS = Table(
         Column(
             "turn_metrics",
             "TEXT",
-            "The measured durations of each turn, a JSON list: the view turn_metrics has a row for each.",
+            "The measured durations, JSON: by name, a list with that of each turn or null. See the view turn_metrics.",
             "string",
             _read_turn_metrics,
             since=5,

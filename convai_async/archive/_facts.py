@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convai_async.archive._json_text import encode_value, format_value, get_json_type
@@ -16,9 +17,9 @@ Facts: TypeAlias = tuple[list[Any], ...]
 def read_facts(conversation_id: str, conversation: Conversation) -> Facts:
     """Return the rows of `FACT_TABLES`, in their order."""
     retrievals: list[Any] = []
-    for position, turn in enumerate(conversation.transcript):
-        if turn.rag_retrieval_info is not None:
-            retrievals += (conversation_id, position, *_read_retrieval(turn.rag_retrieval_info))
+    for position, info in enumerate(map(_get_retrieval, conversation.transcript)):
+        if info is not None:
+            retrievals += (conversation_id, position, *_read_retrieval(info))
     tags: list[Any] = []
     for tag in dict.fromkeys(conversation.tag_ids):
         tags += (conversation_id, tag)
@@ -29,6 +30,9 @@ def read_facts(conversation_id: str, conversation: Conversation) -> Facts:
         tags,
         retrievals,
     )
+
+
+_get_retrieval = attrgetter("rag_retrieval_info")
 
 
 def _read_retrieval(info: RagRetrieval) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ import msgspec
 def encode_value(value: Any) -> str:
     """Return a value as JSON."""
     try:
-        return msgspec.json.encode(value).decode()
+        return _encode(value).decode()
     except (OverflowError, ValueError, TypeError):  # an integer of more than 64 bits
         return json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
 
@@ -26,6 +26,7 @@ def get_json_type(value: Any) -> str:
     return _TYPES.get(type(value), "object")
 
 
+_encode = msgspec.json.Encoder().encode
 _TYPES: dict[type, str] = {
     str: "string",
     bool: "boolean",

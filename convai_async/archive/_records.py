@@ -200,20 +200,24 @@ def _row(
     *,
     from_webhook: bool,
 ) -> Row:
-    return read_conversation(summary, conversation) | {
-        "raw": raw,
-        "decode_error": None,
-        "summary_json": summary_json(summary),
-        "fetched_unix_secs": unix_secs,
-        "deleted_unix_secs": None,
-        "no_audio_unix_secs": None,
-        "from_webhook": from_webhook,
-        "raw_is_utf8": is_utf8(raw),
-    }
+    row = read_conversation(summary, conversation)
+    row.update(
+        raw=raw,
+        decode_error=None,
+        summary_json=summary_json(summary),
+        fetched_unix_secs=unix_secs,
+        deleted_unix_secs=None,
+        no_audio_unix_secs=None,
+        from_webhook=from_webhook,
+        raw_is_utf8=is_utf8(raw),
+    )
+    return row
 
 
 def is_utf8(raw: bytes) -> bool:
     """Return whether bytes are valid UTF-8."""
+    if raw.isascii():
+        return True
     try:
         raw.decode()
     except UnicodeDecodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,7 +11,7 @@ from convai_async.archive._turn_tables import NoResult, ToolUse
 from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from convai_async.archive._table import Column, Table
 
@@ -34,10 +35,10 @@ def read_conversation(summary: ConversationSummary, conversation: Conversation |
         summary: The conversation's entry in the list.
         conversation: The conversation; None if it could not be decoded.
     """
-    row: Row = dict.fromkeys(_DOCUMENT_COLUMNS)
+    values: Iterable[Any] = repeat(None)
     if conversation is not None:
         values = (*_read_document(conversation), *[read(conversation) for read in _DOCUMENT_FUNCTIONS])
-        row.update(zip(_DOCUMENT_COLUMNS, values, strict=True))
+    row: Row = dict(zip(_DOCUMENT_COLUMNS, values, strict=False))
     for name, read, read_summary, prefer_summary in _CONVERSATION_READERS:
         value = read_summary(summary)
         if conversation is not None and not (prefer_summary and value is not None):

@@ -41,10 +41,9 @@ TURN_METRICS = View(
     "turn_metrics",
     "Each measured duration of a turn, such as 'convai_llm_service_ttfb': the model's time to the first byte.",
     """\
-SELECT conversation_id, turns.key AS turn_position, durations.key AS metric,
-    json_extract(durations.value, '$.elapsed_time') AS elapsed_secs
-FROM conversations, json_each(turn_metrics) AS turns, json_each(turns.value) AS durations
-WHERE turns.type = 'object'""",
+SELECT conversation_id, turns.key AS turn_position, metrics.key AS metric, turns.value AS elapsed_secs
+FROM conversations, json_each(turn_metrics) AS metrics, json_each(metrics.value) AS turns
+WHERE turns.type != 'null'""",
     (
         CONVERSATION_ID,
         Column("turn_position", "", "The position of the turn.", "int64"),

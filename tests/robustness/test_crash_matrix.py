@@ -31,7 +31,7 @@ from convai_async.testing import FakeConvAI
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-STRIDE = int(os.environ.get("CRASH_STRIDE", "17"))
+STRIDE = int(os.environ.get("CRASH_STRIDE", "37"))
 pytestmark = pytest.mark.timeout(300 if STRIDE > 1 else 3600)
 DATA = Path(__file__).parent.parent / "data"
 EVERYTHING = timedelta(days=10_000)
