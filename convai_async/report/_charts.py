@@ -102,7 +102,7 @@ class Charts:
     def agents(self) -> Any:
         """Return bars of the calls by agent; click one to select it."""
         choice = alt.selection_point(name="agent", fields=["agent"], toggle=False)
-        return self._bars("agents", "agent", "Bars: calls by agent", "calls").encode(opacity=_FADED).add_params(choice)
+        return self._bars("agents", "agent", "Bars: calls by agent").encode(opacity=_FADED).add_params(choice)
 
     def criteria(self) -> Any:
         """Return bars of the results by evaluation criterion."""
@@ -163,19 +163,19 @@ class Charts:
 
     def endings(self) -> Any:
         """Return bars of the reasons why calls end."""
-        return self._bars("endings", "reason", "Bars: calls by the reason why they ended", "calls")
+        return self._bars("endings", "reason", "Bars: calls by the reason why they ended")
 
     def errors(self) -> Any:
         """Return bars of the errors that ended calls."""
-        return self._bars("errors", "reason", "Bars: calls by the error that ended them", "calls", _RED)
+        return self._bars("errors", "reason", "Bars: calls by the error that ended them", color=_RED)
 
     def languages(self) -> Any:
         """Return bars of the calls by language."""
-        return self._bars("languages", "language", "Bars: calls by language", "calls")
+        return self._bars("languages", "language", "Bars: calls by language")
 
     def ratings(self) -> Any:
         """Return bars of the calls by rating."""
-        return self._bars("ratings", "rating", "Bars: calls by rating", "calls", _ORANGE, sort="descending")
+        return self._bars("ratings", "rating", "Bars: ratings, likes and dislikes", color=_ORANGE)
 
     def collected(self) -> Any:
         """Return bars of the values that were collected."""
@@ -207,15 +207,14 @@ class Charts:
         axis = alt.Axis(format=form, labelOverlap=True, labelSeparation=8)
         return alt.X(f"{units[self._unit]}(date):T", title=None, axis=axis)
 
-    def _bars(
-        self, table: str, label: str, description: str, number: str, color: str = _BLUE, sort: str | None = None
-    ) -> Any:
+    def _bars(self, table: str, label: str, description: str, *, color: str = _BLUE) -> Any:
+        number = self._tables[table].columns[1]
         return (
             self._chart(table, description)
             .mark_bar(color=color, cornerRadiusEnd=_CORNER)
             .encode(
                 x=alt.X(f"{number}:Q", title=number),
-                y=alt.Y(f"{label}:N", title=None, sort=sort, axis=_LABELS),
+                y=alt.Y(f"{label}:N", title=None, sort=None, axis=_LABELS),
                 tooltip=[f"{label}:N", f"{number}:Q"],
             )
             .properties(height=alt.Step(_BAR_STEP))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from convai_async._support.timestamps import utc_datetime
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from convai_async.report._views import Format, Value
 
-MISSING = "–"
+MISSING = "-"
 _MINUTE_SECS = 60
 _HOUR_SECS = 3600
 _SMALL_SECS = 10
@@ -20,21 +22,7 @@ def format_value(value: Value, form: Format) -> str:
     """Return a value of a table as text."""
     if value is None:
         return MISSING
-    if isinstance(value, str):
-        return value
-    match form:
-        case "percent":
-            return f"{100 * value:.1f} %"
-        case "seconds":
-            return format_seconds(value)
-        case "minutes":
-            return f"{value / _MINUTE_SECS:,.0f}"
-        case "dollars":
-            return f"${value:,.4f}" if 0 < value < _SMALL_DOLLARS else f"${value:,.2f}"
-        case "score":
-            return f"{value:.2f}"
-        case _:
-            return f"{value:,.0f}"
+    return value if isinstance(value, str) else _FORMATS.get(form, _format_count)(value)
 
 
 def format_seconds(seconds: float) -> str:
@@ -62,3 +50,20 @@ def format_change(now: Value, before: Value, form: Format) -> str | None:
     if form == "score":
         return f"{now - before:+.2f}"
     return f"{100 * (now / before - 1):+.0f} %" if before else None
+
+
+def _format_count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _format_dollars(value: float) -> str:
+    return f"${value:,.4f}" if 0 < value < _SMALL_DOLLARS else f"${value:,.2f}"
+
+
+_FORMATS: dict[Format, Callable[[float], str]] = {
+    "percent": lambda value: f"{100 * value:.1f} %",
+    "seconds": format_seconds,
+    "minutes": lambda value: _format_count(value / _MINUTE_SECS),
+    "dollars": _format_dollars,
+    "score": lambda value: f"{value:.2f}",
+}

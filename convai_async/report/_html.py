@@ -39,6 +39,8 @@ _DASHBOARDS = {
 }
 """The address of the service's own pages, for each address of its API."""
 _PRECISION = 6
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"
+"""All that the page needs of the libraries."""
 
 
 def render_page(report: Report, facts: Facts) -> str:
@@ -46,7 +48,7 @@ def render_page(report: Report, facts: Facts) -> str:
 
     The policy of the page allows only its own two scripts and its style, by their hashes, and no request at all.
     """
-    bundle = _fit_in_script(vl_convert.javascript_bundle())
+    bundle = _fit_in_script(vl_convert.javascript_bundle(_SNIPPET))
     script, css = (_read(name) for name in ("page.js", "page.css"))
     policy = "; ".join(
         (

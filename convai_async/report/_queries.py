@@ -18,7 +18,6 @@ from convai_async.report._cubes import Cube, Tally, find_bin
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -32,15 +31,15 @@ _BATCH_SIZE = 500
 _HOUR_SECS = 3600
 DURATION_STEPS = {
     30: "under 30 s",
-    60: "30–60 s",
-    120: "1–2 min",
-    180: "2–3 min",
-    240: "3–4 min",
-    300: "4–5 min",
-    420: "5–7 min",
-    600: "7–10 min",
-    900: "10–15 min",
-    1800: "15–30 min",
+    60: "30 to 60 s",
+    120: "1 to 2 min",
+    180: "2 to 3 min",
+    240: "3 to 4 min",
+    300: "4 to 5 min",
+    420: "5 to 7 min",
+    600: "7 to 10 min",
+    900: "10 to 15 min",
+    1800: "15 to 30 min",
     2**62: "over 30 min",
 }
 """The durations that calls are counted by: the upper bound in seconds, and the label."""
@@ -146,16 +145,12 @@ class _ModelRow(msgspec.Struct, array_like=True):
     price: float | None
 
 
-class _Measured(msgspec.Struct, gc=False):
-    elapsed_time: float | None = None
-
-
-_METRICS = msgspec.json.Decoder(list[dict[str, _Measured] | None])
+_METRICS = msgspec.json.Decoder(dict[str, list[float | None]])
 
 _CALLS = """\
 SELECT conversation_id, {cell}, start_time_unix_secs, call_summary_title, status, call_successful, call_duration_secs,
-    cost, coalesce(cost_fiat, llm_price), rating, likes, dislikes, comment, main_language, termination_reason, error_reason,
-    turn_metrics
+    cost, coalesce(cost_fiat, llm_price), rating, likes, dislikes, comment, main_language, termination_reason,
+    error_reason, turn_metrics
 FROM conversations WHERE {condition}"""
 _OF_CALLS = "WHERE conversation_id IN (SELECT value FROM json_each(?))"
 _TOOLS = f"SELECT conversation_id, tool_name, is_error, tool_latency_secs FROM tool_calls {_OF_CALLS}"  # noqa: S608
@@ -245,6 +240,10 @@ def _label(text: str | None) -> str:
     return label if len(label) <= _MAX_LABEL_CHARS else f"{label[: _MAX_LABEL_CHARS - 1]}…"
 
 
+_CALL_MEASURES = [
+    *("calls", "success", "failure", "seconds", "cost", "price"),
+    *("rating_sum", "ratings", "passed", "missed"),
+]
 _STAGES = {
     "convai_llm_service_ttfb": "model: first byte",
     "convai_llm_service_ttf_sentence": "model: first sentence",
@@ -261,10 +260,7 @@ class _Counter:
         self.picker = CallPicker()
         one = (_MAX_LABELS,)
         self._tallies = {
-            "calls": Tally(
-                ("calls", "success", "failure", "seconds", "cost", "price")
-                + ("rating_sum", "ratings", "likes", "dislikes", "passed", "missed")
-            ),
+            "calls": Tally(_CALL_MEASURES),
             "hours": Tally(("calls",), labels=(WEEKDAYS, [f"{hour:02}" for hour in range(24)])),
             "durations": Tally(("calls",), labels=(list(DURATION_STEPS.values()),), bins=True),
             "latency": Tally(("turns",), limits=one, bins=True),
@@ -273,7 +269,7 @@ class _Counter:
             "endings": Tally(("calls",), limits=one),
             "errors": Tally(("calls",), limits=one),
             "languages": Tally(("calls",), limits=one),
-            "ratings": Tally(("calls",), limits=one),
+            "ratings": Tally(("ratings",), limits=one),
             "criteria": Tally(("results", "success", "failure"), limits=one),
             "collected": Tally(("calls",), limits=(_MAX_LABELS, _MAX_VALUES)),
         }
@@ -287,11 +283,10 @@ class _Counter:
         failed_tools = self._count_tools(_convert(connection.execute(_TOOLS, (ids,)), _ToolRow), cells)
         passed, missed = self._count_criteria(_convert(connection.execute(_CRITERIA, (ids,)), _CriterionRow), cells)
         for value in _convert(connection.execute(_VALUES, (ids,)), _ValueRow):
-            key = (cells[value.conversation_id], _label(value.name), _label(value.value))
-            self._tallies["collected"].add(key, 1)
+            self._tallies["collected"].add((cells[value.conversation_id], _label(value.name), _label(value.value)), 1)
         for usage in _convert(connection.execute(_MODELS, (ids,)), _ModelRow):
-            key = (cells[usage.conversation_id], _label(usage.model))
-            self._tallies["models"].add(key, usage.price, usage.input_tokens, usage.output_tokens, 1)
+            numbers = usage.price, usage.input_tokens, usage.output_tokens, 1
+            self._tallies["models"].add((cells[usage.conversation_id], _label(usage.model)), *numbers)
         for call in batch:
             criteria = passed.get(call.conversation_id, 0), missed.get(call.conversation_id, 0)
             self._count_call(call, *criteria)
@@ -328,7 +323,7 @@ class _Counter:
             (cell,),
             *(1, call.outcome == "success", call.outcome == "failure", call.seconds),
             *(call.cost, call.price, call.rating, call.rating is not None),
-            *(call.likes, call.dislikes, passed, missed),
+            *(passed, missed),
         )
         days, seconds = divmod(call.start, DAY_SECS)
         tallies["hours"].add((cell, (days + 3) % 7, seconds // _HOUR_SECS), 1)
@@ -339,17 +334,23 @@ class _Counter:
         tallies["languages"].add((cell, _label(call.language)), 1)
         if call.error is not None:
             tallies["errors"].add((cell, _label(call.error)), 1)
-        if call.rating is not None:
-            tallies["ratings"].add((cell, f"{call.rating:g}"), 1)
+        for label, number in (
+            ("" if call.rating is None else f"{call.rating:g}", 1),
+            ("like", call.likes),
+            ("dislike", call.dislikes),
+        ):
+            if label and number:
+                tallies["ratings"].add((cell, label), number)
 
     def _count_metrics(self, call: _CallRow) -> None:
         if call.turn_metrics is None:
             return
         add = self._tallies["latency"].add
-        for turn in _METRICS.decode(call.turn_metrics):
-            for metric, measured in turn.items() if turn else ():
-                if measured.elapsed_time is not None:
-                    add((call.cell, _STAGES.get(metric) or _label(metric), 1 + find_bin(measured.elapsed_time)), 1)
+        for metric, measured in _METRICS.decode(call.turn_metrics).items():
+            stage = _STAGES.get(metric) or _label(metric)
+            for seconds in measured:
+                if seconds is not None:
+                    add((call.cell, stage, 1 + find_bin(seconds)), 1)
 
 
 def _build_listed_call(call: _CallRow, failed_criteria: int, failed_tools: int) -> ListedCall:

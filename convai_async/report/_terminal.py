@@ -65,7 +65,7 @@ def _render_figures(report: Report) -> RenderableType:
         for each in (left, right):
             if each is None:
                 continue
-            style = {True: "green", False: "red"}.get(each.is_better, "dim")  # type: ignore[call-overload]
+            style = "dim" if each.is_better is None else "green" if each.is_better else "red"
             cells += [Text(each.title, "dim"), Text(each.text, "bold"), Text(each.change or "", style)]
         table.add_row(*cells)
     return table

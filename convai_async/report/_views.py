@@ -199,7 +199,11 @@ VIEWS: dict[str, View] = {
     "endings": View("Why calls end", "endings", (Label("reason", "Reason", 0), *_CALLS_SHARE)),
     "errors": View("Errors", "errors", (Label("reason", "Reason", 0), *_CALLS_SHARE)),
     "languages": View("Languages", "languages", (Label("language", "Language", 0), *_CALLS_SHARE)),
-    "ratings": View("Ratings", "ratings", (Label("rating", "Rating", 0), *_CALLS_SHARE)),
+    "ratings": View(
+        "Ratings and feedback",
+        "ratings",
+        (Label("rating", "Rating", 0), Sum("ratings", "Ratings"), Share("share", "Share", "ratings")),
+    ),
     "collected": View(
         "Collected data",
         "collected",

@@ -3,7 +3,7 @@
 // It mirrors _views.py, _cubes.py and _formatting.py. Text from the archive is only ever set as textContent.
 (() => {
   const report = JSON.parse(document.getElementById("report").textContent);
-  const MISSING = "–";
+  const MISSING = "-";
   const selection = { first: null, last: null, agent: null };
   const drawn = {};
   const original = new Map();
