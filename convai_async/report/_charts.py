@@ -120,7 +120,7 @@ class Charts:
             self._chart("durations", "Histogram: calls by duration")
             .mark_bar(color=_BLUE, cornerRadiusEnd=_CORNER)
             .encode(
-                x=alt.X("duration:O", title=None, sort=None, axis=alt.Axis(labelAngle=-40)),
+                x=alt.X("duration:O", title=None, sort=_AS_IN_TABLE, axis=alt.Axis(labelAngle=-40)),
                 y=alt.Y("calls:Q", title="calls"),
                 tooltip=["duration:O", "calls:Q", alt.Tooltip("share:Q", format=".1%")],
             )
@@ -198,7 +198,8 @@ class Charts:
 
     def _chart(self, table: str, description: str) -> Any:
         data = alt.InlineData(values=self._tables[table].to_dicts(), name=DATASET)
-        return alt.Chart(data, description=f"{description}. The table below has the numbers.", width=_WIDTH)
+        chart = alt.Chart(data, description=f"{description}. The table below has the numbers.", width=_WIDTH)
+        return chart.transform_window(rank="row_number()")
 
     def _time(self) -> Any:
         """Return the axis of time, where a bar is as wide as its bucket."""
@@ -214,7 +215,7 @@ class Charts:
             .mark_bar(color=color, cornerRadiusEnd=_CORNER)
             .encode(
                 x=alt.X(f"{number}:Q", title=number),
-                y=alt.Y(f"{label}:N", title=None, sort=None, axis=_LABELS),
+                y=alt.Y(f"{label}:N", title=None, sort=_AS_IN_TABLE, axis=_LABELS),
                 tooltip=[f"{label}:N", f"{number}:Q"],
             )
             .properties(height=alt.Step(_BAR_STEP))
@@ -233,7 +234,7 @@ class Charts:
             .mark_bar()
             .encode(
                 x=alt.X("count:Q", title="results" if table == "criteria" else "tool calls"),
-                y=alt.Y(f"{label}:N", title=None, sort=None, axis=_LABELS),
+                y=alt.Y(f"{label}:N", title=None, sort=_AS_IN_TABLE, axis=_LABELS),
                 color=alt.Color("result:N", title=None, scale=alt.Scale(domain=names, range=colors)),
                 tooltip=[f"{label}:N", "result:N", "count:Q"],
             )
@@ -241,7 +242,7 @@ class Charts:
         )
 
     def _percentiles(self, table: str, label: str, shares: list[str], description: str) -> Any:
-        y = alt.Y(f"{label}:N", title=None, sort=None, axis=_LABELS)
+        y = alt.Y(f"{label}:N", title=None, sort=_AS_IN_TABLE, axis=_LABELS)
         base = self._chart(table, f"{description}: {', '.join(shares)} in seconds").transform_filter(
             "isValid(datum.p50)"
         )
@@ -268,8 +269,12 @@ class Charts:
 _DAY = "utcFormat(toDate(datum.date), '%Y-%m-%d')"
 _FADED = alt.condition("datum.selected === false", alt.value(0.35), alt.value(1))
 """The page says which rows are selected."""
+_AS_IN_TABLE = alt.EncodingSortField("rank", op="min")
+"""A sort of None would not be kept when the page changes the data."""
 _LABELS = alt.Axis(labelLimit=190, labelPadding=7, ticks=False, domain=False)
 
+NEEDS = {"success": ["success_rate", "pass_rate"], "latency": ["p50"], "tool_latency": ["p50"]}
+"""Charts of columns that can be empty: a chart has nothing to draw if all of these are."""
 CHARTS = {
     "volume": "volume",
     "success": "volume",

@@ -186,14 +186,16 @@ def build_report(  # noqa: PLR0913 - keyword-only
     """
     scope = _build_scope(agent_id, since, until)
     validate_choice("compare", compare, (None, "previous"))
-    if days is not None and since is not None:
-        raise InvalidArgumentError("days", "does not go with `since`")
+    if days is not None:
+        validate_integer("days", days, 1)
+        if since is not None:
+            raise InvalidArgumentError("days", "does not go with `since`")
     if compare is not None and days is None and since is None:
         raise InvalidArgumentError("compare", "needs `since` or `days`: else there is nothing before")
     with ExitStack() as stack:
         opened = archive if isinstance(archive, Archive) else stack.enter_context(Archive.open(archive))
         if days is not None:
-            scope = _take_last_days(opened, scope, validate_integer("days", days, 1))
+            scope = _take_last_days(opened, scope, days)
         facts = read_facts(opened, scope)
         if facts is None:
             raise ArchiveError(f"{str(opened.path)!r} has no conversations that match: choose another agent or period")

@@ -3,6 +3,7 @@
 // It mirrors _views.py, _cubes.py and _formatting.py. Text from the archive is only ever set as textContent.
 (() => {
   const report = JSON.parse(document.getElementById("report").textContent);
+  const SELECTORS = ["volume", "agents"];
   const MISSING = "-";
   const selection = { first: null, last: null, agent: null };
   const drawn = {};
@@ -119,7 +120,11 @@
   };
 
   const write = (value, digits) =>
-    value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    value.toLocaleString("en-US", {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+      roundingMode: "halfEven", // as Python rounds
+    });
   const writeSeconds = (seconds) => {
     const whole = Math.round(seconds);
     const pad = (number) => String(number).padStart(2, "0");
@@ -157,12 +162,12 @@
   };
   const restore = (node) => node.replaceChildren(...original.get(node).map((child) => child.cloneNode(true)));
 
-  const fillTable = (name, view, rows) => {
+  const fillTable = (name, view) => {
     const body = document.querySelector(`[data-table="${name}"] tbody`);
     keep(body);
     if (!isFiltered()) return restore(body);
     body.replaceChildren();
-    for (const row of rows) {
+    for (const row of evaluate(view)) {
       const line = element("tr", "", body);
       row.cells.forEach((value, place) => {
         const column = view.columns[place];
@@ -193,21 +198,32 @@
       if (view.fixed === "agent") named.selected = hasAgent(row.parts[0]);
       return named;
     });
-  const embed = async (name) => {
-    const { spec, table } = report.charts[name];
+  const embed = async (name, rows) => {
     const node = document.querySelector(`[data-chart="${name}"]`);
-    const filled = structuredClone(spec);
-    filled.data = { name: report.dataset, values: rowsFor(report.views[table]) };
     drawn[name]?.finalize();
+    delete drawn[name];
+    node.replaceChildren();
+    node.classList.toggle("is-empty", rows.length === 0);
+    if (rows.length === 0) return; // Vega cannot draw an axis of nothing
+    const spec = structuredClone(report.charts[name].spec);
+    spec.data = { name: report.dataset, values: rows };
     // Without `ast`, Vega would compile expressions with Function(), which the policy of the page forbids.
     const options = { ast: true, actions: false, renderer: "svg", defaultStyle: false, logLevel: 1, tooltip: showTooltip };
-    drawn[name] = await vegaEmbed(node, filled, options);
+    drawn[name] = await vegaEmbed(node, spec, options);
     const { view } = drawn[name];
     if (name === "volume") view.addSignalListener("days", (_, value) => selectDays(Object.values(value)[0]));
     if (name === "agents") view.addSignalListener("agent", (_, value) => selectAgent(value.agent?.[0]));
   };
+  const draw = (name, isNew) => {
+    const { table, needs } = report.charts[name];
+    const isDrawable = (row) => needs.length === 0 || needs.some((column) => row[column] !== null);
+    const rows = rowsFor(report.views[table]).filter(isDrawable);
+    if (isNew || !drawn[name] || rows.length === 0) return embed(name, rows);
+    return drawn[name].view.data(report.dataset, rows).runAsync();
+  };
 
   let isDue = false;
+  let isRedrawDue = false; // of the charts in which days and agents are selected, to remove their marks
   const update = () => {
     if (isDue) return;
     isDue = true;
@@ -247,7 +263,7 @@
     document.getElementById("shown").textContent = `Showing ${days}, ${agent}.`;
   };
 
-  const render = () => {
+  const render = async () => {
     isDue = false;
     showSelection();
     for (const [name, figure] of Object.entries(report.figures)) {
@@ -257,15 +273,13 @@
       else restore(node);
     }
     for (const node of document.querySelectorAll("[data-change]")) node.hidden = isFiltered();
-    for (const [name, view] of Object.entries(report.views)) fillTable(name, view, isFiltered() ? evaluate(view) : []);
+    for (const [name, view] of Object.entries(report.views)) fillTable(name, view);
     for (const row of document.querySelectorAll("[data-cell]")) row.hidden = !isSelected(Number(row.dataset.cell));
-    for (const [name, { table }] of Object.entries(report.charts)) {
-      const rows = rowsFor(report.views[table]);
-      const card = document.querySelector(`[data-chart="${name}"]`);
-      card.classList.toggle("is-empty", rows.length === 0);
-      drawn[name].view.data(report.dataset, rows).runAsync();
-    }
-    document.documentElement.dataset.rendered = String(Number(document.documentElement.dataset.rendered ?? 0) + 1);
+    const isNew = isRedrawDue;
+    isRedrawDue = false;
+    await Promise.all(Object.keys(report.charts).map((name) => draw(name, isNew && SELECTORS.includes(name))));
+    const root = document.documentElement.dataset;
+    root.rendered = String(Number(root.rendered ?? 0) + 1);
   };
 
   const readNumber = (control) => (control.value === "" ? null : Number(control.value));
@@ -276,7 +290,8 @@
     if (first === null || last === null) first = last = null;
     if (first > last) [first, last] = changed === "from" ? [first, first] : [last, last];
     Object.assign(selection, { first, last, agent: readNumber(controls.agent) });
-    Promise.all(["volume", "agents"].map(embed)).then(update); // without the marks of an earlier selection
+    isRedrawDue = true;
+    update();
   };
   for (const name of ["from", "to", "agent"]) controls[name].addEventListener("change", () => readControls(name));
   controls.reset.addEventListener("click", () => {
@@ -288,5 +303,5 @@
   addEventListener("beforeprint", () => {
     for (const details of document.querySelectorAll("details")) details.open = true;
   });
-  Promise.all(Object.keys(report.charts).map(embed)).then(render);
+  render();
 })();
