@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"streaming"},
     {"polling"},
     {"resources"},
-    {"client"},
+    {"client", "report"},
     {"harvest"},
     {"cli"},
 ]
@@ -70,6 +70,12 @@ def test_archive_imports_only_errors_models_and_support() -> None:
             assert own_parts(imports_of(module)) <= {"archive", "errors", "models", "_support"}, module
 
 
+def test_report_imports_only_the_archive_and_what_is_below_it() -> None:
+    for module in MODULES:
+        if module.parts[1] == "report":
+            assert own_parts(imports_of(module)) <= {"report", "archive", "errors", "_support", "_version"}, module
+
+
 def test_only_the_archive_and_the_harvest_import_private_modules_of_the_archive() -> None:
     for module in MODULES:
         if module.parts[1] not in {"archive", "harvest"}:
@@ -116,7 +122,7 @@ def test_each_module_imports_alone_without_warnings() -> None:
     # imported the package: the same as a new process, and much faster. Dependencies are loaded once, before.
     script = """
 import importlib, os, sys
-import aiohttp.web, click, rich.progress, rich.table, sqlite3
+import aiohttp.web, altair, click, rich.progress, rich.table, sqlite3
 import convai_async
 failed = []
 for name in sys.argv[1:]:

@@ -127,7 +127,9 @@ def test_page_shows_the_report_without_requests_and_injected_scripts(opened: Ope
     assert_shows(opened, report, without="")
     opened.page.locator("[data-chart=endings] .mark-rect.role-mark path").first.hover()
     assert HOSTILE[:79] in opened.page.locator("#tooltip").inner_text()
-    violations = "new Promise(done => { document.addEventListener('securitypolicyviolation', e => done(e.effectiveDirective));"
+    violations = (
+        "new Promise(done => { document.addEventListener('securitypolicyviolation', e => done(e.effectiveDirective));"
+    )
     script = "const made = document.createElement('script'); made.textContent = 'window.pwned = 2'; document.body.append(made); })"
     assert opened.page.evaluate(violations + script) == "script-src-elem"
     assert opened.page.evaluate("window.pwned") is None
