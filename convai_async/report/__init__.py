@@ -9,6 +9,7 @@
 """
 
 from convai_async.report._calls import CallLists, ListedCall
-from convai_async.report._report import Figure, Report, Table, build_report
+from convai_async.report._report import Report, build_report
+from convai_async.report._tables import Figure, Table
 
 __all__ = ["CallLists", "Figure", "ListedCall", "Report", "Table", "build_report"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 if TYPE_CHECKING:
-    from convai_async.report._report import Table
+    from convai_async.report._tables import Table
 
 _BLUE, _GREEN, _RED, _GREY, _ORANGE, _PURPLE = "#4c7fe0", "#2f9e7a", "#dd5a48", "#9aa3ad", "#e0953a", "#8f6fd6"
 _PALETTE = [_BLUE, _ORANGE, _GREEN, _PURPLE, _RED, "#3aa6b9", "#c76b98", "#8a9a3b", _GREY]

@@ -16,7 +16,7 @@ import vl_convert
 from markupsafe import Markup
 
 from convai_async._version import __version__
-from convai_async.report._charts import CHARTS, DATASET, NEEDS
+from convai_async.report._charts import CHARTS, DATASET, NEEDS, Charts
 from convai_async.report._cubes import BIN_EDGES, OTHER_LABEL
 from convai_async.report._formatting import MISSING, format_time, format_value
 from convai_async.report._queries import OTHER_AGENTS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from convai_async.report._calls import ListedCall
     from convai_async.report._cubes import Cube
     from convai_async.report._queries import Facts
-    from convai_async.report._report import Report
+    from convai_async.report._tables import Figure, Table
 
 _WIDE = {"volume", "tools", "collected"}
 _CHART_TITLES = {"success": "Success rate and evaluation criteria met", "tool_latency": "Latency"}
@@ -44,7 +44,7 @@ _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 """All that the page needs of the libraries."""
 
 
-def render_page(report: Report, facts: Facts) -> str:
+def render_page(facts: Facts, period: str, figures: dict[str, Figure], tables: dict[str, Table], charts: Charts) -> str:
     """Return a report as a page.
 
     The policy of the page allows only its own two scripts and its style, by their hashes, and no request at all.
@@ -62,15 +62,17 @@ def render_page(report: Report, facts: Facts) -> str:
     )
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(_read("page.html")).render(
-        report=report,
+        period=period,
+        source=facts.source,
+        figures=figures.values(),
         policy=Markup(policy),  # noqa: S704 - hashes and keywords
         css=Markup(css),  # noqa: S704 - a file of this package
         bundle=Markup(bundle),  # noqa: S704 - from a library
         script=Markup(script),  # noqa: S704 - a file of this package
-        data=Markup(_encode_json(_build_data(report, facts))),  # noqa: S704 - without a character that ends a script
+        data=Markup(_encode_json(_build_data(facts, charts))),  # noqa: S704 - without a character that ends a script
         buckets=facts.buckets.labels,
         agents=facts.agents,
-        cards=[_build_card(report, name) for name in VIEWS],
+        cards=[_build_card(table) for table in tables.values()],
         lists=[_build_list(facts, name) for name in _LISTS],
         version=__version__,
         made=format_time(int(time.time())),
@@ -101,7 +103,7 @@ def _encode_json(data: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _build_data(report: Report, facts: Facts) -> dict[str, Any]:
+def _build_data(facts: Facts, charts: Charts) -> dict[str, Any]:
     return {
         "agents": facts.agents,
         "buckets": facts.buckets.labels,
@@ -115,7 +117,7 @@ def _build_data(report: Report, facts: Facts) -> dict[str, Any]:
         "figures": FIGURES,
         "charts": {
             name: {"table": CHARTS[name], "needs": NEEDS.get(name, []), "spec": _build_spec(chart)}
-            for name, chart in report.charts.build_all().items()
+            for name, chart in charts.build_all().items()
         },
     }
 
@@ -160,13 +162,13 @@ def _build_spec(chart: Any) -> dict[str, Any]:
     return spec | {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
-def _build_card(report: Report, name: str) -> dict[str, Any]:
+def _build_card(table: Table) -> dict[str, Any]:
     return {
-        "table": report.tables[name],
-        "labels": sum(isinstance(column, Label) for column in VIEWS[name].columns),
-        "is_wide": name in _WIDE,
+        "table": table,
+        "labels": sum(isinstance(column, Label) for column in VIEWS[table.name].columns),
+        "is_wide": table.name in _WIDE,
         "charts": [
-            {"name": chart, "title": _CHART_TITLES.get(chart)} for chart, table in CHARTS.items() if table == name
+            {"name": chart, "title": _CHART_TITLES.get(chart)} for chart, of in CHARTS.items() if of == table.name
         ],
     }
 

@@ -18,59 +18,16 @@ from convai_async._support.validate import to_unix_seconds, validate_choice, val
 from convai_async.archive import Archive, ArchiveError
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.report._buckets import DAY_SECS
-from convai_async.report._formatting import format_change, format_time, format_value
+from convai_async.report._formatting import format_time
 from convai_async.report._queries import Facts, Scope, find_last_start, read_facts
-from convai_async.report._views import FIGURES, VIEWS, Value, evaluate_figure, evaluate_view
+from convai_async.report._tables import build_figures, build_table
+from convai_async.report._views import VIEWS
 
 if TYPE_CHECKING:
     import os
 
     from convai_async.report._calls import CallLists
     from convai_async.report._charts import Charts
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """A key figure of a report.
-
-    Attributes:
-        name: Its name.
-        title: Its title.
-        value: Its value; None if nothing was measured.
-        text: The value as text, with its unit.
-        change: The change from the period before as text, such as ``"+12 %"``, or None.
-        is_better: Whether the change is for the better; None if it is neither better nor worse.
-    """
-
-    name: str
-    title: str
-    value: Value
-    text: str
-    change: str | None = None
-    is_better: bool | None = None
-
-
-class Table(msgspec.Struct, frozen=True):
-    """A table of a report.
-
-    Attributes:
-        name: Its name.
-        title: Its title.
-        columns: The names of its columns.
-        headings: The headings of its columns.
-        rows: Its rows: labels and numbers. Durations are in seconds, shares from 0 to 1.
-        texts: Its rows as text, with units.
-    """
-
-    name: str
-    title: str
-    columns: list[str]
-    headings: list[str]
-    rows: list[list[Value]]
-    texts: list[list[str]]
-
-    def to_dicts(self) -> list[dict[str, Value]]:
-        """Return the rows as dictionaries: ``pandas.DataFrame(report.tables["latency"].to_dicts())``."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 class Report:
@@ -90,8 +47,8 @@ class Report:
         self.source = facts.source
         self.period = period
         self.is_compared = is_compared
-        self.figures = _build_figures(facts, before)
-        self.tables = {name: _build_table(facts, name) for name in VIEWS}
+        self.figures = build_figures(facts, before)
+        self.tables = {name: build_table(facts, name) for name in VIEWS}
         self.calls: CallLists = facts.lists
 
     def __repr__(self) -> str:
@@ -129,7 +86,7 @@ class Report:
             from convai_async.report._html import render_page  # noqa: PLC0415 - needs an extra
         except ModuleNotFoundError as error:
             raise _build_extra_error() from error
-        return render_page(self, self._facts)
+        return render_page(self._facts, self.period, self.figures, self.tables, self.charts)
 
     def write_html(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the page to a file, which appears only when it is complete, and which only its owner can read.
@@ -232,33 +189,6 @@ def _take_last_days(archive: Archive, scope: Scope, days: int) -> Scope:
 def _describe_period(facts: Facts, scope: Scope) -> str:
     start = facts.first if scope.start is None else scope.start
     return f"{format_time(max(start, 0))} to {format_time(min(scope.end, facts.last + 1))} UTC"
-
-
-def _build_figures(facts: Facts, before: Facts | None) -> dict[str, Figure]:
-    figures = {}
-    for name, view in FIGURES.items():
-        now = evaluate_figure(facts, view)
-        then = None if before is None else evaluate_figure(before, view)
-        change = format_change(now, then, view.column.format)
-        is_better = None
-        if change is not None and view.more_is != "neither" and now != then:
-            is_better = (now > then) == (view.more_is == "better")  # type: ignore[operator]
-        text = format_value(now, view.column.format)
-        figures[name] = Figure(name, view.column.title, now, text, change, is_better)
-    return figures
-
-
-def _build_table(facts: Facts, name: str) -> Table:
-    view = VIEWS[name]
-    rows = evaluate_view(facts, view)
-    return Table(
-        name,
-        view.title,
-        [column.name for column in view.columns],
-        [column.title for column in view.columns],
-        rows,
-        [[format_value(value, column.format) for value, column in zip(row, view.columns, strict=True)] for row in rows],
-    )
 
 
 def _build_extra_error() -> ConfigurationError:

@@ -40,7 +40,7 @@ def test_less_frequent_labels_become_one() -> None:
 def test_bins_are_merged_when_there_are_too_many_rows() -> None:
     tally = Tally(("turns",), limits=(1,), bins=True)
     for cell in range(600):
-        for number in range(0, 101):
+        for number in range(101):
             tally.add((cell, "stage", number), 1)
     cube = tally.build()
     assert cube.width == 2

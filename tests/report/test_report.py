@@ -192,7 +192,7 @@ def test_damaged_values_raise_an_archive_error(tmp_path: Path, damage: str) -> N
     path = write_archive(tmp_path / "calls.db", build_document("c1", criteria={"polite": "success"}))
     assert build_report(path).figures["calls"].value == 1
     change(path, damage)
-    with pytest.raises(ArchiveError, match="contains data that convai_async did not write|Could not decode"):
+    with pytest.raises(ArchiveError, match=r"contains data that convai_async did not write|Could not decode"):
         build_report(path)
 
 

@@ -19,7 +19,7 @@ HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=window.pwn
 """Text that would inject markup, a script, an expression of a template, or an escape sequence."""
 
 
-def build_document(  # noqa: PLR0913 - the facts of a conversation, each by its name
+def build_document(
     conversation_id: str,
     *,
     agent: str = "Billing",
