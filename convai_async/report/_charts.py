@@ -140,7 +140,7 @@ class Charts:
                 x=alt.X("sum(price):Q", title="US dollars"),
                 y=alt.Y("agent:N", title=None, sort="-x", axis=_LABELS),
                 color=alt.Color(
-                    "model:N", title=None, scale=alt.Scale(range=_PALETTE), legend=alt.Legend(columns=3, labelLimit=120)
+                    "model:N", title=None, scale=alt.Scale(range=_PALETTE), legend=alt.Legend(columns=2, labelLimit=120)
                 ),
                 tooltip=["agent:N", "model:N", alt.Tooltip("price:Q", format="$,.4f"), "calls:Q"],
             )

@@ -65,6 +65,7 @@ def render_page(facts: Facts, period: str, figures: dict[str, Figure], tables: d
         period=period,
         source=facts.source,
         figures=figures.values(),
+        is_compared=any(each.change for each in figures.values()),
         policy=Markup(policy),  # noqa: S704 - hashes and keywords
         css=Markup(css),  # noqa: S704 - a file of this package
         bundle=Markup(bundle),  # noqa: S704 - from a library

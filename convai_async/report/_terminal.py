@@ -59,12 +59,10 @@ def draw_sparkline(values: Sequence[float]) -> str:
 def _render_figures(report: Report) -> RenderableType:
     table = Table.grid(padding=(0, 3, 0, 0))
     figures = list(report.figures.values())
-    half = (len(figures) + 1) // 2
-    for left, right in zip(figures[:half], [*figures[half:], None], strict=False):
+    half = len(figures) // 2
+    for pair in zip(figures[:half], figures[half:], strict=True):
         cells: list[Text] = []
-        for each in (left, right):
-            if each is None:
-                continue
+        for each in pair:
             style = "dim" if each.is_better is None else "green" if each.is_better else "red"
             cells += [Text(each.title, "dim"), Text(each.text, "bold"), Text(each.change or "", style)]
         table.add_row(*cells)

@@ -93,7 +93,8 @@ class Percentile(msgspec.Struct, frozen=True, tag="percentile"):
     format: Format = "seconds"
 
 
-Column: TypeAlias = Label | Sum | Ratio | Share | Percentile
+Number: TypeAlias = Sum | Ratio | Share | Percentile
+Column: TypeAlias = Label | Number
 
 
 class View(msgspec.Struct, frozen=True):
@@ -268,7 +269,7 @@ class _Group:
                 bins = self.bins[measure]
                 bins[number_of_bin - 1] = bins.get(number_of_bin - 1, 0) + number
 
-    def compute(self, column: Column, total: _Group) -> Value:
+    def compute(self, column: Number, total: _Group) -> Value:
         match column:
             case Sum():
                 return self.sums[column.name]
@@ -279,8 +280,6 @@ class _Group:
                 return self.sums[column.of] / (total.sums[column.of] or 1)
             case Percentile():
                 return find_percentile(self.bins[column.measure], column.share, self._width)
-            case Label():
-                raise TypeError("a label is not computed")
 
 
 def evaluate_view(facts: Facts, view: View) -> list[list[Value]]:
@@ -295,7 +294,7 @@ def evaluate_view(facts: Facts, view: View) -> list[list[Value]]:
         key = tuple(_read_part(facts, column, parts) for column in labels)
         groups.setdefault(key, _Group(cube)).add(numbers, number_of_bin)
         total.add(numbers, number_of_bin)
-    others = view.columns[len(labels) :]
+    others = [column for column in view.columns if not isinstance(column, Label)]
     rows: list[list[Value]] = [
         [
             *(_read_label(facts, cube, column, part) for column, part in zip(labels, key, strict=True)),
