@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from convai_async.archive._rows import Row
     from convai_async.archive._windows import Window
 
-_MESSAGE = get_inserted_columns(TURNS).index("message")
+_TURN_COLUMNS = get_inserted_columns(TURNS)
+_TOOL_COLUMNS = get_inserted_columns(TOOL_CALLS)
 _HAS_ROW = " OR ".join(
     f"EXISTS (SELECT 1 FROM {name} WHERE conversation_id = column1)"  # noqa: S608
     for name in ("conversations", *DETAIL_NAMES)
@@ -37,10 +38,8 @@ def store_conversations(connection: sqlite3.Connection, updates: Sequence[Conver
         mark_scrub_due(connection)
     _delete(connection, DETAIL_NAMES, stored)
     _upsert(connection, "conversations", [_with_fetch_time(update.row, now) for update in updates])
-    turns = (row for update in updates for row in update.turns)
-    insert_rows(connection, TURNS.name, get_inserted_columns(TURNS), turns)
-    tool_calls = (row for update in updates for row in update.tool_calls)
-    insert_rows(connection, TOOL_CALLS.name, get_inserted_columns(TOOL_CALLS), tool_calls)
+    insert_rows(connection, TURNS.name, _TURN_COLUMNS, [update.turns for update in updates])
+    insert_rows(connection, TOOL_CALLS.name, _TOOL_COLUMNS, [update.tool_calls for update in updates])
     insert_facts(connection, [update.facts for update in updates if update.facts])
 
 
@@ -158,7 +157,7 @@ def add_windows(connection: sqlite3.Connection, windows: Iterable[Window], agent
 
 def _removes_messages(connection: sqlite3.Connection, update: ConversationUpdate) -> bool:
     """Return whether a stored message is not in the new document, as after the service has redacted it."""
-    messages = {row[_MESSAGE] for row in update.turns}
+    messages = set(update.turns[_TURN_COLUMNS.index("message") :: len(_TURN_COLUMNS)])
     rows = connection.execute(
         "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (update.conversation_id,)
     )

@@ -67,20 +67,6 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
     return file, connection
 
 
-def needs_upgrade(path: str | os.PathLike[str]) -> bool:
-    """Return whether an archive was written by an older version, or its upgrade is not complete.
-
-    Raises:
-        ArchiveError: The file is not a convai archive, or of a newer version.
-    """
-    file = validate_path(path)
-    if not file.exists() or file.stat().st_size == 0:
-        return False
-    connection = _connect(file, "mode=rw")
-    with closing(connection), translate_content_errors(file):
-        return _validate_version(connection, file) < SCHEMA_VERSION or is_fill_due(connection)
-
-
 def open_for_writing(
     path: str | os.PathLike[str],
     source: str | None,
@@ -123,6 +109,31 @@ def open_for_writing(
                 lock.close()
             raise
     return file, connection, lock
+
+
+def upgrade_file(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None) -> bool:
+    """Do the work of `Archive.upgrade`."""
+    if not _needs_upgrade(path):
+        return False
+    _, connection, lock = open_for_writing(path, None, create=False, exclusive=True, progress=progress)
+    connection.close()
+    if lock is not None:
+        lock.close()
+    return True
+
+
+def _needs_upgrade(path: str | os.PathLike[str]) -> bool:
+    """Return whether an archive was written by an older version, or its upgrade is not complete.
+
+    Raises:
+        ArchiveError: The file is not a convai archive, or of a newer version.
+    """
+    file = validate_path(path)
+    if not file.exists() or file.stat().st_size == 0:
+        return False
+    connection = _connect(file, "mode=rw")
+    with closing(connection), translate_content_errors(file):
+        return _validate_version(connection, file) < SCHEMA_VERSION or is_fill_due(connection)
 
 
 def _check_ours(connection: sqlite3.Connection, file: Path, *, create: bool) -> None:

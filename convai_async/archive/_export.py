@@ -7,12 +7,16 @@ never incomplete.
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import msgspec
+
 from convai_async._support.timestamps import utc_datetime
+from convai_async._support.validate import validate_choice
 from convai_async.archive import _csv, _jsonl
 from convai_async.archive._batches import report_progress, split_into_batches
-from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, NESTED_TABLES
+from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, EXPORTED, NESTED_TABLES
 from convai_async.archive._files import (
     COMPRESSED_SUFFIXES,
     check_destination,
@@ -25,7 +29,6 @@ from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
     from types import ModuleType
 
     from convai_async.archive._conditions import Condition
@@ -39,17 +42,41 @@ Table: TypeAlias = Literal["conversations", "turns", "tool_calls"]
 Progress: TypeAlias = "Callable[[int], None] | None"
 
 
-def export_file(  # noqa: PLR0913 - see `Archive.export`
-    reader: ArchiveReader,
-    path: Path,
-    condition: Condition,
-    *,
-    table: Table | None,
-    partition: bool,
-    overwrite: bool,
-    progress: Progress,
-) -> int:
-    """Export an archive to a file: see `Archive.export`."""
+class ExportTarget(msgspec.Struct, frozen=True):
+    """What `Archive.export` writes where: its arguments.
+
+    Attributes:
+        path: The path of the file or folder.
+        table: For CSV, the table.
+        format: For ``all_tables``, the format of the files.
+        partition: Whether to write a folder with a file for each day.
+        all_tables: Whether to write a folder with a file for each table.
+        overwrite: Whether to replace an existing file.
+    """
+
+    path: Path
+    table: Table | None = None
+    format: Literal["parquet", "csv"] | None = None
+    partition: bool = False
+    all_tables: bool = False
+    overwrite: bool = False
+
+
+def export(reader: ArchiveReader, target: ExportTarget, condition: Condition, progress: Progress) -> int:
+    """Do the work of `Archive.export`."""
+    validate_choice("table", target.table, (None, *EXPORTED))
+    validate_choice("format", target.format, (None, "parquet", "csv"))
+    if not target.all_tables:
+        if target.format is not None:
+            raise InvalidArgumentError("format", "goes with `all_tables` only: else the name says it")
+        return _export_file(reader, target, condition, progress)
+    if target.table is not None or target.partition or target.overwrite:
+        raise InvalidArgumentError("all_tables", "does not go with `table`, `partition` and `overwrite`")
+    return _export_tables(reader, target.path, condition, suffix=target.format or "parquet", progress=progress)
+
+
+def _export_file(reader: ArchiveReader, target: ExportTarget, condition: Condition, progress: Progress) -> int:
+    path, table, partition, overwrite = target.path, target.table, target.partition, target.overwrite
     compression = path.suffix if path.suffix in COMPRESSED_SUFFIXES else ""
     kind = path.name.removesuffix(compression).rpartition(".")[2]
     if partition and kind not in {"jsonl", "csv"}:
@@ -70,8 +97,7 @@ def export_file(  # noqa: PLR0913 - see `Archive.export`
         return export_stream(reader, stream, condition, format=kind, table=table, progress=progress)
 
 
-def export_tables(reader: ArchiveReader, path: Path, condition: Condition, *, suffix: str, progress: Progress) -> int:
-    """Do the work of `Archive.export` with ``all_tables``: a file for each table, in a folder."""
+def _export_tables(reader: ArchiveReader, path: Path, condition: Condition, *, suffix: str, progress: Progress) -> int:
     check_destination("destination", path, overwrite=False, archive=reader.path)
     parquet = _import_parquet() if suffix == "parquet" else None
     count = 0
@@ -80,7 +106,7 @@ def export_tables(reader: ArchiveReader, path: Path, condition: Condition, *, su
             rows = report_progress(reader.iterate_rows(name, [each.name for each in columns], condition), progress)
             with create_file(folder / f"{name}.{suffix}") as file:
                 if parquet is None:
-                    count += _csv.write(rows, file)
+                    count += _csv.write(columns, rows, file)
                 else:
                     count += parquet.write_table(columns, split_into_batches(rows), file, reader.path)
     return count
@@ -106,7 +132,8 @@ def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
     """Export an archive to a stream: see `Archive.export_to_stream`."""
     if format == "jsonl":
         return _jsonl.write(reader.source(), report_progress(reader.records(condition), progress), stream)
-    return _csv.write(report_progress(reader.rows(table or "conversations", condition), progress), stream)
+    name = table or "conversations"
+    return _csv.write(EXPORTED[name].exported, report_progress(reader.rows(name, condition), progress), stream)
 
 
 def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[str, Any]]:

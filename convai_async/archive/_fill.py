@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from convai_async.archive._facts import Facts
-    from convai_async.archive._rows import DetailRow
+    from convai_async.archive._rows import DetailValues
     from convai_async.archive._table import Table
 
 _logger = logging.getLogger("convai_async")
@@ -77,8 +77,8 @@ def _fill_batch(connection: sqlite3.Connection) -> int:
 
 def _fill(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
     conversations: list[tuple[Any, ...]] = []
-    turns: list[DetailRow] = []
-    tool_calls: list[DetailRow] = []
+    turns: DetailValues = []
+    tool_calls: DetailValues = []
     facts: list[Facts] = []
     names = _new_columns(CONVERSATIONS)
     for conversation_id in ids:
@@ -105,10 +105,11 @@ def _fill(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
     insert_facts(connection, facts)
 
 
-def _update(connection: sqlite3.Connection, table: Table, rows: list[DetailRow]) -> None:
+def _update(connection: sqlite3.Connection, table: Table, values: DetailValues) -> None:
     names = _new_columns(table)
     columns = get_inserted_columns(table)
     places = [columns.index(name) for name in names]
+    rows = [values[first : first + len(columns)] for first in range(0, len(values), len(columns))]
     assignments = ", ".join(f"{name} = ?" for name in names)
     execute_many(
         connection,

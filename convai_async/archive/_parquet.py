@@ -27,7 +27,7 @@ _TYPES: dict[str, pa.DataType] = {
 
 
 def _fields(columns: Iterable[Column]) -> dict[str, pa.DataType]:
-    return {column.name: _TYPES[column.arrow] for column in columns if column.arrow is not None}
+    return {column.exported_name: _TYPES[column.arrow] for column in columns if column.arrow is not None}
 
 
 def _nested(table: Table) -> pa.DataType:
@@ -87,10 +87,14 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
 
 def _convert(columns: Iterable[Column], row: dict[str, Any]) -> dict[str, Any]:
     return {
-        column.name: _CONVERTERS[column.arrow](row[column.name]) if column.arrow in _CONVERTERS else row[column.name]
+        column.exported_name: _CONVERTERS.get(column.arrow, _keep)(row[column.name])
         for column in columns
         if column.name in row
     }
+
+
+def _keep(value: Any) -> Any:
+    return value
 
 
 _CONVERTERS: dict[str | None, Callable[[Any], Any]] = {

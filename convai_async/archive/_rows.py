@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import repeat
+from itertools import chain, count, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,21 +11,20 @@ from convai_async.archive._turn_tables import NoResult, ToolUse
 from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from convai_async.archive._table import Column, Table
+    from convai_async.archive._table import Table
 
 Row: TypeAlias = dict[str, Any]
 """A row of ``conversations``: values by column."""
 
-DetailRow: TypeAlias = tuple[Any, ...]
-"""A row of ``turns`` or ``tool_calls``: the values of `get_inserted_columns`."""
+DetailValues: TypeAlias = list[Any]
+"""The values of all rows of ``turns`` or ``tool_calls``, one after the other: a tuple for each row would be larger."""
 
 
 def get_inserted_columns(table: Table) -> tuple[str, ...]:
     """Return the names of the columns of ``turns`` or ``tool_calls``, in the order of their rows' values."""
-    attributes, functions = _split(table)
-    return ("conversation_id", "position", *(column.name for column in (*attributes, *functions)))
+    return ("conversation_id", "position", *(column.name for column in table.columns if column.read is not None))
 
 
 def read_conversation(summary: ConversationSummary, conversation: Conversation | None) -> Row:
@@ -35,10 +34,10 @@ def read_conversation(summary: ConversationSummary, conversation: Conversation |
         summary: The conversation's entry in the list.
         conversation: The conversation; None if it could not be decoded.
     """
-    values: Iterable[Any] = repeat(None)
-    if conversation is not None:
-        values = (*_read_document(conversation), *[read(conversation) for read in _DOCUMENT_FUNCTIONS])
-    row: Row = dict(zip(_DOCUMENT_COLUMNS, values, strict=False))
+    if conversation is None:
+        row: Row = dict.fromkeys(_DOCUMENT_COLUMNS)
+    else:
+        row = dict(zip(_DOCUMENT_COLUMNS, [read(conversation) for read in _DOCUMENT_READERS], strict=True))
     for name, read, read_summary, prefer_summary in _CONVERSATION_READERS:
         value = read_summary(summary)
         if conversation is not None and not (prefer_summary and value is not None):
@@ -48,14 +47,13 @@ def read_conversation(summary: ConversationSummary, conversation: Conversation |
     return row
 
 
-def read_turns(conversation_id: str, conversation: Conversation) -> list[DetailRow]:
-    """Return a conversation's rows of ``turns``."""
-    turns = conversation.transcript
-    return _build_rows(conversation_id, turns, _read_turn, _TURN_FUNCTIONS)
+def read_turns(conversation_id: str, conversation: Conversation) -> DetailValues:
+    """Return the values of a conversation's rows of ``turns``."""
+    return _read_values(conversation_id, conversation.transcript, _TURN_READERS)
 
 
-def read_tool_calls(conversation_id: str, conversation: Conversation) -> list[DetailRow]:
-    """Return a conversation's rows of ``tool_calls``: each call with its result, which can be in a later turn."""
+def read_tool_calls(conversation_id: str, conversation: Conversation) -> DetailValues:
+    """Return the values of its rows of ``tool_calls``: each call with its result, which can be in a later turn."""
     results = {
         result.request_id: result
         for turn in conversation.transcript
@@ -67,16 +65,13 @@ def read_tool_calls(conversation_id: str, conversation: Conversation) -> list[De
         for position, turn in enumerate(conversation.transcript)
         for call in turn.tool_calls
     ]
-    return _build_rows(conversation_id, uses, _read_tool_use, _TOOL_FUNCTIONS) if uses else []
+    return _read_values(conversation_id, uses, _TOOL_READERS) if uses else []
 
 
-def _build_rows(
-    conversation_id: str, items: Sequence[Any], read: Callable[[Any], Any], functions: Sequence[Callable[[Any], Any]]
-) -> list[DetailRow]:
-    # Column by column: a loop over the functions for each row would take three times as long.
-    computed = zip(*[map(function, items) for function in functions], strict=True)
-    pairs = zip(map(read, items), computed, strict=True)
-    return [(conversation_id, position, *values, *more) for position, (values, more) in enumerate(pairs)]
+def _read_values(conversation_id: str, items: Sequence[Any], readers: Sequence[Callable[[Any], Any]]) -> DetailValues:
+    # Column by column: a loop over the readers for each row would take three times as long.
+    columns = [map(read, items) for read in readers]
+    return list(chain.from_iterable(zip(repeat(conversation_id), count(), *columns, strict=False)))
 
 
 def _reader(read: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
@@ -85,30 +80,18 @@ def _reader(read: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     return attrgetter(read) if isinstance(read, str) else read
 
 
-def _split(table: Table) -> tuple[list[Column], list[Column]]:
-    """Return the columns that are attributes, and those that a function reads."""
-    columns = [column for column in table.columns if column.read is not None and column.read_summary is None]
-    return [each for each in columns if isinstance(each.read, str)], [each for each in columns if callable(each.read)]
+def _build_readers(table: Table) -> list[Callable[[Any], Any]]:
+    return [_reader(column.read) for column in table.columns if column.read is not None]
 
 
-def _build_attribute_reader(table: Table) -> Callable[[Any], tuple[Any, ...]]:
-    return attrgetter(*(str(column.read) for column in _split(table)[0]))
-
-
-def _find_functions(table: Table) -> list[Callable[[Any], Any]]:
-    return [_reader(column.read) for column in _split(table)[1]]
-
-
-_DOCUMENT_COLUMNS = [column.name for columns in _split(CONVERSATIONS) for column in columns]
+_FROM_DOCUMENT = [column for column in CONVERSATIONS.columns if column.read is not None and column.read_summary is None]
+_DOCUMENT_COLUMNS = [column.name for column in _FROM_DOCUMENT]
+_DOCUMENT_READERS = [_reader(column.read) for column in _FROM_DOCUMENT]
 _CONVERSATION_READERS = [
     (column.name, _reader(column.read), _reader(column.read_summary), column.prefer_summary)
     for column in CONVERSATIONS.columns
     if column.read_summary is not None
 ]
-_read_document = _build_attribute_reader(CONVERSATIONS)
-_read_turn = _build_attribute_reader(TURNS)
-_read_tool_use = _build_attribute_reader(TOOL_CALLS)
-_DOCUMENT_FUNCTIONS = _find_functions(CONVERSATIONS)
-_TURN_FUNCTIONS = _find_functions(TURNS)
-_TOOL_FUNCTIONS = _find_functions(TOOL_CALLS)
+_TURN_READERS = _build_readers(TURNS)
+_TOOL_READERS = _build_readers(TOOL_CALLS)
 _NO_RESULT = NoResult()

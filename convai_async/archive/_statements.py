@@ -19,7 +19,7 @@ _NULL = math.nan
 
 
 def insert_rows(
-    connection: sqlite3.Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    connection: sqlite3.Connection, table: str, columns: Sequence[str], lists: Iterable[Sequence[Any]]
 ) -> None:
     """Insert rows; integers that SQLite cannot hold become null.
 
@@ -29,9 +29,9 @@ def insert_rows(
         connection: The connection.
         table: The table.
         columns: The columns that the rows have values for.
-        rows: The values of a row, or those of several rows, one after the other.
+        lists: The values of the rows, one after the other, in any number of lists.
     """
-    values = [_NULL if value is None else value for row in rows for value in row]
+    values = [_NULL if value is None else value for values in lists for value in values]
     width = len(columns)
     for first in range(0, len(values), _SIZES[-1] * width):
         some = values[first : first + _SIZES[-1] * width]

@@ -35,6 +35,13 @@ class Column(msgspec.Struct, frozen=True):
     prefer_summary: bool = False
     since: int = 1
 
+    @property
+    def exported_name(self) -> str:
+        """Its name in exported files, where a timestamp is not Unix seconds."""
+        if self.arrow != "timestamp":
+            return self.name
+        return f"{self.name.removesuffix('_unix_secs').removesuffix('_time')}_time"
+
 
 class Table(msgspec.Struct, frozen=True):
     """A table.

@@ -49,12 +49,13 @@ def test_exports_have_the_exported_columns(writer: ArchiveWriter, reader: Archiv
         reader.export(tmp_path / f"{name}.csv", table=name)
         with (tmp_path / f"{name}.csv").open(newline="") as file:
             (row,) = csv.DictReader(file)
-        assert list(row) == [column.name for column in table.exported]
+        assert list(row) == [column.exported_name for column in table.exported]
     reader.export(tmp_path / "calls.parquet")
     schema = pq.read_schema(tmp_path / "calls.parquet")
     assert schema.names == [
-        *(column.name for column in EXPORTED["conversations"].exported),
+        *(column.exported_name for column in EXPORTED["conversations"].exported),
         *(table.name for table in NESTED_TABLES),
     ]
-    assert str(schema.field("start_time_unix_secs").type).startswith("timestamp")
+    for name in ("start_time", "accepted_time", "fetched_time", "deleted_time", "no_audio_time"):
+        assert str(schema.field(name).type).startswith("timestamp")
     assert str(schema.field("from_webhook").type) == "bool"

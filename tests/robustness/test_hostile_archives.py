@@ -171,7 +171,7 @@ def test_commands_report_wrong_archives_without_a_traceback(
         assert run(command) in {0, 1, 2}, command
         err = capfd.readouterr().err
         assert "Traceback" not in err
-        assert len([line for line in err.splitlines() if not line.startswith("upgrading")]) <= 2
+        assert err.count("\n") <= 2
         shutil.rmtree("tables", ignore_errors=True)
 
 
