@@ -64,9 +64,7 @@ def report_command(  # noqa: PLR0913 - the options, each by its name
         days = _DAYS if html is None and since is None else None
         report = build_report(opened, days=days, compare=compare, **filters)
     if html is None:
-        from convai_async.report._terminal import render_terminal  # noqa: PLC0415 - rich loads slowly
-
-        print_rich(render_terminal(report))
+        print_rich(report)
     else:
         report.write_html(html, overwrite=force)
         print_output(f"{html}: {report.figures['calls'].text} calls, {report.period}")

@@ -26,6 +26,8 @@ from convai_async.report._views import VIEWS
 if TYPE_CHECKING:
     import os
 
+    from rich.console import RenderableType
+
     from convai_async.report._calls import CallLists
     from convai_async.report._charts import Charts
 
@@ -39,20 +41,24 @@ class Report:
         figures: The key figures by their names.
         tables: The tables by their names.
         calls: The longest, dearest and worst calls, and those with comments.
-        is_compared: Whether the key figures are compared with the period before.
     """
 
-    def __init__(self, facts: Facts, period: str, before: Facts | None, *, is_compared: bool) -> None:
+    def __init__(self, facts: Facts, period: str, before: Facts | None) -> None:
         self._facts = facts
         self.source = facts.source
         self.period = period
-        self.is_compared = is_compared
         self.figures = build_figures(facts, before)
         self.tables = {name: build_table(facts, name) for name in VIEWS}
         self.calls: CallLists = facts.lists
 
     def __repr__(self) -> str:
         return f"<Report {self.figures['calls'].text} calls, {self.period}>"
+
+    def __rich__(self) -> RenderableType:
+        """Return the report for a terminal: ``rich.print(report)``."""
+        from convai_async.report._terminal import render_terminal  # noqa: PLC0415 - rich is an extra
+
+        return render_terminal(f"{self.period}, from {self.source}", self.figures, self.tables, self.calls)
 
     def _repr_html_(self) -> str:
         """Return the key figures as a table, for notebooks."""
@@ -160,7 +166,7 @@ def build_report(  # noqa: PLR0913 - keyword-only
         if compare is not None and scope.start is not None:
             length = min(scope.end, int(time.time())) - scope.start
             before = read_facts(opened, msgspec.structs.replace(scope, start=scope.start - length, end=scope.start))
-    return Report(facts, _describe_period(facts, scope), before, is_compared=compare is not None)
+    return Report(facts, _describe_period(facts, scope), before)
 
 
 def _build_scope(agent_id: str | None, since: date | int | None, until: date | int | None) -> Scope:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from convai_async.report._calls import ListedCall
-    from convai_async.report._report import Report
+    from convai_async.report._calls import CallLists, ListedCall
+    from convai_async.report._tables import Figure
+    from convai_async.report._tables import Table as ReportTable
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -32,15 +33,17 @@ _LISTS = {"longest": "Longest calls", "dearest": "Dearest calls", "worst": "Wors
 _OWN_FORM = {"volume", "hours"}
 
 
-def render_terminal(report: Report) -> RenderableType:
+def render_terminal(
+    heading: str, figures: dict[str, Figure], tables: dict[str, ReportTable], calls: CallLists
+) -> RenderableType:
     """Return a report as text for a terminal: key figures, bars, sparklines and tables."""
     return Group(
-        Text.assemble(("Calls", "bold"), f"  {report.period}, from {one_line(report.source)}"),
+        Text.assemble(("Calls", "bold"), f"  {one_line(heading)}"),
         Text(""),
-        _render_figures(report),
-        *_render_time(report),
-        *(part for name in VIEWS if name not in _OWN_FORM for part in _render_table(report, name)),
-        *(part for name in _LISTS for part in _render_calls(report, name)),
+        _render_figures(list(figures.values())),
+        *_render_time(tables),
+        *(part for name, table in tables.items() if name not in _OWN_FORM for part in _render_table(table)),
+        *(part for name in _LISTS for part in _render_calls(name, getattr(calls, name))),
     )
 
 
@@ -56,9 +59,8 @@ def draw_sparkline(values: Sequence[float]) -> str:
     return "".join(_SPARKS[min(7, int(8 * value / top))] if value else " " for value in values)
 
 
-def _render_figures(report: Report) -> RenderableType:
+def _render_figures(figures: list[Figure]) -> RenderableType:
     table = Table.grid(padding=(0, 3, 0, 0))
-    figures = list(report.figures.values())
     half = len(figures) // 2
     for pair in zip(figures[:half], figures[half:], strict=True):
         cells: list[Text] = []
@@ -69,8 +71,8 @@ def _render_figures(report: Report) -> RenderableType:
     return table
 
 
-def _render_time(report: Report) -> Iterator[RenderableType]:
-    rows = report.tables["volume"].to_dicts()
+def _render_time(tables: dict[str, ReportTable]) -> Iterator[RenderableType]:
+    rows = tables["volume"].to_dicts()
     calls = [float(row["calls"] or 0) for row in rows]
     yield _title("Calls over time")
     if len(rows) > _MAX_DAYS:
@@ -85,15 +87,15 @@ def _render_time(report: Report) -> Iterator[RenderableType]:
             table.add_row(str(row["date"]), bar, f"{number:,.0f}", success)
         yield table
     hours = [0.0] * _HOURS_A_DAY
-    for row in report.tables["hours"].to_dicts():
+    for row in tables["hours"].to_dicts():
         hours[int(str(row["hour"]))] += float(row["calls"] or 0)
     yield _title("Hour of the day (UTC)")
     yield Text(draw_sparkline(hours), "blue")
     yield Text("0     6     12    18", "dim")
 
 
-def _render_table(report: Report, name: str) -> Iterator[RenderableType]:
-    source, view = report.tables[name], VIEWS[name]
+def _render_table(source: ReportTable) -> Iterator[RenderableType]:
+    view = VIEWS[source.name]
     if not source.rows:
         return
     labels = sum(isinstance(column, Label) for column in view.columns)
@@ -108,8 +110,7 @@ def _render_table(report: Report, name: str) -> Iterator[RenderableType]:
         yield Text(f"and {len(source.rows) - _MAX_ROWS:,} more", "dim")
 
 
-def _render_calls(report: Report, name: str) -> Iterator[RenderableType]:
-    calls: list[ListedCall] = getattr(report.calls, name)
+def _render_calls(name: str, calls: list[ListedCall]) -> Iterator[RenderableType]:
     if not calls:
         return
     has_comments = name == "commented"

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from convai_async.report import Report, build_report
 from convai_async.report._formatting import format_seconds, format_value
-from convai_async.report._terminal import draw_bar, draw_sparkline, render_terminal
+from convai_async.report._terminal import draw_bar, draw_sparkline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def render(report: Report, width: int = 80, **options: bool) -> str:
     output = io.StringIO()
-    Console(file=output, width=width, highlight=False, **options).print(render_terminal(report))  # type: ignore[arg-type]
+    Console(file=output, width=width, highlight=False, **options).print(report)  # type: ignore[arg-type]
     return output.getvalue()
 
 
