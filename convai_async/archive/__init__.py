@@ -8,6 +8,7 @@
 """
 
 from convai_async.archive._archive import Archive
+from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
@@ -27,6 +28,7 @@ __all__ = [
     "HarvestRun",
     "SearchHit",
     "Window",
+    "build_datasette_metadata",
     "get_recording_file_name",
     "store_conversation",
 ]

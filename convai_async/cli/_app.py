@@ -41,6 +41,7 @@ _COMMANDS = {
     "audio": ("_audio", "Download the recording of a conversation."),
     "report": ("_report", "Show key figures and charts of an archive."),
     "export": ("_export", "Export an archive to JSONL, CSV or Parquet."),
+    "datasette": ("_datasette", "Print the metadata of an archive for Datasette."),
     "import": ("_import", "Import an exported JSONL file into an archive."),
     "delete": ("_delete", "Delete conversations from the service and an archive."),
     "sandbox": ("_sandbox", "Run a local fake service with sample conversations."),
