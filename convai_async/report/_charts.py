@@ -198,7 +198,7 @@ class Charts:
 
     def _chart(self, table: str, description: str) -> Any:
         data = alt.InlineData(values=self._tables[table].to_dicts(), name=DATASET)
-        chart = alt.Chart(data, description=f"{description}. The table below has the numbers.", width=_WIDTH)
+        chart = alt.Chart(data, description=_describe(description), width=_WIDTH)
         return chart.transform_window(rank="row_number()")
 
     def _time(self) -> Any:
@@ -243,9 +243,8 @@ class Charts:
 
     def _percentiles(self, table: str, label: str, shares: list[str], description: str) -> Any:
         y = alt.Y(f"{label}:N", title=None, sort=_AS_IN_TABLE, axis=_LABELS)
-        base = self._chart(table, f"{description}: {', '.join(shares)} in seconds").transform_filter(
-            "isValid(datum.p50)"
-        )
+        text = f"{description}: {', '.join(shares)} in seconds"
+        base = self._chart(table, text).transform_filter("isValid(datum.p50)")
         line = base.mark_rule(color=_GREY, strokeWidth=3, opacity=0.5).encode(
             x=alt.X("p50:Q", title="seconds"), x2=f"{shares[-1]}:Q", y=y
         )
@@ -263,7 +262,12 @@ class Charts:
                 tooltip=[f"{label}:N", "percentile:N", alt.Tooltip("seconds:Q", format=".2f")],
             )
         )
-        return alt.layer(line, points).properties(height=alt.Step(_BAR_STEP + 6))
+        return alt.layer(line, points, description=_describe(text)).properties(height=alt.Step(_BAR_STEP + 6))
+
+
+def _describe(chart: str) -> str:
+    """Return the text of a chart for screen readers."""
+    return f"{chart}. The table below has the numbers."
 
 
 _DAY = "utcFormat(toDate(datum.date), '%Y-%m-%d')"
