@@ -278,7 +278,7 @@ class _Group:
                 return self.sums[column.part] / whole if whole else None
             case Share():
                 return self.sums[column.of] / (total.sums[column.of] or 1)
-            case Percentile():
+            case _:
                 return find_percentile(self.bins[column.measure], column.share, self._width)
 
 
