@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"streaming"},
     {"polling"},
     {"resources"},
-    {"client", "mcp"},
+    {"client", "mcp", "report"},
     {"harvest"},
     {"cli"},
 ]
@@ -71,10 +71,11 @@ def test_archive_imports_only_errors_models_and_support() -> None:
             assert own_parts(imports_of(module)) <= {"archive", "errors", "models", "_support"}, module
 
 
-def test_mcp_imports_only_the_archive_and_what_is_below_it() -> None:
+@pytest.mark.parametrize("package", ["mcp", "report"])
+def test_tools_for_people_import_only_the_archive_and_what_is_below_it(package: str) -> None:
     for module in MODULES:
-        if module.parts[1] == "mcp":
-            assert own_parts(imports_of(module)) <= {"mcp", "archive", "errors", "_support", "_version"}, module
+        if module.parts[1] == package:
+            assert own_parts(imports_of(module)) <= {package, "archive", "errors", "_support", "_version"}, module
 
 
 def test_only_the_archive_and_the_harvest_import_private_modules_of_the_archive() -> None:
@@ -125,7 +126,7 @@ def test_each_module_imports_alone_without_warnings() -> None:
     # imported the package: the same as a new process, and much faster. Dependencies are loaded once, before.
     script = """
 import importlib, os, sys
-import aiohttp.web, click, rich.progress, rich.table, sqlite3
+import aiohttp.web, altair, click, rich.progress, rich.table, sqlite3
 import convai_async
 failed = []
 for name in sys.argv[1:]:

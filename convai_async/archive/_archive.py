@@ -427,6 +427,16 @@ class Archive:
         """
         return self._session.lock(hash_api_key)
 
+    def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Yield a connection for queries in SQL, which all see the archive as it is at the first of them.
+
+        It cannot write. Other processes can; end the block soon, since their log of changes grows until then::
+
+            with archive.snapshot() as connection:
+                rows = connection.execute("SELECT day, calls FROM daily").fetchall()
+        """
+        return self._reader.snapshot()
+
     @property
     def _reader(self) -> ArchiveReader:
         return self._session.reader

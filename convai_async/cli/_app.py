@@ -39,6 +39,7 @@ _COMMANDS = {
     "wait": ("_wait", "Wait until a conversation is done."),
     "watch": ("_watch", "Print new conversations, or run a command for each one."),
     "audio": ("_audio", "Download the recording of a conversation."),
+    "report": ("_report", "Show key figures and charts of an archive."),
     "export": ("_export", "Export an archive to JSONL, CSV or Parquet."),
     "datasette": ("_datasette", "Print the metadata of an archive for Datasette."),
     "import": ("_import", "Import an exported JSONL file into an archive."),

@@ -61,6 +61,7 @@ TESTS: dict[str, Tests] = {
     ),
     "pagination": Tests("tests/test_pagination.py tests/endpoints/test_page.py"),
     "polling": Tests("tests/polling", "tests/robustness/test_cancellation.py"),
+    "report": Tests("tests/report"),
     "resources": Tests("tests/resources tests/endpoints", "tests/robustness/test_blocking.py"),
     "retry": Tests(
         "tests/test_retry.py tests/transport/test_retries.py tests/transport/test_throttling.py",
