@@ -82,9 +82,12 @@ def test_core_requires_four_packages_with_lower_bounds_only() -> None:
 
 def test_distribution_has_only_the_extras_for_users() -> None:
     assert set(DISTRIBUTION.metadata.get_all("Provides-Extra") or ()) == {
+        "all",
         "browse",
         "cli",
+        "mcp",
         "parquet",
+        "report",
         "uvloop",
         "zstd",
     }

@@ -55,12 +55,14 @@ TESTS: dict[str, Tests] = {
     ),
     "errors": Tests("tests/test_errors.py", "tests/robustness/test_secrets.py"),
     "harvest": Tests("tests/harvest", "tests/robustness/test_crash_matrix.py tests/robustness/test_cancellation.py"),
+    "mcp": Tests("tests/mcp tests/archive/test_query.py"),
     "models": Tests(
         "tests/models",
         "tests/robustness/test_fuzz.py tests/robustness/test_decoding_in_parts.py",
     ),
     "pagination": Tests("tests/test_pagination.py tests/endpoints/test_page.py"),
     "polling": Tests("tests/polling", "tests/robustness/test_cancellation.py"),
+    "report": Tests("tests/report"),
     "resources": Tests("tests/resources tests/endpoints", "tests/robustness/test_blocking.py"),
     "retry": Tests(
         "tests/test_retry.py tests/transport/test_retries.py tests/transport/test_throttling.py",
