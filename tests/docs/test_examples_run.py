@@ -36,6 +36,9 @@ ELSEWHERE = {
     "conversations": {"watch_forever"},
     "live": {"lookup_order", "with_tools", "call", "speak_file", "supervise"},
     "workers_handle": {"handle"},
+    # test_questions.py
+    "questions": {"open_tables"},
+    "dataframes_archive": {"latency_by_tool", "latency_by_metric"},
     # test_web_examples.py
     "web_fastapi": {"lifespan", "not_found", "not_available", "call", "details", "open_recording", "audio"},
     "web_litestar": {"lifespan", "call"},
