@@ -202,7 +202,7 @@ class LiveConversation(EventStream):
 
     async def send_audio(
         self,
-        audio: bytes,
+        audio: bytes | bytearray | memoryview,
         *,
         format: str | None = None,  # noqa: A002 - the word of the service
         paced: bool = False,

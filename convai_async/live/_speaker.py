@@ -54,7 +54,14 @@ class Speaker:
             return _MIN_QUEUED_BYTES
         return max(_MIN_QUEUED_BYTES, audio_format.bytes_per_second * _QUEUED_SECS * 4 // 3)
 
-    async def speak(self, audio: bytes, format: str | None, when_full: WhenFull, *, paced: bool) -> None:  # noqa: A002
+    async def speak(
+        self,
+        audio: bytes | bytearray | memoryview,
+        format: str | None,  # noqa: A002 - the word of the service
+        when_full: WhenFull,
+        *,
+        paced: bool,
+    ) -> None:
         """Send audio.
 
         Raises:

@@ -54,7 +54,8 @@ class State:
         self.ignore_unknown = ignore_unknown
         self.files: dict[tuple[str, str], UploadedFile] = {}
         self.tags: dict[str, JSON] = {}
-        self._rng = random.Random(seed)  # noqa: S311 - not for security
+        # Not the sequence of the corpus, whose ids are random numbers too.
+        self._rng = random.Random(f"{seed}/ids")  # noqa: S311 - not for security
         self.live = LiveService(corpus, self.files, self.new_id, seed=seed, quirks=quirks)
 
     def new_id(self, prefix: str, digits: int = 16) -> str:

@@ -28,7 +28,7 @@ from convai_async.testing.live import faults
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from convai_async.testing.live import LiveConversation as FakeConversation
+    from convai_async.testing.live import FakeConversation
 
 KEY = "xi-a-key-that-is-a-secret"
 
@@ -96,7 +96,7 @@ async def test_refused_handshakes_raise_the_error_of_their_status(client: ConvAI
         ({"token": "not-a-token"}, AuthenticationError),
     ):
         with pytest.raises(error) as caught:
-            await open_once(client, **options)  # type: ignore[arg-type]
+            await open_once(client, **options)
         assert caught.value.body, "the service's explanation is kept"
     async with ConvAIClient("xi-wrong", base_url=fake.url, retry=None) as stranger:
         with pytest.raises(AuthenticationError):

@@ -88,5 +88,5 @@ async def test_conversation_that_cannot_be_watched_is_refused(client: ConvAIClie
                 pass
     for options in ({"conversation_id": ""}, {"conversation_id": "conv_1", "max_buffered_bytes": 0}):
         with pytest.raises(InvalidArgumentError):
-            async with client.conversations.monitor(**options):  # type: ignore[arg-type]
+            async with client.conversations.monitor(**options):
                 pass
