@@ -71,6 +71,8 @@ def talk_command(
     for path in (save, out):
         if path is not None and path.exists():
             raise click.UsageError(f"{str(path)!r} already exists: choose another file")
+    if wav is None and sys.stdin is None:
+        raise click.UsageError("standard input is closed")
     is_interactive = wav is None and not as_json and is_terminal() and sys.stdin.isatty()
     view = ConversationView(History(save), as_json=as_json, is_interactive=is_interactive)
     if wav is not None and out is not None:

@@ -94,7 +94,7 @@ class ConversationView:
         self.has_response = asyncio.Event()
 
     async def wait_until_shown(self, event: Event) -> None:
-        """Wait until an event was shown, if it came after the last message of the user."""
+        """Wait until an event was shown that came after the last message of the user and is not audio."""
         while not any(each is event for each in self._shown):
             self._has_shown.clear()
             await self._has_shown.wait()
@@ -130,8 +130,9 @@ class ConversationView:
                 print_output(encoded)
         if not self._as_json:
             self._print(event)
-        self._shown.append(event)
-        self._has_shown.set()
+        if not isinstance(event, AudioChunk):  # which would fill the memory
+            self._shown.append(event)
+            self._has_shown.set()
         if isinstance(event, AgentResponse):
             self.has_response.set()
 

@@ -238,6 +238,12 @@ def test_first_interrupt_stops_a_pipe(service: FakeConvAI) -> None:
     assert (code, err.splitlines()[-1]) == (0, "stopping")
 
 
+def test_closed_standard_input_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run(["talk", "agent_front_desk", "--sandbox"]) == 2
+    assert "standard input is closed" in capsys.readouterr().err
+
+
 def test_sandbox_has_agents_to_talk_to(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with open("/dev/null") as nothing:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdin", nothing)

@@ -34,46 +34,34 @@ class Script(msgspec.Struct, kw_only=True, frozen=True, eq=False):
         reply: Replies to each turn of the user.
         before_metadata: Acts before the metadata is sent, or None.
         after_metadata: Acts after the metadata was sent and before the first message, or None.
-        slots: As many as conversations can be held at the same time; None for no limit.
+        slots: As many as conversations can be held at the same time.
     """
 
     reply: Reply
     before_metadata: Hook | None
     after_metadata: Hook | None
-    slots: asyncio.Semaphore | None
+    slots: asyncio.Semaphore
 
 
 async def act(conversation: FakeConversation, script: Script) -> None:
     """Act as the agent until the conversation ends."""
     await conversation.wait_until(lambda each: each.initiation)
-    if script.slots is None:
-        await _converse(conversation, script)
-        return
+    is_queued = script.slots.locked()
+    if is_queued:
+        await conversation.send(events.build_queue_status("waiting"))
     try:
-        await _wait_in_queue(conversation, script.slots)
+        async with asyncio.timeout(conversation.agent.queue_timeout):
+            await script.slots.acquire()
     except TimeoutError:
         await conversation.send(events.build_queue_status("timed_out"))
         await conversation.close(_QUEUE_TIMED_OUT, "Queue wait timed out")
     else:
         try:
+            if is_queued:
+                await conversation.send(events.build_queue_status("admitted"))
             await _converse(conversation, script)
         finally:
             script.slots.release()
-
-
-async def _wait_in_queue(conversation: FakeConversation, slots: asyncio.Semaphore) -> None:
-    """Wait for a slot.
-
-    Raises:
-        TimeoutError: There was none in time.
-    """
-    is_queued = slots.locked()
-    if is_queued:
-        await conversation.send(events.build_queue_status("waiting"))
-    async with asyncio.timeout(conversation.agent.queue_timeout):
-        await slots.acquire()
-    if is_queued:
-        await conversation.send(events.build_queue_status("admitted"))
 
 
 async def _converse(conversation: FakeConversation, script: Script) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 from typing import TYPE_CHECKING, cast
 
 from convai_async.testing.live.acting import Hook, Script, act
@@ -152,7 +153,7 @@ class LiveService:
             monitoring_enabled=monitoring_enabled,
             keep_audio=keep_audio,
         )
-        slots = None if concurrency_limit is None else asyncio.Semaphore(concurrency_limit)
+        slots = asyncio.Semaphore(sys.maxsize if concurrency_limit is None else concurrency_limit)
         script = Script(reply=reply, before_metadata=before_metadata, after_metadata=after_metadata, slots=slots)
         self._agents[agent_id] = agent, script
 
