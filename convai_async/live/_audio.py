@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from array import array
+import struct
 from functools import cache
 from typing import IO, NamedTuple
 
@@ -59,10 +58,7 @@ class AudioFormat(NamedTuple):
 def ulaw_to_pcm(audio: bytes) -> bytes:
     """Convert mu-law (G.711) to 16-bit PCM of the same rate."""
     to_pcm = _build_ulaw_to_pcm()
-    samples = array("h", [to_pcm[byte] for byte in audio])
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples.tobytes()
+    return struct.pack(f"<{len(audio)}h", *[to_pcm[byte] for byte in audio])
 
 
 def pcm_to_ulaw(audio: bytes) -> bytes:
@@ -73,9 +69,7 @@ def pcm_to_ulaw(audio: bytes) -> bytes:
     """
     if len(audio) % _PCM_WIDTH:
         raise InvalidArgumentError("audio", f"16-bit samples have an even number of bytes, got {len(audio)}")
-    samples = array("h", audio)
-    if sys.byteorder == "big":
-        samples.byteswap()
+    samples = struct.unpack(f"<{len(audio) // _PCM_WIDTH}h", audio)
     to_ulaw = _build_pcm_to_ulaw()
     return bytes([to_ulaw[sample >> 2] for sample in samples])
 

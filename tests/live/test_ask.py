@@ -107,7 +107,7 @@ async def test_rest_of_an_earlier_turn_is_not_part_of_the_reply(client: ConvAICl
 async def test_parts_are_the_text_if_there_is_no_response(client: ConvAIClient, fake: FakeConvAI) -> None:
     fake.live.add_agent("agent_1", client_events=["agent_chat_response_part", "agent_response_complete"])
     async with client.conversations.connect("agent_1") as live:
-        assert (await live.ask("Hi there")).text == "You said: Hi there"
+        assert (await live.ask("Hi there", timeout=None)).text == "You said: Hi there"
 
 
 @in_virtual_time

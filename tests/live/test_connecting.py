@@ -49,9 +49,9 @@ async def test_private_agent_is_reached_with_each_authorization(client: ConvAICl
     signed = await client.conversations.get_signed_url("agent_1", include_conversation_id=True)
     token = await client.conversations.get_webrtc_token("agent_1")
     fake.requests.clear()
-    assert await open_once(client, signed_url=signed.signed_url) == signed.conversation_id
+    assert await open_once(client, None, signed_url=signed.signed_url) == signed.conversation_id
     await open_once(client, token=token.token)
-    await open_once(client, authorization="api_key")
+    await open_once(client, authorization="api_key", timeout=None, queue_timeout=None)
     assert [request.operation for request in fake.requests] == ["connect_conversation"] * 3
     await open_once(client)
     assert [live.authorization for live in fake.live.conversations] == [

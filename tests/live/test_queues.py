@@ -80,7 +80,7 @@ async def test_pong_overtakes_messages() -> None:
 async def test_full_outbox_waits_or_drops_the_oldest_audio() -> None:
     outbox = Outbox()
     outbox.max_bytes = 30
-    for text in ("audio 1...", "message...", "audio 2..."):
+    for text in ("message...", "audio 1...", "audio 2..."):
         await outbox.put(text, is_audio=text.startswith("audio"))
     await outbox.put("audio 3...", is_audio=True, drop_oldest=True)
     waiting = asyncio.create_task(outbox.put("last......"))

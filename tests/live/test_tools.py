@@ -265,6 +265,20 @@ async def test_leaving_the_block_cancels_tools(client: ConvAIClient, fake: FakeC
     assert cancelled.is_set()
 
 
+async def test_leaving_the_block_cancels_an_approval(client: ConvAIClient, fake: FakeConvAI) -> None:
+    started = asyncio.Event()
+
+    async def wait(_: MCPToolCall) -> bool:
+        started.set()
+        return await asyncio.Event().wait()
+
+    call = {"tool_call_id": "a", "tool_name": "x", "state": "awaiting_approval"}
+    fake.live.faults.add(faults.insert({"type": "mcp_tool_call", "mcp_tool_call": call}), event="agent_response")
+    async with client.conversations.connect("agent_1", approve_mcp_tool=wait) as live:
+        await started.wait()
+    assert "mcp_tool_approval_result" not in [each["type"] for each in fake.live[live.conversation_id].received]
+
+
 # Approvals of MCP tools
 
 
