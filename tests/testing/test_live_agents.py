@@ -277,6 +277,8 @@ async def test_conversation_is_closed_when_its_time_in_the_queue_is_over(fake: F
         assert await client.read_close() == (4300, "Queue wait timed out")
     assert [each["queue_status_event"]["status"] for each in client.received] == ["waiting", "timed_out"]
     assert len(fake.conversations) == 2
+    with pytest.raises(ConnectionError, match="has ended"):
+        await fake.live.conversations[0].wait_for("user_message")
 
 
 async def test_hooks_act_before_and_after_the_metadata(fake: FakeConvAI) -> None:

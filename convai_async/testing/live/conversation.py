@@ -333,7 +333,7 @@ class FakeConversation:
 
     def _note_pong(self, event_id: str) -> None:
         for ping in reversed(self.pings):
-            if str(ping.event_id) == event_id and ping.latency is None:
+            if str(ping.event_id) == event_id:
                 ping.latency = time.perf_counter() - ping.sent
                 return
 
