@@ -1,4 +1,6 @@
-"""A minimal WebSocket server for live conversations, so that it is not the bottleneck: ``python -m benchmarks.live_service``.
+"""A minimal WebSocket server for live conversations, so that it is not the bottleneck.
+
+    python -m benchmarks.live_service
 
 It prints its port, and serves until its standard input is closed. It answers each text with a text, and each chunk of
 audio with a chunk of the same length. ``/pongs`` returns the seconds from each ping to its pong.
@@ -9,13 +11,21 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
 from aiohttp import WSMsgType, web
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PING_SECS = 2.0
-_METADATA = '{"type":"conversation_initiation_metadata","conversation_initiation_metadata_event":{"conversation_id":"conv_1","agent_output_audio_format":"pcm_16000","user_input_audio_format":"pcm_16000"}}'
+_METADATA = {
+    "conversation_id": "conv_1",
+    "agent_output_audio_format": "pcm_16000",
+    "user_input_audio_format": "pcm_16000",
+}
 _AUDIO_PREFIX = '{"user_audio_chunk"'
 _latencies: list[float] = []
 
@@ -24,7 +34,7 @@ async def hold_conversation(request: web.Request) -> web.WebSocketResponse:
     """Answer the messages of a conversation."""
     socket = web.WebSocketResponse(compress=False)
     await socket.prepare(request)
-    await socket.send_str(_METADATA)
+    await _send(socket, "conversation_initiation_metadata", "conversation_initiation_metadata_event", _METADATA)
     pinged: list[float] = []
     pinging = asyncio.create_task(_ping(socket, pinged))
     turn = 0
@@ -34,7 +44,7 @@ async def hold_conversation(request: web.Request) -> web.WebSocketResponse:
         text: str = message.data
         if text.startswith(_AUDIO_PREFIX):
             audio = text[text.index(":") + 1 : -1].strip()
-            await socket.send_str('{"type":"audio","audio_event":{"event_id":1,"audio_base_64":%s}}' % audio)
+            await socket.send_str(f'{{"type":"audio","audio_event":{{"event_id":1,"audio_base_64":{audio}}}}}')
             continue
         kind = msgspec.json.decode(text)["type"]
         if kind == "pong":
@@ -57,7 +67,7 @@ async def _ping(socket: web.WebSocketResponse, pinged: list[float]) -> None:
         await asyncio.sleep(PING_SECS)
 
 
-async def _send(socket: web.WebSocketResponse, kind: str, key: str, payload: dict[str, object]) -> None:
+async def _send(socket: web.WebSocketResponse, kind: str, key: str, payload: Mapping[str, object]) -> None:
     await socket.send_str(msgspec.json.encode({"type": kind, key: payload}).decode())
 
 

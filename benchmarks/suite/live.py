@@ -10,6 +10,7 @@ import time
 import urllib.request
 import warnings
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from convai_async import ConvAIClient
 from convai_async.live import AgentResponse, AudioChunk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from contextlib import AbstractAsyncContextManager
 
 _CHUNK_SECS = 0.1
@@ -61,9 +62,6 @@ class Figures(msgspec.Struct):
     memory: float
 
 
-OpenSession = Any  # Callable[[Any, Callable[[], None]], AbstractAsyncContextManager[Session]]
-
-
 @asynccontextmanager
 async def open_convai_async(client: ConvAIClient, answer: Callable[[], None]) -> AsyncIterator[Session]:
     """Open a conversation of convai_async."""
@@ -83,16 +81,19 @@ async def open_convai_async(client: ConvAIClient, answer: Callable[[], None]) ->
 @asynccontextmanager
 async def open_official_sdk(client: Any, answer: Callable[[], None]) -> AsyncIterator[Session]:
     """Open an AsyncConversation of the official SDK."""
-    from elevenlabs.conversational_ai.conversation import AsyncConversation  # noqa: PLC0415 - takes seconds
+    from elevenlabs.conversational_ai.conversation import AsyncAudioInterface, AsyncConversation  # noqa: PLC0415 - takes seconds
 
     started: asyncio.Future[Callable[[bytes], Awaitable[None]]] = asyncio.get_running_loop().create_future()
 
-    class Audio:
-        async def start(self, send: Callable[[bytes], Awaitable[None]]) -> None:
-            started.set_result(send)
+    class Audio(AsyncAudioInterface):
+        async def start(self, input_callback: Callable[[bytes], Awaitable[None]]) -> None:
+            started.set_result(input_callback)
 
-        async def output(self, _audio: bytes) -> None:
+        async def output(self, audio: bytes) -> None:  # noqa: ARG002 - the SDK passes it
             answer()
+
+        async def interrupt(self) -> None:
+            pass
 
         async def stop(self) -> None:
             pass
@@ -100,7 +101,7 @@ async def open_official_sdk(client: Any, answer: Callable[[], None]) -> AsyncIte
     async def receive_text(_text: str) -> None:
         answer()
 
-    conversation = AsyncConversation(
+    conversation: Any = AsyncConversation(
         client, "agent_1", requires_auth=False, audio_interface=Audio(), callback_agent_response=receive_text
     )
     await conversation.start_session()
@@ -117,7 +118,7 @@ async def _create_sdk_client(url: str) -> AsyncIterator[Any]:
     yield ElevenLabs(api_key=KEY, base_url=url)
 
 
-_CLIENTS: dict[str, tuple[Callable[[str], AbstractAsyncContextManager[Any]], OpenSession]] = {
+_CLIENTS: dict[str, tuple[Callable[[str], AbstractAsyncContextManager[Any]], Any]] = {
     OURS: (lambda url: ConvAIClient(KEY, base_url=url), open_convai_async),
     "elevenlabs (official SDK)": (_create_sdk_client, open_official_sdk),
 }
@@ -191,14 +192,16 @@ def compute_99th_percentile(values: list[float]) -> float:
     return 1000 * (statistics.quantiles(values, n=100)[-1] if len(values) > 1 else values[0])
 
 
-def _build_benchmark(title: str, unit: str, read: Callable[[Figures], float], *, audio: bool = True) -> Benchmark:
+def _build_benchmark(
+    title: str, unit: str, read: Callable[[Figures], float], *, counts: tuple[int, ...], audio: bool = True
+) -> Benchmark:
     async def measure(name: str, sessions: int, context: Context) -> float:
         return read(await hold_conversations(name, sessions, context.seconds, audio=audio))
 
     implementations: dict[str, Implementation] = {}
     for name in _CLIENTS:
-        for sessions in (1, 50, 500):
-            label = name if sessions == 1 else f"{name}, {sessions} at once"
+        for sessions in counts:
+            label = name if sessions == counts[0] else f"{name}, {sessions} at once"
             implementations[label] = partial(measure, name, sessions)
     return Benchmark(title=title, unit=unit, implementations=implementations, rounds=3, seconds=5.0)
 
@@ -207,17 +210,30 @@ TURN = _build_benchmark(
     "Time from a text in a live conversation to its response, 99th percentile",
     "ms",
     lambda figures: compute_99th_percentile(figures.round_trips),
+    counts=(1, 50, 500),
     audio=False,
 )
 AUDIO = _build_benchmark(
-    "Time from 100 ms of audio in a live conversation to the agent's audio, 99th percentile",
+    "Time from 100 ms of audio in a live conversation to the answer, 99th percentile",
     "ms",
     lambda figures: compute_99th_percentile(figures.round_trips),
+    counts=(1, 50, 500),
 )
 PONG = _build_benchmark(
-    "Longest time from a ping to its pong, with audio in both directions", "ms", lambda figures: max(figures.pongs) * 1000
+    "Maximum time from a ping to its pong, 500 live conversations with audio in both directions",
+    "ms",
+    lambda figures: max(figures.pongs) * 1000,
+    counts=(500,),
 )
 CPU = _build_benchmark(
-    "CPU of a live conversation with audio in both directions", "% of a core", lambda figures: figures.core_share
+    "CPU of a live conversation with audio in both directions, 50 at once",
+    "% of a core",
+    lambda figures: figures.core_share,
+    counts=(50,),
 )
-MEMORY = _build_benchmark("Memory of a live conversation with audio", "KiB", lambda figures: figures.memory)
+MEMORY = _build_benchmark(
+    "Memory of a live conversation with audio in both directions, 500 at once",
+    "KiB",
+    lambda figures: figures.memory,
+    counts=(500,),
+)

@@ -81,13 +81,13 @@ def stop_tests_in_thread() -> None:
     raise StopTests
 
 
-class ToolErrorWithoutText(ToolError):
+class NoTextError(ToolError):
     def __str__(self) -> str:
         raise ZeroDivisionError
 
 
 def explain_without_text() -> None:
-    raise ToolErrorWithoutText
+    raise NoTextError
 
 
 def explain_with_half_a_character() -> None:

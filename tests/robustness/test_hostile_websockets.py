@@ -161,7 +161,7 @@ async def test_send_whose_time_is_over_although_it_was_sent_does_not_end_the_con
 ) -> None:
     async with client.conversations.connect("agent_1") as live:
         monkeypatch.setattr("convai_async._transport.websocket._SEND_TIMEOUT_SECS", 0.001)
-        await live._connection._socket._limit(asyncio.sleep(60))  # type: ignore[arg-type]
+        await live._connection._socket._limit(asyncio.sleep(60))
         monkeypatch.undo()
         assert (await live.ask("Hi")).text == "You said: Hi"
 

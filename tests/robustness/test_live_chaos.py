@@ -25,6 +25,8 @@ from convai_async.testing import faults as http_faults
 from convai_async.testing.live import Turn, faults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from convai_async.live import LiveConversation
     from convai_async.testing.live import FrameFault
 
@@ -103,23 +105,25 @@ def fail() -> None:
 
 async def talk(client: ConvAIClient, rng: random.Random) -> None:
     """Have a conversation in one of several ways."""
-    tools = {"look_up": look_up, "fail": fail}
-    async with client.conversations.connect(
-        "agent_1", tools=tools, tool_timeout=5, approve_mcp_tool=lambda _: True, max_buffered_bytes=50_000
-    ) as live:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(rng.randint(0, 2)):
-                group.create_task(read(live))
-            with suppress(ConvAIError):
-                await live.ask("Hello", timeout=20)
-                await live.ask(bytes(3200), timeout=20)
-                await live.send_context("It rains.")
-            if rng.random() < 0.5:
-                await live.close()
-            elif rng.random() < 0.5:
-                raise ZeroDivisionError
-            else:
-                await client.close()
+    tools: dict[str, Callable[..., Any]] = {"look_up": look_up, "fail": fail}
+    async with (
+        client.conversations.connect(
+            "agent_1", tools=tools, tool_timeout=5, approve_mcp_tool=lambda _: True, max_buffered_bytes=50_000
+        ) as live,
+        asyncio.TaskGroup() as group,
+    ):
+        for _ in range(rng.randint(0, 2)):
+            group.create_task(read(live))
+        with suppress(ConvAIError):
+            await live.ask("Hello", timeout=20)
+            await live.ask(bytes(3200), timeout=20)
+            await live.send_context("It rains.")
+        if rng.random() < 0.5:
+            await live.close()
+        elif rng.random() < 0.5:
+            raise ZeroDivisionError
+        else:
+            await client.close()
 
 
 async def read(live: LiveConversation) -> None:
@@ -154,7 +158,7 @@ async def hold(seed: int) -> tuple[int, str]:
             _, foreign = errors.split((ConvAIError, ZeroDivisionError))
             assert foreign is None, f"seed {seed}: {foreign!r}"
             outcome = "ZeroDivisionError"
-        left = [each for each in asyncio.all_tasks() if "convai_async.live" in repr(each) or "convai_async/live" in repr(each)]
+        left = [each for each in asyncio.all_tasks() if "convai_async/live" in repr(each)]
         assert left == [], f"seed {seed}"
         fake.live.abort()
     return sum(rule.hits for rule in rules), outcome
