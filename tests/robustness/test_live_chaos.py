@@ -1,6 +1,6 @@
 """Under faults at any moment, a live conversation gives replies or the client's errors, ends, and leaves nothing.
 
-``LIVE_CHAOS_ROUNDS=2500 pytest tests/robustness/test_live_chaos.py`` injects more than ten thousand faults. By default
+``LIVE_CHAOS_ROUNDS=3500 pytest tests/robustness/test_live_chaos.py`` injects more than ten thousand faults. By default
 there are fewer. ``-rP`` prints the number of faults.
 """
 
