@@ -182,12 +182,13 @@ def read_facts(archive: Archive, scope: Scope) -> Facts | None:
             ) from error
 
 
-def find_last_start(archive: Archive, scope: Scope) -> int | None:
-    """Return when the last conversation in a scope started, in Unix seconds; None if there is none."""
+def find_starts(archive: Archive, scope: Scope) -> tuple[int, int] | None:
+    """Return when the first and the last conversation in a scope started, in Unix seconds; None if there are none."""
     with archive.snapshot() as connection:
-        query = f"SELECT max(start_time_unix_secs) FROM conversations WHERE {scope.sql}"  # noqa: S608
-        (last,) = connection.execute(query, scope.parameters).fetchone()
-        return None if last is None else int(last)
+        ends = "(SELECT min(start_time_unix_secs) FROM {0}), (SELECT max(start_time_unix_secs) FROM {0})"
+        query = "SELECT " + ends.format(f"conversations WHERE {scope.sql}")
+        first, last = connection.execute(query, scope.parameters).fetchone()
+        return None if last is None else (int(first), int(last))
 
 
 def _read(archive: Archive, connection: sqlite3.Connection, scope: Scope) -> Facts | None:

@@ -19,7 +19,7 @@ from convai_async.archive import Archive, ArchiveError
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.report._buckets import DAY_SECS
 from convai_async.report._formatting import format_time
-from convai_async.report._queries import Facts, Scope, find_last_start, read_facts
+from convai_async.report._queries import Facts, Scope, find_starts, read_facts
 from convai_async.report._tables import build_figures, build_table
 from convai_async.report._views import VIEWS
 
@@ -161,7 +161,7 @@ def build_report(  # noqa: PLR0913 - keyword-only
             scope = _take_last_days(opened, scope, days)
         facts = read_facts(opened, scope)
         if facts is None:
-            raise ArchiveError(f"{str(opened.path)!r} has no conversations that match: choose another agent or period")
+            raise _build_empty_error(opened)
         before = None
         if compare is not None and scope.start is not None:
             length = min(scope.end, int(time.time())) - scope.start
@@ -188,13 +188,22 @@ def _parse_bound(name: str, value: date | int | None) -> int | None:
 
 
 def _take_last_days(archive: Archive, scope: Scope, days: int) -> Scope:
-    last = find_last_start(archive, scope)
-    return scope if last is None else Scope(scope.agent_id, last + 1 - days * DAY_SECS, last + 1)
+    starts = find_starts(archive, scope)
+    return scope if starts is None else Scope(scope.agent_id, starts[1] + 1 - days * DAY_SECS, starts[1] + 1)
 
 
 def _describe_period(facts: Facts, scope: Scope) -> str:
     start = facts.first if scope.start is None else scope.start
     return f"{format_time(max(start, 0))} to {format_time(min(scope.end, facts.last + 1))} UTC"
+
+
+def _build_empty_error(archive: Archive) -> ArchiveError:
+    problem = f"{str(archive.path)!r} has no conversations that match: choose another agent or period"
+    starts = find_starts(archive, _build_scope(None, None, None))
+    if starts is None:
+        return ArchiveError(problem)
+    first, last = map(format_time, starts)
+    return ArchiveError(f"{problem}; its conversations are from {first} to {last} UTC")
 
 
 def _build_extra_error() -> ConfigurationError:

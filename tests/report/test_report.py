@@ -170,7 +170,9 @@ def test_report_of_no_conversations_says_so(tmp_path: Path, filters: dict[str, A
     path = write_archive(tmp_path / "calls.db", *([build_document("c1")] if filters else []), build_document("x"))
     if not filters:
         change(path, "DELETE FROM conversations")
-    with pytest.raises(ArchiveError, match="has no conversations that match"):
+    problem = "has no conversations that match: choose another agent or period"
+    period = "; its conversations are from 2026-.* to 2026-.* UTC" if filters else ""
+    with pytest.raises(ArchiveError, match=f"{problem}{period}$"):
         build_report(path, **filters)
 
 
@@ -253,6 +255,7 @@ def test_notebooks_show_the_key_figures(tmp_path: Path) -> None:
 
 def test_charts_are_altair_charts_of_the_tables(harvested: Path) -> None:
     report = build_report(harvested)
+    assert repr(report.charts).startswith("<Charts: volume, success, ")
     charts = report.charts.build_all()
     assert set(charts) >= {"volume", "hours", "latency", "collected"}
     for name, chart in charts.items():
