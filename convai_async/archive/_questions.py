@@ -74,7 +74,7 @@ GROUP BY agent_name, model ORDER BY dollars DESC""",
         "Which agents have long calls, and what do they cost?",
         """\
 SELECT agent_name, count(*) AS calls, round(avg(call_duration_secs), 1) AS mean_secs,
-       sum(cost) AS credits, sum(cost_fiat) AS dollars
+       sum(cost) AS credits, round(sum(coalesce(cost_fiat, llm_price)), 4) AS dollars
 FROM calls GROUP BY agent_name ORDER BY credits DESC""",
     ),
     Question(

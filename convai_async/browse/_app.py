@@ -95,7 +95,7 @@ class _Pages:
         conversation, is_playable = await self._archive.run(read)
         if conversation is None:
             return self._render_message(
-                HTTPStatus.NOT_FOUND, f"The archive has no conversation {conversation_id}, or not any more."
+                HTTPStatus.NOT_FOUND, f"The archive does not contain the conversation {conversation_id}."
             )
         return self._render("conversation.html", conversation=conversation, is_playable=is_playable)
 
