@@ -10,7 +10,7 @@ from convai_async.archive._columns import EXPORTED, NESTED_TABLES
 from convai_async.archive._conditions import parse_filters, validate_sql_text
 from convai_async.archive._database import build_missing_error, upgrade_file, validate_path
 from convai_async.archive._dataframe import read_dataframe
-from convai_async.archive._export import ExportTarget, export, export_stream
+from convai_async.archive._export import EXPORTED_COLUMNS, ExportTarget, export, export_stream
 from convai_async.archive._import import import_file
 from convai_async.archive._records import build_update
 from convai_async.archive._search import count_hits, parse_query, search
@@ -66,6 +66,9 @@ class Archive:
     def __init__(self, path: Path, *, create: bool, source: str | None) -> None:
         self.path = path
         self._session = ArchiveSession(path, create=create, source=source)
+
+    def __repr__(self) -> str:
+        return f"<Archive {str(self.path)!r}>"
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, create: bool = False, source: str | None = None) -> Self:
@@ -171,7 +174,7 @@ class Archive:
 
     def rows(
         self,
-        table: Table,
+        table: Literal["conversations", "turns", "tool_calls"],
         *,
         agent_id: str | None = None,
         since: date | int | None = None,
@@ -254,7 +257,7 @@ class Archive:
 
         Args:
             destination: The path of the file; with ``partition``, that of the folder, which can have any name.
-            table: For CSV, the table to write; ``"conversations"`` by default.
+            table: For CSV, the table to write, one of those of ``all_tables``; ``"conversations"`` by default.
             partition: For Parquet, whether to write a folder with a subfolder such as ``date=2026-01-31`` for each day
                 (UTC); False by default.
             all_tables: Whether to write a folder with a file for each table, such as ``turns.parquet``; False by
@@ -292,7 +295,7 @@ class Archive:
         Args:
             stream: The stream to write to; it is not closed.
             format: ``"jsonl"`` (default) or ``"csv"``, as `export` writes them.
-            table: For CSV, the table to write; ``"conversations"`` by default.
+            table: For CSV, the table to write, one of those of ``all_tables``; ``"conversations"`` by default.
             agent_id: Only conversations with this agent.
             since: Only conversations that started at this time or later.
             until: Only conversations that started before this time.
@@ -302,7 +305,7 @@ class Archive:
             OSError: The stream cannot be written.
         """
         validate_choice("format", format, ("jsonl", "csv"))
-        validate_choice("table", table, (None, *EXPORTED))
+        validate_choice("table", table, (None, *EXPORTED_COLUMNS))
         if table is not None and format != "csv":
             raise InvalidArgumentError("table", "is only for CSV: JSONL contains all tables")
         condition = parse_filters(agent_id, since, until)

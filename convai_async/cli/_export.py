@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @add_filter_options
 @click.option(
     "--table",
-    type=click.Choice(["conversations", "turns", "tool_calls"]),
-    help="For CSV: the table to export; conversations by default.",
+    metavar="TABLE",
+    help="For CSV: the table to export, such as turns or evaluation_results; conversations by default.",
 )
 @click.option(
     "--format",

@@ -38,9 +38,10 @@ def test_export_to_standard_output_equals_the_file(
         ("jsonl", []),
         ("csv", ["--format", "csv"]),
         ("csv", ["--format", "csv", "--table", "turns"]),
+        ("csv", ["--format", "csv", "--table", "llm_usage"]),
     ):
         table = options[2:]
-        file = tmp_path / f"calls-{len(table)}.{suffix}"
+        file = tmp_path / f"calls-{'-'.join(table)}.{suffix}"
         assert run(["export", str(harvested), str(file), *table]) == 0
         capfdbinary.readouterr()
         assert run(["export", str(harvested), "-", *options]) == 0
