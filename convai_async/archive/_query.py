@@ -74,6 +74,10 @@ class QueryResult(msgspec.Struct, frozen=True):
     rows: list[tuple[Any, ...]]
     truncated: bool
 
+    def __repr__(self) -> str:
+        more = " or more" if self.truncated else ""
+        return f"<QueryResult {len(self.rows):,}{more} rows: {', '.join(self.columns)}>"
+
 
 def run_query(  # noqa: PLR0913 - keyword-only
     path: str | os.PathLike[str],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -51,6 +52,17 @@ class Table(msgspec.Struct, frozen=True):
     headings: list[str]
     rows: list[list[Value]]
     texts: list[list[str]]
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name!r} {len(self.rows):,} rows: {', '.join(self.columns)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table for notebooks."""
+        lines = [("th", self.headings), *(("td", row) for row in self.texts)]
+        rows = "".join(
+            f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>" for tag, cells in lines
+        )
+        return f"<table><caption>{html.escape(self.title)}</caption>{rows}</table>"
 
     def to_dicts(self) -> list[dict[str, Value]]:
         """Return the rows as dictionaries: ``pandas.DataFrame(report.tables["latency"].to_dicts())``."""

@@ -144,6 +144,8 @@ def test_result_ends_at_the_limits_of_rows_and_bytes(filled: Path) -> None:
     by_bytes = run_query(filled, "SELECT printf('%1000d', 1) FROM turns", max_bytes=3500)
     assert (len(by_bytes.rows), by_bytes.truncated) == (4, True)
     assert not run_query(filled, "SELECT position FROM turns", max_rows=10).truncated
+    assert repr(by_rows) == "<QueryResult 3 or more rows: position>"
+    assert repr(run_query(filled, "SELECT 'secret' AS message")) == "<QueryResult 1 rows: message>"
 
 
 def test_query_reads_while_a_transaction_writes(filled: Path) -> None:

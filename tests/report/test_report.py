@@ -253,6 +253,16 @@ def test_notebooks_show_the_key_figures(tmp_path: Path) -> None:
     assert "Model&#x27;s first byte, p95" in html
 
 
+def test_notebooks_show_a_table(tmp_path: Path) -> None:
+    call = build_document("c1", agent="<A>")
+    table = build_report(write_archive(tmp_path / "calls.db", call)).tables["agents"]
+    assert repr(table).startswith("<Table 'agents' 1 rows: agent, calls, ")
+    html = table._repr_html_()
+    assert html.startswith("<table><caption>Agents</caption><tr><th>Agent</th><th>Calls</th>")
+    assert "&lt;A&gt;" in html
+    assert "<A>" not in html
+
+
 def test_charts_are_altair_charts_of_the_tables(harvested: Path) -> None:
     report = build_report(harvested)
     assert repr(report.charts).startswith("<Charts: volume, success, ")
