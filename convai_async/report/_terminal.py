@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SPARKS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _BAR_WIDTH = 16
+_WIDE_TABLE = 6
+"""Tables with so many columns have shorter bars, to leave room for their labels in 80 columns."""
 _MAX_DAYS = 14
 _MAX_ROWS = 8
 _MAX_COMMENTS = 5
@@ -100,9 +102,10 @@ def _render_table(source: ReportTable) -> Iterator[RenderableType]:
         return
     labels = sum(isinstance(column, Label) for column in view.columns)
     table = _table(*source.headings[:labels], "", *source.headings[labels:], left=labels + 1, shortened=range(labels))
+    width = _BAR_WIDTH // 2 if len(source.headings) >= _WIDE_TABLE else _BAR_WIDTH
     numbers = [float(row[labels] or 0) for row in source.rows]
     for texts, number in zip(source.texts[:_MAX_ROWS], numbers, strict=False):
-        bar = Text(draw_bar(number / (max(numbers) or 1), _BAR_WIDTH // labels), "blue")
+        bar = Text(draw_bar(number / (max(numbers) or 1), width), "blue")
         table.add_row(*map(_shorten, texts[:labels]), bar, *texts[labels:])
     yield _title(source.title)
     yield table
