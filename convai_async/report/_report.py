@@ -198,12 +198,15 @@ def _describe_period(facts: Facts, scope: Scope) -> str:
 
 
 def _build_empty_error(archive: Archive) -> ArchiveError:
-    problem = f"{str(archive.path)!r} has no conversations that match: choose another agent or period"
+    path = repr(str(archive.path))
     starts = find_starts(archive, _build_scope(None, None, None))
     if starts is None:
-        return ArchiveError(problem)
+        return ArchiveError(f"{path} has no conversations with a start time: harvest some first")
     first, last = map(format_time, starts)
-    return ArchiveError(f"{problem}; its conversations are from {first} to {last} UTC")
+    return ArchiveError(
+        f"{path} has no conversations that match: choose another agent or period; its conversations are from"
+        f" {first} to {last} UTC"
+    )
 
 
 def _build_extra_error() -> ConfigurationError:
