@@ -65,7 +65,8 @@ FROM tool_calls GROUP BY tool_name ORDER BY failed DESC""",
         "model_costs",
         "What does each language model cost, by agent?",
         """\
-SELECT agent_name, model, count(DISTINCT conversation_id) AS calls, sum(tokens) AS tokens, sum(price) AS dollars
+SELECT agent_name, model, count(DISTINCT conversation_id) AS calls, sum(tokens) AS tokens,
+       round(sum(price), 6) AS dollars
 FROM llm_usage JOIN calls USING (conversation_id)
 GROUP BY agent_name, model ORDER BY dollars DESC""",
     ),

@@ -92,7 +92,8 @@ SELECT agent_id, max(agent_name) AS agent_name, count(*) AS calls,
     datetime(min(start_time_unix_secs), 'unixepoch') AS first_start_time,
     datetime(max(start_time_unix_secs), 'unixepoch') AS last_start_time,
     round(avg(call_duration_secs), 1) AS mean_duration_secs, round(sum(call_duration_secs) / 60.0, 1) AS minutes,
-    round(avg(rating), 2) AS mean_rating, sum(cost) AS cost, sum(cost_fiat) AS cost_fiat, sum(llm_price) AS llm_price
+    round(avg(rating), 2) AS mean_rating, sum(cost) AS cost, round(sum(cost_fiat), 6) AS cost_fiat,
+    round(sum(llm_price), 6) AS llm_price
 FROM conversations GROUP BY agent_id""",
 )
 
@@ -103,7 +104,7 @@ DAILY = View(
 SELECT date(start_time_unix_secs, 'unixepoch') AS day, agent_id, max(agent_name) AS agent_name, count(*) AS calls,
     sum(call_successful = 'success') AS successful, sum(call_successful = 'failure') AS failed,
     round(sum(call_duration_secs) / 60.0, 1) AS minutes, round(avg(rating), 2) AS mean_rating,
-    sum(cost) AS cost, sum(cost_fiat) AS cost_fiat, sum(llm_price) AS llm_price
+    sum(cost) AS cost, round(sum(cost_fiat), 6) AS cost_fiat, round(sum(llm_price), 6) AS llm_price
 FROM conversations GROUP BY day, agent_id""",
 )
 
@@ -162,7 +163,7 @@ COSTS = View(
     """\
 SELECT agent_id, max(agent_name) AS agent_name, model, count(DISTINCT conversation_id) AS calls,
     sum(tokens) FILTER (WHERE category LIKE 'input%') AS input_tokens,
-    sum(tokens) FILTER (WHERE category = 'output_total') AS output_tokens, sum(price) AS price
+    sum(tokens) FILTER (WHERE category = 'output_total') AS output_tokens, round(sum(price), 6) AS price
 FROM llm_usage JOIN conversations USING (conversation_id) GROUP BY agent_id, model""",
 )
 

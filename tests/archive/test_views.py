@@ -41,12 +41,12 @@ def filled(writer: ArchiveWriter, path: Path) -> Path:
             "tool_results": [result],
             "conversation_turn_metrics": {"metrics": {"ttfb": {"elapsed_time": number + 1}}},
         }
-        usage = {"model_usage": {"m": {"input": {"tokens": 10, "price": 0.5}, "output_total": {"tokens": 1}}}}
+        usage = {"model_usage": {"m": {"input": {"tokens": 10, "price": 0.1}, "output_total": {"tokens": 1}}}}
         metadata = {
             "start_time_unix_secs": 1_700_000_000 + number * 3600,
             "call_duration_secs": 60,
             "cost": 3,
-            "charging": {"llm_usage": {"initiated_generation": usage}},
+            "charging": {"llm_usage": {"initiated_generation": usage}, "llm_price": 0.1},
         }
         verdict = "success" if number % 4 else "failure"
         analysis = {
@@ -72,6 +72,7 @@ def test_views_have_the_numbers(filled: Path) -> None:
     assert (call["start_time"], call["agent_name"], call["cost"]) == ("2023-11-14 22:13:20", "A", 3)
     (agent,) = query(filled, "SELECT * FROM agents")
     assert (agent["calls"], agent["successful"], agent["failed"], agent["minutes"]) == (20, 15, 5, 20.0)
+    assert agent["llm_price"] == 2.0, "without 0.1 + 0.1 + 0.1 = 0.30000000000000004"
     days = query(filled, "SELECT day, calls FROM daily ORDER BY day")
     assert days == [{"day": "2023-11-14", "calls": 2}, {"day": "2023-11-15", "calls": 18}]
     (tool,) = query(filled, "SELECT * FROM tools")
@@ -84,7 +85,7 @@ def test_views_have_the_numbers(filled: Path) -> None:
     assert (criterion["results"], criterion["pass_rate"]) == (20, 0.75)
     (cost,) = query(filled, "SELECT * FROM costs")
     assert (cost["model"], cost["calls"], cost["input_tokens"], cost["output_tokens"], cost["price"]) == (
-        *("m", 20, 200, 20, 10.0),
+        *("m", 20, 200, 20, 2.0),
     )
     (title,) = query(filled, "SELECT json_extract(document, '$.agent_name') AS name FROM documents LIMIT 1")
     assert title == {"name": "A"}

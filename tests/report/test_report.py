@@ -49,7 +49,7 @@ def test_report_has_the_numbers_of_the_views(harvested: Path) -> None:
     costs = "SELECT agent_name, model, calls, input_tokens FROM costs ORDER BY agent_name, model"
     assert columns(report, "costs", "agent", "model", "calls", "input") == query(harvested, costs)
     assert sum(row["price"] for row in report.tables["costs"].to_dicts()) == pytest.approx(  # type: ignore[misc]
-        query(harvested, "SELECT sum(price) FROM costs")[0][0]
+        query(harvested, "SELECT sum(price) FROM llm_usage")[0][0]
     )
     ((calls, failed),) = query(harvested, "SELECT sum(calls), sum(failed) FROM tools")
     rows = report.tables["tools"].to_dicts()
