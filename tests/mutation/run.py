@@ -2,7 +2,8 @@
 
 ``python tests/mutation/run.py retry _transport/limiter`` makes mutants of two modules, runs the tests that cover the
 changed line against each until one fails or hangs, and prints the mutants that survive. ``--sample 40`` takes forty of
-each module, the same ones every time. A test that hangs is named: it should fail instead.
+each module, the same ones every time. A test that hangs is named: it should fail instead. Each
+mutant is printed to stderr when it was tried.
 
 ``equivalent.txt`` lists the mutants that change nothing for users, with the reasons.
 """
@@ -197,6 +198,8 @@ def run_module(
         tests = sort_by_chance(coverage.tests_of(module, mutant.line), mutant.function, noticed_by)
         failing = checkouts.find_failing_test(module, mutant, tests)
         key = (module, mutant.function, mutant.before, mutant.after)
+        outcome = "survived" if failing is None else f"noticed by {failing[0]}"
+        print(f"{module}, line {mutant}: {outcome}", file=sys.stderr, flush=True)
         if failing is not None:
             result.noticed.add(key)
             test, hangs = failing
@@ -207,7 +210,6 @@ def run_module(
         elif key in equivalent:
             result.equivalent.add(key)
         else:
-            print(f"survived, line {mutant.line}: {' | '.join(key)}", flush=True)
             result.survivors.append(mutant)
 
     with ThreadPoolExecutor(checkouts.jobs) as pool:
