@@ -152,7 +152,7 @@ def _alternatives(original: ast.expr | ast.stmt) -> Iterator[ast.expr | ast.stmt
         case ast.IfExp():
             node.body, node.orelse = node.orelse, node.body
             yield node
-        case ast.If() | ast.While() if not isinstance(node.test, ast.Compare):
+        case ast.If() | ast.While() if not isinstance(node.test, ast.Compare | ast.UnaryOp):
             node.test = ast.UnaryOp(ast.Not(), node.test)
             yield node
         case ast.Constant(value=bool() | int() | float() | str()):
