@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 EQUIVALENT = HERE / "equivalent.txt"
 OPTIONS = ["-q", "--assert=plain", "-p", "no:cacheprovider"]
 KINDS = ("same result", "unreachable", "wording", "speed")
-MAX_TEST_SECS = 90.0
-"""The fastest tests that cover a line are run, as many as fit into this CPU time."""
 
 
 @dataclass
@@ -51,19 +49,21 @@ class Coverage:
     Attributes:
         lines: The tests that run each line, by file.
         seconds: The CPU time of each test.
+        limit: The CPU time of the tests for a mutant.
     """
 
     lines: dict[str, dict[int, list[str]]]
     seconds: dict[str, float]
+    limit: float
 
     def tests_of(self, module: str, line: int) -> list[str]:
-        """Return the fastest tests that run a line, as many as fit into `MAX_TEST_SECS`."""
+        """Return the fastest tests that run a line, as many as fit into the limit."""
         chosen: list[str] = []
         total = 0.0
         covering = self.lines.get(str(_path(ROOT, module)), {}).get(line, [])
         for test in sorted(covering, key=lambda test: self.seconds.get(test, 0.0)):
             total += self.seconds.get(test, 0.0)
-            if chosen and total > MAX_TEST_SECS:
+            if chosen and total > self.limit:
                 break
             chosen.append(test)
         return chosen
@@ -129,7 +129,7 @@ def _run_until_failure(copy: Path, tests: list[str]) -> tuple[str, bool] | None:
     return next((test for test in tests if any(line.startswith(test) for line in named)), ""), False
 
 
-def measure_coverage(part: str, modules: Iterable[str]) -> Coverage:
+def measure_coverage(part: str, modules: Iterable[str], limit: float) -> Coverage:
     """Run the quick tests of a part of the package, and return what they cover of some of its modules."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder, "coverage.json")
@@ -140,7 +140,7 @@ def measure_coverage(part: str, modules: Iterable[str]) -> Coverage:
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
         document = json.loads(results.read_text())
     lines = {file: {int(line): tests for line, tests in each.items()} for file, each in document["lines"].items()}
-    return Coverage(lines, document["seconds"])
+    return Coverage(lines, document["seconds"], limit)
 
 
 Key = tuple[str, str, str, str]
@@ -236,6 +236,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as retry or archive/_writer; all by default")
     parser.add_argument("--sample", type=int, help="how many mutants of each module; all by default")
+    parser.add_argument(
+        "--seconds", type=float, default=90, help="CPU time of the tests for a mutant, the fastest first"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many to try at the same time")
     arguments = parser.parse_args()
     part_of = find_modules()
@@ -248,7 +251,7 @@ def main() -> int:
         checkouts = Checkouts(Path(folder), arguments.jobs)
         for part in dict.fromkeys(part_of[module] for module in modules):
             chosen = [module for module in modules if part_of[module] == part]
-            coverage = measure_coverage(part, chosen)
+            coverage = measure_coverage(part, chosen, arguments.seconds)
             for module in chosen:
                 result = run_module(module, coverage, checkouts, equivalent, arguments.sample)
                 known = {key for key in equivalent if key[0] == module}
