@@ -272,6 +272,17 @@ async def test_rejection_ends_the_run_only_as_the_first_response(tmp_path: Path,
         assert stored(tmp_path / "calls.db") == set(conversations)
 
 
+async def test_conversations_are_fetched_while_the_list_is_read(tmp_path: Path) -> None:
+    same_second = dict.fromkeys(spread(1_200), NEWEST)
+    async with ListServer(same_second) as server, server.client() as client:
+        documents: list[int] = []
+        server.on_page = lambda _: documents.append(server.documents)
+        since, until = (datetime.fromtimestamp(each, UTC) for each in (NEWEST, NEWEST + 1))
+        await harvest(client, tmp_path / "calls.db", since=since, until=until)
+        assert len(documents) == 12
+        assert documents[-1] > 0
+
+
 async def wait_until_listing_pauses(server: ListServer) -> int:
     """Wait until no more pages are requested, and return how many were."""
     pages = -1
@@ -323,9 +334,10 @@ async def test_range_is_recorded_as_read_only_after_its_last_conversation_is_wri
                 others_written.set()
 
         task = asyncio.create_task(harvest(client, path, progress=progress))
-        await others_written.wait()
-        while server.pages < 10:  # the parts are being read
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            await others_written.wait()
+            while server.pages < 10:  # the parts are being read
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.5)  # and what can be noted is
         task.cancel()
         await asyncio.wait([task])
@@ -448,14 +460,14 @@ async def test_entries_without_an_id_are_failures_until_they_can_be_read(tmp_pat
 
     async with ListServer(conversations) as server, server.client() as client:
         server.change = spoil
-        for _ in range(2):
+        for run in (1, 2):
             report = await harvest(client, path)
             assert (report.found % 350, report.failed, report.list_complete, report.complete) == (0, 2, True, False)
             assert len(stored(path)) == 348
             with Archive.open(path) as archive:
                 failures = archive.failures()
                 windows = archive.status().windows
-            assert [failure.part for failure in failures] == ["list", "list"]
+            assert [(failure.part, failure.attempts) for failure in failures] == [("list", run), ("list", run)]
             assert all(failure.conversation_id.startswith("line:") for failure in failures)
             assert not any(conversations["conv_00120"] in window for window in windows)
         server.change = lambda _: None
