@@ -48,10 +48,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types: mypy everywhere, and pyright what a user's editor shows."""
+    """Check types: mypy everywhere, pyright what a user's editor shows, and both the documentation's examples."""
     session.install("-e", PACKAGE, *group("dev"))
     session.run("mypy")
     session.run("pyright", "--pythonpath", shutil.which("python", path=session.bin) or "python")
+    session.run("pytest", "-m", "types", "tests/docs")
 
 
 @nox.session
@@ -72,12 +73,13 @@ def audit(session: nox.Session) -> None:
 def readme(session: nox.Session) -> None:
     """Run the README's test command, which makes ``.venv`` and runs the tests in it, and measure their coverage."""
     # coverage starts in every Python process of an environment that contains it.
-    measuring = {
+    settings = {
         "COVERAGE_PROCESS_START": str(Path("pyproject.toml").absolute()),
         "COVERAGE_FILE": str(Path(".coverage").absolute()),
+        "LEAK_REQUESTS": "50000",
     }
     command = command_from_readme("the test command")
-    session.run("bash", "-euo", "pipefail", "-c", command, env=measuring, external=True)
+    session.run("bash", "-euo", "pipefail", "-c", command, env=settings, external=True)
     session.run(".venv/bin/coverage", "combine", "--quiet", external=True)
     session.run(".venv/bin/coverage", "report", external=True)
 

@@ -23,8 +23,14 @@ if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8 * 2**30:
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
+
 AT_ONCE = RetryPolicy(wait_initial=0, wait_max=0)
 """Retries without waiting."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one more worker than there are processors: many tests wait for a process or a clock."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture

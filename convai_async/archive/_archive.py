@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from convai_async._support.validate import validate_choice, validate_integer
-from convai_async.archive._columns import DETAIL_NAMES, EXPORTED
+from convai_async.archive._columns import EXPORTED, NESTED_TABLES
 from convai_async.archive._conditions import parse_filters, validate_sql_text
-from convai_async.archive._database import build_missing_error, open_for_reading, validate_path
-from convai_async.archive._errors import ArchiveError
-from convai_async.archive._export import export_file, export_stream
+from convai_async.archive._database import build_missing_error, upgrade_file, validate_path
+from convai_async.archive._export import ExportTarget, export, export_stream
 from convai_async.archive._import import import_file
-from convai_async.archive._reader import ArchiveReader
 from convai_async.archive._records import build_update
 from convai_async.archive._search import count_hits, parse_query, search
+from convai_async.archive._session import ArchiveSession
 from convai_async.archive._status import read_failures, read_status
-from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import InvalidArgumentError
 from convai_async.models import Conversation, ConversationSummary
 
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
     from convai_async.archive._export import Table
     from convai_async.archive._files import Sink
-    from convai_async.archive._reader import ArchivedConversation
+    from convai_async.archive._reader import ArchivedConversation, ArchiveReader
     from convai_async.archive._records import Failure
     from convai_async.archive._search import SearchHit
     from convai_async.archive._status import ArchiveStatus
@@ -63,11 +60,7 @@ class Archive:
 
     def __init__(self, path: Path, *, create: bool, source: str | None) -> None:
         self.path = path
-        self._create = create
-        self._source = source
-        self._opened: ArchiveReader | None = None
-        self._locked: ArchiveWriter | None = None
-        self._closed = False
+        self._session = ArchiveSession(path, create=create, source=source)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, create: bool = False, source: str | None = None) -> Self:
@@ -89,8 +82,24 @@ class Archive:
             if not create and not archive.path.exists():
                 raise build_missing_error(archive.path)
         else:
-            archive._open()
+            archive._session.open()
         return archive
+
+    @classmethod
+    def upgrade(cls, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> bool:
+        """Bring an archive that an older version wrote up to date, and return whether that was necessary.
+
+        The first write does the same. An upgrade that was interrupted goes on where it was.
+
+        Args:
+            path: The file; if it does not exist, nothing happens.
+            progress: Called with the number of conversations so far, and of all.
+
+        Raises:
+            ArchiveBusyError: Another process has the lock.
+            ArchiveError: The file is not a convai archive, is of a newer version, or cannot be written.
+        """
+        return upgrade_file(path, progress)
 
     def __enter__(self) -> Self:
         return self
@@ -102,9 +111,7 @@ class Archive:
 
     def close(self) -> None:
         """Close the file. Closing it again does nothing."""
-        self._closed = True
-        if self._opened is not None:
-            self._opened.connection.close()
+        self._session.close()
 
     @property
     def source(self) -> str:
@@ -174,7 +181,7 @@ class Archive:
 
     def get_rows(self, table: Literal["turns", "tool_calls"], conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
-        validate_choice("table", table, DETAIL_NAMES)
+        validate_choice("table", table, [each.name for each in NESTED_TABLES])
         return self._reader.get_rows(table, conversation_id)
 
     def search(
@@ -221,6 +228,8 @@ class Archive:
         *,
         table: Table | None = None,
         partition: bool = False,
+        all_tables: bool = False,
+        format: Literal["parquet", "csv"] | None = None,  # noqa: A002 - as in other libraries
         overwrite: bool = False,
         agent_id: str | None = None,
         since: date | int | None = None,
@@ -243,6 +252,9 @@ class Archive:
             table: For CSV, the table to write; ``"conversations"`` by default.
             partition: For Parquet, whether to write a folder with a subfolder such as ``date=2026-01-31`` for each day
                 (UTC); False by default.
+            all_tables: Whether to write a folder with a file for each table, such as ``turns.parquet``; False by
+                default.
+            format: For ``all_tables``: ``"parquet"`` (default) or ``"csv"``.
             overwrite: Whether to replace an existing file; False by default. A folder is never replaced.
             agent_id: Only conversations with this agent.
             since: Only conversations that started at this time or later.
@@ -255,16 +267,10 @@ class Archive:
             ConfigurationError: The format needs an extra that is not installed.
             OSError: The file cannot be written.
         """
-        validate_choice("table", table, (None, *EXPORTED))
-        return export_file(
-            self._reader,
-            Path(destination),
-            parse_filters(agent_id, since, until),
-            table=table,
-            partition=partition,
-            overwrite=overwrite,
-            progress=progress,
+        target = ExportTarget(
+            Path(destination), table, format, partition=partition, all_tables=all_tables, overwrite=overwrite
         )
+        return export(self._reader, target, parse_filters(agent_id, since, until), progress)
 
     def export_to_stream(  # noqa: PLR0913 - keyword-only
         self,
@@ -327,7 +333,7 @@ class Archive:
             raise InvalidArgumentError("conversation", f"must be a Conversation, not {type(conversation).__name__}")
         summary = ConversationSummary(conversation_id=conversation.conversation_id)
         update = build_update(summary, conversation.to_json(), conversation, event_timestamp, from_webhook=True)
-        with self._writer(self._known_source(), exclusive=False) as writer:
+        with self._session.write(exclusive=False) as writer:
             writer.store_if_better(update)
 
     def delete(self, conversation_ids: Iterable[str]) -> int:
@@ -349,7 +355,7 @@ class Archive:
         ids = list(conversation_ids)
         for conversation_id in ids:
             validate_sql_text("conversation_ids", conversation_id)
-        with self._writer(self._known_source(), exclusive=True) as writer:
+        with self._session.write(exclusive=True) as writer:
             return writer.remove(ids)
 
     def import_(self, file: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None) -> int:
@@ -370,17 +376,9 @@ class Archive:
             OSError: The file cannot be read.
         """
         path = Path(file)
+        return import_file(path, lambda source: self._session.write_import(path, source), progress)
 
-        def open_writer(source: str) -> AbstractContextManager[ArchiveWriter]:
-            expected = self._source if self._locked is None else self._known_source()
-            if expected not in {None, source}:
-                raise ArchiveError(f"{str(path)!r} contains conversations from {source}, not from {expected}")
-            return self._writer(source, exclusive=True)
-
-        return import_file(path, open_writer, progress)
-
-    @contextmanager
-    def lock(self, *, hash_api_key: Callable[[bytes], bytes] | None = None) -> Iterator[None]:
+    def lock(self, *, hash_api_key: Callable[[bytes], bytes] | None = None) -> AbstractContextManager[None]:
         """Lock the archive: until the block ends, other processes cannot harvest into it, import or delete.
 
         ``with archive.lock(): ...`` also checks that the archive can be written. Writes of this `Archive` in the block
@@ -394,41 +392,11 @@ class Archive:
             ArchiveBusyError: Another process has the lock.
             ArchiveError: The archive is bound to another API key.
         """
-        with self._writer(self._known_source(), exclusive=True, hash_api_key=hash_api_key) as writer:
-            outer, self._locked = self._locked, writer
-            try:
-                yield
-            finally:
-                self._locked = outer
-
-    @contextmanager
-    def _writer(self, source: str, **options: Any) -> Iterator[ArchiveWriter]:
-        if self._locked is not None:
-            yield self._locked
-            return
-        self._check_not_closed()
-        with ArchiveWriter(self.path, source, create=self._create, **options) as writer:
-            yield writer
-
-    def _known_source(self) -> str:
-        if self._source is not None:
-            return self._source
-        if not self.path.exists():
-            raise InvalidArgumentError("source", "is required to create a new archive: pass it to Archive.open")
-        return self.source
+        return self._session.lock(hash_api_key)
 
     @property
     def _reader(self) -> ArchiveReader:
-        self._check_not_closed()
-        return self._opened or self._open()
-
-    def _open(self) -> ArchiveReader:
-        self._opened = ArchiveReader(*open_for_reading(self.path))
-        return self._opened
-
-    def _check_not_closed(self) -> None:
-        if self._closed:
-            raise ArchiveError(f"{str(self.path)!r} is closed: open it again with Archive.open")
+        return self._session.reader
 
     @property
     def _connection(self) -> sqlite3.Connection:

@@ -10,8 +10,9 @@ import hmac
 import os
 from typing import TYPE_CHECKING
 
-from convai_async.archive._database import is_empty, start_over, transaction
+from convai_async.archive._database import is_empty, start_over
 from convai_async.archive._errors import ArchiveError
+from convai_async.archive._sql import transaction
 
 if TYPE_CHECKING:
     import sqlite3

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from convai_async.archive import _recordings
-from convai_async.archive._columns import DETAIL_NAMES, TOOL_CALLS, TURNS
-from convai_async.archive._int64 import int64_or_none
+from convai_async.archive._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._records import summary_json
 from convai_async.archive._rows import get_inserted_columns
+from convai_async.archive._statements import insert_rows, upsert_rows
 from convai_async.archive._windows import merge_windows, read_windows
 
 if TYPE_CHECKING:
@@ -19,23 +18,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from convai_async.archive._columns import Table
+    from convai_async.archive._facts import Facts
     from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, Recording, RecordingUpdate
-    from convai_async.archive._rows import DetailRow, Row
+    from convai_async.archive._rows import Row
     from convai_async.archive._windows import Window
 
-_MESSAGE = get_inserted_columns(TURNS).index("message")
-_ROWS_PER_STATEMENT = 500
+_TURN_COLUMNS = get_inserted_columns(TURNS)
+_TOOL_COLUMNS = get_inserted_columns(TOOL_CALLS)
+_HAS_ROW = " OR ".join(
+    f"EXISTS (SELECT 1 FROM {name} WHERE conversation_id = column1)"  # noqa: S608
+    for name in ("conversations", *DETAIL_NAMES)
+)
 
 
 def store_conversations(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], now: int) -> None:
     """Store conversations with their turns and tool calls, in place of those of the same ids."""
-    if any(_removes_messages(connection, update) for update in updates):
+    stored = _find_stored(connection, [update.conversation_id for update in updates])
+    if any(_removes_messages(connection, update) for update in updates if update.conversation_id in stored):
         mark_scrub_due(connection)
-    _delete(connection, DETAIL_NAMES, [update.conversation_id for update in updates])
+    _delete(connection, DETAIL_NAMES, stored)
     _upsert(connection, "conversations", [_with_fetch_time(update.row, now) for update in updates])
-    _insert(connection, TURNS, [row for update in updates for row in update.turns])
-    _insert(connection, TOOL_CALLS, [row for update in updates for row in update.tool_calls])
+    insert_rows(connection, TURNS.name, _TURN_COLUMNS, [update.turns for update in updates])
+    insert_rows(connection, TOOL_CALLS.name, _TOOL_COLUMNS, [update.tool_calls for update in updates])
+    insert_facts(connection, [update.facts for update in updates if update.facts])
+
+
+def insert_facts(connection: sqlite3.Connection, facts: Sequence[Facts]) -> None:
+    """Insert the rows of `FACT_TABLES` of conversations that have none."""
+    for table, values in zip(FACT_TABLES, zip(*facts, strict=True), strict=False):
+        insert_rows(connection, table.name, [column.name for column in table.columns], values)
+
+
+def delete_facts(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Delete the rows of `FACT_TABLES` of conversations."""
+    _delete(connection, [table.name for table in FACT_TABLES], ids)
+
+
+def _find_stored(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    """Return the ids that have rows already, perhaps without a conversation: other programs ignore foreign keys."""
+    if not ids:
+        return set()
+    listed = ", ".join(["(?)"] * len(ids))
+    rows = connection.execute(f"SELECT column1 FROM (VALUES {listed}) WHERE {_HAS_ROW}", ids)  # noqa: S608
+    return {conversation_id for (conversation_id,) in rows}
 
 
 def store_recordings(
@@ -132,14 +157,14 @@ def add_windows(connection: sqlite3.Connection, windows: Iterable[Window], agent
 
 def _removes_messages(connection: sqlite3.Connection, update: ConversationUpdate) -> bool:
     """Return whether a stored message is not in the new document, as after the service has redacted it."""
-    messages = {row[_MESSAGE] for row in update.turns}
+    messages = set(update.turns[_TURN_COLUMNS.index("message") :: len(_TURN_COLUMNS)])
     rows = connection.execute(
         "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (update.conversation_id,)
     )
     return any(message not in messages for (message,) in rows)
 
 
-def _delete(connection: sqlite3.Connection, tables: Sequence[str], ids: Sequence[str]) -> None:
+def _delete(connection: sqlite3.Connection, tables: Sequence[str], ids: Iterable[str]) -> None:
     for table in tables:
         connection.executemany(
             f"DELETE FROM {table} WHERE conversation_id = ?",  # noqa: S608 - a constant
@@ -147,36 +172,10 @@ def _delete(connection: sqlite3.Connection, tables: Sequence[str], ids: Sequence
         )
 
 
-def _upsert(connection: sqlite3.Connection, table: str, rows: list[Row]) -> None:
-    if not rows:
-        return
-    columns = list(rows[0])
-    names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
-    updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
-    # An upsert, since REPLACE would delete the old row, and by the foreign keys its recording.
-    statement = f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO UPDATE SET {updates}"  # noqa: S608
-    try:
-        connection.executemany(statement, rows)
-    except OverflowError:
-        fitting = [{name: int64_or_none(value) for name, value in row.items()} for row in rows]
-        connection.executemany(statement, fitting)
-
-
-def _insert(connection: sqlite3.Connection, table: Table, rows: list[DetailRow]) -> None:
-    """Insert new rows of a detail table.
-
-    Many with one statement: between statements this thread would wait for the others each time.
-    """
-    columns = get_inserted_columns(table)
-    places = f"({', '.join('?' * len(columns))})"
-    for first in range(0, len(rows), _ROWS_PER_STATEMENT):
-        some = rows[first : first + _ROWS_PER_STATEMENT]
-        values: list[Any] = list(chain.from_iterable(some))
-        statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {', '.join([places] * len(some))}"  # noqa: S608
-        try:
-            connection.execute(statement, values)
-        except OverflowError:
-            connection.execute(statement, list(map(int64_or_none, values)))
+def _upsert(connection: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
+    if rows:
+        columns = list(rows[0])
+        upsert_rows(connection, table, columns, (map(row.__getitem__, columns) for row in rows))
 
 
 def _with_fetch_time(row: Row, now: int) -> Row:

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from convai_async._support.timestamps import utc_datetime
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from convai_async.archive._files import Sink
+    from convai_async.archive._table import Column
 
 _CONTROL_STARTS = ("\t", "\r", "\n")
 _FORMULA_STARTS = frozenset("=+-@＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide forms too
 
 
-def write(rows: Iterable[dict[str, Any]], stream: Sink) -> int:
+def write(columns: Sequence[Column], rows: Iterable[dict[str, Any]], stream: Sink) -> int:
     """Write rows with a header, and return how many there were."""
+    stream.write(_line(column.exported_name for column in columns))
     count = 0
     for row in rows:
-        if count == 0:
-            stream.write(_line(row))
-        stream.write(_line(row.values()))
+        stream.write(_line(_read_value(column, row) for column in columns))
         count += 1
     return count
+
+
+def _read_value(column: Column, row: dict[str, Any]) -> Any:
+    value = row[column.name]
+    if column.arrow != "timestamp" or not isinstance(value, int):
+        return value
+    moment = utc_datetime(value)
+    return None if moment is None else moment.isoformat()
 
 
 def _line(values: Iterable[Any]) -> bytes:

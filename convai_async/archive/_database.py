@@ -7,10 +7,10 @@ import os
 import random
 import sqlite3
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,13 +23,13 @@ from convai_async.archive._errors import (
     translate_content_errors,
     translate_errors,
 )
+from convai_async.archive._fill import fill_new_columns, is_fill_due
 from convai_async.archive._migrations import MIGRATIONS
-from convai_async.archive._schema import APPLICATION_ID, SCHEMA_VERSION, build_schema
+from convai_async.archive._schema import APPLICATION_ID, SCHEMA_VERSION, build_schema, build_views
+from convai_async.archive._sql import fetch_value, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-T = TypeVar("T", bound=msgspec.Struct)
+    from collections.abc import Callable, Iterator
 
 _LOCK_TIMEOUT_SECS = 0.2
 """Seconds to wait for the lock of a long write, since two concurrent attempts can block each other."""
@@ -59,20 +59,31 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
                 f" {SCHEMA_VERSION}): the next `convai-async harvest {file}` brings it up to date"
             )
         _check_tables(connection, file)
+        if is_fill_due(connection):
+            raise ArchiveError(
+                f"the upgrade of {str(file)!r} is not complete: wait for it, or if it was interrupted, the next"
+                f" `convai-async harvest {file}` completes it"
+            )
     return file, connection
 
 
 def open_for_writing(
-    path: str | os.PathLike[str], source: str, *, create: bool, exclusive: bool
+    path: str | os.PathLike[str],
+    source: str | None,
+    *,
+    create: bool,
+    exclusive: bool,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Path, sqlite3.Connection, sqlite3.Connection | None]:
     """Open an archive and bring it up to this version.
 
     Args:
         path: The file. Its folder must exist. A new file is readable by its owner only.
-        source: The address of the service that the conversations are from.
+        source: The address of the service that the conversations are from; None accepts any, for a file that exists.
         create: Whether to make the file if it does not exist.
         exclusive: Whether to lock out others that open it like this. A short write does not need it: SQLite
             lets transactions wait for each other.
+        progress: Called during an upgrade with the number of conversations so far, and of all.
 
     Returns:
         The file, the connection to it, and the connection that holds the lock until it is closed, or None.
@@ -92,12 +103,37 @@ def open_for_writing(
         _while_busy(lambda: _check_ours(connection, file, create=create))
         lock = _lock(file) if exclusive else None
         try:
-            _while_busy(lambda: _prepare(connection, file, source))
+            _while_busy(lambda: _prepare(connection, file, source, progress))
         except BaseException:
             if lock is not None:
                 lock.close()
             raise
     return file, connection, lock
+
+
+def upgrade_file(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None) -> bool:
+    """Do the work of `Archive.upgrade`."""
+    if not _needs_upgrade(path):
+        return False
+    _, connection, lock = open_for_writing(path, None, create=False, exclusive=True, progress=progress)
+    connection.close()
+    if lock is not None:
+        lock.close()
+    return True
+
+
+def _needs_upgrade(path: str | os.PathLike[str]) -> bool:
+    """Return whether an archive was written by an older version, or its upgrade is not complete.
+
+    Raises:
+        ArchiveError: The file is not a convai archive, or of a newer version.
+    """
+    file = validate_path(path)
+    if not file.exists() or file.stat().st_size == 0:
+        return False
+    connection = _connect(file, "mode=rw")
+    with closing(connection), translate_content_errors(file):
+        return _validate_version(connection, file) < SCHEMA_VERSION or is_fill_due(connection)
 
 
 def _check_ours(connection: sqlite3.Connection, file: Path, *, create: bool) -> None:
@@ -130,18 +166,6 @@ def _while_busy(work: Callable[[], None]) -> None:
             if not is_busy(error) or time.monotonic() > deadline:
                 raise
         time.sleep(random.uniform(0.001, 0.05))  # noqa: S311 - so that two processes do not collide again
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write in one transaction, which begins when those of others have ended."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
 
 
 class FileIdentity(msgspec.Struct, frozen=True):
@@ -191,21 +215,9 @@ def check_in_place(file: Path, identity: FileIdentity | None, connection: sqlite
     )
 
 
-def fetch_value(connection: sqlite3.Connection, query: str, *parameters: Any) -> Any:
-    """Return the first column of a query's first row."""
-    return connection.execute(query, parameters).fetchone()[0]
-
-
-def to_struct(kind: type[T], row: Iterable[Any]) -> T:
-    """Return a row as a Struct whose fields are its columns.
-
-    Raises:
-        msgspec.ValidationError: A value is not of its field's type.
-    """
-    return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=False)), kind, builtin_types=(bytes,))
-
-
-def _prepare(connection: sqlite3.Connection, file: Path, source: str) -> None:
+def _prepare(
+    connection: sqlite3.Connection, file: Path, source: str | None, progress: Callable[[int, int], None] | None
+) -> None:
     # WAL lets people query while a harvest runs. FULL syncs it at every commit: conversations that the harvest
     # counts as written are still there after a power failure.
     connection.execute("PRAGMA synchronous = FULL")
@@ -213,16 +225,18 @@ def _prepare(connection: sqlite3.Connection, file: Path, source: str) -> None:
     connection.execute("PRAGMA secure_delete = ON")  # overwrites the bytes of deleted rows
     connection.execute("PRAGMA cache_size = -32768")  # KiB; indexing messages goes through many pages
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages; copying the log after each commit costs more
     if _is_new(connection) or _validate_version(connection, file) < SCHEMA_VERSION:
         with transaction(connection):
             _bring_up_to_date(connection, file, source)
     _check_tables(connection, file)
-    if fetch_value(connection, "SELECT source FROM archive") != source:
+    fill_new_columns(connection, file, progress)
+    if source is not None and fetch_value(connection, "SELECT source FROM archive") != source:
         with transaction(connection):
             _change_source(connection, file, source)
 
 
-def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str) -> None:
+def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str | None) -> None:
     if _is_new(connection):  # another process can have made it meanwhile
         _run_script(connection, build_schema())
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -230,6 +244,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str) -
     else:
         for version in range(_validate_version(connection, file), SCHEMA_VERSION):
             _run_script(connection, MIGRATIONS[version])
+        _run_script(connection, build_views())
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

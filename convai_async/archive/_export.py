@@ -7,12 +7,16 @@ never incomplete.
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import msgspec
+
 from convai_async._support.timestamps import utc_datetime
+from convai_async._support.validate import validate_choice
 from convai_async.archive import _csv, _jsonl
 from convai_async.archive._batches import report_progress, split_into_batches
-from convai_async.archive._columns import DETAIL_TABLES
+from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, EXPORTED, NESTED_TABLES
 from convai_async.archive._files import (
     COMPRESSED_SUFFIXES,
     check_destination,
@@ -20,15 +24,17 @@ from convai_async.archive._files import (
     create_folder,
     open_compressed,
 )
+from convai_async.archive._views import VIEWS
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+    from types import ModuleType
 
     from convai_async.archive._conditions import Condition
     from convai_async.archive._files import Sink
     from convai_async.archive._reader import ArchiveReader
+    from convai_async.archive._table import Column
 
 Table: TypeAlias = Literal["conversations", "turns", "tool_calls"]
 """The tables that a CSV file can hold."""
@@ -36,17 +42,41 @@ Table: TypeAlias = Literal["conversations", "turns", "tool_calls"]
 Progress: TypeAlias = "Callable[[int], None] | None"
 
 
-def export_file(  # noqa: PLR0913 - see `Archive.export`
-    reader: ArchiveReader,
-    path: Path,
-    condition: Condition,
-    *,
-    table: Table | None,
-    partition: bool,
-    overwrite: bool,
-    progress: Progress,
-) -> int:
-    """Export an archive to a file: see `Archive.export`."""
+class ExportTarget(msgspec.Struct, frozen=True):
+    """What `Archive.export` writes where: its arguments.
+
+    Attributes:
+        path: The path of the file or folder.
+        table: For CSV, the table.
+        format: For ``all_tables``, the format of the files.
+        partition: Whether to write a folder with a file for each day.
+        all_tables: Whether to write a folder with a file for each table.
+        overwrite: Whether to replace an existing file.
+    """
+
+    path: Path
+    table: Table | None = None
+    format: Literal["parquet", "csv"] | None = None
+    partition: bool = False
+    all_tables: bool = False
+    overwrite: bool = False
+
+
+def export(reader: ArchiveReader, target: ExportTarget, condition: Condition, progress: Progress) -> int:
+    """Do the work of `Archive.export`."""
+    validate_choice("table", target.table, (None, *EXPORTED))
+    validate_choice("format", target.format, (None, "parquet", "csv"))
+    if not target.all_tables:
+        if target.format is not None:
+            raise InvalidArgumentError("format", "goes with `all_tables` only: else the name says it")
+        return _export_file(reader, target, condition, progress)
+    if target.table is not None or target.partition or target.overwrite:
+        raise InvalidArgumentError("all_tables", "does not go with `table`, `partition` and `overwrite`")
+    return _export_tables(reader, target.path, condition, suffix=target.format or "parquet", progress=progress)
+
+
+def _export_file(reader: ArchiveReader, target: ExportTarget, condition: Condition, progress: Progress) -> int:
+    path, table, partition, overwrite = target.path, target.table, target.partition, target.overwrite
     compression = path.suffix if path.suffix in COMPRESSED_SUFFIXES else ""
     kind = path.name.removesuffix(compression).rpartition(".")[2]
     if partition and kind not in {"jsonl", "csv"}:
@@ -67,6 +97,29 @@ def export_file(  # noqa: PLR0913 - see `Archive.export`
         return export_stream(reader, stream, condition, format=kind, table=table, progress=progress)
 
 
+def _export_tables(reader: ArchiveReader, path: Path, condition: Condition, *, suffix: str, progress: Progress) -> int:
+    check_destination("destination", path, overwrite=False, archive=reader.path)
+    parquet = _import_parquet() if suffix == "parquet" else None
+    count = 0
+    with create_folder(path) as folder:
+        for name, columns in _exported_tables():
+            rows = report_progress(reader.iterate_rows(name, [each.name for each in columns], condition), progress)
+            with create_file(folder / f"{name}.{suffix}") as file:
+                if parquet is None:
+                    count += _csv.write(columns, rows, file)
+                else:
+                    count += parquet.write_table(columns, split_into_batches(rows), file, reader.path)
+    return count
+
+
+def _exported_tables() -> Iterator[tuple[str, tuple[Column, ...]]]:
+    for table in (CONVERSATIONS, *DETAIL_TABLES):
+        yield table.name, table.exported
+    for view in VIEWS:
+        if view.columns:
+            yield view.name, view.columns
+
+
 def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
     reader: ArchiveReader,
     stream: Sink,
@@ -79,12 +132,13 @@ def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
     """Export an archive to a stream: see `Archive.export_to_stream`."""
     if format == "jsonl":
         return _jsonl.write(reader.source(), report_progress(reader.records(condition), progress), stream)
-    return _csv.write(report_progress(reader.rows(table or "conversations", condition), progress), stream)
+    name = table or "conversations"
+    return _csv.write(EXPORTED[name].exported, report_progress(reader.rows(name, condition), progress), stream)
 
 
 def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[str, Any]]:
     for row in reader.rows("conversations", condition):
-        for table in DETAIL_TABLES:
+        for table in NESTED_TABLES:
             row[table.name] = reader.get_rows(table.name, row["conversation_id"])
         yield row
 
@@ -92,15 +146,11 @@ def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[
 def _export_parquet(
     archive: Path, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool, overwrite: bool
 ) -> int:
-    try:
-        from convai_async.archive import _parquet  # noqa: PLC0415 - needs an extra
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "files that end in .parquet need an extra: pip install 'convai-async[parquet]'"
-        ) from error
+    _parquet = _import_parquet()
     if not partition:
         with create_file(path, overwrite=overwrite) as file:
-            return _parquet.write(split_into_batches(rows), file, archive)
+            written: int = _parquet.write(split_into_batches(rows), file, archive)
+            return written
     count = 0
     with create_folder(path) as parts:
         # Conversations of an unknown day come before the others, and after them.
@@ -110,6 +160,16 @@ def _export_parquet(
             with create_file(folder / f"part-{number}.parquet") as file:
                 count += _parquet.write(split_into_batches(of_the_day), file, archive)
     return count
+
+
+def _import_parquet() -> ModuleType:
+    try:
+        from convai_async.archive import _parquet  # noqa: PLC0415 - needs an extra
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "files that end in .parquet need an extra: pip install 'convai-async[parquet]'"
+        ) from error
+    return _parquet
 
 
 def _day(row: dict[str, Any]) -> str:

@@ -11,10 +11,10 @@ import msgspec
 from convai_async._support.timestamps import latest_start
 from convai_async.archive import _recordings
 from convai_async.archive._conditions import CREDIBLE_START, Condition, build_condition
-from convai_async.archive._database import fetch_value, to_struct
 from convai_async.archive._errors import translate_content_errors, translate_errors
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import is_same_entry, summary_json
+from convai_async.archive._sql import fetch_value, to_struct
 from convai_async.archive._windows import BEGINNING, Window, may_be_in, read_windows
 from convai_async.errors import DecodeError
 from convai_async.models import ConversationSummary

@@ -92,5 +92,101 @@ ALTER TABLE failures RENAME COLUMN listed TO summary_json;
 ALTER TABLE runs ADD COLUMN error TEXT;
 """
 
-MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3}
+_FROM_4 = """
+ALTER TABLE archive ADD COLUMN upgraded_to TEXT;
+-- The new columns and tables are filled from raw after these statements, a batch at a time.
+UPDATE archive SET upgraded_to = '' WHERE EXISTS (SELECT 1 FROM conversations);
+
+ALTER TABLE conversations ADD COLUMN branch_id TEXT;
+ALTER TABLE conversations ADD COLUMN version_id TEXT;
+ALTER TABLE conversations ADD COLUMN environment TEXT;
+ALTER TABLE conversations ADD COLUMN agent_number TEXT;
+ALTER TABLE conversations ADD COLUMN external_number TEXT;
+ALTER TABLE conversations ADD COLUMN call_sid TEXT;
+ALTER TABLE conversations ADD COLUMN phone_call_type TEXT;
+ALTER TABLE conversations ADD COLUMN authorization_method TEXT;
+ALTER TABLE conversations ADD COLUMN conversation_initiation_source TEXT;
+ALTER TABLE conversations ADD COLUMN text_only INTEGER;
+ALTER TABLE conversations ADD COLUMN accepted_time_unix_secs INTEGER;
+ALTER TABLE conversations ADD COLUMN queue_wait_secs REAL;
+ALTER TABLE conversations ADD COLUMN cost_fiat REAL;
+ALTER TABLE conversations ADD COLUMN call_charge INTEGER;
+ALTER TABLE conversations ADD COLUMN llm_charge INTEGER;
+ALTER TABLE conversations ADD COLUMN llm_price REAL;
+ALTER TABLE conversations ADD COLUMN tier TEXT;
+ALTER TABLE conversations ADD COLUMN error_code INTEGER;
+ALTER TABLE conversations ADD COLUMN error_reason TEXT;
+ALTER TABLE conversations ADD COLUMN likes INTEGER;
+ALTER TABLE conversations ADD COLUMN dislikes INTEGER;
+ALTER TABLE conversations ADD COLUMN comment TEXT;
+ALTER TABLE conversations ADD COLUMN turn_metrics TEXT;
+ALTER TABLE conversations ADD COLUMN dynamic_variables TEXT;
+ALTER TABLE conversations ADD COLUMN features TEXT;
+ALTER TABLE conversations ADD COLUMN raw_is_utf8 INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE turns ADD COLUMN producing_llm TEXT;
+ALTER TABLE turns ADD COLUMN source_medium TEXT;
+ALTER TABLE turns ADD COLUMN original_message TEXT;
+ALTER TABLE turns ADD COLUMN turn_agent_id TEXT;
+ALTER TABLE turns ADD COLUMN feedback TEXT;
+
+ALTER TABLE tool_calls ADD COLUMN tool_details TEXT;
+ALTER TABLE tool_calls ADD COLUMN result_type TEXT;
+ALTER TABLE tool_calls ADD COLUMN transfer_target TEXT;
+
+CREATE TABLE evaluation_results (
+    conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    criteria_id TEXT,
+    result TEXT,
+    rationale TEXT,
+    score INTEGER,
+    max_score INTEGER,
+    agent_id TEXT
+);
+CREATE INDEX evaluation_results_by_conversation ON evaluation_results (conversation_id);
+
+CREATE TABLE data_collection_results (
+    conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    data_collection_id TEXT,
+    value TEXT,
+    value_type TEXT NOT NULL,
+    rationale TEXT,
+    agent_id TEXT
+);
+CREATE INDEX data_collection_results_by_conversation ON data_collection_results (conversation_id);
+
+CREATE TABLE llm_usage (
+    conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    model TEXT NOT NULL,
+    category TEXT NOT NULL,
+    tokens INTEGER,
+    price REAL,
+    PRIMARY KEY (conversation_id, model, category)
+) WITHOUT ROWID;
+
+CREATE TABLE tags (
+    conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    tag_id TEXT NOT NULL,
+    PRIMARY KEY (conversation_id, tag_id)
+) WITHOUT ROWID;
+
+CREATE TABLE rag_retrievals (
+    conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    turn_position INTEGER NOT NULL,
+    query TEXT,
+    embedding_model TEXT,
+    latency_secs REAL,
+    chunks TEXT NOT NULL,
+    PRIMARY KEY (conversation_id, turn_position)
+) WITHOUT ROWID;
+
+-- Datasette and sqlite-utils look for content="turns" in the text of a search index.
+DROP TABLE turns_search;
+CREATE VIRTUAL TABLE turns_search USING fts5 (
+    message, content="turns", content_rowid='turn_id', tokenize='unicode61 remove_diacritics 2'
+);
+INSERT INTO turns_search (turns_search) VALUES ('rebuild');
+"""
+
+MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4}
 """For each older version, the SQL that makes the next one."""

@@ -8,12 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from convai_async._support.timestamps import utc_datetime
-from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, Table
+from convai_async.archive._columns import CONVERSATIONS, NESTED_TABLES
 from convai_async.archive._errors import translate_content_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    from convai_async.archive._table import Column, Table
 
 _TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),
@@ -24,17 +26,17 @@ _TYPES: dict[str, pa.DataType] = {
 }
 
 
-def _fields(table: Table) -> dict[str, pa.DataType]:
-    return {column.name: _TYPES[column.arrow] for column in table.exported if column.arrow is not None}
+def _fields(columns: Iterable[Column]) -> dict[str, pa.DataType]:
+    return {column.exported_name: _TYPES[column.arrow] for column in columns if column.arrow is not None}
 
 
 def _nested(table: Table) -> pa.DataType:
-    fields = _fields(table)
+    fields = _fields(table.exported)
     del fields["conversation_id"]
     return pa.list_(pa.struct(fields))
 
 
-SCHEMA = pa.schema(_fields(CONVERSATIONS) | {table.name: _nested(table) for table in DETAIL_TABLES})
+SCHEMA = pa.schema(_fields(CONVERSATIONS.exported) | {table.name: _nested(table) for table in NESTED_TABLES})
 """A row for each conversation, without its JSON."""
 
 
@@ -44,11 +46,28 @@ def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Pat
     Raises:
         ArchiveError: The archive holds values that are not of their columns' types.
     """
+    return _write(batches, file, archive, SCHEMA, _typed)
+
+
+def write_table(
+    columns: Sequence[Column], batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Path
+) -> int:
+    """Write the rows of one table; see `write`."""
+    return _write(batches, file, archive, pa.schema(_fields(columns)), lambda row: _convert(columns, row))
+
+
+def _write(
+    batches: Iterable[list[dict[str, Any]]],
+    file: IO[bytes],
+    archive: Path,
+    schema: pa.Schema,
+    convert: Callable[[dict[str, Any]], dict[str, Any]],
+) -> int:
     count = 0
-    with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for batch in batches:
             with translate_content_errors(archive):
-                table = pa.Table.from_pylist([_typed(row) for row in batch], SCHEMA)
+                table = pa.Table.from_pylist([convert(row) for row in batch], schema)
             writer.write_table(table)
             count += len(batch)
     return count
@@ -60,18 +79,22 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
     SQLite has no booleans, and Arrow does not take integers for them. A timestamp can be out of the range of years
     that Parquet's milliseconds have.
     """
-    typed = _convert(CONVERSATIONS, row)
-    for table in DETAIL_TABLES:
-        typed[table.name] = [_convert(table, each) for each in row[table.name]]
+    typed = _convert(CONVERSATIONS.exported, row)
+    for table in NESTED_TABLES:
+        typed[table.name] = [_convert(table.exported, each) for each in row[table.name]]
     return typed
 
 
-def _convert(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+def _convert(columns: Iterable[Column], row: dict[str, Any]) -> dict[str, Any]:
     return {
-        column.name: _CONVERTERS[column.arrow](row[column.name]) if column.arrow in _CONVERTERS else row[column.name]
-        for column in table.exported
+        column.exported_name: _CONVERTERS.get(column.arrow, _keep)(row[column.name])
+        for column in columns
         if column.name in row
     }
+
+
+def _keep(value: Any) -> Any:
+    return value
 
 
 _CONVERTERS: dict[str | None, Callable[[Any], Any]] = {

@@ -48,7 +48,7 @@ class Document(msgspec.Struct, frozen=True):
         row = item.row
         return cls(
             final=item.is_final,
-            turns=len(item.turns),
+            turns=item.turn_count,
             analysed=row["call_successful"] is not None or row["transcript_summary"] is not None,
             from_webhook=bool(row["from_webhook"]),
             unix_secs=row["fetched_unix_secs"],

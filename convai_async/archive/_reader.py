@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.archive._columns import EXPORTED
-from convai_async.archive._database import fetch_value, to_struct
 from convai_async.archive._errors import ArchiveError, translate_content_errors
+from convai_async.archive._sql import fetch_value, to_struct
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from convai_async.archive._conditions import Condition
@@ -115,6 +115,19 @@ class ArchiveReader:
         with translate_content_errors(self.path):
             for row in self.connection.execute(
                 f"SELECT {names} FROM {source} WHERE {condition.sql} ORDER BY {order}",  # noqa: S608
+                condition.parameters,
+            ):
+                yield dict(zip(columns, row, strict=True))
+
+    def iterate_rows(self, table: str, columns: Sequence[str], condition: Condition) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a table or view that belong to conversations, oldest conversations first."""
+        names = ", ".join(f"rows.{name}" for name in columns)
+        with translate_content_errors(self.path):
+            for row in self.connection.execute(
+                "WITH chosen AS MATERIALIZED (SELECT conversation_id FROM conversations"  # noqa: S608
+                f" WHERE {condition.sql} ORDER BY {_OLDEST_FIRST})"
+                f" SELECT {names} FROM chosen CROSS JOIN {table} AS rows"
+                " ON rows.conversation_id = chosen.conversation_id",
                 condition.parameters,
             ):
                 yield dict(zip(columns, row, strict=True))

@@ -8,10 +8,21 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
-from convai_async.archive._rows import DetailRow, Row, read_conversation, read_tool_calls, read_turns
+from convai_async.archive._columns import TURNS
+from convai_async.archive._facts import Facts, read_facts
+from convai_async.archive._rows import (
+    DetailValues,
+    Row,
+    get_inserted_columns,
+    read_conversation,
+    read_tool_calls,
+    read_turns,
+)
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary
 from convai_async.models.enums import FINAL_STATUSES
+
+_TURN_COLUMNS = get_inserted_columns(TURNS)
 
 
 class ConversationUpdate(msgspec.Struct, frozen=True):
@@ -22,19 +33,26 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
     Attributes:
         conversation_id: The requested id.
         row: Its row of ``conversations``.
-        turns: Its rows of ``turns``, with the values of `get_inserted_columns`.
-        tool_calls: Its rows of ``tool_calls``, likewise.
+        turns: The values of its rows of ``turns``.
+        tool_calls: The values of its rows of ``tool_calls``.
+        facts: The values of its rows of `FACT_TABLES`; empty if it does not decode.
     """
 
     conversation_id: str
     row: Row
-    turns: list[DetailRow]
-    tool_calls: list[DetailRow]
+    turns: DetailValues
+    tool_calls: DetailValues
+    facts: Facts = ()
 
     @property
     def size(self) -> int:
         """The number of bytes of the document."""
         return len(self.row["raw"])
+
+    @property
+    def turn_count(self) -> int:
+        """The number of turns."""
+        return len(self.turns) // len(_TURN_COLUMNS)
 
     @property
     def is_undecodable(self) -> bool:
@@ -185,6 +203,7 @@ def build_update(
         _row(summary, conversation, raw, unix_secs, from_webhook=from_webhook),
         read_turns(conversation_id, conversation),
         read_tool_calls(conversation_id, conversation),
+        read_facts(conversation_id, conversation),
     )
 
 
@@ -196,12 +215,26 @@ def _row(
     *,
     from_webhook: bool,
 ) -> Row:
-    return read_conversation(summary, conversation) | {
-        "raw": raw,
-        "decode_error": None,
-        "summary_json": summary_json(summary),
-        "fetched_unix_secs": unix_secs,
-        "deleted_unix_secs": None,
-        "no_audio_unix_secs": None,
-        "from_webhook": from_webhook,
-    }
+    row = read_conversation(summary, conversation)
+    row.update(
+        raw=raw,
+        decode_error=None,
+        summary_json=summary_json(summary),
+        fetched_unix_secs=unix_secs,
+        deleted_unix_secs=None,
+        no_audio_unix_secs=None,
+        from_webhook=from_webhook,
+        raw_is_utf8=is_utf8(raw),
+    )
+    return row
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Return whether bytes are valid UTF-8."""
+    if raw.isascii():
+        return True
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

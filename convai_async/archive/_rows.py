@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import chain, count, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from convai_async.archive._columns import CONVERSATIONS, TOOL_CALLS, TURNS, NoResult, Table, ToolUse
+from convai_async.archive._columns import CONVERSATIONS, TOOL_CALLS, TURNS
+from convai_async.archive._turn_tables import NoResult, ToolUse
 from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from convai_async.archive._table import Table
 
 Row: TypeAlias = dict[str, Any]
 """A row of ``conversations``: values by column."""
 
-DetailRow: TypeAlias = tuple[Any, ...]
-"""A row of a detail table: the values of `get_inserted_columns`."""
+DetailValues: TypeAlias = list[Any]
+"""The values of all rows of ``turns`` or ``tool_calls``, one after the other: a tuple for each row would be larger."""
 
 
 def get_inserted_columns(table: Table) -> tuple[str, ...]:
-    """Return the names of a detail table's columns, in the order of its rows' values."""
+    """Return the names of the columns of ``turns`` or ``tool_calls``, in the order of their rows' values."""
     return ("conversation_id", "position", *(column.name for column in table.columns if column.read is not None))
 
 
@@ -30,7 +34,10 @@ def read_conversation(summary: ConversationSummary, conversation: Conversation |
         summary: The conversation's entry in the list.
         conversation: The conversation; None if it could not be decoded.
     """
-    row: Row = {}
+    if conversation is None:
+        row: Row = dict.fromkeys(_DOCUMENT_COLUMNS)
+    else:
+        row = dict(zip(_DOCUMENT_COLUMNS, [read(conversation) for read in _DOCUMENT_READERS], strict=True))
     for name, read, read_summary, prefer_summary in _CONVERSATION_READERS:
         value = read_summary(summary)
         if conversation is not None and not (prefer_summary and value is not None):
@@ -40,14 +47,13 @@ def read_conversation(summary: ConversationSummary, conversation: Conversation |
     return row
 
 
-def read_turns(conversation_id: str, conversation: Conversation) -> list[DetailRow]:
-    """Return a conversation's rows of ``turns``."""
-    turns = conversation.transcript
-    return [(conversation_id, position, *values) for position, values in enumerate(map(_read_turn, turns))]
+def read_turns(conversation_id: str, conversation: Conversation) -> DetailValues:
+    """Return the values of a conversation's rows of ``turns``."""
+    return _read_values(conversation_id, conversation.transcript, _TURN_READERS)
 
 
-def read_tool_calls(conversation_id: str, conversation: Conversation) -> list[DetailRow]:
-    """Return a conversation's rows of ``tool_calls``: each call with its result, which can be in a later turn."""
+def read_tool_calls(conversation_id: str, conversation: Conversation) -> DetailValues:
+    """Return the values of its rows of ``tool_calls``: each call with its result, which can be in a later turn."""
     results = {
         result.request_id: result
         for turn in conversation.transcript
@@ -59,7 +65,13 @@ def read_tool_calls(conversation_id: str, conversation: Conversation) -> list[De
         for position, turn in enumerate(conversation.transcript)
         for call in turn.tool_calls
     ]
-    return [(conversation_id, position, *values) for position, values in enumerate(map(_read_tool_use, uses))]
+    return _read_values(conversation_id, uses, _TOOL_READERS) if uses else []
+
+
+def _read_values(conversation_id: str, items: Sequence[Any], readers: Sequence[Callable[[Any], Any]]) -> DetailValues:
+    # Column by column: a loop over the readers for each row would take three times as long.
+    columns = [map(read, items) for read in readers]
+    return list(chain.from_iterable(zip(repeat(conversation_id), count(), *columns, strict=False)))
 
 
 def _reader(read: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
@@ -68,15 +80,18 @@ def _reader(read: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     return attrgetter(read) if isinstance(read, str) else read
 
 
-def _detail_reader(table: Table) -> Callable[[Any], tuple[Any, ...]]:
-    return attrgetter(*(column.read for column in table.columns if isinstance(column.read, str)))
+def _build_readers(table: Table) -> list[Callable[[Any], Any]]:
+    return [_reader(column.read) for column in table.columns if column.read is not None]
 
 
+_FROM_DOCUMENT = [column for column in CONVERSATIONS.columns if column.read is not None and column.read_summary is None]
+_DOCUMENT_COLUMNS = [column.name for column in _FROM_DOCUMENT]
+_DOCUMENT_READERS = [_reader(column.read) for column in _FROM_DOCUMENT]
 _CONVERSATION_READERS = [
     (column.name, _reader(column.read), _reader(column.read_summary), column.prefer_summary)
     for column in CONVERSATIONS.columns
-    if column.read is not None or column.read_summary is not None
+    if column.read_summary is not None
 ]
-_read_turn = _detail_reader(TURNS)
-_read_tool_use = _detail_reader(TOOL_CALLS)
+_TURN_READERS = _build_readers(TURNS)
+_TOOL_READERS = _build_readers(TOOL_CALLS)
 _NO_RESULT = NoResult()

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from convai_async.archive._columns import TABLES
 from convai_async.archive._migrations import MIGRATIONS
+from convai_async.archive._views import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from convai_async.archive._columns import Column, Table
+    from convai_async.archive._table import Column, Table
 
 APPLICATION_ID = 0x43564149
 """Marks a SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""
@@ -21,14 +22,23 @@ SCHEMA_VERSION = max(MIGRATIONS) + 1
 
 def build_schema() -> str:
     """Return the SQL that makes all tables; each statement ends at the end of a line."""
-    return "\n".join(statement for table in TABLES for statement in (_create(table), *table.statements))
+    tables = (statement for table in TABLES for statement in (_create(table), *table.statements))
+    return "\n".join([*tables, build_views()])
+
+
+def build_views() -> str:
+    """Return the SQL that makes all views, in place of those that an older version made."""
+    return "\n".join(
+        f"DROP VIEW IF EXISTS {view.name};\nCREATE VIEW {view.name} AS  -- {view.description}\n{view.query};"
+        for view in VIEWS
+    )
 
 
 def _create(table: Table) -> str:
     if table.module:
         return f"CREATE VIRTUAL TABLE {table.name} USING {table.module};"
     lines = "\n".join(f"    {line}" for line in _lines(table))
-    return f"CREATE TABLE {table.name} (  -- {table.description}\n{lines}\n);"
+    return f"CREATE TABLE {table.name} (  -- {table.description}\n{lines}\n){table.options and f' {table.options}'};"
 
 
 def _lines(table: Table) -> Iterator[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convai_async.archive._conditions import validate_sql_text
-from convai_async.archive._database import fetch_value, to_struct
 from convai_async.archive._errors import translate_content_errors
+from convai_async.archive._sql import fetch_value, to_struct
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive._database import fetch_value, to_struct
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import Failure
+from convai_async.archive._sql import fetch_value, to_struct
 from convai_async.archive._windows import Window, read_windows
 
 if TYPE_CHECKING:

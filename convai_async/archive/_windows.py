@@ -9,7 +9,7 @@ import msgspec
 
 from convai_async._support.timestamps import credible_start
 from convai_async._support.validate import to_unix_seconds
-from convai_async.archive._database import to_struct
+from convai_async.archive._sql import to_struct
 
 if TYPE_CHECKING:
     import sqlite3

@@ -19,11 +19,12 @@ from convai_async.archive._changes import (
     store_failures,
     store_recordings,
 )
-from convai_async.archive._database import FileIdentity, check_in_place, fetch_value, open_for_writing, transaction
+from convai_async.archive._database import FileIdentity, check_in_place, open_for_writing
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError, translate_content_errors, translate_errors
 from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
+from convai_async.archive._sql import fetch_value, transaction
 
 if TYPE_CHECKING:
     import os

@@ -14,6 +14,7 @@ from convai_async.cli._exit_codes import EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._options import add_connection_options, format_examples, get_source_name, open_client
 from convai_async.cli._output import print_note, print_output
+from convai_async.cli._upgrade import upgrade_archive
 from convai_async.errors import AuthenticationError, NotFoundError
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def delete_command(
     if not yes and not _confirm(wanted):
         print_note("nothing was deleted")
         return EXIT_SOME_FAILED
+    if archive is not None:
+        upgrade_archive(archive)
     errors, count = asyncio.run(_delete(wanted, archive, connection))
     failed = _find_failures(errors)
     removed = "" if archive is None else f"; {count:,} removed from {archive}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         "convai-async export calls.db calls.jsonl.zst",
         "convai-async export calls.db - --since 7d | jq .conversation.analysis",
         "convai-async export calls.db calls --partition",
+        "convai-async export calls.db tables --all-tables",
     ),
 )
 @click.argument("archive", type=click.Path(path_type=Path))
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
     type=click.Choice(["conversations", "turns", "tool_calls"]),
     help="For CSV: the table to export; conversations by default.",
 )
-@click.option("--format", type=click.Choice(["jsonl", "csv"]), help="The format for standard output; jsonl by default.")
+@click.option(
+    "--format",
+    type=click.Choice(["jsonl", "csv", "parquet"]),
+    help="The format for standard output (jsonl by default, or csv) and for --all-tables (parquet by default, or csv).",
+)
+@click.option("--all-tables", is_flag=True, help="Write a folder with one file per table, such as turns.parquet.")
 @click.option("--partition", is_flag=True, help="For Parquet: write a folder with one file per day.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def export_command(  # noqa: PLR0913 - the options, each by its name
@@ -45,6 +51,7 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
     format: Any,  # noqa: A002 - the option's name
     table: Any,
     partition: bool,
+    all_tables: bool,
     force: bool,
 ) -> int:
     """Export the conversations of ARCHIVE to the file DESTINATION, or to standard output if it is -.
@@ -58,13 +65,7 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
 
     Add .gz or .zst to .jsonl or .csv to compress the file.
     """  # noqa: D301 - click reads the backspace character
-    if destination == STANDARD_OUTPUT:
-        if partition or force:
-            raise click.UsageError("--partition and --force are for files, not for standard output")
-    elif format is not None:
-        raise click.UsageError("--format is for standard output: the name of a file selects its format")
-    elif Path(destination).is_file() and not force:
-        raise click.UsageError(f"{destination!r} already exists: choose another file, or add --force")
+    _check_options(destination, table=table, format=format, partition=partition, all_tables=all_tables, force=force)
     filters = build_archive_filters(agent_id, since, until)
     with Archive.open(archive) as opened:
         if destination == STANDARD_OUTPUT:
@@ -72,6 +73,41 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
             opened.export_to_stream(output, format=format or "jsonl", table=table, **filters)
             output.flush()
             return 0
-        count = opened.export(destination, table=table, partition=partition, overwrite=force, **filters)
+        if all_tables:
+            count = opened.export(destination, all_tables=True, format=format, **filters)
+        else:
+            count = opened.export(destination, table=table, partition=partition, overwrite=force, **filters)
     print_output(f"{destination}: {count:,} rows")
     return 0
+
+
+def _check_options(  # noqa: PLR0913 - the options, each by its name
+    destination: str,
+    *,
+    table: str | None,
+    format: str | None,  # noqa: A002 - the option's name
+    partition: bool,
+    all_tables: bool,
+    force: bool,
+) -> None:
+    """Make sure that the options go with each other.
+
+    Raises:
+        click.UsageError: They do not.
+    """
+    if destination == STANDARD_OUTPUT:
+        if partition or force or all_tables:
+            raise click.UsageError("--partition, --all-tables and --force are for files, not for standard output")
+        if format == "parquet":
+            raise click.UsageError("--format parquet is for --all-tables: standard output is jsonl or csv")
+    elif all_tables:
+        if table is not None or partition or force:
+            raise click.UsageError("--all-tables does not go with --table, --partition and --force")
+        if format == "jsonl":
+            raise click.UsageError("--all-tables writes parquet or csv")
+    elif format is not None:
+        raise click.UsageError(
+            "--format is for standard output and --all-tables: the name of a file selects its format"
+        )
+    elif Path(destination).is_file() and not force:
+        raise click.UsageError(f"{destination!r} already exists: choose another file, or add --force")

@@ -25,6 +25,7 @@ from convai_async.cli._output import OutputError, print_note, print_output
 from convai_async.cli._progress import create_display, encode_report, format_counts
 from convai_async.cli._signals import stop_gracefully
 from convai_async.cli._times import TimeFormatter
+from convai_async.cli._upgrade import upgrade_archive
 from convai_async.harvest import HarvestReport, harvest
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def harvest_command(archive: Path, *, lookback: int, as_json: bool, utc: bool, *
     never lost.
     """
     times = TimeFormatter(utc=utc)
+    upgrade_archive(archive)
     with create_display(times, as_json=as_json) as progress:
         report = asyncio.run(_harvest(archive, progress, lookback=timedelta(days=lookback), **options))
     try:

@@ -9,6 +9,7 @@ import click
 from convai_async.archive import Archive
 from convai_async.cli._options import format_examples
 from convai_async.cli._output import print_output
+from convai_async.cli._upgrade import upgrade_archive
 
 
 @click.command(
@@ -25,6 +26,7 @@ def import_command(archive: Path, file: Path) -> int:
     FILE is a .jsonl, .jsonl.gz or .jsonl.zst file written by the command export. Conversations with the same id are
     replaced.
     """
+    upgrade_archive(archive)
     with Archive.open(archive, create=True) as opened:
         count = opened.import_(file)
     print_output(f"{archive}: imported {count:,} conversations")

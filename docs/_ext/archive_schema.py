@@ -12,12 +12,13 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from convai_async.archive._columns import TABLES
+from convai_async.archive._views import VIEWS
 
 if TYPE_CHECKING:
     from docutils import nodes
     from sphinx.application import Sphinx
 
-    from convai_async.archive._columns import Table
+    from convai_async.archive._table import Table
 
 
 class ArchiveSchema(SphinxDirective):
@@ -25,7 +26,8 @@ class ArchiveSchema(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Parse the sections where the directive stands."""
-        text = "\n".join(format_section(table) for table in TABLES)
+        sections = [format_section(table) for table in TABLES]
+        text = "\n".join([*sections, format_views()])
         return self.parse_text_to_nodes(
             StringList(text.splitlines(), source="archive"), allow_section_headings=True
         )
@@ -41,6 +43,15 @@ def format_section(table: Table) -> str:
     return "\n".join(
         [*lines, "| column | type | meaning |", "| --- | --- | --- |", *rows, ""]
     )
+
+
+def format_views() -> str:
+    """Return the section of the views in Markdown."""
+    rows = [
+        f"| `{view.name}` | {html.escape(view.description, quote=False)} |"
+        for view in VIEWS
+    ]
+    return "\n".join(["### Views", "", "| view | rows |", "| --- | --- |", *rows, ""])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from archives import build_update, rows
 
-from convai_async.archive._columns import DETAIL_TABLES, EXPORTED, TABLES
+from convai_async.archive._columns import EXPORTED, NESTED_TABLES, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from convai_async.archive import Archive
-    from convai_async.archive._columns import Table
+    from convai_async.archive._table import Table
     from convai_async.archive._writer import ArchiveWriter
 
 pytest_plugins = ["archive_fixtures"]
@@ -49,12 +49,13 @@ def test_exports_have_the_exported_columns(writer: ArchiveWriter, reader: Archiv
         reader.export(tmp_path / f"{name}.csv", table=name)
         with (tmp_path / f"{name}.csv").open(newline="") as file:
             (row,) = csv.DictReader(file)
-        assert list(row) == [column.name for column in table.exported]
+        assert list(row) == [column.exported_name for column in table.exported]
     reader.export(tmp_path / "calls.parquet")
     schema = pq.read_schema(tmp_path / "calls.parquet")
     assert schema.names == [
-        *(column.name for column in EXPORTED["conversations"].exported),
-        *(table.name for table in DETAIL_TABLES),
+        *(column.exported_name for column in EXPORTED["conversations"].exported),
+        *(table.name for table in NESTED_TABLES),
     ]
-    assert str(schema.field("start_time_unix_secs").type).startswith("timestamp")
+    for name in ("start_time", "accepted_time", "fetched_time", "deleted_time", "no_audio_time"):
+        assert str(schema.field(name).type).startswith("timestamp")
     assert str(schema.field("from_webhook").type) == "bool"

@@ -87,3 +87,26 @@ def test_partitioned_export_creates_a_folder_with_any_name(harvested: Path, tmp_
 def test_export_to_stream_rejects_a_table_for_jsonl(harvested: Path) -> None:
     with Archive.open(harvested) as opened, pytest.raises(InvalidArgumentError, match="table"):
         opened.export_to_stream(None, table="turns")  # type: ignore[arg-type]
+
+
+def test_export_of_all_tables_writes_a_folder(
+    harvested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "tables"
+    assert run(["export", str(harvested), str(folder), "--all-tables"]) == 0
+    assert (folder / "turns.parquet").is_file()
+    assert run(["export", str(harvested), str(tmp_path / "csv"), "--all-tables", "--format", "csv"]) == 0
+    assert (tmp_path / "csv" / "evaluation_results.csv").read_bytes().startswith(b'"conversation_id"')
+    capsys.readouterr()
+    for options, problem in (
+        (["--all-tables", "--format", "jsonl"], "writes parquet or csv"),
+        (["--all-tables", "--force"], "does not go with"),
+    ):
+        assert run(["export", str(harvested), str(tmp_path / "x"), *options]) == 2
+        assert problem in capsys.readouterr().err
+    for options, problem in (
+        (["--all-tables"], "are for files, not for standard output"),
+        (["--format", "parquet"], "is for --all-tables"),
+    ):
+        assert run(["export", str(harvested), "-", *options]) == 2
+        assert problem in capsys.readouterr().err

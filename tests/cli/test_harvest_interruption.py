@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,8 +27,9 @@ def start_harvest(fake: FakeConvAI, archive: Path) -> tuple[subprocess.Popen[str
     env = {**os.environ, "ELEVENLABS_API_KEY": fake.api_key}
     command = [*COMMAND, "harvest", str(archive), "--base-url", fake.url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True)
-    while len(fake.requests) < 1000:
-        assert process.poll() is None
+    while len(fake.requests) < 300:
+        with suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"it ended: {process.wait(0.01)}")
     return process, command, env
 
 
@@ -35,7 +37,7 @@ def start_harvest(fake: FakeConvAI, archive: Path) -> tuple[subprocess.Popen[str
 def test_first_ctrl_c_finishes_running_requests_and_the_same_command_resumes(
     archive: Path, number: signal.Signals
 ) -> None:
-    with ThreadedService(conversations=3000, latency=0.02) as fake:
+    with ThreadedService(conversations=1000, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
         process.send_signal(number)
         out, err = process.communicate()
@@ -45,17 +47,17 @@ def test_first_ctrl_c_finishes_running_requests_and_the_same_command_resumes(
         assert "interrupted: " in out
         assert f"resume with: convai-async harvest {archive} --base-url {fake.url}" in out
         kept = count_conversations(archive)
-        assert 0 < kept < 3000
+        assert 0 < kept < 1000
         fetched = len(fake.requests("get_conversation"))
         assert fetched == kept, "running requests were finished and written"
         assert run(["status", str(archive)]) == 0
         subprocess.run(command, check=True, env=env, capture_output=True)
-        assert count_conversations(archive) == 3000
-        assert len(fake.requests("get_conversation")) == 3000, "nothing was fetched twice"
+        assert count_conversations(archive) == 1000
+        assert len(fake.requests("get_conversation")) == 1000, "nothing was fetched twice"
 
 
 def test_second_ctrl_c_stops_immediately_and_keeps_written_conversations(archive: Path) -> None:
-    with ThreadedService(conversations=3000, latency=0.02) as fake:
+    with ThreadedService(conversations=1000, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
         fake.faults.add(faults.latency(60), times=None)
         process.send_signal(signal.SIGINT)
@@ -71,19 +73,19 @@ def test_second_ctrl_c_stops_immediately_and_keeps_written_conversations(archive
         assert kept > 0
         fake.faults.clear()
         subprocess.run(command, check=True, env=env, capture_output=True)
-        assert count_conversations(archive) == 3000
+        assert count_conversations(archive) == 1000
 
 
 def test_sigkill_loses_at_most_one_batch(archive: Path) -> None:
-    with ThreadedService(conversations=3000, latency=0.02) as fake:
+    with ThreadedService(conversations=1000, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
         process.kill()
         process.communicate()
         kept = count_conversations(archive)
-        assert 0 < kept < 3000
+        assert 0 < kept < 1000
         subprocess.run(command, check=True, env=env, capture_output=True)
-        assert count_conversations(archive) == 3000
-        repeated = len(fake.requests("get_conversation")) - 3000
+        assert count_conversations(archive) == 1000
+        repeated = len(fake.requests("get_conversation")) - 1000
         assert 0 <= repeated <= 100 + 100 + 128, "the batch being written, the next batch and the running requests"
         raw = sqlite3.connect(archive)
         rows = raw.execute("SELECT conversation_id, raw FROM conversations").fetchall()
@@ -92,11 +94,11 @@ def test_sigkill_loses_at_most_one_batch(archive: Path) -> None:
 
 
 def test_second_harvest_of_the_same_archive_exits_with_2(archive: Path) -> None:
-    with ThreadedService(conversations=3000, latency=0.02) as fake:
+    with ThreadedService(conversations=1000, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
         second = subprocess.run(command, check=False, env=env, capture_output=True, text=True)
         assert second.returncode == 2
         assert "another process is writing to" in second.stderr
         _, err = process.communicate()
         assert process.returncode == 0, err
-        assert count_conversations(archive) == 3000
+        assert count_conversations(archive) == 1000

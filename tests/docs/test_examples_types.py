@@ -1,4 +1,4 @@
-"""Type checkers accept every example of the documentation."""
+"""Type checkers accept every example of the documentation; ``nox -s types`` runs these tests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.types
 
 # Examples name results that they do not use. pandas, polars, celery and others are typed in part only.
 PYRIGHT = (

@@ -37,7 +37,7 @@ async def stop_at_outage(monkeypatch: pytest.MonkeyPatch) -> anyio.Event:
 
 async def test_cancelled_harvest_keeps_written_conversations_and_the_next_run_resumes(archive: Path) -> None:
     async with (
-        FakeConvAI(conversations=300, latency=0.001) as fake,
+        FakeConvAI(conversations=300, latency=0.01) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
         some = asyncio.Event()
@@ -46,7 +46,7 @@ async def test_cancelled_harvest_keeps_written_conversations_and_the_next_run_re
             if report.fetched >= 50:
                 some.set()
 
-        task = asyncio.create_task(harvest(client, archive, progress=progress))
+        task = asyncio.create_task(harvest(client, archive, progress=progress, max_concurrency=4))
         await some.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -62,7 +62,7 @@ async def test_cancelled_harvest_keeps_written_conversations_and_the_next_run_re
 
 async def test_stopped_harvest_writes_requests_in_flight_and_the_next_run_fetches_none_twice(archive: Path) -> None:
     async with (
-        FakeConvAI(conversations=300, latency=0.001) as fake,
+        FakeConvAI(conversations=300, latency=0.01) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
         stop = anyio.Event()
@@ -71,7 +71,7 @@ async def test_stopped_harvest_writes_requests_in_flight_and_the_next_run_fetche
             if report.fetched >= 50:
                 stop.set()
 
-        report = await harvest(client, archive, progress=progress, stop=stop)
+        report = await harvest(client, archive, progress=progress, stop=stop, max_concurrency=4)
         assert report.interrupted
         assert not report.complete
         assert len(ids_in(archive)) == report.fetched == len(fake.requests("get_conversation"))

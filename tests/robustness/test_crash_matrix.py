@@ -22,7 +22,7 @@ import pytest
 from recorded_disk import SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE, Crash, RecordedDisk, Step
 
 from convai_async import ConvAIClient
-from convai_async.archive import Archive, ArchiveError
+from convai_async.archive import Archive, ArchiveError, _fill
 from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.harvest import _pipeline, harvest
@@ -31,7 +31,7 @@ from convai_async.testing import FakeConvAI
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-STRIDE = int(os.environ.get("CRASH_STRIDE", "17"))
+STRIDE = int(os.environ.get("CRASH_STRIDE", "37"))
 pytestmark = pytest.mark.timeout(300 if STRIDE > 1 else 3600)
 DATA = Path(__file__).parent.parent / "data"
 EVERYTHING = timedelta(days=10_000)
@@ -201,7 +201,8 @@ def test_consecutive_journaled_transactions_survive_every_crash(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_interrupted_upgrade_loses_nothing(tmp_path: Path, version: int) -> None:
+def test_interrupted_upgrade_loses_nothing(tmp_path: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_fill, "_BATCH", 2)  # more transactions
     old = tmp_path / "old.db"
     with reading(old) as connection:
         connection.executescript((DATA / f"archive-schema-{version}.sql").read_text())
@@ -211,6 +212,7 @@ def test_interrupted_upgrade_loses_nothing(tmp_path: Path, version: int) -> None
     with disk.in_use():
         ArchiveWriter(shutil.copy(old, tmp_path / "calls.db"), "sandbox:4").close()
     assert len(disk.steps) > 10
+    upgraded = facts(tmp_path / "calls.db")
     for count, (_, crash) in enumerate(crashes(disk.steps, stride=min(STRIDE, 3), before=before)):
         folder = tmp_path / str(count)
         folder.mkdir()
@@ -224,7 +226,14 @@ def test_interrupted_upgrade_loses_nothing(tmp_path: Path, version: int) -> None
             assert contents(image) == kept
             with Archive.open(image) as archive:
                 assert archive.status().conversations == len(kept)
+            assert facts(image) == upgraded
         shutil.rmtree(folder)
+
+
+def facts(path: Path) -> list[Any]:
+    with reading(path) as connection:
+        queries = ("tags", "evaluation_results", "llm_usage", "turn_metrics", "features", "documents", "calls")
+        return [connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in queries]
 
 
 def contents(path: Path) -> list[Any]:

@@ -19,6 +19,7 @@ from archives import import_file
 from threaded_service import ThreadedService
 
 from convai_async.archive import ArchiveError, Failure
+from convai_async.archive._columns import FACT_TABLES
 from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder
 from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
@@ -378,3 +379,46 @@ def test_failure_with_the_conversation_s_text_is_removed_with_it(archive: Path) 
         assert writer.remove(["c"]) == 0
         rows = writer._connection.execute("SELECT conversation_id FROM failures ORDER BY 1").fetchall()
         assert rows == [("line:1",), ("line:2",), ("other",)]
+
+
+def test_facts_of_a_removed_conversation_are_erased(archive: Path) -> None:
+    word = SECRET.decode()
+    criterion = {"c": {"criteria_id": "c", "result": "success", "rationale": f"c {word}"}}
+    tokens = {"input": {"tokens": 5, "price": 0.1}}
+    document = {
+        "conversation_id": "c",
+        "tag_ids": [f"t {word}"],
+        "metadata": {
+            "feedback": {"comment": f"f {word}"},
+            "error": {"code": 1, "reason": f"e {word}"},
+            "phone_call": {"type": "twilio", "external_number": f"+1 {word}"},
+            "charging": {"llm_usage": {"initiated_generation": {"model_usage": {f"m {word}": tokens}}}},
+        },
+        "analysis": {
+            "evaluation_criteria_results": criterion,
+            "data_collection_results": {"d": {"data_collection_id": "d", "value": [f"v {word}"]}},
+        },
+        "conversation_initiation_client_data": {"dynamic_variables": {"name": f"n {word}"}},
+        "transcript": [
+            {
+                "role": "agent",
+                "message": "hello",
+                "original_message": f"o {word}",
+                "conversation_turn_metrics": {"metrics": {f"x {word}": {"elapsed_time": 1.5}}},
+                "rag_retrieval_info": {"retrieval_query": f"q {word}", "chunks": [{"document_id": f"k {word}"}]},
+                "tool_calls": [{"request_id": "r", "tool_details": {"type": "webhook", "url": f"u {word}"}}],
+            }
+        ],
+    }
+    update = decode_update(ConversationSummary(conversation_id="c"), msgspec.json.encode(document))
+    assert isinstance(update, ConversationUpdate)
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([update, said("other")])
+        for table in FACT_TABLES:
+            (count,) = writer._connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
+            assert count, table.name
+        assert writer.remove(["c"]) == 1
+        for table in FACT_TABLES:
+            (count,) = writer._connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
+            assert not count, table.name
+    assert SECRET not in bytes_of(archive)

@@ -99,6 +99,11 @@ WRONG = {
     "a failure whose line is none": "INSERT INTO failures VALUES ('x', 'conversation', 'e', 5, 5, 'zz')",
     "a recording at bytes": "UPDATE conversations SET has_audio = 1; INSERT INTO audio SELECT conversation_id, x'ff',"
     " 'a', 5, 5 FROM conversations",
+    "facts of other types": "UPDATE conversations SET turn_metrics = x'ff', features = '[', dynamic_variables = 5,"
+    " text_only = 'x', accepted_time_unix_secs = 9e18, likes = 'y', raw_is_utf8 = 'z'",
+    "results of other types": "UPDATE evaluation_results SET score = 'x', result = x'ff', criteria_id = 5",
+    "an upgrade of bytes": "UPDATE archive SET upgraded_to = x'ff'",
+    "an upgrade that begins again": "UPDATE archive SET upgraded_to = ''; UPDATE conversations SET raw = 'abc'",
     "no table for conversations": "DROP TABLE conversations",
     "no search index": "DROP TABLE turns_search",
     "an endless view of conversations": (
@@ -153,6 +158,7 @@ def test_commands_report_wrong_archives_without_a_traceback(
         ["export", "calls.db", "t.csv", "--table", "turns"],
         ["export", "calls.db", "a.parquet"],
         ["export", "calls.db", "days.parquet", "--partition"],
+        ["export", "calls.db", "tables", "--all-tables"],
         ["import", "calls.db", str(sound.with_name("calls.jsonl"))],
         ["harvest", "calls.db", "--audio", "--prune", "mark", "--base-url", service.url],
         ["delete", "conv_none", "--yes", "--archive", "calls.db", "--base-url", service.url],
@@ -166,6 +172,7 @@ def test_commands_report_wrong_archives_without_a_traceback(
         err = capfd.readouterr().err
         assert "Traceback" not in err
         assert err.count("\n") <= 2
+        shutil.rmtree("tables", ignore_errors=True)
 
 
 @pytest.mark.parametrize(

@@ -165,10 +165,13 @@ def test_start_outside_the_calendar_does_not_stop_an_export(tmp_path: Path, star
             assert archive.export(tmp_path / name) == 3
         assert archive.export(tmp_path / "days.parquet", partition=True) == 3
     table = pq.read_table(tmp_path / "a.parquet").to_pylist()
-    rows = {row["conversation_id"]: row["start_time_unix_secs"] for row in table}
+    rows = {row["conversation_id"]: row["start_time"] for row in table}
     assert rows["ok"] == datetime.fromtimestamp(1_700_000_000, UTC)
     assert rows["old"] is None
     assert (rows["c"] is None) is (start not in {-1, 0})
+    with (tmp_path / "a.csv").open(newline="") as file:
+        texts = {row["conversation_id"]: row["start_time"] for row in csv.DictReader(file)}
+    assert texts == {name: "" if moment is None else moment.isoformat() for name, moment in rows.items()}
     days = {part.parent.name for part in (tmp_path / "days.parquet").rglob("*.parquet")}
     assert {"date=2023-11-14", "date=unknown"} <= days
 

@@ -1,0 +1,40 @@
+"""Transactions, single values, and rows as Structs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write in one transaction, which begins when those of others have ended."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def fetch_value(connection: sqlite3.Connection, query: str, *parameters: Any) -> Any:
+    """Return the first column of a query's first row."""
+    return connection.execute(query, parameters).fetchone()[0]
+
+
+def to_struct(kind: type[T], row: Iterable[object]) -> T:
+    """Return a row as a Struct whose fields are its columns.
+
+    Raises:
+        msgspec.ValidationError: A value is not of its field's type.
+    """
+    return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=False)), kind, builtin_types=(bytes,))

@@ -1,0 +1,181 @@
+"""The archive's views: SQL for questions that people ask first. They hold no data, so an upgrade makes them anew."""
+
+from __future__ import annotations
+
+import msgspec
+
+from convai_async.archive._table import CONVERSATION_ID, Column
+
+
+class View(msgspec.Struct, frozen=True):
+    """A view.
+
+    Attributes:
+        name: Its name.
+        description: What its rows are.
+        query: Its query, in SQL.
+        columns: Its columns, if it is exported like a table.
+    """
+
+    name: str
+    description: str
+    query: str
+    columns: tuple[Column, ...] = ()
+
+
+def _percentiles(value: str, *shares: int) -> str:
+    """Return columns with the smallest value that a share of all values does not exceed; they need `_ranked`."""
+    return ",\n    ".join(
+        f"max({value}) FILTER (WHERE rank <= (count * {share} + 99) / 100) AS p{share}" for share in shares
+    )
+
+
+def _ranked(table: str, group: str, value: str) -> str:
+    return (
+        f"(SELECT *, row_number() OVER (PARTITION BY {group} ORDER BY {value}) AS rank,"  # noqa: S608
+        f" count(*) OVER (PARTITION BY {group}) AS count FROM {table} WHERE {value} IS NOT NULL)"
+    )
+
+
+TURN_METRICS = View(
+    "turn_metrics",
+    "Each measured duration of a turn, such as 'convai_llm_service_ttfb': the model's time to the first byte.",
+    """\
+SELECT conversation_id, turns.key AS turn_position, metrics.key AS metric, turns.value AS elapsed_secs
+FROM conversations, json_each(turn_metrics) AS metrics, json_each(metrics.value) AS turns
+WHERE turns.type != 'null'""",
+    (
+        CONVERSATION_ID,
+        Column("turn_position", "", "The position of the turn.", "int64"),
+        Column("metric", "", "Its name.", "string"),
+        Column("elapsed_secs", "", "The duration in seconds.", "float64"),
+    ),
+)
+
+DYNAMIC_VARIABLES = View(
+    "dynamic_variables",
+    "Each dynamic variable that a conversation started with; value is text, or the JSON of another type.",
+    """\
+SELECT conversation_id, key AS name,
+    CASE WHEN type IN ('true', 'false') THEN type ELSE CAST(value AS TEXT) END AS value
+FROM conversations, json_each(dynamic_variables)""",
+    (CONVERSATION_ID, Column("name", "", "Its name.", "string"), Column("value", "", "Its value.", "string")),
+)
+
+FEATURES = View(
+    "features",
+    "Each feature that was enabled or used in a conversation; used is null if the service does not say.",
+    """\
+SELECT conversation_id, key AS feature, json_extract(value, '$.enabled') AS enabled,
+    json_extract(value, '$.used') AS used
+FROM conversations, json_each(features)""",
+    (
+        CONVERSATION_ID,
+        Column("feature", "", "Its name.", "string"),
+        Column("enabled", "", "Whether it was enabled.", "bool"),
+        Column("used", "", "Whether it was used.", "bool"),
+    ),
+)
+
+DOCUMENTS = View(
+    "documents",
+    "Each conversation's JSON as text, for json_extract; null if raw is not valid JSON.",
+    """\
+SELECT conversation_id, CASE WHEN raw_is_utf8 AND json_valid(CAST(raw AS TEXT)) THEN CAST(raw AS TEXT) END AS document
+FROM conversations""",
+)
+
+CALLS = View(
+    "calls",
+    "Each conversation in one line.",
+    """\
+SELECT conversation_id, datetime(start_time_unix_secs, 'unixepoch') AS start_time, agent_name, agent_id, status,
+    call_successful, call_summary_title, call_duration_secs, message_count, direction, external_number,
+    main_language, conversation_initiation_source, rating, cost, cost_fiat, llm_price, termination_reason, error_reason,
+    (SELECT group_concat(tag_id, ', ') FROM tags WHERE tags.conversation_id = conversations.conversation_id) AS tags
+FROM conversations""",
+)
+
+AGENTS = View(
+    "agents",
+    "Each agent with the numbers of its conversations.",
+    """\
+SELECT agent_id, max(agent_name) AS agent_name, count(*) AS calls,
+    sum(call_successful = 'success') AS successful, sum(call_successful = 'failure') AS failed,
+    datetime(min(start_time_unix_secs), 'unixepoch') AS first_start_time,
+    datetime(max(start_time_unix_secs), 'unixepoch') AS last_start_time,
+    round(avg(call_duration_secs), 1) AS mean_duration_secs, round(sum(call_duration_secs) / 60.0, 1) AS minutes,
+    round(avg(rating), 2) AS mean_rating, sum(cost) AS cost, sum(cost_fiat) AS cost_fiat, sum(llm_price) AS llm_price
+FROM conversations GROUP BY agent_id""",
+)
+
+DAILY = View(
+    "daily",
+    "Each day (UTC) and agent with the numbers of their conversations.",
+    """\
+SELECT date(start_time_unix_secs, 'unixepoch') AS day, agent_id, max(agent_name) AS agent_name, count(*) AS calls,
+    sum(call_successful = 'success') AS successful, sum(call_successful = 'failure') AS failed,
+    round(sum(call_duration_secs) / 60.0, 1) AS minutes, round(avg(rating), 2) AS mean_rating,
+    sum(cost) AS cost, sum(cost_fiat) AS cost_fiat, sum(llm_price) AS llm_price
+FROM conversations GROUP BY day, agent_id""",
+)
+
+TOOLS = View(
+    "tools",
+    "Each tool with the number of its calls, and its latency in seconds.",
+    f"""\
+SELECT tool_name, type, calls, failed, mean, p50, p95, worst
+FROM (SELECT tool_name, type, count(*) AS calls, sum(is_error) AS failed FROM tool_calls GROUP BY tool_name, type)
+LEFT JOIN (
+    SELECT tool_name, type, round(avg(tool_latency_secs), 3) AS mean,
+    {_percentiles("tool_latency_secs", 50, 95)},
+    max(tool_latency_secs) AS worst
+    FROM {_ranked("tool_calls", "tool_name, type", "tool_latency_secs")} GROUP BY tool_name, type
+) USING (tool_name, type)""",  # noqa: S608
+)
+
+LATENCY = View(
+    "latency",
+    "Each stage of the turns with its durations in seconds.",
+    f"""\
+SELECT metric, count(*) AS turns, round(avg(elapsed_secs), 3) AS mean,
+    {_percentiles("elapsed_secs", 50, 95, 99)},
+    max(elapsed_secs) AS worst
+FROM {_ranked("turn_metrics", "metric", "elapsed_secs")} GROUP BY metric""",  # noqa: S608
+)
+
+CRITERIA = View(
+    "criteria",
+    "Each evaluation criterion with its results; pass_rate leaves unknown results out.",
+    """\
+SELECT criteria_id, agent_id, count(*) AS results, sum(result = 'success') AS successful,
+    sum(result = 'failure') AS failed, sum(result = 'unknown') AS unknown,
+    round(1.0 * sum(result = 'success') / nullif(sum(result IN ('success', 'failure')), 0), 3) AS pass_rate,
+    round(avg(score), 2) AS mean_score
+FROM evaluation_results GROUP BY criteria_id, agent_id""",
+)
+
+COSTS = View(
+    "costs",
+    "Each agent and language model with the tokens and their price in US dollars.",
+    """\
+SELECT agent_id, max(agent_name) AS agent_name, model, count(DISTINCT conversation_id) AS calls,
+    sum(tokens) FILTER (WHERE category LIKE 'input%') AS input_tokens,
+    sum(tokens) FILTER (WHERE category = 'output_total') AS output_tokens, sum(price) AS price
+FROM llm_usage JOIN conversations USING (conversation_id) GROUP BY agent_id, model""",
+)
+
+VIEWS = (
+    CALLS,
+    AGENTS,
+    DAILY,
+    TOOLS,
+    LATENCY,
+    CRITERIA,
+    COSTS,
+    TURN_METRICS,
+    DYNAMIC_VARIABLES,
+    FEATURES,
+    DOCUMENTS,
+)
+"""All views."""

@@ -1,0 +1,185 @@
+"""The views, and other tools that read the archive."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+from archives import build_update, summary
+
+from convai_async.archive import Archive
+from convai_async.archive._records import ConversationUpdate, decode_update
+from convai_async.archive._views import VIEWS
+from convai_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convai_async.archive._writer import ArchiveWriter
+
+pytest_plugins = ["archive_fixtures"]
+
+
+def query(path: Path, sql: str) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(sql)]
+
+
+@pytest.fixture
+def filled(writer: ArchiveWriter, path: Path) -> Path:
+    for number in range(20):
+        call = {"request_id": f"r{number}", "tool_name": "lookup", "type": "webhook"}
+        result = {**call, "tool_latency_secs": (number + 1) / 10, "is_error": number == 0, "result_value": ""}
+        turn = {
+            "role": "agent",
+            "message": f"refund {number}",
+            "tool_calls": [call],
+            "tool_results": [result],
+            "conversation_turn_metrics": {"metrics": {"ttfb": {"elapsed_time": number + 1}}},
+        }
+        usage = {"model_usage": {"m": {"input": {"tokens": 10, "price": 0.5}, "output_total": {"tokens": 1}}}}
+        metadata = {
+            "start_time_unix_secs": 1_700_000_000 + number * 3600,
+            "call_duration_secs": 60,
+            "cost": 3,
+            "charging": {"llm_usage": {"initiated_generation": usage}},
+        }
+        verdict = "success" if number % 4 else "failure"
+        analysis = {
+            "call_successful": verdict,
+            "transcript_summary": "s",
+            "evaluation_criteria_results": {"solved": {"criteria_id": "solved", "result": verdict}},
+        }
+        writer.store(
+            [build_update(f"conv_{number}", transcript=[turn], metadata=metadata, analysis=analysis, agent_name="A")]
+        )
+    return path
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_views_hold_no_bytes(filled: Path, view: Any) -> None:
+    for row in query(filled, f"SELECT * FROM {view.name}"):
+        assert not any(isinstance(value, bytes) for value in row.values())
+    assert view.description.endswith(".")
+
+
+def test_views_have_the_numbers(filled: Path) -> None:
+    call = query(filled, "SELECT * FROM calls WHERE conversation_id = 'conv_0'")[0]
+    assert (call["start_time"], call["agent_name"], call["cost"]) == ("2023-11-14 22:13:20", "A", 3)
+    (agent,) = query(filled, "SELECT * FROM agents")
+    assert (agent["calls"], agent["successful"], agent["failed"], agent["minutes"]) == (20, 15, 5, 20.0)
+    days = query(filled, "SELECT day, calls FROM daily ORDER BY day")
+    assert days == [{"day": "2023-11-14", "calls": 2}, {"day": "2023-11-15", "calls": 18}]
+    (tool,) = query(filled, "SELECT * FROM tools")
+    assert (tool["calls"], tool["failed"], tool["p50"], tool["p95"], tool["worst"]) == (20, 1, 1.0, 1.9, 2.0)
+    (stage,) = query(filled, "SELECT * FROM latency")
+    assert [stage[name] for name in ("metric", "turns", "mean", "p50", "p95", "p99", "worst")] == [
+        *("ttfb", 20, 10.5, 10.0, 19.0, 20.0, 20.0),
+    ]
+    (criterion,) = query(filled, "SELECT * FROM criteria")
+    assert (criterion["results"], criterion["pass_rate"]) == (20, 0.75)
+    (cost,) = query(filled, "SELECT * FROM costs")
+    assert (cost["model"], cost["calls"], cost["input_tokens"], cost["output_tokens"], cost["price"]) == (
+        *("m", 20, 200, 20, 10.0),
+    )
+    (title,) = query(filled, "SELECT json_extract(document, '$.agent_name') AS name FROM documents LIMIT 1")
+    assert title == {"name": "A"}
+
+
+DETECT_FTS = """
+SELECT name FROM sqlite_master WHERE rootpage = 0 AND (
+    sql LIKE '%VIRTUAL TABLE%USING FTS%content="turns"%' OR sql LIKE '%VIRTUAL TABLE%USING FTS%content=[turns]%'
+    OR (tbl_name = 'turns' AND sql LIKE '%VIRTUAL TABLE%USING FTS%')
+)"""
+"""The question that Datasette and sqlite-utils ask."""
+
+
+def test_other_tools_find_the_search_index(filled: Path) -> None:
+    assert query(filled, DETECT_FTS) == [{"name": "turns_search"}]
+
+
+def test_sqlite_utils_searches_the_turns(filled: Path) -> None:
+    sqlite_utils = pytest.importorskip("sqlite_utils")
+    database = sqlite_utils.Database(str(filled))
+    assert database["turns"].detect_fts() == "turns_search"
+    assert [row["message"] for row in database["turns"].search('"refund 7"')] == ["refund 7"]
+    database.close()
+
+
+TABLES = {
+    *("conversations", "turns", "tool_calls", "evaluation_results", "data_collection_results", "llm_usage", "tags"),
+    *("rag_retrievals", "turn_metrics", "dynamic_variables", "features"),
+}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_export_of_all_tables_has_a_file_for_each_with_all_rows(filled: Path, kind: Any) -> None:
+    folder = filled.with_name("tables")
+    with Archive.open(filled) as archive:
+        count = archive.export(folder, all_tables=True, format=kind)
+        with pytest.raises(InvalidArgumentError, match="exists already"):
+            archive.export(folder, all_tables=True)
+    assert {file.name for file in folder.iterdir()} == {f"{name}.{kind}" for name in TABLES}
+    expected = {name: query(filled, f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in TABLES}
+    assert count == sum(expected.values())
+    if kind == "parquet":
+        assert {name: pq.read_table(folder / f"{name}.parquet").num_rows for name in TABLES} == expected
+        assert pq.read_table(folder / "turn_metrics.parquet").to_pylist()[1] == {
+            "conversation_id": "conv_1",
+            "turn_position": 0,
+            "metric": "ttfb",
+            "elapsed_secs": 2.0,
+        }
+
+
+def test_export_of_all_tables_takes_filters(filled: Path) -> None:
+    folder = filled.with_name("tables")
+    with Archive.open(filled) as archive:
+        archive.export(folder, all_tables=True, since=1_700_000_000 + 18 * 3600, agent_id="agent_1")
+    for name in ("conversations", "turns", "evaluation_results", "turn_metrics"):
+        ids = pq.read_table(folder / f"{name}.parquet").column("conversation_id").to_pylist()
+        assert ids == ["conv_18", "conv_19"], name
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+def test_numbers_that_no_integer_holds_become_null_or_text(writer: ArchiveWriter, path: Path, number: int) -> None:
+    usage = {"model_usage": {"m": {"input": {"tokens": number, "price": 0.5}}}}
+    metadata = {
+        "accepted_time_unix_secs": number,
+        "feedback": {"likes": number},
+        "error": {"code": number},
+        "charging": {"llm_charge": number, "llm_usage": {"initiated_generation": usage}},
+    }
+    analysis = {
+        "evaluation_criteria_results": {"c": {"criteria_id": "c", "score": number}},
+        "data_collection_results": {"d": {"data_collection_id": "d", "value": number}},
+    }
+    variables = {"dynamic_variables": {"n": number}}
+    writer.store(
+        [
+            build_update(
+                "c", "hello", metadata=metadata, analysis=analysis, conversation_initiation_client_data=variables
+            )
+        ]
+    )
+    (row,) = query(path, "SELECT accepted_time_unix_secs, likes, error_code, llm_charge FROM conversations")
+    assert set(row.values()) == {None}
+    assert query(path, "SELECT tokens, price FROM llm_usage") == [{"tokens": None, "price": 0.5}]
+    assert query(path, "SELECT score FROM evaluation_results") == [{"score": None}]
+    (value,) = query(path, "SELECT value FROM data_collection_results")
+    assert float(value["value"]) == float(number)
+    (variable,) = query(path, "SELECT value FROM dynamic_variables")
+    assert float(variable["value"]) == pytest.approx(float(number))
+
+
+def test_text_that_is_not_utf8_is_not_a_document(writer: ArchiveWriter, path: Path) -> None:
+    line = summary("c")
+    for raw in (b'{"conversation_id":"c","x":"\xff"}', b'{"conversation_id":"c","x":NaN}'):
+        update = decode_update(line, raw)
+        assert isinstance(update, ConversationUpdate)
+        writer.store([update])
+        assert query(path, "SELECT document FROM documents") == [{"document": None}]
