@@ -276,7 +276,7 @@ async def test_rejection_ends_the_run_only_as_the_first_response(tmp_path: Path,
 async def test_split_list_takes_few_more_requests_than_it_has_pages(tmp_path: Path, seconds: int) -> None:
     async with ListServer(spread(600, seconds), page_size=10) as server, server.client() as client:
         await harvest(client, tmp_path / "calls.db")
-        assert 60 < server.pages < 100
+        assert 65 < server.pages < 100  # it was split, but not into too many parts
 
 
 async def test_conversations_are_fetched_while_the_list_is_read(tmp_path: Path) -> None:
