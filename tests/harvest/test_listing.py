@@ -218,9 +218,15 @@ async def test_unreadable_range_of_one_second_is_a_failure_and_the_rest_is_store
     crowded = {f"same_{number:03}": NEWEST - 7_000 for number in range(150)}
     conversations = spread(300) | crowded
     async with ListServer(conversations) as server, server.client() as client:
+        cursors: list[tuple[str | None, ...]] = []
+        names = ("call_start_after_unix", "call_start_before_unix")
+        server.on_page = lambda request: (
+            cursors.append(tuple(map(request.query.get, names))) if "cursor" in request.query else None
+        )
         server.cursors_work = lambda _: False
         report = await harvest(client, path)
         assert (report.list_complete, report.complete, report.failed) == (False, False, 3)
+        assert cursors.count((str(NEWEST - 7_001), str(NEWEST - 6_999))) == 3
         assert stored(path) == server.listed
         assert stored(path) >= set(spread(300))
         with Archive.open(path) as archive:
