@@ -169,6 +169,12 @@ def test_find_newest_returns_conversations_that_started_last_and_are_not_deleted
     assert writer.find_newest(10) == ["new", "old", "in milliseconds", "before time"]
 
 
+def test_failures_of_a_conversation_end_when_the_service_has_deleted_it(writer: ArchiveWriter, reader: Archive) -> None:
+    writer.store([build_update("conv_1"), Failure("conv_1", "down", 1), Failure("conv_1", "down", 1, "audio")])
+    writer.store([DeletionUpdate("conv_1")])
+    assert reader.failures() == []
+
+
 def test_scope_selects_conversations_by_start_and_agent(writer: ArchiveWriter) -> None:
     for start in (9, 10, 19, 20):
         for agent in ("agent_1", "agent_2"):

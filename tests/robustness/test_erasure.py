@@ -349,6 +349,16 @@ def test_successful_harvest_leaves_no_bytes_of_removed_conversations(
     assert SECRET not in bytes_of(archive)
 
 
+def test_message_that_a_new_version_does_not_have_is_erased(archive: Path) -> None:
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c", f"my {SECRET.decode()}"), said("other", "hello")])
+    keep_removed_words(archive)
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c", "[redacted]"), said("new", "hello")])
+        writer.scrub()
+    assert SECRET not in bytes_of(archive)
+
+
 def test_scrub_blocked_by_a_reader_stays_due(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convai_async.archive._database.BUSY_TIMEOUT_SECS", 0.01)
     with ArchiveWriter(archive, SOURCE) as writer:
