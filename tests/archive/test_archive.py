@@ -271,6 +271,22 @@ def test_run_is_recorded_with_its_report(writer: ArchiveWriter, reader: Archive)
     assert (last.ended_unix_secs, last.report, last.error) == (1000, {"fetched": 3}, None)
 
 
+def test_archive_can_be_written_after_a_run_has_ended(writer: ArchiveWriter, reader: Archive) -> None:
+    writer.end_run(writer.begin_run(), {})
+    writer.store([build_update("conv_1")])
+    assert reader.status().conversations == 1
+
+
+def test_archive_without_a_key_is_bound_when_it_is_told_to(path: Path) -> None:
+    with ArchiveWriter(path, SOURCE) as writer:
+        writer.store([build_update("conv_1")])
+    for was_bound in (False, True):
+        with ArchiveWriter(path, SOURCE, hash_api_key=lambda salt: salt[::-1]) as writer:
+            assert writer.is_bound is was_bound
+            writer.bind()
+            assert writer.is_bound
+
+
 def test_status_shows_the_error_that_ended_the_last_run(writer: ArchiveWriter, reader: Archive) -> None:
     writer.end_run(writer.begin_run(), {"fetched": 1}, error="the API key is not accepted")
     last = reader.status().last_run

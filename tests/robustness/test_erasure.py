@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from archives import import_file
+from archives import import_file, rows
 from threaded_service import ThreadedService
 
 from convai_async.archive import ArchiveError, Failure
@@ -357,6 +357,7 @@ def test_message_that_a_new_version_does_not_have_is_erased(archive: Path) -> No
         writer.store([said("c", "[redacted]"), said("new", "hello")])
         writer.scrub()
     assert SECRET not in bytes_of(archive)
+    assert rows(archive, "SELECT scrub_due FROM archive") == [(0,)]
 
 
 def test_scrub_blocked_by_a_reader_stays_due(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
