@@ -169,6 +169,16 @@ def test_find_newest_returns_conversations_that_started_last_and_are_not_deleted
     assert writer.find_newest(10) == ["new", "old", "in milliseconds", "before time"]
 
 
+def test_failure_of_a_conversation_ends_when_a_webhook_brings_its_final_version(
+    writer: ArchiveWriter, reader: Archive
+) -> None:
+    writer.store([Failure("conv_1", "down", 1)])
+    writer.store_if_better(build_update("conv_1", "hello", status="processing"))
+    assert len(reader.failures()) == 1
+    writer.store_if_better(build_update("conv_1", "hello"))
+    assert reader.failures() == []
+
+
 def test_failures_of_a_conversation_end_when_the_service_has_deleted_it(writer: ArchiveWriter, reader: Archive) -> None:
     writer.store([build_update("conv_1"), Failure("conv_1", "down", 1), Failure("conv_1", "down", 1, "audio")])
     writer.store([DeletionUpdate("conv_1")])
