@@ -179,6 +179,15 @@ def test_failure_of_a_conversation_ends_when_a_webhook_brings_its_final_version(
     assert reader.failures() == []
 
 
+@pytest.mark.parametrize("recorded", [(True, False), (False, True)])
+def test_conversation_has_a_recording_once_one_of_its_versions_says_so(
+    writer: ArchiveWriter, path: Path, recorded: tuple[bool, bool]
+) -> None:
+    for status, has_audio in zip(("processing", "done"), recorded, strict=True):
+        writer.store_if_better(build_update("conv_1", "hello", status=status, has_audio=has_audio))
+    assert rows(path, "SELECT has_audio FROM conversations") == [(1,)]
+
+
 def test_failures_of_a_conversation_end_when_the_service_has_deleted_it(writer: ArchiveWriter, reader: Archive) -> None:
     writer.store([build_update("conv_1"), Failure("conv_1", "down", 1), Failure("conv_1", "down", 1, "audio")])
     writer.store([DeletionUpdate("conv_1")])
