@@ -1,4 +1,4 @@
-"""The directive ``archive-schema``: a section for each table of the archive."""  # noqa: INP001 - Sphinx loads it
+"""Directives: a section for each table of the archive, and one for each question about it."""  # noqa: INP001 - Sphinx loads it
 
 # mypy: ignore-errors
 # Sphinx's dependencies have no types.
@@ -12,6 +12,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from convai_async.archive._columns import TABLES
+from convai_async.archive._questions import QUESTIONS
 from convai_async.archive._views import VIEWS
 
 if TYPE_CHECKING:
@@ -22,12 +23,23 @@ if TYPE_CHECKING:
 
 
 class ArchiveSchema(SphinxDirective):
-    """Writes the sections."""
+    """Writes the sections of the tables."""
 
     def run(self) -> list[nodes.Node]:
         """Parse the sections where the directive stands."""
         sections = [format_section(table) for table in TABLES]
         text = "\n".join([*sections, format_views()])
+        return self.parse_text_to_nodes(
+            StringList(text.splitlines(), source="archive"), allow_section_headings=True
+        )
+
+
+class ArchiveQuestions(SphinxDirective):
+    """Writes the sections of the questions."""
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the sections where the directive stands."""
+        text = format_questions()
         return self.parse_text_to_nodes(
             StringList(text.splitlines(), source="archive"), allow_section_headings=True
         )
@@ -54,7 +66,16 @@ def format_views() -> str:
     return "\n".join(["### Views", "", "| view | rows |", "| --- | --- |", *rows, ""])
 
 
+def format_questions() -> str:
+    """Return a section for each question in Markdown."""
+    return "\n".join(
+        f"## {question.title}\n\n```sql\n{question.sql};\n```\n"
+        for question in QUESTIONS
+    )
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directive."""
+    """Register the directives."""
     app.add_directive("archive-schema", ArchiveSchema)
+    app.add_directive("archive-questions", ArchiveQuestions)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

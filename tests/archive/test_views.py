@@ -90,6 +90,31 @@ def test_views_have_the_numbers(filled: Path) -> None:
     assert title == {"name": "A"}
 
 
+def test_tools_view_has_latency_of_tools_without_a_type_and_null_without_a_latency(
+    writer: ArchiveWriter, path: Path
+) -> None:
+    calls = [{"request_id": each, "tool_name": each} for each in ("timed", "untimed")]
+    results = [{"request_id": "timed", "tool_name": "timed", "tool_latency_secs": 0.5, "is_error": False}]
+    writer.store([build_update("conv_1", transcript=[{"role": "agent", "tool_calls": calls, "tool_results": results}])])
+    rows = query(path, "SELECT tool_name, type, calls, p50, p95 FROM tools ORDER BY tool_name")
+    assert [tuple(row.values()) for row in rows] == [("timed", None, 1, 0.5, 0.5), ("untimed", None, 1, None, None)]
+
+
+def test_turn_metrics_view_has_the_position_of_each_measured_turn(writer: ArchiveWriter, path: Path) -> None:
+    measured = [{"llm": 1}, None, {"llm": 2.5, "tts": 3}]
+    transcript = [
+        {
+            "role": "agent",
+            "conversation_turn_metrics": each
+            and {"metrics": {name: {"elapsed_time": value} for name, value in each.items()}},
+        }
+        for each in measured
+    ]
+    writer.store([build_update("conv_1", transcript=transcript)])
+    rows = query(path, "SELECT turn_position, metric, elapsed_secs FROM turn_metrics ORDER BY metric, turn_position")
+    assert [tuple(row.values()) for row in rows] == [(0, "llm", 1.0), (2, "llm", 2.5), (2, "tts", 3.0)]
+
+
 DETECT_FTS = """
 SELECT name FROM sqlite_master WHERE rootpage = 0 AND (
     sql LIKE '%VIRTUAL TABLE%USING FTS%content="turns"%' OR sql LIKE '%VIRTUAL TABLE%USING FTS%content=[turns]%'

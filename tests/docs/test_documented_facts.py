@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 PAGES = pages()
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-OTHER_PROGRAMS = {"--pool"}
-"""Options of celery."""
+OTHER_PROGRAMS = {"--pool", "--config", "--setting"}
+"""Options of celery and Datasette."""
 
 
 def shell_lines() -> list[str]:
@@ -48,7 +48,7 @@ def shell_lines() -> list[str]:
 
 def commands() -> list[list[str]]:
     typed = [
-        re.match(r"(?:\.venv/bin/)?convai-async ((?:[^|&'\"]|'[^']*'|\"[^\"]*\")+)", line) for line in shell_lines()
+        re.match(r"(?:\.venv/bin/)?convai-async ((?:[^|&>'\"]|'[^']*'|\"[^\"]*\")+)", line) for line in shell_lines()
     ]
     return [shlex.split(line[1], comments=True) for line in typed if line]
 

@@ -35,6 +35,9 @@ ELSEWHERE = {
     # test_guide_examples.py
     "conversations": {"watch_forever"},
     "workers_handle": {"handle"},
+    # test_questions.py
+    "questions": {"open_tables"},
+    "dataframes_archive": {"latency_by_tool", "latency_by_metric"},
     # test_web_examples.py
     "web_fastapi": {"lifespan", "not_found", "not_available", "call", "details", "open_recording", "audio"},
     "web_litestar": {"lifespan", "call"},

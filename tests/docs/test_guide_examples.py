@@ -182,10 +182,19 @@ async def test_nightly_example_fetches_every_conversation(
 
 def test_data_frames_have_the_rows_of_the_archive(load: Callable[[str], dict[str, Any]], archive_here: Path) -> None:
     examples = load("dataframes_archive")
+    assert examples["minutes_by_day"]("calls.db").sum() > 0
+    assert len(examples["slowest_tools"]("calls.db")) > 3
     assert examples["successes_by_agent"]("calls.db").sum().sum() == 102
     assert set(examples["words_by_role"]("calls.db")["role"]) == {"agent", "user"}
     assert examples["tools_by_calls"]("calls.parquet")["calls"].sum() > 102
     assert len(examples["read_with_pandas"]("calls.parquet")) == 102
+
+
+def test_assistant_example_computes_numbers(load: Callable[[str], dict[str, Any]], archive_here: Path) -> None:
+    latency, failed, ratings = load("assistant")["summarize"]("calls.db")
+    assert latency.columns[:2] == ("week", "agent")
+    assert len(failed.rows) == 10
+    assert ratings.columns == ("agent_name", "mean_rating")
 
 
 def test_archive_examples_search_and_copy(

@@ -47,6 +47,7 @@ TESTS: dict[str, Tests] = {
         " tests/robustness/test_concurrent_writers.py tests/robustness/test_fuzz_archive.py"
         " tests/robustness/test_killed_files.py",
     ),
+    "browse": Tests("tests/browse", "tests/cli/test_browse_command.py"),
     "cli": Tests("tests/cli", "tests/robustness/test_secrets.py tests/robustness/test_erasure.py"),
     "client": Tests("tests/test_client.py", "tests/robustness/test_bad_arguments.py tests/robustness/test_secrets.py"),
     "endpoints": Tests(
@@ -55,12 +56,14 @@ TESTS: dict[str, Tests] = {
     ),
     "errors": Tests("tests/test_errors.py", "tests/robustness/test_secrets.py"),
     "harvest": Tests("tests/harvest", "tests/robustness/test_crash_matrix.py tests/robustness/test_cancellation.py"),
+    "mcp": Tests("tests/mcp tests/archive/test_query.py"),
     "models": Tests(
         "tests/models",
         "tests/robustness/test_fuzz.py tests/robustness/test_decoding_in_parts.py",
     ),
     "pagination": Tests("tests/test_pagination.py tests/endpoints/test_page.py"),
     "polling": Tests("tests/polling", "tests/robustness/test_cancellation.py"),
+    "report": Tests("tests/report"),
     "resources": Tests("tests/resources tests/endpoints", "tests/robustness/test_blocking.py"),
     "retry": Tests(
         "tests/test_retry.py tests/transport/test_retries.py tests/transport/test_throttling.py",
