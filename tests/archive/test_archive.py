@@ -179,6 +179,14 @@ def test_failure_of_a_conversation_ends_when_a_webhook_brings_its_final_version(
     assert reader.failures() == []
 
 
+def test_decode_error_ends_when_a_webhook_brings_a_better_version(writer: ArchiveWriter, path: Path) -> None:
+    undecodable = b'{"conversation_id": "conv_1", "status": "processing", "transcript": "all lost"}'
+    writer.store([decode_update(line_of("conv_1", status="processing"), undecodable)])
+    assert rows(path, "SELECT decode_error IS NULL FROM conversations") == [(0,)]
+    writer.store_if_better(build_update("conv_1", "hello"))
+    assert rows(path, "SELECT decode_error IS NULL FROM conversations") == [(1,)]
+
+
 @pytest.mark.parametrize("recorded", [(True, False), (False, True)])
 def test_conversation_has_a_recording_once_one_of_its_versions_says_so(
     writer: ArchiveWriter, path: Path, recorded: tuple[bool, bool]
