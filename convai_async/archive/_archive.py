@@ -305,7 +305,7 @@ class Archive:
             OSError: The stream cannot be written.
         """
         validate_choice("format", format, ("jsonl", "csv"))
-        validate_choice("table", table, (None, *EXPORTED_COLUMNS))
+        validate_choice("table", table or "conversations", EXPORTED_COLUMNS)
         if table is not None and format != "csv":
             raise InvalidArgumentError("table", "is only for CSV: JSONL contains all tables")
         condition = parse_filters(agent_id, since, until)

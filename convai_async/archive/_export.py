@@ -83,7 +83,7 @@ class ExportTarget(msgspec.Struct, frozen=True):
 
 def export(reader: ArchiveReader, target: ExportTarget, condition: Condition, progress: Progress) -> int:
     """Do the work of `Archive.export`."""
-    validate_choice("table", target.table, (None, *EXPORTED_COLUMNS))
+    validate_choice("table", target.table or "conversations", EXPORTED_COLUMNS)
     validate_choice("format", target.format, (None, "parquet", "csv"))
     if not target.all_tables:
         if target.format is not None:

@@ -219,7 +219,7 @@ def test_parquet_can_be_partitioned_by_day(archive: Archive, tmp_path: Path) -> 
         ("calls.db", {}, "destination", "must end in"),
         ("none/calls.csv", {}, "destination", "does not exist: create it first"),
         ("calls.jsonl", {"table": "turns"}, "table", "is only for .csv"),
-        ("calls.csv", {"table": "audio"}, "table", "'turns'"),
+        ("calls.csv", {"table": "audio"}, "table", "must be 'conversations', 'turns'"),
         ("calls.csv", {"partition": True}, "partition", "is only for .parquet"),
     ],
 )
