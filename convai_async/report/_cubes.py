@@ -25,7 +25,7 @@ def find_bin(seconds: float) -> int:
     return bisect_right(BIN_EDGES, seconds)
 
 
-def find_percentile(counts: dict[int, float], share: float, width: int) -> float | None:
+def compute_percentile(counts: dict[int, float], share: float, width: int) -> float | None:
     """Return the duration that a share of all durations does not exceed, or None if there are none.
 
     Args:
@@ -69,7 +69,7 @@ class Cube(msgspec.Struct, frozen=True):
     width: int = 0
 
 
-class Tally:
+class CubeBuilder:
     """Collects the numbers of a `Cube`.
 
     Args:

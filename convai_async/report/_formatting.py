@@ -9,7 +9,7 @@ from convai_async._support.timestamps import utc_datetime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from convai_async.report._views import Format, Value
+    from convai_async.report._definitions import Format, Value
 
 MISSING = "-"
 _MINUTE_SECS = 60

@@ -18,10 +18,10 @@ from convai_async._support.validate import to_unix_seconds, validate_choice, val
 from convai_async.archive import Archive, ArchiveError
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.report._buckets import DAY_SECS
+from convai_async.report._definitions import TABLES
 from convai_async.report._formatting import format_time
-from convai_async.report._queries import Facts, Scope, find_last_start, read_facts
+from convai_async.report._queries import ReportData, Scope, find_last_start, read_report_data
 from convai_async.report._tables import build_figures, build_table
-from convai_async.report._views import VIEWS
 
 if TYPE_CHECKING:
     import os
@@ -43,13 +43,13 @@ class Report:
         calls: The longest, dearest and worst calls, and those with comments.
     """
 
-    def __init__(self, facts: Facts, period: str, before: Facts | None) -> None:
-        self._facts = facts
-        self.source = facts.source
+    def __init__(self, data: ReportData, period: str, before: ReportData | None) -> None:
+        self._data = data
+        self.source = data.source
         self.period = period
-        self.figures = build_figures(facts, before)
-        self.tables = {name: build_table(facts, name) for name in VIEWS}
-        self.calls: CallLists = facts.lists
+        self.figures = build_figures(data, before)
+        self.tables = {name: build_table(data, name) for name in TABLES}
+        self.calls: CallLists = data.lists
 
     def __repr__(self) -> str:
         return f"<Report {self.figures['calls'].text} calls, {self.period}>"
@@ -80,7 +80,7 @@ class Report:
             from convai_async.report._charts import Charts  # noqa: PLC0415 - needs an extra
         except ModuleNotFoundError as error:
             raise _build_extra_error() from error
-        return Charts(self.tables, self._facts.buckets.unit)
+        return Charts(self.tables, self._data.buckets.unit)
 
     def to_html(self) -> str:
         """Return the report as a page that needs no network.
@@ -92,7 +92,7 @@ class Report:
             from convai_async.report._html import render_page  # noqa: PLC0415 - needs an extra
         except ModuleNotFoundError as error:
             raise _build_extra_error() from error
-        return render_page(self._facts, self.period, self.figures, self.tables, self.charts)
+        return render_page(self._data, self.period, self.figures, self.tables, self.charts)
 
     def write_html(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the page to a file, which appears only when it is complete, and which only its owner can read.
@@ -159,14 +159,16 @@ def build_report(  # noqa: PLR0913 - keyword-only
         opened = archive if isinstance(archive, Archive) else stack.enter_context(Archive.open(archive))
         if days is not None:
             scope = _take_last_days(opened, scope, days)
-        facts = read_facts(opened, scope)
-        if facts is None:
+        data = read_report_data(opened, scope)
+        if data is None:
             raise ArchiveError(f"{str(opened.path)!r} has no conversations that match: choose another agent or period")
         before = None
         if compare is not None and scope.start is not None:
             length = min(scope.end, int(time.time())) - scope.start
-            before = read_facts(opened, msgspec.structs.replace(scope, start=scope.start - length, end=scope.start))
-    return Report(facts, _describe_period(facts, scope), before)
+            before = read_report_data(
+                opened, msgspec.structs.replace(scope, start=scope.start - length, end=scope.start)
+            )
+    return Report(data, _describe_period(data, scope), before)
 
 
 def _build_scope(agent_id: str | None, since: date | int | None, until: date | int | None) -> Scope:
@@ -192,9 +194,9 @@ def _take_last_days(archive: Archive, scope: Scope, days: int) -> Scope:
     return scope if last is None else Scope(scope.agent_id, last + 1 - days * DAY_SECS, last + 1)
 
 
-def _describe_period(facts: Facts, scope: Scope) -> str:
-    start = facts.first if scope.start is None else scope.start
-    return f"{format_time(max(start, 0))} to {format_time(min(scope.end, facts.last + 1))} UTC"
+def _describe_period(data: ReportData, scope: Scope) -> str:
+    start = data.first if scope.start is None else scope.start
+    return f"{format_time(max(start, 0))} to {format_time(min(scope.end, data.last + 1))} UTC"
 
 
 def _build_extra_error() -> ConfigurationError:

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from convai_async._support.text import one_line
+from convai_async.report._definitions import TABLES, Label
 from convai_async.report._formatting import MISSING, format_value
-from convai_async.report._views import VIEWS, Label
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -95,10 +95,10 @@ def _render_time(tables: dict[str, ReportTable]) -> Iterator[RenderableType]:
 
 
 def _render_table(source: ReportTable) -> Iterator[RenderableType]:
-    view = VIEWS[source.name]
+    definition = TABLES[source.name]
     if not source.rows:
         return
-    labels = sum(isinstance(column, Label) for column in view.columns)
+    labels = sum(isinstance(column, Label) for column in definition.columns)
     table = _table(*source.headings[:labels], "", *source.headings[labels:], left=labels + 1, shortened=range(labels))
     numbers = [float(row[labels] or 0) for row in source.rows]
     for texts, number in zip(source.texts[:_MAX_ROWS], numbers, strict=False):

@@ -36,7 +36,7 @@ def columns(report: Report, table: str, *names: str) -> list[tuple[Any, ...]]:
     return sorted(tuple(row[name] for name in names) for row in report.tables[table].to_dicts())
 
 
-def test_report_has_the_numbers_of_the_views(harvested: Path) -> None:
+def test_report_has_the_numbers_of_the_archive_s_views(harvested: Path) -> None:
     report = build_report(harvested)
     daily = "SELECT day, sum(calls), sum(successful), sum(failed) FROM daily GROUP BY day ORDER BY day"
     assert columns(report, "volume", "date", "calls", "success", "failure") == query(harvested, daily)

@@ -11,8 +11,8 @@ from report_archives import DAY, HOSTILE, START, build_document, write_archive
 
 from convai_async.errors import InvalidArgumentError
 from convai_async.report import Report, build_report
+from convai_async.report._definitions import TABLES
 from convai_async.report._html import build_link
-from convai_async.report._views import VIEWS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,9 +185,9 @@ def test_page_is_readable_without_scripts_and_by_screen_readers(html: str, archi
     assert POLICY.search(html)
     assert html.count("<script") == 3
     assert HOSTILE not in html
-    assert html.split("<script", maxsplit=1)[0].count("<table") == len(VIEWS) + 4
-    for name, view in VIEWS.items():
-        assert f'<h2 id="{name}-title">{view.title}</h2>' in html
+    assert html.split("<script", maxsplit=1)[0].count("<table") == len(TABLES) + 4
+    for name, definition in TABLES.items():
+        assert f'<h2 id="{name}-title">{definition.title}</h2>' in html
     data = json.loads(html.split('<script type="application/json" id="report">')[1].split("</script>", maxsplit=1)[0])
     assert f"{HOSTILE[:79]}…" in data["agents"]
     assert all("description" in each["spec"] for each in data["charts"].values())
