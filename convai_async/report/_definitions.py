@@ -68,7 +68,14 @@ class Ratio(msgspec.Struct, frozen=True, tag="ratio"):
 
 
 class Share(msgspec.Struct, frozen=True, tag="share"):
-    """A column with the share that a row has of a measure's sum over all rows."""
+    """A column with a row's share of the sum of a measure over all rows.
+
+    Attributes:
+        name: Its name.
+        title: Its heading.
+        of: The measure.
+        format: How it is written.
+    """
 
     name: str
     title: str
@@ -77,12 +84,12 @@ class Share(msgspec.Struct, frozen=True, tag="share"):
 
 
 class Percentile(msgspec.Struct, frozen=True, tag="percentile"):
-    """A column with the duration that a share of all durations does not exceed.
+    """A column with a percentile of durations.
 
     Attributes:
         name: Its name.
         title: Its heading.
-        share: From 0 to 1.
+        share: The percentile, from 0 to 1.
         measure: The measure that counts durations.
     """
 

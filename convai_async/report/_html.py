@@ -16,21 +16,21 @@ import vl_convert
 from markupsafe import Markup
 
 from convai_async._version import __version__
+from convai_async.report._calls import LIST_TITLES
 from convai_async.report._charts import CHARTS, DATASET, NEEDS, Charts
 from convai_async.report._cubes import BIN_EDGES, OTHER_LABEL
 from convai_async.report._definitions import FIGURES, TABLES, Label
-from convai_async.report._formatting import MISSING, format_time, format_value
+from convai_async.report._formatting import MISSING, format_utc_time, format_value
 from convai_async.report._queries import OTHER_AGENTS
 
 if TYPE_CHECKING:
-    from convai_async.report._calls import ListedCall
+    from convai_async.report._calls import CallEntry
     from convai_async.report._cubes import Cube
     from convai_async.report._queries import ReportData
     from convai_async.report._tables import Figure, Table
 
 _WIDE = {"volume", "tools", "collected"}
 _CHART_TITLES = {"success": "Success rate and evaluation criteria met", "tool_latency": "Latency"}
-_LISTS = {"longest": "Longest calls", "dearest": "Dearest calls", "worst": "Worst calls", "commented": "Comments"}
 _DASHBOARDS = {
     "https://api.elevenlabs.io": "https://elevenlabs.io",
     "https://api.us.elevenlabs.io": "https://elevenlabs.io",
@@ -51,7 +51,7 @@ def render_page(
 
     The policy of the page allows only its own two scripts and its style, by their hashes, and no request at all.
     """
-    bundle = _make_bundle()
+    bundle = _build_bundle()
     script, css = (_read(name) for name in ("page.js", "page.css"))
     policy = "; ".join(
         (
@@ -76,14 +76,14 @@ def render_page(
         buckets=data.buckets.labels,
         agents=data.agents,
         cards=[_build_card(table) for table in tables.values()],
-        lists=[_build_list(data, name) for name in _LISTS],
+        lists=[_build_list(data, name) for name in LIST_TITLES],
         version=__version__,
-        made=format_time(int(time.time())),
+        created=format_utc_time(int(time.time())),
     )
 
 
 @cache
-def _make_bundle() -> str:
+def _build_bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed, which takes two seconds."""
     return _fit_in_script(vl_convert.javascript_bundle(_SNIPPET))
 
@@ -178,16 +178,16 @@ def _build_card(table: Table) -> dict[str, Any]:
 
 def _build_list(data: ReportData, name: str) -> dict[str, Any]:
     has_comments = name == "commented"
-    calls: list[ListedCall] = getattr(data.lists, name)
+    calls: list[CallEntry] = getattr(data.lists, name)
     return {
         "name": name,
-        "title": _LISTS[name],
+        "title": LIST_TITLES[name],
         "text_title": "Comment" if has_comments else "Title" if name != "worst" else "Title and reason",
         "calls": [_build_call(data, call, name) for call in calls],
     }
 
 
-def _build_call(data: ReportData, call: ListedCall, list_name: str) -> dict[str, Any]:
+def _build_call(data: ReportData, call: CallEntry, list_name: str) -> dict[str, Any]:
     texts = {"commented": [call.comment], "worst": [call.title, call.reason]}.get(list_name, [call.title])
     return {
         "id": call.conversation_id,
@@ -195,7 +195,7 @@ def _build_call(data: ReportData, call: ListedCall, list_name: str) -> dict[str,
         "cell": call.cell,
         "text": " · ".join(text for text in texts if text) or MISSING,
         "agent": data.agents[call.cell % len(data.agents)],
-        "start": format_time(call.start),
+        "start": format_utc_time(call.start),
         "outcome": call.outcome or MISSING,
         "style": call.outcome if call.outcome in {"success", "failure", "failed"} else "",
         "duration": format_value(call.seconds, "seconds"),

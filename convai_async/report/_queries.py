@@ -13,7 +13,7 @@ import msgspec
 
 from convai_async.archive import Archive, ArchiveError
 from convai_async.report._buckets import DAY_SECS, WEEKDAYS, Buckets, build_buckets
-from convai_async.report._calls import CallLists, CallPicker, ListedCall
+from convai_async.report._calls import CallEntry, CallLists, CallSelector
 from convai_async.report._cubes import Cube, CubeBuilder, find_bin
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class ReportData(msgspec.Struct, frozen=True):
         last: When the last one started.
         buckets: The buckets of time; the number of a cell divided by the number of agents is a bucket.
         cubes: The numbers by their names.
-        lists: The calls to list.
+        lists: The lists of calls.
     """
 
     source: str
@@ -214,7 +214,7 @@ def _read(archive: Archive, connection: sqlite3.Connection, scope: Scope) -> Rep
     rows = connection.execute(query, parameters)
     while batch := list(itertools.islice(rows, _BATCH_SIZE)):
         counter.count(connection, msgspec.convert(batch, list[_CallRow]))
-    return ReportData(archive.source, agents, first, last, buckets, counter.build_cubes(), counter.picker.build())
+    return ReportData(archive.source, agents, first, last, buckets, counter.build_cubes(), counter.selector.build())
 
 
 def _name_agents(connection: sqlite3.Connection, ids: list[str | None]) -> list[str]:
@@ -257,7 +257,7 @@ class _Counter:
     """Counts conversations, batch by batch."""
 
     def __init__(self) -> None:
-        self.picker = CallPicker()
+        self.selector = CallSelector()
         one = (_MAX_LABELS,)
         self._builders = {
             "calls": CubeBuilder(_CALL_MEASURES),
@@ -291,9 +291,9 @@ class _Counter:
             criteria = passed.get(call.conversation_id, 0), missed.get(call.conversation_id, 0)
             self._count_call(call, *criteria)
             self._count_metrics(call)
-            self.picker.add(
-                _build_listed_call(call, criteria[1], failed_tools.get(call.conversation_id, 0)),
-                disliked=bool(call.dislikes),
+            self.selector.add(
+                _build_call_entry(call, criteria[1], failed_tools.get(call.conversation_id, 0)),
+                is_disliked=bool(call.dislikes),
             )
 
     def _count_tools(self, rows: list[_ToolRow], cells: dict[str, int]) -> dict[str, int]:
@@ -353,8 +353,8 @@ class _Counter:
                     add((call.cell, stage, 1 + find_bin(seconds)), 1)
 
 
-def _build_listed_call(call: _CallRow, failed_criteria: int, failed_tools: int) -> ListedCall:
-    return ListedCall(
+def _build_call_entry(call: _CallRow, failed_criteria: int, failed_tools: int) -> CallEntry:
+    return CallEntry(
         call.conversation_id,
         call.cell,
         call.start,

@@ -19,7 +19,7 @@ from convai_async.archive import Archive, ArchiveError
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.report._buckets import DAY_SECS
 from convai_async.report._definitions import TABLES
-from convai_async.report._formatting import format_time
+from convai_async.report._formatting import format_utc_time
 from convai_async.report._queries import ReportData, Scope, find_last_start, read_report_data
 from convai_async.report._tables import build_figures, build_table
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """A report on the conversations of an archive, which `build_report` makes.
+    """A report on the conversations of an archive, returned by `build_report`.
 
     Attributes:
         source: The address of the service that the conversations are from.
         period: The first and the last time at which a conversation started, and the time zone, as text.
         figures: The key figures by their names.
         tables: The tables by their names.
-        calls: The longest, dearest and worst calls, and those with comments.
+        calls: The longest, most expensive and worst calls, and those with comments.
     """
 
     def __init__(self, data: ReportData, period: str, before: ReportData | None) -> None:
@@ -108,7 +108,9 @@ class Report:
         """
         file = Path(path)
         if file.is_dir() or (file.exists() and not overwrite):
-            raise InvalidArgumentError("path", f"{str(file)!r} exists already: choose another")
+            raise InvalidArgumentError(
+                "path", f"{str(file)!r} exists already: choose another, or pass overwrite=True to replace it"
+            )
         if not file.parent.is_dir():
             raise InvalidArgumentError("path", f"the folder {str(file.parent)!r} does not exist: create it first")
         page, output = self.to_html().encode(), AtomicFile(file)
@@ -131,7 +133,7 @@ def build_report(  # noqa: PLR0913 - keyword-only
     """Read an archive into a report. Days and hours are in UTC.
 
     Conversations without a valid start time are left out. Memory use does not depend on the number of conversations;
-    percentiles are estimates, at most some percent from the exact ones.
+    percentiles are estimates, within a few percent of the exact ones.
 
     Args:
         archive: The archive, or its file.
@@ -139,9 +141,9 @@ def build_report(  # noqa: PLR0913 - keyword-only
         since: Only conversations that started at this time or later: a datetime with a time zone, a date (midnight in
             UTC), or Unix seconds.
         until: Only conversations that started before this time.
-        days: Instead of ``since``: only conversations of so many days before the newest one.
-        compare: ``"previous"`` compares the key figures with those of the period before, which is as long; it needs
-            ``since`` or ``days``.
+        days: Instead of ``since``: only conversations of this many days before the newest one.
+        compare: ``"previous"`` compares the key figures with those of the previous period of the same length; it needs
+            ``since`` or ``days``. None (default) does not compare.
 
     Raises:
         ArchiveError: The file is not an archive of this version, is damaged, or has no such conversations.
@@ -152,9 +154,9 @@ def build_report(  # noqa: PLR0913 - keyword-only
     if days is not None:
         validate_integer("days", days, 1)
         if since is not None:
-            raise InvalidArgumentError("days", "does not go with `since`")
+            raise InvalidArgumentError("days", "cannot be combined with `since`")
     if compare is not None and days is None and since is None:
-        raise InvalidArgumentError("compare", "needs `since` or `days`: else there is nothing before")
+        raise InvalidArgumentError("compare", "needs `since` or `days`, which give the length of the period")
     with ExitStack() as stack:
         opened = archive if isinstance(archive, Archive) else stack.enter_context(Archive.open(archive))
         if days is not None:
@@ -196,7 +198,7 @@ def _take_last_days(archive: Archive, scope: Scope, days: int) -> Scope:
 
 def _describe_period(data: ReportData, scope: Scope) -> str:
     start = data.first if scope.start is None else scope.start
-    return f"{format_time(max(start, 0))} to {format_time(min(scope.end, data.last + 1))} UTC"
+    return f"{format_utc_time(max(start, 0))} to {format_utc_time(min(scope.end, data.last + 1))} UTC"
 
 
 def _build_extra_error() -> ConfigurationError:

@@ -21,7 +21,7 @@ class Figure(msgspec.Struct, frozen=True):
         title: Its title.
         value: Its value; None if nothing was measured.
         text: The value as text, with its unit.
-        change: The change from the period before as text, such as ``"+12 %"``, or None.
+        change: The change from the previous period as text, such as ``"+12 %"``, or None.
         is_better: Whether the change is for the better; None if it is neither better nor worse.
     """
 
@@ -41,7 +41,7 @@ class Table(msgspec.Struct, frozen=True):
         title: Its title.
         columns: The names of its columns.
         headings: The headings of its columns.
-        rows: Its rows: labels and numbers. Durations are in seconds, shares from 0 to 1.
+        rows: Its rows: labels and numbers. Durations are in seconds, rates and shares from 0 to 1.
         texts: Its rows as text, with units.
     """
 

@@ -1,5 +1,5 @@
 "use strict";
-// Draws the charts, and computes tables and key figures anew for the days and the agent that the reader selects.
+// Draws the charts, and recomputes tables and key figures for the days and the agent that the reader selects.
 // It mirrors _definitions.py, _cubes.py and _formatting.py. Text from the archive is only ever set as textContent.
 (() => {
   const report = JSON.parse(document.getElementById("report").textContent);

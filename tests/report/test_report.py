@@ -218,7 +218,7 @@ def test_lists_have_the_longest_dearest_and_worst_calls(tmp_path: Path) -> None:
     ]
     found = build_report(write_archive(tmp_path / "calls.db", *calls)).calls
     assert [each.conversation_id for each in found.longest] == [f"c{number:02}" for number in range(12, 2, -1)]
-    assert [each.conversation_id for each in found.dearest] == [f"c{number:02}" for number in range(12, 2, -1)]
+    assert [each.conversation_id for each in found.most_expensive] == [f"c{number:02}" for number in range(12, 2, -1)]
     assert [each.conversation_id for each in found.worst] == ["w3", "w2", "w1", "w5", "w4"]
     assert [(each.outcome, each.reason, each.failed_tools) for each in found.worst[:1]] == [("failed", "Gone", 1)]
     (commented,) = found.commented

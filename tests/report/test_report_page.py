@@ -198,9 +198,7 @@ def test_sections_without_data_say_so(browser_page: Page, tmp_path: Path) -> Non
     document["transcript"] = document["transcript"][:1]
     report = build_report(write_archive(tmp_path / "calls.db", document), days=1, compare="previous")
     opened = OpenedPage(browser_page, tmp_path / "report.html", report.to_html())
-    assert opened.page.locator("section", has_text="Latency by stage").locator(".none").inner_text() == (
-        "Nothing was recorded."
-    )
+    assert opened.page.locator("section", has_text="Latency by stage").locator(".none").inner_text() == ("No data.")
     assert opened.page.locator("section", has_text="Worst calls").get_by_text("No calls.").is_visible()
     assert opened.problems == []
 
@@ -209,7 +207,7 @@ def test_page_of_a_comparison_shows_the_changes(tmp_path: Path) -> None:
     calls = [build_document("b", start=START - DAY, rating=4), build_document("n", rating=5)]
     page = build_report(write_archive(tmp_path / "calls.db", *calls), days=1, compare="previous").to_html()
     assert '<dd data-change class="better">+1.00</dd>' in page
-    assert "Changes are from the period before, which is as long." in page
+    assert "Changes are from the previous period of the same length." in page
 
 
 @pytest.mark.parametrize(
