@@ -13,7 +13,7 @@ from convai_async.archive._dataframe import read_dataframe
 from convai_async.archive._export import ExportTarget, export, export_stream
 from convai_async.archive._import import import_file
 from convai_async.archive._records import build_update
-from convai_async.archive._search import count_hits, parse_query, search
+from convai_async.archive._search import build_fts_query, count_hits, search
 from convai_async.archive._session import ArchiveSession
 from convai_async.archive._status import read_failures, read_status
 from convai_async.errors import InvalidArgumentError
@@ -211,7 +211,7 @@ class Archive:
         Raises:
             InvalidArgumentError: The text contains no word.
         """
-        expression = parse_query(text)
+        expression = build_fts_query(text)
         if limit is not None:
             validate_integer("limit", limit, 0)
         return search(self._reader, expression, parse_filters(agent_id, since, until), limit)
@@ -225,7 +225,7 @@ class Archive:
         until: date | int | None = None,
     ) -> int:
         """Return how many turns `search` finds; the arguments are the same."""
-        return count_hits(self._reader, parse_query(text), parse_filters(agent_id, since, until))
+        return count_hits(self._reader, build_fts_query(text), parse_filters(agent_id, since, until))
 
     def export(  # noqa: PLR0913 - keyword-only
         self,

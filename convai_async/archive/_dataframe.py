@@ -43,7 +43,7 @@ _COMPUTED: dict[ArrowType, tuple[str, ...]] = {
         "p50",
         "p95",
         "p99",
-        "worst",
+        "max",
         "pass_rate",
         "mean_score",
     ),

@@ -46,7 +46,7 @@ FROM calls GROUP BY agent_name, hour ORDER BY agent_name, hour""",
 SELECT tool_name, count(*) AS calls,
        min(tool_latency_secs) FILTER (WHERE share >= 0.5) AS p50,
        min(tool_latency_secs) FILTER (WHERE share >= 0.95) AS p95,
-       max(tool_latency_secs) AS longest
+       max(tool_latency_secs) AS max
 FROM (
     SELECT tool_name, tool_latency_secs,
            cume_dist() OVER (PARTITION BY tool_name ORDER BY tool_latency_secs) AS share

@@ -132,7 +132,7 @@ _MEASURES: dict[Metric, _Measure] = {
 }
 
 _DISTRIBUTION = (
-    "count(*) AS number, round(avg(value), 3) AS mean, min(value) FILTER (WHERE share >= 0.5) AS p50,"
+    "count(*) AS count, round(avg(value), 3) AS mean, min(value) FILTER (WHERE share >= 0.5) AS p50,"
     " min(value) FILTER (WHERE share >= 0.95) AS p95, max(value) AS max"
 )
 

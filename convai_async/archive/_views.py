@@ -114,7 +114,7 @@ TOOLS = View(
 SELECT tool_name, type, count(*) AS calls, sum(is_error) AS failed, round(avg(tool_latency_secs), 3) AS mean,
     min(tool_latency_secs) FILTER (WHERE share >= 0.5) AS p50,
     min(tool_latency_secs) FILTER (WHERE share >= 0.95) AS p95,
-    max(tool_latency_secs) AS worst
+    max(tool_latency_secs) AS max
 FROM (
     SELECT tool_name, type, is_error, tool_latency_secs, cume_dist() OVER (
         PARTITION BY tool_name, type, tool_latency_secs IS NULL ORDER BY tool_latency_secs
@@ -133,7 +133,7 @@ SELECT metric, sum(turns) AS turns, round(sum(total) / sum(turns), 3) AS mean,
     min(secs) FILTER (WHERE share >= 0.5) AS p50,
     min(secs) FILTER (WHERE share >= 0.95) AS p95,
     min(secs) FILTER (WHERE share >= 0.99) AS p99,
-    max(longest) AS worst
+    max(longest) AS max
 FROM (
     SELECT *, 1.0 * sum(turns) OVER (PARTITION BY metric ORDER BY secs) / sum(turns) OVER (PARTITION BY metric) AS share
     FROM (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive import parse_query
+from convai_async.archive import build_fts_query
 
 if TYPE_CHECKING:
     import sqlite3
@@ -55,7 +55,7 @@ class TurnSearch:
 
     def __init__(self, connection: sqlite3.Connection, text: str) -> None:
         self._connection = connection
-        self._expression = parse_query(text)
+        self._expression = build_fts_query(text)
 
     def find_candidates(self) -> list[str] | None:
         """Return the conversations with a hit, or None if there are too many hits."""

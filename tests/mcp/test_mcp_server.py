@@ -140,7 +140,7 @@ async def test_assistant_finds_and_reads_conversations(filled: Path) -> None:
             "agent",
             "tool_name",
             "type",
-            "number",
+            "count",
             "mean",
             "p50",
             "p95",

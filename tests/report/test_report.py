@@ -145,7 +145,7 @@ def test_comparison_of_a_number_with_zero_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"days": 7, "since": START}, "days: does not go with"),
+        ({"days": 7, "since": START}, "days: cannot be combined with"),
         ({"days": 0}, "days"),
         ({"compare": "next"}, "compare"),
         ({"compare": "previous"}, "needs `since` or `days`"),
