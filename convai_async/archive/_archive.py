@@ -94,11 +94,11 @@ class Archive:
     def upgrade(cls, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> bool:
         """Bring an archive that an older version wrote up to date, and return whether that was necessary.
 
-        The first write does the same. An upgrade that was interrupted goes on where it was.
+        The first write does the same. An interrupted upgrade continues where it stopped.
 
         Args:
             path: The file; if it does not exist, nothing happens.
-            progress: Called with the number of conversations so far, and of all.
+            progress: Called with the number of conversations so far, and the number of all.
 
         Raises:
             ArchiveBusyError: Another process has the lock.
@@ -325,7 +325,7 @@ class Archive:
         and booleans have the nullable types ``Int64`` and ``boolean``.
 
         Args:
-            table: The name: ``"calls"``, ``"turns"``, ``"daily"``; ``docs/archive.md`` describes all.
+            table: The name: ``"calls"``, ``"turns"``, ``"daily"``; the page *The archive* describes all.
             library: The library of the data frame: ``"pandas"`` (default), ``"polars"`` or ``"pyarrow"``.
             **filters: ``agent_id``, ``since`` and ``until``, as in `conversations`. A view computes its numbers from
                 these conversations.
@@ -428,9 +428,10 @@ class Archive:
         return self._session.lock(hash_api_key)
 
     def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Yield a connection for queries in SQL, which all see the archive as it is at the first of them.
+        """Return a context manager with a read-only connection for SQL.
 
-        It cannot write. Other processes can; end the block soon, since their log of changes grows until then::
+        All queries in its block see the same state of the archive. Other processes can write meanwhile. Keep the block
+        short, because SQLite's log grows until it ends::
 
             with archive.snapshot() as connection:
                 rows = connection.execute("SELECT day, calls FROM daily").fetchall()

@@ -1,4 +1,4 @@
-"""The archive's views: SQL for questions that people ask first. They hold no data, so an upgrade makes them anew."""
+"""The views of an archive, for common questions. They hold no data, so an upgrade creates them again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class View(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its name.
-        description: What its rows are.
+        description: The meaning of a row.
         query: Its query, in SQL.
         columns: Its columns, if it is exported like a table.
     """

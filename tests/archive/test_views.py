@@ -67,7 +67,7 @@ def test_views_hold_no_bytes(filled: Path, view: Any) -> None:
     assert view.description.endswith(".")
 
 
-def test_views_have_the_numbers(filled: Path) -> None:
+def test_views_compute_numbers_of_agents_days_tools_and_stages(filled: Path) -> None:
     call = query(filled, "SELECT * FROM calls WHERE conversation_id = 'conv_0'")[0]
     assert (call["start_time"], call["agent_name"], call["cost"]) == ("2023-11-14 22:13:20", "A", 3)
     (agent,) = query(filled, "SELECT * FROM agents")

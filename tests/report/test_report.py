@@ -58,7 +58,7 @@ def test_report_has_the_numbers_of_the_archive_s_views(harvested: Path) -> None:
     assert sum(row["calls"] for row in report.tables["collected"].to_dicts()) == query(harvested, values)[0][0]  # type: ignore[misc]
 
 
-def test_key_figures(tmp_path: Path) -> None:
+def test_key_figures_have_values_and_text(tmp_path: Path) -> None:
     calls = [
         build_document("c1", rating=5, criteria={"polite": "success", "solved": "failure"}, latency=0.5),
         build_document("c2", outcome="failure", rating=2, tool_fails=True, seconds=180, dollars=0.25),

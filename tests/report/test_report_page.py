@@ -245,7 +245,7 @@ def test_file_is_never_overwritten_unless_requested(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_data_of_a_large_report_are_small(tmp_path: Path) -> None:
+def test_data_of_a_large_report_is_small(tmp_path: Path) -> None:
     calls: list[dict[str, Any]] = [build_document(f"conv_{number}", start=START + number * DAY) for number in range(70)]
     page = build_report(write_archive(tmp_path / "calls.db", *calls)).to_html()
     data = read_data(page)
