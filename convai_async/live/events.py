@@ -256,7 +256,7 @@ class AgentReasoningPart(Event):
 
 
 class AgentResponseComplete(Event):
-    """The agent has finished its turn. Sent if the agent's ``client_events`` have it."""
+    """The agent has finished its turn. Sent if the agent's ``client_events`` contain it."""
 
     event_type = "agent_response_complete"
     payload_key = "agent_response_complete_event"
@@ -449,7 +449,7 @@ class RichContent(Event):
 
 
 class AgentTyping(Event):
-    """A human agent types.
+    """A human agent is typing.
 
     Attributes:
         duration_ms: For how long to show it, in milliseconds, or None.
@@ -497,7 +497,7 @@ class TentativeAgentResponse(Event):
 
 
 class QueueStatus(Event):
-    """The conversation waits for a place, has one, or did not get one in time.
+    """The conversation waits in the queue, has left it, or waited for too long.
 
     Attributes:
         status: ``"waiting"``, ``"admitted"`` or ``"timed_out"``.
