@@ -45,7 +45,7 @@ DURATION_STEPS = {
 """The durations that calls are counted by: the upper bound in seconds, and the label."""
 
 
-class Scope(msgspec.Struct, frozen=True):
+class ReportFilters(msgspec.Struct, frozen=True):
     """The conversations that a report is about; one without a valid start time is not among them.
 
     Attributes:
@@ -166,15 +166,15 @@ _MODELS = (
 )
 
 
-def read_report_data(archive: Archive, scope: Scope) -> ReportData | None:
-    """Read the numbers of the conversations in a scope; None if there are none.
+def read_report_data(archive: Archive, filters: ReportFilters) -> ReportData | None:
+    """Read the numbers of the conversations that filters select; None if there are none.
 
     Raises:
         ArchiveError: The archive cannot be read, or holds values that convai_async did not write.
     """
     with archive.snapshot() as connection:
         try:
-            return _read(archive, connection, scope)
+            return _read(archive, connection, filters)
         except (msgspec.MsgspecError, UnicodeError) as error:
             raise ArchiveError(
                 f"{str(archive.path)!r} contains data that convai_async did not write ({error}): restore it from a"
@@ -182,20 +182,20 @@ def read_report_data(archive: Archive, scope: Scope) -> ReportData | None:
             ) from error
 
 
-def find_last_start(archive: Archive, scope: Scope) -> int | None:
-    """Return when the last conversation in a scope started, in Unix seconds; None if there is none."""
+def find_last_start(archive: Archive, filters: ReportFilters) -> int | None:
+    """Return when the last conversation that filters select started, in Unix seconds; None if there is none."""
     with archive.snapshot() as connection:
-        query = f"SELECT max(start_time_unix_secs) FROM conversations WHERE {scope.sql}"  # noqa: S608
-        (last,) = connection.execute(query, scope.parameters).fetchone()
+        query = f"SELECT max(start_time_unix_secs) FROM conversations WHERE {filters.sql}"  # noqa: S608
+        (last,) = connection.execute(query, filters.parameters).fetchone()
         return None if last is None else int(last)
 
 
-def _read(archive: Archive, connection: sqlite3.Connection, scope: Scope) -> ReportData | None:
+def _read(archive: Archive, connection: sqlite3.Connection, filters: ReportFilters) -> ReportData | None:
     spans = _convert(
         connection.execute(
             "SELECT agent_id, min(start_time_unix_secs), max(start_time_unix_secs) FROM conversations"  # noqa: S608
-            f" WHERE {scope.sql} GROUP BY agent_id ORDER BY count(*) DESC, agent_id",
-            scope.parameters,
+            f" WHERE {filters.sql} GROUP BY agent_id ORDER BY count(*) DESC, agent_id",
+            filters.parameters,
         ),
         _AgentRow,
     )
@@ -207,9 +207,9 @@ def _read(archive: Archive, connection: sqlite3.Connection, scope: Scope) -> Rep
     agents = _name_agents(connection, ids) + [OTHER_AGENTS] * (len(spans) > MAX_AGENTS)
     branches = " ".join(f"WHEN agent_id IS :agent_{number} THEN {number}" for number in range(len(ids)))
     query = _CALLS.format(
-        cell=f"{buckets.sql} * {len(agents)} + CASE {branches} ELSE {len(ids)} END", condition=scope.sql
+        cell=f"{buckets.sql} * {len(agents)} + CASE {branches} ELSE {len(ids)} END", condition=filters.sql
     )
-    parameters = scope.parameters | {f"agent_{number}": each for number, each in enumerate(ids)}
+    parameters = filters.parameters | {f"agent_{number}": each for number, each in enumerate(ids)}
     counter = _Counter()
     rows = connection.execute(query, parameters)
     while batch := list(itertools.islice(rows, _BATCH_SIZE)):

@@ -20,7 +20,7 @@ from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.report._buckets import DAY_SECS
 from convai_async.report._definitions import TABLES
 from convai_async.report._formatting import format_utc_time
-from convai_async.report._queries import ReportData, Scope, find_last_start, read_report_data
+from convai_async.report._queries import ReportData, ReportFilters, find_last_start, read_report_data
 from convai_async.report._tables import build_figures, build_table
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def build_report(  # noqa: PLR0913 - keyword-only
         ArchiveError: The file is not an archive of this version, is damaged, or has no such conversations.
         InvalidArgumentError: An argument is not valid.
     """
-    scope = _build_scope(agent_id, since, until)
+    filters = _build_filters(agent_id, since, until)
     validate_choice("compare", compare, (None, "previous"))
     if days is not None:
         validate_integer("days", days, 1)
@@ -160,27 +160,27 @@ def build_report(  # noqa: PLR0913 - keyword-only
     with ExitStack() as stack:
         opened = archive if isinstance(archive, Archive) else stack.enter_context(Archive.open(archive))
         if days is not None:
-            scope = _take_last_days(opened, scope, days)
-        data = read_report_data(opened, scope)
+            filters = _take_last_days(opened, filters, days)
+        data = read_report_data(opened, filters)
         if data is None:
             raise ArchiveError(f"{str(opened.path)!r} has no conversations that match: choose another agent or period")
         before = None
-        if compare is not None and scope.start is not None:
-            length = min(scope.end, int(time.time())) - scope.start
+        if compare is not None and filters.start is not None:
+            length = min(filters.end, int(time.time())) - filters.start
             before = read_report_data(
-                opened, msgspec.structs.replace(scope, start=scope.start - length, end=scope.start)
+                opened, msgspec.structs.replace(filters, start=filters.start - length, end=filters.start)
             )
-    return Report(data, _describe_period(data, scope), before)
+    return Report(data, _describe_period(data, filters), before)
 
 
-def _build_scope(agent_id: str | None, since: date | int | None, until: date | int | None) -> Scope:
+def _build_filters(agent_id: str | None, since: date | int | None, until: date | int | None) -> ReportFilters:
     if agent_id is not None:
         validate_text("agent_id", agent_id)
     latest = latest_start(time.time())
     start, end = _parse_bound("since", since), _parse_bound("until", until)
     if start is not None and end is not None and start >= end:
         raise InvalidArgumentError("since", "must be earlier than `until`")
-    return Scope(agent_id, start, latest if end is None else min(end, latest))
+    return ReportFilters(agent_id, start, latest if end is None else min(end, latest))
 
 
 def _parse_bound(name: str, value: date | int | None) -> int | None:
@@ -191,14 +191,14 @@ def _parse_bound(name: str, value: date | int | None) -> int | None:
     return to_unix_seconds(name, value, up=True)
 
 
-def _take_last_days(archive: Archive, scope: Scope, days: int) -> Scope:
-    last = find_last_start(archive, scope)
-    return scope if last is None else Scope(scope.agent_id, last + 1 - days * DAY_SECS, last + 1)
+def _take_last_days(archive: Archive, filters: ReportFilters, days: int) -> ReportFilters:
+    last = find_last_start(archive, filters)
+    return filters if last is None else ReportFilters(filters.agent_id, last + 1 - days * DAY_SECS, last + 1)
 
 
-def _describe_period(data: ReportData, scope: Scope) -> str:
-    start = data.first if scope.start is None else scope.start
-    return f"{format_utc_time(max(start, 0))} to {format_utc_time(min(scope.end, data.last + 1))} UTC"
+def _describe_period(data: ReportData, filters: ReportFilters) -> str:
+    start = data.first if filters.start is None else filters.start
+    return f"{format_utc_time(max(start, 0))} to {format_utc_time(min(filters.end, data.last + 1))} UTC"
 
 
 def _build_extra_error() -> ConfigurationError:
