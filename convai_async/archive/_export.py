@@ -62,7 +62,7 @@ EXPORTED_COLUMNS: dict[str, tuple[Column, ...]] = {
 
 
 class ExportTarget(msgspec.Struct, frozen=True):
-    """What `Archive.export` writes where: its arguments.
+    """The arguments of `Archive.export`.
 
     Attributes:
         path: The path of the file or folder.
@@ -87,10 +87,12 @@ def export(reader: ArchiveReader, target: ExportTarget, condition: Condition, pr
     validate_choice("format", target.format, (None, "parquet", "csv"))
     if not target.all_tables:
         if target.format is not None:
-            raise InvalidArgumentError("format", "goes with `all_tables` only: else the name says it")
+            raise InvalidArgumentError(
+                "format", "is only for `all_tables`: otherwise, the name of the file selects the format"
+            )
         return _export_file(reader, target, condition, progress)
     if target.table is not None or target.partition or target.overwrite:
-        raise InvalidArgumentError("all_tables", "does not go with `table`, `partition` and `overwrite`")
+        raise InvalidArgumentError("all_tables", "cannot be combined with `table`, `partition` or `overwrite`")
     return _export_tables(reader, target.path, condition, suffix=target.format or "parquet", progress=progress)
 
 

@@ -1,4 +1,4 @@
-"""The archive's views: SQL for questions that people ask first. They hold no data, so an upgrade makes them anew."""
+"""The views of an archive, for common questions. They hold no data, so an upgrade creates them again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class View(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its name.
-        description: What its rows are.
+        description: The meaning of a row.
         query: Its query, in SQL.
         columns: Its columns, if it is exported like a table.
     """
@@ -115,7 +115,7 @@ TOOLS = View(
 SELECT tool_name, type, count(*) AS calls, sum(is_error) AS failed, round(avg(tool_latency_secs), 3) AS mean,
     min(tool_latency_secs) FILTER (WHERE share >= 0.5) AS p50,
     min(tool_latency_secs) FILTER (WHERE share >= 0.95) AS p95,
-    max(tool_latency_secs) AS worst
+    max(tool_latency_secs) AS max
 FROM (
     SELECT tool_name, type, is_error, tool_latency_secs, cume_dist() OVER (
         PARTITION BY tool_name, type, tool_latency_secs IS NULL ORDER BY tool_latency_secs
@@ -134,7 +134,7 @@ SELECT metric, sum(turns) AS turns, round(sum(total) / sum(turns), 3) AS mean,
     min(secs) FILTER (WHERE share >= 0.5) AS p50,
     min(secs) FILTER (WHERE share >= 0.95) AS p95,
     min(secs) FILTER (WHERE share >= 0.99) AS p99,
-    max(longest) AS worst
+    max(longest) AS max
 FROM (
     SELECT *, 1.0 * sum(turns) OVER (PARTITION BY metric ORDER BY secs) / sum(turns) OVER (PARTITION BY metric) AS share
     FROM (

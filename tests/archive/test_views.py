@@ -67,7 +67,7 @@ def test_views_hold_no_bytes(filled: Path, view: Any) -> None:
     assert view.description.endswith(".")
 
 
-def test_views_have_the_numbers(filled: Path) -> None:
+def test_views_compute_numbers_of_agents_days_tools_and_stages(filled: Path) -> None:
     call = query(filled, "SELECT * FROM calls WHERE conversation_id = 'conv_0'")[0]
     assert (call["start_time"], call["agent_name"], call["cost"]) == ("2023-11-14 22:13:20", "A", 3)
     (agent,) = query(filled, "SELECT * FROM agents")
@@ -76,9 +76,9 @@ def test_views_have_the_numbers(filled: Path) -> None:
     days = query(filled, "SELECT day, calls FROM daily ORDER BY day")
     assert days == [{"day": "2023-11-14", "calls": 2}, {"day": "2023-11-15", "calls": 18}]
     (tool,) = query(filled, "SELECT * FROM tools")
-    assert (tool["calls"], tool["failed"], tool["p50"], tool["p95"], tool["worst"]) == (20, 1, 1.0, 1.9, 2.0)
+    assert (tool["calls"], tool["failed"], tool["p50"], tool["p95"], tool["max"]) == (20, 1, 1.0, 1.9, 2.0)
     (stage,) = query(filled, "SELECT * FROM latency")
-    assert [stage[name] for name in ("metric", "turns", "mean", "p50", "p95", "p99", "worst")] == [
+    assert [stage[name] for name in ("metric", "turns", "mean", "p50", "p95", "p99", "max")] == [
         *("ttfb", 20, 10.5, 10.0, 19.0, 20.0, 20.0),
     ]
     (criterion,) = query(filled, "SELECT * FROM criteria")

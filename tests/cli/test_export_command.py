@@ -101,7 +101,7 @@ def test_export_of_all_tables_writes_a_folder(
     capsys.readouterr()
     for options, problem in (
         (["--all-tables", "--format", "jsonl"], "writes parquet or csv"),
-        (["--all-tables", "--force"], "does not go with"),
+        (["--all-tables", "--force"], "cannot be combined with"),
     ):
         assert run(["export", str(harvested), str(tmp_path / "x"), *options]) == 2
         assert problem in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_bars_and_sparklines() -> None:
     assert draw_sparkline([0, 0]) == "  "
 
 
-def test_numbers_as_text() -> None:
+def test_numbers_are_formatted_with_units() -> None:
     assert [format_seconds(seconds) for seconds in (0.834, 9.99, 42.4, 59.6, 247, 3840)] == [
         "0.83 s",
         "9.99 s",
