@@ -92,7 +92,9 @@ def parse_duration_option(text: str) -> timedelta:
     except OverflowError:
         duration = None
     if not duration:
-        raise click.BadParameter(f"{text!r} is not a length of time: use a number and s, m, h, d or w, such as 30m or 1h")
+        raise click.BadParameter(
+            f"{text!r} is not a length of time: use a number and s, m, h, d or w, such as 30m or 1h"
+        )
     return duration
 
 

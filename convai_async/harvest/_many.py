@@ -19,6 +19,7 @@ from anyio.to_thread import run_sync
 
 from convai_async._support.tasks import task_group
 from convai_async._support.validate import validate_integer
+from convai_async._support.workspace_name import workspace_name
 from convai_async._transport.limiter import ConcurrencyLimiter
 from convai_async._transport.memory import MemoryBudget
 from convai_async.client import ConvAIClient, get_engine
@@ -195,7 +196,7 @@ class _Progress:
         self._notify(self.report)
 
     def end_run(self, ended: HarvestReport) -> None:
-        """Keep the counts of a run that ended; those of one that was stopped, as far as the next run does not repeat them."""
+        """Keep the counts of a run that ended; of one that was stopped, those that the next run does not repeat."""
         if ended.interrupted:
             ended = msgspec.structs.replace(
                 ended, found=ended.fetched, unchanged=0, failed=0, list_complete=True, interrupted=False
@@ -239,7 +240,7 @@ class _ManyHarvester:
             progress = self._queue.popleft()
             try:
                 is_finished = await self._take_turn(progress)
-            except Exception as error:  # noqa: BLE001 - nothing that one workspace raises stops the others
+            except Exception as error:  # one workspace must not stop the others
                 if not isinstance(error, ConvAIError | OSError):
                     _logger.exception("the harvest of workspace %r failed unexpectedly", progress.report.workspace.name)
                 progress.fail(error)
@@ -252,6 +253,7 @@ class _ManyHarvester:
 
     async def _take_turn(self, progress: _Progress) -> bool:
         """Harvest a workspace until it is finished or its turn ends; return whether it is finished."""
+        workspace_name.set(progress.report.workspace.name)
         progress.set_status("running")
         ends = anyio.Event()
         async with task_group() as group:

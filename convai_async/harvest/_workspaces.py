@@ -96,14 +96,16 @@ def validate_workspaces(workspaces: Sequence[Workspace]) -> None:
         archive = os.path.realpath(workspace.archive)
         if (other := archives.setdefault(archive, workspace.name)) != workspace.name:
             raise _build_error(
-                workspace.name, "archive", f"workspace {other!r} has the same archive: choose another file for one of them"
+                workspace.name,
+                "archive",
+                f"workspace {other!r} has the same archive: choose another file for one of them",
             )
         folder = str(Path(archive).parent)
         if workspace.audio and (other := recordings.setdefault(folder, workspace.name)) != workspace.name:
             raise _build_error(
                 workspace.name,
                 "audio",
-                f"the recordings of workspace {other!r} are in the same folder: put one of the archives into another folder",
+                f"the recordings of workspace {other!r} are in the same folder: put one archive into another folder",
             )
 
 
