@@ -15,13 +15,13 @@ import msgspec
 from convai_async._configuration import Region, resolve_base_url, validate_share
 from convai_async._support.durations import parse_duration
 from convai_async._support.text import Secret, one_line
-from convai_async._support.validate import validate_texts
+from convai_async._support.validate import validate_id
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_KEY_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+_KEY_REFERENCE = re.compile(r"env:(?!sk_)[A-Za-z_][A-Za-z0-9_]*|file:.+")
 _VALIDATION_ERROR = re.compile(r"(?P<problem>.*) - at `\$\.(?P<field>\w+).*`", re.DOTALL)
 _KEY_ADVICE = "must be a reference, env:NAME or file:PATH, and never the key itself"
 
@@ -193,7 +193,8 @@ def _validate(workspace: Workspace) -> None:
     except ConfigurationError as error:
         field = "region" if workspace.base_url is None else "base_url"
         raise InvalidArgumentError(field, str(error)) from None
-    validate_texts("agents", workspace.agents)
+    for agent_id in workspace.agents:
+        validate_id("agents", agent_id)
     validate_share(workspace.share)
 
 
