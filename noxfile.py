@@ -13,7 +13,7 @@ import nox
 from packaging.requirements import Requirement
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
-PACKAGE = ".[cli,parquet,uvloop,zstd]"
+PACKAGE = ".[cli,metrics,parquet,uvloop,zstd]"
 PROJECT = nox.project.load_toml("pyproject.toml")
 NEEDED_FROM_THE_CHECKOUT = ["README.md", "LICENSE", "pyproject.toml", "pytest_convai_async.py", "convai_async"]
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import format_duration, to_single_line
-from convai_async.cli._many_progress import Tally, create_many_display, encode_tally, format_end
+from convai_async.cli._many_progress import create_many_display, encode_tally
 from convai_async.cli._output import print_output
+from convai_async.cli._tally import Tally, format_end
 from convai_async.harvest import harvest_many, open_workspace_client
 
 if TYPE_CHECKING:

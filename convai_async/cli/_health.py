@@ -36,9 +36,7 @@ async def serve_health(monitor: HarvestMonitor, host: str, port: int) -> AsyncIt
     async def get_metrics(_: web.Request) -> web.Response:
         try:
             from convai_async.cli._metrics import CONTENT_TYPE, render_metrics  # noqa: PLC0415 - needs an extra
-        except ModuleNotFoundError as error:
-            if error.name != "prometheus_client":
-                raise
+        except ModuleNotFoundError:
             return web.Response(status=501, text="metrics need an extra: pip install 'convai-async[metrics]'\n")
         return web.Response(body=render_metrics(monitor), headers={"content-type": CONTENT_TYPE})
 

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from convai_async.cli._formatting import to_single_line
-from convai_async.cli._many_progress import format_running, print_end
 from convai_async.cli._output import get_stderr_console
+from convai_async.cli._tally import format_running, print_end
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from convai_async.cli._many_progress import Tally
+    from convai_async.cli._tally import Tally
     from convai_async.cli._times import TimeFormatter
     from convai_async.harvest import WorkspaceReport
 

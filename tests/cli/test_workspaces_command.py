@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 from command_line import COMMAND, count_conversations, remove_styles, run_in_terminal
 from rich.console import Console
@@ -21,8 +20,8 @@ from threaded_service import ThreadedService
 from convai_async.cli import _live_many
 from convai_async.cli._app import run
 from convai_async.cli._live_many import LiveMany
-from convai_async.cli._many_progress import Tally
 from convai_async.cli._rounds import run_rounds
+from convai_async.cli._tally import Tally
 from convai_async.cli._times import TimeFormatter
 from convai_async.errors import ConfigurationError, ConvAIError
 from convai_async.harvest import Workspace, WorkspaceReport
@@ -31,6 +30,8 @@ from convai_async.testing import FakeConvAI, faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import anyio
 
     from convai_async.cli._monitor import HarvestMonitor
 

@@ -76,7 +76,9 @@ async def test_conversations_are_in_their_own_archive_only_whatever_fails(
     monkeypatch.delenv("KEY_keyless")
     (tmp_path / "folder.db").mkdir()
     (tmp_path / "foreign.db").write_text("not an archive" * 100)
-    services["forbidden"].faults.add(faults.status(403), path=next(iter(services["forbidden"].conversations)), times=None)
+    services["forbidden"].faults.add(
+        faults.status(403), path=next(iter(services["forbidden"].conversations)), times=None
+    )
     services["rejected"].faults.add(faults.status(400), operation="list_conversations", times=None)
 
     @asynccontextmanager
@@ -215,9 +217,10 @@ async def test_stop_ends_all_harvests_and_the_next_one_completes_them(start: Sta
 
 async def test_invalid_arguments_are_refused() -> None:
     workspace = Workspace(name="acme", key="env:KEY", archive="acme.db")
-    for arguments in ({"max_concurrency": 0}, {"at_once": 0}):
-        with pytest.raises(InvalidArgumentError):
-            await harvest_many([workspace], **arguments)
+    with pytest.raises(InvalidArgumentError):
+        await harvest_many([workspace], max_concurrency=0)
+    with pytest.raises(InvalidArgumentError):
+        await harvest_many([workspace], at_once=0)
     with pytest.raises(ConfigurationError, match="two workspaces have this name"):
         await harvest_many([workspace, workspace])
     assert await harvest_many([]) == []

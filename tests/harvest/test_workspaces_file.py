@@ -30,8 +30,8 @@ def build(**fields: object) -> Workspace:
 
 def test_file_with_all_fields_is_read(tmp_path: Path) -> None:
     beta = (
-        'name = "beta"\nkey = "file:keys/beta"\narchive = "sub/beta.db"\nregion = "eu"\nagents = ["agent_1", "agent_2"]\n'
-        'lookback = "2w"\naudio = true\nshare = 0.5\n'
+        'name = "beta"\nkey = "file:keys/beta"\narchive = "sub/beta.db"\nregion = "eu"\n'
+        'agents = ["agent_1", "agent_2"]\nlookback = "2w"\naudio = true\nshare = 0.5\n'
     )
     acme, read = read_workspaces(write(tmp_path, ACME + 'base_url = "https://proxy.example"', beta))
     assert acme == Workspace(
@@ -53,7 +53,10 @@ def test_file_with_all_fields_is_read(tmp_path: Path) -> None:
     ("tables", "problem"),
     [
         ([ACME + 'archiv = "x"'], "workspace 'acme': archiv: there is no such field: did you mean 'archive'?"),
-        ([ACME + "zzz = 1"], "workspace 'acme': zzz: there is no such field: the fields are name, key, archive, region,"),
+        (
+            [ACME + "zzz = 1"],
+            "workspace 'acme': zzz: there is no such field: the fields are name, key, archive, region,",
+        ),
         (['name = "acme"\nkey = "env:A"'], "workspace 'acme': Object missing required field `archive`"),
         (['key = "env:A"\narchive = "a.db"'], "workspace 'number 1': Object missing required field `name`"),
         ([ACME + "audio = 1"], "workspace 'acme': audio: Expected `bool`, got `int`"),
