@@ -8,12 +8,17 @@
 """
 
 from convai_async.archive._archive import Archive
+from convai_async.archive._call_list import list_calls
 from convai_async.archive._datasette import build_datasette_metadata
+from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError
+from convai_async.archive._query import QueryError, QueryResult, run_query
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
+from convai_async.archive._recordings import find_file as find_recording_file
 from convai_async.archive._records import Failure
-from convai_async.archive._search import SearchHit
+from convai_async.archive._search import SearchHit, parse_query
+from convai_async.archive._statistics import Bucket, Dimension, Metric, compute_statistics
 from convai_async.archive._status import ArchiveStatus, HarvestRun
 from convai_async.archive._webhooks import store_conversation
 from convai_async.archive._windows import Window
@@ -24,11 +29,24 @@ __all__ = [
     "ArchiveError",
     "ArchiveStatus",
     "ArchivedConversation",
+    "Bucket",
+    "ColumnDescription",
+    "Dimension",
     "Failure",
     "HarvestRun",
+    "Metric",
+    "QueryError",
+    "QueryResult",
     "SearchHit",
+    "TableDescription",
     "Window",
     "build_datasette_metadata",
+    "compute_statistics",
+    "describe_tables",
+    "find_recording_file",
     "get_recording_file_name",
+    "list_calls",
+    "parse_query",
+    "run_query",
     "store_conversation",
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from convai_async._support.validate import validate_choice, validate_integer
 from convai_async.archive._columns import EXPORTED, NESTED_TABLES
 from convai_async.archive._conditions import parse_filters, validate_sql_text
 from convai_async.archive._database import build_missing_error, upgrade_file, validate_path
+from convai_async.archive._dataframe import read_dataframe
 from convai_async.archive._export import ExportTarget, export, export_stream
 from convai_async.archive._import import import_file
 from convai_async.archive._records import build_update
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from datetime import date
     from types import TracebackType
 
+    import pandas as pd
+    import polars as pl
+
+    from convai_async.archive._conditions import Filters
     from convai_async.archive._export import Table
     from convai_async.archive._files import Sink
     from convai_async.archive._reader import ArchivedConversation, ArchiveReader
@@ -303,6 +308,34 @@ class Archive:
         condition = parse_filters(agent_id, since, until)
         return export_stream(self._reader, stream, condition, format=format, table=table)
 
+    @overload
+    def dataframe(
+        self, table: str, *, library: Literal["pandas"] = "pandas", **filters: Unpack[Filters]
+    ) -> pd.DataFrame: ...
+    @overload
+    def dataframe(self, table: str, *, library: Literal["polars"], **filters: Unpack[Filters]) -> pl.DataFrame: ...
+    @overload
+    def dataframe(self, table: str, *, library: Literal["pyarrow"], **filters: Unpack[Filters]) -> Any: ...
+    def dataframe(
+        self, table: str, *, library: Literal["pandas", "polars", "pyarrow"] = "pandas", **filters: Unpack[Filters]
+    ) -> Any:
+        """Return a table or view as a data frame, such as ``archive.dataframe("calls")``; needs the extra ``parquet``.
+
+        Times are timestamps in UTC, named as in exported files, and binary columns are left out. In pandas, integers
+        and booleans have the nullable types ``Int64`` and ``boolean``.
+
+        Args:
+            table: The name: ``"calls"``, ``"turns"``, ``"daily"``; ``docs/archive.md`` describes all.
+            library: The library of the data frame: ``"pandas"`` (default), ``"polars"`` or ``"pyarrow"``.
+            **filters: ``agent_id``, ``since`` and ``until``, as in `conversations`. A view computes its numbers from
+                these conversations.
+
+        Raises:
+            InvalidArgumentError: There is no such table, or a filter is not valid.
+            ConfigurationError: The extra or the library is not installed.
+        """
+        return read_dataframe(self._reader, table, parse_filters(**filters), library)
+
     def add(self, conversation: Conversation, *, event_timestamp: int | None = None) -> None:
         """Store a conversation, such as the ``data`` of a webhook's event.
 
@@ -393,6 +426,16 @@ class Archive:
             ArchiveError: The archive is bound to another API key.
         """
         return self._session.lock(hash_api_key)
+
+    def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Yield a connection for queries in SQL, which all see the archive as it is at the first of them.
+
+        It cannot write. Other processes can; end the block soon, since their log of changes grows until then::
+
+            with archive.snapshot() as connection:
+                rows = connection.execute("SELECT day, calls FROM daily").fetchall()
+        """
+        return self._reader.snapshot()
 
     @property
     def _reader(self) -> ArchiveReader:

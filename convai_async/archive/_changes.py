@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -37,7 +37,7 @@ def store_conversations(connection: sqlite3.Connection, updates: Sequence[Conver
     if any(_removes_messages(connection, update) for update in updates if update.conversation_id in stored):
         mark_scrub_due(connection)
     _delete(connection, DETAIL_NAMES, stored)
-    _upsert(connection, "conversations", [_with_fetch_time(update.row, now) for update in updates])
+    _upsert(connection, "conversations", [update.row for update in updates], fetched_unix_secs=now)
     insert_rows(connection, TURNS.name, _TURN_COLUMNS, [update.turns for update in updates])
     insert_rows(connection, TOOL_CALLS.name, _TOOL_COLUMNS, [update.tool_calls for update in updates])
     insert_facts(connection, [update.facts for update in updates if update.facts])
@@ -172,14 +172,18 @@ def _delete(connection: sqlite3.Connection, tables: Sequence[str], ids: Iterable
         )
 
 
-def _upsert(connection: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
-    if rows:
-        columns = list(rows[0])
-        upsert_rows(connection, table, columns, (map(row.__getitem__, columns) for row in rows))
-
-
-def _with_fetch_time(row: Row, now: int) -> Row:
-    return row if row["fetched_unix_secs"] is not None else row | {"fetched_unix_secs": now}
+def _upsert(connection: sqlite3.Connection, table: str, rows: Sequence[Row], **defaults: Any) -> None:
+    """Insert or update rows with the same columns; a default replaces null."""
+    if not rows:
+        return
+    columns = list(rows[0])
+    values = [list(map(row.__getitem__, columns)) for row in rows]
+    for name, default in defaults.items():
+        place = columns.index(name)
+        for each in values:
+            if each[place] is None:
+                each[place] = default
+    upsert_rows(connection, table, columns, values)
 
 
 def _audio_row(conversation_id: str, audio: Recording, archive: Path) -> Row:

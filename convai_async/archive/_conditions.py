@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from convai_async._support.timestamps import latest_start
 from convai_async.archive._windows import BEGINNING, parse_start_bound
@@ -14,6 +14,20 @@ if TYPE_CHECKING:
 
 CREDIBLE_START = f"(start_time_unix_secs BETWEEN {BEGINNING} AND ?)"
 """`credible_start` in SQL; its parameter is the latest start that is credible."""
+
+
+class Filters(TypedDict, total=False):
+    """The filters of an `Archive`.
+
+    Attributes:
+        agent_id: Only conversations with this agent.
+        since: Only conversations that started at this time or later.
+        until: Only conversations that started before this time.
+    """
+
+    agent_id: str | None
+    since: date | int | None
+    until: date | int | None
 
 
 class Condition(NamedTuple):
@@ -57,7 +71,9 @@ def build_condition(agent_id: str | None, start: int | None, end: int | None, *,
     return Condition(" AND ".join(conditions) or "true", parameters)
 
 
-def parse_filters(agent_id: str | None, since: date | int | None, until: date | int | None) -> Condition:
+def parse_filters(
+    agent_id: str | None = None, since: date | int | None = None, until: date | int | None = None
+) -> Condition:
     """Return the condition that the filters of an `Archive` stand for.
 
     Raises:

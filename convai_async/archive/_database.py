@@ -37,8 +37,12 @@ _opening = Lock()
 """Held while a file is made or opened: see `_connect`."""
 
 
-def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connection]:
+def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -> tuple[Path, sqlite3.Connection]:
     """Open an archive that exists.
+
+    Args:
+        path: The file.
+        read_only: Whether SQLite opens the file itself as read-only; then another connection has to remove the log.
 
     Raises:
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
@@ -48,7 +52,7 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Path, sqlite3.Connec
         raise build_missing_error(file)
     # SQLite would make its log beside the file, also for reading.
     unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
-    connection = _connect(file, "immutable=1" if unwritable else "mode=rw")
+    connection = _connect(file, "immutable=1" if unwritable else "mode=ro" if read_only else "mode=rw")
     with _close_on_error(connection), translate_content_errors(file):
         # Not opened as read-only: the last process that closes the file must be able to remove the log beside it.
         connection.execute("PRAGMA query_only = ON")

@@ -99,7 +99,7 @@ def _export_file(reader: ArchiveReader, target: ExportTarget, condition: Conditi
 
 def _export_tables(reader: ArchiveReader, path: Path, condition: Condition, *, suffix: str, progress: Progress) -> int:
     check_destination("destination", path, overwrite=False, archive=reader.path)
-    parquet = _import_parquet() if suffix == "parquet" else None
+    parquet = import_parquet() if suffix == "parquet" else None
     count = 0
     with create_folder(path) as folder:
         for name, columns in _exported_tables():
@@ -146,7 +146,7 @@ def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[
 def _export_parquet(
     archive: Path, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool, overwrite: bool
 ) -> int:
-    _parquet = _import_parquet()
+    _parquet = import_parquet()
     if not partition:
         with create_file(path, overwrite=overwrite) as file:
             written: int = _parquet.write(split_into_batches(rows), file, archive)
@@ -162,12 +162,17 @@ def _export_parquet(
     return count
 
 
-def _import_parquet() -> ModuleType:
+def import_parquet() -> ModuleType:
+    """Return the module that needs pyarrow.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
     try:
         from convai_async.archive import _parquet  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            "files that end in .parquet need an extra: pip install 'convai-async[parquet]'"
+            "Parquet files and data frames need an extra: pip install 'convai-async[parquet]'"
         ) from error
     return _parquet
 

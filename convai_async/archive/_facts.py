@@ -10,7 +10,7 @@ from convai_async.archive._json_text import encode_value, format_value, get_json
 if TYPE_CHECKING:
     from convai_async.models import CollectedData, Conversation, CriterionResult, RagRetrieval
 
-Facts: TypeAlias = tuple[list[Any], ...]
+Facts: TypeAlias = tuple[tuple[Any, ...], ...]
 """For each of `FACT_TABLES`, the values of all its rows, one after the other: a list for each row would be larger."""
 
 
@@ -24,11 +24,11 @@ def read_facts(conversation_id: str, conversation: Conversation) -> Facts:
     for tag in dict.fromkeys(conversation.tag_ids):
         tags += (conversation_id, tag)
     return (
-        _read_evaluation(conversation_id, conversation),
-        _read_collected_data(conversation_id, conversation),
-        _read_llm_usage(conversation_id, conversation),
-        tags,
-        retrievals,
+        tuple(_read_evaluation(conversation_id, conversation)),
+        tuple(_read_collected_data(conversation_id, conversation)),
+        tuple(_read_llm_usage(conversation_id, conversation)),
+        tuple(tags),
+        tuple(retrievals),
     )
 
 

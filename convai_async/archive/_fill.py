@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from convai_async.archive._facts import Facts
-    from convai_async.archive._rows import DetailValues
     from convai_async.archive._table import Table
 
 _logger = logging.getLogger("convai_async")
@@ -77,8 +76,8 @@ def _fill_batch(connection: sqlite3.Connection) -> int:
 
 def _fill(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
     conversations: list[tuple[Any, ...]] = []
-    turns: DetailValues = []
-    tool_calls: DetailValues = []
+    turns: list[Any] = []
+    tool_calls: list[Any] = []
     facts: list[Facts] = []
     names = _new_columns(CONVERSATIONS)
     for conversation_id in ids:
@@ -105,7 +104,7 @@ def _fill(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
     insert_facts(connection, facts)
 
 
-def _update(connection: sqlite3.Connection, table: Table, values: DetailValues) -> None:
+def _update(connection: sqlite3.Connection, table: Table, values: list[Any]) -> None:
     names = _new_columns(table)
     columns = get_inserted_columns(table)
     places = [columns.index(name) for name in names]

@@ -23,6 +23,7 @@ _TYPES: dict[str, pa.DataType] = {
     "float64": pa.float64(),
     "bool": pa.bool_(),
     "timestamp": pa.timestamp("s", tz="UTC"),
+    "date": pa.date32(),
 }
 
 
@@ -54,6 +55,16 @@ def write_table(
 ) -> int:
     """Write the rows of one table; see `write`."""
     return _write(batches, file, archive, pa.schema(_fields(columns)), lambda row: _convert(columns, row))
+
+
+def build_table(columns: Sequence[Column], batches: Iterable[list[dict[str, Any]]], archive: Path) -> pa.Table:
+    """Return the rows of one table in memory; see `write`."""
+    schema = pa.schema(_fields(columns))
+    tables = [schema.empty_table()]  # it gives a table without rows its types
+    for batch in batches:
+        with translate_content_errors(archive):
+            tables.append(pa.Table.from_pylist([_convert(columns, row) for row in batch], schema))
+    return pa.concat_tables(tables)
 
 
 def _write(
@@ -99,5 +110,6 @@ def _keep(value: Any) -> Any:
 
 _CONVERTERS: dict[str | None, Callable[[Any], Any]] = {
     "timestamp": utc_datetime,
+    "date": lambda value: None if (moment := utc_datetime(value)) is None else moment.date(),
     "bool": lambda value: None if value is None else bool(value),
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from convai_async.archive._columns import EXPORTED
-from convai_async.archive._errors import ArchiveError, translate_content_errors
+from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
 from convai_async.archive._sql import fetch_value, to_struct
 from convai_async.models import Conversation
 
@@ -61,6 +62,16 @@ class ArchiveReader:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self.connection = connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection in a transaction: see `Archive.snapshot`."""
+        with translate_errors(self.path):
+            self.connection.execute("BEGIN")
+            try:
+                yield self.connection
+            finally:
+                self.connection.rollback()
 
     def source(self) -> str:
         """Return the address of the service."""

@@ -42,6 +42,20 @@ def is_recording(path: object) -> bool:
     return isinstance(path, str) and _PLAIN.fullmatch(path) is not None
 
 
+def find_file(archive: Path, path: object) -> Path | None:
+    """Return the file of a recording, or None if there is none.
+
+    Args:
+        archive: The archive's file.
+        path: The path in the archive's row. One that is not directly in the folder for recordings is ignored, and so is
+            a symbolic link.
+    """
+    if not isinstance(path, str) or not is_recording(path):
+        return None
+    file = archive.parent / path
+    return file if file.is_file() and not file.is_symlink() else None
+
+
 def make_folder(archive: Path, ids: Collection[str]) -> None:
     """Make the folder for an archive's recordings, and remove the temporary files that a killed process left there.
 

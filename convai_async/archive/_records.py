@@ -182,7 +182,7 @@ def decode_update(
         conversation = Conversation.from_json(raw)
     except DecodeError as error:
         row = _row(summary, None, raw, unix_secs, from_webhook=from_webhook) | {"decode_error": str(error)}
-        return ConversationUpdate(summary.conversation_id, row, [], [])
+        return ConversationUpdate(summary.conversation_id, row, (), ())
     if conversation.conversation_id != summary.conversation_id:
         return Failure(summary.conversation_id, "the response contains another conversation", 1, summary=summary)
     return build_update(summary, raw, conversation, unix_secs, from_webhook=from_webhook)

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, Any]
 """A row of ``conversations``: values by column."""
 
-DetailValues: TypeAlias = list[Any]
-"""The values of all rows of ``turns`` or ``tool_calls``, one after the other: a tuple for each row would be larger."""
+DetailValues: TypeAlias = tuple[Any, ...]
+"""The values of all rows of ``turns`` or ``tool_calls``, one after the other: a tuple for each row would be larger.
+
+Not a list, which the garbage collector would go through each time.
+"""
 
 
 def get_inserted_columns(table: Table) -> tuple[str, ...]:
@@ -65,13 +68,13 @@ def read_tool_calls(conversation_id: str, conversation: Conversation) -> DetailV
         for position, turn in enumerate(conversation.transcript)
         for call in turn.tool_calls
     ]
-    return _read_values(conversation_id, uses, _TOOL_READERS) if uses else []
+    return _read_values(conversation_id, uses, _TOOL_READERS) if uses else ()
 
 
 def _read_values(conversation_id: str, items: Sequence[Any], readers: Sequence[Callable[[Any], Any]]) -> DetailValues:
     # Column by column: a loop over the readers for each row would take three times as long.
     columns = [map(read, items) for read in readers]
-    return list(chain.from_iterable(zip(repeat(conversation_id), count(), *columns, strict=False)))
+    return tuple(chain.from_iterable(zip(repeat(conversation_id), count(), *columns, strict=False)))
 
 
 def _reader(read: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-ArrowType: TypeAlias = Literal["string", "int64", "float64", "bool", "timestamp"]
+ArrowType: TypeAlias = Literal["string", "int64", "float64", "bool", "timestamp", "date"]
 """The names of the Arrow types that exported columns have; a timestamp is Unix seconds in SQLite."""
 
 

@@ -35,14 +35,18 @@ _COMMANDS = {
     "status": ("_status", "Show the contents of an archive."),
     "search": ("_search", "Search the transcripts in an archive."),
     "show": ("_show", "Show the transcript of a conversation."),
+    "browse": ("_browse", "Open a local web page to read and listen to an archive."),
     "list": ("_list", "List conversations, newest first."),
     "wait": ("_wait", "Wait until a conversation is done."),
     "watch": ("_watch", "Print new conversations, or run a command for each one."),
+    "talk": ("_talk", "Talk to an agent, in text or with a WAV file."),
     "audio": ("_audio", "Download the recording of a conversation."),
+    "report": ("_report", "Show key figures and charts of an archive."),
     "export": ("_export", "Export an archive to JSONL, CSV or Parquet."),
     "datasette": ("_datasette", "Print the metadata of an archive for Datasette."),
     "import": ("_import", "Import an exported JSONL file into an archive."),
     "delete": ("_delete", "Delete conversations from the service and an archive."),
+    "mcp": ("_mcp", "Serve an archive to an assistant, over MCP."),
     "sandbox": ("_sandbox", "Run a local fake service with sample conversations."),
 }
 """The module of each command, and its line in the help: `--help` stays fast because it imports none of them."""

@@ -29,11 +29,6 @@ def to_single_line(text: str | None) -> str:
     return " ".join(strip_control_chars(text).split())
 
 
-def format_call_time(seconds: int | None) -> str:
-    """Return seconds as minutes and seconds: ``3:07``."""
-    return "" if seconds is None else f"{seconds // _SECONDS_PER_MINUTE}:{seconds % _SECONDS_PER_MINUTE:02}"
-
-
 def format_duration(seconds: float) -> str:
     """Return seconds with a suitable unit: ``40 s``, ``12 min``, ``3.5 h``."""
     if seconds < 2 * _SECONDS_PER_MINUTE:

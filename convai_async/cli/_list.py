@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convai_async.cli._formatting import RESULT_STYLES, format_call_time, to_single_line
+from convai_async._support.text import format_call_time
+from convai_async.cli._formatting import RESULT_STYLES, to_single_line
 from convai_async.cli._options import (
     add_connection_options,
     add_filter_options,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from convai_async._support.text import format_call_time
 from convai_async.archive import Archive
-from convai_async.cli._formatting import format_call_time, to_single_line
+from convai_async.cli._formatting import to_single_line
 from convai_async.cli._options import add_filter_options, build_archive_filters, format_examples, json_lines_option
 from convai_async.cli._output import is_terminal, print_note, print_output, print_rich
 from convai_async.cli._times import TimeFormatter

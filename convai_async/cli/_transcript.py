@@ -8,7 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from convai_async.cli._formatting import RESULT_STYLES, format_call_time, strip_control_chars, to_single_line
+from convai_async._support.text import format_call_time
+from convai_async.cli._formatting import RESULT_STYLES, strip_control_chars, to_single_line
 from convai_async.models import UnknownToolResult
 
 if TYPE_CHECKING:

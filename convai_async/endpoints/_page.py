@@ -10,8 +10,9 @@ import msgspec
 
 from convai_async._support.lenient_json import DECODE_ERRORS, decode_json, split_list, split_object
 from convai_async.errors import DecodeError
-from convai_async.models import ListItem, Model
+from convai_async.models import ConversationSummary, ListItem, Model
 from convai_async.models._list_item import set_raw_json
+from convai_async.models._repr import build_repr, show_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,6 +95,17 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     def __getitem__(self, index: int) -> T:
         return self.items[index]
+
+    def __repr__(self) -> str:
+        undecodable = show_count(self.undecodable or None, "undecodable item")
+        return build_repr(self, show_count(self.items, "item"), undecodable, "has_more" if self.has_more else "")
+
+    def _repr_html_(self) -> str:
+        """Return the page as HTML, which a notebook shows."""
+        from convai_async.models._html import render_page  # noqa: PLC0415 - only notebooks need it
+
+        are_conversations = all(isinstance(item, ConversationSummary) for item in self.items)
+        return render_page(self.items, has_more=self.has_more, are_conversations=are_conversations)
 
 
 class _Cursor(msgspec.Struct):

@@ -85,6 +85,7 @@ def validate_workspaces(workspaces: Sequence[Workspace]) -> None:
     names: set[str] = set()
     archives: dict[str, str] = {}
     recordings: dict[str, str] = {}
+    keys: dict[str, Workspace] = {}
     for workspace in workspaces:
         try:
             _validate(workspace)
@@ -99,6 +100,10 @@ def validate_workspaces(workspaces: Sequence[Workspace]) -> None:
                 workspace.name,
                 "archive",
                 f"workspace {other!r} has the same archive: choose another file for one of them",
+            )
+        if (first := keys.setdefault(workspace.key, workspace)).share != workspace.share:
+            raise _build_error(
+                workspace.name, "share", f"workspace {first.name!r} has the same key: set the same share for both"
             )
         folder = str(Path(archive).parent)
         if workspace.audio and (other := recordings.setdefault(folder, workspace.name)) != workspace.name:

@@ -10,6 +10,7 @@ from msgspec import field
 from convai_async._support.timestamps import utc_datetime
 from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
+from convai_async.models._repr import build_repr, show_count, show_seconds, show_text, show_word
 from convai_async.models.analysis import ConversationAnalysis
 from convai_async.models.enums import (
     ConversationProduct,
@@ -112,6 +113,16 @@ class ConversationSummary(ListItem, gc=True, dict=True):
         """The start time in UTC, or None if it is unknown."""
         return utc_datetime(self.start_time_unix_secs)
 
+    def __repr__(self) -> str:
+        return build_repr(
+            self,
+            show_word(self.conversation_id),
+            show_word(self.status),
+            show_seconds(self.call_duration_secs),
+            show_count(self.message_count, "message"),
+            show_text(self.call_summary_title),
+        )
+
 
 class VisitedAgent(Model):
     """An agent, and its branch, that took part in a conversation.
@@ -172,3 +183,19 @@ class Conversation(Model):
     def start_time(self) -> datetime | None:
         """The start time in UTC, or None if it is unknown."""
         return self.metadata.start_time
+
+    def __repr__(self) -> str:
+        return build_repr(
+            self,
+            show_word(self.conversation_id),
+            show_word(self.status),
+            show_seconds(getattr(self.metadata, "call_duration_secs", None)),
+            show_count(self.transcript, "turn"),
+            show_text(getattr(self.analysis, "call_summary_title", None)),
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the conversation as HTML, which a notebook shows."""
+        from convai_async.models._html import render_conversation  # noqa: PLC0415 - only notebooks need it
+
+        return render_conversation(self)

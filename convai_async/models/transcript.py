@@ -6,6 +6,7 @@ from typing import Any
 
 from convai_async.models._base import Model, OrNull, UnknownVariant
 from convai_async.models._open_union import ByTag, ByTagOrNull, OpenUnion
+from convai_async.models._repr import build_repr, show_count, show_seconds, show_text, show_word
 from convai_async.models.charging import LLMUsage
 from convai_async.models.enums import (
     EmbeddingModel,
@@ -310,3 +311,13 @@ class TranscriptTurn(Model):
             self.triggered_guardrails = ()
         if self.file_inputs is None:
             self.file_inputs = ()
+
+    def __repr__(self) -> str:
+        return build_repr(
+            self,
+            show_word(self.role),
+            show_seconds(self.time_in_call_secs),
+            show_text(self.message),
+            show_count(self.tool_calls or None, "tool call"),
+            show_count(self.tool_results or None, "tool result"),
+        )

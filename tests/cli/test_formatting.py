@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from convai_async.cli._formatting import format_call_time, format_size
+from convai_async._support.text import format_call_time
+from convai_async.cli._formatting import format_size
 from convai_async.cli._times import TimeFormatter
 
 pytest_plugins = ["cli_fixtures"]

@@ -150,8 +150,10 @@ async def test_last_workspace_gets_the_whole_bound(start: Start) -> None:
     assert limits == {"small": 8, "large": 16}
 
 
-async def test_workspaces_with_one_key_share_a_limiter(start: Start, tmp_path: Path) -> None:
-    fake, acme = await start("acme", 1, conversations=30)
+async def test_workspaces_with_one_key_share_a_limiter(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, _ = await start("acme", 1, conversations=30)
     limiters = []
 
     @asynccontextmanager
@@ -161,14 +163,15 @@ async def test_workspaces_with_one_key_share_a_limiter(start: Start, tmp_path: P
             limiters.append(get_engine(client).limiter)
 
     def build(name: str, *agents: str, share: float = 1.0) -> Workspace:
-        archive = str(tmp_path / f"{name}.db")
-        return Workspace(name=name, key=acme.key, archive=archive, base_url=fake.url, agents=agents, share=share)
+        monkeypatch.setenv(f"KEY_{name}", fake.api_key)
+        archive, key = str(tmp_path / f"{name}.db"), f"env:KEY_{name}"
+        return Workspace(name=name, key=key, archive=archive, base_url=fake.url, agents=agents, share=share)
 
     ids = list(fake.conversations)
     agents = list({fake.conversations.details(each)["agent_id"] for each in ids})
     by_agent = Counter(fake.conversations.details(each)["agent_id"] for each in ids)
     parts = [build("first", agents[0]), build("rest", *agents[1:]), build("other", share=0.5)]
-    first, rest, other = await harvest_many(parts, open_client=open_client)
+    first, rest, other = await harvest_many(parts, at_once=1, open_client=open_client)
     assert (first.complete, first.harvest.fetched) == (True, by_agent[agents[0]])
     assert (rest.complete, rest.harvest.fetched, rest.harvest.found) == (True, *[30 - by_agent[agents[0]]] * 2)
     assert len(limiters) == 2

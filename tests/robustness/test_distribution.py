@@ -55,7 +55,14 @@ def test_distribution_contains_only_the_package() -> None:
     info = f"convai_async-{DISTRIBUTION.version}.dist-info"
     beside = [path for path in installed_files() if path.parts[0] not in CODE | {info}]
     assert [path.stem for path in beside] == ["convai-async"]
-    assert {path.suffix for path in installed_files() if path.parts[0] in CODE} == {".py", ".typed"}
+    assert {path.suffix for path in installed_files() if path.parts[0] in CODE} == {
+        ".css",
+        ".html",
+        ".js",
+        ".py",
+        ".svg",
+        ".typed",
+    }
     assert Path("convai_async/py.typed") in installed_files()
     assert "Tag: py3-none-any" in (DISTRIBUTION.read_text("WHEEL") or "").splitlines()
 
@@ -74,7 +81,16 @@ def test_core_requires_four_packages_with_lower_bounds_only() -> None:
 
 
 def test_distribution_has_only_the_extras_for_users() -> None:
-    assert set(DISTRIBUTION.metadata.get_all("Provides-Extra") or ()) == {"cli", "parquet", "uvloop", "zstd"}
+    assert set(DISTRIBUTION.metadata.get_all("Provides-Extra") or ()) == {
+        "all",
+        "browse",
+        "cli",
+        "mcp",
+        "parquet",
+        "report",
+        "uvloop",
+        "zstd",
+    }
 
 
 @pytest.mark.parametrize("requirement", OF_EXTRAS, ids=str)

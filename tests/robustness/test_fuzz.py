@@ -71,7 +71,7 @@ def test_mutated_document_is_decoded_like_json_or_raises_decode_error(model: typ
         # Python limits the digits of an integer, JSON does not; invalid UTF-8 is replaced.
         json.loads(body.decode("utf-8-sig", errors="replace"), parse_int=str, strict=False)
         assert model.from_json(made.to_json()) == made, body
-        assert repr(made).startswith(model.__name__)
+        assert repr(made).removeprefix("<").startswith(model.__name__)
     print(f"{inputs:,} inputs: {decoded:,} decoded, {inputs - decoded:,} refused")
     assert 0 < decoded < inputs
 

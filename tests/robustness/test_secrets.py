@@ -273,7 +273,9 @@ async def test_no_object_in_memory_has_the_key_in_its_repr(tmp_path: Path) -> No
             client.conversations.get_many(list(fake.conversations)) as results,
             paginator.prefetch() as summaries,
             client.conversations.watch(since=0) as watch,
+            client.conversations.connect(AGENTS[0][0]) as live,
         ):
+            await anext(live)
             await anext(summaries)
             await anext(results)
             await anext(watch)
@@ -283,7 +285,8 @@ async def test_no_object_in_memory_has_the_key_in_its_repr(tmp_path: Path) -> No
                 if module.startswith("convai_async") and "testing" not in module:
                     seen.add(type(each).__name__)
                     assert_no_secret([repr(each), "" if isinstance(each, str) else str(each)])
-        assert {"ConvAIClient", "Session", "Engine", "Paginator", "Request", "AudioStream", "Watch"} <= seen
+        assert {"ConvAIClient", "Session", "Engine", "Paginator", "Request"} <= seen
+        assert {"AudioStream", "Watch", "LiveConversation"} <= seen
         assert repr(other) == repr(client)
 
 
@@ -340,8 +343,10 @@ async def test_files_do_not_contain_the_key_and_only_their_owner_can_read_them(t
         ["harvest", "ARCHIVE"],
         ["harvest", "ARCHIVE", "--json"],
         ["status", "ARCHIVE"],
+        ["report", "ARCHIVE"],
         ["datasette", "ARCHIVE"],
         ["delete", "conv_1", "--yes"],
+        ["talk", "agent_x"],
         ["--help"],
         ["harvest", "--help"],
     ],
@@ -359,7 +364,7 @@ def test_command_line_does_not_print_the_key(
     archive = str(tmp_path / "calls.db")
     with ThreadedService(conversations=3, api_key=KEY) as fake:
         fake.faults.add(FAULTS[fault], operation="get_conversation", times=None)
-        is_offline = arguments[0] in {"status", "datasette"}
+        is_offline = arguments[0] in {"status", "datasette", "report"}
         address = [] if is_offline or "--help" in arguments else ["--base-url", fake.url]
         if is_offline:
             run(["harvest", archive, "--base-url", fake.url])

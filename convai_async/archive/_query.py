@@ -1,0 +1,185 @@
+"""Run SQL that comes from somebody else: it can only read, and only for a limited time.
+
+The connection is read-only, an authorizer permits nothing but reads and harmless functions, and limits bound the time,
+the rows and the size of values. SQLite applies them to what it compiled, so the text of the query does not matter.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from threading import Timer
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convai_async.archive._database import open_for_reading
+from convai_async.archive._errors import ArchiveError, translate_errors
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Sequence
+    from threading import Event
+
+_MAX_VALUE_BYTES = 16 * 2**20
+"""The longest text or BLOB, and the longest row; a conversation of this size has hours of speech."""
+
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: _MAX_VALUE_BYTES,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+
+_OPERATIONS_BETWEEN_LOOKS = 10_000
+"""Of SQLite's virtual machine: some milliseconds."""
+
+_FUNCTIONS = frozenset(
+    """
+    abs coalesce concat concat_ws format glob hex ifnull iif instr json json_array json_array_length json_each
+    json_error_position json_extract json_group_array json_group_object json_insert json_object json_patch json_pretty
+    json_quote json_remove json_replace json_set json_tree json_type json_valid length like likely likelihood lower
+    ltrim max min nullif octet_length printf quote replace round rtrim sign substr substring trim typeof unhex unicode
+    unlikely upper -> ->>
+    date datetime julianday strftime time timediff unixepoch current_date current_time current_timestamp
+    avg count group_concat string_agg sum total median percentile percentile_cont percentile_disc
+    row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value
+    acos acosh asin asinh atan atan2 atanh ceil ceiling cos cosh degrees exp floor ln log log10 log2 mod pi pow power
+    radians sin sinh sqrt tan tanh trunc
+    match bm25 highlight snippet
+    """.split()  # noqa: SIM905 - a list would be a page long
+)
+"""Every other function is refused: those that read files, load code or make values of any size from nothing."""
+
+_TABLE_FUNCTIONS = {"json_each", "json_tree"}
+_SCHEMA_TABLES = {"sqlite_schema", "sqlite_master"}
+_KEY_COLUMNS = {"key_salt", "key_fingerprint"}
+
+
+class QueryError(ArchiveError):
+    """A query is not valid SQL, is not permitted, or exceeded a limit."""
+
+
+class QueryResult(msgspec.Struct, frozen=True):
+    """The result of a query.
+
+    Attributes:
+        columns: The names of the columns.
+        rows: The rows.
+        truncated: Whether there are more rows than the limits allow.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    truncated: bool
+
+
+def run_query(  # noqa: PLR0913 - keyword-only
+    path: str | os.PathLike[str],
+    sql: str,
+    parameters: Sequence[Any] | dict[str, Any] = (),
+    *,
+    timeout_secs: float = 10.0,
+    max_rows: int = 1000,
+    max_bytes: int = 1_000_000,
+    stop: Event | None = None,
+) -> QueryResult:
+    """Run a query that cannot change the archive, whatever its SQL says.
+
+    Args:
+        path: The archive.
+        sql: One statement. Only SELECT is permitted, and only with functions that are known to be harmless.
+        parameters: The values of its placeholders.
+        timeout_secs: After how many seconds the query is interrupted.
+        max_rows: The maximum number of rows.
+        max_bytes: The size of all values after which no further row is read.
+        stop: An event that interrupts the query when another thread sets it.
+
+    Raises:
+        ArchiveError: The file does not exist, is not a convai archive, or has another version.
+        QueryError: The query is not valid SQL, is not permitted, or exceeded a limit.
+    """
+    file, keeper = open_for_reading(path)
+    # The last connection to close removes the log, which a read-only one cannot: so another one stays open.
+    with closing(keeper):
+        tables = {name for (name,) in keeper.execute("SELECT name FROM sqlite_schema")} | _TABLE_FUNCTIONS
+        _, connection = open_for_reading(path, read_only=True)
+        with closing(connection), translate_errors(file), _translate_query_errors(timeout_secs):
+            connection.text_factory = lambda text: text.decode(errors="replace")
+            for category, limit in _LIMITS.items():
+                connection.setlimit(category, limit)
+            # Virtual tables are declared on first use, with statements that the authorizer would refuse.
+            connection.execute("SELECT 1 FROM turns_search, json_each('0'), json_tree('0') LIMIT 0")
+            if stop is not None:
+                connection.set_progress_handler(stop.is_set, _OPERATIONS_BETWEEN_LOOKS)
+            connection.set_authorizer(_Authorizer(tables | _SCHEMA_TABLES))
+            with _interrupt_after(connection, timeout_secs):
+                cursor = connection.execute(sql, parameters)
+                columns = tuple(column for column, *_ in cursor.description or ())
+                rows, truncated = _read(cursor, max_rows, max_bytes)
+        return QueryResult(columns, rows, truncated)
+
+
+class _Authorizer:
+    """Decides what a statement may do, when SQLite compiles it."""
+
+    def __init__(self, tables: set[str]) -> None:
+        self._tables = tables
+
+    def __call__(self, action: int, first: str | None, second: str | None, *_: str | None) -> int:
+        match action:
+            case sqlite3.SQLITE_SELECT | sqlite3.SQLITE_RECURSIVE:
+                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_READ if first == "archive" and second in _KEY_COLUMNS:
+                return sqlite3.SQLITE_IGNORE  # reads as null
+            # A column without a name stands for the rows of a table or subquery.
+            case sqlite3.SQLITE_READ if first in self._tables or not second:
+                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_FUNCTION if (second or "").lower() in _FUNCTIONS:
+                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_PRAGMA if first == "data_version" and second is None:  # full-text search needs it
+                return sqlite3.SQLITE_OK
+            case _:
+                return sqlite3.SQLITE_DENY
+
+
+@contextmanager
+def _interrupt_after(connection: sqlite3.Connection, secs: float) -> Iterator[None]:
+    timer = Timer(secs, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # a connection that is closed cannot be interrupted
+
+
+def _read(rows: Iterable[tuple[Any, ...]], max_rows: int, max_bytes: int) -> tuple[list[tuple[Any, ...]], bool]:
+    kept: list[tuple[Any, ...]] = []
+    size = 0
+    for row in rows:
+        if len(kept) >= max_rows or size >= max_bytes:
+            return kept, True
+        kept.append(row)
+        size += sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
+    return kept, False
+
+
+@contextmanager
+def _translate_query_errors(timeout_secs: float) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits say why
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CORRUPT}:
+            raise  # about the file, not about the query
+        advice = ""
+        if code == sqlite3.SQLITE_INTERRUPT:
+            advice = f" after {timeout_secs:g} s: read fewer rows"
+        elif code == sqlite3.SQLITE_TOOBIG:
+            advice = f" (more than {_MAX_VALUE_BYTES // 2**20} MiB): leave it out"
+        elif "authoriz" in str(error):
+            advice = ": only SELECT is permitted, with functions that only compute"
+        raise QueryError(f"the query failed: {error}{advice}") from error

@@ -1,0 +1,147 @@
+"""The routes of the pages."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from aiohttp import web
+
+from convai_async.archive import ArchiveError, find_recording_file
+from convai_async.browse._choices import read_choices
+from convai_async.browse._conversation import read_conversation, read_recording
+from convai_async.browse._filters import HAS, Filters, Result, Status
+from convai_async.browse._queries import Position, list_conversations
+from convai_async.browse._security import STATIC, AccessDeniedError, add_security_headers
+from convai_async.browse._templates import compile_templates, render
+from convai_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from aiohttp.typedefs import Handler
+
+    from convai_async.browse._choices import Choices
+    from convai_async.browse._conversation import ConversationDetails, Recording
+    from convai_async.browse._database import ArchiveConnection
+    from convai_async.browse._queries import ListPage
+    from convai_async.browse._security import Access
+
+_STATIC = Path(__file__).parent / "static"
+_AUDIO = re.compile(r"audio/[\w.+-]+", re.ASCII)
+_OLDER, _NEWER = "older_than", "newer_than"
+
+
+def build_app(archive: ArchiveConnection, access: Access) -> web.Application:
+    """Return the application that shows an archive to those who have access."""
+    compile_templates()
+    pages = _Pages(archive, access)
+    app = web.Application(middlewares=[pages.explain_errors, access.middleware])
+    app.on_response_prepare.append(add_security_headers)
+    app.add_routes(
+        [
+            web.get("/", pages.show_list),
+            web.get("/conversations/{conversation_id}", pages.show_conversation),
+            web.get("/conversations/{conversation_id}/recording", pages.send_recording),
+            *(web.get(f"{STATIC}{file.name}", partial(_send_static, file)) for file in _STATIC.iterdir()),
+        ]
+    )
+    return app
+
+
+class _Pages:
+    def __init__(self, archive: ArchiveConnection, access: Access) -> None:
+        self._archive = archive
+        self._access = access
+
+    async def show_list(self, request: web.Request) -> web.Response:
+        filters = Filters.from_query(request.query)
+        older, newer = (request.query.get(name, "") for name in (_OLDER, _NEWER))
+        kept = filters.to_query() | {name: text for name, text in ((_OLDER, older), (_NEWER, newer)) if text}
+        if kept != dict(request.query):  # a form also sends its empty fields
+            raise web.HTTPSeeOther(request.rel_url.with_query(kept))
+        position = Position.from_text(_OLDER, older) if older else None
+        if newer:
+            position = Position.from_text(_NEWER, newer)
+
+        def read(connection: sqlite3.Connection) -> tuple[ListPage, Choices]:
+            return list_conversations(connection, filters, position, newer=bool(newer)), read_choices(connection)
+
+        page, choices = await self._archive.run(read)
+        return self._render(
+            "list.html",
+            filters=filters,
+            page=page,
+            choices=choices,
+            results=get_args(Result),
+            statuses=get_args(Status),
+            has=HAS,
+            is_newer=bool(newer),
+            newer=page.newer and request.rel_url.with_query(filters.to_query() | {_NEWER: str(page.newer)}),
+            older=page.older and request.rel_url.with_query(filters.to_query() | {_OLDER: str(page.older)}),
+        )
+
+    async def show_conversation(self, request: web.Request) -> web.Response:
+        conversation_id = request.match_info["conversation_id"]
+
+        def read(connection: sqlite3.Connection) -> tuple[ConversationDetails | None, bool]:
+            conversation = read_conversation(connection, conversation_id)
+            recording = None if conversation is None else conversation.recording
+            return conversation, recording is not None and self._find_file(recording) is not None
+
+        conversation, is_playable = await self._archive.run(read)
+        if conversation is None:
+            return self._render_message(
+                HTTPStatus.NOT_FOUND, f"The archive has no conversation {conversation_id}, or not any more."
+            )
+        return self._render("conversation.html", conversation=conversation, is_playable=is_playable)
+
+    async def send_recording(self, request: web.Request) -> web.StreamResponse:
+        conversation_id = request.match_info["conversation_id"]
+
+        def read(connection: sqlite3.Connection) -> tuple[Path, Recording] | None:
+            recording = read_recording(connection, conversation_id)
+            file = None if recording is None else self._find_file(recording)
+            return None if recording is None or file is None else (file, recording)
+
+        found = await self._archive.run(read)
+        if found is None:
+            return self._render_message(
+                HTTPStatus.NOT_FOUND,
+                f"The archive has no recording of {conversation_id}: it was not saved, or it was deleted.",
+            )
+        file, recording = found
+        # The type is the service's, or a stranger's: never one that a browser would show as a page.
+        content_type = recording.content_type if _AUDIO.fullmatch(recording.content_type) else "audio/mpeg"
+        return web.FileResponse(file, headers={"Content-Type": content_type})
+
+    @web.middleware
+    async def explain_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except AccessDeniedError as error:
+            again = self._access.origin.join(request.rel_url) if error.can_continue else None
+            return self._render_message(error.status, str(error), again=again, archive="convai-async browse")
+        except InvalidArgumentError as error:
+            return self._render_message(HTTPStatus.BAD_REQUEST, str(error))
+        except ArchiveError as error:
+            return self._render_message(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        except web.HTTPNotFound:
+            return self._render_message(HTTPStatus.NOT_FOUND, "There is no such page.")
+
+    def _find_file(self, recording: Recording) -> Path | None:
+        return find_recording_file(self._archive.path, recording.path)
+
+    def _render(self, template: str, *, status: int = HTTPStatus.OK, **values: object) -> web.Response:
+        html = render(template, **{"archive": self._archive.path.name, **values})
+        return web.Response(text=html, content_type="text/html", charset="utf-8", status=status)
+
+    def _render_message(self, status: HTTPStatus, message: str, **values: object) -> web.Response:
+        return self._render("message.html", status=status, title=status.phrase, message=message, **values)
+
+
+async def _send_static(file: Path, _request: web.Request) -> web.FileResponse:
+    return web.FileResponse(file, headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,70 @@
+"""Serve the pages of an archive on this machine."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from convai_async.browse._app import build_app
+from convai_async.browse._database import ArchiveConnection
+from convai_async.browse._security import HOST, Access
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator
+
+
+_SHUTDOWN_SECS = 0.1
+"""How long responses that are being sent may take at the end; aiohttp waits without an end for 0."""
+
+
+class ServedPages:
+    """The addresses of the pages of an archive.
+
+    Args:
+        access: Decides who can read the pages.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    @property
+    def url(self) -> str:
+        """The first URL to open in a browser. It contains a secret, which gives access to the archive."""
+        return self._access.build_url()
+
+    def build_single_use_url(self) -> str:
+        """Return a URL like `url` that works once.
+
+        Other users of the machine can see the arguments of a command, so use this one to start a browser.
+        """
+        return self._access.build_url(single_use=True)
+
+
+@asynccontextmanager
+async def serve_archive(path: str | os.PathLike[str], *, port: int = 0) -> AsyncIterator[ServedPages]:
+    """Serve web pages that list, search, show and play the conversations of an archive.
+
+    Only programs on this machine can connect, and only those that know the secret in the URL get an answer. The pages
+    cannot change the archive. At the end, open connections are closed at once.
+
+    Args:
+        path: The archive's file.
+        port: The port of 127.0.0.1 to listen on; 0 (default) selects a free one.
+
+    Raises:
+        ArchiveError: The file does not exist, is not a convai archive, or has another version.
+        OSError: The port is in use.
+    """
+    async with ArchiveConnection.open(path) as archive:
+        access = Access()
+        runner = web.AppRunner(build_app(archive, access), access_log=None, shutdown_timeout=_SHUTDOWN_SECS)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, port, reuse_address=True).start()
+            access.port = runner.addresses[0][1]
+            yield ServedPages(access)
+        finally:
+            await runner.cleanup()

@@ -1,0 +1,113 @@
+"""The recordings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import ClientSession, CookieJar
+from archives import rows
+from browse_client import open_browser
+from yarl import URL
+
+from convai_async.archive import Archive
+from convai_async.browse import serve_archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest_plugins = ["browse_fixtures"]
+
+
+def find_recording(archive: Path) -> tuple[str, bytes]:
+    """Return the URL of a recording and its bytes."""
+    ((conversation_id, path),) = rows(archive, "SELECT conversation_id, path FROM audio ORDER BY 1 LIMIT 1")
+    return f"/conversations/{conversation_id}/recording", (archive.parent / path).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("requested", "status", "expected"),
+    [
+        (None, 200, slice(None)),
+        ("bytes=0-99", 206, slice(0, 100)),
+        ("bytes=100-", 206, slice(100, None)),
+        ("bytes=-7", 206, slice(-7, None)),
+        ("bytes=5-999999999", 206, slice(5, None)),
+        ("bytes=999999999-", 416, None),
+        ("bytes=9-2", 416, None),
+        ("lines=1-2", 416, None),
+    ],
+)
+async def test_recording_supports_ranges(
+    harvested_once: Path, requested: str | None, status: int, expected: slice | None
+) -> None:
+    url, whole = find_recording(harvested_once)
+    async with open_browser(harvested_once) as browser:
+        headers = {} if requested is None else {"Range": requested}
+        response = await browser.get(url, **headers)
+        assert response.status == status
+        if expected is None:
+            assert response.headers["Content-Range"] == f"bytes */{len(whole)}"
+            return
+        assert await response.read() == whole[expected]
+        assert response.headers["Accept-Ranges"] == "bytes"
+        assert response.headers["Content-Type"] == "audio/mpeg"
+        if status == 206:
+            start, stop, _ = expected.indices(len(whole))
+            assert response.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(whole)}"
+        head = await browser.get(url, method="HEAD", **headers)
+        assert (head.status, head.content_length) == (status, len(whole[expected]))
+        assert await head.read() == b""
+
+
+async def test_recording_of_a_deleted_conversation_is_not_found(archive_copy: Path) -> None:
+    url, _ = find_recording(archive_copy)
+    page = url.removesuffix("/recording")
+    async with open_browser(archive_copy) as browser:
+        assert "<audio" in await browser.read(page)
+        with Archive.open(archive_copy) as archive:
+            assert archive.delete([page.rpartition("/")[2]]) == 1
+        assert "it was not saved, or it was deleted" in await browser.read(url, 404)
+        assert "The archive has no conversation" in await browser.read(page, 404)
+
+
+@pytest.mark.parametrize(
+    "path", ["secret.mp3", "audio/../secret.mp3", "/etc/passwd", "audio/link.mp3", "audio/none.mp3"]
+)
+async def test_recording_outside_of_the_folder_is_not_sent(archive_copy: Path, path: str) -> None:
+    url, _ = find_recording(archive_copy)
+    secret = archive_copy.parent / "secret.mp3"
+    secret.write_text("secret")
+    (archive_copy.parent / "audio/link.mp3").symlink_to(secret)
+    with closing(sqlite3.connect(archive_copy)) as connection, connection:
+        connection.execute("UPDATE audio SET path = ?", (path,))
+    async with open_browser(archive_copy) as browser:
+        await browser.read(url, 404)
+        assert "The file of the recording is not beside the archive." in await browser.read(
+            url.removesuffix("/recording")
+        )
+
+
+async def test_server_ends_while_a_recording_is_sent(archive_copy: Path) -> None:
+    url, _ = find_recording(archive_copy)
+    ((path,),) = rows(archive_copy, "SELECT path FROM audio ORDER BY conversation_id LIMIT 1")
+    os.truncate(archive_copy.parent / path, 50_000_000)  # more than the buffers of a connection
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session, asyncio.timeout(5):
+        async with serve_archive(archive_copy) as pages:
+            await session.get(pages.url)
+            response = await session.get(URL(pages.url).origin().with_path(url))
+            assert response.status == 200  # and its body is not read
+        response.close()
+
+
+@pytest.mark.parametrize(("stored", "sent"), [("audio/ogg", "audio/ogg"), ("text/html", "audio/mpeg")])
+async def test_recording_is_never_sent_as_a_page(archive_copy: Path, stored: str, sent: str) -> None:
+    url, _ = find_recording(archive_copy)
+    with closing(sqlite3.connect(archive_copy)) as connection, connection:
+        connection.execute("UPDATE audio SET content_type = ?", (stored,))
+    async with open_browser(archive_copy) as browser:
+        assert (await browser.get(url)).headers["Content-Type"] == sent
