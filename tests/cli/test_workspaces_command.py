@@ -77,6 +77,13 @@ def test_workspaces_are_harvested_and_listed(workspaces: Path, capsys: pytest.Ca
     assert count_conversations(workspaces.with_name("acme.db")) == 5
 
 
+def test_verbose_lines_begin_with_the_workspace(workspaces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["harvest", "--workspaces", str(workspaces), "--verbose"]) == 0
+    err = capsys.readouterr().err
+    for name in ("acme", "beta"):
+        assert f"\n{name}: GET /v1/convai/conversations/" in err
+
+
 def test_failed_workspace_does_not_stop_the_others_and_exits_with_1(
     workspaces: Path, services: dict[str, FakeConvAI], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,6 +242,23 @@ def test_repeated_harvest_serves_health_and_metrics_until_sigterm(
     out, _ = process.communicate()
     assert process.returncode == 0
     assert "1 of 2 workspaces are complete" in out
+
+
+def test_interrupted_harvest_writes_running_requests_and_says_what_is_left(
+    workspaces: Path, services: dict[str, FakeConvAI], start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    acme = services["acme"]
+    acme.faults.add(faults.latency(0.5), operation="get_conversation", times=None)
+    process = start("--workspaces", str(workspaces), "--at-once", "1")
+    while not acme.requests("get_conversation"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate()
+    assert process.returncode == 130
+    assert "\nacme: interrupted\nbeta: not harvested\n0 of 2 workspaces are complete" in out
+    fetched = len(acme.requests("get_conversation"))
+    assert count_conversations(workspaces.with_name("acme.db")) == fetched > 0
+    assert not workspaces.with_name("beta.db").exists()
 
 
 @pytest.mark.parametrize("many", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from archive_file import ids_in
 
 from convai_async import AuthenticationError, ConvAIClient, RetryPolicy
+from convai_async._support.workspace_name import workspace_name
 from convai_async.archive import ArchiveError
 from convai_async.client import get_engine
 from convai_async.errors import BadRequestError, ConfigurationError, ConnectionFailedError, InvalidArgumentError
@@ -227,3 +229,24 @@ async def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="two workspaces have this name"):
         await harvest_many([workspace, workspace])
     assert await harvest_many([]) == []
+
+
+async def test_log_records_know_their_workspace(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    names: list[str] = []
+    _, acme = await start("acme", 1, conversations=1)
+    _, beta = await start("beta", 2, conversations=1)
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            names.append(workspace_name.get())
+
+    logger = logging.getLogger("convai_async")
+    handler = Noting()
+    logger.addHandler(handler)
+    try:
+        with caplog.at_level(logging.DEBUG, "convai_async"):
+            await harvest_many([acme, beta])
+    finally:
+        logger.removeHandler(handler)
+    assert set(names) == {"acme", "beta"}
+    assert workspace_name.get() == ""
