@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from convai_async.browse._conversation import Turn
 
 _SECONDS_PER_MINUTE = 60
+_MOST_GROWTH = 20
+"""How many times as long as JSON its lines can be: each level of brackets makes the lines within longer."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -53,11 +55,13 @@ def format_duration(seconds: int | None) -> str:
 
 
 def format_json(text: str | None) -> str:
-    """Return JSON with line breaks, and other text unchanged."""
+    """Return JSON with line breaks, and unchanged other text, and JSON whose indentation is most of it."""
+    text = text or ""
     try:
-        return msgspec.json.format(text or "", indent=2)
-    except msgspec.DecodeError:
-        return text or ""
+        formatted = msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    return formatted if len(formatted) <= _MOST_GROWTH * len(text) else text
 
 
 def format_metric(name: str) -> str:
