@@ -171,7 +171,7 @@ def _read(rows: Iterable[tuple[Any, ...]], max_rows: int, max_bytes: int) -> tup
 def _translate_query_errors(timeout_secs: float) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+    except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits say why
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CORRUPT}:
             raise  # about the file, not about the query

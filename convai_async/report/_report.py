@@ -43,7 +43,8 @@ class Report:
         calls: The longest, dearest and worst calls, and those with comments.
     """
 
-    def __init__(self, facts: Facts, period: str, before: Facts | None) -> None:
+    def __init__(self, archive: Path, facts: Facts, period: str, before: Facts | None) -> None:
+        self._archive = archive
         self._facts = facts
         self.source = facts.source
         self.period = period
@@ -102,13 +103,15 @@ class Report:
             overwrite: Whether to replace an existing file; False by default.
 
         Raises:
-            InvalidArgumentError: The file exists already, or its folder does not exist.
+            InvalidArgumentError: The file exists already or is the archive itself, or its folder does not exist.
             ConfigurationError: The extra ``report`` is not installed.
             OSError: The file cannot be written.
         """
         file = Path(path)
         if file.is_dir() or (file.exists() and not overwrite):
             raise InvalidArgumentError("path", f"{str(file)!r} exists already: choose another")
+        if file.exists() and self._archive.exists() and file.samefile(self._archive):
+            raise InvalidArgumentError("path", f"{str(file)!r} is the archive itself: choose another")
         if not file.parent.is_dir():
             raise InvalidArgumentError("path", f"the folder {str(file.parent)!r} does not exist: create it first")
         page, output = self.to_html().encode(), AtomicFile(file)
@@ -166,7 +169,7 @@ def build_report(  # noqa: PLR0913 - keyword-only
         if compare is not None and scope.start is not None:
             length = min(scope.end, int(time.time())) - scope.start
             before = read_facts(opened, msgspec.structs.replace(scope, start=scope.start - length, end=scope.start))
-    return Report(facts, _describe_period(facts, scope), before)
+    return Report(opened.path, facts, _describe_period(facts, scope), before)
 
 
 def _build_scope(agent_id: str | None, since: date | int | None, until: date | int | None) -> Scope:
