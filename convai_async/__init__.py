@@ -24,7 +24,9 @@ from convai_async.errors import (
     ConflictError,
     ConnectionFailedError,
     ConvAIError,
+    ConversationClosedError,
     ConversationNotReadyError,
+    ConversationRefusedError,
     DecodeError,
     IncompleteBodyError,
     InvalidArgumentError,
@@ -32,6 +34,7 @@ from convai_async.errors import (
     PaginationError,
     PermissionDeniedError,
     RateLimitError,
+    ReplyTimeoutError,
     RequestTimeoutError,
     ResponseTooLargeError,
     ServerError,
@@ -39,6 +42,7 @@ from convai_async.errors import (
     ValidationError,
     WebhookSignatureError,
 )
+from convai_async.live import LiveConversation
 from convai_async.models import Conversation, ConversationSummary, TranscriptTurn
 from convai_async.pagination import Paginator
 from convai_async.resources import DeleteResult, Fetched, FetchResult, NotFetched, Watch
@@ -58,8 +62,10 @@ __all__ = [
     "ConvAIClient",
     "ConvAIError",
     "Conversation",
+    "ConversationClosedError",
     "ConversationFilters",
     "ConversationNotReadyError",
+    "ConversationRefusedError",
     "ConversationSummary",
     "DecodeError",
     "DeleteResult",
@@ -67,6 +73,7 @@ __all__ = [
     "Fetched",
     "IncompleteBodyError",
     "InvalidArgumentError",
+    "LiveConversation",
     "NotFetched",
     "NotFoundError",
     "Page",
@@ -74,6 +81,7 @@ __all__ = [
     "Paginator",
     "PermissionDeniedError",
     "RateLimitError",
+    "ReplyTimeoutError",
     "Request",
     "RequestTimeoutError",
     "Response",

@@ -24,6 +24,9 @@
     ├── DecodeError                the response is not the expected document
     ├── PaginationError            the cursors of a list contradict each other
     ├── ConversationNotReadyError  the conversation did not reach the awaited status
+    ├── ConversationClosedError    a live conversation has ended
+    │   └── ConversationRefusedError    the service ended it before it began
+    ├── ReplyTimeoutError          the agent did not reply in time
     └── WebhookSignatureError      the webhook's signature is wrong, missing or too old
 
 Every method that sends a request can raise `InvalidArgumentError` (an id is empty or invalid, or another argument is),
@@ -54,7 +57,9 @@ __all__ = [
     "ConflictError",
     "ConnectionFailedError",
     "ConvAIError",
+    "ConversationClosedError",
     "ConversationNotReadyError",
+    "ConversationRefusedError",
     "DecodeError",
     "FieldProblem",
     "IncompleteBodyError",
@@ -63,6 +68,7 @@ __all__ = [
     "PaginationError",
     "PermissionDeniedError",
     "RateLimitError",
+    "ReplyTimeoutError",
     "RequestTimeoutError",
     "ResponseTooLargeError",
     "ServerError",
@@ -346,6 +352,56 @@ class ConversationNotReadyError(ConvAIError):
         self.conversation_id = conversation_id
         self.status = status
         self.retryable = retryable
+
+
+class ConversationClosedError(ConvAIError):
+    """A live conversation has ended, so that nothing can be sent or awaited any more.
+
+    ``retryable`` says whether a new conversation may succeed. A conversation cannot be resumed.
+
+    Attributes:
+        conversation_id: The id of the conversation, or None if it had none yet.
+        code: The code with which the WebSocket was closed; 1006 if the connection was lost.
+        reason: The service's reason, or why the connection was lost; can be empty.
+        error_type: The service's code for the error, such as ``"override_error"``, or None.
+    """
+
+    conversation_id: str | None
+    code: int
+    reason: str
+    error_type: str | None
+
+    def __init__(  # noqa: PLR0913 - keyword-only
+        self,
+        text: str,
+        *,
+        conversation_id: str | None,
+        code: int,
+        reason: str = "",
+        error_type: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self.conversation_id = conversation_id
+        self.code = code
+        self.reason = reason
+        self.error_type = error_type
+        self.retryable = retryable
+        self.attempts = 1
+
+
+class ConversationRefusedError(ConversationClosedError):
+    """The service ended a live conversation before it began.
+
+    Reasons are an override that the agent does not allow, a dynamic variable that is missing, or a queue that was too
+    long.
+    """
+
+
+class ReplyTimeoutError(ConvAIError, TimeoutError):
+    """The agent's reply was not complete in time. The conversation continues."""
+
+    attempts = 1
 
 
 class WebhookSignatureError(ConvAIError):

@@ -22,7 +22,7 @@ from seeds import JSON_ENDPOINTS, MODELS, collect_seeds, find_model
 import convai_async
 from convai_async import ConvAIClient, endpoints, models
 from convai_async.testing import handlers
-from convai_async.testing.routes import ROUTES
+from convai_async.testing.routes import ROUTES, SOCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +168,8 @@ def test_examples_together_use_every_id() -> None:
 
 def test_handler_modules_only_register_their_own_routes() -> None:
     modules = {module.name for module in pkgutil.iter_modules(handlers.__path__)}
-    registering = {route.handler.__module__.rpartition(".")[2] for route in ROUTES.values()}
+    routes = (*ROUTES.values(), *SOCKETS.values())
+    registering = {route.handler.__module__.rpartition(".")[2] for route in routes}
     assert registering == modules, "convai_async/testing/handlers/ has a module without a route"
 
 
@@ -177,7 +178,8 @@ async def test_running_fake_service_serves_exactly_its_routes(fake: FakeConvAI) 
     application = fake._running[0].app
     assert isinstance(application, web.Application)
     served = {(route.method, route.resource.canonical) for route in application.router.routes() if route.resource}
-    registered = [(method, route.path) for route in ROUTES.values() for method in route.methods]
+    routes = (*ROUTES.values(), *SOCKETS.values())
+    registered = [(method, route.path) for route in routes for method in route.methods]
     assert len(set(registered)) == len(registered), "two routes have the same method and path"
     assert served == set(registered)
 

@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"errors", "models", "_support", "_version"},
     {"_configuration", "archive", "endpoints", "retry", "pagination", "webhooks"},
     {"_transport"},
-    {"streaming"},
+    {"live", "streaming"},
     {"polling"},
     {"resources"},
     {"browse", "client", "mcp", "report"},
@@ -115,6 +115,7 @@ def test_only_the_transport_and_browse_import_aiohttp() -> None:
     assert {talker for talker in talkers if not re.search("/(browse|testing)/", talker)} == {
         "convai_async/_transport/session.py",
         "convai_async/_transport/connection_errors.py",
+        "convai_async/_transport/websocket.py",
     }
 
 

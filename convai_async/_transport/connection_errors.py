@@ -128,6 +128,10 @@ def _translate(  # noqa: C901 - a list
                 ambiguous=False,
                 retryable=False,
             )
+        case aiohttp.WSServerHandshakeError():
+            translated = ConnectionFailedError(
+                f"{request}: the server did not open a WebSocket: {reason} (does a proxy block it?)", retryable=False
+            )
         case aiohttp.ClientResponseError():
             translated = ConnectionFailedError(f"{request}: the response is not HTTP: {reason}")
         case aiohttp.ClientPayloadError(__cause__=DecompressSizeError()):  # aiohttp 3.13; 3.14 decompresses in parts

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from convai_async._transport.memory import Reservation
     from convai_async._transport.session import Session
     from convai_async._transport.streamed_response import StreamedResponse
+    from convai_async._transport.websocket import Handshake, WebSocket
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -168,6 +169,17 @@ class Engine:
                 )
         finally:
             self.limiter.release(slot)
+
+    async def open_websocket(self, handshake: Handshake) -> WebSocket:
+        """Open a WebSocket, which does not count as a request in flight. The caller closes it.
+
+        A handshake is retried if the service has not acted on it.
+
+        Raises:
+            ConvAIError: The error of the last attempt.
+        """
+        attempt = partial(self.session.open_websocket, handshake, self.timeout)
+        return await self.run_with_retries(attempt, idempotent=False)
 
     async def run_with_retries(
         self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True, stopwatch: Stopwatch | None = None

@@ -24,6 +24,7 @@ from convai_async._transport.connection_errors import ErrorTranslator, build_clo
 from convai_async._transport.memory import MemoryBudget
 from convai_async._transport.status_errors import REDIRECT_STATUSES, error_from_response
 from convai_async._transport.streamed_response import StreamedResponse, StreamLimits
+from convai_async._transport.websocket import HandshakeSession, WebSocket
 from convai_async.endpoints import FileBody, JSONBody, Request, Response, get_request_id
 from convai_async.errors import APIStatusError, ClientClosedError, ConfigurationError
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from convai_async._support.text import Secret
     from convai_async._transport.memory import Reservation
+    from convai_async._transport.websocket import Handshake
 
 T = TypeVar("T")
 
@@ -117,17 +119,17 @@ class Session:
         self._max_response_bytes = max_response_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._open_responses: set[StreamedResponse] = set()
+        self._open_responses: set[StreamedResponse | WebSocket] = set()
 
     async def close(self) -> None:
-        """Close the aiohttp session unless it is borrowed, and abort the responses that are being read.
+        """Close the aiohttp session unless it is borrowed, and abort its responses and WebSockets.
 
         Closing twice is allowed.
         """
         self._closed = True
         if self._owned and self._session is not None:
             self._errors.client_closed = True
-            for response in self._open_responses:
+            for response in tuple(self._open_responses):
                 response.abort()
             await self._session.close()
 
@@ -201,20 +203,73 @@ class Session:
     ) -> AsyncIterator[StreamedResponse]:
         """Send a request, and yield the response until the block ends; the rest of its body is not read."""
         aiohttp_response = await self._request(session, request, headers)
-        response = StreamedResponse(
-            aiohttp_response,
-            _name(request),
-            self._errors,
-            limits=self._stream_limits,
-            redactor=self._redactor,
-            running=self.running,
-        )
+        response = self._wrap(aiohttp_response, _name(request))
         self._open_responses.add(response)
         try:
             async with aiohttp_response:
                 yield response
         finally:
             self._open_responses.discard(response)
+
+    def _wrap(self, aiohttp_response: aiohttp.ClientResponse, name: str) -> StreamedResponse:
+        return StreamedResponse(
+            aiohttp_response,
+            name,
+            self._errors,
+            limits=self._stream_limits,
+            redactor=self._redactor,
+            running=self.running,
+        )
+
+    async def open_websocket(self, handshake: Handshake, timeout: float | None) -> WebSocket:
+        """Open a WebSocket. The caller closes it.
+
+        Args:
+            handshake: The address, and how to authorize.
+            timeout: Seconds; None means no limit.
+
+        Raises:
+            APIStatusError: The server refused the handshake.
+            TransportError: There is no connection, or not in time.
+            ClientClosedError: The client was closed.
+            ConfigurationError: There is no asyncio event loop, or another one than before.
+        """
+        session = self._opened()
+        refused: APIStatusError | None = None
+
+        async def refuse(aiohttp_response: aiohttp.ClientResponse) -> None:
+            nonlocal refused
+            refused = await self._status_error(self._wrap(aiohttp_response, handshake.name), timeout)
+
+        try:
+            async with self.running.timeout(timeout):
+                opened = await HandshakeSession(session, refuse).open(
+                    *self._address(handshake), protocols=handshake.protocols, ssl=self._ssl
+                )
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
+            if refused is None:
+                self._errors.raise_translated(error, handshake.name, reading=False)
+        else:
+            socket = WebSocket(opened, handshake.name, self._errors, self._redactor, self._open_responses.discard)
+            self._open_responses.add(socket)
+            return socket
+        raise refused  # outside the block: the context of the error would hold the request's headers
+
+    def _address(self, handshake: Handshake) -> tuple[URL, CIMultiDict[str]]:
+        """Return the address and the headers of a handshake."""
+        if not handshake.url:
+            query = "?" + urlencode(handshake.query) if handshake.query else ""
+            url = URL(self._base_url + handshake.path + query, encoded=True)
+        else:
+            url = URL(handshake.url, encoded=True)
+            # Proxies from the environment are for http and https.
+            url = url.with_scheme({"ws": "http", "wss": "https"}.get(url.scheme, url.scheme))
+        headers = self._headers.copy()
+        if not handshake.api_key:
+            del headers["xi-api-key"]
+        if url.origin() != URL(self._base_url).origin():
+            headers = CIMultiDict({"user-agent": headers["user-agent"]})
+        return url, headers
 
     async def _request(
         self, session: aiohttp.ClientSession, request: Request[Any], headers: CIMultiDict[str]

@@ -39,6 +39,7 @@ _COMMANDS = {
     "list": ("_list", "List conversations, newest first."),
     "wait": ("_wait", "Wait until a conversation is done."),
     "watch": ("_watch", "Print new conversations, or run a command for each one."),
+    "talk": ("_talk", "Talk to an agent, in text or with a WAV file."),
     "audio": ("_audio", "Download the recording of a conversation."),
     "report": ("_report", "Show key figures and charts of an archive."),
     "export": ("_export", "Export an archive to JSONL, CSV or Parquet."),

@@ -18,7 +18,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def stop_gracefully(stop: anyio.Event, message: str) -> Iterator[None]:
+def stop_gracefully(stop: anyio.Event, message: str, *, hint: str | None = None) -> Iterator[None]:
     """Set an event on the first Ctrl-C or SIGTERM, and cancel the current task on the second.
 
     On Windows, where event loops do not support signal handlers, the first Ctrl-C ends the command.
@@ -26,11 +26,16 @@ def stop_gracefully(stop: anyio.Event, message: str) -> Iterator[None]:
     Args:
         stop: The event to set.
         message: The message for standard error when it is set.
+        hint: If given, the first Ctrl-C only prints this, and the next ones act as described.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
-    def interrupt() -> None:
-        if not stop.is_set():
+    def interrupt(number: int) -> None:
+        nonlocal hint
+        if hint is not None and number == signal.SIGINT:
+            print_note(hint)
+            hint = None
+        elif not stop.is_set():
             print_note(f"\n{message}")
             stop.set()
         elif task is not None:
@@ -38,7 +43,7 @@ def stop_gracefully(stop: anyio.Event, message: str) -> Iterator[None]:
 
     try:
         for number in _SIGNALS:
-            loop.add_signal_handler(number, interrupt)
+            loop.add_signal_handler(number, interrupt, number)
     except NotImplementedError:
         yield
         return

@@ -6,8 +6,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from convai_async import endpoints
+from convai_async._support.text import Secret
 from convai_async.endpoints._filter_help import describe_filters
 from convai_async.endpoints._filters import ConversationFilters
+from convai_async.live._connect import build_initiation, connect
+from convai_async.live._handshake import Access, Authorization
+from convai_async.live._monitor import Monitor, monitor
 from convai_async.pagination import Paginator
 from convai_async.polling._many import DEFAULT_CONCURRENCY, DeleteResult, FetchResult, delete_many, get_many
 from convai_async.polling._wait import wait
@@ -21,14 +25,20 @@ from convai_async.resources._tags import TagsResource
 from convai_async.resources._topics import TopicsResource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+    from typing import Any
 
     from convai_async._transport.engine import Engine
     from convai_async.endpoints import Moment
+    from convai_async.live._session import LiveConversation
+    from convai_async.live._tool_runner import ApproveMCPTool
+    from convai_async.live._tools import ToolFunction
     from convai_async.models import (
+        ConfigOverride,
         Conversation,
         ConversationSummary,
         ConversationSummaryWithMessages,
+        InitiationData,
         SignedUrl,
         SipMessage,
         WebRTCToken,
@@ -313,6 +323,127 @@ class Conversations:
             debug_events_request=debug_events_request,
         )
         return await self._engine.send(request)
+
+    def connect(  # noqa: PLR0913 - keyword-only options
+        self,
+        agent_id: str | None = None,
+        *,
+        text_only: bool | None = None,
+        dynamic_variables: Mapping[str, Any] | None = None,
+        overrides: ConfigOverride | Mapping[str, Any] | None = None,
+        user_id: str | None = None,
+        branch_id: str | None = None,
+        environment: str | None = None,
+        initiation: InitiationData | Mapping[str, Any] | None = None,
+        tools: Mapping[str, ToolFunction] | None = None,
+        tool_timeout: float | None = 30.0,
+        approve_mcp_tool: ApproveMCPTool | None = None,
+        authorization: Authorization = "signed_url",
+        signed_url: str | None = None,
+        token: str | None = None,
+        timeout: float | None = 10.0,
+        queue_timeout: float | None = 600.0,
+        max_buffered_bytes: int = 16 * 1024 * 1024,
+    ) -> AbstractAsyncContextManager[LiveConversation]:
+        """Talk to an agent (WebSocket /v1/convai/conversation).
+
+        ``async with`` returns when the service has accepted the conversation, and ends it after the block::
+
+            async with client.conversations.connect("agent_1", text_only=True) as live:
+                reply = await live.ask("Where is my order?")
+                print(reply.text)
+
+        A conversation is not limited by ``max_concurrency``. One that was lost is not opened again, since the service
+        cannot resume it.
+
+        Args:
+            agent_id: The agent (``agent_…``). Not needed with a ``signed_url``.
+            text_only: Whether the conversation has no audio. Except with None (default), the agent must allow this
+                override in its security settings.
+            dynamic_variables: Strings, numbers and booleans by name, for the agent's prompts.
+            overrides: Changes to the agent's configuration, which the agent must allow. A dict is sent unchanged; of a
+                `ConfigOverride`, the fields without their defaults are sent. A ``prompt`` replaces the whole prompt
+                with its tools.
+            user_id: The id of the user in your application.
+            branch_id: The branch of the agent.
+            environment: The environment whose variables the agent uses, such as ``"staging"``.
+            initiation: More settings; the arguments above take precedence.
+            tools: The client's tools: functions and async functions by the names that the agent knows. They run in the
+                background, functions that are not async in a thread. Arguments are converted to the types of the
+                annotations, and wrong ones are reported to the agent. The result is text, or anything that can be
+                encoded as JSON. An exception is reported as an error; the agent gets the text of a `ToolError` only. A
+                tool that is not here is reported as an error. None leaves tool calls to you: answer them with
+                `LiveConversation.send_tool_result`.
+            tool_timeout: The maximum time of a tool in seconds, 30 by default. A thread is not stopped, but its result
+                is not used. None means no limit.
+            approve_mcp_tool: Is called with an `MCPToolCall` that needs an approval, and returns whether to allow it. A
+                function or an async function; by default all are refused.
+            authorization: ``"signed_url"`` (default) gets a signed URL with the API key, for any agent. ``"api_key"``
+                sends the API key to the WebSocket instead, which saves a request. ``"none"`` is for public agents.
+            signed_url: A signed URL that you have; it is a secret.
+            token: A conversation token that you have; it is a secret.
+            timeout: The maximum seconds from the opened connection to the start of the conversation, without the queue;
+                10 by default. None means no limit. Opening the connection has the client's timeout and retries.
+            queue_timeout: The maximum seconds in the queue of an agent that is busy, 600 by default. None means no
+                limit.
+            max_buffered_bytes: The maximum size of received events that were not read yet, 16 MiB by default.
+
+        Raises:
+            AuthenticationError: The service refused the key, the URL or the token. `PermissionDeniedError` as well.
+            ConversationRefusedError: The service ended the conversation before it began, for example because of an
+                override that is not allowed or a dynamic variable that is missing.
+            RequestTimeoutError: The conversation did not start in time, or stayed in the queue.
+        """
+        # Keep secrets out of tracebacks that show local variables.
+        signed_url = None if signed_url is None else Secret(signed_url)
+        token = None if token is None else Secret(token)
+        access = Access(
+            agent_id=agent_id,
+            signed_url=signed_url,
+            token=token,
+            authorization=authorization,
+            branch_id=branch_id,
+            environment=environment,
+        )
+        first_message = build_initiation(
+            initiation,
+            text_only=text_only,
+            overrides=overrides,
+            dynamic_variables=dynamic_variables,
+            user_id=user_id,
+            **access.settings,
+        )
+        return connect(
+            self._engine,
+            access,
+            first_message,
+            tools=tools,
+            tool_timeout=tool_timeout,
+            approve_mcp_tool=approve_mcp_tool,
+            timeout=timeout,
+            queue_timeout=queue_timeout,
+            max_buffered_bytes=max_buffered_bytes,
+        )
+
+    def monitor(
+        self, conversation_id: str, *, max_buffered_bytes: int = 16 * 1024 * 1024
+    ) -> AbstractAsyncContextManager[Monitor]:
+        """Watch a running conversation of others (WebSocket /v1/convai/conversations/{conversation_id}/monitor).
+
+        The agent must allow it (``monitoring_enabled``), and the key needs the permission to edit agents::
+
+            async with client.conversations.monitor("conv_1") as watching:
+                async for event in watching:
+                    print(event)
+
+        Args:
+            conversation_id: The conversation (``conv_…``), which has not ended.
+            max_buffered_bytes: The maximum size of received events that were not read yet, 16 MiB by default.
+
+        Raises:
+            NotFoundError: The conversation does not exist or has ended. Raised by ``async with``, as all others.
+        """
+        return monitor(self._engine, conversation_id, max_buffered_bytes)
 
     def get_sip_messages(
         self, conversation_id: str, *, page_size: int | None = None, cursor: str | None = None

@@ -19,10 +19,20 @@ def read_transcript(transcript: Transcript, agent_id: str) -> list[JSON]:
     Raises:
         ValueError: A turn is not a pair or a dict, or its role is invalid.
     """
-    return [_complete_turn(turn, number, agent_id) for number, turn in enumerate(transcript)]
+    return [complete_turn(turn, number, agent_id) for number, turn in enumerate(transcript)]
 
 
-def _complete_turn(turn: tuple[str, str | None] | Mapping[str, Any], number: int, agent_id: str) -> JSON:
+def complete_turn(turn: tuple[str, str | None] | Mapping[str, Any], number: int, agent_id: str) -> JSON:
+    """Return a turn as JSON, with defaults for the fields that were not given.
+
+    Args:
+        turn: The turn.
+        number: Its index in the transcript.
+        agent_id: The agent.
+
+    Raises:
+        ValueError: It is not a pair or a dict, or its role is invalid.
+    """
     if not isinstance(turn, Mapping):
         if isinstance(turn, str) or len(turn) != 2:  # noqa: PLR2004
             raise ValueError(f"transcript[{number}] must be a (role, text) pair or a dict, got {turn!r}")

@@ -99,7 +99,7 @@ class Documents:
             "has_auxiliary_audio": False,
             "tag_ids": stored.tag_ids,
         }
-        return document if stored.given is None else complete_document(document, stored.given)
+        return document if stored.given is None else complete_document(document, stored.given) | stored.exact
 
 
 def _list_visited_agents(transcript: list[JSON]) -> list[JSON]:

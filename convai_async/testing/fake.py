@@ -18,8 +18,8 @@ from convai_async.testing.fault_rules import Faults
 from convai_async.testing.parameters import read_query
 from convai_async.testing.recorded_requests import RecordedRequest, RecordedRequests
 from convai_async.testing.responses import RefusedError, compress, error_response
-from convai_async.testing.routes import ROUTES, Route
-from convai_async.testing.state import State, UploadedFile
+from convai_async.testing.routes import ROUTES, SOCKETS, Route
+from convai_async.testing.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from convai_async.testing.custom_conversations import Transcript
+    from convai_async.testing.live.service import LiveService
+    from convai_async.testing.uploaded_files import UploadedFile
 
 _KEY_HEADER = "xi-api-key"
 _STEPS_TO_ACCEPT = 4
@@ -121,11 +123,13 @@ class FakeConvAI:
         self._rng = random.Random(seed)  # noqa: S311 - not for security
         self._state = State(
             self.conversations,
+            self._check_key,
             seed=seed,
             audio_bytes=audio_bytes,
             audio_content_length=audio_content_length,
             audio_ranges=audio_ranges,
             ignore_unknown=ignore_unknown_parameters,
+            quirks=quirks,
         )
         self._running: tuple[web.AppRunner, socket.socket] | None = None
         self._url = ""
@@ -154,6 +158,11 @@ class FakeConvAI:
             file.used = True  # used in the conversation: deleting it now gets a 400
         """
         return self._state.files
+
+    @property
+    def live(self) -> LiveService:
+        """The agents, and the live conversations that were held with them: see `convai_async.testing.live`."""
+        return self._state.live
 
     def add(  # noqa: PLR0913 - all keyword-only but the id
         self,
@@ -264,7 +273,7 @@ class FakeConvAI:
             port: The port; a free one by default.
         """
         application = web.Application(middlewares=[self._receive], client_max_size=64 * 1024 * 1024)
-        for route in ROUTES.values():
+        for route in (*ROUTES.values(), *SOCKETS.values()):
             resource = application.router.add_resource(route.path, name=route.operation)
             for method in route.methods:
                 resource.add_route(method, functools.partial(self._answer, route))
@@ -281,6 +290,7 @@ class FakeConvAI:
             (runner, listener), self._running = self._running, None
             self._url = ""
             await _stop_accepting(listener)
+            self.live.abort()
             await runner.cleanup()
 
     async def _answer(self, route: Route, request: web.Request) -> web.StreamResponse:
@@ -303,19 +313,27 @@ class FakeConvAI:
             with contextlib.suppress(ValueError):  # the handler answers malformed forms
                 await request.post()  # the stream can be read only once; aiohttp keeps the form for the handler
         headers = CIMultiDict(request.headers)
+        headers.popall(_KEY_HEADER, None)
         recorded = RecordedRequest(
-            name if name in ROUTES else "",
+            name if name in ROUTES or name in SOCKETS else "",
             request.method,
             request.rel_url.raw_path,
             tuple(request.query.items()),
             headers,
             await request.read(),
-            headers.popall(_KEY_HEADER, []) == [self.api_key],
+            self._check_key(request) is True,
         )
         self.requests.append(recorded)
         return recorded
 
+    def _check_key(self, request: web.Request) -> bool | None:
+        """Return whether a request has the accepted API key, exactly once; None if it has none."""
+        keys = request.headers.getall(_KEY_HEADER, [])
+        return keys == [self.api_key] if keys else None
+
     async def _respond(self, request: web.Request, handler: Handler, recorded: RecordedRequest) -> web.StreamResponse:
+        if recorded.operation in SOCKETS:  # conversations last: they have their own authorization and limits
+            return await self._delay_and_answer(request, handler, recorded)
         if not recorded.operation:
             handler = _reject_unknown_route
         elif not recorded.authorized:
@@ -326,12 +344,17 @@ class FakeConvAI:
         self._in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
         try:
-            if self._latency[1] > 0:
-                await asyncio.sleep(self._rng.uniform(*self._latency))
-            fault = self.faults.pick(recorded.operation, request.path)
-            return await (handler(request) if fault is None else fault(request, lambda: handler(request)))
+            return await self._delay_and_answer(request, handler, recorded)
         finally:
             self._in_flight -= 1
+
+    async def _delay_and_answer(
+        self, request: web.Request, handler: Handler, recorded: RecordedRequest
+    ) -> web.StreamResponse:
+        if self._latency[1] > 0:
+            await asyncio.sleep(self._rng.uniform(*self._latency))
+        fault = self.faults.pick(recorded.operation, request.path)
+        return await (handler(request) if fault is None else fault(request, lambda: handler(request)))
 
 
 async def _stop_accepting(listener: socket.socket) -> None:

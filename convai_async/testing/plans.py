@@ -55,6 +55,7 @@ class StoredConversation(msgspec.Struct):
         done_after: The number of requests for the details after which the status becomes ``"done"``, or None.
         given: The fields that were passed to `FakeConvAI.add`; None for a generated conversation.
         topic_ids: The topic ids that were passed to `FakeConvAI.add`, or None.
+        exact: Fields that replace those of the document whole.
     """
 
     number: int
@@ -69,6 +70,7 @@ class StoredConversation(msgspec.Struct):
     done_after: int | None = None
     given: JSON | None = None
     topic_ids: tuple[str, ...] | None = None
+    exact: JSON = msgspec.field(default_factory=dict)
 
 
 class ConversationPlan(msgspec.Struct):

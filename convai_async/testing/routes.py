@@ -39,6 +39,9 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 ROUTES: dict[str, Route] = {}
 """The routes by operation. Importing `convai_async.testing.handlers` fills it."""
 
+SOCKETS: dict[str, Route] = {}
+"""The routes of WebSockets by operation. Importing `convai_async.testing.handlers` fills it."""
+
 
 def route(methods: str, path: str, **parameters: Parameter) -> Callable[[Handler], Handler]:
     """Register a handler; its name becomes the name of the operation.
@@ -48,10 +51,25 @@ def route(methods: str, path: str, **parameters: Parameter) -> Callable[[Handler
         path: The path after ``/v1/convai``, with ``{placeholders}``.
         **parameters: The query parameters.
     """
+    return _register(ROUTES, tuple(methods.split()), path, parameters)
 
+
+def socket(path: str, **parameters: Parameter) -> Callable[[Handler], Handler]:
+    """Register the handler of a WebSocket; its name becomes the name of the operation.
+
+    Args:
+        path: The path after ``/v1/convai``, with ``{placeholders}``.
+        **parameters: The query parameters.
+    """
+    return _register(SOCKETS, ("GET",), path, parameters)
+
+
+def _register(
+    routes: dict[str, Route], methods: tuple[str, ...], path: str, parameters: Mapping[str, Parameter]
+) -> Callable[[Handler], Handler]:
     def register(handler: Handler) -> Handler:
         operation = handler.__name__
-        ROUTES[operation] = Route(operation, tuple(methods.split()), f"/v1/convai{path}", parameters, handler)
+        routes[operation] = Route(operation, methods, f"/v1/convai{path}", parameters, handler)
         return handler
 
     return register
@@ -63,5 +81,6 @@ def validate_operation(operation: str) -> None:
     Raises:
         ValueError: The name is unknown.
     """
-    if operation not in ROUTES:
-        raise ValueError(f"unknown operation {operation!r}; known operations: {', '.join(sorted(ROUTES))}")
+    known = ROUTES.keys() | SOCKETS.keys()
+    if operation not in known:
+        raise ValueError(f"unknown operation {operation!r}; known operations: {', '.join(sorted(known))}")

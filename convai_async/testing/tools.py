@@ -61,7 +61,8 @@ SYSTEM_RESULTS: tuple[JSON, ...] = (
 )
 
 
-def _build_result(request_id: str, tool_name: str, value: Any, seconds: float) -> JSON:
+def build_result(request_id: str, tool_name: str, value: Any, seconds: float) -> JSON:
+    """Build the result of a tool without its type."""
     return {
         "request_id": request_id,
         "tool_name": tool_name,
@@ -90,7 +91,7 @@ def _build_webhook_details(tool_name: str) -> JSON:
 
 def build_webhook_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
     """Build the type of call, the result, and the details of the call of a webhook tool."""
-    result = _build_result(
+    result = build_result(
         request_id, tool_name, {"ok": True, "reference": f"R{rng.randrange(10**6)}"}, _draw_latency(rng)
     )
     result["dynamic_variable_updates"] = [
@@ -111,7 +112,7 @@ def build_client_tool(request_id: str, tool_name: str, rng: random.Random) -> tu
     details = {"type": "client", "parameters": '{"page": "orders"}'}
     return (
         {"type": "client"},
-        _build_result(request_id, tool_name, "shown", _draw_latency(rng)) | {"type": "client"},
+        build_result(request_id, tool_name, "shown", _draw_latency(rng)) | {"type": "client"},
         details,
     )
 
@@ -131,7 +132,7 @@ def build_mcp_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple
     }
     return (
         {"type": "mcp"},
-        _build_result(request_id, tool_name, {"stock": 4}, _draw_latency(rng)) | {"type": "mcp"},
+        build_result(request_id, tool_name, {"stock": 4}, _draw_latency(rng)) | {"type": "mcp"},
         details,
     )
 
@@ -140,14 +141,14 @@ def build_integration_tool(request_id: str, tool_name: str, rng: random.Random) 
     """Build the same for a tool of an integration."""
     ids = {"integration_id": "int_1", "credential_id": "cred_1", "integration_connection_id": "conn_1"}
     details = {"type": "api_integration_webhook", **ids, "webhook_details": _build_webhook_details(tool_name)}
-    result = _build_result(request_id, tool_name, {"event": "created"}, _draw_latency(rng))
+    result = build_result(request_id, tool_name, {"event": "created"}, _draw_latency(rng))
     result |= {"error_type": "", "raw_error_message": ""}
     return {"type": "api_integration_webhook"}, result | {"type": "api_integration_webhook", **ids}, details
 
 
 def build_untyped_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
     """Build the same for a tool whose type is null."""
-    result = _build_result(request_id, tool_name, "no answer", _draw_latency(rng)) | {"is_error": True, "type": None}
+    result = build_result(request_id, tool_name, "no answer", _draw_latency(rng)) | {"is_error": True, "type": None}
     return {"type": None}, result, None
 
 
@@ -161,7 +162,7 @@ def build_system_tool(request_id: str, _tool_name: str, rng: random.Random) -> t
 def build_system_result(request_id: str, tool_name: str, result: JSON) -> JSON:
     """Build the result of a system tool."""
     failed = result.get("status") == "error"
-    return _build_result(request_id, tool_name, result, 0.0) | {"type": "system", "result": result, "is_error": failed}
+    return build_result(request_id, tool_name, result, 0.0) | {"type": "system", "result": result, "is_error": failed}
 
 
 def build_workflow_tool(request_id: str, tool_name: str, rng: random.Random) -> tuple[JSON, JSON, JSON | None]:
@@ -170,7 +171,7 @@ def build_workflow_tool(request_id: str, tool_name: str, rng: random.Random) -> 
         make(f"{request_id}_{number}", tool_name, rng)
         for number, make in enumerate((build_webhook_tool, build_integration_tool, build_untyped_tool))
     ]
-    inner = _build_result(f"{request_id}_inner", "inner_workflow", "", 0.4) | {
+    inner = build_result(f"{request_id}_inner", "inner_workflow", "", 0.4) | {
         "type": "workflow",
         "result": {"steps": [{"step_latency_secs": 0.1, "type": "max_iterations_exceeded", "max_iterations": 8}]},
     }
@@ -192,7 +193,7 @@ def build_workflow_tool(request_id: str, tool_name: str, rng: random.Random) -> 
             "is_successful": True,
         },
     ]
-    result = _build_result(request_id, tool_name, "", _draw_latency(rng)) | {
+    result = build_result(request_id, tool_name, "", _draw_latency(rng)) | {
         "type": "workflow",
         "result": {"steps": steps},
     }

@@ -23,6 +23,8 @@ _NOT_CONSTRUCTED = {
     "Archive",
     "AudioStream",
     "Conversations",
+    "LiveConversation",
+    "Monitor",
     "Page",
     "Paginator",
     "Watch",

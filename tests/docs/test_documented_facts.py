@@ -25,6 +25,7 @@ from convai_async import ConvAIClient, errors
 from convai_async.cli._app import app as command_line
 from convai_async.cli._exit_codes import EXIT_CODES
 from convai_async.testing import FakeConvAI, faults
+from convai_async.testing.live import faults as live_faults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,6 +145,8 @@ def test_testing_page_has_every_fault() -> None:
     functions = {name for name, _ in inspect.getmembers(faults, inspect.isfunction) if name in faults.__all__}
     rows = set(re.findall(r"^\| `(\w+)\(", TEXTS["docs/testing.md"], re.MULTILINE))
     assert rows == functions
+    of_live = {name for name, _ in inspect.getmembers(live_faults, inspect.isfunction) if name != "cut"}
+    assert set(re.findall(r"^\| `live_faults\.(\w+)\(", TEXTS["docs/testing.md"], re.MULTILINE)) == of_live
 
 
 def test_arguments_of_the_fake_service_in_the_text_exist() -> None:

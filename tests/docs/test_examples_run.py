@@ -34,6 +34,7 @@ ARGUMENTS = {
 ELSEWHERE = {
     # test_guide_examples.py
     "conversations": {"watch_forever"},
+    "live": {"lookup_order", "with_tools", "call", "speak_file", "supervise"},
     "workers_handle": {"handle"},
     # test_questions.py
     "questions": {"open_tables"},

@@ -11,11 +11,14 @@ import convai_async
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.archive import Archive
 from convai_async.errors import PermissionDeniedError
+from convai_async.live import AgentResponse, read_wav, write_wav
 from convai_async.models import Conversation
 from convai_async.testing import FakeConvAI, faults
+from convai_async.testing.live import ToolResult, Turn
+from convai_async.testing.live.audio import FORMATS, build_tone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 
@@ -135,6 +138,85 @@ async def test_watch_example_continues_from_a_token(
         while len(fake.requests("get_conversation")) < 10:
             await asyncio.sleep(0)
     task.cancel()
+
+
+async def test_live_example_runs_its_tool(
+    load: Callable[[str], dict[str, Any]], served: FakeConvAI, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results: list[ToolResult] = []
+
+    async def reply(turn: Turn) -> str:
+        results.extend([await turn.call_tool("lookup_order", {"number": number}) for number in (7, 0)])
+        return "Done."
+
+    served.live.add_agent("agent_1", reply=reply)
+    async with ConvAIClient(served.api_key, base_url=served.url) as client:
+        await load("live")["with_tools"](client)
+    assert "Done." in capsys.readouterr().out
+    assert results == [
+        ToolResult('{"status":"on its way"}', is_error=False),
+        ToolResult("There is no such order.", is_error=True),
+    ]
+
+
+async def test_live_example_connects_a_microphone_and_a_player(
+    load: Callable[[str], dict[str, Any]], served: FakeConvAI
+) -> None:
+    played: list[bytes] = []
+
+    class Player:
+        def play(self, audio: bytes) -> None:
+            played.append(audio)
+
+        def stop(self) -> None:
+            played.clear()
+
+    async def listen() -> AsyncIterator[bytes]:
+        yield build_tone(FORMATS["pcm_16000"], 0.5)
+        while True:
+            yield bytes(3200)
+            await asyncio.sleep(0.001)
+
+    async def reply(turn: Turn) -> None:
+        await turn.send({"type": "interruption", "interruption_event": {"event_id": turn.event_id}})
+        await turn.say("Goodbye.", audio=b"the end.")
+        await turn.end_call()
+
+    served.live.add_agent("agent_1", reply=reply)
+    async with (
+        ConvAIClient(served.api_key, base_url=served.url) as client,
+        client.conversations.connect("agent_1") as live,
+    ):
+        await load("live")["call"](live, listen(), Player())
+    assert played[-1] == b"the end."
+
+
+@pytest.mark.usefixtures("in_tmp_path")
+async def test_live_example_speaks_a_file_and_saves_the_reply(
+    load: Callable[[str], dict[str, Any]], served: FakeConvAI
+) -> None:
+    write_wav("question.wav", build_tone(FORMATS["pcm_16000"], 0.1), "pcm_16000")
+    async with ConvAIClient(served.api_key, base_url=served.url) as client:
+        await load("live")["speak_file"](client)
+    assert len(read_wav("reply.wav", "pcm_16000")) > 16_000
+
+
+async def test_live_example_takes_a_conversation_over(
+    load: Callable[[str], dict[str, Any]], served: FakeConvAI
+) -> None:
+    async with (
+        ConvAIClient(served.api_key, base_url=served.url) as client,
+        client.conversations.connect("agent_1", text_only=True) as live,
+    ):
+        supervising = asyncio.create_task(load("live")["supervise"](client, live.conversation_id))
+        while not served.live[live.conversation_id]._watchers:
+            await asyncio.sleep(0)
+        await live.send_text("I want a human.")
+        async for event in live:
+            if isinstance(event, AgentResponse) and event.text.startswith("Hello, this is Ann."):
+                break
+        await live.close()
+        await supervising
 
 
 async def test_log_records_have_the_documented_attributes(

@@ -162,7 +162,7 @@ async def test_get_signed_url_sends_its_parameters_and_hides_the_url_in_its_repr
     signed = await client.conversations.get_signed_url(
         AGENT, include_conversation_id=True, branch_id="agtbrch_1", environment="staging"
     )
-    assert signed.signed_url.startswith("wss://")
+    assert signed.signed_url.startswith("ws://")
     assert signed.conversation_id is not None
     assert signed.conversation_id in signed.signed_url
     assert fake.requests[-1].query == (

@@ -18,6 +18,7 @@ from service_process import ServiceProcess, service_process
 
 from convai_async import ConvAIClient
 from convai_async.harvest import harvest
+from convai_async.testing.plans import AGENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ class Operations:
         self.folder = folder
         self.ids = list(service.conversations)[:6]
         self.recorded = next(filter(service.conversations.has_audio, service.conversations))
+        self.agent_id = AGENTS[0][0]
 
     async def get(self) -> None:
         await self.client.conversations.get(self.ids[0])
@@ -79,6 +81,13 @@ class Operations:
     async def watch(self) -> None:
         async with self.client.conversations.watch(since=0) as new:
             await anext(new)
+
+    async def live(self) -> None:
+        async with self.client.conversations.connect(self.agent_id, tools={}) as live:
+            await live.ask("Hi")
+            await live.send_audio(bytes(320), paced=True)
+            async with self.client.conversations.monitor(live.conversation_id) as watching:
+                await anext(watching)
 
     async def harvest(self) -> None:
         await harvest(self.client, self.folder / "calls.db", limit=5, audio=True)
@@ -152,7 +161,7 @@ def check_files(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["get", "list_all", "prefetch", "get_many", "stream", "download", "upload", "watch", "harvest"]
+    "name", ["get", "list_all", "prefetch", "get_many", "stream", "download", "upload", "watch", "live", "harvest"]
 )
 def test_cancellation_at_any_step_releases_everything(name: str, service: ServiceProcess, tmp_path: Path) -> None:
     cancel_at_every_step(name, service, tmp_path)

@@ -14,6 +14,8 @@ from pathlib import Path
 from service_process import service_process
 from unmeasured import unmeasured
 
+from convai_async.testing.plans import AGENTS
+
 REQUESTS = int(os.environ.get("LEAK_REQUESTS", "10000"))
 ROUNDS = 10
 WARM_UP_ROUNDS = 2
@@ -26,7 +28,7 @@ def test_requests_leak_nothing() -> None:
     with service_process(conversations=20, audio_bytes=200_000, render_once=True) as service:
         recorded = next(filter(service.conversations.has_audio, service.conversations))
         by_size = sorted(service.conversations, key=lambda each: len(service.conversations.document(each)))
-        settings = [str(ROUNDS), str(REQUESTS // ROUNDS), service.url, service.api_key, recorded]
+        settings = [str(ROUNDS), str(REQUESTS // ROUNDS), service.url, service.api_key, recorded, AGENTS[0][0]]
         command = [
             sys.executable,
             str(SCRIPT),

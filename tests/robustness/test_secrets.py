@@ -273,7 +273,9 @@ async def test_no_object_in_memory_has_the_key_in_its_repr(tmp_path: Path) -> No
             client.conversations.get_many(list(fake.conversations)) as results,
             paginator.prefetch() as summaries,
             client.conversations.watch(since=0) as watch,
+            client.conversations.connect(AGENTS[0][0]) as live,
         ):
+            await anext(live)
             await anext(summaries)
             await anext(results)
             await anext(watch)
@@ -283,7 +285,8 @@ async def test_no_object_in_memory_has_the_key_in_its_repr(tmp_path: Path) -> No
                 if module.startswith("convai_async") and "testing" not in module:
                     seen.add(type(each).__name__)
                     assert_no_secret([repr(each), "" if isinstance(each, str) else str(each)])
-        assert {"ConvAIClient", "Session", "Engine", "Paginator", "Request", "AudioStream", "Watch"} <= seen
+        assert {"ConvAIClient", "Session", "Engine", "Paginator", "Request"} <= seen
+        assert {"AudioStream", "Watch", "LiveConversation"} <= seen
         assert repr(other) == repr(client)
 
 
@@ -343,6 +346,7 @@ async def test_files_do_not_contain_the_key_and_only_their_owner_can_read_them(t
         ["report", "ARCHIVE"],
         ["datasette", "ARCHIVE"],
         ["delete", "conv_1", "--yes"],
+        ["talk", "agent_x"],
         ["--help"],
         ["harvest", "--help"],
     ],

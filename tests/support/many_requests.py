@@ -15,18 +15,18 @@ import psutil
 from convai_async import ConvAIClient, ConvAIError, RetryPolicy
 
 
-async def main(rounds: str, requests: str, url: str, api_key: str, recorded: str, *ids: str) -> None:
+async def main(rounds: str, requests: str, url: str, api_key: str, recorded: str, agent_id: str, *ids: str) -> None:
     report = []
     retry = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
     async with ConvAIClient(api_key, base_url=url, retry=retry) as client:
         for _ in range(int(rounds)):
-            sent = await a_round(client, recorded, ids, int(requests))
+            sent = await a_round(client, recorded, agent_id, ids, int(requests))
             gc.collect()
             report.append({"requests": sent, **left_behind()})
     sys.stdout.write(json.dumps(report))
 
 
-async def a_round(client: ConvAIClient, recorded: str, ids: tuple[str, ...], least: int) -> int:
+async def a_round(client: ConvAIClient, recorded: str, agent_id: str, ids: tuple[str, ...], least: int) -> int:
     """Do a bit of everything, and return how many requests it took."""
     requests = 0
     async with client.conversations.get_many(islice(cycle((*ids, "missing")), least), max_concurrency=16) as results:
@@ -41,6 +41,9 @@ async def a_round(client: ConvAIClient, recorded: str, ids: tuple[str, ...], lea
                 break
         with contextlib.suppress(ConvAIError):
             await client.with_options(timeout=0.0001).conversations.get(ids[0])
+        async with client.conversations.connect(agent_id, authorization="none", tools={}) as live:
+            await live.ask("Hi")
+            await live.send_audio(bytes(320))
         task = asyncio.ensure_future(client.conversations.get(ids[0]))
         await asyncio.sleep(0)
         task.cancel()

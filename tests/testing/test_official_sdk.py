@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
+import queue
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+import httpx
 import msgspec
 import pytest
 from every_endpoint import EXAMPLES, Existing, build_request, create_existing, record_method
+from threaded_service import ThreadedService
 
 from convai_async import ConvAIClient
 from convai_async.endpoints import JSONBody
@@ -19,12 +24,21 @@ from convai_async.testing.documents import AGENTS
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the SDK's own, on import
     import pydantic
-    from elevenlabs.client import AsyncElevenLabs
+    from elevenlabs.client import AsyncElevenLabs, ElevenLabs
+    from elevenlabs.conversational_ai.conversation import (
+        AsyncConversation,
+        AudioInterface,
+        ClientTools,
+        Conversation,
+        ConversationInitiationData,
+    )
     from elevenlabs.core.api_error import ApiError
     from elevenlabs.types import GetConversationResponseModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+    from convai_async.testing.live import Turn
 
 AGENT = AGENTS[0][0]
 
@@ -38,8 +52,6 @@ async def fake() -> AsyncIterator[FakeConvAI]:
 
 @pytest.fixture
 async def sdk(fake: FakeConvAI) -> AsyncIterator[Any]:
-    import httpx  # noqa: PLC0415
-
     async with httpx.AsyncClient() as http:
         yield AsyncElevenLabs(base_url=fake.url, api_key=fake.api_key, httpx_client=http)
 
@@ -91,7 +103,7 @@ async def test_sdk_rates_a_conversation(sdk: Any, fake: FakeConvAI) -> None:
 
 async def test_sdk_gets_a_signed_url_a_token_and_a_link(sdk: Any) -> None:
     signed = await sdk.conversational_ai.conversations.get_signed_url(agent_id=AGENT, include_conversation_id=True)
-    assert signed.signed_url.startswith("wss://")
+    assert signed.signed_url.startswith("ws://")
     token = await sdk.conversational_ai.conversations.get_webrtc_token(agent_id=AGENT, participant_name="Ann")
     assert token.token
     link = await sdk.conversational_ai.agents.link.get(AGENT)
@@ -257,3 +269,94 @@ async def test_every_conversation_matches_the_type_of_the_sdk_strictly(fake: Fak
     for conversation_id in fake.conversations:
         checked = kind.validate_json(fake.conversations.document(conversation_id), strict=True)
         assert unknown_fields(checked) <= ONLY_IN_THE_OLDER_CONTRACT
+
+
+class SilentAudio(AudioInterface):
+    """An audio interface that records what it is given, and speaks when it is told."""
+
+    def __init__(self) -> None:
+        self.played = bytearray()
+        self.speak: Callable[[bytes], None] = lambda _: None
+
+    def start(self, input_callback: Callable[[bytes], None]) -> None:
+        self.speak = input_callback
+
+    def stop(self) -> None:
+        pass
+
+    def output(self, audio: bytes) -> None:
+        self.played += audio
+
+    def interrupt(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("requires_auth", [True, False])
+def test_sdk_holds_a_conversation_with_a_tool(requires_auth: bool) -> None:
+    async def reply(turn: Turn) -> str:
+        order = await turn.call_tool("lookup_order", {"number": 7})
+        return f"{turn.text} It is {order.result}"
+
+    said: queue.Queue[str] = queue.Queue()
+    ended = threading.Event()
+    tools = ClientTools()
+    tools.register("lookup_order", lambda parameters: f"order {parameters['number']}")
+    with ThreadedService(conversations=0, quirks=False) as fake, httpx.Client() as http:
+        fake.live.add_agent("agent_1", first_message="Hello {{name}}!", reply=reply, private=requires_auth)
+        audio = SilentAudio()
+        conversation: Any = Conversation(
+            ElevenLabs(base_url=fake.url, api_key=fake.api_key, httpx_client=http),
+            "agent_1",
+            requires_auth=requires_auth,
+            audio_interface=audio,
+            client_tools=tools,
+            config=ConversationInitiationData(dynamic_variables={"name": "Ann"}),
+            callback_agent_response=said.put,
+            callback_latency_measurement=lambda _: None,
+            callback_disconnect=lambda _: ended.set(),
+        )
+        conversation.start_session()
+        assert said.get(timeout=20) == "Hello Ann!"
+        conversation.send_user_message("Where is my order?")
+        assert said.get(timeout=20) == "Where is my order? It is order 7"
+        conversation.end_session()
+        assert ended.wait(20)
+        conversation_id = conversation.wait_for_session_end()
+        assert conversation_id is not None
+        live = fake.live[conversation_id]
+        assert live.initiation["source_info"]["source"] == "python_sdk"
+        assert live.pings[0].latency is not None
+        assert live.authorization == ("signed_url" if requires_auth else "public")
+        assert audio.played
+        details = fake.conversations.details(conversation_id)
+    assert [turn["message"] for turn in details["transcript"]] == [
+        "Hello Ann!",
+        "Where is my order?",
+        None,
+        "Where is my order? It is order 7",
+    ]
+    GetConversationResponseModel.model_validate(details)
+
+
+async def test_sdk_holds_an_async_conversation_in_text(fake: FakeConvAI) -> None:
+    said: asyncio.Queue[str] = asyncio.Queue()
+    ended = asyncio.Event()
+
+    async def end(_details: object) -> None:
+        ended.set()
+
+    fake.live.add_agent("agent_1", text_only=True)
+    conversation: Any = AsyncConversation(
+        ElevenLabs(base_url=fake.url, api_key=fake.api_key),
+        "agent_1",
+        requires_auth=False,
+        callback_agent_response=said.put,
+        callback_disconnect=end,
+    )
+    await conversation.start_session()
+    assert await said.get() == "Hello! How can I help you?"
+    await conversation.send_user_message("Hi")
+    assert await said.get() == "You said: Hi"
+    await conversation.end_session()
+    await ended.wait()
+    assert await conversation.wait_for_session_end() == fake.live.conversations[0].conversation_id

@@ -24,6 +24,7 @@ from convai_async import (
 )
 from convai_async.archive import Archive
 from convai_async.harvest import HarvestReport, harvest
+from convai_async.live import AgentResponse, Closed, Event, LiveConversation, Monitor, Reply
 from convai_async.models import (
     AgentLink,
     AgentTopic,
@@ -122,6 +123,26 @@ async def recordings(client: ConvAIClient) -> None:
         async for chunk in audio:
             assert_type(chunk, bytes)
     assert_type(await client.conversations.audio.download("conv_1", "a.mp3"), SavedAudio)
+
+
+async def live_conversations(client: ConvAIClient) -> None:
+    async with client.conversations.connect("agent_1", text_only=True, tools={"a": print}) as live:
+        assert_type(live, LiveConversation)
+        assert_type(await anext(live), Event)
+        assert_type(await live.ask("Hi"), Reply)
+        async for event in live:
+            assert_type(event, Event)
+            match event:
+                case AgentResponse(text=text):
+                    assert_type(text, str)
+                case _:
+                    pass
+        async for chunk in live.audio():
+            assert_type(chunk.data, bytes)
+        assert_type(live.closed, Closed | None)
+        await live.send_audio(b"", when_full="later")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    async with client.conversations.monitor("conv_1") as watching:
+        assert_type(watching, Monitor)
 
 
 async def harvests(client: ConvAIClient) -> None:

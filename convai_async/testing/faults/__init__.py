@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from convai_async.testing.connections import ConnectionEnd
 from convai_async.testing.faults._connections import (
-    ConnectionEnd,
     close_delimited,
     drop,
     endless,

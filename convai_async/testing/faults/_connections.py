@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from convai_async.testing import mp3
+from convai_async.testing.connections import ConnectionEnd, cut
 from convai_async.testing.faults._kinds import get_body
 from convai_async.testing.responses import build_headers
 
 if TYPE_CHECKING:
     from convai_async.testing.faults._kinds import Fault, Proceed
-
-ConnectionEnd = Literal["close", "reset", "half-close"]
-"""How the server ends a connection: with FIN (``"close"``), with RST, or by closing only its own side."""
 
 
 def drop(*, after_acting: bool = False, end: ConnectionEnd = "close") -> Fault:
@@ -37,7 +33,7 @@ def drop(*, after_acting: bool = False, end: ConnectionEnd = "close") -> Fault:
     async def answer(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         if after_acting:
             await proceed()
-        _cut(request, end)
+        cut(request.transport, end)
         return web.Response()
 
     return answer
@@ -67,7 +63,7 @@ def truncate(*, share: float = 0.5, chunked: bool = False, end: ConnectionEnd = 
             response.content_length = len(whole)
         await response.prepare(request)
         await response.write(whole[: int(len(whole) * share)])
-        _cut(request, end)
+        cut(request.transport, end)
         return response
 
     return answer
@@ -169,17 +165,3 @@ def latency(seconds: float) -> Fault:
         return await proceed()
 
     return answer
-
-
-def _cut(request: web.Request, end: ConnectionEnd) -> None:
-    transport = request.transport
-    if transport is None:
-        return
-    if end == "half-close":
-        transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
-    elif end == "reset":
-        # With a linger time of 0, closing the socket sends RST.
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    else:
-        transport.close()

@@ -19,7 +19,7 @@ async def get_agent_link(state: State, request: web.Request, _query: dict[str, A
     agent_id = state.check_agent(request.match_info["agent_id"])
     token = {
         "agent_id": agent_id,
-        "conversation_token": state.new_id("cvtkn", 24),
+        "conversation_token": state.live.credentials.issue_token(agent_id, "cvtkn"),
         "expiration_time_unix_secs": None,
         "conversation_id": None,
         "purpose": "shareable_link",

@@ -15,7 +15,7 @@ from convai_async.testing.responses import (
     not_found,
 )
 from convai_async.testing.routes import route
-from convai_async.testing.state import UploadedFile
+from convai_async.testing.uploaded_files import UploadedFile
 
 if TYPE_CHECKING:
     from convai_async.testing.state import State

@@ -32,15 +32,17 @@ _OPTIONS = {
 async def get_signed_url(state: State, request: web.Request, query: dict[str, Any]) -> web.StreamResponse:
     """Return a signed URL with the options in its query."""
     agent_id = state.check_agent(query["agent_id"])
-    signed = {"agent_id": agent_id, "conversation_signature": state.new_id("cvtkn", 24)}
+    conversation_id = state.new_id("conv", 20) if query["include_conversation_id"] else None
+    signed = {"agent_id": agent_id, "conversation_signature": state.live.credentials.sign(agent_id, conversation_id)}
     signed |= {name: request.query[name] for name in _OPTIONS if query[name] is not None}
-    if query["include_conversation_id"]:
-        signed["conversation_id"] = state.new_id("conv", 20)
-    return json_response({"signed_url": f"wss://{request.host}/v1/convai/conversation?{urlencode(signed)}"})
+    if conversation_id is not None:
+        signed["conversation_id"] = conversation_id
+    return json_response({"signed_url": f"ws://{request.host}/v1/convai/conversation?{urlencode(signed)}"})
 
 
 @route("GET", "/conversation/token", agent_id=text(required=True), participant_name=text(), **_OPTIONS)
 async def get_webrtc_token(state: State, _request: web.Request, query: dict[str, Any]) -> web.StreamResponse:
     """Return a WebRTC token."""
-    state.check_agent(query["agent_id"])
-    return json_response({"token": state.new_id("webrtc", 24), "conversation_id": state.new_id("conv", 20)})
+    agent_id = state.check_agent(query["agent_id"])
+    token = state.live.credentials.issue_token(agent_id, "webrtc")
+    return json_response({"token": token, "conversation_id": state.new_id("conv", 20)})
