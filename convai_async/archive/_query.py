@@ -91,7 +91,8 @@ def run_query(  # noqa: PLR0913 - keyword-only
         path: The archive.
         sql: One statement. Only SELECT is permitted, and only with functions that are known to be harmless.
         parameters: The values of its placeholders.
-        timeout_secs: After how many seconds the query is interrupted.
+        timeout_secs: After how many seconds the query is interrupted. SQLite does not look for that while it compiles,
+            or in a function, which can take long for long text.
         max_rows: The maximum number of rows.
         max_bytes: The size of all values after which no further row is read.
         stop: An event that interrupts the query when another thread sets it.
