@@ -196,9 +196,10 @@ def _parse_bound(name: str, value: date | int | None) -> int | None:
 
 def _take_last_days(archive: Archive, filters: ReportFilters, days: int) -> ReportFilters:
     starts = find_starts(archive, filters)
-    return (
-        filters if starts is None else ReportFilters(filters.agent_id, starts[1] + 1 - days * DAY_SECS, starts[1] + 1)
-    )
+    if starts is None:
+        return filters
+    end = starts[1] + 1
+    return ReportFilters(filters.agent_id, end - days * DAY_SECS, end)
 
 
 def _describe_period(data: ReportData, filters: ReportFilters) -> str:

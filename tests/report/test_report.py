@@ -212,7 +212,7 @@ def test_agents_with_few_calls_become_one_and_names_are_unique(tmp_path: Path) -
     assert [row[:2] for row in rows][-1] == ["(other agents)", 8]
 
 
-def test_lists_have_the_longest_dearest_and_worst_calls(tmp_path: Path) -> None:
+def test_lists_have_the_longest_most_expensive_and_worst_calls(tmp_path: Path) -> None:
     calls = [build_document(f"c{number:02}", seconds=number, dollars=number / 100) for number in range(1, 13)]
     calls += [
         build_document("w1", outcome="failure", seconds=0, dollars=None, credits_=None),
