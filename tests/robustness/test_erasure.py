@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from archives import import_file
+from archives import import_file, rows
 from threaded_service import ThreadedService
 
 from convai_async.archive import ArchiveError, Failure
@@ -349,7 +349,20 @@ def test_successful_harvest_leaves_no_bytes_of_removed_conversations(
     assert SECRET not in bytes_of(archive)
 
 
-def test_scrub_blocked_by_a_reader_stays_due(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_that_a_new_version_does_not_have_is_erased(archive: Path) -> None:
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c", f"my {SECRET.decode()}"), said("other", "hello")])
+    keep_removed_words(archive)
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c", "[redacted]"), said("new", "hello")])
+        writer.scrub()
+    assert SECRET not in bytes_of(archive)
+    assert rows(archive, "SELECT scrub_due FROM archive") == [(0,)]
+
+
+def test_scrub_blocked_by_a_reader_stays_due(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("convai_async.archive._database.BUSY_TIMEOUT_SECS", 0.01)
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c", f"my {SECRET.decode()}")])
@@ -362,6 +375,7 @@ def test_scrub_blocked_by_a_reader_stays_due(archive: Path, monkeypatch: pytest.
         ):
             writer.remove(["c"])
         ArchiveWriter(archive, SOURCE).close()  # opens all the same
+        assert "another program is reading it" in caplog.text
         assert SECRET in bytes_of(archive)
     ArchiveWriter(archive, SOURCE).close()
     assert SECRET not in bytes_of(archive)
