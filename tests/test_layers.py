@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"polling"},
     {"resources"},
     {"browse", "client", "mcp", "report"},
-    {"harvest"},
+    {"dialogues", "harvest"},
     {"cli"},
 ]
 """From the foundation up: a module imports only from its own layer and those below it."""
