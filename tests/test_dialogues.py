@@ -106,6 +106,25 @@ async def test_dialogues_run_at_the_same_time_within_the_limit(fake: FakeConvAI,
     assert fake.live.conversations[0].authorization == "authorization_header"
 
 
+async def test_cancelling_ends_the_conversations(fake: FakeConvAI, client: ConvAIClient) -> None:
+    waiting = asyncio.Semaphore(0)
+
+    async def reply(turn: Turn) -> None:
+        waiting.release()
+        await asyncio.Event().wait()
+
+    fake.live.add_agent("agent_1", reply=reply)
+    dialogues = [Dialogue(name=f"{number}", turns=["Hello"]) for number in range(3)]
+    running = asyncio.create_task(run_dialogues(client, "agent_1", dialogues, max_concurrency=2))
+    for _ in range(2):
+        await waiting.acquire()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    ended = [await each.wait_until(lambda conversation: conversation.closed) for each in fake.live.conversations]
+    assert [end.by for end in ended] == ["client", "client"]
+
+
 async def test_turn_can_be_spoken(fake: FakeConvAI, client: ConvAIClient) -> None:
     fake.live.add_agent("agent_1", transcribe=lambda _: "Hello")
     speech = build_tone(FORMATS["pcm_16000"], 0.1)
