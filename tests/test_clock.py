@@ -13,8 +13,8 @@ import pytest
 from service_process import service_process
 from virtual_time import VirtualTimeLoop, in_virtual_time, now
 
-from convai_async import ConvAIClient, RetryPolicy
-from convai_async._support.clock import RunningClock
+from convai_async import ConvAIClient, RetryPolicy, endpoints
+from convai_async._support.clock import RunningClock, Stopwatch
 from convai_async.errors import ConnectionFailedError, RequestTimeoutError
 
 if TYPE_CHECKING:
@@ -237,6 +237,25 @@ async def test_attempt_in_a_stall_is_not_repeated_without_retry() -> None:
     with pytest.raises(RequestTimeoutError):
         await engine_with(None).run_with_retries(attempt)
     assert attempt.started == 1
+
+
+@pytest.mark.parametrize(
+    ("timeout", "used", "stalled", "ends"), [(0.25, 0, 0, 0.25), (20, 15, 0, 20), (20, 0, 60, 80), (20, 15, 60, 80)]
+)
+@in_virtual_time
+async def test_waiting_for_a_slot_ends_with_the_retry_timeout(
+    timeout: float, used: float, stalled: float, ends: float
+) -> None:
+    engine = engine_with(RetryPolicy(timeout=timeout))
+    stopwatch = Stopwatch(engine.clock)
+    for _ in range(engine.limiter.limit):
+        await engine.limiter.acquire()
+    with engine.running:
+        await asyncio.sleep(used)
+        stall(after=2, seconds=stalled)
+        with pytest.raises(RequestTimeoutError, match="was not sent"):
+            await engine.stream_once(endpoints.list_conversations(), stopwatch).__aenter__()
+    assert now() == pytest.approx(ends, abs=0.51 if stalled else 0.01)
 
 
 def run_with_a_stop(command: list[str]) -> str:

@@ -121,7 +121,7 @@ async def test_stream_times_out_when_it_stalls_but_not_when_it_is_slow(fake: Fak
 
 
 async def test_leaving_a_stream_early_releases_its_slot(fake: FakeConvAI, recorded: str) -> None:
-    async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
+    async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1, timeout=5, retry=None) as client:
         for _ in range(3):
             async with client.conversations.audio.stream(recorded) as audio:
                 async for _ in audio:

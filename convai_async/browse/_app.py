@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _STATIC = Path(__file__).parent / "static"
 _AUDIO = re.compile(r"audio/[\w.+-]+", re.ASCII)
+_CONVERSATION = "/conversations/{conversation_id:[^/]+}"  # by default, it has no braces
 _OLDER, _NEWER = "older_than", "newer_than"
 
 
@@ -44,8 +45,8 @@ def build_app(archive: ArchiveConnection, access: Access) -> web.Application:
     app.add_routes(
         [
             web.get("/", pages.show_list),
-            web.get("/conversations/{conversation_id}", pages.show_conversation),
-            web.get("/conversations/{conversation_id}/recording", pages.send_recording),
+            web.get(_CONVERSATION, pages.show_conversation),
+            web.get(f"{_CONVERSATION}/recording", pages.send_recording),
             *(web.get(f"{STATIC}{file.name}", partial(_send_static, file)) for file in _STATIC.iterdir()),
         ]
     )
@@ -95,7 +96,7 @@ class _Pages:
         conversation, is_playable = await self._archive.run(read)
         if conversation is None:
             return self._render_message(
-                HTTPStatus.NOT_FOUND, f"The archive has no conversation {conversation_id}, or not any more."
+                HTTPStatus.NOT_FOUND, f"The archive does not contain the conversation {conversation_id}."
             )
         return self._render("conversation.html", conversation=conversation, is_playable=is_playable)
 
@@ -114,7 +115,7 @@ class _Pages:
                 f"The archive has no recording of {conversation_id}: it was not saved, or it was deleted.",
             )
         file, recording = found
-        # The type is the service's, or a stranger's: never one that a browser would show as a page.
+        # In an untrusted archive, the type can be any text: never send one that a browser shows as a page.
         content_type = recording.content_type if _AUDIO.fullmatch(recording.content_type) else "audio/mpeg"
         return web.FileResponse(file, headers={"Content-Type": content_type})
 

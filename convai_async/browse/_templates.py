@@ -10,6 +10,7 @@ import jinja2
 import msgspec
 from markupsafe import Markup, escape
 
+from convai_async._support.text import format_call_time
 from convai_async._support.timestamps import utc_datetime
 from convai_async.browse._search import MARK
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from convai_async.browse._conversation import Turn
 
-_SECONDS_PER_MINUTE = 60
+_MOST_GROWTH = 20
+"""How many times as long as JSON its lines can be: each level of brackets makes the lines within longer."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -32,7 +34,7 @@ def compile_templates() -> None:
         _ENVIRONMENT.get_template(name)
 
 
-def format_time(unix_secs: int | None) -> str:
+def format_local_time(unix_secs: int | None) -> str:
     """Return a time in the local zone, like ``2026-01-31 14:00``; empty for None and for times outside the calendar."""
     moment = utc_datetime(unix_secs)
     try:
@@ -47,17 +49,14 @@ def format_iso(unix_secs: int | None) -> str:
     return "" if moment is None else moment.isoformat()
 
 
-def format_duration(seconds: int | None) -> str:
-    """Return seconds as minutes and seconds, like ``3:07``; empty for None."""
-    return "" if seconds is None else f"{seconds // _SECONDS_PER_MINUTE}:{seconds % _SECONDS_PER_MINUTE:02}"
-
-
 def format_json(text: str | None) -> str:
-    """Return JSON with line breaks, and other text unchanged."""
+    """Return JSON with line breaks, and unchanged other text, and JSON whose indentation is most of it."""
+    text = text or ""
     try:
-        return msgspec.json.format(text or "", indent=2)
-    except msgspec.DecodeError:
-        return text or ""
+        formatted = msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    return formatted if len(formatted) <= _MOST_GROWTH * len(text) else text
 
 
 def format_metric(name: str) -> str:
@@ -91,9 +90,9 @@ _ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters |= {
-    "time": format_time,
+    "time": format_local_time,
     "iso": format_iso,
-    "duration": format_duration,
+    "duration": format_call_time,
     "json": format_json,
     "metric": format_metric,
     "mark": mark_words,

@@ -123,7 +123,7 @@ class Harvester:
         if self._scope.window.end is None and intake.newest is not None and not is_ended:
             # Conversations that started while the list was read.
             await self._list_and_fetch([Window(intake.newest + 1, None)])
-        report.list_complete = not self._stop.is_set() and not intake.unreadable_ranges
+        report.list_complete = not self._stop.is_set() and not intake.has_unreadable_ranges
         if report.list_complete and not intake.is_limited and self._scope == _EVERYTHING:
             await run_sync(self._archive.keep_list_failures, intake.unread_entries)
         if intake.is_satisfied and report.reached_unix_secs is not None:

@@ -40,7 +40,7 @@ class Intake:
 
     Attributes:
         newest: The start of the newest listed conversation in Unix seconds, or None.
-        unreadable_ranges: The number of ranges of the list that could not be read.
+        has_unreadable_ranges: Whether a range of the list could not be read.
         unread_entries: The ids of the failures recorded for entries of the list that could not be read.
     """
 
@@ -56,7 +56,7 @@ class Intake:
         finds_absent: bool,
     ) -> None:
         self.newest: int | None = None
-        self.unreadable_ranges = 0
+        self.has_unreadable_ranges = False
         self.unread_entries: set[str] = set()
         self._archive = archive
         self._scope = scope
@@ -96,7 +96,7 @@ class Intake:
             found = own.keys() - reading.ids - self._counted
             if self._still_wanted is not None:
                 others.clear()
-                self._apply_limit(self._still_wanted, reading, own, found)
+                self._apply_limit(self._still_wanted, own, found)
             starts = {each: credible_start(own[each].start_time_unix_secs, latest) for each in own}
             self._note_starts([start for start in starts.values() if start is not None])
             jobs, unchanged = await self._create_jobs(reading, own | others)
@@ -132,7 +132,7 @@ class Intake:
 
     async def record_unreadable(self, window: Window, error: str, *, attempts: int) -> None:
         """Record that a range of the list could not be read."""
-        self.unreadable_ranges += 1
+        self.has_unreadable_ranges = True
         end = "" if window.end is None else window.end
         await self._record(f"range:{window.start}-{end}", error, attempts)
 
@@ -157,12 +157,11 @@ class Intake:
                 (own if may_be_in(window, start, latest) else others)[summary.conversation_id] = summary
         return own, others
 
-    def _apply_limit(self, limit: int, reading: Reading, own: Summaries, found: set[str]) -> None:
-        """Leave out conversations beyond the limit; their range then does not count as read."""
+    def _apply_limit(self, limit: int, own: Summaries, found: set[str]) -> None:
+        """Leave out conversations beyond the limit; the list is not read to the end of their range."""
         for conversation_id in [each for each in own if each in found][limit:]:
             found.remove(conversation_id)
             del own[conversation_id]
-            reading.is_whole = False
         self._still_wanted = limit - len(found)
 
     def _note_starts(self, starts: list[int]) -> None:

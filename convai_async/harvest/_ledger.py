@@ -22,7 +22,7 @@ class Reading(msgspec.Struct, eq=False):
         window: The range.
         ids: The ids of the conversations of the range that were listed.
         unwritten: The jobs whose results are not written yet.
-        is_whole: Whether every listed conversation is fetched: none is undecodable or beyond the limit.
+        is_whole: Whether every listed conversation is fetched: none is undecodable.
         read: The window to record as read when all jobs are written; None while the range is being read.
     """
 

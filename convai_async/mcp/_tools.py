@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 from pydantic import AwareDatetime, Field
 
 from convai_async._support.timestamps import utc_datetime
@@ -17,16 +16,16 @@ from convai_async.archive import (
     compute_statistics,
     describe_tables,
     list_calls,
-    run_query,
 )
-from convai_async.mcp._conversation import read_facts, read_turns
-from convai_async.mcp._untrusted import MAX_RESULT_CHARS, mark_untrusted, shorten
+from convai_async.mcp._conversation import read_overview, read_turns
+from convai_async.mcp._query_process import run_in_process
+from convai_async.mcp._untrusted import format_rows, mark_untrusted, shorten
 
 if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-    from convai_async.archive import QueryResult, SearchHit
+    from convai_async.archive import SearchHit
 
 _MAX_TEXT = 2000
 
@@ -84,7 +83,7 @@ class Tools:
         limit: Annotated[int, Field(ge=1, le=100)] = 20,
     ) -> str:
         """List conversations, newest first: id, start (UTC), agent, result, title, seconds, cost, why it ended."""
-        return _format_rows(
+        return format_rows(
             list_calls(self._path, call_successful=result, agent_id=agent_id, since=since, until=until, max_rows=limit),
             _MAX_TEXT,
         )
@@ -93,47 +92,47 @@ class Tools:
         self,
         conversation_id: str,
         part: Annotated[
-            Literal["facts", "turns"],
-            Field(description="facts: everything but the transcript. turns: the transcript with its tool calls."),
-        ] = "facts",
+            Literal["overview", "turns"],
+            Field(description="overview: everything except the transcript. turns: the transcript with tool calls."),
+        ] = "overview",
         first_turn: Annotated[int, Field(ge=0, description="With part=turns: the first turn, from 0.")] = 0,
         last_turn: Annotated[int | None, Field(ge=0, description="With part=turns: the last turn.")] = None,
         max_text: TextLength = _MAX_TEXT,
     ) -> str:
-        """Show one conversation by pieces: its facts and evaluation first, then the turns that matter.
+        """Show one conversation in parts: read the overview with its evaluation first, then the turns that matter.
 
-        Turns stop where the result would become too long: `next_turn` is where to go on.
+        If not all turns fit into the result, `next_turn` is the first_turn to continue with.
         """
-        if part == "facts":
-            return mark_untrusted(read_facts(self._path, conversation_id, max_text))
+        if part == "overview":
+            return mark_untrusted(read_overview(self._path, conversation_id, max_text))
         last = 2**31 if last_turn is None else last_turn
         return mark_untrusted(read_turns(self._path, conversation_id, first_turn, last, max_text))
 
     def stats(  # noqa: PLR0913, PLR0917 - each is a parameter of the tool
         self,
         metric: Metric,
-        by: Annotated[Dimension | None, Field(description="Group by this; null: all together.")] = None,
-        bucket: Annotated[Bucket | None, Field(description="A row for each period (UTC); null: none.")] = None,
+        by: Annotated[Dimension | None, Field(description="Group by this; null: no groups.")] = None,
+        bucket: Annotated[Bucket | None, Field(description="A row for each period (UTC); null: no periods.")] = None,
         agent_id: Agent = None,
         since: Since = None,
         until: Until = None,
         limit: Annotated[int, Field(ge=1, le=500)] = 100,
     ) -> str:
-        """Compute numbers of all conversations, largest groups first or in order of time.
+        """Compute statistics of conversations: largest groups first, or with a bucket, oldest period first.
 
         Metrics:
-        calls: number, successful, failed, success_rate, minutes.
+        calls: count, successful, failed, success_rate, minutes.
         duration: seconds of a call (mean, p50, p95, max).
         cost: credits and US dollars.
         llm_cost: tokens and US dollars, by language model.
         rating: ratings, likes and dislikes of users.
-        tool_calls: number and failures, by tool.
+        tool_calls: count and failures, by tool.
         tool_latency: seconds, by tool (mean, p50, p95, max).
         turn_latency: seconds, by stage of a turn, such as the model's time to the first byte (mean, p50, p95, max).
         evaluation: results and pass_rate, by evaluation criterion.
         collected_data: how often each value was collected.
         """
-        return _format_rows(
+        return format_rows(
             compute_statistics(
                 self._path,
                 metric,
@@ -157,7 +156,7 @@ class Tools:
 
         Read `schema` first. The views calls, agents, daily, tools, latency, criteria and costs answer most questions.
         """
-        return _format_rows(run_query(self._path, query, max_rows=limit, stop=self._stop), max_text)
+        return run_in_process(self._path, query, max_rows=limit, max_text=max_text, stop=self._stop)
 
     def schema(
         self,
@@ -186,17 +185,3 @@ def _format_hit(hit: SearchHit) -> dict[str, Any]:
         "role": hit.role,
         "message": shorten(hit.message, _MAX_TEXT),
     }
-
-
-def _format_rows(result: QueryResult, max_text: int) -> str:
-    rows: list[list[Any]] = []
-    size = 0
-    for row in result.rows:
-        if size > MAX_RESULT_CHARS:
-            break
-        rows.append([shorten(value, max_text) for value in row])
-        size += len(msgspec.json.encode(rows[-1]))
-    shown: dict[str, Any] = {"columns": result.columns, "rows": rows}
-    if result.truncated or len(rows) < len(result.rows):
-        shown["truncated"] = "There are more rows: ask for fewer columns, a shorter time, or a total."
-    return mark_untrusted(shown)

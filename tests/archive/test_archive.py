@@ -37,6 +37,10 @@ def test_new_archive_is_empty_and_readable_by_its_owner_only(reader: Archive, pa
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_repr_of_an_archive_is_its_file(reader: Archive, path: Path) -> None:
+    assert repr(reader) == f"<Archive {str(path)!r}>"
+
+
 def test_storing_again_replaces_the_conversation_and_its_turns(writer: ArchiveWriter, path: Path) -> None:
     writer.store([build_update("conv_1", "a", "b", "c")])
     writer.store([build_update("conv_1", "d")])
@@ -169,6 +173,39 @@ def test_find_newest_returns_conversations_that_started_last_and_are_not_deleted
     assert writer.find_newest(10) == ["new", "old", "in milliseconds", "before time"]
 
 
+def test_failure_of_a_conversation_ends_when_a_webhook_brings_its_final_version(
+    writer: ArchiveWriter, reader: Archive
+) -> None:
+    writer.store([Failure("conv_1", "down", 1)])
+    writer.store_if_better(build_update("conv_1", "hello", status="processing"))
+    assert len(reader.failures()) == 1
+    writer.store_if_better(build_update("conv_1", "hello"))
+    assert reader.failures() == []
+
+
+def test_decode_error_ends_when_a_webhook_brings_a_better_version(writer: ArchiveWriter, path: Path) -> None:
+    undecodable = b'{"conversation_id": "conv_1", "status": "processing", "transcript": "all lost"}'
+    writer.store([decode_update(line_of("conv_1", status="processing"), undecodable)])
+    assert rows(path, "SELECT decode_error IS NULL FROM conversations") == [(0,)]
+    writer.store_if_better(build_update("conv_1", "hello"))
+    assert rows(path, "SELECT decode_error IS NULL FROM conversations") == [(1,)]
+
+
+@pytest.mark.parametrize("recorded", [(True, False), (False, True)])
+def test_conversation_has_a_recording_once_one_of_its_versions_says_so(
+    writer: ArchiveWriter, path: Path, recorded: tuple[bool, bool]
+) -> None:
+    for status, has_audio in zip(("processing", "done"), recorded, strict=True):
+        writer.store_if_better(build_update("conv_1", "hello", status=status, has_audio=has_audio))
+    assert rows(path, "SELECT has_audio FROM conversations") == [(1,)]
+
+
+def test_failures_of_a_conversation_end_when_the_service_has_deleted_it(writer: ArchiveWriter, reader: Archive) -> None:
+    writer.store([build_update("conv_1"), Failure("conv_1", "down", 1), Failure("conv_1", "down", 1, "audio")])
+    writer.store([DeletionUpdate("conv_1")])
+    assert reader.failures() == []
+
+
 def test_scope_selects_conversations_by_start_and_agent(writer: ArchiveWriter) -> None:
     for start in (9, 10, 19, 20):
         for agent in ("agent_1", "agent_2"):
@@ -263,6 +300,22 @@ def test_run_is_recorded_with_its_report(writer: ArchiveWriter, reader: Archive)
     last = reader.status().last_run
     assert last is not None
     assert (last.ended_unix_secs, last.report, last.error) == (1000, {"fetched": 3}, None)
+
+
+def test_archive_can_be_written_after_a_run_has_ended(writer: ArchiveWriter, reader: Archive) -> None:
+    writer.end_run(writer.begin_run(), {})
+    writer.store([build_update("conv_1")])
+    assert reader.status().conversations == 1
+
+
+def test_archive_without_a_key_is_bound_when_it_is_told_to(path: Path) -> None:
+    with ArchiveWriter(path, SOURCE) as writer:
+        writer.store([build_update("conv_1")])
+    for was_bound in (False, True):
+        with ArchiveWriter(path, SOURCE, hash_api_key=lambda salt: salt[::-1]) as writer:
+            assert writer.is_bound is was_bound
+            writer.bind()
+            assert writer.is_bound
 
 
 def test_status_shows_the_error_that_ended_the_last_run(writer: ArchiveWriter, reader: Archive) -> None:

@@ -102,6 +102,16 @@ async def test_unfinished_conversation_is_fetched_again_until_it_is_final(archiv
         assert all(raw[conversation_id] == fake.conversations.document(conversation_id) for conversation_id in raw)
 
 
+async def test_unfinished_conversation_is_fetched_once_in_a_run(archive: Path) -> None:
+    async with (
+        FakeConvAI(conversations=20, unfinished=3) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, archive)
+        assert len(fake.requests("list_conversations")) > 1, "the newest conversation is listed again"
+        assert len(fake.requests("get_conversation")) == 20
+
+
 async def test_document_that_does_not_fit_the_model_is_stored_as_raw_json(
     client: ConvAIClient, fake: FakeConvAI, archive: Path
 ) -> None:
@@ -179,7 +189,9 @@ async def test_agent_id_fetches_only_conversations_of_that_agent(
 async def test_limit_fetches_the_newest_conversations(client: ConvAIClient, fake: FakeConvAI, archive: Path) -> None:
     report = await harvest(client, archive, limit=7)
     assert report.complete
-    assert sorted(ids_in(archive)) == sorted(list(fake.conversations)[:7])
+    newest = list(fake.conversations)[:7]
+    assert sorted(ids_in(archive)) == sorted(newest)
+    assert report.reached_unix_secs == min(fake.conversations[each].start for each in newest)
 
 
 async def test_progress_is_called_with_growing_counts_and_last_with_the_report(

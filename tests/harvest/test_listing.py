@@ -218,9 +218,15 @@ async def test_unreadable_range_of_one_second_is_a_failure_and_the_rest_is_store
     crowded = {f"same_{number:03}": NEWEST - 7_000 for number in range(150)}
     conversations = spread(300) | crowded
     async with ListServer(conversations) as server, server.client() as client:
+        cursors: list[tuple[str | None, ...]] = []
+        names = ("call_start_after_unix", "call_start_before_unix")
+        server.on_page = lambda request: (
+            cursors.append(tuple(map(request.query.get, names))) if "cursor" in request.query else None
+        )
         server.cursors_work = lambda _: False
         report = await harvest(client, path)
         assert (report.list_complete, report.complete, report.failed) == (False, False, 3)
+        assert cursors.count((str(NEWEST - 7_001), str(NEWEST - 6_999))) == 3
         assert stored(path) == server.listed
         assert stored(path) >= set(spread(300))
         with Archive.open(path) as archive:
@@ -270,6 +276,24 @@ async def test_rejection_ends_the_run_only_as_the_first_response(tmp_path: Path,
         report = await harvest(client, tmp_path / "calls.db")
         assert report.complete
         assert stored(tmp_path / "calls.db") == set(conversations)
+
+
+@pytest.mark.parametrize("seconds", [60, 3_000])
+async def test_split_list_takes_few_more_requests_than_it_has_pages(tmp_path: Path, seconds: int) -> None:
+    async with ListServer(spread(600, seconds), page_size=10) as server, server.client() as client:
+        await harvest(client, tmp_path / "calls.db")
+        assert 65 < server.pages < 100  # it was split, but not into too many parts
+
+
+async def test_conversations_are_fetched_while_the_list_is_read(tmp_path: Path) -> None:
+    same_second = dict.fromkeys(spread(1_200), NEWEST)
+    async with ListServer(same_second) as server, server.client() as client:
+        documents: list[int] = []
+        server.on_page = lambda _: documents.append(server.documents)
+        since, until = (datetime.fromtimestamp(each, UTC) for each in (NEWEST, NEWEST + 1))
+        await harvest(client, tmp_path / "calls.db", since=since, until=until)
+        assert len(documents) == 12
+        assert documents[-1] > 0
 
 
 async def wait_until_listing_pauses(server: ListServer) -> int:
@@ -323,9 +347,10 @@ async def test_range_is_recorded_as_read_only_after_its_last_conversation_is_wri
                 others_written.set()
 
         task = asyncio.create_task(harvest(client, path, progress=progress))
-        await others_written.wait()
-        while server.pages < 10:  # the parts are being read
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            await others_written.wait()
+            while server.pages < 10:  # the parts are being read
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.5)  # and what can be noted is
         task.cancel()
         await asyncio.wait([task])
@@ -448,14 +473,14 @@ async def test_entries_without_an_id_are_failures_until_they_can_be_read(tmp_pat
 
     async with ListServer(conversations) as server, server.client() as client:
         server.change = spoil
-        for _ in range(2):
+        for run in (1, 2):
             report = await harvest(client, path)
             assert (report.found % 350, report.failed, report.list_complete, report.complete) == (0, 2, True, False)
             assert len(stored(path)) == 348
             with Archive.open(path) as archive:
                 failures = archive.failures()
                 windows = archive.status().windows
-            assert [failure.part for failure in failures] == ["list", "list"]
+            assert [(failure.part, failure.attempts) for failure in failures] == [("list", run), ("list", run)]
             assert all(failure.conversation_id.startswith("line:") for failure in failures)
             assert not any(conversations["conv_00120"] in window for window in windows)
         server.change = lambda _: None

@@ -59,7 +59,7 @@ def make_mutants(source: str) -> Iterator[Mutant]:
 
     Comparisons and arithmetic operators are swapped, conditions negated, operands of ``and`` and ``or`` left out,
     constants changed, and statements removed that are only a call, an assignment to an attribute, ``raise`` or
-    ``return``. Annotations, docstrings and ``__all__`` are not changed.
+    ``return``. Annotations, type variables, docstrings and ``__all__`` are not changed.
     """
     tree = ast.parse(source)
     functions = dict(_name_functions(tree, ""))
@@ -128,6 +128,8 @@ def _texts_and_types(node: ast.AST) -> list[ast.AST]:  # noqa: PLR0911 - one for
             return [node]
         case ast.Assign() if ast.unparse(node.targets[0]) == "__all__":
             return [node]
+        case ast.Assign(value=ast.Call(func=ast.Name("TypeVar" | "ParamSpec"))):
+            return [node]
         case _:
             return []
 
@@ -150,7 +152,7 @@ def _alternatives(original: ast.expr | ast.stmt) -> Iterator[ast.expr | ast.stmt
         case ast.IfExp():
             node.body, node.orelse = node.orelse, node.body
             yield node
-        case ast.If() | ast.While() if not isinstance(node.test, ast.Compare):
+        case ast.If() | ast.While() if not isinstance(node.test, ast.Compare | ast.UnaryOp):
             node.test = ast.UnaryOp(ast.Not(), node.test)
             yield node
         case ast.Constant(value=bool() | int() | float() | str()):

@@ -1,8 +1,9 @@
 """Find out which mistakes in a module the tests would notice.
 
 ``python tests/mutation/run.py retry _transport/limiter`` makes mutants of two modules, runs the tests that cover the
-changed line against each until one fails, and prints the mutants that survive. ``--sample 40`` takes forty of each
-module, the same ones every time.
+changed line against each until one fails or hangs, and prints the mutants that survive. ``--sample 40`` takes forty of
+each module, the same ones every time. A test that hangs is named: it should fail instead. Each
+mutant is printed to stderr when it was tried.
 
 ``equivalent.txt`` lists the mutants that change nothing for users, with the reasons.
 """
@@ -18,8 +19,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -36,11 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 EQUIVALENT = HERE / "equivalent.txt"
+OPTIONS = ["-q", "--assert=plain", "-p", "no:cacheprovider"]
 KINDS = ("same result", "unreachable", "wording", "speed")
-MAX_TEST_SECS = 90.0
-"""The fastest tests that cover a line are run, as many as fit into this time."""
-TIMEOUT_SECS = 240.0
-"""A mutant whose tests take longer hangs, which counts as noticed."""
 
 
 @dataclass
@@ -49,20 +48,22 @@ class Coverage:
 
     Attributes:
         lines: The tests that run each line, by file.
-        seconds: How long each test takes.
+        seconds: The CPU time of each test.
+        limit: The CPU time of the tests for a mutant.
     """
 
     lines: dict[str, dict[int, list[str]]]
     seconds: dict[str, float]
+    limit: float
 
     def tests_of(self, module: str, line: int) -> list[str]:
-        """Return the fastest tests that run a line, as many as fit into `MAX_TEST_SECS`."""
+        """Return the fastest tests that run a line, as many as fit into the limit."""
         chosen: list[str] = []
         total = 0.0
         covering = self.lines.get(str(_path(ROOT, module)), {}).get(line, [])
         for test in sorted(covering, key=lambda test: self.seconds.get(test, 0.0)):
             total += self.seconds.get(test, 0.0)
-            if chosen and total > MAX_TEST_SECS:
+            if chosen and total > self.limit:
                 break
             chosen.append(test)
         return chosen
@@ -85,8 +86,8 @@ class Checkouts:
                 (copy / entry).symlink_to(ROOT / entry)
             self.free.put(copy)
 
-    def find_failing_test(self, module: str, mutant: Mutant, tests: Iterable[str]) -> str | None:
-        """Run tests against a mutant until one fails; return that one, "" if the run hangs, or None if all pass."""
+    def find_failing_test(self, module: str, mutant: Mutant, tests: Iterable[str]) -> tuple[str, bool] | None:
+        """Run tests against a mutant until one fails; return it and whether it hangs, or None if all pass."""
         copy = self.free.get()
         try:
             _write(copy, module, mutant.source)
@@ -104,43 +105,42 @@ def _write(copy: Path, module: str, source: str) -> None:
         bytecode.unlink()
 
 
-def _run_until_failure(copy: Path, tests: list[str]) -> str | None:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", *tests]
+def _run_until_failure(copy: Path, tests: list[str]) -> tuple[str, bool] | None:
+    command = [sys.executable, "-m", "pytest", *OPTIONS, "-p", "hang_plugin", "-x", "--tb=no", "-rfE", *tests]
+    hung = copy / "hung"
+    hung.unlink(missing_ok=True)
     process = subprocess.Popen(
         command,
         cwd=copy,
-        env=_environment(copy),
+        env=_environment(copy) | {"HUNG_TEST": str(hung)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
     )
-    try:
-        output, _ = process.communicate(timeout=TIMEOUT_SECS)
-    except subprocess.TimeoutExpired:
-        return ""
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    output, _ = process.communicate()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # what a test that hung had started
+    if hung.exists():
+        return hung.read_text(), True
     if process.returncode == 0:
         return None
     named = [line.partition(" ")[2] for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    return next((test for test in tests if any(line.startswith(test) for line in named)), "")
+    return next((test for test in tests if any(line.startswith(test) for line in named)), ""), False
 
 
-def measure_coverage(part: str, modules: Iterable[str]) -> Coverage:
+def measure_coverage(part: str, modules: Iterable[str], limit: float) -> Coverage:
     """Run the quick tests of a part of the package, and return what they cover of some of its modules."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder, "coverage.json")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "coverage_plugin", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *OPTIONS, "-p", "coverage_plugin"]
         files = json.dumps([str(_path(ROOT, module)) for module in modules])
         environment = _environment(ROOT) | {"COVERED_FILES": files, "COVERED_RESULTS": str(results)}
         command += TESTS[part].quick.split()
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
         document = json.loads(results.read_text())
     lines = {file: {int(line): tests for line, tests in each.items()} for file, each in document["lines"].items()}
-    return Coverage(lines, document["seconds"])
+    return Coverage(lines, document["seconds"], limit)
 
 
 Key = tuple[str, str, str, str]
@@ -172,12 +172,14 @@ class Result:
         noticed: Those that a test noticed.
         equivalent: Those that survived and change nothing for users.
         survivors: The others that survived.
+        hung: Tests that hung, with the mutant that each hung with.
     """
 
     tried: int
     noticed: set[Key] = field(default_factory=set)
     equivalent: set[Key] = field(default_factory=set)
     survivors: list[Mutant] = field(default_factory=list)
+    hung: list[tuple[str, Mutant]] = field(default_factory=list)
 
 
 def run_module(
@@ -189,17 +191,22 @@ def run_module(
     ]
     if sample is not None and sample < len(mutants):
         mutants = random.Random(module).sample(mutants, sample)
-    noticing: dict[str, list[str]] = defaultdict(list)  # by function: the tests that noticed a mutant, the latest first
+    noticed_by: list[tuple[str, str]] = []  # the functions of mutants, with the tests that noticed them
     result = Result(len(mutants))
 
     def run(mutant: Mutant) -> None:
-        tests = coverage.tests_of(module, mutant.line)
-        tests.sort(key=lambda test: noticing[mutant.function].index(test) if test in noticing[mutant.function] else 1e9)
+        tests = sort_by_chance(coverage.tests_of(module, mutant.line), mutant.function, noticed_by)
         failing = checkouts.find_failing_test(module, mutant, tests)
         key = (module, mutant.function, mutant.before, mutant.after)
+        outcome = "survived" if failing is None else f"noticed by {failing[0]}"
+        print(f"{module}, line {mutant}: {outcome}", file=sys.stderr, flush=True)
         if failing is not None:
             result.noticed.add(key)
-            noticing[mutant.function] = [failing, *(each for each in noticing[mutant.function] if each != failing)]
+            test, hangs = failing
+            if hangs:
+                result.hung.append((test, mutant))
+            else:
+                noticed_by.append((mutant.function, test))
         elif key in equivalent:
             result.equivalent.add(key)
         else:
@@ -208,6 +215,13 @@ def run_module(
     with ThreadPoolExecutor(checkouts.jobs) as pool:
         list(pool.map(run, mutants))
     return result
+
+
+def sort_by_chance(tests: list[str], function: str, noticed_by: list[tuple[str, str]]) -> list[str]:
+    """Return tests in the order of their chances to notice a mutant of a function."""
+    same_function = Counter(test for other, test in noticed_by if other == function)
+    same_module = Counter(test for _, test in noticed_by)
+    return sorted(tests, key=lambda test: (-same_function[test], -same_module[test]))
 
 
 def find_modules() -> dict[str, str]:
@@ -222,6 +236,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as retry or archive/_writer; all by default")
     parser.add_argument("--sample", type=int, help="how many mutants of each module; all by default")
+    parser.add_argument(
+        "--seconds", type=float, default=90, help="CPU time of the tests for a mutant, the fastest first"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many to try at the same time")
     arguments = parser.parse_args()
     part_of = find_modules()
@@ -234,7 +251,7 @@ def main() -> int:
         checkouts = Checkouts(Path(folder), arguments.jobs)
         for part in dict.fromkeys(part_of[module] for module in modules):
             chosen = [module for module in modules if part_of[module] == part]
-            coverage = measure_coverage(part, chosen)
+            coverage = measure_coverage(part, chosen, arguments.seconds)
             for module in chosen:
                 result = run_module(module, coverage, checkouts, equivalent, arguments.sample)
                 known = {key for key in equivalent if key[0] == module}
@@ -250,6 +267,8 @@ def print_result(module: str, result: Result, stale: Collection[Key]) -> None:
     print(f"{module}: {noticed} of {result.tried} mutants noticed, {len(result.equivalent)} equivalent", flush=True)
     for mutant in sorted(result.survivors, key=lambda mutant: mutant.line):
         print(f"  survived, line {mutant.line}: {module} | {mutant.function} | {mutant.before} | {mutant.after}")
+    for test, mutant in result.hung:
+        print(f"  {test} hangs with line {mutant}")
     for key in sorted(stale):
         print(f"  not in {EQUIVALENT.name} any more: {' | '.join(key)}")
 
@@ -259,7 +278,8 @@ def _path(root: Path, module: str) -> Path:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(HERE)])}
+    # The bytecode of what is not mutated saves a second for each mutant.
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(HERE)]), "PYTHONDONTWRITEBYTECODE": ""}
 
 
 if __name__ == "__main__":

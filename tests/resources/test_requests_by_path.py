@@ -42,3 +42,8 @@ async def test_send_raw_returns_the_exact_bytes(client: ConvAIClient, fake: Fake
     assert response.request_id == response.headers["Request-ID"]
     assert response.decode().conversation_id == conversation_id
     assert "transcript" not in repr(response)
+
+
+async def test_send_raw_returns_the_response_of_a_post(client: ConvAIClient, fake: FakeConvAI) -> None:
+    request = endpoints.create_feedback(next(iter(fake.conversations)), feedback="like")
+    assert (await client.send_raw(request)).status == 200

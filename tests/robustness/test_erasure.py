@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from archives import import_file
+from archives import import_file, rows
 from threaded_service import ThreadedService
 
-from convai_async.archive import ArchiveError, Failure
+from convai_async.archive import Archive, ArchiveError, Failure
 from convai_async.archive._columns import FACT_TABLES
 from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder
 from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
+from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import harvest
-from convai_async.models import ConversationSummary
+from convai_async.models import Conversation, ConversationSummary
 from convai_async.testing import faults
 
 if TYPE_CHECKING:
@@ -349,7 +350,20 @@ def test_successful_harvest_leaves_no_bytes_of_removed_conversations(
     assert SECRET not in bytes_of(archive)
 
 
-def test_scrub_blocked_by_a_reader_stays_due(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_that_a_new_version_does_not_have_is_erased(archive: Path) -> None:
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c", f"my {SECRET.decode()}"), said("other", "hello")])
+    keep_removed_words(archive)
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c", "[redacted]"), said("new", "hello")])
+        writer.scrub()
+    assert SECRET not in bytes_of(archive)
+    assert rows(archive, "SELECT scrub_due FROM archive") == [(0,)]
+
+
+def test_scrub_blocked_by_a_reader_stays_due(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("convai_async.archive._database.BUSY_TIMEOUT_SECS", 0.01)
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c", f"my {SECRET.decode()}")])
@@ -362,6 +376,7 @@ def test_scrub_blocked_by_a_reader_stays_due(archive: Path, monkeypatch: pytest.
         ):
             writer.remove(["c"])
         ArchiveWriter(archive, SOURCE).close()  # opens all the same
+        assert "another program is reading it" in caplog.text
         assert SECRET in bytes_of(archive)
     ArchiveWriter(archive, SOURCE).close()
     assert SECRET not in bytes_of(archive)
@@ -422,3 +437,14 @@ def test_facts_of_a_removed_conversation_are_erased(archive: Path) -> None:
             (count,) = writer._connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
             assert not count, table.name
     assert SECRET not in bytes_of(archive)
+
+
+def test_id_that_could_not_be_deleted_is_not_stored(archive: Path) -> None:
+    with Archive.open(archive, create=True, source=SOURCE) as opened:
+        opened.add(Conversation(conversation_id="conv_1", agent_id="agent_1"))
+        with pytest.raises(InvalidArgumentError, match="characters that are not valid"):
+            opened.add(Conversation(conversation_id="conv_\0", agent_id="agent_1"))
+        file = exported(archive.with_name("x.jsonl"), conversation_id="c\0", conversation={"conversation_id": "c\0"})
+        with pytest.raises(ArchiveError, match="has an id with a NUL"):
+            opened.import_(file)
+        assert opened.status().conversations == 1

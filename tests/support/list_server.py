@@ -32,6 +32,7 @@ class ListServer:
         bounds_work: Whether the time bounds of requests are applied.
         oldest_cursor: The number of the page before which cursors have expired.
         expired: The number of expired cursors that were received.
+        documents: The number of requested conversations.
         before_document: An event to wait for before a conversation is sent.
         held: The ids of conversations whose details are never sent.
     """
@@ -49,6 +50,7 @@ class ListServer:
         self.bounds_work = True
         self.oldest_cursor = 0
         self.expired = 0
+        self.documents = 0
         self.held: set[str] = set()
         self.before_document = asyncio.Event()
         self.before_document.set()
@@ -110,6 +112,7 @@ class ListServer:
         }
 
     async def _get(self, request: web.Request) -> web.Response:
+        self.documents += 1
         conversation_id = request.match_info["id"]
         await self.before_document.wait()
         if conversation_id in self.held:

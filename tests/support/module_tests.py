@@ -35,13 +35,14 @@ TESTS: dict[str, Tests] = {
         "tests/robustness/test_killed_files.py tests/robustness/test_bad_arguments.py",
     ),
     "_transport": Tests(
-        "tests/transport tests/test_clock.py",
+        "tests/transport tests/test_clock.py tests/test_client.py tests/test_streaming.py"
+        " tests/resources/test_requests_by_path.py",
         "tests/robustness/test_hostile_responses.py tests/robustness/test_network.py tests/robustness/test_tls.py"
         " tests/robustness/test_secrets.py tests/robustness/test_leaks.py",
     ),
     "archive": Tests(
-        "tests/archive tests/harvest/test_workspace.py",
-        "tests/harvest tests/robustness/test_crash_matrix.py tests/robustness/test_erasure.py"
+        "tests/archive tests/harvest/test_workspace.py tests/robustness/test_erasure.py",
+        "tests/harvest tests/robustness/test_crash_matrix.py"
         " tests/robustness/test_hostile_archives.py tests/robustness/test_hostile_files.py"
         " tests/robustness/test_concurrent_writers.py tests/robustness/test_fuzz_archive.py"
         " tests/robustness/test_killed_files.py",
@@ -49,6 +50,7 @@ TESTS: dict[str, Tests] = {
     "browse": Tests("tests/browse", "tests/cli/test_browse_command.py"),
     "cli": Tests("tests/cli", "tests/robustness/test_secrets.py tests/robustness/test_erasure.py"),
     "client": Tests("tests/test_client.py", "tests/robustness/test_bad_arguments.py tests/robustness/test_secrets.py"),
+    "dialogues": Tests("tests/test_dialogues.py"),
     "endpoints": Tests(
         "tests/endpoints tests/polling/test_wait_and_watch.py",
         "tests/robustness/test_bad_arguments.py tests/typing/test_editor.py",

@@ -34,7 +34,7 @@ async def test_every_request_is_logged_with_its_details(
     assert retry.request_id
     assert retry.wait_secs == 0
     assert succeeded.path == f"/v1/convai/conversations/{conversation_id}"
-    assert succeeded.duration_secs >= 0
+    assert 0 <= succeeded.duration_secs < 60
     assert succeeded.request_id in succeeded.getMessage()
     said = fake.conversations.details(conversation_id)["transcript"][0]["message"]
     assert not any(text in caplog.text for text in (fake.api_key, said))

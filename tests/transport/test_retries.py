@@ -240,6 +240,23 @@ async def test_delete_that_was_rejected_and_then_finds_nothing_raises_not_found(
         await client.conversations.delete("conv_none")
 
 
+async def test_delete_whose_response_was_lost_succeeds_when_a_later_attempt_finds_nothing(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    fake.faults.add(faults.drop())
+    fake.faults.add(faults.rate_limited())
+    await client.conversations.delete("conv_none")
+    assert len(fake.requests) == 3
+
+
+async def test_get_whose_response_was_lost_and_then_finds_nothing_raises_not_found(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    fake.faults.add(faults.truncate())
+    with pytest.raises(NotFoundError):
+        await client.conversations.get("conv_none")
+
+
 async def test_delete_whose_reply_was_lost_and_then_meets_a_proxy_without_the_path_raises_not_found(
     client: ConvAIClient, fake: FakeConvAI
 ) -> None:

@@ -76,6 +76,22 @@ async def test_request_whose_time_is_used_up_times_out(client: ConvAIClient) -> 
     assert caught.value.attempts == 1
 
 
+async def test_request_that_gets_a_slot_after_its_timeout_is_not_sent(client: ConvAIClient, fake: FakeConvAI) -> None:
+    engine = client.with_options(retry=None, timeout=30)._engine
+    time = 0.0
+    engine.clock = lambda: time
+    slots = [await engine.limiter.acquire() for _ in range(engine.limiter.limit)]
+    task = asyncio.create_task(engine.send(endpoints.list_conversations()))
+    await asyncio.sleep(0)
+    time += 31.0
+    for slot in slots:
+        engine.limiter.release(slot)
+    with pytest.raises(RequestTimeoutError, match=r"was not sent: it waited 31\.0 s"):
+        await task
+    assert engine.limiter.in_flight == 0
+    assert fake.requests == []
+
+
 @pytest.mark.parametrize(
     ("options", "ends"),
     [

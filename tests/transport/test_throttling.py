@@ -98,6 +98,7 @@ async def test_request_fails_at_once_when_the_throttle_exceeds_its_timeout(fake:
             await client.conversations.list()
         with pytest.raises(RateLimitError, match=r"was not sent: .* lasts for another (8[89]\d|900) s") as caught:
             await client.with_options(retry=None, timeout=1).conversations.list()
+        assert caught.value.status == 429
         assert caught.value.retry_after is not None
         with pytest.raises(RateLimitError):
             await client.conversations.audio.stream("conv_1").__aenter__()
