@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -212,6 +213,14 @@ async def test_page_with_only_undecodable_items_does_not_count_as_empty() -> Non
     assert await Paginator(send, CALL).collect() == []
 
 
+async def test_number_of_undecodable_items_of_a_page_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    undecodable = (UndecodableItem(b"null", "Expected `object`"), UndecodableItem(b"5", "Expected `object`"))
+    assert await paginate(Page([1], None, has_more=False, undecodable=undecodable)).collect() == [1]
+    assert caplog.record_tuples == [
+        ("convai_async", logging.WARNING, "/numbers: items of a page that cannot be decoded: 2")
+    ]
+
+
 async def test_list_with_too_many_pages_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convai_async.pagination._MAX_PAGES", 7)
     items, error = await handed_out(Paginator(endless(100), CALL))
@@ -256,6 +265,15 @@ async def test_prefetch_loads_exactly_as_many_pages_ahead_as_requested(pages: in
         for _ in range(50):
             await asyncio.sleep(0)
         assert len(source.asked) == 1 + pages
+
+
+async def test_prefetch_loads_two_pages_ahead_by_default() -> None:
+    source = Pages([[n] for n in range(10)])
+    async with source.paginator().prefetch() as items:
+        assert await anext(items) == 0
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(source.asked) == 3
 
 
 async def test_leaving_a_prefetch_cancels_loading() -> None:
