@@ -96,6 +96,13 @@ async def test_wait_beyond_the_timeout_fails_at_once_and_is_reported() -> None:
     assert caught.value.attempts == 1
 
 
+async def test_wait_that_ends_exactly_at_the_timeout_is_made() -> None:
+    time = Time()
+    policy = RetryPolicy(timeout=60.0, wait_initial=0)
+    assert await run(policy, [status_error(429, retry_after="60"), "done"], time=time) == "done"
+    assert time.waits == [60.0]
+
+
 async def test_retry_waits_for_retry_after_even_beyond_wait_max() -> None:
     time = Time()
     await run(RetryPolicy(wait_max=1.0, wait_initial=0.5), [status_error(429, retry_after="7"), "done"], time=time)
@@ -175,6 +182,16 @@ def test_policy_with_invalid_values_is_refused_by_name(name: str, value: Any) ->
     with pytest.raises(InvalidArgumentError, match=f"^{name}: ") as caught:
         RetryPolicy(**{name: value})
     assert caught.value.parameter == name
+
+
+def test_values_at_the_end_of_their_ranges_are_accepted() -> None:
+    assert RetryPolicy(attempts=1, timeout=0, wait_initial=0, wait_max=0).attempts == 1
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    assert RetryPolicy() == RetryPolicy(
+        attempts=5, timeout=60.0, wait_initial=0.5, wait_max=20.0, retry_non_idempotent=False
+    )
 
 
 async def test_attempts_never_exceed_the_policy() -> None:

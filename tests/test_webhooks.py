@@ -206,6 +206,24 @@ def test_signature_with_non_ascii_characters_is_refused(forged: str) -> None:
         construct(BODY, forged)
 
 
+@pytest.mark.parametrize(("characters", "accepted"), [(4096, True), (4097, False)])
+def test_signature_header_is_read_up_to_4096_characters(characters: int, accepted: bool) -> None:
+    valid = f",v0={digest(BODY)}"
+    header = f"t={NOW},".ljust(characters - len(valid), "x") + valid
+    assert len(header) == characters
+    if accepted:
+        verify(BODY, header, SECRET, clock=lambda: NOW)
+    else:
+        with pytest.raises(WebhookSignatureError):
+            verify(BODY, header, SECRET, clock=lambda: NOW)
+
+
+def test_event_that_is_created_by_hand_has_its_type() -> None:
+    data = Conversation(conversation_id="c")
+    events = [PostCallTranscription(data=data), PostCallAudio(), CallInitiationFailure()]
+    assert [event.type for event in events] == ["post_call_transcription", "post_call_audio", "call_initiation_failure"]
+
+
 def test_signed_timestamp_with_hundreds_of_digits_is_refused() -> None:
     with pytest.raises(WebhookSignatureError):
         construct_event(BODY, signed(BODY, "9" * 400), SECRET)
