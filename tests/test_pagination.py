@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -211,14 +210,6 @@ async def test_page_with_only_undecodable_items_does_not_count_as_empty() -> Non
         return Page([], f"c{number}", number < 1_400, undecodable)
 
     assert await Paginator(send, CALL).collect() == []
-
-
-async def test_number_of_undecodable_items_of_a_page_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    undecodable = (UndecodableItem(b"null", "Expected `object`"), UndecodableItem(b"5", "Expected `object`"))
-    assert await paginate(Page([1], None, has_more=False, undecodable=undecodable)).collect() == [1]
-    assert caplog.record_tuples == [
-        ("convai_async", logging.WARNING, "/numbers: items of a page that cannot be decoded: 2")
-    ]
 
 
 async def test_list_with_too_many_pages_raises(monkeypatch: pytest.MonkeyPatch) -> None:
