@@ -170,6 +170,7 @@ async def test_page_whose_cursor_is_the_saved_one_is_not_yielded() -> None:
 async def test_last_page_may_repeat_its_own_cursor() -> None:
     last = Page([2], "a", has_more=False)
     assert await paginate(Page([1], "a", has_more=True), last).collect() == [1, 2]
+    assert [page.items async for page in paginate(last).pages(cursor="a")] == [[2]]
 
 
 @pytest.mark.parametrize("cursor", [None, "a"])
