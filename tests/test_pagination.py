@@ -155,6 +155,12 @@ def test_repeated_response_yields_no_item_twice(pages: list[list[int]], data: st
     assert error.startswith("/numbers: the service sent the cursor of an earlier page again; ")
 
 
+async def test_repeated_response_with_other_items_after_the_first_yields_no_item_twice() -> None:
+    items, error = await handed_out(paginate(Page([1, 2], "a", has_more=True), Page([1, 3], "a", has_more=True)))
+    assert items == [1, 2]
+    assert "again" in error
+
+
 async def test_new_items_of_a_page_with_a_repeated_cursor_are_yielded() -> None:
     items, error = await handed_out(
         paginate(Page([1], "a", has_more=True), Page([2], "b", has_more=True), Page([3], "a", has_more=True))
