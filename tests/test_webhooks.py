@@ -111,6 +111,12 @@ def test_missing_signature_or_secret_is_refused() -> None:
         verify(BODY, signed(BODY, secret=""), "")
 
 
+@pytest.mark.parametrize("signature", [f"t={NOW}", f"t={NOW},v0=", f"t={NOW},v1={digest(BODY)}", digest(BODY)])
+def test_message_says_that_the_header_is_malformed_instead_of_wrong(signature: str) -> None:
+    with pytest.raises(WebhookSignatureError, match="is missing, or not like 't="):
+        construct(BODY, signature)
+
+
 @pytest.mark.parametrize("age", [-1801, 1801, 10**9])
 def test_timestamp_outside_the_tolerance_is_refused(age: int) -> None:
     with pytest.raises(WebhookSignatureError, match="more than 1800 s from now"):
