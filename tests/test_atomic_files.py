@@ -141,6 +141,24 @@ def test_file_that_was_discarded_or_never_written_is_not_created(tmp_path: Path)
     assert files(tmp_path) == {}
 
 
+def test_file_that_somebody_removed_is_discarded_without_an_error(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "a")
+    file.write(b"1")
+    (part,) = tmp_path.iterdir()
+    part.unlink()
+    file.discard()
+    assert files(tmp_path) == {}
+
+
+def test_second_commit_changes_nothing(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "a")
+    file.write(b"1")
+    file.commit(overwrite=True)
+    file.commit(overwrite=True)
+    file.discard()
+    assert files(tmp_path) == {"a": b"1"}
+
+
 @pytest.mark.parametrize("method", ["write", "commit", "discard"])
 def test_methods_wait_for_each_other(method: str, tmp_path: Path) -> None:
     file = AtomicFile(tmp_path / "a")
