@@ -73,7 +73,7 @@ def test_archive_imports_only_errors_models_and_support() -> None:
 
 
 @pytest.mark.parametrize("package", ["browse", "mcp", "report"])
-def test_tools_for_people_import_only_the_archive_and_what_is_below_it(package: str) -> None:
+def test_package_on_the_archive_imports_no_client(package: str) -> None:
     for module in MODULES:
         if module.parts[1] == package:
             assert own_parts(imports_of(module)) <= {package, "archive", "errors", "_support", "_version"}, module

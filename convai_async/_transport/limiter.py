@@ -243,6 +243,10 @@ class ConcurrencyLimiter:
         self._cuts += 1
         self._settle()
 
+    def raise_maximum(self, maximum: int) -> None:
+        """Raise the upper bound of the limit, which grows to it while requests succeed."""
+        self._maximum = max(self._maximum, maximum)
+
     def throttle(self, seconds: float) -> None:
         """Start no requests for this many seconds, at most 15 minutes. Pauses do not add up."""
         until = self._clock() + min(seconds, _MAX_THROTTLE_SECS)

@@ -137,6 +137,11 @@ class Session:
         """Return a slow hash of the API key."""
         return hashlib.scrypt(self._headers["xi-api-key"].encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
 
+    @property
+    def key_digest(self) -> bytes:
+        """A fast hash of the API key, to compare keys within the process. Unlike `hash_api_key`, not to be stored."""
+        return hashlib.sha256(self._headers["xi-api-key"].encode()).digest()
+
     async def send(self, request: Request[T], timeout: float | None, memory: Reservation | None = None) -> Response[T]:
         """Send a request once and read the whole response.
 

@@ -10,10 +10,10 @@ from convai_async.archive._columns import EXPORTED, NESTED_TABLES
 from convai_async.archive._conditions import parse_filters, validate_sql_text
 from convai_async.archive._database import build_missing_error, upgrade_file, validate_path
 from convai_async.archive._dataframe import read_dataframe
-from convai_async.archive._export import ExportTarget, export, export_stream
+from convai_async.archive._export import EXPORTED_COLUMNS, ExportTarget, export, export_stream
 from convai_async.archive._import import import_file
 from convai_async.archive._records import build_update
-from convai_async.archive._search import count_hits, parse_query, search
+from convai_async.archive._search import build_fts_query, count_hits, search
 from convai_async.archive._session import ArchiveSession
 from convai_async.archive._status import read_failures, read_status
 from convai_async.errors import InvalidArgumentError
@@ -67,6 +67,9 @@ class Archive:
         self.path = path
         self._session = ArchiveSession(path, create=create, source=source)
 
+    def __repr__(self) -> str:
+        return f"<Archive {str(self.path)!r}>"
+
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, create: bool = False, source: str | None = None) -> Self:
         """Open an archive.
@@ -94,11 +97,11 @@ class Archive:
     def upgrade(cls, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> bool:
         """Bring an archive that an older version wrote up to date, and return whether that was necessary.
 
-        The first write does the same. An upgrade that was interrupted goes on where it was.
+        The first write does the same. An interrupted upgrade continues where it stopped.
 
         Args:
             path: The file; if it does not exist, nothing happens.
-            progress: Called with the number of conversations so far, and of all.
+            progress: Called with the number of conversations so far, and the number of all.
 
         Raises:
             ArchiveBusyError: Another process has the lock.
@@ -171,7 +174,7 @@ class Archive:
 
     def rows(
         self,
-        table: Table,
+        table: Literal["conversations", "turns", "tool_calls"],
         *,
         agent_id: str | None = None,
         since: date | int | None = None,
@@ -211,7 +214,7 @@ class Archive:
         Raises:
             InvalidArgumentError: The text contains no word.
         """
-        expression = parse_query(text)
+        expression = build_fts_query(text)
         if limit is not None:
             validate_integer("limit", limit, 0)
         return search(self._reader, expression, parse_filters(agent_id, since, until), limit)
@@ -225,7 +228,7 @@ class Archive:
         until: date | int | None = None,
     ) -> int:
         """Return how many turns `search` finds; the arguments are the same."""
-        return count_hits(self._reader, parse_query(text), parse_filters(agent_id, since, until))
+        return count_hits(self._reader, build_fts_query(text), parse_filters(agent_id, since, until))
 
     def export(  # noqa: PLR0913 - keyword-only
         self,
@@ -254,7 +257,7 @@ class Archive:
 
         Args:
             destination: The path of the file; with ``partition``, that of the folder, which can have any name.
-            table: For CSV, the table to write; ``"conversations"`` by default.
+            table: For CSV, the table to write, one of those of ``all_tables``; ``"conversations"`` by default.
             partition: For Parquet, whether to write a folder with a subfolder such as ``date=2026-01-31`` for each day
                 (UTC); False by default.
             all_tables: Whether to write a folder with a file for each table, such as ``turns.parquet``; False by
@@ -292,7 +295,7 @@ class Archive:
         Args:
             stream: The stream to write to; it is not closed.
             format: ``"jsonl"`` (default) or ``"csv"``, as `export` writes them.
-            table: For CSV, the table to write; ``"conversations"`` by default.
+            table: For CSV, the table to write, one of those of ``all_tables``; ``"conversations"`` by default.
             agent_id: Only conversations with this agent.
             since: Only conversations that started at this time or later.
             until: Only conversations that started before this time.
@@ -302,7 +305,7 @@ class Archive:
             OSError: The stream cannot be written.
         """
         validate_choice("format", format, ("jsonl", "csv"))
-        validate_choice("table", table, (None, *EXPORTED))
+        validate_choice("table", table or "conversations", EXPORTED_COLUMNS)
         if table is not None and format != "csv":
             raise InvalidArgumentError("table", "is only for CSV: JSONL contains all tables")
         condition = parse_filters(agent_id, since, until)
@@ -325,7 +328,7 @@ class Archive:
         and booleans have the nullable types ``Int64`` and ``boolean``.
 
         Args:
-            table: The name: ``"calls"``, ``"turns"``, ``"daily"``; ``docs/archive.md`` describes all.
+            table: The name: ``"calls"``, ``"turns"``, ``"daily"``; the page *The archive* describes all.
             library: The library of the data frame: ``"pandas"`` (default), ``"polars"`` or ``"pyarrow"``.
             **filters: ``agent_id``, ``since`` and ``until``, as in `conversations`. A view computes its numbers from
                 these conversations.
@@ -428,9 +431,10 @@ class Archive:
         return self._session.lock(hash_api_key)
 
     def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Yield a connection for queries in SQL, which all see the archive as it is at the first of them.
+        """Return a context manager with a read-only connection for SQL.
 
-        It cannot write. Other processes can; end the block soon, since their log of changes grows until then::
+        All queries in its block see the same state of the archive. Other processes can write meanwhile. Keep the block
+        short, because SQLite's log grows until it ends::
 
             with archive.snapshot() as connection:
                 rows = connection.execute("SELECT day, calls FROM daily").fetchall()

@@ -27,13 +27,15 @@ def list_calls(  # noqa: PLR0913 - keyword-only
 
     Args:
         path: The archive.
-        call_successful: Only conversations with this result: ``"success"``, ``"failure"`` or ``"unknown"``.
+        call_successful: Only conversations with this result of the success evaluation: ``"success"``, ``"failure"`` or
+            ``"unknown"``.
         agent_id: Only conversations with this agent.
         since: Only conversations that started at this time or later.
         until: Only conversations that started before this time.
-        max_rows: The maximum number of rows.
+        max_rows: The maximum number of rows; 100 by default.
 
     Raises:
+        InvalidArgumentError: A filter is not valid.
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
     """
     condition, parameters = parse_filters(agent_id, since, until)

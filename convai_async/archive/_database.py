@@ -87,7 +87,7 @@ def open_for_writing(
         create: Whether to make the file if it does not exist.
         exclusive: Whether to lock out others that open it like this. A short write does not need it: SQLite
             lets transactions wait for each other.
-        progress: Called during an upgrade with the number of conversations so far, and of all.
+        progress: Called during an upgrade with the number of conversations so far, and the number of all.
 
     Returns:
         The file, the connection to it, and the connection that holds the lock until it is closed, or None.

@@ -43,13 +43,13 @@ _COMPUTED: dict[ArrowType, tuple[str, ...]] = {
         "p50",
         "p95",
         "p99",
-        "worst",
+        "max",
         "pass_rate",
         "mean_score",
     ),
     "string": ("tags", "document"),
 }
-"""The columns of views that no table has, by type."""
+"""The columns that only views have, by type."""
 
 _TYPES: dict[str, ArrowType] = {
     **{column.name: column.arrow for columns in _TABLES.values() for column in columns if column.arrow is not None},
@@ -73,7 +73,7 @@ def read_dataframe(reader: ArchiveReader, table: str, condition: Condition, libr
     if library == "polars":
         return module.from_arrow(arrow)
     if library == "pandas":
-        # Without these, a missing value would make floats of integers, and objects of booleans.
+        # Otherwise, in a column with nulls, integers would be floats and booleans objects.
         nullable = {"int64": module.Int64Dtype(), "bool": module.BooleanDtype()}
         return arrow.to_pandas(date_as_object=False, types_mapper=lambda kind: nullable.get(str(kind)))
     return arrow

@@ -1,4 +1,4 @@
-"""The tables and views of an archive, described for people and programs that query it."""
+"""Describe the tables and views of an archive."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TableDescription(msgspec.Struct, frozen=True):
 
 
 def describe_tables() -> list[TableDescription]:
-    """Return all views and tables of an archive of this version; the views, which are asked most, come first."""
+    """Return the views and then the tables that an archive of this version has."""
     views = [TableDescription(view.name, view.description, query=view.query) for view in VIEWS]
     tables = [
         TableDescription(

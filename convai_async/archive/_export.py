@@ -16,7 +16,7 @@ from convai_async._support.timestamps import utc_datetime
 from convai_async._support.validate import validate_choice
 from convai_async.archive import _csv, _jsonl
 from convai_async.archive._batches import report_progress, split_into_batches
-from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, EXPORTED, NESTED_TABLES
+from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, NESTED_TABLES
 from convai_async.archive._files import (
     COMPRESSED_SUFFIXES,
     check_destination,
@@ -36,14 +36,33 @@ if TYPE_CHECKING:
     from convai_async.archive._reader import ArchiveReader
     from convai_async.archive._table import Column
 
-Table: TypeAlias = Literal["conversations", "turns", "tool_calls"]
-"""The tables that a CSV file can hold."""
+Table: TypeAlias = Literal[
+    "conversations",
+    "turns",
+    "tool_calls",
+    "evaluation_results",
+    "data_collection_results",
+    "llm_usage",
+    "tags",
+    "rag_retrievals",
+    "turn_metrics",
+    "dynamic_variables",
+    "features",
+]
+"""The tables that a CSV file can hold: those of ``all_tables``."""
 
 Progress: TypeAlias = "Callable[[int], None] | None"
 
 
+EXPORTED_COLUMNS: dict[str, tuple[Column, ...]] = {
+    **{table.name: table.exported for table in (CONVERSATIONS, *DETAIL_TABLES)},
+    **{view.name: view.columns for view in VIEWS if view.columns},
+}
+"""The columns of each table that ``all_tables`` writes."""
+
+
 class ExportTarget(msgspec.Struct, frozen=True):
-    """What `Archive.export` writes where: its arguments.
+    """The arguments of `Archive.export`.
 
     Attributes:
         path: The path of the file or folder.
@@ -64,14 +83,16 @@ class ExportTarget(msgspec.Struct, frozen=True):
 
 def export(reader: ArchiveReader, target: ExportTarget, condition: Condition, progress: Progress) -> int:
     """Do the work of `Archive.export`."""
-    validate_choice("table", target.table, (None, *EXPORTED))
+    validate_choice("table", target.table or "conversations", EXPORTED_COLUMNS)
     validate_choice("format", target.format, (None, "parquet", "csv"))
     if not target.all_tables:
         if target.format is not None:
-            raise InvalidArgumentError("format", "goes with `all_tables` only: else the name says it")
+            raise InvalidArgumentError(
+                "format", "is only for `all_tables`: otherwise, the name of the file selects the format"
+            )
         return _export_file(reader, target, condition, progress)
     if target.table is not None or target.partition or target.overwrite:
-        raise InvalidArgumentError("all_tables", "does not go with `table`, `partition` and `overwrite`")
+        raise InvalidArgumentError("all_tables", "cannot be combined with `table`, `partition` or `overwrite`")
     return _export_tables(reader, target.path, condition, suffix=target.format or "parquet", progress=progress)
 
 
@@ -102,7 +123,7 @@ def _export_tables(reader: ArchiveReader, path: Path, condition: Condition, *, s
     parquet = import_parquet() if suffix == "parquet" else None
     count = 0
     with create_folder(path) as folder:
-        for name, columns in _exported_tables():
+        for name, columns in EXPORTED_COLUMNS.items():
             rows = report_progress(reader.iterate_rows(name, [each.name for each in columns], condition), progress)
             with create_file(folder / f"{name}.{suffix}") as file:
                 if parquet is None:
@@ -110,14 +131,6 @@ def _export_tables(reader: ArchiveReader, path: Path, condition: Condition, *, s
                 else:
                     count += parquet.write_table(columns, split_into_batches(rows), file, reader.path)
     return count
-
-
-def _exported_tables() -> Iterator[tuple[str, tuple[Column, ...]]]:
-    for table in (CONVERSATIONS, *DETAIL_TABLES):
-        yield table.name, table.exported
-    for view in VIEWS:
-        if view.columns:
-            yield view.name, view.columns
 
 
 def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
@@ -133,7 +146,9 @@ def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
     if format == "jsonl":
         return _jsonl.write(reader.source(), report_progress(reader.records(condition), progress), stream)
     name = table or "conversations"
-    return _csv.write(EXPORTED[name].exported, report_progress(reader.rows(name, condition), progress), stream)
+    columns = EXPORTED_COLUMNS[name]
+    rows = reader.iterate_rows(name, [each.name for each in columns], condition)
+    return _csv.write(columns, report_progress(rows, progress), stream)
 
 
 def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[str, Any]]:

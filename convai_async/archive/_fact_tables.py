@@ -1,4 +1,4 @@
-"""The tables of a document's other facts, which `_facts` reads in the order of their columns."""
+"""The other tables that are filled from a document; `_facts` reads their values in the order of their columns."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: P
         InvalidArgumentError: The path exists, or its folder does not.
     """
     if path.is_dir():
-        raise InvalidArgumentError(parameter, f"{str(path)!r} exists already and is a folder: choose another")
+        raise InvalidArgumentError(
+            parameter, f"{str(path)!r} exists already and is a folder: choose another, or delete it first"
+        )
     if path.exists() and not overwrite:
         raise InvalidArgumentError(
             parameter, f"{str(path)!r} exists already: choose another, or pass overwrite=True to replace it"

@@ -1,7 +1,7 @@
 """Fill the columns and tables that an upgrade has added, from the documents.
 
-A batch is a transaction, which also notes how far it came: after a kill, the next process that opens the archive for
-writing goes on there. Readers refuse the archive until then.
+Each batch is a transaction that also stores its position: after a kill, the next process that opens the archive for
+writing continues there. Readers refuse the archive until it is complete.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("convai_async")
 
 _BATCH = 200
-_SINCE = 5
+_FIRST_VERSION = 5
 """The version of the schema whose migration added the first columns that have to be filled."""
 
 
@@ -45,7 +45,7 @@ def fill_new_columns(connection: sqlite3.Connection, file: Path, progress: Calla
     Args:
         connection: The connection to the archive.
         file: Its file, for the log.
-        progress: Called after each batch with the number of conversations so far, and of all.
+        progress: Called after each batch with the number of conversations so far, and the number of all.
     """
     if not is_fill_due(connection):
         return
@@ -62,7 +62,7 @@ def fill_new_columns(connection: sqlite3.Connection, file: Path, progress: Calla
 
 def _fill_batch(connection: sqlite3.Connection) -> int:
     """Fill the next conversations, and return how many there were; 0 if none is left."""
-    with transaction(connection):  # other processes may be filling too
+    with transaction(connection):  # another process may be filling them too
         rows = connection.execute(
             "SELECT conversation_id FROM conversations, archive WHERE conversation_id > upgraded_to"
             " ORDER BY conversation_id LIMIT ?",
@@ -118,7 +118,7 @@ def _update(connection: sqlite3.Connection, table: Table, values: list[Any]) -> 
 
 
 def _new_columns(table: Table) -> list[str]:
-    return [column.name for column in table.columns if column.since >= _SINCE]
+    return [column.name for column in table.columns if column.since >= _FIRST_VERSION]
 
 
 def _decode(raw: object) -> Conversation | None:

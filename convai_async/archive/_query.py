@@ -1,7 +1,7 @@
-"""Run SQL that comes from somebody else: it can only read, and only for a limited time.
+"""Run untrusted SQL: it can only read, and only for a limited time.
 
 The connection is read-only, an authorizer permits nothing but reads and harmless functions, and limits bound the time,
-the rows and the size of values. SQLite applies them to what it compiled, so the text of the query does not matter.
+the rows and the size of values. SQLite applies them to the compiled statement, so the SQL text need not be checked.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 
-_OPERATIONS_BETWEEN_LOOKS = 10_000
-"""Of SQLite's virtual machine: some milliseconds."""
+_INSTRUCTIONS_PER_CHECK = 10_000
+"""How many instructions of its virtual machine SQLite runs before it checks `stop` again: some milliseconds."""
 
 _FUNCTIONS = frozenset(
     """
@@ -50,7 +50,7 @@ _FUNCTIONS = frozenset(
     match bm25 highlight snippet
     """.split()  # noqa: SIM905 - a list would be a page long
 )
-"""Every other function is refused: those that read files, load code or make values of any size from nothing."""
+"""Every other function is refused: those that read files, load code or create huge values."""
 
 _TABLE_FUNCTIONS = {"json_each", "json_tree"}
 _SCHEMA_TABLES = {"sqlite_schema", "sqlite_master"}
@@ -74,6 +74,10 @@ class QueryResult(msgspec.Struct, frozen=True):
     rows: list[tuple[Any, ...]]
     truncated: bool
 
+    def __repr__(self) -> str:
+        more = " or more" if self.truncated else ""
+        return f"<QueryResult {len(self.rows):,}{more} rows: {', '.join(self.columns)}>"
+
 
 def run_query(  # noqa: PLR0913 - keyword-only
     path: str | os.PathLike[str],
@@ -85,25 +89,25 @@ def run_query(  # noqa: PLR0913 - keyword-only
     max_bytes: int = 1_000_000,
     stop: Event | None = None,
 ) -> QueryResult:
-    """Run a query that cannot change the archive, whatever its SQL says.
+    """Run an SQL query that cannot change the archive.
 
     Args:
         path: The archive.
-        sql: One statement. Only SELECT is permitted, and only with functions that are known to be harmless.
+        sql: One SELECT statement. Other statements, and functions that do more than compute, are refused.
         parameters: The values of its placeholders.
-        timeout_secs: After how many seconds the query is interrupted.
-        max_rows: The maximum number of rows.
-        max_bytes: The size of all values after which no further row is read.
+        timeout_secs: The time in seconds after which the query is interrupted; 10 by default.
+        max_rows: The maximum number of rows; 1,000 by default.
+        max_bytes: No row is added to a result that is larger than this; 1 MB by default.
         stop: An event that interrupts the query when another thread sets it.
 
     Raises:
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
         QueryError: The query is not valid SQL, is not permitted, or exceeded a limit.
     """
-    file, keeper = open_for_reading(path)
+    file, first = open_for_reading(path)
     # The last connection to close removes the log, which a read-only one cannot: so another one stays open.
-    with closing(keeper):
-        tables = {name for (name,) in keeper.execute("SELECT name FROM sqlite_schema")} | _TABLE_FUNCTIONS
+    with closing(first):
+        tables = {name for (name,) in first.execute("SELECT name FROM sqlite_schema")} | _TABLE_FUNCTIONS
         _, connection = open_for_reading(path, read_only=True)
         with closing(connection), translate_errors(file), _translate_query_errors(timeout_secs):
             connection.text_factory = lambda text: text.decode(errors="replace")
@@ -112,7 +116,7 @@ def run_query(  # noqa: PLR0913 - keyword-only
             # Virtual tables are declared on first use, with statements that the authorizer would refuse.
             connection.execute("SELECT 1 FROM turns_search, json_each('0'), json_tree('0') LIMIT 0")
             if stop is not None:
-                connection.set_progress_handler(stop.is_set, _OPERATIONS_BETWEEN_LOOKS)
+                connection.set_progress_handler(stop.is_set, _INSTRUCTIONS_PER_CHECK)
             connection.set_authorizer(_Authorizer(tables | _SCHEMA_TABLES))
             with _interrupt_after(connection, timeout_secs):
                 cursor = connection.execute(sql, parameters)

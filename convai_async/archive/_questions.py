@@ -1,6 +1,6 @@
-"""Questions about an archive, each one SQL statement: for the documentation, and for Datasette.
+"""Questions about an archive, each with an SQL statement, for the documentation and for Datasette.
 
-SQLite and DuckDB both run them. So they take times from the view ``calls``, average no booleans, and compute
+The statements run in SQLite and DuckDB. So they take times from the view ``calls``, average no booleans, and compute
 percentiles with ``cume_dist``.
 """
 
@@ -33,7 +33,7 @@ FROM calls GROUP BY day, agent_name ORDER BY day, calls DESC""",
     ),
     Question(
         "success_by_hour",
-        "At which hour (UTC) does an agent succeed?",
+        "How often do calls succeed, by agent and hour (UTC)?",
         """\
 SELECT agent_name, strftime('%H', start_time) AS hour, count(*) AS calls,
        round(avg(CASE call_successful WHEN 'success' THEN 1.0 WHEN 'failure' THEN 0.0 END), 3) AS success_rate
@@ -41,12 +41,12 @@ FROM calls GROUP BY agent_name, hour ORDER BY agent_name, hour""",
     ),
     Question(
         "tool_latency",
-        "How long do the calls of a tool take, half of them and 95 of 100?",
+        "How long do the calls of a tool take (p50 and p95)?",
         """\
 SELECT tool_name, count(*) AS calls,
        min(tool_latency_secs) FILTER (WHERE share >= 0.5) AS p50,
        min(tool_latency_secs) FILTER (WHERE share >= 0.95) AS p95,
-       max(tool_latency_secs) AS longest
+       max(tool_latency_secs) AS max
 FROM (
     SELECT tool_name, tool_latency_secs,
            cume_dist() OVER (PARTITION BY tool_name ORDER BY tool_latency_secs) AS share
@@ -65,7 +65,8 @@ FROM tool_calls GROUP BY tool_name ORDER BY failed DESC""",
         "model_costs",
         "What does each language model cost, by agent?",
         """\
-SELECT agent_name, model, count(DISTINCT conversation_id) AS calls, sum(tokens) AS tokens, sum(price) AS dollars
+SELECT agent_name, model, count(DISTINCT conversation_id) AS calls, sum(tokens) AS tokens,
+       round(sum(price), 6) AS dollars
 FROM llm_usage JOIN calls USING (conversation_id)
 GROUP BY agent_name, model ORDER BY dollars DESC""",
     ),
@@ -74,7 +75,7 @@ GROUP BY agent_name, model ORDER BY dollars DESC""",
         "Which agents have long calls, and what do they cost?",
         """\
 SELECT agent_name, count(*) AS calls, round(avg(call_duration_secs), 1) AS mean_secs,
-       sum(cost) AS credits, sum(cost_fiat) AS dollars
+       sum(cost) AS credits, round(sum(coalesce(cost_fiat, llm_price)), 4) AS dollars
 FROM calls GROUP BY agent_name ORDER BY credits DESC""",
     ),
     Question(

@@ -43,7 +43,7 @@ class SearchHit(msgspec.Struct, frozen=True):
 
 
 def search(reader: ArchiveReader, expression: str, condition: Condition, limit: int | None) -> Iterator[SearchHit]:
-    """Yield the turns that match an expression of `parse_query`, newest conversations first."""
+    """Yield the turns that match an expression of `build_fts_query`, newest conversations first."""
     with translate_content_errors(reader.path):
         for row in reader.connection.execute(
             "SELECT conversation_id, agent_id, start_time_unix_secs, position, time_in_call_secs, role,"  # noqa: S608
@@ -55,7 +55,7 @@ def search(reader: ArchiveReader, expression: str, condition: Condition, limit: 
 
 
 def count_hits(reader: ArchiveReader, expression: str, condition: Condition) -> int:
-    """Return how many turns match an expression of `parse_query`."""
+    """Return how many turns match an expression of `build_fts_query`."""
     query = (
         f"SELECT count(*) FROM turns_search{_JOINS if condition.parameters else ''}"  # noqa: S608
         f" WHERE turns_search MATCH ? AND {condition.sql}"
@@ -64,8 +64,10 @@ def count_hits(reader: ArchiveReader, expression: str, condition: Condition) -> 
         return int(fetch_value(reader.connection, query, expression, *condition.parameters))
 
 
-def parse_query(text: str) -> str:
-    """Return the FTS5 expression for a text. Any text is valid.
+def build_fts_query(text: str) -> str:
+    """Return the FTS5 query for a text of words, phrases in double quotes and prefixes such as ``refund*``.
+
+    Any text with a word is valid: other characters are not read as the syntax of FTS5.
 
     Raises:
         InvalidArgumentError: The text contains no word.

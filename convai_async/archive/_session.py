@@ -1,4 +1,4 @@
-"""The open connections of an `Archive`: one for reading, and one for each write or for as long as it is locked."""
+"""The connections of an `Archive`: one for reading, and one for each write or for a lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ArchiveSession:
-    """Opens an archive for reading when that is necessary, and for each write.
+    """Opens an archive for reading when needed, and for each write.
 
     Args:
         path: The file.

@@ -23,13 +23,13 @@ def insert_rows(
 ) -> None:
     """Insert rows; integers that SQLite cannot hold become null.
 
-    Many with one statement: between statements this thread would wait for the others each time.
+    Inserts many rows with one statement, because this thread can wait for others after each statement.
 
     Args:
         connection: The connection.
         table: The table.
         columns: The columns that the rows have values for.
-        lists: The values of the rows, one after the other, in any number of lists.
+        lists: Lists of values; each has the values of whole rows, one after the other.
     """
     values = [_NULL if value is None else value for values in lists for value in values]
     width = len(columns)

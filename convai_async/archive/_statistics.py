@@ -1,4 +1,4 @@
-"""Numbers about an archive's conversations, each by one query: `compute_statistics`."""
+"""Compute statistics of an archive's conversations, each with one query."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class _Measure(msgspec.Struct, frozen=True):
         columns: The aggregates; the first one orders the rows.
         table: A table or view to join with ``conversations``.
         keys: The columns of that table that the rows are always grouped by.
-        value: For percentiles: the value whose distribution is wanted, instead of ``columns``.
+        value: For a mean and percentiles: the value, instead of ``columns``.
     """
 
     columns: str = ""
@@ -132,7 +132,7 @@ _MEASURES: dict[Metric, _Measure] = {
 }
 
 _DISTRIBUTION = (
-    "count(*) AS number, round(avg(value), 3) AS mean, min(value) FILTER (WHERE share >= 0.5) AS p50,"
+    "count(*) AS count, round(avg(value), 3) AS mean, min(value) FILTER (WHERE share >= 0.5) AS p50,"
     " min(value) FILTER (WHERE share >= 0.95) AS p95, max(value) AS max"
 )
 
@@ -148,21 +148,22 @@ def compute_statistics(  # noqa: PLR0913 - keyword-only
     until: date | int | None = None,
     max_rows: int = 200,
 ) -> QueryResult:
-    """Return the numbers of a metric, a row for each group; the largest groups come first, or the oldest period.
+    """Compute a metric, with a row for each group: largest first, or with ``bucket``, oldest period first.
 
     Args:
         path: The archive.
         metric: The metric, such as ``"calls"`` or ``"tool_latency"``.
-        by: What to group the conversations by; None (default) means all together.
-        bucket: The length of the periods, in UTC; None (default) means the whole time.
+        by: The property to group the conversations by; None (default) does not group them.
+        bucket: The length of the periods (UTC) to group the conversations by; None (default) means no periods.
         agent_id: Only conversations with this agent.
         since: Only conversations that started at this time or later.
         until: Only conversations that started before this time.
-        max_rows: The maximum number of rows.
+        max_rows: The maximum number of rows; 200 by default.
 
     Raises:
+        InvalidArgumentError: An argument is not valid.
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
-        QueryError: The archive is too large to compute it in 50 seconds.
+        QueryError: The query took more than 50 seconds.
     """
     validate_choice("metric", metric, _MEASURES)
     validate_choice("by", by, (None, *_DIMENSIONS))

@@ -1,4 +1,4 @@
-"""The archive's views: SQL for questions that people ask first. They hold no data, so an upgrade makes them anew."""
+"""The views of an archive, for common questions. They hold no data, so an upgrade creates them again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class View(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its name.
-        description: What its rows are.
+        description: The meaning of a row.
         query: Its query, in SQL.
         columns: Its columns, if it is exported like a table.
     """
@@ -92,7 +92,8 @@ SELECT agent_id, max(agent_name) AS agent_name, count(*) AS calls,
     datetime(min(start_time_unix_secs), 'unixepoch') AS first_start_time,
     datetime(max(start_time_unix_secs), 'unixepoch') AS last_start_time,
     round(avg(call_duration_secs), 1) AS mean_duration_secs, round(sum(call_duration_secs) / 60.0, 1) AS minutes,
-    round(avg(rating), 2) AS mean_rating, sum(cost) AS cost, sum(cost_fiat) AS cost_fiat, sum(llm_price) AS llm_price
+    round(avg(rating), 2) AS mean_rating, sum(cost) AS cost, round(sum(cost_fiat), 6) AS cost_fiat,
+    round(sum(llm_price), 6) AS llm_price
 FROM conversations GROUP BY agent_id""",
 )
 
@@ -103,7 +104,7 @@ DAILY = View(
 SELECT date(start_time_unix_secs, 'unixepoch') AS day, agent_id, max(agent_name) AS agent_name, count(*) AS calls,
     sum(call_successful = 'success') AS successful, sum(call_successful = 'failure') AS failed,
     round(sum(call_duration_secs) / 60.0, 1) AS minutes, round(avg(rating), 2) AS mean_rating,
-    sum(cost) AS cost, sum(cost_fiat) AS cost_fiat, sum(llm_price) AS llm_price
+    sum(cost) AS cost, round(sum(cost_fiat), 6) AS cost_fiat, round(sum(llm_price), 6) AS llm_price
 FROM conversations GROUP BY day, agent_id""",
 )
 
@@ -114,7 +115,7 @@ TOOLS = View(
 SELECT tool_name, type, count(*) AS calls, sum(is_error) AS failed, round(avg(tool_latency_secs), 3) AS mean,
     min(tool_latency_secs) FILTER (WHERE share >= 0.5) AS p50,
     min(tool_latency_secs) FILTER (WHERE share >= 0.95) AS p95,
-    max(tool_latency_secs) AS worst
+    max(tool_latency_secs) AS max
 FROM (
     SELECT tool_name, type, is_error, tool_latency_secs, cume_dist() OVER (
         PARTITION BY tool_name, type, tool_latency_secs IS NULL ORDER BY tool_latency_secs
@@ -133,7 +134,7 @@ SELECT metric, sum(turns) AS turns, round(sum(total) / sum(turns), 3) AS mean,
     min(secs) FILTER (WHERE share >= 0.5) AS p50,
     min(secs) FILTER (WHERE share >= 0.95) AS p95,
     min(secs) FILTER (WHERE share >= 0.99) AS p99,
-    max(longest) AS worst
+    max(longest) AS max
 FROM (
     SELECT *, 1.0 * sum(turns) OVER (PARTITION BY metric ORDER BY secs) / sum(turns) OVER (PARTITION BY metric) AS share
     FROM (
@@ -162,7 +163,7 @@ COSTS = View(
     """\
 SELECT agent_id, max(agent_name) AS agent_name, model, count(DISTINCT conversation_id) AS calls,
     sum(tokens) FILTER (WHERE category LIKE 'input%') AS input_tokens,
-    sum(tokens) FILTER (WHERE category = 'output_total') AS output_tokens, sum(price) AS price
+    sum(tokens) FILTER (WHERE category = 'output_total') AS output_tokens, round(sum(price), 6) AS price
 FROM llm_usage JOIN conversations USING (conversation_id) GROUP BY agent_id, model""",
 )
 

@@ -95,7 +95,7 @@ class _Pages:
         conversation, is_playable = await self._archive.run(read)
         if conversation is None:
             return self._render_message(
-                HTTPStatus.NOT_FOUND, f"The archive has no conversation {conversation_id}, or not any more."
+                HTTPStatus.NOT_FOUND, f"The archive does not contain the conversation {conversation_id}."
             )
         return self._render("conversation.html", conversation=conversation, is_playable=is_playable)
 
@@ -114,7 +114,7 @@ class _Pages:
                 f"The archive has no recording of {conversation_id}: it was not saved, or it was deleted.",
             )
         file, recording = found
-        # The type is the service's, or a stranger's: never one that a browser would show as a page.
+        # In an untrusted archive, the type can be any text: never send one that a browser shows as a page.
         content_type = recording.content_type if _AUDIO.fullmatch(recording.content_type) else "audio/mpeg"
         return web.FileResponse(file, headers={"Content-Type": content_type})
 

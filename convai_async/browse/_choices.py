@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_CHOICES = 200
+_MAX_CHOICES = 200
 _NEWEST_CONVERSATIONS = 300
 _TEXT_PAIRS, _TEXTS = list[tuple[str, str | None]], list[tuple[str]]
 
@@ -36,12 +36,12 @@ def read_choices(connection: sqlite3.Connection) -> Choices:
         f"WITH RECURSIVE {_distinct('agent_id', 'conversations')}"  # noqa: S608
         " SELECT value, (SELECT agent_name FROM conversations WHERE agent_id = value"
         " ORDER BY start_time_unix_secs DESC LIMIT 1) FROM found WHERE value IS NOT NULL LIMIT ?",
-        (_MOST_CHOICES,),
+        (_MAX_CHOICES,),
     )
     tools = connection.execute(
         f"WITH RECURSIVE {_distinct('tool_name', 'tool_calls')}"  # noqa: S608
         " SELECT value FROM found WHERE value IS NOT NULL LIMIT ?",
-        (_MOST_CHOICES,),
+        (_MAX_CHOICES,),
     )
     languages = connection.execute(
         "SELECT DISTINCT main_language FROM (SELECT main_language FROM conversations"
@@ -56,7 +56,7 @@ def read_choices(connection: sqlite3.Connection) -> Choices:
 
 
 def _distinct(column: str, table: str) -> str:
-    """Return a recursive table ``found`` that takes each value from an index, without a look at all rows."""
+    """Return a recursive table ``found`` that takes each value from an index, without reading all rows."""
     return (
         f"found (value) AS (SELECT min({column}) FROM {table}"  # noqa: S608
         f" UNION ALL SELECT (SELECT min({column}) FROM {table} WHERE {column} > value) FROM found"

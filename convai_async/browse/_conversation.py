@@ -34,7 +34,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     transfer_target: str | None
 
 
-class Metric(msgspec.Struct, frozen=True):
+class TurnMetric(msgspec.Struct, frozen=True):
     """A measured duration of a turn."""
 
     turn_position: int
@@ -64,7 +64,7 @@ class Turn(msgspec.Struct, frozen=True):
     source_medium: str | None
     feedback: str | None
     tool_calls: list[ToolCall] = []
-    metrics: list[Metric] = []
+    metrics: list[TurnMetric] = []
     retrievals: list[Retrieval] = []
 
 
@@ -187,7 +187,7 @@ def _read_turns(connection: sqlite3.Connection, conversation_id: str) -> list[Tu
     by_position = {turn.position: turn for turn in turns}
     for kind, table, order, attribute in (
         (ToolCall, "tool_calls", "position", "tool_calls"),
-        (Metric, "turn_metrics", "turn_position, metric", "metrics"),
+        (TurnMetric, "turn_metrics", "turn_position, metric", "metrics"),
         (Retrieval, "rag_retrievals", "turn_position", "retrievals"),
     ):
         for row in _read(connection, kind, table, conversation_id, order):

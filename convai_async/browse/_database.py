@@ -1,4 +1,4 @@
-"""An archive that is open for reading, in a thread of its own."""
+"""Read an archive in a separate thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from convai_async.archive import Archive, ArchiveError
-from convai_async.browse._search import CREATE_TURNS_INDEX
+from convai_async.browse._search import CREATE_TEMPORARY_INDEX
 from convai_async.errors import ConvAIError
 
 if TYPE_CHECKING:
@@ -101,12 +101,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     connection.text_factory = _decode_text
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(CREATE_TURNS_INDEX)
+    connection.execute(CREATE_TEMPORARY_INDEX)
     return connection
 
 
 def _decode_text(data: bytes) -> str:
-    return data.decode(errors="replace")  # a file from a stranger can hold any bytes
+    return data.decode(errors="replace")  # an untrusted file can hold any bytes
 
 
 def _identify(path: Path) -> tuple[int, int] | None:

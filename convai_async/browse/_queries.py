@@ -1,7 +1,7 @@
 """Read a page of the list.
 
-Every page takes about the same short time, whatever the size of the archive: a page starts at the conversation where
-the one before ended, and ends when it is full or `BUDGET_SECS` have passed. Then the next page continues there.
+Every page takes about the same short time in an archive of any size: a page starts where the previous one ended, and
+ends when it is full or `BUDGET_SECS` have passed. Then the next page continues there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 
 from convai_async.browse._filters import Condition, Filters, build_match, build_range
-from convai_async.browse._search import MOST_CANDIDATES, Hit, TurnSearch, to_json
+from convai_async.browse._search import MAX_CANDIDATES, Hit, TurnSearch, to_json
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ WHERE tool_calls.conversation_id = conversations.conversation_id AND tool_name =
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The place of a conversation in the list, which is sorted by start and id, newest first; those without start last.
+    """The position of a conversation in the list: by start and id, newest first, those without a start last.
 
     Attributes:
         start: The start in Unix seconds, or None.
@@ -82,8 +82,8 @@ class Item(msgspec.Struct, frozen=True):
     hits: list[Hit] = []
 
     @property
-    def place(self) -> Position:
-        """Its place in the list."""
+    def list_position(self) -> Position:
+        """Its position in the list."""
         return Position(self.start_time_unix_secs, self.conversation_id)
 
 
@@ -120,7 +120,7 @@ def list_conversations(
     Args:
         connection: The connection to the archive.
         filters: The conversations to list.
-        position: The place to begin at; None for the beginning of the list.
+        position: The position to begin at; None for the beginning of the list.
         newer: Whether to go from the position to newer conversations.
 
     Raises:
@@ -135,9 +135,9 @@ def list_conversations(
     if newer:
         items.reverse()
     if items and position is not None:
-        behind = items[-1].place if newer else items[0].place
-    newer_place, older_place = (ahead, behind) if newer else (behind, ahead)
-    return ListPage(items, newer_place, older_place, found.is_complete)
+        behind = items[-1].list_position if newer else items[0].list_position
+    newer_position, older_position = (ahead, behind) if newer else (behind, ahead)
+    return ListPage(items, newer_position, older_position, found.is_complete)
 
 
 def _find(rows: Iterator[_Row], search: TurnSearch | None, deadline: float) -> _Found:
@@ -146,10 +146,10 @@ def _find(rows: Iterator[_Row], search: TurnSearch | None, deadline: float) -> _
         matching, last = _read_batch(rows, deadline)
         if last is None:
             return _Found(found, None, is_complete=True)
-        hits = None if search is None else search.find_hits([place.conversation_id for place in matching])
-        for place in matching:
-            if hits is None or place.conversation_id in hits:
-                found[place] = [] if hits is None else hits[place.conversation_id]
+        hits = None if search is None else search.find_hits([each.conversation_id for each in matching])
+        for each in matching:
+            if hits is None or each.conversation_id in hits:
+                found[each] = [] if hits is None else hits[each.conversation_id]
         if len(found) > PAGE_SIZE:
             shown = dict(islice(found.items(), PAGE_SIZE))
             return _Found(shown, list(shown)[-1], is_complete=True)
@@ -158,7 +158,7 @@ def _find(rows: Iterator[_Row], search: TurnSearch | None, deadline: float) -> _
 
 
 def _read_batch(rows: Iterator[_Row], deadline: float) -> tuple[list[Position], Position | None]:
-    """Return the next places that match the filters, and the last one that was read; None at the end of the list."""
+    """Return the next positions that match the filters, and the last one that was read; None at the end of the list."""
     matching: list[Position] = []
     last = None
     for number, (conversation_id, start, is_match) in enumerate(rows, 1):
@@ -209,8 +209,8 @@ def _find_candidates(connection: sqlite3.Connection, filters: Filters, search: T
         (filters.has == "recording", "SELECT conversation_id FROM audio", []),
     ):
         if is_chosen and candidates is None:
-            rows = connection.execute(f"{query} LIMIT ?", [*parameters, MOST_CANDIDATES + 1]).fetchall()
-            candidates = None if len(rows) > MOST_CANDIDATES else list({each for (each,) in rows})
+            rows = connection.execute(f"{query} LIMIT ?", [*parameters, MAX_CANDIDATES + 1]).fetchall()
+            candidates = None if len(rows) > MAX_CANDIDATES else list({each for (each,) in rows})
     return candidates
 
 
@@ -235,7 +235,7 @@ def _read_items(connection: sqlite3.Connection, hits: dict[Position, list[Hit]])
     rows = connection.execute(
         f"SELECT {columns}, audio.path IS NOT NULL FROM json_each(?) CROSS JOIN conversations"  # noqa: S608
         " ON conversation_id = value LEFT JOIN audio USING (conversation_id)",
-        (to_json([place.conversation_id for place in hits]),),
+        (to_json([each.conversation_id for each in hits]),),
     )
     return [
         msgspec.convert(dict(zip(names, (*row, found), strict=True)), Item, strict=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive import parse_query
+from convai_async.archive import build_fts_query
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 MARK = "\x02", "\x03"
 """Before and after a word of an excerpt that was searched for."""
 
-MOST_CANDIDATES = 5_000
-"""With so many rows or fewer, an index finds the conversations; with more, many conversations have one."""
+MAX_CANDIDATES = 5_000
+"""The maximum number of rows to look up in an index; with more, reading the list finds a page as quickly."""
 
 _HITS_SHOWN = 2
 _SHORT_PREFIX = re.compile(r'"\W*\w{1,2}"\*')
 """SQLite reads all words with a prefix before it returns the first row: too many for so few letters."""
 
 # Not in the archive, which is read-only. The same words match here as in its index.
-CREATE_TURNS_INDEX = """CREATE VIRTUAL TABLE temp.turns_read USING fts5 (message, conversation_id UNINDEXED,
+CREATE_TEMPORARY_INDEX = """CREATE VIRTUAL TABLE temp.excerpts USING fts5 (message, conversation_id UNINDEXED,
 position UNINDEXED, role UNINDEXED, tokenize='unicode61 remove_diacritics 2')"""
 
 
@@ -46,7 +46,7 @@ class TurnSearch:
     """A search for the turns that contain all words of a text.
 
     Args:
-        connection: The connection to the archive, with the table of `CREATE_TURNS_INDEX`.
+        connection: The connection to the archive, with the table of `CREATE_TEMPORARY_INDEX`.
         text: The words, as for `Archive.search`.
 
     Raises:
@@ -55,7 +55,7 @@ class TurnSearch:
 
     def __init__(self, connection: sqlite3.Connection, text: str) -> None:
         self._connection = connection
-        self._expression = parse_query(text)
+        self._expression = build_fts_query(text)
 
     def find_candidates(self) -> list[str] | None:
         """Return the conversations with a hit, or None if there are too many hits."""
@@ -65,10 +65,10 @@ class TurnSearch:
             turn_id
             for (turn_id,) in self._connection.execute(
                 "SELECT rowid FROM turns_search WHERE turns_search MATCH ? LIMIT ?",
-                (self._expression, MOST_CANDIDATES + 1),
+                (self._expression, MAX_CANDIDATES + 1),
             )
         ]
-        if len(turn_ids) > MOST_CANDIDATES:
+        if len(turn_ids) > MAX_CANDIDATES:
             return None
         rows = self._connection.execute(
             "SELECT DISTINCT conversation_id FROM json_each(?) CROSS JOIN turns ON turn_id = value",
@@ -78,17 +78,17 @@ class TurnSearch:
 
     def find_hits(self, ids: Sequence[str]) -> dict[str, list[Hit]]:
         """Return the first turns with a hit of those conversations that have one."""
-        (last,) = self._connection.execute("SELECT coalesce(max(rowid), 0) FROM turns_read").fetchone()
+        (last,) = self._connection.execute("SELECT coalesce(max(rowid), 0) FROM excerpts").fetchone()
         self._connection.execute(
-            "INSERT INTO turns_read (message, conversation_id, position, role)"
+            "INSERT INTO excerpts (message, conversation_id, position, role)"
             " SELECT message, conversation_id, position, role FROM json_each(?) CROSS JOIN turns"
             " ON conversation_id = value WHERE message IS NOT NULL",
             (to_json(ids),),
         )
         hits: dict[str, list[Hit]] = {}
         for conversation_id, *fields in self._connection.execute(
-            "SELECT conversation_id, position, role, snippet(turns_read, 0, ?, ?, '…', 24) FROM turns_read"
-            " WHERE turns_read MATCH ? AND rowid > ? ORDER BY rowid",
+            "SELECT conversation_id, position, role, snippet(excerpts, 0, ?, ?, '…', 24) FROM excerpts"
+            " WHERE excerpts MATCH ? AND rowid > ? ORDER BY rowid",
             (*MARK, f"{{message}}: {self._expression}", last),
         ):
             of_conversation = hits.setdefault(conversation_id, [])

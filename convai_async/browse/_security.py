@@ -1,4 +1,4 @@
-"""Who can read the pages: programs on this machine that know a secret, and no other web page."""
+"""Restrict the pages to programs on this machine that know a secret, and to requests from these pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 STATIC = "/static/"
-"""The path of the files that are the same for every archive, which the page for a refused request uses too."""
+"""The path of the style and the script, which need no secret: the page for a refused request uses them too."""
 TOKEN = "token"  # noqa: S105 - the name of the parameter
 
 _HEADERS = {
@@ -92,11 +92,11 @@ class Access:
 
     @property
     def _cookie_name(self) -> str:
-        # Cookies do not depend on the port, so that several servers would replace each other's.
+        # A browser sends a cookie to every port, so a fixed name would let servers replace each other's.
         return f"convai_browse_{self.port}"
 
     def _check_host(self, request: web.Request) -> None:
-        # A web page whose name resolves to 127.0.0.1 has its own name here (DNS rebinding).
+        # A web page whose name resolves to 127.0.0.1 sends its own name here (DNS rebinding).
         if request.headers.getall("Host", []) != [self.origin.host_port_subcomponent]:
             raise AccessDeniedError(f"Open {self.origin} instead.", HTTPStatus.MISDIRECTED_REQUEST)
 

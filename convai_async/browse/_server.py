@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _SHUTDOWN_SECS = 0.1
-"""How long responses that are being sent may take at the end; aiohttp waits without an end for 0."""
+"""How long to wait for open responses at the end; for 0, aiohttp would wait forever."""
 
 
 class ServedPages:
@@ -48,7 +48,7 @@ async def serve_archive(path: str | os.PathLike[str], *, port: int = 0) -> Async
     """Serve web pages that list, search, show and play the conversations of an archive.
 
     Only programs on this machine can connect, and only those that know the secret in the URL get an answer. The pages
-    cannot change the archive. At the end, open connections are closed at once.
+    cannot change the archive. When the block ends, open connections are closed.
 
     Args:
         path: The archive's file.
@@ -56,7 +56,7 @@ async def serve_archive(path: str | os.PathLike[str], *, port: int = 0) -> Async
 
     Raises:
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
-        OSError: The port is in use.
+        OSError: The server cannot listen on the port, for example because it is in use.
     """
     async with ArchiveConnection.open(path) as archive:
         access = Access()

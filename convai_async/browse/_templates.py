@@ -10,6 +10,7 @@ import jinja2
 import msgspec
 from markupsafe import Markup, escape
 
+from convai_async._support.text import format_call_time
 from convai_async._support.timestamps import utc_datetime
 from convai_async.browse._search import MARK
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from convai_async.browse._conversation import Turn
-
-_SECONDS_PER_MINUTE = 60
 
 
 def render(template: str, **values: Any) -> str:
@@ -32,7 +31,7 @@ def compile_templates() -> None:
         _ENVIRONMENT.get_template(name)
 
 
-def format_time(unix_secs: int | None) -> str:
+def format_local_time(unix_secs: int | None) -> str:
     """Return a time in the local zone, like ``2026-01-31 14:00``; empty for None and for times outside the calendar."""
     moment = utc_datetime(unix_secs)
     try:
@@ -45,11 +44,6 @@ def format_iso(unix_secs: int | None) -> str:
     """Return a time in UTC in ISO 8601; empty for None and for times outside the calendar."""
     moment = utc_datetime(unix_secs)
     return "" if moment is None else moment.isoformat()
-
-
-def format_duration(seconds: int | None) -> str:
-    """Return seconds as minutes and seconds, like ``3:07``; empty for None."""
-    return "" if seconds is None else f"{seconds // _SECONDS_PER_MINUTE}:{seconds % _SECONDS_PER_MINUTE:02}"
 
 
 def format_json(text: str | None) -> str:
@@ -91,9 +85,9 @@ _ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters |= {
-    "time": format_time,
+    "time": format_local_time,
     "iso": format_iso,
-    "duration": format_duration,
+    "duration": format_call_time,
     "json": format_json,
     "metric": format_metric,
     "mark": mark_words,

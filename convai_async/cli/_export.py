@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @add_filter_options
 @click.option(
     "--table",
-    type=click.Choice(["conversations", "turns", "tool_calls"]),
-    help="For CSV: the table to export; conversations by default.",
+    metavar="TABLE",
+    help="For CSV: the table to export, such as turns or evaluation_results; conversations by default.",
 )
 @click.option(
     "--format",
@@ -61,7 +61,7 @@ def export_command(  # noqa: PLR0913 - the options, each by its name
     \b
     .jsonl    the JSON of the service, unchanged; can be imported again
     .csv      the columns of one table (see --table)
-    .parquet  the columns of all tables, with turns and tool calls nested
+    .parquet  a row for each conversation, with turns and tool calls nested
 
     Add .gz or .zst to .jsonl or .csv to compress the file.
     """  # noqa: D301 - click reads the backspace character
@@ -90,10 +90,10 @@ def _check_options(  # noqa: PLR0913 - the options, each by its name
     all_tables: bool,
     force: bool,
 ) -> None:
-    """Make sure that the options go with each other.
+    """Check that the options can be combined.
 
     Raises:
-        click.UsageError: They do not.
+        click.UsageError: They cannot.
     """
     if destination == STANDARD_OUTPUT:
         if partition or force or all_tables:
@@ -102,7 +102,7 @@ def _check_options(  # noqa: PLR0913 - the options, each by its name
             raise click.UsageError("--format parquet is for --all-tables: standard output is jsonl or csv")
     elif all_tables:
         if table is not None or partition or force:
-            raise click.UsageError("--all-tables does not go with --table, --partition and --force")
+            raise click.UsageError("--all-tables cannot be combined with --table, --partition or --force")
         if format == "jsonl":
             raise click.UsageError("--all-tables writes parquet or csv")
     elif format is not None:

@@ -6,14 +6,16 @@ import asyncio
 import shlex
 import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
+from click.core import ParameterSource
 
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import format_size
+from convai_async.cli._harvest_many import harvest_workspaces
 from convai_async.cli._options import (
     add_connection_options,
     add_filter_options,
@@ -23,13 +25,35 @@ from convai_async.cli._options import (
 )
 from convai_async.cli._output import OutputError, print_note, print_output
 from convai_async.cli._progress import create_display, encode_report, format_counts
-from convai_async.cli._signals import stop_gracefully
+from convai_async.cli._rounds import add_round_options, run_rounds
 from convai_async.cli._times import TimeFormatter
 from convai_async.cli._upgrade import upgrade_archive
-from convai_async.harvest import HarvestReport, harvest
+from convai_async.harvest import Workspace, harvest, read_workspaces
 
 if TYPE_CHECKING:
+    import anyio
+
+    from convai_async.cli._monitor import HarvestMonitor
     from convai_async.cli._progress import Display
+    from convai_async.cli._rounds import Harvest
+    from convai_async.harvest import HarvestReport
+
+_ARCHIVE_OPTIONS = {
+    "agent_id",
+    "since",
+    "until",
+    "lookback",
+    "audio",
+    "prune",
+    "prune_limit",
+    "share",
+    "limit",
+    "same_workspace",
+    "region",
+    "base_url",
+    "sandbox",
+}
+"""Options that apply to one archive; in the file of workspaces, some of them are fields."""
 
 
 @click.command(
@@ -37,9 +61,16 @@ if TYPE_CHECKING:
     epilog=format_examples(
         "convai-async harvest calls.db --sandbox",
         "convai-async harvest calls.db --since 30d --audio",
+        "convai-async harvest --workspaces workspaces.toml --every 1h",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--workspaces",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Harvest the workspaces in this TOML file instead, each into its own archive and with its own settings.",
+)
 @add_filter_options
 @click.option(
     "--lookback",
@@ -71,7 +102,16 @@ if TYPE_CHECKING:
     default=128,
     show_default=True,
     metavar="N",
-    help="Maximum number of conversations to fetch at the same time. Adapts to the service's limit.",
+    help="Maximum number of conversations to fetch at the same time. Adapts to the service's limit. With --workspaces:"
+    " of all workspaces together.",
+)
+@click.option(
+    "--at-once",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="With --workspaces: maximum number of workspaces to harvest at the same time.",
 )
 @click.option(
     "--share",
@@ -87,9 +127,24 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Accept another API key than the one that filled the archive, for example after a key rotation.",
 )
+@add_round_options
 @click.option("--json", "as_json", is_flag=True, help="Print progress and report as JSON lines.")
 @add_connection_options
-def harvest_command(archive: Path, *, lookback: int, as_json: bool, utc: bool, **options: Any) -> int:
+@click.pass_context
+def harvest_command(  # noqa: PLR0913 - the options, each by its name
+    context: click.Context,
+    /,
+    archive: Path | None,
+    *,
+    workspaces: Path | None,
+    at_once: int,
+    every: timedelta | None,
+    health_port: int | None,
+    health_host: str,
+    utc: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Download conversations into ARCHIVE, an SQLite database.
 
     Run the same command again to resume an interrupted harvest or to update the archive. An update fetches new
@@ -100,9 +155,57 @@ def harvest_command(archive: Path, *, lookback: int, as_json: bool, utc: bool, *
     never lost.
     """
     times = TimeFormatter(utc=utc)
-    upgrade_archive(archive)
-    with create_display(times, as_json=as_json) as progress:
-        report = asyncio.run(_harvest(archive, progress, lookback=timedelta(days=lookback), **options))
+    _check_options(context)
+    harvest_once: Harvest
+    if workspaces is not None:
+        harvest_once = partial(
+            harvest_workspaces,
+            workspaces=read_workspaces(workspaces),
+            times=times,
+            as_json=as_json,
+            at_once=at_once,
+            timeout=options["timeout"],
+            max_concurrency=options["max_concurrency"],
+        )
+    else:
+        assert archive is not None  # noqa: S101 - checked above
+        upgrade_archive(archive)
+        harvest_once = partial(_harvest_once, archive=archive, times=times, as_json=as_json, **options)
+    return asyncio.run(run_rounds(harvest_once, every=every, health_port=health_port, health_host=health_host))
+
+
+def _check_options(context: click.Context) -> None:
+    """Check that either an archive or workspaces are given, without the options of the other."""
+    has_archive, has_workspaces = (context.params[name] is not None for name in ("archive", "workspaces"))
+    if has_archive == has_workspaces:
+        raise click.UsageError(
+            "Missing argument 'ARCHIVE' (or --workspaces FILE)."
+            if not has_archive
+            else "Pass either ARCHIVE or --workspaces FILE, not both."
+        )
+    for parameter in context.command.params:
+        if not (parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE):
+            continue
+        if has_workspaces and parameter.name in _ARCHIVE_OPTIONS:
+            raise click.UsageError(
+                f"{parameter.opts[0]} cannot be combined with --workspaces: set it in the file, if it has such a field."
+            )
+        if has_archive and parameter.name == "at_once":
+            raise click.UsageError("--at-once needs --workspaces.")
+
+
+async def _harvest_once(
+    monitor: HarvestMonitor,
+    stop: anyio.Event,
+    *,
+    archive: Path,
+    times: TimeFormatter,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Harvest one archive, print the report, and return the exit code."""
+    with create_display(times, as_json=as_json) as display:
+        report = await _harvest(archive, display, monitor, stop, **options)
     try:
         print_output(encode_report("report", report) if as_json else _format_summary(archive, report, times))
     except OutputError:
@@ -115,26 +218,35 @@ def harvest_command(archive: Path, *, lookback: int, as_json: bool, utc: bool, *
 
 async def _harvest(  # noqa: PLR0913 - the options, each by its name
     archive: Path,
-    progress: Display,
+    display: Display,
+    monitor: HarvestMonitor,
+    stop: anyio.Event,
     *,
     region: Any,
     base_url: str | None,
     sandbox: int | None,
     timeout: float,
+    lookback: int,
     max_concurrency: int,
     share: float,
     **options: Any,
 ) -> HarvestReport:
-    stop = anyio.Event()
-    async with open_client(
-        region, base_url, sandbox, timeout=timeout, max_concurrency=max_concurrency, share=share
-    ) as client:
-        with stop_gracefully(stop, "stopping: waiting for running requests (press Ctrl-C again to stop immediately)"):
+    workspace = Workspace(name=archive.name, key="env:ELEVENLABS_API_KEY", archive=str(archive))
+    with monitor.watch(workspace) as update:
+
+        def progress(report: HarvestReport) -> None:
+            update(report)
+            display.update(report)
+
+        async with open_client(
+            region, base_url, sandbox, timeout=timeout, max_concurrency=max_concurrency, share=share
+        ) as client:
             return await harvest(
                 client,
                 archive,
                 source=get_source_name(client, sandbox),
-                progress=progress.update,
+                progress=progress,
+                lookback=timedelta(days=lookback),
                 max_concurrency=max_concurrency,
                 stop=stop,
                 **options,

@@ -92,33 +92,33 @@ class LiveProgress:
             ),
             _format_amount(report, total),
         )
-        return Group(bar, _join_fitting(self._list_facts(total), self._console.width))
+        return Group(bar, _join_fitting(self._list_details(total), self._console.width))
 
     def _estimate_total(self) -> int | None:
         report = self._report
         estimate = report.found + report.left_to_list
         return estimate if report.handled and report.found >= _MIN_KNOWN_SHARE * estimate else None
 
-    def _list_facts(self, total: int | None) -> list[Text]:
+    def _list_details(self, total: int | None) -> list[Text]:
         """Return the numbers to show, the most important first."""
         report = self._report
         done_per_sec, fetched_per_sec = self._compute_speeds()
-        facts = [Text(f"{fetched_per_sec:.0f}/s")]
+        details = [Text(f"{fetched_per_sec:.0f}/s")]
         if report.waiting_for is not None:
-            facts.append(Text(f"waiting until {self._times.format(report.waiting_until_unix_secs)[11:]}", "yellow"))
+            details.append(Text(f"waiting until {self._times.format(report.waiting_until_unix_secs)[11:]}", "yellow"))
         if report.failed:
-            facts.append(Text(f"{report.failed:,} failed", "red"))
+            details.append(Text(f"{report.failed:,} failed", "red"))
         # Recordings come last and have no total.
         if total is not None and total > report.handled and done_per_sec:
-            facts.append(Text(f"about {format_duration((total - report.handled) / done_per_sec)} left"))
+            details.append(Text(f"about {format_duration((total - report.handled) / done_per_sec)} left"))
         if report.recordings:
-            facts.append(Text(f"{report.recordings:,} recordings"))
+            details.append(Text(f"{report.recordings:,} recordings"))
         if report.unchanged:
-            facts.append(Text(f"{report.unchanged:,} unchanged"))
-        facts.append(Text(f"{report.concurrency} concurrent"))
+            details.append(Text(f"{report.unchanged:,} unchanged"))
+        details.append(Text(f"{report.concurrency} concurrent"))
         if report.reached_unix_secs is not None:
-            facts.append(Text(f"back to {self._times.format(report.reached_unix_secs)[:10]}"))
-        return facts
+            details.append(Text(f"back to {self._times.format(report.reached_unix_secs)[:10]}"))
+        return details
 
     def _compute_speeds(self) -> tuple[float, float]:
         """Return how many conversations were handled, and how many were fetched, per second."""
@@ -137,11 +137,11 @@ def _format_amount(report: HarvestReport, total: int | None) -> Text:
     return Text(f"{min(report.handled, total) / total:4.0%}  {report.handled:,} of {whole}")
 
 
-def _join_fitting(facts: list[Text], width: int) -> Text:
+def _join_fitting(details: list[Text], width: int) -> Text:
     """Join as many numbers as fit into the line; the others are left out."""
     line = Text(no_wrap=True)
-    for fact in facts:
-        more = fact if not line else Text(_SEPARATOR) + fact
+    for detail in details:
+        more = detail if not line else Text(_SEPARATOR) + detail
         if len(line) + len(more) < width:
             line += more
     return line

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convai_async._support.workspace_name import workspace_name
 from convai_async.cli._formatting import strip_control_chars, to_single_line
 from convai_async.cli._output import print_note
 
@@ -29,6 +30,8 @@ class _StderrHandler(logging.Handler):
     def format(self, record: logging.LogRecord) -> str:
         """Return the message; with ``--debug`` also the time, level, logger and traceback."""
         message = _format_request(record) or to_single_line(record.getMessage())
+        if name := workspace_name.get():
+            message = f"{to_single_line(name)}: {message}"
         if self.detailed:
             clock = time.strftime("%H:%M:%S", time.localtime(record.created))
             message = f"{clock}.{record.msecs:03.0f} {record.levelname} {record.name}: {message}"

@@ -73,7 +73,7 @@ def add_connection_options(command: Command) -> Command:
         ),
         *build_logging_options(),
     ]
-    return _apply_options(command, options)
+    return apply_options(command, options)
 
 
 def add_filter_options(command: Command) -> Command:
@@ -90,7 +90,7 @@ def add_filter_options(command: Command) -> Command:
         ),
         utc_option,
     ]
-    return _apply_options(command, options)
+    return apply_options(command, options)
 
 
 agent_option = click.option("--agent", "agent_id", metavar="ID", help="Only conversations of this agent.")
@@ -112,7 +112,8 @@ def _to_unix_seconds(moment: datetime | None) -> int | None:
     return None if moment is None else endpoints.to_unix_seconds("date", moment, up=True)
 
 
-def _apply_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+def apply_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """Add options to a command, in this order in its help."""
     for option in reversed(options):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""The port that a command listens on."""
+"""The option --port, and errors from listening."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -48,14 +48,12 @@ def create_display(times: TimeFormatter, *, as_json: bool) -> Display:
 
 def encode_report(event: str, report: HarvestReport) -> bytes:
     """Return a report as a JSON line."""
-    return msgspec.json.encode(
-        {
-            "event": event,
-            **msgspec.to_builtins(report),
-            "complete": report.complete,
-            "seconds_left": report.seconds_left,
-        }
-    )
+    return msgspec.json.encode({"event": event, **report_to_builtins(report)})
+
+
+def report_to_builtins(report: HarvestReport) -> dict[str, Any]:
+    """Return a report as the fields of a JSON line."""
+    return {**msgspec.to_builtins(report), "complete": report.complete, "seconds_left": report.seconds_left}
 
 
 def format_counts(report: HarvestReport) -> str:
@@ -75,13 +73,32 @@ def format_outlook(report: HarvestReport, times: TimeFormatter) -> str:
     return f"{left}{report.concurrency} concurrent requests"
 
 
+class LineClock:
+    """Tells when a line is due: every ten seconds.
+
+    Args:
+        clock: Returns the time in seconds.
+        at_once: Whether the first line is due at once.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, at_once: bool) -> None:
+        self._clock = clock
+        self._next = clock() + (0.0 if at_once else _SECONDS_BETWEEN_LINES)
+
+    def is_due(self, *, now: bool = False) -> bool:
+        """Return whether a line is due, or if ``now``, make it due; the next one follows ten seconds later."""
+        if self._clock() < self._next and not now:
+            return False
+        self._next = self._clock() + _SECONDS_BETWEEN_LINES
+        return True
+
+
 class LineProgress:
     """Shows the first report, and then one every ten seconds."""
 
     def __init__(self, show: Callable[[HarvestReport], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._show = show
-        self._clock = clock
-        self._next = clock()
+        self._clock = LineClock(clock, at_once=True)
         self._waiting_for: str | None = None
 
     def __enter__(self) -> Self:
@@ -94,10 +111,9 @@ class LineProgress:
 
     def update(self, report: HarvestReport) -> None:
         """Show the report if the last line is old enough, or if the harvest starts or stops waiting."""
-        if self._clock() < self._next and report.waiting_for == self._waiting_for:
+        if not self._clock.is_due(now=report.waiting_for != self._waiting_for):
             return
         self._waiting_for = report.waiting_for
-        self._next = self._clock() + _SECONDS_BETWEEN_LINES
         try:
             self._show(report)
         except OutputError:  # the harvest continues; printing its final report raises the same error

@@ -31,10 +31,13 @@ _DAYS = 7
 @click.option(
     "--compare",
     type=click.Choice(["previous"]),
-    help="Compare the key figures with the period before, which is as long.",
+    help="Compare the key figures with the previous period of the same length.",
 )
 @click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with charts, which needs no network."
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a web page with charts, which needs no network.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def report_command(  # noqa: PLR0913 - the options, each by its name
@@ -50,8 +53,8 @@ def report_command(  # noqa: PLR0913 - the options, each by its name
 ) -> int:
     """Show key figures, charts and tables of the conversations in ARCHIVE.
 
-    Without --since, it shows the 7 days before the newest conversation; with --html, all days. Days and hours are in
-    UTC.
+    Without --since, it shows the last 7 days up to the newest conversation; with --html, all days. The report's days
+    and hours are in UTC.
     """
     if force and html is None:
         raise click.UsageError("--force is for --html")

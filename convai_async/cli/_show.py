@@ -12,6 +12,7 @@ from convai_async import endpoints
 from convai_async.cli._options import add_connection_options, format_examples, open_client, utc_option
 from convai_async.cli._output import is_terminal, print_output, print_rich
 from convai_async.cli._times import TimeFormatter
+from convai_async.errors import ConfigurationError
 from convai_async.models import Conversation
 
 
@@ -32,7 +33,17 @@ def show_command(conversation_id: str, archive: Path | None, *, as_json: bool, u
 
     If the output is not a terminal, each turn is one line, for grep.
     """
-    raw = asyncio.run(_fetch(conversation_id, connection)) if archive is None else _read(conversation_id, archive)
+    if archive is not None:
+        raw = _read(conversation_id, archive)
+    else:
+        try:
+            raw = asyncio.run(_fetch(conversation_id, connection))
+        except ConfigurationError as error:
+            if "no API key" not in str(error):
+                raise
+            raise click.UsageError(
+                "no API key: export ELEVENLABS_API_KEY=..., add --sandbox, or read from an archive with --archive"
+            ) from None
     if as_json:
         print_output(raw)
         return 0

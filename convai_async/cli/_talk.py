@@ -49,7 +49,7 @@ _FIRST_MESSAGE_SECS = 1.0
     help="Speak this WAV file instead of reading text, and exit after the reply; needs --out.",
 )
 @click.option(
-    "--out", metavar="FILE", type=click.Path(path_type=Path), help="With --wav: the new WAV file of the reply."
+    "--out", metavar="FILE", type=click.Path(path_type=Path), help="With --wav: the new WAV file for the reply."
 )
 @json_lines_option
 @add_connection_options
@@ -59,13 +59,13 @@ def talk_command(
     """Talk to an agent.
 
     Each line of input is a message. /quit, Ctrl-D or a second Ctrl-C ends the conversation. From a pipe or a file, each
-    message is sent after the reply to the one before, which may take --timeout seconds.
+    message is sent after the reply to the previous one, which may take --timeout seconds.
 
-    Calls of tools that run in the client are shown, and answered with an error. --json and --save have the events of
-    the service and your messages as JSON, without audio and partial responses.
+    Calls of tools that run in the client are shown, and answered with an error. The JSON of --json and --save contains
+    the events of the service and your messages, without audio and partial responses.
     """
     if (wav is None) != (out is None):
-        raise click.UsageError("--wav and --out need each other")
+        raise click.UsageError("--wav and --out must be used together")
     if wav is not None and not wav.is_file():
         raise click.UsageError(f"{str(wav)!r} is not a file")
     for path in (save, out):
@@ -76,7 +76,7 @@ def talk_command(
     is_interactive = wav is None and not as_json and is_terminal() and sys.stdin.isatty()
     view = ConversationView(History(save), as_json=as_json, is_interactive=is_interactive)
     if wav is not None and out is not None:
-        return asyncio.run(_speak(agent_id, wav, out, view, connection))
+        return asyncio.run(_speak_file(agent_id, wav, out, view, connection))
     return asyncio.run(_chat(agent_id, view, connection, is_interactive=is_interactive))
 
 
@@ -85,13 +85,17 @@ async def _chat(agent_id: str, view: ConversationView, connection: dict[str, Any
     hint = "\npress Ctrl-C again, or type /quit, to end the conversation" if is_interactive else None
     async with open_client(**connection) as client, _connect_in_text(client, agent_id) as live:
         with stop_gracefully(stop, "stopping", hint=hint), open_line_reader() as lines:
-            talk = _type(live, lines, view) if is_interactive else _send_lines(live, lines, view, connection["timeout"])
-            return await _hold(live, view, talk, stop)
+            talk = (
+                _send_typed_lines(live, lines, view)
+                if is_interactive
+                else _send_piped_lines(live, lines, view, connection["timeout"])
+            )
+            return await _run_conversation(live, view, talk, stop)
 
 
 @asynccontextmanager
 async def _connect_in_text(client: ConvAIClient, agent_id: str) -> AsyncIterator[LiveConversation]:
-    """Open a conversation without audio; with audio, which is not used, if the agent does not allow to leave it out."""
+    """Open a text-only conversation, or one with audio if the agent does not allow text-only conversations."""
     async with AsyncExitStack() as stack:
         try:
             live = await stack.enter_async_context(client.conversations.connect(agent_id, text_only=True, tools={}))
@@ -103,7 +107,7 @@ async def _connect_in_text(client: ConvAIClient, agent_id: str) -> AsyncIterator
         yield live
 
 
-async def _hold(live: LiveConversation, view: ConversationView, talk: Any, stop: anyio.Event) -> int:
+async def _run_conversation(live: LiveConversation, view: ConversationView, talk: Any, stop: anyio.Event) -> int:
     """Show the events of a conversation until the user has talked, the agent hangs up, or the user stops it."""
     print_note(f"conversation {to_single_line(live.conversation_id)}")
     tasks = [asyncio.ensure_future(each) for each in (_show_events(live, view), talk, stop.wait())]
@@ -130,7 +134,7 @@ async def _show_events(live: LiveConversation, view: ConversationView) -> None:
         view.show(event)
 
 
-async def _type(live: LiveConversation, lines: LineReader, view: ConversationView) -> None:
+async def _send_typed_lines(live: LiveConversation, lines: LineReader, view: ConversationView) -> None:
     """Send lines that a user types, also while the agent responds, which interrupts it."""
     loop = asyncio.get_running_loop()
     prompting = loop.call_later(_FIRST_MESSAGE_SECS, view.show_prompt)
@@ -155,8 +159,8 @@ async def _stay_active(live: LiveConversation) -> None:
             await live.send_activity()
 
 
-async def _send_lines(live: LiveConversation, lines: LineReader, view: ConversationView, timeout: float) -> None:
-    """Send each line after the reply to the one before, and the first one after the agent's first message."""
+async def _send_piped_lines(live: LiveConversation, lines: LineReader, view: ConversationView, timeout: float) -> None:
+    """Send each line after the reply to the previous one, and the first one after the agent's first message."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_FIRST_MESSAGE_SECS):
             await view.has_response.wait()
@@ -167,7 +171,7 @@ async def _send_lines(live: LiveConversation, lines: LineReader, view: Conversat
             await view.wait_until_shown(reply.events[-1])
 
 
-async def _speak(agent_id: str, wav: Path, out: Path, view: ConversationView, connection: dict[str, Any]) -> int:
+async def _speak_file(agent_id: str, wav: Path, out: Path, view: ConversationView, connection: dict[str, Any]) -> int:
     async def ask() -> None:
         question = await asyncio.to_thread(read_wav, wav, live.input_format)
         reply = await live.ask(question, timeout=connection["timeout"])
@@ -179,7 +183,7 @@ async def _speak(agent_id: str, wav: Path, out: Path, view: ConversationView, co
         client.conversations.connect(agent_id, tools={}) as live,
     ):
         with stop_gracefully(stop, "stopping"):
-            return await _hold(live, view, ask(), stop)
+            return await _run_conversation(live, view, ask(), stop)
 
 
 def _write_reply(out: Path, audio: bytes, audio_format: str) -> None:

@@ -34,8 +34,8 @@ class LineReader:
             self._lines.put_nowait(None)
         return line
 
-    def take(self, data: bytes) -> None:
-        """Take bytes that were read; empty at the end of the input."""
+    def feed(self, data: bytes) -> None:
+        """Add bytes that were read; empty at the end of the input."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if not data and self._rest:
             lines.append(self._rest)
@@ -53,7 +53,7 @@ def open_line_reader() -> Iterator[LineReader]:
 
     def read_available() -> None:
         data = os.read(fd, _READ_SIZE)
-        reader.take(data)
+        reader.feed(data)
         if not data:
             loop.remove_reader(fd)
 
@@ -73,4 +73,4 @@ def _read_all(fd: int, reader: LineReader, loop: asyncio.AbstractEventLoop) -> N
     data = b"?"
     while data and not loop.is_closed():
         data = os.read(fd, _READ_SIZE)
-        loop.call_soon_threadsafe(reader.take, data)
+        loop.call_soon_threadsafe(reader.feed, data)

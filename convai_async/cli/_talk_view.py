@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PROMPT = "> "
-_LEFT_OUT = (AgentResponsePart, AudioChunk, Ping, VADScore)
+_HIDDEN_EVENTS = (AgentResponsePart, AudioChunk, Ping, VADScore)
 """Events that are not saved and not printed as JSON."""
 
 
@@ -122,7 +122,7 @@ class ConversationView:
 
     def show(self, event: Event) -> None:
         """Show an event, and save it."""
-        if not isinstance(event, _LEFT_OUT):
+        if not isinstance(event, _HIDDEN_EVENTS):
             # An event that is not JSON must not break the lines.
             encoded = dump_json(event.raw) if isinstance(event, UnknownEvent) else encode_event(event)
             self._history.add(encoded)

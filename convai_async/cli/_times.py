@@ -11,13 +11,12 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import click
 
+from convai_async._support.durations import parse_duration
 from convai_async._support.timestamps import utc_datetime
 
 TIME_FORMATS = "7d, 12h, yesterday, 2026-01-31, '2026-01-31 14:00', 2026-01-31T14:00Z, or Unix seconds"
 """The formats that `parse_time` accepts, for help texts and errors."""
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGE = re.compile(rf"(\d+)([{''.join(_UNITS)}])", re.ASCII)
 _UNIX_SECONDS = re.compile(r"\d{9,10}", re.ASCII)
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
@@ -45,8 +44,8 @@ def parse_time(text: str, now: datetime, zone: tzinfo | None = None) -> datetime
             return now
         if word in _DAYS_AGO:
             return _get_midnight(now.astimezone(zone).date() - timedelta(days=_DAYS_AGO[word]), zone)
-        if age := _AGE.fullmatch(word):
-            return now.astimezone(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        if (age := parse_duration(word)) is not None:
+            return now.astimezone(UTC) - age
         if _UNIX_SECONDS.fullmatch(text):
             return datetime.fromtimestamp(int(text), UTC)
         return _parse_iso(text, zone)
@@ -84,6 +83,19 @@ def parse_time_option(text: str) -> datetime:
         return parse_time(text, datetime.now(UTC), zone)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def parse_duration_option(text: str) -> timedelta:
+    """Parse the value of an option that is a length of time."""
+    try:
+        duration = parse_duration(text.strip().lower())
+    except OverflowError:
+        duration = None
+    if not duration:
+        raise click.BadParameter(
+            f"{text!r} is not a length of time: use a number and s, m, h, d or w, such as 30m or 1h"
+        )
+    return duration
 
 
 def check_time_order(context: click.Context, parameter: click.Parameter, value: datetime | None) -> datetime | None:

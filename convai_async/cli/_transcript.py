@@ -76,7 +76,7 @@ class TranscriptView:
             conversation.conversation_id
         )
         started = self._times.format(metadata.start_time_unix_secs)
-        facts = [
+        details = [
             to_single_line(conversation.conversation_id),
             to_single_line(conversation.agent_id),
             f"{started} {self._times.zone_name}" if started else "",
@@ -84,7 +84,7 @@ class TranscriptView:
             to_single_line(conversation.status),
             to_single_line(metadata.termination_reason),
         ]
-        return Text(title, "bold"), Text(" | ".join(fact for fact in facts if fact), "dim")
+        return Text(title, "bold"), Text(" | ".join(detail for detail in details if detail), "dim")
 
     def _iter_rows(self, tool_text: Callable[[str | None], str]) -> Iterator[_Row]:
         for turn in self._conversation.transcript:

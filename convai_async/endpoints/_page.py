@@ -12,7 +12,7 @@ from convai_async._support.lenient_json import DECODE_ERRORS, decode_json, split
 from convai_async.errors import DecodeError
 from convai_async.models import ConversationSummary, ListItem, Model
 from convai_async.models._list_item import set_raw_json
-from convai_async.models._repr import build_repr, show_count
+from convai_async.models._repr import build_repr, format_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,8 +97,8 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         return self.items[index]
 
     def __repr__(self) -> str:
-        undecodable = show_count(self.undecodable or None, "undecodable item")
-        return build_repr(self, show_count(self.items, "item"), undecodable, "has_more" if self.has_more else "")
+        undecodable = format_count(self.undecodable or None, "undecodable item")
+        return build_repr(self, format_count(self.items, "item"), undecodable, "has_more" if self.has_more else "")
 
     def _repr_html_(self) -> str:
         """Return the page as HTML, which a notebook shows."""

@@ -14,6 +14,8 @@ from convai_async.endpoints import MAX_PAGE_SIZE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
+    from anyio.abc import TaskGroup
+
     from convai_async._transport.memory import MemoryBudget, Reservation
     from convai_async.harvest._jobs import Job, Result
 
@@ -53,6 +55,7 @@ class Pipeline:
         self._store = store
         self._memory = memory
         self._max_concurrency = max_concurrency
+        self._fetchers = 0
         self._stop = stop
         self._reserved: set[Reservation] = set()
 
@@ -65,8 +68,8 @@ class Pipeline:
             async with task_group() as writing:
                 writing.start_soon(self._write_results)
                 async with self._bounded_after_stop(), task_group() as fetching:
-                    for _ in range(self._max_concurrency):
-                        fetching.start_soon(self._fetch_jobs)
+                    self._fetchers = 0
+                    self._start_fetcher(fetching)
                     await produce()
                     await self.jobs.join()
                     fetching.cancel_scope.cancel()
@@ -74,13 +77,23 @@ class Pipeline:
         finally:
             self._release(list(self._reserved))  # those of cancelled tasks
 
-    async def _fetch_jobs(self) -> None:
-        while True:
-            await self._fetch_next()
+    def _start_fetcher(self, group: TaskGroup) -> None:
+        """Start a task that fetches jobs, unless there are enough. Each starts the next one when it has a job.
 
-    async def _fetch_next(self) -> None:
+        So few tasks are started for few jobs: they would take most of the time of a run that finds nothing new.
+        """
+        if self._fetchers < self._max_concurrency:
+            self._fetchers += 1
+            group.start_soon(self._fetch_jobs, group)
+
+    async def _fetch_jobs(self, group: TaskGroup) -> None:
+        while True:
+            await self._fetch_next(group)
+
+    async def _fetch_next(self, group: TaskGroup) -> None:
         # A function: its variables do not keep the last result in memory while the task waits for a job.
         job = await self.jobs.get()
+        self._start_fetcher(group)
         memory = self._memory.reserve()
         self._reserved.add(memory)
         try:

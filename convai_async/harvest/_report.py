@@ -17,6 +17,20 @@ if TYPE_CHECKING:
     from convai_async.harvest._ranges import RangeScheduler
 
 
+_SUMMED = (
+    "found",
+    "fetched",
+    "unchanged",
+    "failed",
+    "undecodable",
+    "recordings",
+    "deleted",
+    "not_pruned",
+    "bytes",
+    "seconds",
+)
+
+
 class HarvestReport(msgspec.Struct, kw_only=True):
     """The counts of a run. They grow during the run, and are final when `harvest` returns.
 
@@ -78,6 +92,19 @@ class HarvestReport(msgspec.Struct, kw_only=True):
             return None
         left = max(self.found - self.handled, 0) + self.left_to_list
         return left * self.seconds / self.handled
+
+
+def merge_reports(reports: Sequence[HarvestReport]) -> HarvestReport:
+    """Return the sum of the reports of consecutive runs; what is not a count is that of the last one."""
+    last = reports[-1]
+    sums = {name: sum(getattr(report, name) for report in reports) for name in _SUMMED}
+    reached = [report.reached_unix_secs for report in reports if report.reached_unix_secs is not None]
+    return msgspec.structs.replace(
+        last,
+        **sums,
+        list_complete=all(report.list_complete for report in reports),
+        reached_unix_secs=min(reached, default=None),
+    )
 
 
 class Counters:

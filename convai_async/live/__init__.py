@@ -1,6 +1,6 @@
 """Live conversations with agents, over WebSockets.
 
-`Conversations.connect` opens a `LiveConversation`, and `Conversations.monitor` watches one of others.
+`Conversations.connect` opens a `LiveConversation`, and `Conversations.monitor` watches one that is running.
 """
 
 from convai_async.live._audio import AudioFormat, pcm_to_ulaw, read_wav, ulaw_to_pcm, write_wav

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from convai_async._support.clock import RunningClock
 
-_SETTLE_SECS = 0.5
+_CONFIRMATION_SECS = 0.5
 """A conversation that is refused after its first event is closed within this time."""
 
 
@@ -28,12 +28,12 @@ class Acceptance:
     def __init__(self) -> None:
         self.started: ConversationStarted | None = None
         self._is_queued = False
-        self._is_settled = False
+        self._is_confirmed = False
         self._has_ended = False
         self._changed = asyncio.Event()
 
-    def see(self, event: Event) -> bool:
-        """Look at an event, and return whether it starts the conversation."""
+    def handle_event(self, event: Event) -> bool:
+        """Handle an event, and return whether it starts the conversation."""
         is_start = False
         match event:
             case ConversationStarted():
@@ -44,7 +44,7 @@ class Acceptance:
             case ErrorEvent() | ClientErrorEvent():
                 pass
             case _:
-                self._is_settled = self.started is not None
+                self._is_confirmed = self.started is not None
         self._changed.set()
         return is_start
 
@@ -58,7 +58,7 @@ class Acceptance:
     ) -> ConversationStarted | None:
         """Wait until the conversation has started; return None if it ended instead.
 
-        An event after the first one shows that the conversation goes on. If none comes, this waits for half a second.
+        An event after the first one shows that the conversation continues. If none comes, this waits for half a second.
 
         Args:
             running: Counts the seconds in which the process was running.
@@ -71,8 +71,8 @@ class Acceptance:
         while self.started is None and not self._has_ended:
             await self._wait_for_change(running, timeout, queue_timeout)
         with suppress(TimeoutError):
-            async with running.timeout(_SETTLE_SECS):
-                await self._wait_until(lambda: self._is_settled or self._has_ended)
+            async with running.timeout(_CONFIRMATION_SECS):
+                await self._wait_until(lambda: self._is_confirmed or self._has_ended)
         return None if self._has_ended else self.started
 
     async def _wait_for_change(self, running: RunningClock, timeout: float | None, queue_timeout: float | None) -> None:

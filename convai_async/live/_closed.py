@@ -76,8 +76,8 @@ class EndWatcher:
         self._error: ErrorEvent | ClientErrorEvent | None = None
         self._agent_hung_up = False
 
-    def see(self, event: Event) -> None:
-        """Look at an event."""
+    def handle_event(self, event: Event) -> None:
+        """Handle an event."""
         match event:
             case ErrorEvent() | ClientErrorEvent():
                 self._error = event

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from convai_async._transport.engine import Engine
-    from convai_async.live._handshake import Access
+    from convai_async.live._handshake import HandshakeBuilder
     from convai_async.live._tool_runner import ApproveMCPTool
     from convai_async.live._tools import ToolFunction
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def connect(  # noqa: PLR0913 - keyword-only
     engine: Engine,
-    access: Access,
+    handshake: HandshakeBuilder,
     initiation: str,
     *,
     tools: Mapping[str, ToolFunction] | None,
@@ -44,7 +44,7 @@ async def connect(  # noqa: PLR0913 - keyword-only
         raise InvalidArgumentError("approve_mcp_tool", "is not a function")
     validate_integer("max_buffered_bytes", max_buffered_bytes, 1)
     checked_tools = None if tools is None else Tools(tools, tool_timeout)
-    socket = await engine.open_websocket(await access.prepare(engine))
+    socket = await engine.open_websocket(await handshake.build(engine))
     live = LiveConversation(
         engine,
         socket,

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _CLOSE_REASON = "User ended conversation"
 _CLOSE_SECS = 5.0
-_HURRIED_CLOSE_SECS = 1.0
+_FAST_CLOSE_SECS = 1.0
 _EVENTS_PER_STEP = 50
-"""So many events of a burst are read before other tasks run."""
+"""How many events of a burst are read before other tasks run."""
 
 
 class Connection:
@@ -34,13 +34,13 @@ class Connection:
     Args:
         socket: The WebSocket.
         max_buffered_bytes: The size of the events that are not read yet.
-        handle: Is called with each event by the task that reads; must not fail.
-        on_end: Is called after the last event.
+        on_event: Called with each event by the task that reads; must not fail.
+        on_end: Called after the last event.
 
     Attributes:
         inbox: The events that are not read yet.
         outbox: The messages that are not sent yet.
-        closed: How the conversation ended; None while it goes on.
+        closed: How the conversation ended; None while it continues.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Connection:
         socket: WebSocket,
         *,
         max_buffered_bytes: int,
-        handle: Callable[[Event], object] = lambda _: None,
+        on_event: Callable[[Event], object] = lambda _: None,
         on_end: Callable[[], object] = lambda: None,
     ) -> None:
         self.inbox = Inbox(max_buffered_bytes)
@@ -58,7 +58,7 @@ class Connection:
         self._end_watcher = EndWatcher()
         self._is_closing = False
         self._ended: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
-        self._handle = handle
+        self._on_event = on_event
         self._on_end = on_end
         self._tasks: set[asyncio.Task[None]] = set()
         self.start(self._read())
@@ -85,7 +85,7 @@ class Connection:
 
     async def _close(self, *, flush: bool) -> None:
         try:
-            async with asyncio.timeout(_CLOSE_SECS if flush else _HURRIED_CLOSE_SECS):
+            async with asyncio.timeout(_CLOSE_SECS if flush else _FAST_CLOSE_SECS):
                 if flush:
                     await self.outbox.flush()
                 self._is_closing = True
@@ -107,8 +107,8 @@ class Connection:
                 event = parse_event(text)
                 if isinstance(event, Ping) and event.event_id is not None:
                     self.outbox.put_pong(encode_message(Pong(event_id=event.event_id)))
-                self._end_watcher.see(event)
-                self._handle(event)
+                self._end_watcher.handle_event(event)
+                self._on_event(event)
                 self.inbox.put(event, len(text))
                 read += 1
                 if read % _EVENTS_PER_STEP == 0:

@@ -1,4 +1,4 @@
-"""How to open the WebSockets of conversations."""
+"""Build the handshakes that open the WebSockets of conversations."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PATH = "/v1/convai/conversation"
 Authorization: TypeAlias = Literal["signed_url", "api_key", "none"]
 
 
-class Access:
-    """Who starts a conversation with which agent.
+class HandshakeBuilder:
+    """Builds the handshake of a conversation: the agent and the authorization.
 
     Args:
         agent_id: The agent; can be None if there is a signed URL.
@@ -64,11 +64,11 @@ class Access:
         self._needs_url = signed_url is None and token is None and authorization == "signed_url"
 
     @property
-    def settings(self) -> dict[str, str | None]:
-        """The options that the first message must have, since they are not in a signed URL that is made for them."""
+    def initiation_fields(self) -> dict[str, str | None]:
+        """The options that the first message must contain, because the signed URL does not contain them."""
         return {} if self._needs_url else {"branch_id": self._branch_id, "environment": self._environment}
 
-    async def prepare(self, engine: Engine) -> Handshake:
+    async def build(self, engine: Engine) -> Handshake:
         """Return the handshake; gets a signed URL if there is none and one is needed.
 
         Raises:

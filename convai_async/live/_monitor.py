@@ -1,4 +1,4 @@
-"""Watch a conversation of others, and act in it."""
+"""Watch a running conversation, and act in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queues of a live conversation: what was received and is not read yet, and what is to be sent."""
+"""The queues of a live conversation: events that are not read yet, and messages that are not sent yet."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Inbox:
         max_bytes: The size of all events, as they were received. One event of any size fits.
 
     Attributes:
-        dropped: How many events were dropped.
-        is_split: Whether audio is returned by `get_audio` only.
+        dropped: The number of events that were dropped.
+        is_audio_separate: Whether audio is returned by `get_audio` only.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.dropped = 0
-        self.is_split = False
+        self.is_audio_separate = False
         self._max_bytes = max_bytes
         self._bytes = 0
         self._count = 0
@@ -80,7 +80,7 @@ class Inbox:
 
     def _next_event(self) -> deque[_Received]:
         audio, others = self._audio, self._others
-        if self.is_split or not audio:
+        if self.is_audio_separate or not audio:
             return others
         return audio if not others or audio[0].number < others[0].number else others
 
@@ -161,7 +161,7 @@ class Outbox:
             await self._wanted.wait()
 
     async def flush(self) -> None:
-        """Wait until all messages were taken and sent, or the end."""
+        """Wait until all messages are sent, or until the end."""
         await self._flushed.wait()
 
     def end(self) -> None:

@@ -74,8 +74,8 @@ class TurnTracker:
         self.open_id: EventId = None
         self._response_id: EventId = None
 
-    def see(self, event: Event) -> None:
-        """Look at an event."""
+    def handle_event(self, event: Event) -> None:
+        """Handle an event."""
         match event:
             case AgentResponse(event_id=event_id):
                 self._response_id, self.open_id, self.last_id = event_id, None, event_id
@@ -142,7 +142,7 @@ class ReplyCollector:
                 self._user_transcript = text
         self._events.append(event)
 
-    def resolve(self, call_id: str | None, now: float) -> None:
+    def finish_tool_call(self, call_id: str | None, now: float) -> None:
         """Note that a tool call has its result."""
         self._pending.discard(call_id)
         self._mark(now)
@@ -210,7 +210,7 @@ class Replies:
         clock: Returns seconds.
 
     Attributes:
-        lock: Is held while a reply is awaited.
+        lock: Held while a reply is awaited.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -222,21 +222,21 @@ class Replies:
         self._has_ended = False
         self._changed = asyncio.Event()
 
-    def see(self, event: Event) -> None:
-        """Look at an event of the conversation."""
+    def handle_event(self, event: Event) -> None:
+        """Handle an event of the conversation."""
         if self._collector is not None:
             self._collector.add(event, self._clock())
-        self._turns.see(event)
+        self._turns.handle_event(event)
         self._changed.set()
 
-    def resolve(self, call_id: str) -> None:
+    def finish_tool_call(self, call_id: str) -> None:
         """Note that the result of a client's tool was sent."""
         if self._collector is not None:
-            self._collector.resolve(call_id, self._clock())
+            self._collector.finish_tool_call(call_id, self._clock())
         self._changed.set()
 
     def end(self) -> None:
-        """Wait no longer: the conversation has ended."""
+        """Stop waiting: the conversation has ended."""
         self._has_ended = True
         self._changed.set()
 

@@ -71,8 +71,10 @@ class LiveConversation(EventStream):
         self._clock = asyncio.get_running_loop().time
         self._acceptance = Acceptance()
         self._replies = Replies(self._clock)
-        self._connection = Connection(socket, max_buffered_bytes=max_buffered_bytes, handle=self._see, on_end=self._end)
-        self._tool_runner = ToolRunner(tools, approve_mcp_tool, self._connection, self._replies.resolve)
+        self._connection = Connection(
+            socket, max_buffered_bytes=max_buffered_bytes, on_event=self._handle_event, on_end=self._end
+        )
+        self._tool_runner = ToolRunner(tools, approve_mcp_tool, self._connection, self._replies.finish_tool_call)
         self._start(None)
 
     async def wait_until_accepted(self, initiation: str, timeout: float | None, queue_timeout: float | None) -> None:
@@ -99,7 +101,7 @@ class LiveConversation(EventStream):
 
         After this was called, the events of the conversation have no more `AudioChunk`.
         """
-        self._connection.inbox.is_split = True
+        self._connection.inbox.is_audio_separate = True
         return self._iterate_audio()
 
     async def _iterate_audio(self) -> AsyncIterator[AudioChunk]:
@@ -139,7 +141,7 @@ class LiveConversation(EventStream):
                     reply = await self._wait_for_reply(collector, timeout, quiet)
                 else:
                     await self.send_audio(question, paced=True)
-                    async with self._silence():
+                    async with self._silence_sent():
                         reply = await self._wait_for_reply(collector, timeout, quiet)
         if reply is None:
             raise await self._connection.build_error(self.conversation_id)
@@ -152,22 +154,22 @@ class LiveConversation(EventStream):
                     return await self._replies.wait(collector, quiet)
         except TimeoutError:
             raise ReplyTimeoutError(
-                f"the agent's reply was not complete after {timeout:g} s; the conversation goes on"
+                f"the agent's reply was not complete after {timeout:g} s; the conversation continues"
             ) from None
 
     @asynccontextmanager
-    async def _silence(self) -> AsyncIterator[None]:
+    async def _silence_sent(self) -> AsyncIterator[None]:
         """Send silence during the block."""
-        silence = asyncio.create_task(self._be_silent())
+        silence = asyncio.create_task(self._send_silence())
         try:
             yield
         finally:
             silence.cancel()
             await wait_all_shielded([silence])
 
-    async def _be_silent(self) -> None:
+    async def _send_silence(self) -> None:
         with suppress(ConversationClosedError):
-            await self._speaker.be_silent()
+            await self._speaker.send_silence()
 
     # Send
 
@@ -268,21 +270,21 @@ class LiveConversation(EventStream):
             InvalidArgumentError: The result cannot be encoded as JSON.
         """
         message = encode_result(call, result, is_error=is_error)
-        if self._tool_runner.claim(call):
+        if self._tool_runner.mark_answered(call):
             await self._put(message)
-            self._replies.resolve(call.tool_call_id)
+            self._replies.finish_tool_call(call.tool_call_id)
 
     async def send(self, message: Message) -> None:
         """Send any message of `convai_async.live.messages`."""
         await self._put(encode_message(message))
 
-    # What the connection calls
+    # Callbacks of the connection
 
-    def _see(self, event: Event) -> None:
-        if self._acceptance.see(event):
+    def _handle_event(self, event: Event) -> None:
+        if self._acceptance.handle_event(event):
             self._start(self._acceptance.started)
-        self._tool_runner.see(event)
-        self._replies.see(event)
+        self._tool_runner.handle_event(event)
+        self._replies.handle_event(event)
 
     def _start(self, started: ConversationStarted | None) -> None:
         self.conversation_id = "" if started is None else started.conversation_id

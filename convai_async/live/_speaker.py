@@ -84,7 +84,7 @@ class Speaker:
             if paced:
                 await self._keep_pace(len(part) / audio_format.bytes_per_second)
 
-    async def be_silent(self) -> None:
+    async def send_silence(self) -> None:
         """Send silence without an end: the service needs it to notice that the user has finished."""
         audio_format = AudioFormat.parse(self._name)
         part = encode_audio(audio_format.build_silence(_SILENCE_SECS))

@@ -38,7 +38,7 @@ class EventStream:
 
     @property
     def dropped_events(self) -> int:
-        """How many events were dropped because the program did not read them in time."""
+        """The number of events that were dropped because the program did not read them in time."""
         return self._connection.inbox.dropped
 
     def __aiter__(self) -> Self:
@@ -52,7 +52,7 @@ class EventStream:
         return event
 
     async def close(self) -> None:
-        """Send what is queued and close the connection, within 5 seconds. Leaving the block does the same."""
+        """Send queued messages and close the connection, within 5 seconds. Leaving the block does the same."""
         await self._connection.close(flush=True)
 
     async def _put(self, text: str, **options: bool) -> None:
@@ -62,7 +62,7 @@ class EventStream:
 
 @asynccontextmanager
 async def closing(stream: S) -> AsyncIterator[S]:
-    """Close a stream after the block; in a hurry after an exception, without sending what is queued."""
+    """Close a stream after the block; after an exception, quickly and without sending queued messages."""
     try:
         yield stream
     except BaseException:

@@ -34,7 +34,7 @@ class ToolRunner:
         tools: The tools; None leaves tool calls to the program that reads the events.
         approve: Approves the calls of MCP tools; None refuses all.
         connection: The connection of the conversation.
-        on_done: Is called with the id of a call when its result was sent.
+        on_done: Called with the id of a call when its result was sent.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ToolRunner:
         self._answered: dict[tuple[str, str], None] = {}
         self._running = 0
 
-    def see(self, event: Event) -> None:
+    def handle_event(self, event: Event) -> None:
         """Start to answer an event that asks for an answer."""
         match event:
             case ClientToolCall() if self._tools is not None and self._is_new("tool", event.tool_call_id):
@@ -61,7 +61,7 @@ class ToolRunner:
             case _:
                 pass
 
-    def claim(self, call: ClientToolCall) -> bool:
+    def mark_answered(self, call: ClientToolCall) -> bool:
         """Return whether a call has no answer yet, and remember that it has one now."""
         return self._is_new("tool", call.tool_call_id)
 

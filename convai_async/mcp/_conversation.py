@@ -1,4 +1,4 @@
-"""A conversation by pieces: its facts, or some of its turns, so that a long one does not fill the context."""
+"""Read a conversation in parts: an overview, or some of its turns, so that a long one does not fill the context."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = """
     """.split()  # noqa: SIM905 - shorter
 """What `show` adds to the columns of the view ``calls``: no JSON, and no dynamic variables."""
 
-_FACTS = f"""\
+_OVERVIEW = f"""\
 SELECT calls.*, {", ".join(f"conversations.{name}" for name in _COLUMNS)},
     (SELECT count(*) FROM turns WHERE turns.conversation_id = calls.conversation_id) AS turn_count,
     (SELECT count(*) FROM tool_calls WHERE tool_calls.conversation_id = calls.conversation_id)
@@ -44,28 +44,39 @@ SELECT turn_position, tool_name, params_as_json AS parameters, result_value AS r
 FROM tool_calls WHERE conversation_id = ? AND turn_position BETWEEN ? AND ? ORDER BY position"""
 
 
-def read_facts(path: Path, conversation_id: str, max_chars: int) -> dict[str, Any]:
-    """Return everything about a conversation but its turns, without values that are null.
+def read_overview(path: Path, conversation_id: str, max_chars: int) -> dict[str, Any]:
+    """Return everything about a conversation except its turns; null values are left out.
+
+    Args:
+        path: The archive.
+        conversation_id: The conversation.
+        max_chars: The length after which each text is cut.
 
     Raises:
         ArchiveError: The archive does not have it.
     """
-    facts = _to_dicts(run_query(path, _FACTS, (conversation_id,)), max_chars)
-    if not facts:
+    overviews = _to_dicts(run_query(path, _OVERVIEW, (conversation_id,)), max_chars)
+    if not overviews:
         raise ArchiveError(f"there is no conversation {conversation_id!r}: take an id from `calls` or `search`")
-    (found,) = facts
+    (overview,) = overviews
     for table, columns in _DETAILS.items():
         query = f"SELECT {columns} FROM {table} WHERE conversation_id = ?"  # noqa: S608 - constants
         if rows := _to_dicts(run_query(path, query, (conversation_id,), max_rows=100), max_chars):
-            found[table] = rows
-    return found
+            overview[table] = rows
+    return overview
 
 
 def read_turns(path: Path, conversation_id: str, first: int, last: int, max_chars: int) -> dict[str, Any]:
-    """Return the turns of a conversation from ``first`` to ``last``, with their tool calls.
+    """Return turns of a conversation with their tool calls, until the result would become too long.
 
-    Long text is cut, and the turns end where the result would become too long: then ``next_turn`` is the first of
-    those that are left.
+    In that case, ``next_turn`` is the position of the first turn that is left out.
+
+    Args:
+        path: The archive.
+        conversation_id: The conversation.
+        first: The position of the first turn, from 0.
+        last: The position of the last turn.
+        max_chars: The length after which each text is cut.
     """
     span = (conversation_id, first, last)
     tool_calls: dict[int, list[dict[str, Any]]] = {}

@@ -51,7 +51,7 @@ def build_server(tools: Tools, *, allow_sql: bool) -> MCPServer:
 
 
 def _report_errors(function: Callable[..., str]) -> Callable[..., str]:
-    """Return a tool whose expected errors the assistant reads; the SDK hides the text of all others."""
+    """Return a tool that reports a `ConvAIError` to the assistant; the SDK hides the text of other errors."""
 
     @functools.wraps(function)
     def run(*args: Any, **options: Any) -> str:

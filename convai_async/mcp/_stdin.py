@@ -1,4 +1,4 @@
-"""Let Ctrl-C end the standard input, since a thread that waits for it cannot be cancelled."""
+"""End standard input at Ctrl-C, because a thread that reads it cannot be cancelled."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _CHUNK_BYTES = 65_536
 
 @contextmanager
 def end_stdin_on_interrupt(ended: Event) -> Iterator[None]:
-    """Put a pipe in place of standard input, which Ctrl-C ends; a second Ctrl-C ends the process.
+    """Replace standard input by a pipe that ends at Ctrl-C; a second Ctrl-C ends the process.
 
     Args:
         ended: An event that is set when the input ends.
     """
     original = os.dup(_STDIN)
-    reading, writing = os.pipe()
-    os.dup2(reading, _STDIN)
-    os.close(reading)
-    Thread(target=_copy, args=(original, writing, ended), daemon=True).start()
+    read_end, write_end = os.pipe()
+    os.dup2(read_end, _STDIN)
+    os.close(read_end)
+    Thread(target=_copy, args=(original, write_end, ended), daemon=True).start()
 
     def end(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _end(writing, ended)
+        _end(write_end, ended)
 
     previous = signal.signal(signal.SIGINT, end)
     try:
@@ -40,17 +40,17 @@ def end_stdin_on_interrupt(ended: Event) -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def _copy(original: int, writing: int, ended: Event) -> None:
+def _copy(original: int, write_end: int, ended: Event) -> None:
     with suppress(OSError):
         while chunk := os.read(original, _CHUNK_BYTES):
             while chunk:
-                chunk = chunk[os.write(writing, chunk) :]
-    _end(writing, ended)
+                chunk = chunk[os.write(write_end, chunk) :]
+    _end(write_end, ended)
 
 
-def _end(writing: int, ended: Event) -> None:
+def _end(write_end: int, ended: Event) -> None:
     ended.set()
     # Not closed: another file could get its number, and the thread would write to it.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, writing)
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, write_end)
+    os.close(null)

@@ -19,7 +19,7 @@ from convai_async.archive import (
     list_calls,
     run_query,
 )
-from convai_async.mcp._conversation import read_facts, read_turns
+from convai_async.mcp._conversation import read_overview, read_turns
 from convai_async.mcp._untrusted import MAX_RESULT_CHARS, mark_untrusted, shorten
 
 if TYPE_CHECKING:
@@ -93,41 +93,41 @@ class Tools:
         self,
         conversation_id: str,
         part: Annotated[
-            Literal["facts", "turns"],
-            Field(description="facts: everything but the transcript. turns: the transcript with its tool calls."),
-        ] = "facts",
+            Literal["overview", "turns"],
+            Field(description="overview: everything except the transcript. turns: the transcript with tool calls."),
+        ] = "overview",
         first_turn: Annotated[int, Field(ge=0, description="With part=turns: the first turn, from 0.")] = 0,
         last_turn: Annotated[int | None, Field(ge=0, description="With part=turns: the last turn.")] = None,
         max_text: TextLength = _MAX_TEXT,
     ) -> str:
-        """Show one conversation by pieces: its facts and evaluation first, then the turns that matter.
+        """Show one conversation in parts: read the overview with its evaluation first, then the turns that matter.
 
-        Turns stop where the result would become too long: `next_turn` is where to go on.
+        If not all turns fit into the result, `next_turn` is the first_turn to continue with.
         """
-        if part == "facts":
-            return mark_untrusted(read_facts(self._path, conversation_id, max_text))
+        if part == "overview":
+            return mark_untrusted(read_overview(self._path, conversation_id, max_text))
         last = 2**31 if last_turn is None else last_turn
         return mark_untrusted(read_turns(self._path, conversation_id, first_turn, last, max_text))
 
     def stats(  # noqa: PLR0913, PLR0917 - each is a parameter of the tool
         self,
         metric: Metric,
-        by: Annotated[Dimension | None, Field(description="Group by this; null: all together.")] = None,
-        bucket: Annotated[Bucket | None, Field(description="A row for each period (UTC); null: none.")] = None,
+        by: Annotated[Dimension | None, Field(description="Group by this; null: no groups.")] = None,
+        bucket: Annotated[Bucket | None, Field(description="A row for each period (UTC); null: no periods.")] = None,
         agent_id: Agent = None,
         since: Since = None,
         until: Until = None,
         limit: Annotated[int, Field(ge=1, le=500)] = 100,
     ) -> str:
-        """Compute numbers of all conversations, largest groups first or in order of time.
+        """Compute statistics of conversations: largest groups first, or with a bucket, oldest period first.
 
         Metrics:
-        calls: number, successful, failed, success_rate, minutes.
+        calls: count, successful, failed, success_rate, minutes.
         duration: seconds of a call (mean, p50, p95, max).
         cost: credits and US dollars.
         llm_cost: tokens and US dollars, by language model.
         rating: ratings, likes and dislikes of users.
-        tool_calls: number and failures, by tool.
+        tool_calls: count and failures, by tool.
         tool_latency: seconds, by tool (mean, p50, p95, max).
         turn_latency: seconds, by stage of a turn, such as the model's time to the first byte (mean, p50, p95, max).
         evaluation: results and pass_rate, by evaluation criterion.

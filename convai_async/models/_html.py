@@ -1,11 +1,11 @@
-"""Conversations and pages as HTML, for notebooks. All text is escaped, and nothing is loaded from elsewhere."""
+"""Render conversations and pages as HTML for notebooks. All text is escaped, and nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from convai_async.models._repr import show_seconds
+from convai_async.models._repr import format_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,14 +20,14 @@ _CELL = "text-align:left;vertical-align:top;min-width:4em"
 
 
 def render_conversation(conversation: Any) -> str:
-    """Return a conversation's facts and its transcript as a table."""
+    """Return the main properties of a conversation, and its transcript as a table."""
     metadata, analysis, turns = conversation.metadata, conversation.analysis, conversation.transcript or ()
-    facts = [
+    properties = [
         conversation.conversation_id,
         conversation.agent_name or conversation.agent_id,
-        _show_time(metadata),
+        _format_time(metadata),
         conversation.status,
-        show_seconds(getattr(metadata, "call_duration_secs", None)),
+        format_seconds(getattr(metadata, "call_duration_secs", None)),
         getattr(analysis, "call_successful", None),
         getattr(metadata, "termination_reason", None),
     ]
@@ -38,7 +38,8 @@ def render_conversation(conversation: Any) -> str:
         rows.append(_render_row("td", ["", "", f"… {len(turns) - _MAX_TURNS:,} more turns in `transcript`"]))
     return "".join(
         [
-            f"<div><strong>{_fold(title)}</strong><br>{' · '.join(escape(_to_text(each)) for each in facts if each)}",
+            f"<div><strong>{_fold(title)}</strong><br>",
+            " · ".join(escape(_to_text(each)) for each in properties if each),
             f"<p>{_fold(summary)}</p>" if summary else "",
             _render_table(["time", "role", "message"], rows) if rows else "<p>No transcript.</p>",
             "</div>",
@@ -66,10 +67,10 @@ def render_page(items: Sequence[Any], *, has_more: bool, are_conversations: bool
 def _read_cells(summary: Any) -> list[Any]:
     return [
         summary.conversation_id,
-        _show_time(summary),
+        _format_time(summary),
         summary.agent_name or summary.agent_id,
         summary.status,
-        show_seconds(summary.call_duration_secs),
+        format_seconds(summary.call_duration_secs),
         summary.message_count,
         summary.call_successful,
         summary.call_summary_title,
@@ -77,7 +78,7 @@ def _read_cells(summary: Any) -> list[Any]:
 
 
 def _render_turn(turn: Any) -> Iterator[str]:
-    time, role = show_seconds(turn.time_in_call_secs), turn.role
+    time, role = format_seconds(turn.time_in_call_secs), turn.role
     if turn.message:
         yield _render_row("td", [time, role, f"{turn.message} (interrupted)" if turn.interrupted else turn.message])
     for call in turn.tool_calls or ():
@@ -111,6 +112,6 @@ def _to_text(value: Any) -> str:
     return "" if value is None else str(value).encode(errors="replace").decode()
 
 
-def _show_time(value: Any) -> str:
+def _format_time(value: Any) -> str:
     start = None if value is None else value.start_time
     return "" if start is None else f"{start:%Y-%m-%d %H:%M} UTC"

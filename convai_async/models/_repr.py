@@ -1,4 +1,4 @@
-"""Short reprs of large models. They never raise, also for models that were made by hand with values of other types."""
+"""Short reprs of large models. They never raise, even if a model was constructed with values of other types."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ def build_repr(value: object, *parts: str) -> str:
     return f"<{' '.join([type(value).__name__, *filter(None, parts)])}>"
 
 
-def show_word(value: Any) -> str:
+def format_word(value: Any) -> str:
     """Return an id or a status; empty for None."""
     return "" if value is None else one_line(str(value), _MAX_CHARS)
 
 
-def show_text(value: Any) -> str:
+def format_text(value: Any) -> str:
     """Return text in quotes, cut after 60 characters; empty if there is none."""
     return f'"{one_line(value, _MAX_CHARS)}"' if isinstance(value, str) and value else ""
 
 
-def show_seconds(value: Any) -> str:
+def format_seconds(value: Any) -> str:
     """Return seconds as ``4:07``; empty for None."""
     return format_call_time(value) if isinstance(value, int) else ""
 
 
-def show_count(value: Any, noun: str) -> str:
+def format_count(value: Any, noun: str) -> str:
     """Return a number, or the length of a collection, with a noun: ``1 turn``, ``38 turns``; empty if there is none."""
     number = value if isinstance(value, int) else len(value) if isinstance(value, tuple | list) else None
     return "" if number is None else f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -10,7 +10,7 @@ from msgspec import field
 from convai_async._support.timestamps import utc_datetime
 from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
-from convai_async.models._repr import build_repr, show_count, show_seconds, show_text, show_word
+from convai_async.models._repr import build_repr, format_count, format_seconds, format_text, format_word
 from convai_async.models.analysis import ConversationAnalysis
 from convai_async.models.enums import (
     ConversationProduct,
@@ -116,11 +116,11 @@ class ConversationSummary(ListItem, gc=True, dict=True):
     def __repr__(self) -> str:
         return build_repr(
             self,
-            show_word(self.conversation_id),
-            show_word(self.status),
-            show_seconds(self.call_duration_secs),
-            show_count(self.message_count, "message"),
-            show_text(self.call_summary_title),
+            format_word(self.conversation_id),
+            format_word(self.status),
+            format_seconds(self.call_duration_secs),
+            format_count(self.message_count, "message"),
+            format_text(self.call_summary_title),
         )
 
 
@@ -187,11 +187,11 @@ class Conversation(Model):
     def __repr__(self) -> str:
         return build_repr(
             self,
-            show_word(self.conversation_id),
-            show_word(self.status),
-            show_seconds(getattr(self.metadata, "call_duration_secs", None)),
-            show_count(self.transcript, "turn"),
-            show_text(getattr(self.analysis, "call_summary_title", None)),
+            format_word(self.conversation_id),
+            format_word(self.status),
+            format_seconds(getattr(self.metadata, "call_duration_secs", None)),
+            format_count(self.transcript, "turn"),
+            format_text(getattr(self.analysis, "call_summary_title", None)),
         )
 
     def _repr_html_(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convai_async.models._base import Model
-from convai_async.models._repr import build_repr, show_count, show_text, show_word
+from convai_async.models._repr import build_repr, format_count, format_text, format_word
 from convai_async.models.enums import ConversationStatus, EvaluationResult, TurnRole
 
 __all__ = ["ConversationSummaryWithMessages", "SummaryMessage"]
@@ -48,8 +48,8 @@ class ConversationSummaryWithMessages(Model):
     def __repr__(self) -> str:
         return build_repr(
             self,
-            show_word(self.conversation_id),
-            show_word(self.status),
-            show_count(self.message_count, "message"),
-            show_text(self.call_summary_title),
+            format_word(self.conversation_id),
+            format_word(self.status),
+            format_count(self.message_count, "message"),
+            format_text(self.call_summary_title),
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from convai_async.models._base import Model, OrNull, UnknownVariant
 from convai_async.models._open_union import ByTag, ByTagOrNull, OpenUnion
-from convai_async.models._repr import build_repr, show_count, show_seconds, show_text, show_word
+from convai_async.models._repr import build_repr, format_count, format_seconds, format_text, format_word
 from convai_async.models.charging import LLMUsage
 from convai_async.models.enums import (
     EmbeddingModel,
@@ -315,9 +315,9 @@ class TranscriptTurn(Model):
     def __repr__(self) -> str:
         return build_repr(
             self,
-            show_word(self.role),
-            show_seconds(self.time_in_call_secs),
-            show_text(self.message),
-            show_count(self.tool_calls or None, "tool call"),
-            show_count(self.tool_results or None, "tool result"),
+            format_word(self.role),
+            format_seconds(self.time_in_call_secs),
+            format_text(self.message),
+            format_count(self.tool_calls or None, "tool call"),
+            format_count(self.tool_results or None, "tool result"),
         )

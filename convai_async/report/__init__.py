@@ -8,8 +8,8 @@
     report.write_html("report.html")
 """
 
-from convai_async.report._calls import CallLists, ListedCall
+from convai_async.report._calls import CallEntry, CallLists
 from convai_async.report._report import Report, build_report
 from convai_async.report._tables import Figure, Table
 
-__all__ = ["CallLists", "Figure", "ListedCall", "Report", "Table", "build_report"]
+__all__ = ["CallEntry", "CallLists", "Figure", "Report", "Table", "build_report"]

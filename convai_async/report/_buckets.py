@@ -25,7 +25,7 @@ class Buckets(msgspec.Struct, frozen=True):
         unit: ``"day"``, ``"week"``, ``"month"`` or ``"year"``.
         starts: The first second of each bucket, in Unix seconds.
         end: The second after the last bucket.
-        sql: The number of the bucket of ``start_time_unix_secs``, in SQL.
+        sql: An SQL expression for the index of the bucket that contains ``start_time_unix_secs``.
     """
 
     unit: str
@@ -40,7 +40,7 @@ class Buckets(msgspec.Struct, frozen=True):
 
 
 def build_buckets(first: int, last: int) -> Buckets:
-    """Return the buckets from one Unix second to another: days if these are not too many to see, else longer ones."""
+    """Return the buckets from one Unix second to another: days if there are at most 62, else longer ones."""
     start = first // DAY_SECS * DAY_SECS
     if last - start < _MAX_DAYS * DAY_SECS:
         return _build_even("day", start, last, DAY_SECS)

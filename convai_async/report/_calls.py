@@ -1,4 +1,4 @@
-"""The calls that a report lists one by one: the longest, dearest and worst, and those with comments."""
+"""The calls that a report shows one by one: the longest, most expensive and worst, and those with comments."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from typing import Any
 
 import msgspec
 
-LISTED_CALLS = 10
-LISTED_COMMENTS = 50
+LIST_TITLES = {
+    "longest": "Longest calls",
+    "most_expensive": "Most expensive calls",
+    "worst": "Worst calls",
+    "commented": "Comments",
+}
+"""The title of each of `CallLists`."""
+
+MAX_CALLS = 10
+MAX_COMMENTS = 50
 _LOW_RATING = 2
 _MAX_TEXT_CHARS = 300
 
 
-class ListedCall(msgspec.Struct, frozen=True):
-    """A call that a report lists.
+class CallEntry(msgspec.Struct, frozen=True):
+    """A call in the lists of a report.
 
     Attributes:
         conversation_id: Its id.
@@ -22,9 +30,9 @@ class ListedCall(msgspec.Struct, frozen=True):
         start: When it started, in Unix seconds.
         title: Its generated title, or None.
         outcome: The result of the success evaluation, or its status if it failed.
-        seconds: How long it took, or None.
-        cost: What it cost in credits, or None.
-        price: What it cost in US dollars, or None.
+        seconds: Its duration in seconds, or None.
+        cost: Its cost in credits, or None.
+        price: Its cost in US dollars, or None.
         rating: The user's rating, or None.
         reason: Why it failed, or why it ended; or None.
         comment: The user's comment, or None.
@@ -48,50 +56,50 @@ class ListedCall(msgspec.Struct, frozen=True):
 
 
 class CallLists(msgspec.Struct, frozen=True):
-    """The calls that a report lists.
+    """The lists of calls in a report.
 
     Attributes:
         longest: The longest, longest first.
-        dearest: Those that cost most, dearest first.
+        most_expensive: Those that cost most, most expensive first.
         worst: Those that failed, that got a low rating or a dislike, worst first: by result, rating, and the numbers of
             failed criteria and tool calls.
         commented: The newest with a comment, newest first.
     """
 
-    longest: list[ListedCall]
-    dearest: list[ListedCall]
-    worst: list[ListedCall]
-    commented: list[ListedCall]
+    longest: list[CallEntry]
+    most_expensive: list[CallEntry]
+    worst: list[CallEntry]
+    commented: list[CallEntry]
 
 
-class CallPicker:
-    """Picks the calls to list from any number of calls."""
+class CallSelector:
+    """Selects the calls of the lists from any number of calls."""
 
     def __init__(self) -> None:
-        self._longest = _Top(LISTED_CALLS)
-        self._dearest = _Top(LISTED_CALLS)
-        self._worst = _Top(LISTED_CALLS)
-        self._commented = _Top(LISTED_COMMENTS)
+        self._longest = _Top(MAX_CALLS)
+        self._most_expensive = _Top(MAX_CALLS)
+        self._worst = _Top(MAX_CALLS)
+        self._commented = _Top(MAX_COMMENTS)
 
-    def add(self, call: ListedCall, *, disliked: bool) -> None:
-        """Look at a call."""
+    def add(self, call: CallEntry, *, is_disliked: bool) -> None:
+        """Add a call to the lists that it belongs in."""
         newest = (call.start, call.conversation_id)
         if call.seconds:
             self._longest.add((call.seconds, *newest), call)
         if call.price or call.cost:
-            self._dearest.add((call.price or 0, call.cost or 0, *newest), call)
+            self._most_expensive.add((call.price or 0, call.cost or 0, *newest), call)
         failed = call.outcome in {"failed", "failure"}
         low = call.rating is not None and call.rating <= _LOW_RATING
-        if failed or low or disliked:
+        if failed or low or is_disliked:
             rating = -call.rating if call.rating is not None else -_LOW_RATING - 0.5
-            problems = call.failed_criteria + call.failed_tools + disliked
+            problems = call.failed_criteria + call.failed_tools + is_disliked
             self._worst.add((failed, rating, problems, *newest), call)
         if call.comment:
             self._commented.add(newest, call)
 
     def build(self) -> CallLists:
-        """Return the calls."""
-        return CallLists(self._longest.sort(), self._dearest.sort(), self._worst.sort(), self._commented.sort())
+        """Return the lists."""
+        return CallLists(self._longest.sort(), self._most_expensive.sort(), self._worst.sort(), self._commented.sort())
 
 
 class _Top:
@@ -99,19 +107,19 @@ class _Top:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._heap: list[tuple[tuple[Any, ...], ListedCall]] = []
+        self._heap: list[tuple[tuple[Any, ...], CallEntry]] = []
 
-    def add(self, key: tuple[Any, ...], call: ListedCall) -> None:
+    def add(self, key: tuple[Any, ...], call: CallEntry) -> None:
         if len(self._heap) < self._size:
             heapq.heappush(self._heap, (key, call))
         elif key > self._heap[0][0]:
             heapq.heapreplace(self._heap, (key, call))
 
-    def sort(self) -> list[ListedCall]:
+    def sort(self) -> list[CallEntry]:
         return [_shorten(call) for _, call in sorted(self._heap, key=lambda each: each[0], reverse=True)]
 
 
-def _shorten(call: ListedCall) -> ListedCall:
+def _shorten(call: CallEntry) -> CallEntry:
     texts = {name: getattr(call, name) for name in ("title", "reason", "comment")}
     return msgspec.structs.replace(call, **{name: _cut(text) for name, text in texts.items() if text})
 

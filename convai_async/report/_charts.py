@@ -34,6 +34,9 @@ class Charts:
         self._tables = tables
         self._unit = unit
 
+    def __repr__(self) -> str:
+        return f"<Charts: {', '.join(CHARTS)}>"
+
     def volume(self) -> Any:
         """Return a chart of the calls over time by result; drag to select days."""
         brush = alt.selection_interval(name="days", encodings=["x"])

@@ -1,4 +1,4 @@
-"""Numbers by bucket, agent and category, which stay small however many conversations they are of."""
+"""Sums by bucket of time, agent and category. Their size does not depend on the number of conversations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Key: TypeAlias = tuple[int | str, ...]
 """A cell, the categories, and a bin if there are bins."""
 
 BIN_RATIO = 1.1
-"""The edges of bins grow by this, so that the middle of a bin is at most 5 % from all in it."""
+"""Each edge of a bin is this many times the one before: the middle of a bin is at most 5 % from any value in it."""
 _SMALLEST_SECS = 0.001
 BIN_EDGES = [_SMALLEST_SECS * BIN_RATIO**power for power in range(190)]
 """From a millisecond to 18 hours."""
@@ -25,12 +25,12 @@ def find_bin(seconds: float) -> int:
     return bisect_right(BIN_EDGES, seconds)
 
 
-def find_percentile(counts: dict[int, float], share: float, width: int) -> float | None:
-    """Return the duration that a share of all durations does not exceed, or None if there are none.
+def compute_percentile(counts: dict[int, float], share: float, width: int) -> float | None:
+    """Return a percentile of durations in seconds, or None if there are none.
 
     Args:
-        counts: How many durations there are by the first of the bins that they are merged into.
-        share: From 0 to 1.
+        counts: The number of durations in each merged bin, by the index of its first bin.
+        share: The percentile, from 0 to 1.
         width: How many bins are merged.
     """
     below, wanted = 0.0, share * sum(counts.values())
@@ -49,18 +49,18 @@ def _get_lower_edge(number: int) -> float:
 _MAX_ROWS = 40_000
 """A page has all rows of a cube."""
 OTHER_LABEL = "(other)"
-"""Stands for the labels that are less frequent than those that are kept."""
+"""The label that less frequent labels are merged into."""
 
 
 class Cube(msgspec.Struct, frozen=True):
-    """Numbers by cell, which is a bucket of time and an agent, and by categories.
+    """Sums of measures by cell and category. A cell is a bucket of time together with an agent.
 
     Attributes:
         labels: The labels of each category.
-        measures: The names of the numbers.
-        rows: In each the cell, the number of a label of each category, and the numbers.
-        width: How many bins of durations are merged into one; 0 if the cube has no bins. Else the last number before
-            the numbers is that of the first of the bins plus 1, or 0 for an unknown duration.
+        measures: The names of the measures, such as ``calls``.
+        rows: Each row has the cell, the index of the label in each category, and the sum of each measure.
+        width: How many bins of durations are merged into one; 0 if the cube has no bins. With bins, the last value
+            before the sums is the index of the first of the merged bins plus 1, or 0 for an unknown duration.
     """
 
     labels: list[list[str]]
@@ -69,13 +69,13 @@ class Cube(msgspec.Struct, frozen=True):
     width: int = 0
 
 
-class Tally:
-    """Collects the numbers of a `Cube`.
+class CubeBuilder:
+    """Builds a `Cube`.
 
     Args:
-        measures: Their names.
-        labels: The labels of each category, if they are known before: then keys are their numbers.
-        limits: How many labels of each category to keep otherwise; the rest become one.
+        measures: The names of the measures.
+        labels: The labels of each category, if they are known in advance; then keys have their indexes.
+        limits: Otherwise, how many labels of each category to keep; the others are merged into one.
         bins: Whether keys end with the number of a bin.
     """
 
@@ -94,7 +94,7 @@ class Tally:
         self._rows: dict[Key, list[float]] = {}
 
     def add(self, key: Key, *numbers: float | None) -> None:
-        """Add numbers to those of a cell and its categories."""
+        """Add numbers to the sums of a cell and its categories."""
         row = self._rows.get(key)
         if row is None:
             self._rows[key] = [number or 0 for number in numbers]

@@ -1,4 +1,4 @@
-"""Write a report's numbers as text. `page.js` does the same."""
+"""Format the numbers of a report. `page.js` formats them in the same way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from convai_async._support.timestamps import utc_datetime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from convai_async.report._views import Format, Value
+    from convai_async.report._definitions import Format, Value
 
 MISSING = "-"
 _MINUTE_SECS = 60
@@ -35,14 +35,14 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < _SMALL_SECS else f"{whole} s"
 
 
-def format_time(unix_secs: int) -> str:
+def format_utc_time(unix_secs: int) -> str:
     """Return a time in UTC: ``2026-01-31 14:00``."""
     moment = utc_datetime(unix_secs)
     return MISSING if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def format_change(now: Value, before: Value, form: Format) -> str | None:
-    """Return by how much a number changed: of shares in points, of ratings as they are, of others in percent."""
+    """Return the change of a number as text: in percentage points for shares, in percent for others except ratings."""
     if not isinstance(now, float) or not isinstance(before, float):
         return None
     if form == "percent":

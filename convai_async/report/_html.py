@@ -16,21 +16,21 @@ import vl_convert
 from markupsafe import Markup
 
 from convai_async._version import __version__
+from convai_async.report._calls import LIST_TITLES
 from convai_async.report._charts import CHARTS, DATASET, NEEDS, Charts
 from convai_async.report._cubes import BIN_EDGES, OTHER_LABEL
-from convai_async.report._formatting import MISSING, format_time, format_value
+from convai_async.report._definitions import FIGURES, TABLES, Label
+from convai_async.report._formatting import MISSING, format_utc_time, format_value
 from convai_async.report._queries import OTHER_AGENTS
-from convai_async.report._views import FIGURES, VIEWS, Label
 
 if TYPE_CHECKING:
-    from convai_async.report._calls import ListedCall
+    from convai_async.report._calls import CallEntry
     from convai_async.report._cubes import Cube
-    from convai_async.report._queries import Facts
+    from convai_async.report._queries import ReportData
     from convai_async.report._tables import Figure, Table
 
 _WIDE = {"volume", "tools", "collected"}
 _CHART_TITLES = {"success": "Success rate and evaluation criteria met", "tool_latency": "Latency"}
-_LISTS = {"longest": "Longest calls", "dearest": "Dearest calls", "worst": "Worst calls", "commented": "Comments"}
 _DASHBOARDS = {
     "https://api.elevenlabs.io": "https://elevenlabs.io",
     "https://api.us.elevenlabs.io": "https://elevenlabs.io",
@@ -44,12 +44,14 @@ _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 """All that the page needs of the libraries."""
 
 
-def render_page(facts: Facts, period: str, figures: dict[str, Figure], tables: dict[str, Table], charts: Charts) -> str:
+def render_page(
+    data: ReportData, period: str, figures: dict[str, Figure], tables: dict[str, Table], charts: Charts
+) -> str:
     """Return a report as a page.
 
     The policy of the page allows only its own two scripts and its style, by their hashes, and no request at all.
     """
-    bundle = _make_bundle()
+    bundle = _build_bundle()
     script, css = (_read(name) for name in ("page.js", "page.css"))
     policy = "; ".join(
         (
@@ -63,25 +65,25 @@ def render_page(facts: Facts, period: str, figures: dict[str, Figure], tables: d
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(_read("page.html")).render(
         period=period,
-        source=facts.source,
+        source=data.source,
         figures=figures.values(),
         is_compared=any(each.change for each in figures.values()),
         policy=Markup(policy),  # noqa: S704 - hashes and keywords
         css=Markup(css),  # noqa: S704 - a file of this package
         bundle=Markup(bundle),  # noqa: S704 - from a library
         script=Markup(script),  # noqa: S704 - a file of this package
-        data=Markup(_encode_json(_build_data(facts, charts))),  # noqa: S704 - without a character that ends a script
-        buckets=facts.buckets.labels,
-        agents=facts.agents,
+        data=Markup(_encode_json(_build_data(data, charts))),  # noqa: S704 - without a character that ends a script
+        buckets=data.buckets.labels,
+        agents=data.agents,
         cards=[_build_card(table) for table in tables.values()],
-        lists=[_build_list(facts, name) for name in _LISTS],
+        lists=[_build_list(data, name) for name in LIST_TITLES],
         version=__version__,
-        made=format_time(int(time.time())),
+        created=format_utc_time(int(time.time())),
     )
 
 
 @cache
-def _make_bundle() -> str:
+def _build_bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed, which takes two seconds."""
     return _fit_in_script(vl_convert.javascript_bundle(_SNIPPET))
 
@@ -104,17 +106,17 @@ def _encode_json(data: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _build_data(facts: Facts, charts: Charts) -> dict[str, Any]:
+def _build_data(data: ReportData, charts: Charts) -> dict[str, Any]:
     return {
-        "agents": facts.agents,
-        "buckets": facts.buckets.labels,
-        "starts": facts.buckets.starts,
-        "end": facts.buckets.end,
+        "agents": data.agents,
+        "buckets": data.buckets.labels,
+        "starts": data.buckets.starts,
+        "end": data.buckets.end,
         "edges": BIN_EDGES,
         "others": [OTHER_LABEL, OTHER_AGENTS],
         "dataset": DATASET,
-        "cubes": {name: _encode_cube(cube) for name, cube in facts.cubes.items()},
-        "views": VIEWS,
+        "cubes": {name: _encode_cube(cube) for name, cube in data.cubes.items()},
+        "tables": TABLES,
         "figures": FIGURES,
         "charts": {
             name: {"table": CHARTS[name], "needs": NEEDS.get(name, []), "spec": _build_spec(chart)}
@@ -166,7 +168,7 @@ def _build_spec(chart: Any) -> dict[str, Any]:
 def _build_card(table: Table) -> dict[str, Any]:
     return {
         "table": table,
-        "labels": sum(isinstance(column, Label) for column in VIEWS[table.name].columns),
+        "labels": sum(isinstance(column, Label) for column in TABLES[table.name].columns),
         "is_wide": table.name in _WIDE,
         "charts": [
             {"name": chart, "title": _CHART_TITLES.get(chart)} for chart, of in CHARTS.items() if of == table.name
@@ -174,26 +176,26 @@ def _build_card(table: Table) -> dict[str, Any]:
     }
 
 
-def _build_list(facts: Facts, name: str) -> dict[str, Any]:
+def _build_list(data: ReportData, name: str) -> dict[str, Any]:
     has_comments = name == "commented"
-    calls: list[ListedCall] = getattr(facts.lists, name)
+    calls: list[CallEntry] = getattr(data.lists, name)
     return {
         "name": name,
-        "title": _LISTS[name],
+        "title": LIST_TITLES[name],
         "text_title": "Comment" if has_comments else "Title" if name != "worst" else "Title and reason",
-        "calls": [_build_call(facts, call, name) for call in calls],
+        "calls": [_build_call(data, call, name) for call in calls],
     }
 
 
-def _build_call(facts: Facts, call: ListedCall, list_name: str) -> dict[str, Any]:
+def _build_call(data: ReportData, call: CallEntry, list_name: str) -> dict[str, Any]:
     texts = {"commented": [call.comment], "worst": [call.title, call.reason]}.get(list_name, [call.title])
     return {
         "id": call.conversation_id,
-        "link": build_link(facts.source, call.conversation_id),
+        "link": build_link(data.source, call.conversation_id),
         "cell": call.cell,
         "text": " · ".join(text for text in texts if text) or MISSING,
-        "agent": facts.agents[call.cell % len(facts.agents)],
-        "start": format_time(call.start),
+        "agent": data.agents[call.cell % len(data.agents)],
+        "start": format_utc_time(call.start),
         "outcome": call.outcome or MISSING,
         "style": call.outcome if call.outcome in {"success", "failure", "failed"} else "",
         "duration": format_value(call.seconds, "seconds"),

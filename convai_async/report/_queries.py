@@ -13,8 +13,8 @@ import msgspec
 
 from convai_async.archive import Archive, ArchiveError
 from convai_async.report._buckets import DAY_SECS, WEEKDAYS, Buckets, build_buckets
-from convai_async.report._calls import CallLists, CallPicker, ListedCall
-from convai_async.report._cubes import Cube, Tally, find_bin
+from convai_async.report._calls import CallEntry, CallLists, CallSelector
+from convai_async.report._cubes import Cube, CubeBuilder, find_bin
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,7 +45,7 @@ DURATION_STEPS = {
 """The durations that calls are counted by: the upper bound in seconds, and the label."""
 
 
-class Scope(msgspec.Struct, frozen=True):
+class ReportFilters(msgspec.Struct, frozen=True):
     """The conversations that a report is about; one without a valid start time is not among them.
 
     Attributes:
@@ -70,7 +70,7 @@ class Scope(msgspec.Struct, frozen=True):
         return {"agent_id": self.agent_id, "start": self.start or 0, "end": self.end}
 
 
-class Facts(msgspec.Struct, frozen=True):
+class ReportData(msgspec.Struct, frozen=True):
     """The numbers of a report.
 
     Attributes:
@@ -80,7 +80,7 @@ class Facts(msgspec.Struct, frozen=True):
         last: When the last one started.
         buckets: The buckets of time; the number of a cell divided by the number of agents is a bucket.
         cubes: The numbers by their names.
-        lists: The calls to list.
+        lists: The lists of calls.
     """
 
     source: str
@@ -166,15 +166,15 @@ _MODELS = (
 )
 
 
-def read_facts(archive: Archive, scope: Scope) -> Facts | None:
-    """Read the numbers of the conversations in a scope; None if there are none.
+def read_report_data(archive: Archive, filters: ReportFilters) -> ReportData | None:
+    """Read the numbers of the conversations that filters select; None if there are none.
 
     Raises:
         ArchiveError: The archive cannot be read, or holds values that convai_async did not write.
     """
     with archive.snapshot() as connection:
         try:
-            return _read(archive, connection, scope)
+            return _read(archive, connection, filters)
         except (msgspec.MsgspecError, UnicodeError) as error:
             raise ArchiveError(
                 f"{str(archive.path)!r} contains data that convai_async did not write ({error}): restore it from a"
@@ -182,20 +182,21 @@ def read_facts(archive: Archive, scope: Scope) -> Facts | None:
             ) from error
 
 
-def find_last_start(archive: Archive, scope: Scope) -> int | None:
-    """Return when the last conversation in a scope started, in Unix seconds; None if there is none."""
+def find_starts(archive: Archive, filters: ReportFilters) -> tuple[int, int] | None:
+    """Return when the first and the last conversation that filters select started, in Unix seconds; None if there are none."""
     with archive.snapshot() as connection:
-        query = f"SELECT max(start_time_unix_secs) FROM conversations WHERE {scope.sql}"  # noqa: S608
-        (last,) = connection.execute(query, scope.parameters).fetchone()
-        return None if last is None else int(last)
+        ends = "(SELECT min(start_time_unix_secs) FROM {0}), (SELECT max(start_time_unix_secs) FROM {0})"
+        query = "SELECT " + ends.format(f"conversations WHERE {filters.sql}")
+        first, last = connection.execute(query, filters.parameters).fetchone()
+        return None if last is None else (int(first), int(last))
 
 
-def _read(archive: Archive, connection: sqlite3.Connection, scope: Scope) -> Facts | None:
+def _read(archive: Archive, connection: sqlite3.Connection, filters: ReportFilters) -> ReportData | None:
     spans = _convert(
         connection.execute(
             "SELECT agent_id, min(start_time_unix_secs), max(start_time_unix_secs) FROM conversations"  # noqa: S608
-            f" WHERE {scope.sql} GROUP BY agent_id ORDER BY count(*) DESC, agent_id",
-            scope.parameters,
+            f" WHERE {filters.sql} GROUP BY agent_id ORDER BY count(*) DESC, agent_id",
+            filters.parameters,
         ),
         _AgentRow,
     )
@@ -207,14 +208,14 @@ def _read(archive: Archive, connection: sqlite3.Connection, scope: Scope) -> Fac
     agents = _name_agents(connection, ids) + [OTHER_AGENTS] * (len(spans) > MAX_AGENTS)
     branches = " ".join(f"WHEN agent_id IS :agent_{number} THEN {number}" for number in range(len(ids)))
     query = _CALLS.format(
-        cell=f"{buckets.sql} * {len(agents)} + CASE {branches} ELSE {len(ids)} END", condition=scope.sql
+        cell=f"{buckets.sql} * {len(agents)} + CASE {branches} ELSE {len(ids)} END", condition=filters.sql
     )
-    parameters = scope.parameters | {f"agent_{number}": each for number, each in enumerate(ids)}
+    parameters = filters.parameters | {f"agent_{number}": each for number, each in enumerate(ids)}
     counter = _Counter()
     rows = connection.execute(query, parameters)
     while batch := list(itertools.islice(rows, _BATCH_SIZE)):
         counter.count(connection, msgspec.convert(batch, list[_CallRow]))
-    return Facts(archive.source, agents, first, last, buckets, counter.build_cubes(), counter.picker.build())
+    return ReportData(archive.source, agents, first, last, buckets, counter.build_cubes(), counter.selector.build())
 
 
 def _name_agents(connection: sqlite3.Connection, ids: list[str | None]) -> list[str]:
@@ -257,25 +258,25 @@ class _Counter:
     """Counts conversations, batch by batch."""
 
     def __init__(self) -> None:
-        self.picker = CallPicker()
+        self.selector = CallSelector()
         one = (_MAX_LABELS,)
-        self._tallies = {
-            "calls": Tally(_CALL_MEASURES),
-            "hours": Tally(("calls",), labels=(WEEKDAYS, [f"{hour:02}" for hour in range(24)])),
-            "durations": Tally(("calls",), labels=(list(DURATION_STEPS.values()),), bins=True),
-            "latency": Tally(("turns",), limits=one, bins=True),
-            "models": Tally(("price", "input", "output", "calls"), limits=one),
-            "tools": Tally(("calls", "failed"), limits=one, bins=True),
-            "endings": Tally(("calls",), limits=one),
-            "errors": Tally(("calls",), limits=one),
-            "languages": Tally(("calls",), limits=one),
-            "ratings": Tally(("ratings",), limits=one),
-            "criteria": Tally(("results", "success", "failure"), limits=one),
-            "collected": Tally(("calls",), limits=(_MAX_LABELS, _MAX_VALUES)),
+        self._builders = {
+            "calls": CubeBuilder(_CALL_MEASURES),
+            "hours": CubeBuilder(("calls",), labels=(WEEKDAYS, [f"{hour:02}" for hour in range(24)])),
+            "durations": CubeBuilder(("calls",), labels=(list(DURATION_STEPS.values()),), bins=True),
+            "latency": CubeBuilder(("turns",), limits=one, bins=True),
+            "models": CubeBuilder(("price", "input", "output", "calls"), limits=one),
+            "tools": CubeBuilder(("calls", "failed"), limits=one, bins=True),
+            "endings": CubeBuilder(("calls",), limits=one),
+            "errors": CubeBuilder(("calls",), limits=one),
+            "languages": CubeBuilder(("calls",), limits=one),
+            "ratings": CubeBuilder(("ratings",), limits=one),
+            "criteria": CubeBuilder(("results", "success", "failure"), limits=one),
+            "collected": CubeBuilder(("calls",), limits=(_MAX_LABELS, _MAX_VALUES)),
         }
 
     def build_cubes(self) -> dict[str, Cube]:
-        return {name: tally.build() for name, tally in self._tallies.items()}
+        return {name: builder.build() for name, builder in self._builders.items()}
 
     def count(self, connection: sqlite3.Connection, batch: list[_CallRow]) -> None:
         cells = {each.conversation_id: each.cell for each in batch}
@@ -283,24 +284,24 @@ class _Counter:
         failed_tools = self._count_tools(_convert(connection.execute(_TOOLS, (ids,)), _ToolRow), cells)
         passed, missed = self._count_criteria(_convert(connection.execute(_CRITERIA, (ids,)), _CriterionRow), cells)
         for value in _convert(connection.execute(_VALUES, (ids,)), _ValueRow):
-            self._tallies["collected"].add((cells[value.conversation_id], _label(value.name), _label(value.value)), 1)
+            self._builders["collected"].add((cells[value.conversation_id], _label(value.name), _label(value.value)), 1)
         for usage in _convert(connection.execute(_MODELS, (ids,)), _ModelRow):
             numbers = usage.price, usage.input_tokens, usage.output_tokens, 1
-            self._tallies["models"].add((cells[usage.conversation_id], _label(usage.model)), *numbers)
+            self._builders["models"].add((cells[usage.conversation_id], _label(usage.model)), *numbers)
         for call in batch:
             criteria = passed.get(call.conversation_id, 0), missed.get(call.conversation_id, 0)
             self._count_call(call, *criteria)
             self._count_metrics(call)
-            self.picker.add(
-                _build_listed_call(call, criteria[1], failed_tools.get(call.conversation_id, 0)),
-                disliked=bool(call.dislikes),
+            self.selector.add(
+                _build_call_entry(call, criteria[1], failed_tools.get(call.conversation_id, 0)),
+                is_disliked=bool(call.dislikes),
             )
 
     def _count_tools(self, rows: list[_ToolRow], cells: dict[str, int]) -> dict[str, int]:
         failed: dict[str, int] = {}
         for each in rows:
             number = 0 if each.seconds is None else 1 + find_bin(each.seconds)
-            self._tallies["tools"].add((cells[each.conversation_id], _label(each.tool), number), 1, each.is_error)
+            self._builders["tools"].add((cells[each.conversation_id], _label(each.tool), number), 1, each.is_error)
             if each.is_error:
                 failed[each.conversation_id] = failed.get(each.conversation_id, 0) + 1
         return failed
@@ -311,41 +312,41 @@ class _Counter:
         results: dict[str, dict[str, int]] = {"success": {}, "failure": {}}
         for each in rows:
             success, failure = each.result == "success", each.result == "failure"
-            self._tallies["criteria"].add((cells[each.conversation_id], _label(each.criterion)), 1, success, failure)
+            self._builders["criteria"].add((cells[each.conversation_id], _label(each.criterion)), 1, success, failure)
             if each.result in results:
                 of_calls = results[each.result]
                 of_calls[each.conversation_id] = of_calls.get(each.conversation_id, 0) + 1
         return results["success"], results["failure"]
 
     def _count_call(self, call: _CallRow, passed: int, missed: int) -> None:
-        cell, tallies = call.cell, self._tallies
-        tallies["calls"].add(
+        cell, builders = call.cell, self._builders
+        builders["calls"].add(
             (cell,),
             *(1, call.outcome == "success", call.outcome == "failure", call.seconds),
             *(call.cost, call.price, call.rating, call.rating is not None),
             *(passed, missed),
         )
         days, seconds = divmod(call.start, DAY_SECS)
-        tallies["hours"].add((cell, (days + 3) % 7, seconds // _HOUR_SECS), 1)
+        builders["hours"].add((cell, (days + 3) % 7, seconds // _HOUR_SECS), 1)
         if call.seconds is not None:
             step = next(number for number, limit in enumerate(DURATION_STEPS) if call.seconds < limit)
-            tallies["durations"].add((cell, step, 1 + find_bin(call.seconds)), 1)
-        tallies["endings"].add((cell, _label(call.ending)), 1)
-        tallies["languages"].add((cell, _label(call.language)), 1)
+            builders["durations"].add((cell, step, 1 + find_bin(call.seconds)), 1)
+        builders["endings"].add((cell, _label(call.ending)), 1)
+        builders["languages"].add((cell, _label(call.language)), 1)
         if call.error is not None:
-            tallies["errors"].add((cell, _label(call.error)), 1)
+            builders["errors"].add((cell, _label(call.error)), 1)
         for label, number in (
             ("" if call.rating is None else f"{call.rating:g}", 1),
             ("like", call.likes),
             ("dislike", call.dislikes),
         ):
             if label and number:
-                tallies["ratings"].add((cell, label), number)
+                builders["ratings"].add((cell, label), number)
 
     def _count_metrics(self, call: _CallRow) -> None:
         if call.turn_metrics is None:
             return
-        add = self._tallies["latency"].add
+        add = self._builders["latency"].add
         for metric, measured in _METRICS.decode(call.turn_metrics).items():
             stage = _STAGES.get(metric) or _label(metric)
             for seconds in measured:
@@ -353,8 +354,8 @@ class _Counter:
                     add((call.cell, stage, 1 + find_bin(seconds)), 1)
 
 
-def _build_listed_call(call: _CallRow, failed_criteria: int, failed_tools: int) -> ListedCall:
-    return ListedCall(
+def _build_call_entry(call: _CallRow, failed_criteria: int, failed_tools: int) -> CallEntry:
+    return CallEntry(
         call.conversation_id,
         call.cell,
         call.start,

@@ -18,10 +18,10 @@ from convai_async._support.validate import to_unix_seconds, validate_choice, val
 from convai_async.archive import Archive, ArchiveError
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.report._buckets import DAY_SECS
-from convai_async.report._formatting import format_time
-from convai_async.report._queries import Facts, Scope, find_last_start, read_facts
+from convai_async.report._definitions import TABLES
+from convai_async.report._formatting import format_utc_time
+from convai_async.report._queries import ReportData, ReportFilters, find_starts, read_report_data
 from convai_async.report._tables import build_figures, build_table
-from convai_async.report._views import VIEWS
 
 if TYPE_CHECKING:
     import os
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """A report on the conversations of an archive, which `build_report` makes.
+    """A report on the conversations of an archive, returned by `build_report`.
 
     Attributes:
         source: The address of the service that the conversations are from.
         period: The first and the last time at which a conversation started, and the time zone, as text.
         figures: The key figures by their names.
         tables: The tables by their names.
-        calls: The longest, dearest and worst calls, and those with comments.
+        calls: The longest, most expensive and worst calls, and those with comments.
     """
 
-    def __init__(self, facts: Facts, period: str, before: Facts | None) -> None:
-        self._facts = facts
-        self.source = facts.source
+    def __init__(self, data: ReportData, period: str, before: ReportData | None) -> None:
+        self._data = data
+        self.source = data.source
         self.period = period
-        self.figures = build_figures(facts, before)
-        self.tables = {name: build_table(facts, name) for name in VIEWS}
-        self.calls: CallLists = facts.lists
+        self.figures = build_figures(data, before)
+        self.tables = {name: build_table(data, name) for name in TABLES}
+        self.calls: CallLists = data.lists
 
     def __repr__(self) -> str:
         return f"<Report {self.figures['calls'].text} calls, {self.period}>"
@@ -80,7 +80,7 @@ class Report:
             from convai_async.report._charts import Charts  # noqa: PLC0415 - needs an extra
         except ModuleNotFoundError as error:
             raise _build_extra_error() from error
-        return Charts(self.tables, self._facts.buckets.unit)
+        return Charts(self.tables, self._data.buckets.unit)
 
     def to_html(self) -> str:
         """Return the report as a page that needs no network.
@@ -92,7 +92,7 @@ class Report:
             from convai_async.report._html import render_page  # noqa: PLC0415 - needs an extra
         except ModuleNotFoundError as error:
             raise _build_extra_error() from error
-        return render_page(self._facts, self.period, self.figures, self.tables, self.charts)
+        return render_page(self._data, self.period, self.figures, self.tables, self.charts)
 
     def write_html(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the page to a file, which appears only when it is complete, and which only its owner can read.
@@ -108,7 +108,9 @@ class Report:
         """
         file = Path(path)
         if file.is_dir() or (file.exists() and not overwrite):
-            raise InvalidArgumentError("path", f"{str(file)!r} exists already: choose another")
+            raise InvalidArgumentError(
+                "path", f"{str(file)!r} exists already: choose another, or pass overwrite=True to replace it"
+            )
         if not file.parent.is_dir():
             raise InvalidArgumentError("path", f"the folder {str(file.parent)!r} does not exist: create it first")
         page, output = self.to_html().encode(), AtomicFile(file)
@@ -131,7 +133,7 @@ def build_report(  # noqa: PLR0913 - keyword-only
     """Read an archive into a report. Days and hours are in UTC.
 
     Conversations without a valid start time are left out. Memory use does not depend on the number of conversations;
-    percentiles are estimates, at most some percent from the exact ones.
+    percentiles are estimates, within a few percent of the exact ones.
 
     Args:
         archive: The archive, or its file.
@@ -139,44 +141,46 @@ def build_report(  # noqa: PLR0913 - keyword-only
         since: Only conversations that started at this time or later: a datetime with a time zone, a date (midnight in
             UTC), or Unix seconds.
         until: Only conversations that started before this time.
-        days: Instead of ``since``: only conversations of so many days before the newest one.
-        compare: ``"previous"`` compares the key figures with those of the period before, which is as long; it needs
-            ``since`` or ``days``.
+        days: Instead of ``since``: only conversations of this many days before the newest one.
+        compare: ``"previous"`` compares the key figures with those of the previous period of the same length; it needs
+            ``since`` or ``days``. None (default) does not compare.
 
     Raises:
         ArchiveError: The file is not an archive of this version, is damaged, or has no such conversations.
         InvalidArgumentError: An argument is not valid.
     """
-    scope = _build_scope(agent_id, since, until)
+    filters = _build_filters(agent_id, since, until)
     validate_choice("compare", compare, (None, "previous"))
     if days is not None:
         validate_integer("days", days, 1)
         if since is not None:
-            raise InvalidArgumentError("days", "does not go with `since`")
+            raise InvalidArgumentError("days", "cannot be combined with `since`")
     if compare is not None and days is None and since is None:
-        raise InvalidArgumentError("compare", "needs `since` or `days`: else there is nothing before")
+        raise InvalidArgumentError("compare", "needs `since` or `days`, which give the length of the period")
     with ExitStack() as stack:
         opened = archive if isinstance(archive, Archive) else stack.enter_context(Archive.open(archive))
         if days is not None:
-            scope = _take_last_days(opened, scope, days)
-        facts = read_facts(opened, scope)
-        if facts is None:
-            raise ArchiveError(f"{str(opened.path)!r} has no conversations that match: choose another agent or period")
+            filters = _take_last_days(opened, filters, days)
+        data = read_report_data(opened, filters)
+        if data is None:
+            raise _build_empty_error(opened)
         before = None
-        if compare is not None and scope.start is not None:
-            length = min(scope.end, int(time.time())) - scope.start
-            before = read_facts(opened, msgspec.structs.replace(scope, start=scope.start - length, end=scope.start))
-    return Report(facts, _describe_period(facts, scope), before)
+        if compare is not None and filters.start is not None:
+            length = min(filters.end, int(time.time())) - filters.start
+            before = read_report_data(
+                opened, msgspec.structs.replace(filters, start=filters.start - length, end=filters.start)
+            )
+    return Report(data, _describe_period(data, filters), before)
 
 
-def _build_scope(agent_id: str | None, since: date | int | None, until: date | int | None) -> Scope:
+def _build_filters(agent_id: str | None, since: date | int | None, until: date | int | None) -> ReportFilters:
     if agent_id is not None:
         validate_text("agent_id", agent_id)
     latest = latest_start(time.time())
     start, end = _parse_bound("since", since), _parse_bound("until", until)
     if start is not None and end is not None and start >= end:
         raise InvalidArgumentError("since", "must be earlier than `until`")
-    return Scope(agent_id, start, latest if end is None else min(end, latest))
+    return ReportFilters(agent_id, start, latest if end is None else min(end, latest))
 
 
 def _parse_bound(name: str, value: date | int | None) -> int | None:
@@ -187,14 +191,29 @@ def _parse_bound(name: str, value: date | int | None) -> int | None:
     return to_unix_seconds(name, value, up=True)
 
 
-def _take_last_days(archive: Archive, scope: Scope, days: int) -> Scope:
-    last = find_last_start(archive, scope)
-    return scope if last is None else Scope(scope.agent_id, last + 1 - days * DAY_SECS, last + 1)
+def _take_last_days(archive: Archive, filters: ReportFilters, days: int) -> ReportFilters:
+    starts = find_starts(archive, filters)
+    if starts is None:
+        return filters
+    end = starts[1] + 1
+    return ReportFilters(filters.agent_id, end - days * DAY_SECS, end)
 
 
-def _describe_period(facts: Facts, scope: Scope) -> str:
-    start = facts.first if scope.start is None else scope.start
-    return f"{format_time(max(start, 0))} to {format_time(min(scope.end, facts.last + 1))} UTC"
+def _describe_period(data: ReportData, filters: ReportFilters) -> str:
+    start = data.first if filters.start is None else filters.start
+    return f"{format_utc_time(max(start, 0))} to {format_utc_time(min(filters.end, data.last + 1))} UTC"
+
+
+def _build_empty_error(archive: Archive) -> ArchiveError:
+    path = repr(str(archive.path))
+    starts = find_starts(archive, _build_filters(None, None, None))
+    if starts is None:
+        return ArchiveError(f"{path} has no conversations with a start time: harvest some first")
+    first, last = map(format_utc_time, starts)
+    return ArchiveError(
+        f"{path} has no conversations that match: choose another agent or period; its conversations are from"
+        f" {first} to {last} UTC"
+    )
 
 
 def _build_extra_error() -> ConfigurationError:

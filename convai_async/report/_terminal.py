@@ -1,4 +1,4 @@
-"""Write a report for a terminal, with rich."""
+"""Render a report for a terminal, with rich."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from rich.table import Table
 from rich.text import Text
 
 from convai_async._support.text import one_line
+from convai_async.report._calls import LIST_TITLES
+from convai_async.report._definitions import TABLES, Label
 from convai_async.report._formatting import MISSING, format_value
-from convai_async.report._views import VIEWS, Label
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
     from rich.console import RenderableType
 
-    from convai_async.report._calls import CallLists, ListedCall
+    from convai_async.report._calls import CallEntry, CallLists
     from convai_async.report._tables import Figure
     from convai_async.report._tables import Table as ReportTable
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _BAR_WIDTH = 16
+_WIDE_TABLE = 6
+"""Tables with so many columns have shorter bars, to leave room for their labels in 80 columns."""
 _MAX_DAYS = 14
 _MAX_ROWS = 8
 _MAX_COMMENTS = 5
 _HOURS_A_DAY = 24
 _STYLES = {"success": "green", "failure": "red", "failed": "red"}
-_LISTS = {"longest": "Longest calls", "dearest": "Dearest calls", "worst": "Worst calls", "commented": "Comments"}
-_OWN_FORM = {"volume", "hours"}
+_DRAWN_SEPARATELY = {"volume", "hours"}
 
 
 def render_terminal(
@@ -42,8 +44,8 @@ def render_terminal(
         Text(""),
         _render_figures(list(figures.values())),
         *_render_time(tables),
-        *(part for name, table in tables.items() if name not in _OWN_FORM for part in _render_table(table)),
-        *(part for name in _LISTS for part in _render_calls(name, getattr(calls, name))),
+        *(part for name, table in tables.items() if name not in _DRAWN_SEPARATELY for part in _render_table(table)),
+        *(part for name in LIST_TITLES for part in _render_calls(name, getattr(calls, name))),
     )
 
 
@@ -54,7 +56,7 @@ def draw_bar(share: float, width: int = _BAR_WIDTH) -> str:
 
 
 def draw_sparkline(values: Sequence[float]) -> str:
-    """Return a character for each value, whose height is its share of the greatest; a blank for 0."""
+    """Return a character for each value, as high as its share of the greatest; a blank for 0."""
     top = max(values, default=0)
     return "".join(_SPARKS[min(7, int(8 * value / top))] if value else " " for value in values)
 
@@ -95,14 +97,15 @@ def _render_time(tables: dict[str, ReportTable]) -> Iterator[RenderableType]:
 
 
 def _render_table(source: ReportTable) -> Iterator[RenderableType]:
-    view = VIEWS[source.name]
+    definition = TABLES[source.name]
     if not source.rows:
         return
-    labels = sum(isinstance(column, Label) for column in view.columns)
+    labels = sum(isinstance(column, Label) for column in definition.columns)
     table = _table(*source.headings[:labels], "", *source.headings[labels:], left=labels + 1, shortened=range(labels))
+    width = _BAR_WIDTH // 2 if len(source.headings) >= _WIDE_TABLE else _BAR_WIDTH
     numbers = [float(row[labels] or 0) for row in source.rows]
     for texts, number in zip(source.texts[:_MAX_ROWS], numbers, strict=False):
-        bar = Text(draw_bar(number / (max(numbers) or 1), _BAR_WIDTH // labels), "blue")
+        bar = Text(draw_bar(number / (max(numbers) or 1), width), "blue")
         table.add_row(*map(_shorten, texts[:labels]), bar, *texts[labels:])
     yield _title(source.title)
     yield table
@@ -110,7 +113,7 @@ def _render_table(source: ReportTable) -> Iterator[RenderableType]:
         yield Text(f"and {len(source.rows) - _MAX_ROWS:,} more", "dim")
 
 
-def _render_calls(name: str, calls: list[ListedCall]) -> Iterator[RenderableType]:
+def _render_calls(name: str, calls: list[CallEntry]) -> Iterator[RenderableType]:
     if not calls:
         return
     has_comments = name == "commented"
@@ -126,7 +129,7 @@ def _render_calls(name: str, calls: list[ListedCall]) -> Iterator[RenderableType
             _shorten((call.comment if has_comments else call.title) or MISSING),
             *numbers,
         )
-    yield _title(_LISTS[name])
+    yield _title(LIST_TITLES[name])
     yield table
 
 
@@ -142,5 +145,5 @@ def _table(*headings: str, left: int, shortened: Container[int] = ()) -> Table:
 
 
 def _shorten(text: str, style: str = "") -> Text:
-    """Return text that a narrow terminal shortens; it keeps the columns of numbers as wide as they are."""
+    """Return text that a narrow terminal shortens, so that columns of numbers keep their width."""
     return Text(one_line(text), style, no_wrap=True, overflow="ellipsis")

@@ -1,6 +1,6 @@
 "use strict";
-// Draws the charts, and computes tables and key figures anew for the days and the agent that the reader selects.
-// It mirrors _views.py, _cubes.py and _formatting.py. Text from the archive is only ever set as textContent.
+// Draws the charts, and recomputes tables and key figures for the days and the agent that the reader selects.
+// It mirrors _definitions.py, _cubes.py and _formatting.py. Text from the archive is only ever set as textContent.
 (() => {
   const report = JSON.parse(document.getElementById("report").textContent);
   const SELECTORS = ["volume", "agents"];
@@ -76,14 +76,14 @@
   const readLabel = (cube, column, part) =>
     column.by === "bucket" ? report.buckets[part] : column.by === "agent" ? report.agents[part] : cube.labels[column.by][part];
 
-  const evaluate = (view) => {
-    const cube = cubes[view.cube];
-    const labels = view.columns.filter((column) => column.type === "label");
-    const others = view.columns.slice(labels.length);
+  const computeTable = (definition) => {
+    const cube = cubes[definition.cube];
+    const labels = definition.columns.filter((column) => column.type === "label");
+    const others = definition.columns.slice(labels.length);
     const groups = new Map();
     const total = newGroup(cube);
     cube.keys.forEach((key, row) => {
-      if (!isSelected(key[0], view.fixed)) return;
+      if (!isSelected(key[0], definition.fixed)) return;
       const bin = cube.width ? key[key.length - 1] : 0;
       const parts = labels.map((column) => readPart(column, key));
       const name = parts.join();
@@ -102,14 +102,14 @@
         ...others.map((column) => compute(column, group, total)),
       ],
     }));
-    if (view.order === "number") {
+    if (definition.order === "number") {
       const isOther = (row) => labels.some((_, place) => report.others.includes(row.cells[place]));
       const number = (row) => row.cells[labels.length] ?? 0;
       rows.sort((one, other) => isOther(one) - isOther(other) || number(other) - number(one));
     }
     return rows;
   };
-  const evaluateFigure = (figure) => {
+  const computeFigure = (figure) => {
     const cube = cubes[figure.cube];
     const group = newGroup(cube);
     cube.keys.forEach((key, row) => {
@@ -162,15 +162,15 @@
   };
   const restore = (node) => node.replaceChildren(...original.get(node).map((child) => child.cloneNode(true)));
 
-  const fillTable = (name, view) => {
+  const fillTable = (name, definition) => {
     const body = document.querySelector(`[data-table="${name}"] tbody`);
     keep(body);
     if (!isFiltered()) return restore(body);
     body.replaceChildren();
-    for (const row of evaluate(view)) {
+    for (const row of computeTable(definition)) {
       const line = element("tr", "", body);
       row.cells.forEach((value, place) => {
-        const column = view.columns[place];
+        const column = definition.columns[place];
         const cell = element(column.type === "label" ? "th" : "td", format(value, column.format), line);
         if (column.type === "label") cell.scope = "row";
       });
@@ -191,11 +191,11 @@
     tooltip.style.top = `${event.clientY + 14}px`;
   };
 
-  const rowsFor = (view) =>
-    evaluate(view).map((row) => {
-      const named = Object.fromEntries(row.cells.map((value, place) => [view.columns[place].name, value]));
-      if (view.fixed === "bucket") named.selected = hasDay(row.parts[0]);
-      if (view.fixed === "agent") named.selected = hasAgent(row.parts[0]);
+  const rowsFor = (definition) =>
+    computeTable(definition).map((row) => {
+      const named = Object.fromEntries(row.cells.map((value, place) => [definition.columns[place].name, value]));
+      if (definition.fixed === "bucket") named.selected = hasDay(row.parts[0]);
+      if (definition.fixed === "agent") named.selected = hasAgent(row.parts[0]);
       return named;
     });
   const embed = async (name, rows) => {
@@ -217,7 +217,7 @@
   const draw = (name, isNew) => {
     const { table, needs } = report.charts[name];
     const isDrawable = (row) => needs.length === 0 || needs.some((column) => row[column] !== null);
-    const rows = rowsFor(report.views[table]).filter(isDrawable);
+    const rows = rowsFor(report.tables[table]).filter(isDrawable);
     if (isNew || !drawn[name] || rows.length === 0) return embed(name, rows);
     return drawn[name].view.data(report.dataset, rows).runAsync();
   };
@@ -269,11 +269,11 @@
     for (const [name, figure] of Object.entries(report.figures)) {
       const node = document.querySelector(`[data-figure="${name}"]`);
       keep(node);
-      if (isFiltered()) node.textContent = format(evaluateFigure(figure), figure.column.format);
+      if (isFiltered()) node.textContent = format(computeFigure(figure), figure.column.format);
       else restore(node);
     }
     for (const node of document.querySelectorAll("[data-change]")) node.hidden = isFiltered();
-    for (const [name, view] of Object.entries(report.views)) fillTable(name, view);
+    for (const [name, definition] of Object.entries(report.tables)) fillTable(name, definition);
     for (const row of document.querySelectorAll("[data-cell]")) row.hidden = !isSelected(Number(row.dataset.cell));
     const isNew = isRedrawDue;
     isRedrawDue = false;

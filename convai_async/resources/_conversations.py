@@ -10,7 +10,7 @@ from convai_async._support.text import Secret
 from convai_async.endpoints._filter_help import describe_filters
 from convai_async.endpoints._filters import ConversationFilters
 from convai_async.live._connect import build_initiation, connect
-from convai_async.live._handshake import Access, Authorization
+from convai_async.live._handshake import Authorization, HandshakeBuilder
 from convai_async.live._monitor import Monitor, monitor
 from convai_async.pagination import Paginator
 from convai_async.polling._many import DEFAULT_CONCURRENCY, DeleteResult, FetchResult, delete_many, get_many
@@ -376,7 +376,7 @@ class Conversations:
                 `LiveConversation.send_tool_result`.
             tool_timeout: The maximum time of a tool in seconds, 30 by default. A thread is not stopped, but its result
                 is not used. None means no limit.
-            approve_mcp_tool: Is called with an `MCPToolCall` that needs an approval, and returns whether to allow it. A
+            approve_mcp_tool: Called with an `MCPToolCall` that needs an approval, and returns whether to allow it. A
                 function or an async function; by default all are refused.
             authorization: ``"signed_url"`` (default) gets a signed URL with the API key, for any agent. ``"api_key"``
                 sends the API key to the WebSocket instead, which saves a request. ``"none"`` is for public agents.
@@ -397,7 +397,7 @@ class Conversations:
         # Keep secrets out of tracebacks that show local variables.
         signed_url = None if signed_url is None else Secret(signed_url)
         token = None if token is None else Secret(token)
-        access = Access(
+        handshake = HandshakeBuilder(
             agent_id=agent_id,
             signed_url=signed_url,
             token=token,
@@ -411,11 +411,11 @@ class Conversations:
             overrides=overrides,
             dynamic_variables=dynamic_variables,
             user_id=user_id,
-            **access.settings,
+            **handshake.initiation_fields,
         )
         return connect(
             self._engine,
-            access,
+            handshake,
             first_message,
             tools=tools,
             tool_timeout=tool_timeout,
@@ -428,7 +428,7 @@ class Conversations:
     def monitor(
         self, conversation_id: str, *, max_buffered_bytes: int = 16 * 1024 * 1024
     ) -> AbstractAsyncContextManager[Monitor]:
-        """Watch a running conversation of others (WebSocket /v1/convai/conversations/{conversation_id}/monitor).
+        """Watch a running conversation (WebSocket /v1/convai/conversations/{conversation_id}/monitor).
 
         The agent must allow it (``monitoring_enabled``), and the key needs the permission to edit agents::
 

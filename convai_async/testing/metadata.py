@@ -71,15 +71,14 @@ def _build_feedback(plan: ConversationPlan, stored: StoredConversation) -> JSON:
 
 
 def _build_charging(plan: ConversationPlan) -> JSON:
+    usage = {kind: build_llm_usage(plan.rng) for kind in ("irreversible_generation", "initiated_generation")}
+    (initiated,) = usage["initiated_generation"]["model_usage"].values()
     return {
         "dev_discount": False,
         "is_burst": False,
         "tier": "pro",
-        "llm_usage": {
-            "irreversible_generation": build_llm_usage(plan.rng),
-            "initiated_generation": build_llm_usage(plan.rng),
-        },
-        "llm_price": 0.0123,
+        "llm_usage": usage,
+        "llm_price": round(sum(each["price"] for each in initiated.values()), 9),
         "llm_charge": 12,
         "call_charge": plan.duration,
         "free_minutes_consumed": 0,

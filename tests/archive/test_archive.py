@@ -37,6 +37,10 @@ def test_new_archive_is_empty_and_readable_by_its_owner_only(reader: Archive, pa
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_repr_of_an_archive_is_its_file(reader: Archive, path: Path) -> None:
+    assert repr(reader) == f"<Archive {str(path)!r}>"
+
+
 def test_storing_again_replaces_the_conversation_and_its_turns(writer: ArchiveWriter, path: Path) -> None:
     writer.store([build_update("conv_1", "a", "b", "c")])
     writer.store([build_update("conv_1", "d")])

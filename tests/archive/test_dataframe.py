@@ -78,7 +78,7 @@ def test_filters_select_the_conversations_that_views_compute_with(writer: Archiv
     assert reader.dataframe("turns", agent_id="agent_1")["conversation_id"].tolist() == ["conv_0", "conv_1"]
     assert reader.dataframe("tools", agent_id="agent_2")["tool_name"].tolist() == ["tool_agent_2"]
     late = reader.dataframe("latency", since=START + 86_400)
-    assert late["worst"].tolist() == [2.0]
+    assert late["max"].tolist() == [2.0]
     assert reader.dataframe("latency", until=START + 86_400)["turns"].tolist() == [1]
     assert reader.dataframe("agents", agent_id="agent_1")["calls"].tolist() == [2]
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
 import re
 import sqlite3
 import stat
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ import pytest
 from archives import import_file
 
 from convai_async.archive import Archive, ArchiveError, store_conversation
+from convai_async.archive._export import EXPORTED_COLUMNS, Table
 from convai_async.archive._files import create_file
 from convai_async.archive._records import DeletionUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
@@ -141,8 +143,14 @@ def test_filters_select_the_exported_conversations(archive: Archive, tmp_path: P
     assert archive.export(tmp_path / "c.jsonl", until=0) == len(UNUSUAL), "those without a start are in every range"
 
 
-@pytest.mark.parametrize("table", ["conversations", "turns", "tool_calls"])
-@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+@pytest.mark.parametrize(
+    ("table", "suffix"),
+    [
+        *itertools.product(("conversations", "turns", "tool_calls"), ("", ".gz", ".zst")),
+        ("evaluation_results", ""),
+        ("turn_metrics", ""),
+    ],
+)
 def test_csv_holds_all_rows_of_a_table(archive: Archive, path: Path, tmp_path: Path, table: Any, suffix: str) -> None:
     file = tmp_path / f"t.csv{suffix}"
     count = archive.export(file, table=table)
@@ -211,7 +219,7 @@ def test_parquet_can_be_partitioned_by_day(archive: Archive, tmp_path: Path) -> 
         ("calls.db", {}, "destination", "must end in"),
         ("none/calls.csv", {}, "destination", "does not exist: create it first"),
         ("calls.jsonl", {"table": "turns"}, "table", "is only for .csv"),
-        ("calls.csv", {"table": "audio"}, "table", "'turns'"),
+        ("calls.csv", {"table": "audio"}, "table", "must be 'conversations', 'turns'"),
         ("calls.csv", {"partition": True}, "partition", "is only for .parquet"),
     ],
 )
@@ -314,3 +322,7 @@ def test_file_that_appears_during_an_export_is_not_replaced(tmp_path: Path) -> N
         write()
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_type_of_table_lists_all_exported_tables() -> None:
+    assert get_args(Table) == tuple(EXPORTED_COLUMNS)

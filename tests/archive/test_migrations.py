@@ -221,7 +221,7 @@ EXPECTED: dict[str, list[tuple[Any, ...]]] = {
 
 
 @pytest.mark.parametrize("name", FACTS)
-def test_facts_are_the_document_s_after_an_upgrade_and_after_a_fetch(tmp_path: Path, name: str) -> None:
+def test_upgrade_and_fetch_fill_the_same_columns_and_tables(tmp_path: Path, name: str) -> None:
     path = old_archive(tmp_path, 4)
     ArchiveWriter(path, SOURCE).close()
     assert rows(path, FACTS[name]) == EXPECTED[name]

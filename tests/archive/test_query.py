@@ -144,6 +144,8 @@ def test_result_ends_at_the_limits_of_rows_and_bytes(filled: Path) -> None:
     by_bytes = run_query(filled, "SELECT printf('%1000d', 1) FROM turns", max_bytes=3500)
     assert (len(by_bytes.rows), by_bytes.truncated) == (4, True)
     assert not run_query(filled, "SELECT position FROM turns", max_rows=10).truncated
+    assert repr(by_rows) == "<QueryResult 3 or more rows: position>"
+    assert repr(run_query(filled, "SELECT 'secret' AS message")) == "<QueryResult 1 rows: message>"
     by_numbers = run_query(filled, "SELECT position FROM turns", max_bytes=72)
     assert (len(by_numbers.rows), by_numbers.truncated) == (9, True)
 
@@ -206,7 +208,7 @@ def test_statistics_have_the_numbers_of_each_group(filled: Path) -> None:
     assert calls.columns == ("agent", "calls", "successful", "failed", "success_rate", "minutes", "agent_name")
     assert calls.rows == [("agent_1", 10, 5, 5, 0.5, 10.8, "Ann")]
     latency = compute_statistics(filled, "tool_latency")
-    assert latency.columns == ("tool_name", "type", "number", "mean", "p50", "p95", "max")
+    assert latency.columns == ("tool_name", "type", "count", "mean", "p50", "p95", "max")
     assert latency.rows == [("lookup", "webhook", 10, 5.5, 5.0, 10.0, 10.0)]
     assert compute_statistics(filled, "duration").rows == [(10, 64.5, 64, 69, 69)]
     evaluation = compute_statistics(filled, "evaluation", by="result")

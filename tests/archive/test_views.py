@@ -41,12 +41,12 @@ def filled(writer: ArchiveWriter, path: Path) -> Path:
             "tool_results": [result],
             "conversation_turn_metrics": {"metrics": {"ttfb": {"elapsed_time": number + 1}}},
         }
-        usage = {"model_usage": {"m": {"input": {"tokens": 10, "price": 0.5}, "output_total": {"tokens": 1}}}}
+        usage = {"model_usage": {"m": {"input": {"tokens": 10, "price": 0.1}, "output_total": {"tokens": 1}}}}
         metadata = {
             "start_time_unix_secs": 1_700_000_000 + number * 3600,
             "call_duration_secs": 60,
             "cost": 3,
-            "charging": {"llm_usage": {"initiated_generation": usage}},
+            "charging": {"llm_usage": {"initiated_generation": usage}, "llm_price": 0.1},
         }
         verdict = "success" if number % 4 else "failure"
         analysis = {
@@ -67,24 +67,25 @@ def test_views_hold_no_bytes(filled: Path, view: Any) -> None:
     assert view.description.endswith(".")
 
 
-def test_views_have_the_numbers(filled: Path) -> None:
+def test_views_compute_numbers_of_agents_days_tools_and_stages(filled: Path) -> None:
     call = query(filled, "SELECT * FROM calls WHERE conversation_id = 'conv_0'")[0]
     assert (call["start_time"], call["agent_name"], call["cost"]) == ("2023-11-14 22:13:20", "A", 3)
     (agent,) = query(filled, "SELECT * FROM agents")
     assert (agent["calls"], agent["successful"], agent["failed"], agent["minutes"]) == (20, 15, 5, 20.0)
+    assert agent["llm_price"] == 2.0, "without 0.1 + 0.1 + 0.1 = 0.30000000000000004"
     days = query(filled, "SELECT day, calls FROM daily ORDER BY day")
     assert days == [{"day": "2023-11-14", "calls": 2}, {"day": "2023-11-15", "calls": 18}]
     (tool,) = query(filled, "SELECT * FROM tools")
-    assert (tool["calls"], tool["failed"], tool["p50"], tool["p95"], tool["worst"]) == (20, 1, 1.0, 1.9, 2.0)
+    assert (tool["calls"], tool["failed"], tool["p50"], tool["p95"], tool["max"]) == (20, 1, 1.0, 1.9, 2.0)
     (stage,) = query(filled, "SELECT * FROM latency")
-    assert [stage[name] for name in ("metric", "turns", "mean", "p50", "p95", "p99", "worst")] == [
+    assert [stage[name] for name in ("metric", "turns", "mean", "p50", "p95", "p99", "max")] == [
         *("ttfb", 20, 10.5, 10.0, 19.0, 20.0, 20.0),
     ]
     (criterion,) = query(filled, "SELECT * FROM criteria")
     assert (criterion["results"], criterion["pass_rate"]) == (20, 0.75)
     (cost,) = query(filled, "SELECT * FROM costs")
     assert (cost["model"], cost["calls"], cost["input_tokens"], cost["output_tokens"], cost["price"]) == (
-        *("m", 20, 200, 20, 10.0),
+        *("m", 20, 200, 20, 2.0),
     )
     (title,) = query(filled, "SELECT json_extract(document, '$.agent_name') AS name FROM documents LIMIT 1")
     assert title == {"name": "A"}

@@ -40,7 +40,9 @@ async def test_single_use_url_works_once_and_the_other_one_again(harvested_once:
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=wrong", "?token=%E2%82%AC", "?token=%ED%A0%80"])
-async def test_request_without_the_secret_is_refused_and_names_nothing(harvested_once: Path, query: str) -> None:
+async def test_request_without_the_secret_is_refused_without_naming_the_archive(
+    harvested_once: Path, query: str
+) -> None:
     async with serve_archive(harvested_once) as pages, ClientSession() as session:
         for path in ("/", "/conversations/x", "/conversations/x/recording", "/nothing"):
             response = await session.get(URL(f"{URL(pages.url).origin()}{path}{query}", encoded=True))

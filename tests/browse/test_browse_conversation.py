@@ -15,7 +15,7 @@ from browse_client import open_browser
 
 from convai_async.archive import Archive, ArchiveError
 from convai_async.browse import serve_archive
-from convai_async.browse._templates import format_duration, format_iso, format_json, format_metric, format_time
+from convai_async.browse._templates import format_iso, format_json, format_local_time, format_metric
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def test_hostile_text_is_escaped_everywhere(archive_copy: Path) -> None:
             assert not any(tag in text for tag in ("<script>", "<img", "<i>", 'lang=""><b>', 'value="<b>'))
 
 
-async def test_odd_id_has_a_page(tmp_path: Path) -> None:
+async def test_id_with_special_characters_has_a_page(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     with Archive.open(path, create=True, source=SOURCE) as archive:
         archive.add(Conversation(conversation_id="a/b?c#d%2F", agent_id="agent_1"))
@@ -163,13 +163,13 @@ def _tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_tokyo")
 def test_times_are_local_and_empty_outside_the_calendar() -> None:
-    times = [format_time(each) for each in (None, 0, 10**12, 253402300799)]
+    times = [format_local_time(each) for each in (None, 0, 10**12, 253402300799)]
     assert times == ["", "1970-01-01 09:00", "", ""]
 
 
-def test_values_are_formatted() -> None:
+def test_json_and_metrics_are_formatted() -> None:
     assert (format_iso(None), format_iso(0)) == ("", "1970-01-01T00:00:00+00:00")
-    assert (format_duration(None), format_duration(187)) == ("", "3:07")
+    assert format_json("no JSON") == "no JSON"
     assert (format_json(None), format_json('{"a":1}'), format_json("not JSON")) == ("", '{\n  "a": 1\n}', "not JSON")
     assert format_metric("convai_llm_service_ttfb") == "llm first byte"
     assert format_metric("convai_llm_service_ttf_sentence") == "llm first sentence"

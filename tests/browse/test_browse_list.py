@@ -115,7 +115,7 @@ async def test_filters_select_conversations(
     harvested_once: Path, monkeypatch: pytest.MonkeyPatch, query: str, condition: str, most_candidates: int
 ) -> None:
     for module in (_queries, _search):
-        monkeypatch.setattr(module, "MOST_CANDIDATES", most_candidates)
+        monkeypatch.setattr(module, "MAX_CANDIDATES", most_candidates)
     monkeypatch.setattr(_queries, "BUDGET_SECS", 60)
     expected = rows(harvested_once, f"SELECT conversation_id FROM conversations WHERE {condition} {NEWEST_FIRST}")
     async with open_browser(harvested_once) as browser:

@@ -72,7 +72,7 @@ async def test_recording_of_a_deleted_conversation_is_not_found(archive_copy: Pa
         with Archive.open(archive_copy) as archive:
             assert archive.delete([page.rpartition("/")[2]]) == 1
         assert "it was not saved, or it was deleted" in await browser.read(url, 404)
-        assert "The archive has no conversation" in await browser.read(page, 404)
+        assert "The archive does not contain the conversation" in await browser.read(page, 404)
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,10 @@ def test_export_to_standard_output_equals_the_file(
         ("jsonl", []),
         ("csv", ["--format", "csv"]),
         ("csv", ["--format", "csv", "--table", "turns"]),
+        ("csv", ["--format", "csv", "--table", "llm_usage"]),
     ):
         table = options[2:]
-        file = tmp_path / f"calls-{len(table)}.{suffix}"
+        file = tmp_path / f"calls-{'-'.join(table)}.{suffix}"
         assert run(["export", str(harvested), str(file), *table]) == 0
         capfdbinary.readouterr()
         assert run(["export", str(harvested), "-", *options]) == 0
@@ -100,7 +101,7 @@ def test_export_of_all_tables_writes_a_folder(
     capsys.readouterr()
     for options, problem in (
         (["--all-tables", "--format", "jsonl"], "writes parquet or csv"),
-        (["--all-tables", "--force"], "does not go with"),
+        (["--all-tables", "--force"], "cannot be combined with"),
     ):
         assert run(["export", str(harvested), str(tmp_path / "x"), *options]) == 2
         assert problem in capsys.readouterr().err

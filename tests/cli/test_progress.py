@@ -52,14 +52,14 @@ def test_progress_fits_80_columns_and_shows_the_most_important_numbers() -> None
     assert render_lines(progress, 80)[0].endswith(" 0 so far"), "one page is not enough to estimate the total"
     report.found, report.left_to_list, report.fetched, report.failed, report.concurrency = 2000, 4000, 900, 100, 128
     report.unchanged, report.reached_unix_secs = 500, 1_767_225_600
-    bar, facts = render_lines(progress, 80)
+    bar, details = render_lines(progress, 80)
     assert bar.endswith(" 25%  1,500 of about 6,000")
-    assert facts == "90/s, 100 failed, about 30 s left, 500 unchanged, 128 concurrent"
+    assert details == "90/s, 100 failed, about 30 s left, 500 unchanged, 128 concurrent"
     assert render_lines(progress, 120)[1].endswith(", back to 2026-01-01")
     report.found, report.left_to_list, report.fetched, report.recordings = 6000, 0, 5400, 7
-    bar, facts = render_lines(progress, 80)
+    bar, details = render_lines(progress, 80)
     assert bar.endswith("100%  6,000 of 6,000 found")
-    assert "100 failed, 7 recordings, " in facts, "there is no estimate for recordings"
+    assert "100 failed, 7 recordings, " in details, "there is no estimate for recordings"
 
 
 @given(
@@ -76,8 +76,8 @@ def test_progress_fits_80_columns_and_shows_the_most_important_numbers() -> None
 def test_progress_truncates_nothing_at_any_width(report: HarvestReport, width: int) -> None:
     progress = LiveProgress(UTC_TIMES, monotonic=itertools.count().__next__)
     progress.update(report)
-    bar, facts = render_lines(progress, width)
-    assert max(len(bar), len(facts)) <= width
+    bar, details = render_lines(progress, width)
+    assert max(len(bar), len(details)) <= width
     assert bar.endswith(
         (
             f" {report.handled:,} so far",
@@ -85,7 +85,7 @@ def test_progress_truncates_nothing_at_any_width(report: HarvestReport, width: i
             f" of about {report.found + report.left_to_list:,}",
         )
     )
-    assert set(facts.split(", ")) <= {fact.plain for fact in progress._list_facts(progress._estimate_total())}
+    assert set(details.split(", ")) <= {detail.plain for detail in progress._list_details(progress._estimate_total())}
 
 
 def test_line_progress_prints_the_first_report_and_then_one_every_ten_seconds() -> None:

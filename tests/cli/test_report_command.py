@@ -35,7 +35,7 @@ def test_report_prints_the_last_week(archive: Path, capsys: pytest.CaptureFixtur
     assert output.out.count("████████████████      1  100.0 %") == 7
 
 
-def test_filters_and_comparison(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_is_filtered_and_compared(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", str(archive), "--since", "4d", "--agent", "agent_Billing", "--compare", "previous"]) == 0
     assert "Calls             2          +0 %" in capsys.readouterr().out
     assert run(["report", str(archive), "--compare", "previous"]) == 0

@@ -52,6 +52,17 @@ def test_show_reads_from_an_archive(harvested: Path, capsys: pytest.CaptureFixtu
     assert "has no conversation 'conv_none'" in capsys.readouterr().err
 
 
+def test_show_without_an_api_key_names_the_option_for_an_archive(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ELEVENLABS_API_KEY", raising=False)
+    assert run(["show", "conv_1"]) == 2
+    assert "or read from an archive with --archive" in capsys.readouterr().err
+    monkeypatch.setenv("ELEVENLABS_API_KEY", "a key")
+    assert run(["show", "conv_1", "--region", "eu", "--base-url", "http://localhost"]) == 2
+    assert "pass either region or base_url" in capsys.readouterr().err
+
+
 def test_show_prints_each_turn_as_one_line_without_a_terminal(
     service: FakeConvAI, capsys: pytest.CaptureFixture[str]
 ) -> None:

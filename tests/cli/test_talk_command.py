@@ -158,7 +158,7 @@ def test_agent_that_does_not_allow_text_only_is_talked_to_with_its_audio(service
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
-def test_end_by_the_other_side_is_told(service: FakeConvAI, is_lost: bool) -> None:
+def test_end_by_the_other_side_is_reported(service: FakeConvAI, is_lost: bool) -> None:
     async def reply(turn: Turn) -> None:
         await turn.say("Bye.")
         await turn.end_call()

@@ -36,13 +36,13 @@ def test_mu_law_survives_a_round_trip() -> None:
     assert ulaw_to_pcm(b"\xff\x00\x80") == array("h", [0, -32124, 32124]).tobytes()
 
 
-def test_half_a_sample_is_refused() -> None:
+def test_odd_number_of_bytes_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="even number of bytes"):
         pcm_to_ulaw(b"abc")
 
 
 @pytest.mark.parametrize("name", ["pcm_16000", "ulaw_8000"])
-def test_wav_file_has_what_was_written(name: str, tmp_path: Path) -> None:
+def test_wav_file_is_read_as_written(name: str, tmp_path: Path) -> None:
     audio = AudioFormat.parse(name).build_silence(0.5) + pcm_to_ulaw(ALL_SAMPLES)
     write_wav(tmp_path / "reply.wav", audio, name)
     assert read_wav(tmp_path / "reply.wav", name) == audio
@@ -71,6 +71,6 @@ def test_unknown_format_is_refused(name: str) -> None:
         AudioFormat.parse(name)
 
 
-def test_silence_is_silent() -> None:
+def test_silence_decodes_to_zeros() -> None:
     assert AudioFormat.parse("pcm_8000").build_silence(0.001) == bytes(16)
     assert ulaw_to_pcm(AudioFormat.parse("ulaw_8000").build_silence(0.001)) == bytes(16)

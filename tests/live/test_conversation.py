@@ -213,7 +213,7 @@ async def test_agent_that_hangs_up_ends_the_iteration(client: ConvAIClient, fake
         (faults.protocol_error(), 1002, None, "service", True),
     ],
 )
-async def test_end_says_who_ended_it_and_whether_to_start_anew(
+async def test_closed_has_who_ended_it_and_whether_to_retry(
     fault: Any,
     code: int,
     error_type: str | None,
@@ -277,7 +277,7 @@ async def test_close_ends_the_iteration_of_another_task(client: ConvAIClient) ->
             await reading
 
 
-async def test_what_was_sent_before_the_end_of_the_block_arrives(client: ConvAIClient, fake: FakeConvAI) -> None:
+async def test_messages_sent_before_the_end_of_the_block_arrive(client: ConvAIClient, fake: FakeConvAI) -> None:
     async with client.conversations.connect("agent_1") as live:
         for number in range(200):
             await live.send_context(f"{number}")

@@ -55,7 +55,7 @@ async def test_events_stay_in_order_until_the_audio_is_read_apart() -> None:
         inbox.put(chunk(number), 1)
         inbox.put(Interruption(event_id="text"), 1)
     assert await inbox.get_event() == chunk(0)
-    inbox.is_split = True
+    inbox.is_audio_separate = True
     assert await inbox.get_audio() == chunk(1)
     assert await take(inbox) == [Interruption(event_id="text")] * 4
 

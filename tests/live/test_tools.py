@@ -98,7 +98,7 @@ async def test_result_is_text_or_json(
         (lambda: "\ud800", "The tool look failed."),
     ],
 )
-async def test_failure_is_reported_without_the_text_of_foreign_exceptions(
+async def test_failure_is_reported_without_the_text_of_other_exceptions(
     tool: Callable[..., Any], problem: str, client: ConvAIClient, fake: FakeConvAI, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await call_once(client, fake, {}, tools={"look": tool}) == ToolResult(problem, is_error=True)

@@ -118,10 +118,10 @@ async def test_assistant_finds_and_reads_conversations(filled: Path) -> None:
         failed = await read(client, "calls", result="failure", agent_id="agent_1")
         assert [row[0] for row in failed["rows"]] == ["conv_1"]
 
-        facts = await read(client, "show", conversation_id="conv_1")
-        assert (facts["turn_count"], facts["tool_call_count"], facts["call_duration_secs"]) == (2, 1, 90)
-        assert facts["evaluation_results"] == [{"criteria_id": "solved", "result": "failure"}]
-        assert facts["call_summary_title"] == INJECTION
+        overview = await read(client, "show", conversation_id="conv_1")
+        assert (overview["turn_count"], overview["tool_call_count"], overview["call_duration_secs"]) == (2, 1, 90)
+        assert overview["evaluation_results"] == [{"criteria_id": "solved", "result": "failure"}]
+        assert overview["call_summary_title"] == INJECTION
         shown = await read(client, "show", conversation_id="conv_1", part="turns", max_text=100)
         assert shown["turns"][0]["message"] == INJECTION
         (tool_call,) = shown["turns"][1]["tool_calls"]
@@ -140,7 +140,7 @@ async def test_assistant_finds_and_reads_conversations(filled: Path) -> None:
             "agent",
             "tool_name",
             "type",
-            "number",
+            "count",
             "mean",
             "p50",
             "p95",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 
-from convai_async.report._cubes import OTHER_LABEL, Tally, find_bin, find_percentile
+from convai_async.report._cubes import OTHER_LABEL, CubeBuilder, compute_percentile, find_bin
 
 
 def test_percentile_is_within_five_percent_of_the_exact_one() -> None:
@@ -13,36 +13,36 @@ def test_percentile_is_within_five_percent_of_the_exact_one() -> None:
         counts[find_bin(each)] = counts.get(find_bin(each), 0) + 1
     for share in (0.5, 0.95, 0.99):
         exact = durations[int(share * len(durations)) - 1]
-        estimate = find_percentile(counts, share, 1)
+        estimate = compute_percentile(counts, share, 1)
         assert estimate is not None
         assert abs(estimate / exact - 1) < 0.05
 
 
 def test_percentile_of_nothing_is_none_and_of_zeros_is_small() -> None:
-    assert find_percentile({}, 0.5, 1) is None
-    assert find_percentile({find_bin(0.0): 3}, 0.5, 1) == 0.0005
+    assert compute_percentile({}, 0.5, 1) is None
+    assert compute_percentile({find_bin(0.0): 3}, 0.5, 1) == 0.0005
 
 
 def test_percentile_of_more_than_a_day_is_the_last_edge() -> None:
-    assert round(find_percentile({find_bin(10.0**9): 1}, 0.5, 1) or 0) == 66_561
+    assert round(compute_percentile({find_bin(10.0**9): 1}, 0.5, 1) or 0) == 66_561
 
 
 def test_less_frequent_labels_become_one() -> None:
-    tally = Tally(("calls",), limits=(2,))
+    builder = CubeBuilder(("calls",), limits=(2,))
     for label, count in {"a": 1, "b": 3, "c": 2, "d": 1}.items():
-        tally.add((0, label), count)
-    tally.add((1, "d"), 1)
-    cube = tally.build()
+        builder.add((0, label), count)
+    builder.add((1, "d"), 1)
+    cube = builder.build()
     assert cube.labels == [["b", "c", OTHER_LABEL]]
     assert cube.rows == [[0, 0, 3], [0, 1, 2], [0, 2, 2], [1, 2, 1]]
 
 
 def test_bins_are_merged_when_there_are_too_many_rows() -> None:
-    tally = Tally(("turns",), limits=(1,), bins=True)
+    builder = CubeBuilder(("turns",), limits=(1,), bins=True)
     for cell in range(600):
         for number in range(101):
-            tally.add((cell, "stage", number), 1)
-    cube = tally.build()
+            builder.add((cell, "stage", number), 1)
+    cube = builder.build()
     assert cube.width == 2
     assert len(cube.rows) == 600 * 51
     assert cube.rows[:3] == [[0, 0, 0, 1], [0, 0, 1, 2], [0, 0, 3, 2]]

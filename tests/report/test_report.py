@@ -36,7 +36,7 @@ def columns(report: Report, table: str, *names: str) -> list[tuple[Any, ...]]:
     return sorted(tuple(row[name] for name in names) for row in report.tables[table].to_dicts())
 
 
-def test_report_has_the_numbers_of_the_views(harvested: Path) -> None:
+def test_report_has_the_numbers_of_the_archive_s_views(harvested: Path) -> None:
     report = build_report(harvested)
     daily = "SELECT day, sum(calls), sum(successful), sum(failed) FROM daily GROUP BY day ORDER BY day"
     assert columns(report, "volume", "date", "calls", "success", "failure") == query(harvested, daily)
@@ -49,7 +49,7 @@ def test_report_has_the_numbers_of_the_views(harvested: Path) -> None:
     costs = "SELECT agent_name, model, calls, input_tokens FROM costs ORDER BY agent_name, model"
     assert columns(report, "costs", "agent", "model", "calls", "input") == query(harvested, costs)
     assert sum(row["price"] for row in report.tables["costs"].to_dicts()) == pytest.approx(  # type: ignore[misc]
-        query(harvested, "SELECT sum(price) FROM costs")[0][0]
+        query(harvested, "SELECT sum(price) FROM llm_usage")[0][0]
     )
     ((calls, failed),) = query(harvested, "SELECT sum(calls), sum(failed) FROM tools")
     rows = report.tables["tools"].to_dicts()
@@ -58,7 +58,7 @@ def test_report_has_the_numbers_of_the_views(harvested: Path) -> None:
     assert sum(row["calls"] for row in report.tables["collected"].to_dicts()) == query(harvested, values)[0][0]  # type: ignore[misc]
 
 
-def test_key_figures(tmp_path: Path) -> None:
+def test_key_figures_have_values_and_text(tmp_path: Path) -> None:
     calls = [
         build_document("c1", rating=5, criteria={"polite": "success", "solved": "failure"}, latency=0.5),
         build_document("c2", outcome="failure", rating=2, tool_fails=True, seconds=180, dollars=0.25),
@@ -145,7 +145,7 @@ def test_comparison_of_a_number_with_zero_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"days": 7, "since": START}, "days: does not go with"),
+        ({"days": 7, "since": START}, "days: cannot be combined with"),
         ({"days": 0}, "days"),
         ({"compare": "next"}, "compare"),
         ({"compare": "previous"}, "needs `since` or `days`"),
@@ -170,7 +170,12 @@ def test_report_of_no_conversations_says_so(tmp_path: Path, filters: dict[str, A
     path = write_archive(tmp_path / "calls.db", *([build_document("c1")] if filters else []), build_document("x"))
     if not filters:
         change(path, "DELETE FROM conversations")
-    with pytest.raises(ArchiveError, match="has no conversations that match"):
+    problem = (
+        "has no conversations that match: choose another agent or period; its conversations are from 2026-.* UTC$"
+        if filters
+        else "has no conversations with a start time: harvest some first$"
+    )
+    with pytest.raises(ArchiveError, match=problem):
         build_report(path, **filters)
 
 
@@ -207,7 +212,7 @@ def test_agents_with_few_calls_become_one_and_names_are_unique(tmp_path: Path) -
     assert [row[:2] for row in rows][-1] == ["(other agents)", 8]
 
 
-def test_lists_have_the_longest_dearest_and_worst_calls(tmp_path: Path) -> None:
+def test_lists_have_the_longest_most_expensive_and_worst_calls(tmp_path: Path) -> None:
     calls = [build_document(f"c{number:02}", seconds=number, dollars=number / 100) for number in range(1, 13)]
     calls += [
         build_document("w1", outcome="failure", seconds=0, dollars=None, credits_=None),
@@ -218,7 +223,7 @@ def test_lists_have_the_longest_dearest_and_worst_calls(tmp_path: Path) -> None:
     ]
     found = build_report(write_archive(tmp_path / "calls.db", *calls)).calls
     assert [each.conversation_id for each in found.longest] == [f"c{number:02}" for number in range(12, 2, -1)]
-    assert [each.conversation_id for each in found.dearest] == [f"c{number:02}" for number in range(12, 2, -1)]
+    assert [each.conversation_id for each in found.most_expensive] == [f"c{number:02}" for number in range(12, 2, -1)]
     assert [each.conversation_id for each in found.worst] == ["w3", "w2", "w1", "w5", "w4"]
     assert [(each.outcome, each.reason, each.failed_tools) for each in found.worst[:1]] == [("failed", "Gone", 1)]
     (commented,) = found.commented
@@ -251,8 +256,19 @@ def test_notebooks_show_the_key_figures(tmp_path: Path) -> None:
     assert "Model&#x27;s first byte, p95" in html
 
 
+def test_notebooks_show_a_table(tmp_path: Path) -> None:
+    call = build_document("c1", agent="<A>")
+    table = build_report(write_archive(tmp_path / "calls.db", call)).tables["agents"]
+    assert repr(table).startswith("<Table 'agents' 1 rows: agent, calls, ")
+    html = table._repr_html_()
+    assert html.startswith("<table><caption>Agents</caption><tr><th>Agent</th><th>Calls</th>")
+    assert "&lt;A&gt;" in html
+    assert "<A>" not in html
+
+
 def test_charts_are_altair_charts_of_the_tables(harvested: Path) -> None:
     report = build_report(harvested)
+    assert repr(report.charts).startswith("<Charts: volume, success, ")
     charts = report.charts.build_all()
     assert set(charts) >= {"volume", "hours", "latency", "collected"}
     for name, chart in charts.items():

@@ -11,8 +11,8 @@ from report_archives import DAY, HOSTILE, START, build_document, write_archive
 
 from convai_async.errors import InvalidArgumentError
 from convai_async.report import Report, build_report
+from convai_async.report._definitions import TABLES
 from convai_async.report._html import build_link
-from convai_async.report._views import VIEWS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,9 +185,9 @@ def test_page_is_readable_without_scripts_and_by_screen_readers(html: str, archi
     assert POLICY.search(html)
     assert html.count("<script") == 3
     assert HOSTILE not in html
-    assert html.split("<script", maxsplit=1)[0].count("<table") == len(VIEWS) + 4
-    for name, view in VIEWS.items():
-        assert f'<h2 id="{name}-title">{view.title}</h2>' in html
+    assert html.split("<script", maxsplit=1)[0].count("<table") == len(TABLES) + 4
+    for name, definition in TABLES.items():
+        assert f'<h2 id="{name}-title">{definition.title}</h2>' in html
     data = json.loads(html.split('<script type="application/json" id="report">')[1].split("</script>", maxsplit=1)[0])
     assert f"{HOSTILE[:79]}…" in data["agents"]
     assert all("description" in each["spec"] for each in data["charts"].values())
@@ -198,9 +198,7 @@ def test_sections_without_data_say_so(browser_page: Page, tmp_path: Path) -> Non
     document["transcript"] = document["transcript"][:1]
     report = build_report(write_archive(tmp_path / "calls.db", document), days=1, compare="previous")
     opened = OpenedPage(browser_page, tmp_path / "report.html", report.to_html())
-    assert opened.page.locator("section", has_text="Latency by stage").locator(".none").inner_text() == (
-        "Nothing was recorded."
-    )
+    assert opened.page.locator("section", has_text="Latency by stage").locator(".none").inner_text() == ("No data.")
     assert opened.page.locator("section", has_text="Worst calls").get_by_text("No calls.").is_visible()
     assert opened.problems == []
 
@@ -209,7 +207,7 @@ def test_page_of_a_comparison_shows_the_changes(tmp_path: Path) -> None:
     calls = [build_document("b", start=START - DAY, rating=4), build_document("n", rating=5)]
     page = build_report(write_archive(tmp_path / "calls.db", *calls), days=1, compare="previous").to_html()
     assert '<dd data-change class="better">+1.00</dd>' in page
-    assert "Changes are from the period before, which is as long." in page
+    assert "Changes are from the previous period of the same length." in page
 
 
 @pytest.mark.parametrize(
@@ -247,7 +245,7 @@ def test_file_is_never_overwritten_unless_requested(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_data_of_a_large_report_are_small(tmp_path: Path) -> None:
+def test_data_of_a_large_report_is_small(tmp_path: Path) -> None:
     calls: list[dict[str, Any]] = [build_document(f"conv_{number}", start=START + number * DAY) for number in range(70)]
     page = build_report(write_archive(tmp_path / "calls.db", *calls)).to_html()
     data = read_data(page)

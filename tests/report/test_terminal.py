@@ -22,7 +22,10 @@ def render(report: Report, width: int = 80, **options: bool) -> str:
 
 
 def test_terminal_shows_key_figures_bars_tables_and_calls(tmp_path: Path) -> None:
-    calls = [build_document(f"conv_{number}", start=START + number % 2 * DAY, rating=4) for number in range(3)]
+    calls = [
+        build_document(f"conv_{number}", start=START + number % 2 * DAY, rating=4, tool="transfer_to_number")
+        for number in range(3)
+    ]
     text = render(build_report(write_archive(tmp_path / "calls.db", *calls)))
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines[0] == "Calls  2026-09-21 14:13 to 2026-09-22 14:13 UTC, from https://api.elevenlabs.io"
@@ -30,7 +33,7 @@ def test_terminal_shows_key_figures_bars_tables_and_calls(tmp_path: Path) -> Non
     assert "2026-09-21  ████████████████      2  100.0 %" in lines
     assert "2026-09-22  ████████              1  100.0 %" in lines
     assert "              █" in lines
-    assert "find_order  ████████████████           3       0         0.0 %  0.83 s  0.86 s" in lines
+    assert "transfer_to_number  ████████           3       0         0.0 %  0.83 s  0.86 s" in lines
     assert "conv_1  success  A title  1:00 min  $0.50" in lines
     assert "Evaluation criteria" not in lines
     assert "Worst calls" not in lines
@@ -76,7 +79,7 @@ def test_bars_and_sparklines() -> None:
     assert draw_sparkline([0, 0]) == "  "
 
 
-def test_numbers_as_text() -> None:
+def test_numbers_are_formatted_with_units() -> None:
     assert [format_seconds(seconds) for seconds in (0.834, 9.99, 42.4, 59.6, 247, 3840)] == [
         "0.83 s",
         "9.99 s",

@@ -342,6 +342,8 @@ async def test_files_do_not_contain_the_key_and_only_their_owner_can_read_them(t
         ["show", "conv_1"],
         ["harvest", "ARCHIVE"],
         ["harvest", "ARCHIVE", "--json"],
+        ["harvest", "--workspaces", "WORKSPACES"],
+        ["harvest", "--workspaces", "WORKSPACES", "--json"],
         ["status", "ARCHIVE"],
         ["report", "ARCHIVE"],
         ["datasette", "ARCHIVE"],
@@ -365,11 +367,18 @@ def test_command_line_does_not_print_the_key(
     with ThreadedService(conversations=3, api_key=KEY) as fake:
         fake.faults.add(FAULTS[fault], operation="get_conversation", times=None)
         is_offline = arguments[0] in {"status", "datasette", "report"}
-        address = [] if is_offline or "--help" in arguments else ["--base-url", fake.url]
+        has_address = is_offline or "--help" in arguments or "WORKSPACES" in arguments
+        address = [] if has_address else ["--base-url", fake.url]
+        workspaces = tmp_path / "workspaces.toml"
+        workspaces.write_text(
+            '[[workspaces]]\nname = "acme"\nkey = "env:ELEVENLABS_API_KEY"\narchive = "calls.db"\n'
+            f'base_url = "{fake.url}"\n'
+        )
+        files = {"ARCHIVE": archive, "WORKSPACES": str(workspaces)}
         if is_offline:
             run(["harvest", archive, "--base-url", fake.url])
         with suppress(SystemExit):
-            run([archive if each == "ARCHIVE" else each for each in arguments] + address)
+            run([files.get(each, each) for each in arguments] + address)
     captured = capsys.readouterr()
     assert captured.out + captured.err
     assert_no_secret([captured.out, captured.err])

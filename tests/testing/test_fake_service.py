@@ -87,6 +87,15 @@ def test_documents_have_all_kinds_of_tool_results() -> None:
     assert kinds == {"IntegrationWebhookToolResult", "OtherToolResult", "SystemToolResult", "WorkflowToolResult"}
 
 
+def test_price_of_a_conversation_is_that_of_its_models() -> None:
+    corpus = FakeConvAI(conversations=20).conversations
+    for conversation_id in corpus:
+        document = json.loads(corpus.document(conversation_id))
+        charging = document["metadata"]["charging"]
+        (usage,) = charging["llm_usage"]["initiated_generation"]["model_usage"].values()
+        assert charging["llm_price"] == pytest.approx(sum(each["price"] for each in usage.values()))
+
+
 def test_same_seed_gives_the_same_documents() -> None:
     def everything(**settings: Any) -> list[bytes]:
         corpus = FakeConvAI(conversations=20, **settings).conversations

@@ -210,7 +210,7 @@ async def test_speech_is_a_turn_after_silence(fake: FakeConvAI) -> None:
         assert fake.live.conversations[-1].audio == silence + speech + silence
 
 
-async def test_default_transcript_tells_the_size_of_the_speech_and_audio_need_not_be_kept(fake: FakeConvAI) -> None:
+async def test_default_transcript_contains_the_size_of_the_speech_and_audio_need_not_be_kept(fake: FakeConvAI) -> None:
     fake.live.add_agent("agent_1", first_message="", keep_audio=False)
     async with open_socket(fake, "agent_1") as client:
         speech = build_tone(FORMATS["pcm_16000"], 0.1)

@@ -4,7 +4,7 @@
 """
 
 from convai_async.testing.live import faults
-from convai_async.testing.live.conversation import ConversationEnd, FakeConversation, Ping
+from convai_async.testing.live.conversation import ConversationEnd, FakeConversation, SentPing
 from convai_async.testing.live.fault_rules import FrameFault, FrameFaults, FrameRule
 from convai_async.testing.live.received import ReceivedMessages
 from convai_async.testing.live.service import LiveService
@@ -18,8 +18,8 @@ __all__ = [
     "FrameFaults",
     "FrameRule",
     "LiveService",
-    "Ping",
     "ReceivedMessages",
+    "SentPing",
     "ToolResult",
     "Turn",
     "UserTurn",

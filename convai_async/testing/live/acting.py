@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.testing.live import events
-from convai_async.testing.live.conversation import FakeConversation, Ping
-from convai_async.testing.live.turns import Reply, Turn
+from convai_async.testing.live.conversation import FakeConversation, SentPing
+from convai_async.testing.live.turns import ReplyFunction, Turn
 
 if TYPE_CHECKING:
     from convai_async.testing.live.user_turn import UserTurn
@@ -37,7 +37,7 @@ class Script(msgspec.Struct, kw_only=True, frozen=True, eq=False):
         slots: As many as conversations can be held at the same time.
     """
 
-    reply: Reply
+    reply: ReplyFunction
     before_metadata: Hook | None
     after_metadata: Hook | None
     slots: asyncio.Semaphore
@@ -71,7 +71,7 @@ async def _converse(conversation: FakeConversation, script: Script) -> None:
     await conversation.send(
         events.build_metadata(conversation.conversation_id, agent.output_format, agent.input_format)
     )
-    conversation.recording.begin(conversation.initiation, text_only=conversation.text_only)
+    conversation.record.begin(conversation.initiation, text_only=conversation.text_only)
     first_message = _write_first_message(conversation)
     refusal = _find_refusal(conversation, first_message)
     if refusal is not None:
@@ -114,7 +114,7 @@ async def _ping(conversation: FakeConversation) -> None:
     agent, pings = conversation.agent, conversation.pings
     with contextlib.suppress(ConnectionError):
         while True:
-            ping = Ping(len(pings) + 1, time.perf_counter())
+            ping = SentPing(len(pings) + 1, time.perf_counter())
             latency = pings[-1].latency if pings else None
             pings.append(ping)
             await conversation.send(events.build_ping(ping.event_id, latency))
@@ -124,7 +124,7 @@ async def _ping(conversation: FakeConversation) -> None:
                 return
 
 
-async def _take_turns(conversation: FakeConversation, reply: Reply, first_message: str) -> None:
+async def _take_turns(conversation: FakeConversation, reply: ReplyFunction, first_message: str) -> None:
     if first_message:
         greeting = Turn(conversation, conversation.next_event_id(), None)
         await greeting.say(first_message)
@@ -140,17 +140,17 @@ async def _take_turns(conversation: FakeConversation, reply: Reply, first_messag
 
 async def _show_user(conversation: FakeConversation, user: UserTurn, event_id: int) -> None:
     """Record a turn of the user, and send its transcript: to the client if it was spoken, to monitors in any case."""
-    conversation.recording.add_user(user.text, user.medium)
+    conversation.record.add_user(user.text, user.medium)
     event = events.build_user_transcript(user.text, event_id)
     if user.medium == "audio":
         await conversation.send_enabled(event)
     else:
-        conversation.show(event)
+        conversation.publish(event)
     if user.is_multimodal:
         await conversation.send_enabled(events.build_interruption(event_id))
 
 
-async def _reply(turn: Turn, reply: Reply) -> None:
+async def _reply(turn: Turn, reply: ReplyFunction) -> None:
     """Reply to a turn, until the user interrupts."""
     conversation = turn.conversation
     replying = asyncio.ensure_future(_say_reply(turn, reply))
@@ -168,7 +168,7 @@ async def _reply(turn: Turn, reply: Reply) -> None:
             task.cancel()
 
 
-async def _say_reply(turn: Turn, reply: Reply) -> None:
+async def _say_reply(turn: Turn, reply: ReplyFunction) -> None:
     text = await reply(turn)
     if text is not None:
         await turn.say(text)
@@ -179,6 +179,6 @@ async def interrupt(conversation: FakeConversation, said: str) -> None:
     """Interrupt the agent, which has said only this part of its last message."""
     event_id = conversation.next_event_id()
     await conversation.send_enabled(events.build_interruption(event_id))
-    whole = conversation.recording.interrupt(said)
+    whole = conversation.record.interrupt(said)
     if whole is not None:
         await conversation.send_enabled(events.build_correction(whole, said, event_id))

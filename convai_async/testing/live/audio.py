@@ -56,7 +56,7 @@ def is_silent(audio_format: AudioFormat, chunk: bytes) -> bool:
     return not samples or (max(samples) < _PCM_QUIET and min(samples) > -_PCM_QUIET)
 
 
-class Ear:
+class SpeechDetector:
     """Notices when a user has said something.
 
     Args:
@@ -68,7 +68,7 @@ class Ear:
         self._speech = bytearray()
         self._silence = 0
 
-    def hear(self, chunk: bytes) -> bytes | None:
+    def add(self, chunk: bytes) -> bytes | None:
         """Take a chunk of audio, and return the user's turn if silence has ended it."""
         silent = is_silent(self._format, chunk)
         if not self._speech and silent:

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from convai_async.testing.live import client_messages, events
-from convai_async.testing.live.audio import FORMATS, Ear
+from convai_async.testing.live.audio import FORMATS, SpeechDetector
 from convai_async.testing.live.client_messages import InvalidMessageError
 from convai_async.testing.live.received import ReceivedMessages
 from convai_async.testing.live.user_turn import UserTurn
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from convai_async.testing.live.agents import Agent
-    from convai_async.testing.live.recording import Recording
+    from convai_async.testing.live.record import ConversationRecord
     from convai_async.testing.uploaded_files import UploadedFile
 
 JSON = dict[str, Any]
@@ -30,9 +30,9 @@ Found = TypeVar("Found")
 
 _MAX_MESSAGE = 16 * 1024 * 1024
 _CLOSE_TIMEOUT = 1.0
-_UNWATCHED = frozenset({"audio", "ping", "vad_score"})
-_MOST_REPLAYED = 100
-_LONGEST_REASON = 123
+_NOT_MONITORED = frozenset({"audio", "ping", "vad_score"})
+_MAX_REPLAYED = 100
+_MAX_REASON_BYTES = 123
 """Bytes of a reason in a close frame (RFC 6455, 5.5)."""
 
 _logger = logging.getLogger("convai_async.testing")
@@ -52,7 +52,7 @@ class ConversationEnd(NamedTuple):
     by: str
 
 
-class Ping(msgspec.Struct):
+class SentPing(msgspec.Struct):
     """A ping that was sent.
 
     Attributes:
@@ -90,7 +90,7 @@ class FakeConversation:
         conversation_id: str,
         transport: asyncio.Transport,
         authorization: str,
-        recording: Recording,
+        record: ConversationRecord,
         new_id: Callable[[str], str],
         pick_fault: Callable[[str], Callable[[FakeConversation, JSON], Awaitable[None]] | None],
         files: Mapping[tuple[str, str], UploadedFile],
@@ -108,14 +108,14 @@ class FakeConversation:
         self.sent: list[JSON] = []
         self.audio = bytearray()
         self.commands: list[JSON] = []
-        self.pings: list[Ping] = []
+        self.pings: list[SentPing] = []
         self.closed: ConversationEnd | None = None
-        self.recording = recording
+        self.record = record
         self.human_has_taken_over = False
         self._pick_fault = pick_fault
         self._files = files
         self._add_quirks = add_quirks
-        self._ear = Ear(FORMATS[agent.input_format])
+        self._speech_detector = SpeechDetector(FORMATS[agent.input_format])
         self._inputs: deque[UserTurn] = deque()
         self._watchers: list[asyncio.Queue[JSON | None]] = []
         self._changed = asyncio.Event()  # replaced whenever something arrives: see `wait_until`
@@ -162,9 +162,9 @@ class FakeConversation:
 
     async def write(self, event: JSON) -> None:
         """Send an event without faults and quirks."""
-        if event.get("type") not in _UNWATCHED:
+        if event.get("type") not in _NOT_MONITORED:
             self.sent.append(event)
-            self.show(event)
+            self.publish(event)
         await self.write_text(msgspec.json.encode(event).decode())
 
     async def write_text(self, text: str) -> None:
@@ -191,7 +191,7 @@ class FakeConversation:
         """Close the conversation."""
         if self.closed is None:
             self.closed = ConversationEnd(code, reason, "agent")
-            message = reason.encode()[:_LONGEST_REASON]
+            message = reason.encode()[:_MAX_REASON_BYTES]
             self._closing = asyncio.create_task(self._socket.close(code=code, message=message))
         if self._closing is not None:
             await asyncio.shield(self._closing)
@@ -248,13 +248,13 @@ class FakeConversation:
     def watch(self) -> asyncio.Queue[JSON | None]:
         """Return a queue of the latest and all further events, for a monitor; None follows the last one."""
         queue: asyncio.Queue[JSON | None] = asyncio.Queue()
-        for event in self.sent[-_MOST_REPLAYED:]:
+        for event in self.sent[-_MAX_REPLAYED:]:
             queue.put_nowait(event)
         self._watchers.append(queue)
         return queue
 
-    def show(self, event: JSON) -> None:
-        """Show an event to the monitors."""
+    def publish(self, event: JSON) -> None:
+        """Send an event to the monitors."""
         for queue in self._watchers:
             queue.put_nowait(event)
 
@@ -293,7 +293,7 @@ class FakeConversation:
         self._last_input = time.monotonic()
         if self.agent.keep_audio:
             self.audio += chunk
-        speech = self._ear.hear(chunk)
+        speech = self._speech_detector.add(chunk)
         if speech is not None:
             text = self.agent.transcribe(speech)
             self._inputs.append(UserTurn(text=text, medium="audio", audio=speech))
@@ -344,7 +344,7 @@ class FakeConversation:
     def _finish(self) -> None:
         if self.closed is None:
             self.closed = ConversationEnd(1006, "", "")
-        self.recording.finish(*self.closed)
+        self.record.finish(*self.closed)
         for queue in self._watchers:
             queue.put_nowait(None)
         self._has_ended = True

@@ -67,7 +67,7 @@ async def monitor(conversation: FakeConversation, request: web.Request) -> web.W
     try:
         async for message in socket:
             if message.type is WSMsgType.TEXT:
-                await _obey(conversation, socket, message.data)
+                await _run_command(conversation, socket, message.data)
     finally:
         forwarding.cancel()
         await asyncio.wait([forwarding])
@@ -82,7 +82,7 @@ async def _forward(conversation: FakeConversation, socket: web.WebSocketResponse
         await socket.close()
 
 
-async def _obey(conversation: FakeConversation, socket: web.WebSocketResponse, text: str) -> None:
+async def _run_command(conversation: FakeConversation, socket: web.WebSocketResponse, text: str) -> None:
     try:
         command = msgspec.json.decode(text, type=_Command)
     except msgspec.DecodeError as error:

@@ -14,8 +14,8 @@ from convai_async.testing.live.credentials import Credentials
 from convai_async.testing.live.fault_rules import FrameFaults
 from convai_async.testing.live.monitoring import monitor
 from convai_async.testing.live.quirks import Quirks
-from convai_async.testing.live.recording import Recording
-from convai_async.testing.live.turns import Reply, echo
+from convai_async.testing.live.record import ConversationRecord
+from convai_async.testing.live.turns import ReplyFunction, echo
 from convai_async.testing.plans import AGENTS
 from convai_async.testing.responses import RefusedError, error_response, not_found
 
@@ -81,7 +81,7 @@ class LiveService:
         self,
         agent_id: str,
         *,
-        reply: Reply = echo,
+        reply: ReplyFunction = echo,
         first_message: str = "Hello! How can I help you?",
         before_metadata: Hook | None = None,
         after_metadata: Hook | None = None,
@@ -178,7 +178,7 @@ class LiveService:
             conversation_id=conversation_id,
             transport=cast("asyncio.Transport", request.transport),
             authorization=authorization,
-            recording=Recording(self._corpus, agent_id, conversation_id, authorization),
+            record=ConversationRecord(self._corpus, agent_id, conversation_id, authorization),
             new_id=lambda prefix: self._new_id(prefix, 20),
             pick_fault=self.faults.pick,
             files=self._files,

@@ -58,7 +58,7 @@ class Turn:
             audio: The audio in the output format; a tone of 40 ms for each character by default.
         """
         conversation = self.conversation
-        conversation.recording.add_agent(text)
+        conversation.record.add_agent(text)
         for part in events.iter_text_parts(text, self.event_id):
             await conversation.send_enabled(part)
         await conversation.send_enabled(events.build_agent_response(text, self.event_id))
@@ -80,7 +80,7 @@ class Turn:
         if expects_response:
             answer = await self._wait_for_answer("client_tool_result", tool_call_id)
             result = ToolResult(answer["result"], answer["is_error"])
-        conversation.recording.add_tool(tool_call_id, tool_name, given, result.result, is_error=result.is_error)
+        conversation.record.add_tool(tool_call_id, tool_name, given, result.result, is_error=result.is_error)
         await conversation.send_enabled(
             events.build_tool_response(tool_name, tool_call_id, "client", self.event_id, is_error=result.is_error)
         )
@@ -106,7 +106,7 @@ class Turn:
         """Hang up: send the response of the tool ``end_call``, and close the conversation."""
         tool_call_id = self.conversation.new_id("toolcall")
         event = events.build_tool_response("end_call", tool_call_id, "system", self.event_id, is_error=False)
-        self.conversation.recording.add_end_call(tool_call_id, reason)
+        self.conversation.record.add_end_call(tool_call_id, reason)
         await self.conversation.send(event)
         await self.conversation.close(1000, reason)
 
@@ -121,7 +121,7 @@ class Turn:
         )
 
 
-Reply = Callable[[Turn], Awaitable[str | None]]
+ReplyFunction = Callable[[Turn], Awaitable[str | None]]
 """Replies to a turn of the user: returns a text to say, or None if it has said all with `Turn.say`."""
 
 

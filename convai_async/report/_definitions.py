@@ -1,4 +1,4 @@
-"""The tables and key figures of a report: which numbers of which cube, and how they are computed.
+"""Definitions of the tables and key figures of a report: which numbers of which cube, and how they are computed.
 
 `page.js` computes the same for the days and agents that a reader selects, from the same definitions.
 """
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from convai_async.report._cubes import OTHER_LABEL, find_percentile
+from convai_async.report._cubes import OTHER_LABEL, compute_percentile
 from convai_async.report._queries import FIRST_BYTE, OTHER_AGENTS
 
 if TYPE_CHECKING:
     from convai_async.report._cubes import Cube
-    from convai_async.report._queries import Facts
+    from convai_async.report._queries import ReportData
 
 Value: TypeAlias = str | float | None
 Format: TypeAlias = Literal["text", "count", "percent", "seconds", "minutes", "credits", "dollars", "score"]
@@ -68,7 +68,14 @@ class Ratio(msgspec.Struct, frozen=True, tag="ratio"):
 
 
 class Share(msgspec.Struct, frozen=True, tag="share"):
-    """A column with the share that a row has of a measure's sum over all rows."""
+    """A column with a row's share of the sum of a measure over all rows.
+
+    Attributes:
+        name: Its name.
+        title: Its heading.
+        of: The measure.
+        format: How it is written.
+    """
 
     name: str
     title: str
@@ -77,12 +84,12 @@ class Share(msgspec.Struct, frozen=True, tag="share"):
 
 
 class Percentile(msgspec.Struct, frozen=True, tag="percentile"):
-    """A column with the duration that a share of all durations does not exceed.
+    """A column with a percentile of durations.
 
     Attributes:
         name: Its name.
         title: Its heading.
-        share: From 0 to 1.
+        share: The percentile, from 0 to 1.
         measure: The measure that counts durations.
     """
 
@@ -97,8 +104,8 @@ Number: TypeAlias = Sum | Ratio | Share | Percentile
 Column: TypeAlias = Label | Number
 
 
-class View(msgspec.Struct, frozen=True):
-    """A table of a report.
+class TableDefinition(msgspec.Struct, frozen=True):
+    """How a table of a report is computed.
 
     Attributes:
         title: Its title.
@@ -122,8 +129,8 @@ def _percentiles(measure: str, *shares: int) -> tuple[Percentile, ...]:
 _SUCCESS = Ratio("success_rate", "Success", "success", ("success", "failure"))
 _CALLS_SHARE = (Sum("calls", "Calls"), Share("share", "Share", "calls"))
 
-VIEWS: dict[str, View] = {
-    "volume": View(
+TABLES: dict[str, TableDefinition] = {
+    "volume": TableDefinition(
         "Calls over time",
         "calls",
         (
@@ -137,7 +144,7 @@ VIEWS: dict[str, View] = {
         order="label",
         fixed="bucket",
     ),
-    "agents": View(
+    "agents": TableDefinition(
         "Agents",
         "calls",
         (
@@ -151,13 +158,13 @@ VIEWS: dict[str, View] = {
         ),
         fixed="agent",
     ),
-    "hours": View(
+    "hours": TableDefinition(
         "Day of the week and hour",
         "hours",
         (Label("weekday", "Day", 0), Label("hour", "Hour", 1), Sum("calls", "Calls")),
         order="label",
     ),
-    "criteria": View(
+    "criteria": TableDefinition(
         "Evaluation criteria",
         "criteria",
         (
@@ -168,13 +175,15 @@ VIEWS: dict[str, View] = {
             Ratio("pass_rate", "Pass rate", "success", ("success", "failure")),
         ),
     ),
-    "durations": View("Duration", "durations", (Label("duration", "Duration", 0), *_CALLS_SHARE), order="label"),
-    "latency": View(
+    "durations": TableDefinition(
+        "Duration", "durations", (Label("duration", "Duration", 0), *_CALLS_SHARE), order="label"
+    ),
+    "latency": TableDefinition(
         "Latency by stage",
         "latency",
         (Label("stage", "Stage", 0), Sum("turns", "Turns"), *_percentiles("turns", 50, 95, 99)),
     ),
-    "costs": View(
+    "costs": TableDefinition(
         "Cost by agent and model",
         "models",
         (
@@ -186,7 +195,7 @@ VIEWS: dict[str, View] = {
             Sum("calls", "Calls"),
         ),
     ),
-    "tools": View(
+    "tools": TableDefinition(
         "Tool calls",
         "tools",
         (
@@ -197,15 +206,15 @@ VIEWS: dict[str, View] = {
             *_percentiles("calls", 50, 95),
         ),
     ),
-    "endings": View("Why calls end", "endings", (Label("reason", "Reason", 0), *_CALLS_SHARE)),
-    "errors": View("Errors", "errors", (Label("reason", "Reason", 0), *_CALLS_SHARE)),
-    "languages": View("Languages", "languages", (Label("language", "Language", 0), *_CALLS_SHARE)),
-    "ratings": View(
+    "endings": TableDefinition("Why calls end", "endings", (Label("reason", "Reason", 0), *_CALLS_SHARE)),
+    "errors": TableDefinition("Errors", "errors", (Label("reason", "Reason", 0), *_CALLS_SHARE)),
+    "languages": TableDefinition("Languages", "languages", (Label("language", "Language", 0), *_CALLS_SHARE)),
+    "ratings": TableDefinition(
         "Ratings and feedback",
         "ratings",
         (Label("rating", "Rating", 0), Sum("ratings", "Ratings"), Share("share", "Share", "ratings")),
     ),
-    "collected": View(
+    "collected": TableDefinition(
         "Collected data",
         "collected",
         (Label("name", "Name", 0), Label("value", "Value", 1), Sum("calls", "Calls")),
@@ -214,8 +223,8 @@ VIEWS: dict[str, View] = {
 """The tables by their names."""
 
 
-class FigureView(msgspec.Struct, frozen=True):
-    """A key figure.
+class FigureDefinition(msgspec.Struct, frozen=True):
+    """How a key figure is computed.
 
     Attributes:
         cube: The name of its cube.
@@ -230,26 +239,28 @@ class FigureView(msgspec.Struct, frozen=True):
     more_is: Literal["better", "worse", "neither"] = "neither"
 
 
-FIGURES: dict[str, FigureView] = {
-    "calls": FigureView("calls", Sum("calls", "Calls")),
-    "success_rate": FigureView("calls", _SUCCESS, more_is="better"),
-    "pass_rate": FigureView(
+FIGURES: dict[str, FigureDefinition] = {
+    "calls": FigureDefinition("calls", Sum("calls", "Calls")),
+    "success_rate": FigureDefinition("calls", _SUCCESS, more_is="better"),
+    "pass_rate": FigureDefinition(
         "calls", Ratio("pass_rate", "Criteria met", "passed", ("passed", "missed")), more_is="better"
     ),
-    "minutes": FigureView("calls", Sum("seconds", "Minutes", "minutes")),
-    "median_duration": FigureView("durations", Percentile("p50", "Median duration", 0.5, "calls")),
-    "first_byte_p95": FigureView(
+    "minutes": FigureDefinition("calls", Sum("seconds", "Minutes", "minutes")),
+    "median_duration": FigureDefinition("durations", Percentile("p50", "Median duration", 0.5, "calls")),
+    "first_byte_p95": FigureDefinition(
         "latency",
         Percentile("p95", "Model's first byte, p95", 0.95, "turns"),
         FIRST_BYTE,
         more_is="worse",
     ),
-    "tool_failure_rate": FigureView(
+    "tool_failure_rate": FigureDefinition(
         "tools", Ratio("failure_rate", "Failed tool calls", "failed", ("calls",)), more_is="worse"
     ),
-    "rating": FigureView("calls", Ratio("rating", "Rating", "rating_sum", ("ratings",), "score"), more_is="better"),
-    "cost": FigureView("calls", Sum("cost", "Credits", "credits"), more_is="worse"),
-    "price": FigureView("calls", Sum("price", "Cost", "dollars"), more_is="worse"),
+    "rating": FigureDefinition(
+        "calls", Ratio("rating", "Rating", "rating_sum", ("ratings",), "score"), more_is="better"
+    ),
+    "cost": FigureDefinition("calls", Sum("cost", "Credits", "credits"), more_is="worse"),
+    "price": FigureDefinition("calls", Sum("price", "Cost", "dollars"), more_is="worse"),
 }
 """The key figures by their names."""
 
@@ -279,37 +290,37 @@ class _Group:
             case Share():
                 return self.sums[column.of] / (total.sums[column.of] or 1)
             case _:
-                return find_percentile(self.bins[column.measure], column.share, self._width)
+                return compute_percentile(self.bins[column.measure], column.share, self._width)
 
 
-def evaluate_view(facts: Facts, view: View) -> list[list[Value]]:
-    """Return the rows of a table."""
-    cube = facts.cubes[view.cube]
-    labels = [column for column in view.columns if isinstance(column, Label)]
+def compute_table(data: ReportData, definition: TableDefinition) -> list[list[Value]]:
+    """Return the rows of a table: labels, then numbers."""
+    cube = data.cubes[definition.cube]
+    labels = [column for column in definition.columns if isinstance(column, Label)]
     groups: dict[tuple[int, ...], _Group] = {}
     total = _Group(cube)
     for row in cube.rows:
         parts, numbers = row[: -len(cube.measures)], row[-len(cube.measures) :]
         number_of_bin = int(parts[-1]) if cube.width else 0
-        key = tuple(_read_part(facts, column, parts) for column in labels)
+        key = tuple(_read_part(data, column, parts) for column in labels)
         groups.setdefault(key, _Group(cube)).add(numbers, number_of_bin)
         total.add(numbers, number_of_bin)
-    others = [column for column in view.columns if not isinstance(column, Label)]
+    others = [column for column in definition.columns if not isinstance(column, Label)]
     rows: list[list[Value]] = [
         [
-            *(_read_label(facts, cube, column, part) for column, part in zip(labels, key, strict=True)),
+            *(_read_label(data, cube, column, part) for column, part in zip(labels, key, strict=True)),
             *(group.compute(column, total) for column in others),
         ]
         for key, group in sorted(groups.items())
     ]
-    if view.order == "number":
+    if definition.order == "number":
         rows.sort(key=lambda row: (_is_other(row, len(labels)), -float(row[len(labels)] or 0)))
     return rows
 
 
-def evaluate_figure(facts: Facts, figure: FigureView) -> Value:
+def compute_figure(data: ReportData, figure: FigureDefinition) -> Value:
     """Return a key figure; None if nothing was measured."""
-    cube = facts.cubes[figure.cube]
+    cube = data.cubes[figure.cube]
     group = _Group(cube)
     for row in cube.rows:
         if figure.only is None or cube.labels[0][int(row[1])] == figure.only:
@@ -321,15 +332,15 @@ def _is_other(row: list[Value], labels: int) -> bool:
     return any(label in {OTHER_LABEL, OTHER_AGENTS} for label in row[:labels])
 
 
-def _read_part(facts: Facts, column: Label, parts: list[float]) -> int:
+def _read_part(data: ReportData, column: Label, parts: list[float]) -> int:
     if column.by == "bucket":
-        return int(parts[0]) // len(facts.agents)
+        return int(parts[0]) // len(data.agents)
     if column.by == "agent":
-        return int(parts[0]) % len(facts.agents)
+        return int(parts[0]) % len(data.agents)
     return int(parts[1 + column.by])
 
 
-def _read_label(facts: Facts, cube: Cube, column: Label, part: int) -> str:
+def _read_label(data: ReportData, cube: Cube, column: Label, part: int) -> str:
     if column.by == "bucket":
-        return facts.buckets.labels[part]
-    return facts.agents[part] if column.by == "agent" else cube.labels[column.by][part]
+        return data.buckets.labels[part]
+    return data.agents[part] if column.by == "agent" else cube.labels[column.by][part]

@@ -19,7 +19,7 @@ JSON = dict[str, Any]
 _ENDED_BY_ERROR = frozenset({1002, 1008, 1011})
 
 
-class Recording:
+class ConversationRecord:
     """The transcript of a live conversation, as its details show it.
 
     Args:

@@ -1,0 +1,100 @@
+"""Run a command once, or again and again with ``--every``, with health checks on a port."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import anyio
+import click
+
+from convai_async.cli._formatting import format_duration, to_single_line
+from convai_async.cli._monitor import HarvestMonitor
+from convai_async.cli._options import apply_options
+from convai_async.cli._output import print_note
+from convai_async.cli._signals import stop_gracefully
+from convai_async.cli._times import parse_duration_option
+from convai_async.errors import ConfigurationError, ConvAIError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import timedelta
+
+    from convai_async.cli._options import Command
+
+    Harvest = Callable[[HarvestMonitor, anyio.Event], Awaitable[int]]
+    """Harvests once until it is complete or the event is set, prints the report, and returns the exit code."""
+
+
+def add_round_options(command: Command) -> Command:
+    """Add the options of a command that keeps running."""
+    return apply_options(
+        command,
+        [
+            click.option(
+                "--every",
+                type=parse_duration_option,
+                metavar="TIME",
+                help="Keep running, and harvest again in each such time: 30m, 12h or 1d. SIGTERM or Ctrl-C stops it,"
+                " with exit code 0.",
+            ),
+            click.option(
+                "--health-port",
+                type=click.IntRange(0, 65_535),
+                metavar="PORT",
+                help="Serve /healthz, /readyz and /metrics on this port (0 for a free one).",
+            ),
+            click.option(
+                "--health-host",
+                default="127.0.0.1",
+                show_default=True,
+                metavar="ADDRESS",
+                help="Address for --health-port. The metrics contain the names of the workspaces.",
+            ),
+        ],
+    )
+
+
+async def run_rounds(
+    harvest_once: Harvest, *, every: timedelta | None, health_port: int | None, health_host: str
+) -> int:
+    """Harvest once, or with ``every`` until the command is stopped, and return the exit code.
+
+    Errors end a single harvest. With ``every``, they are printed, and the next round tries again; only a wrong
+    configuration ends the command.
+    """
+    stop = anyio.Event()
+    monitor = HarvestMonitor(stop)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(
+            stop_gracefully(stop, "stopping: waiting for running requests (press Ctrl-C again to stop immediately)")
+        )
+        if health_port is not None:
+            from convai_async.cli._health import serve_health  # noqa: PLC0415 - loads aiohttp's server
+
+            address = await stack.enter_async_context(serve_health(monitor, health_host, health_port))
+            print_note(f"health checks and metrics on {address}")
+        if every is None:
+            return await harvest_once(monitor, stop)
+        while not stop.is_set():
+            await _run_round(harvest_once, monitor, stop, every.total_seconds())
+        return 0
+
+
+async def _run_round(harvest_once: Harvest, monitor: HarvestMonitor, stop: anyio.Event, seconds: float) -> None:
+    """Harvest, and wait until the next round begins or the command is stopped."""
+    clock = asyncio.get_running_loop().time
+    next_round = clock() + seconds
+    try:
+        await harvest_once(monitor, stop)
+    except (ConfigurationError, InvalidArgumentError):
+        raise
+    except (ConvAIError, OSError) as error:
+        print_note(f"convai-async: {to_single_line(str(error))}")
+    monitor.rounds += 1
+    left = next_round - clock()
+    if left > 0 and not stop.is_set():
+        print_note(f"next harvest in {format_duration(left)}")
+        with anyio.move_on_after(left):
+            await stop.wait()
