@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -14,8 +15,9 @@ from convai_async.errors import (
     InvalidArgumentError,
     NotFoundError,
     RequestTimeoutError,
+    ResponseTooLargeError,
 )
-from convai_async.retry import RetryLoop
+from convai_async.retry import RetryLoop, is_ambiguous
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +147,7 @@ def test_waits_differ_from_task_to_task() -> None:
         (lambda: status_error(500), False),
         (lambda: status_error(503), False),
         (lambda: status_error(599), False),
+        (lambda: status_error(600), False),
         (lambda: status_error(408), False),
     ],
 )
@@ -154,6 +157,29 @@ def test_post_is_retried_only_if_the_service_cannot_have_acted_on_it(
     assert RetryPolicy().should_retry(make_error(), idempotent=False) is repeated
     assert RetryPolicy().should_retry(make_error(), idempotent=True) is True
     assert RetryPolicy(retry_non_idempotent=True).should_retry(make_error(), idempotent=False) is True
+
+
+def test_response_that_is_too_large_is_not_ambiguous() -> None:
+    assert not is_ambiguous(ResponseTooLargeError("too large"))
+
+
+async def test_attempt_that_sent_nothing_does_not_count() -> None:
+    error = RequestTimeoutError("no slot was free")
+    error.attempts = 0
+    with pytest.raises(RequestTimeoutError) as caught:
+        await run(RetryPolicy(attempts=2), [status_error(503), error])
+    assert caught.value.attempts == 1
+
+
+async def test_retry_is_logged_with_its_details(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "convai_async")
+    error = error_from_response("GET /", 429, {"retry-after": "1.23456"}, b"", "req_1")
+    await run(RetryPolicy(wait_initial=0), [error, ConnectionFailedError("lost"), "done"])
+    of_status, of_connection = cast("list[Any]", caplog.records)
+    assert (of_status.name, of_status.levelname) == ("convai_async", "INFO")
+    assert of_status.getMessage() == f"attempt 1 failed, next in 1.23 s: {error}"
+    details = [(each.attempt, each.wait_secs, each.status, each.request_id) for each in (of_status, of_connection)]
+    assert details == [(1, 1.235, 429, "req_1"), (2, 0, None, None)]
 
 
 def test_foreign_exceptions_are_not_retried() -> None:
