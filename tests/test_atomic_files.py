@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from convai_async._support.atomic_files import AtomicFile, part_prefix, put_in_place
+from convai_async._support.atomic_files import AtomicFile, _sync_folder, part_prefix, put_in_place
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -62,6 +62,13 @@ def test_file_is_synced_before_and_its_folder_after_the_rename(
     file.discard()
     assert steps == expected, "what was committed is not removed"
     assert files(tmp_path) == {"a": b"123"}
+
+
+def test_folder_is_not_synced_on_windows(steps: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        _sync_folder(tmp_path)
+    assert steps == []
 
 
 def test_temporary_file_has_the_name_of_the_file_and_is_private(tmp_path: Path) -> None:
