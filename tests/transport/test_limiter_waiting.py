@@ -80,6 +80,10 @@ async def test_requests_fail_at_once_when_the_throttle_exceeds_their_limit() -> 
         await impatient
     with pytest.raises(ThrottleTooLongError):
         await limiter.acquire(max_throttle=6.4)
+    long_enough = asyncio.create_task(limiter.acquire(max_throttle=6.5))
+    await asyncio.sleep(0)
+    assert not long_enough.done()
+    long_enough.cancel()
     assert caught.value.seconds == 6.5
     assert now() == 4
     limiter.release(first)
