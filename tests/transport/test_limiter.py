@@ -108,6 +108,22 @@ async def test_stated_maximum_becomes_the_limit(in_flight: int, expected: int) -
         assert limiter.limit == expected
 
 
+async def test_bulk_requests_do_not_recover_beyond_a_stated_maximum() -> None:
+    clock = Clock()
+    limiter = ConcurrencyLimiter(100, clock=clock)
+    slots = grow(limiter, 21)
+    limiter.on_rejected(slots[-1])
+    release(limiter, slots)
+    slots = fill(limiter, "bulk")
+    limiter.on_rejected(slots[-1], maximum=5)
+    release(limiter, slots)
+    slots = fill(limiter, "bulk")
+    clock.now = 0.5
+    limiter.on_success()
+    assert limiter.limit == len(slots) == 5
+    release(limiter, slots)
+
+
 async def test_share_of_a_stated_maximum_is_used() -> None:
     limiter = ConcurrencyLimiter(100, 0.5)
     limiter.on_rejected(await limiter.acquire(), maximum=6)
