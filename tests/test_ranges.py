@@ -7,14 +7,14 @@ import importlib
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-import uvicorn
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from uvicorn_server import served_by_uvicorn
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async._support.byte_range import matches_range, normalize_range
@@ -150,17 +150,6 @@ def test_only_the_matching_content_range_is_accepted(total: int, first: int | No
     assert not matches_range(f"bytes {start + 1}-{end + 1}/{total + 1}", header, None) or first is None
     if first is not None and last is not None:
         assert not matches_range(f"bytes {start}-{last + 1}/{last + 5}", header, None)
-
-
-@asynccontextmanager
-async def served_by_uvicorn(app: Any) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await serving
 
 
 @pytest.mark.parametrize("example", ["play_in_fastapi", "play_in_starlette", "play_in_aiohttp"])

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import io
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -103,7 +104,6 @@ class Session:
         self.running = RunningClock()
         self._redactor = Redactor(api_key)
         self._errors = ErrorTranslator(self._redactor)
-        self._stream_limits = stream_limits
         self._base_url = base_url
         self._headers = CIMultiDict(headers)
         self._headers["xi-api-key"] = api_key
@@ -120,6 +120,13 @@ class Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._open_responses: set[StreamedResponse | WebSocket] = set()
+        self._wrap = partial(
+            StreamedResponse,
+            errors=self._errors,
+            limits=stream_limits,
+            redactor=self._redactor,
+            running=self.running,
+        )
 
     async def close(self) -> None:
         """Close the aiohttp session unless it is borrowed, and abort its responses and WebSockets.
@@ -215,16 +222,6 @@ class Session:
                 yield response
         finally:
             self._open_responses.discard(response)
-
-    def _wrap(self, aiohttp_response: aiohttp.ClientResponse, name: str) -> StreamedResponse:
-        return StreamedResponse(
-            aiohttp_response,
-            name,
-            self._errors,
-            limits=self._stream_limits,
-            redactor=self._redactor,
-            running=self.running,
-        )
 
     async def open_websocket(self, handshake: Handshake, timeout: float | None) -> WebSocket:
         """Open a WebSocket. The caller closes it.

@@ -364,9 +364,11 @@ class Archive:
         Raises:
             ArchiveBusyError: Other processes have been writing for 30 seconds; try again later.
             ArchiveError: The archive belongs to another service.
+            InvalidArgumentError: The id has a NUL, with which nothing could find or delete it.
         """
         if not isinstance(conversation, Conversation):
             raise InvalidArgumentError("conversation", f"must be a Conversation, not {type(conversation).__name__}")
+        validate_sql_text("conversation_id", conversation.conversation_id)
         summary = ConversationSummary(conversation_id=conversation.conversation_id)
         update = build_update(summary, conversation.to_json(), conversation, event_timestamp, from_webhook=True)
         with self._session.write(exclusive=False) as writer:

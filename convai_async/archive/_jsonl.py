@@ -78,6 +78,8 @@ def read(file: Path, stream: IO[bytes]) -> Iterator[Line]:
             line = decoder.decode(text)
         except (ValueError, RecursionError) as error:
             raise ArchiveError(f"line {number} of {str(file)!r} was not written by `export`: {error}") from error
+        if "\0" in line.conversation_id:  # nothing could find or delete it
+            raise ArchiveError(f"line {number} of {str(file)!r} has an id with a NUL: {line.conversation_id[:100]!r}")
         if line.audio is not None and not _recordings.is_recording(line.audio[0]):
             raise ArchiveError(f"line {number} of {str(file)!r} names no recording in audio/: {line.audio[0][:100]!r}")
         yield line

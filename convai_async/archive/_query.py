@@ -95,7 +95,8 @@ def run_query(  # noqa: PLR0913 - keyword-only
         path: The archive.
         sql: One SELECT statement. Other statements, and functions that do more than compute, are refused.
         parameters: The values of its placeholders.
-        timeout_secs: The time in seconds after which the query is interrupted; 10 by default.
+        timeout_secs: The time in seconds after which the query is interrupted; 10 by default. SQLite does not look
+            for that while it compiles, or in a function, which can take long for long text.
         max_rows: The maximum number of rows; 1,000 by default.
         max_bytes: No row is added to a result that is larger than this; 1 MB by default.
         stop: An event that interrupts the query when another thread sets it.
@@ -175,7 +176,7 @@ def _read(rows: Iterable[tuple[Any, ...]], max_rows: int, max_bytes: int) -> tup
 def _translate_query_errors(timeout_secs: float) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+    except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits say why
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CORRUPT}:
             raise  # about the file, not about the query

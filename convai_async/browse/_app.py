@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _STATIC = Path(__file__).parent / "static"
 _AUDIO = re.compile(r"audio/[\w.+-]+", re.ASCII)
+_CONVERSATION = "/conversations/{conversation_id:[^/]+}"  # by default, it has no braces
 _OLDER, _NEWER = "older_than", "newer_than"
 
 
@@ -44,8 +45,8 @@ def build_app(archive: ArchiveConnection, access: Access) -> web.Application:
     app.add_routes(
         [
             web.get("/", pages.show_list),
-            web.get("/conversations/{conversation_id}", pages.show_conversation),
-            web.get("/conversations/{conversation_id}/recording", pages.send_recording),
+            web.get(_CONVERSATION, pages.show_conversation),
+            web.get(f"{_CONVERSATION}/recording", pages.send_recording),
             *(web.get(f"{STATIC}{file.name}", partial(_send_static, file)) for file in _STATIC.iterdir()),
         ]
     )

@@ -232,10 +232,12 @@ def _split(position: Position | None, *, newer: bool) -> list[Condition]:
 def _read_items(connection: sqlite3.Connection, hits: dict[Position, list[Hit]]) -> list[Item]:
     names = Item.__struct_fields__
     columns = ", ".join(names[: names.index("has_recording")])
+    ids = [place.conversation_id for place in hits]
+    # Not json_each: it ends a text at a NUL.
     rows = connection.execute(
-        f"SELECT {columns}, audio.path IS NOT NULL FROM json_each(?) CROSS JOIN conversations"  # noqa: S608
-        " ON conversation_id = value LEFT JOIN audio USING (conversation_id)",
-        (to_json([each.conversation_id for each in hits]),),
+        f"SELECT {columns}, audio.path IS NOT NULL FROM (VALUES {', '.join(['(?)'] * len(ids)) or '(null)'})"  # noqa: S608
+        " CROSS JOIN conversations ON conversation_id = column1 LEFT JOIN audio USING (conversation_id)",
+        ids,
     )
     return [
         msgspec.convert(dict(zip(names, (*row, found), strict=True)), Item, strict=False)

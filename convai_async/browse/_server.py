@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from convai_async.browse._app import build_app
 from convai_async.browse._database import ArchiveConnection
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator
 
+
+_logger = logging.getLogger("convai_async.browse")
 
 _SHUTDOWN_SECS = 0.1
 """How long to wait for open responses at the end; for 0, aiohttp would wait forever."""
@@ -60,7 +64,10 @@ async def serve_archive(path: str | os.PathLike[str], *, port: int = 0) -> Async
     """
     async with ArchiveConnection.open(path) as archive:
         access = Access()
-        runner = web.AppRunner(build_app(archive, access), access_log=None, shutdown_timeout=_SHUTDOWN_SECS)
+        _logger.addFilter(_is_about_server)
+        runner = web.AppRunner(
+            build_app(archive, access), logger=_logger, access_log=None, shutdown_timeout=_SHUTDOWN_SECS
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, HOST, port, reuse_address=True).start()
@@ -68,3 +75,8 @@ async def serve_archive(path: str | os.PathLike[str], *, port: int = 0) -> Async
             yield ServedPages(access)
         finally:
             await runner.cleanup()
+
+
+def _is_about_server(record: logging.LogRecord) -> bool:
+    """Return False for a request that is not HTTP: aiohttp quotes it, with its token or cookie."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)

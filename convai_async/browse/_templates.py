@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from convai_async.browse._conversation import Turn
 
+_MOST_GROWTH = 20
+"""How many times as long as JSON its lines can be: each level of brackets makes the lines within longer."""
+
 
 def render(template: str, **values: Any) -> str:
     """Return the HTML of a page. Values are escaped."""
@@ -47,11 +50,13 @@ def format_iso(unix_secs: int | None) -> str:
 
 
 def format_json(text: str | None) -> str:
-    """Return JSON with line breaks, and other text unchanged."""
+    """Return JSON with line breaks, and unchanged other text, and JSON whose indentation is most of it."""
+    text = text or ""
     try:
-        return msgspec.json.format(text or "", indent=2)
-    except msgspec.DecodeError:
-        return text or ""
+        formatted = msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    return formatted if len(formatted) <= _MOST_GROWTH * len(text) else text
 
 
 def format_metric(name: str) -> str:

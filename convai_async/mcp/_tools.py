@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 from pydantic import AwareDatetime, Field
 
 from convai_async._support.timestamps import utc_datetime
@@ -17,16 +16,16 @@ from convai_async.archive import (
     compute_statistics,
     describe_tables,
     list_calls,
-    run_query,
 )
 from convai_async.mcp._conversation import read_overview, read_turns
-from convai_async.mcp._untrusted import MAX_RESULT_CHARS, mark_untrusted, shorten
+from convai_async.mcp._query_process import run_in_process
+from convai_async.mcp._untrusted import format_rows, mark_untrusted, shorten
 
 if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-    from convai_async.archive import QueryResult, SearchHit
+    from convai_async.archive import SearchHit
 
 _MAX_TEXT = 2000
 
@@ -84,7 +83,7 @@ class Tools:
         limit: Annotated[int, Field(ge=1, le=100)] = 20,
     ) -> str:
         """List conversations, newest first: id, start (UTC), agent, result, title, seconds, cost, why it ended."""
-        return _format_rows(
+        return format_rows(
             list_calls(self._path, call_successful=result, agent_id=agent_id, since=since, until=until, max_rows=limit),
             _MAX_TEXT,
         )
@@ -133,7 +132,7 @@ class Tools:
         evaluation: results and pass_rate, by evaluation criterion.
         collected_data: how often each value was collected.
         """
-        return _format_rows(
+        return format_rows(
             compute_statistics(
                 self._path,
                 metric,
@@ -157,7 +156,7 @@ class Tools:
 
         Read `schema` first. The views calls, agents, daily, tools, latency, criteria and costs answer most questions.
         """
-        return _format_rows(run_query(self._path, query, max_rows=limit, stop=self._stop), max_text)
+        return run_in_process(self._path, query, max_rows=limit, max_text=max_text, stop=self._stop)
 
     def schema(
         self,
@@ -186,17 +185,3 @@ def _format_hit(hit: SearchHit) -> dict[str, Any]:
         "role": hit.role,
         "message": shorten(hit.message, _MAX_TEXT),
     }
-
-
-def _format_rows(result: QueryResult, max_text: int) -> str:
-    rows: list[list[Any]] = []
-    size = 0
-    for row in result.rows:
-        if size > MAX_RESULT_CHARS:
-            break
-        rows.append([shorten(value, max_text) for value in row])
-        size += len(msgspec.json.encode(rows[-1]))
-    shown: dict[str, Any] = {"columns": result.columns, "rows": rows}
-    if result.truncated or len(rows) < len(result.rows):
-        shown["truncated"] = "There are more rows: ask for fewer columns, a shorter time, or a total."
-    return mark_untrusted(shown)

@@ -43,7 +43,8 @@ class Report:
         calls: The longest, most expensive and worst calls, and those with comments.
     """
 
-    def __init__(self, data: ReportData, period: str, before: ReportData | None) -> None:
+    def __init__(self, archive: Path, data: ReportData, period: str, before: ReportData | None) -> None:
+        self._archive = archive
         self._data = data
         self.source = data.source
         self.period = period
@@ -102,7 +103,7 @@ class Report:
             overwrite: Whether to replace an existing file; False by default.
 
         Raises:
-            InvalidArgumentError: The file exists already, or its folder does not exist.
+            InvalidArgumentError: The file exists already or is the archive itself, or its folder does not exist.
             ConfigurationError: The extra ``report`` is not installed.
             OSError: The file cannot be written.
         """
@@ -111,6 +112,8 @@ class Report:
             raise InvalidArgumentError(
                 "path", f"{str(file)!r} exists already: choose another, or pass overwrite=True to replace it"
             )
+        if file.exists() and self._archive.exists() and file.samefile(self._archive):
+            raise InvalidArgumentError("path", f"{str(file)!r} is the archive itself: choose another")
         if not file.parent.is_dir():
             raise InvalidArgumentError("path", f"the folder {str(file.parent)!r} does not exist: create it first")
         page, output = self.to_html().encode(), AtomicFile(file)
@@ -170,7 +173,7 @@ def build_report(  # noqa: PLR0913 - keyword-only
             before = read_report_data(
                 opened, msgspec.structs.replace(filters, start=filters.start - length, end=filters.start)
             )
-    return Report(data, _describe_period(data, filters), before)
+    return Report(opened.path, data, _describe_period(data, filters), before)
 
 
 def _build_filters(agent_id: str | None, since: date | int | None, until: date | int | None) -> ReportFilters:

@@ -121,6 +121,11 @@ def test_query_reads_the_hash_of_the_api_key_as_null(filled: Path) -> None:
     assert run_query(filled, "SELECT key_salt, key_fingerprint FROM archive").rows == [(None, None)]
 
 
+def test_parameter_that_sqlite_cannot_hold_is_refused(filled: Path) -> None:
+    with pytest.raises(QueryError, match="too large"):
+        run_query(filled, "SELECT ?", (2**63,))
+
+
 def test_query_that_takes_too_long_is_interrupted(filled: Path) -> None:
     with pytest.raises(QueryError, match=r"interrupted after 0\.05 s"):
         run_query(filled, ENDLESS, timeout_secs=0.05)

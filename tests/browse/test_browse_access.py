@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from typing import TYPE_CHECKING
@@ -134,3 +135,14 @@ async def test_server_listens_on_the_loopback_address_only(harvested_once: Path)
 async def test_path_without_a_page_is_not_found(harvested_once: Path, path: str) -> None:
     async with open_browser(harvested_once) as browser:
         assert "There is no such page." in await browser.read(path, 404)
+
+
+async def test_request_that_is_not_http_is_not_logged_with_its_cookie(
+    harvested_once: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve_archive(harvested_once) as pages:
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(pages.url).port)
+        writer.write(b"GET / HTTP/1.1\nCookie: secret\n\n")
+        assert b"400 Bad Request" in await reader.read()
+        writer.close()
+    assert "secret" not in caplog.text

@@ -78,10 +78,10 @@ async def test_hostile_text_is_escaped_everywhere(archive_copy: Path) -> None:
 async def test_id_with_special_characters_has_a_page(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     with Archive.open(path, create=True, source=SOURCE) as archive:
-        archive.add(Conversation(conversation_id="a/b?c#d%2F", agent_id="agent_1"))
+        archive.add(Conversation(conversation_id="a/b?c#{d}%2F", agent_id="agent_1"))
     async with open_browser(path) as browser:
-        assert 'href="/conversations/a%2Fb%3Fc%23d%252F"' in await browser.read("/")
-        assert "<code>a/b?c#d%2F</code>" in await browser.read("/conversations/a%2Fb%3Fc%23d%252F")
+        assert 'href="/conversations/a%2Fb%3Fc%23%7Bd%7D%252F"' in await browser.read("/")
+        assert "<code>a/b?c#{d}%2F</code>" in await browser.read("/conversations/a%2Fb%3Fc%23%7Bd%7D%252F")
 
 
 @pytest.mark.parametrize("replacement", ["nothing", "an archive", "another file"])
@@ -171,5 +171,6 @@ def test_json_and_metrics_are_formatted() -> None:
     assert (format_iso(None), format_iso(0)) == ("", "1970-01-01T00:00:00+00:00")
     assert format_json("no JSON") == "no JSON"
     assert (format_json(None), format_json('{"a":1}'), format_json("not JSON")) == ("", '{\n  "a": 1\n}', "not JSON")
+    assert [format_json("[" * depth + "]" * depth)[:2] for depth in (5, 500, 100_000)] == ["[\n", "[[", "[["]
     assert format_metric("convai_llm_service_ttfb") == "llm first byte"
     assert format_metric("convai_llm_service_ttf_sentence") == "llm first sentence"

@@ -231,3 +231,13 @@ async def test_new_conversation_appears_while_the_pages_are_open(archive_copy: P
         with Archive.open(archive_copy) as archive:
             archive.add(Conversation(conversation_id="new", agent_id="agent_1"))
         assert "It has no transcript." in await browser.read("/conversations/new")
+
+
+async def test_conversation_whose_id_has_a_nul_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    with Archive.open(path, create=True, source="https://api.elevenlabs.io") as archive:
+        archive.add(Conversation(conversation_id="conv_1", agent_id="agent_1"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE conversations SET conversation_id = 'conv_' || char(0) || '1'")
+    async with open_browser(path) as browser:
+        assert "/conversations/conv_%001" in await browser.read("/")

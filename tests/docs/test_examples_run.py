@@ -36,6 +36,13 @@ ELSEWHERE = {
     "conversations": {"watch_forever"},
     "live": {"lookup_order", "with_tools", "call", "speak_file", "supervise"},
     "workers_handle": {"handle"},
+    "live_dialogues": {
+        "lookup_order",
+        "results",
+        "test_agent_replies_in_time",
+        "test_agent_asks_for_the_number_and_looks_the_order_up",
+        "test_agent_hangs_up_after_a_goodbye",
+    },
     # test_questions.py
     "questions": {"open_tables"},
     "dataframes_archive": {"latency_by_tool", "latency_by_metric"},

@@ -30,7 +30,7 @@ events = st.one_of(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 100), schedule=st.lists(events, max_size=8))
 def test_any_schedule_ends_with_an_archive_equal_to_the_service(seed: int, schedule: list[tuple[str, int]]) -> None:
     anyio.run(follow, seed, schedule)

@@ -10,16 +10,19 @@ import sys
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from archives import SOURCE, build_update
 from mcp import Client, StdioServerParameters, stdio_client
 
+from convai_async.archive import QueryError
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.errors import ConfigurationError
-from convai_async.mcp import serve
+from convai_async.mcp import _query_process, serve
+from convai_async.mcp._query_process import run_in_process
 from convai_async.mcp._untrusted import mark_untrusted, shorten
 
 if TYPE_CHECKING:
@@ -252,3 +255,22 @@ async def test_missing_extra_is_named(filled: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "mcp.server", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'convai-async\[mcp\]'"):
         await serve(filled)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        # SQLite does not look for an interrupt while a function compares, and while it compiles.
+        "SELECT instr(printf('%.*c', 9000000, 'a'), printf('%.*c', 5000000, 'a') || 'b')",
+        "WITH t0 AS (SELECT 1 AS x)"
+        + "".join(f", t{n} AS (SELECT a.x FROM t{n - 1} AS a, t{n - 1} AS b)" for n in range(1, 40))
+        + " SELECT * FROM t39",
+        # Many long values are in memory at the same time.
+        "SELECT printf('%.*c', 16000000, 'a')" + 1900 * ", printf('%.*c', 16000000, 'a')",
+    ],
+    ids=["function", "compiler", "memory"],
+)
+def test_query_that_sqlite_cannot_interrupt_is_ended(filled: Path, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_query_process, "_START_SECS", 1)
+    with pytest.raises(QueryError, match="took more than"):
+        run_in_process(filled, sql, max_rows=1, max_text=100, stop=Event(), timeout_secs=0.1)

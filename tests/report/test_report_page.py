@@ -239,6 +239,10 @@ def test_file_is_never_overwritten_unless_requested(tmp_path: Path) -> None:
         report.write_html(tmp_path, overwrite=True)
     with pytest.raises(InvalidArgumentError, match="does not exist"):
         report.write_html(tmp_path / "none" / "report.html")
+    (tmp_path / "link.db").symlink_to("calls.db")
+    for name in ("calls.db", "link.db"):
+        with pytest.raises(InvalidArgumentError, match="is the archive itself"):
+            report.write_html(tmp_path / name, overwrite=True)
     assert path.read_text() == "mine"
     report.write_html(path, overwrite=True)
     assert path.read_text().startswith("<!doctype html>")

@@ -18,14 +18,15 @@ import pytest
 from archives import import_file, rows
 from threaded_service import ThreadedService
 
-from convai_async.archive import ArchiveError, Failure
+from convai_async.archive import Archive, ArchiveError, Failure
 from convai_async.archive._columns import FACT_TABLES
 from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder
 from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
+from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import harvest
-from convai_async.models import ConversationSummary
+from convai_async.models import Conversation, ConversationSummary
 from convai_async.testing import faults
 
 if TYPE_CHECKING:
@@ -436,3 +437,14 @@ def test_facts_of_a_removed_conversation_are_erased(archive: Path) -> None:
             (count,) = writer._connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
             assert not count, table.name
     assert SECRET not in bytes_of(archive)
+
+
+def test_id_that_could_not_be_deleted_is_not_stored(archive: Path) -> None:
+    with Archive.open(archive, create=True, source=SOURCE) as opened:
+        opened.add(Conversation(conversation_id="conv_1", agent_id="agent_1"))
+        with pytest.raises(InvalidArgumentError, match="characters that are not valid"):
+            opened.add(Conversation(conversation_id="conv_\0", agent_id="agent_1"))
+        file = exported(archive.with_name("x.jsonl"), conversation_id="c\0", conversation={"conversation_id": "c\0"})
+        with pytest.raises(ArchiveError, match="has an id with a NUL"):
+            opened.import_(file)
+        assert opened.status().conversations == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 def browser_page() -> Iterator[Page]:
     """A page in headless Chromium; without Chromium, the test fails in CI and is skipped elsewhere."""
+    with open_browser_page() as page:
+        yield page
+
+
+@contextmanager
+def open_browser_page(*arguments: str) -> Iterator[Page]:
+    """Open a page in headless Chromium, which is started with these arguments."""
     chromium = shutil.which("chromium")
     if chromium is None:
         reason = "chromium is not installed: apt-get install chromium"
@@ -27,6 +35,6 @@ def browser_page() -> Iterator[Page]:
 
     with sync_playwright() as playwright:
         # Chromium does not start its sandbox as root, as in a container.
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *arguments])
         yield browser.new_page()
         browser.close()

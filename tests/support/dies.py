@@ -19,6 +19,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet  # noqa: F401 - once, and not in each fork
+
 from convai_async import ConvAIClient
 from convai_async.archive import Archive
 

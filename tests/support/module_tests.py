@@ -50,6 +50,7 @@ TESTS: dict[str, Tests] = {
     "browse": Tests("tests/browse", "tests/cli/test_browse_command.py"),
     "cli": Tests("tests/cli", "tests/robustness/test_secrets.py tests/robustness/test_erasure.py"),
     "client": Tests("tests/test_client.py", "tests/robustness/test_bad_arguments.py tests/robustness/test_secrets.py"),
+    "dialogues": Tests("tests/test_dialogues.py"),
     "endpoints": Tests(
         "tests/endpoints tests/polling/test_wait_and_watch.py",
         "tests/robustness/test_bad_arguments.py tests/typing/test_editor.py",
