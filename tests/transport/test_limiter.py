@@ -62,6 +62,24 @@ async def test_limit_is_the_share_when_no_probe_is_needed() -> None:
     release(limiter, slots)
 
 
+async def test_success_with_free_slots_does_not_postpone_the_probe_of_a_share() -> None:
+    clock = Clock()
+    limiter = ConcurrencyLimiter(100, 0.5, clock=clock)
+    slots = grow(limiter, 21)
+    limiter.on_rejected(slots[-1])
+    release(limiter, slots)
+    slot = await limiter.acquire()
+    clock.now = 0.9
+    limiter.on_success()
+    limiter.release(slot)
+    slots = fill(limiter)
+    assert len(slots) == 10
+    clock.now = 1.0
+    limiter.on_success()
+    assert limiter.limit == 20
+    release(limiter, slots)
+
+
 async def test_share_is_rounded_up_and_at_least_one() -> None:
     limiter = ConcurrencyLimiter(100, 0.01)
     limiter.on_rejected(grow(limiter, 21)[-1])
