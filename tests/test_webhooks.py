@@ -226,7 +226,7 @@ def test_signature_header_is_read_up_to_4096_characters(characters: int, accepte
 
 def test_event_that_is_created_by_hand_has_its_type() -> None:
     data = Conversation(conversation_id="c")
-    events = [PostCallTranscription(data=data), PostCallAudio(), CallInitiationFailure()]
+    events: list[Any] = [PostCallTranscription(data=data), PostCallAudio(), CallInitiationFailure()]
     assert [event.type for event in events] == ["post_call_transcription", "post_call_audio", "call_initiation_failure"]
 
 
