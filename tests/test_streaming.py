@@ -139,7 +139,7 @@ async def test_download_saves_the_recording(client: ConvAIClient, recorded: str,
     assert saved.sha256 == hashlib.sha256(WHOLE).hexdigest()
     assert saved.content_type == "audio/mpeg"
     assert counted[-1] == (SIZE, SIZE)
-    assert [size for size, _ in counted] == sorted(size for size, _ in counted)
+    assert [size for size, _ in counted] == sorted({size for size, _ in counted}), "each size is reported once"
     assert list(tmp_path.iterdir()) == [saved.path]
     assert stat.S_IMODE(saved.path.stat().st_mode) == 0o600
 

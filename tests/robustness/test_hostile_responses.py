@@ -237,6 +237,16 @@ async def test_possibly_incomplete_recording_is_not_saved(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "Binary/Octet-Stream; charset=x", "audio/x-wav"])
+async def test_recording_of_a_binary_type_is_saved(content_type: str, tmp_path: Path) -> None:
+    async def answer(writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(build_response(b"ID3x", f"content-type: {content_type}"))
+
+    async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=None) as client:
+        saved = await client.conversations.audio.download("conv_1", tmp_path / "call.mp3")
+    assert saved.path.read_bytes() == b"ID3x"
+
+
 UNMARKED = {
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n",
     "no length": b"HTTP/1.1 200 OK\r\n",
