@@ -12,6 +12,7 @@ from convai_async.archive._call_list import list_calls
 from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError
+from convai_async.archive._files import check_destination
 from convai_async.archive._query import QueryError, QueryResult, run_query
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
@@ -42,6 +43,7 @@ __all__ = [
     "Window",
     "build_datasette_metadata",
     "build_fts_query",
+    "check_destination",
     "compute_statistics",
     "describe_tables",
     "find_hits",
