@@ -71,7 +71,7 @@ class DialogueResult(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def tool_names(self) -> tuple[str, ...]:
-        """The names of the tools that the agent called, in order: the client's, the service's and those of webhooks.
+        """The names of the tools of the replies, in order: the client's, the service's and those of webhooks.
 
         The service's tools are only known if ``agent_tool_request`` or ``agent_tool_response`` is in the agent's
         ``client_events``.

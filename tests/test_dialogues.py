@@ -8,6 +8,7 @@ import pytest
 from convai_async import ConvAIClient, ConversationClosedError, ConversationRefusedError, InvalidArgumentError
 from convai_async.dialogues import Dialogue, run_dialogues
 from convai_async.errors import ReplyTimeoutError
+from convai_async.testing.live import events
 from convai_async.testing.live.audio import FORMATS, build_tone
 
 if TYPE_CHECKING:
@@ -16,13 +17,24 @@ if TYPE_CHECKING:
 
 
 async def test_results_have_the_replies_tools_and_end_of_each_dialogue(fake: FakeConvAI, client: ConvAIClient) -> None:
+    has_said_bye = asyncio.Event()
+    last_turn: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+
     async def reply(turn: Turn) -> str | None:
         if turn.text == "Goodbye!":
             await turn.say("Bye!")
+            await turn.send(events.build_response_complete(turn.event_id))
+            has_said_bye.set()
+            await (await last_turn).conversation.wait_until(lambda each: each.closed)  # long after the reply
             await turn.end_call()
             return None
+        if turn.text == "And now?":
+            await has_said_bye.wait()
+            last_turn.set_result(turn)
         order = await turn.call_tool("lookup_order", {"number": 7})
         await turn.call_tool("log", expects_response=False)
+        stock_id = f"call_{turn.event_id}"
+        await turn.send(events.build_tool_response("check_stock", stock_id, "webhook", turn.event_id, is_error=False))
         return f"Your order: {order.result}."
 
     fake.live.add_agent("agent_1", reply=reply, first_message="Hello {{name}}!")
@@ -47,13 +59,13 @@ async def test_results_have_the_replies_tools_and_end_of_each_dialogue(fake: Fak
         ("lookup_order", {"number": 7}),
         ("log", {}),
     ]
-    assert found.tool_names == ("lookup_order", "log") * 2
+    assert found.tool_names == ("lookup_order", "log", "check_stock") * 2
     assert found.replies[0].latency_secs > 0
     assert found.conversation_id in fake.conversations
     assert found.closed is not None
     assert found.closed.ended_by == "client"
     assert "There is no tool 'lookup_order'." in end.replies[0].text
-    assert end.tool_names[-1] == "end_call"
+    assert end.tool_names == ("lookup_order", "log", "check_stock")
     assert end.closed is not None
     assert end.closed.ended_by == "agent"
     assert (found.error, end.error) == (None, None)
@@ -104,6 +116,25 @@ async def test_dialogues_run_at_the_same_time_within_the_limit(fake: FakeConvAI,
     assert [result.replies[0].text for result in results.values()] == [f"I am {number}." for number in range(30)]
     assert max(running) == 10
     assert fake.live.conversations[0].authorization == "authorization_header"
+
+
+async def test_cancelling_ends_the_conversations(fake: FakeConvAI, client: ConvAIClient) -> None:
+    waiting = asyncio.Semaphore(0)
+
+    async def reply(turn: Turn) -> None:
+        waiting.release()
+        await asyncio.Event().wait()
+
+    fake.live.add_agent("agent_1", reply=reply)
+    dialogues = [Dialogue(name=f"{number}", turns=["Hello"]) for number in range(3)]
+    running = asyncio.create_task(run_dialogues(client, "agent_1", dialogues, max_concurrency=2))
+    for _ in range(2):
+        await waiting.acquire()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    ended = [await each.wait_until(lambda conversation: conversation.closed) for each in fake.live.conversations]
+    assert [end.by for end in ended] == ["client", "client"]
 
 
 async def test_turn_can_be_spoken(fake: FakeConvAI, client: ConvAIClient) -> None:
