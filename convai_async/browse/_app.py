@@ -124,7 +124,7 @@ class _Pages:
         try:
             return await handler(request)
         except AccessDeniedError as error:
-            again = self._access.origin.join(request.rel_url) if error.can_continue else None
+            again = self._access.resolve(request.rel_url) if error.can_continue else None
             return self._render_message(error.status, str(error), again=again, archive="convai-async browse")
         except InvalidArgumentError as error:
             return self._render_message(HTTPStatus.BAD_REQUEST, str(error))
