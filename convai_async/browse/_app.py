@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from functools import partial
 from http import HTTPStatus
@@ -98,7 +99,10 @@ class _Pages:
             return self._render_message(
                 HTTPStatus.NOT_FOUND, f"The archive does not contain the conversation {conversation_id}."
             )
-        return self._render("conversation.html", conversation=conversation, is_playable=is_playable)
+        # A conversation of many turns takes seconds, in which other pages are served.
+        return await asyncio.to_thread(
+            self._render, "conversation.html", conversation=conversation, is_playable=is_playable
+        )
 
     async def send_recording(self, request: web.Request) -> web.StreamResponse:
         conversation_id = request.match_info["conversation_id"]
