@@ -143,15 +143,15 @@ async def test_assistant_finds_and_reads_conversations(filled: Path) -> None:
             "day",
             "agent",
             "tool_name",
-            "type",
             "count",
             "mean",
             "p50",
             "p95",
             "max",
+            "type",
             "agent_name",
         ]
-        assert latency["rows"] == [["2023-11-14", "agent_1", "lookup", "webhook", 1, 2.5, 2.5, 2.5, 2.5, "Ann"]]
+        assert latency["rows"] == [["2023-11-14", "agent_1", "lookup", 1, 2.5, 2.5, 2.5, 2.5, "webhook", "Ann"]]
         assert "Input should be" in await use(client, "stats", metric="secrets")
 
 
