@@ -19,7 +19,7 @@ from benchmarks.result import summarize
 from benchmarks.suite import BENCHMARKS
 from benchmarks.worker import Run
 
-SLOW = {"list", "harvest", "harvest-growth", "import", "memory"}
+SLOW = {"list", "harvest", "harvest-growth", "import", "memory", "live-pong", "live-cpu", "live-memory"}
 
 
 @pytest.fixture(scope="module")

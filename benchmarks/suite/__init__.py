@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.suite import audio, decoding, getting, harvesting, imports, listing
+from benchmarks.suite import audio, decoding, getting, harvesting, imports, listing, live
 
 if TYPE_CHECKING:
     from benchmarks.benchmark import Benchmark
@@ -25,4 +25,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "import": imports.IMPORT,
     "harvest": harvesting.CPU,
     "harvest-growth": harvesting.GROWTH,
+    "live": live.TURN,
+    "live-audio": live.AUDIO,
+    "live-pong": live.PONG,
+    "live-cpu": live.CPU,
+    "live-memory": live.MEMORY,
 }

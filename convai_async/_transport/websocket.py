@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 ABNORMAL_CLOSURE = 1006
 """The code of a connection that ended without a close frame (RFC 6455, 7.4.1)."""
 
-_MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""The service's own client accepts messages of 16 MiB."""
+_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""As much as the service's own client accepts. Decoded JSON can need fifty times as much memory."""
 _HEARTBEAT_SECS = 20.0
 """A connection without a byte for this time gets a ping, and is lost if nothing arrives in half of this time."""
+_SEND_TIMEOUT_SECS = 30.0
+"""A connection that accepts nothing for this time is lost, even if the other side still sends."""
 _CLOSE_TIMEOUT_SECS = 5.0
+_NO_CODE = 1005
+"""Stands for a close frame without a code (RFC 6455, 7.4.1)."""
 _SWITCHING_PROTOCOLS = 101
 
 
@@ -94,6 +98,8 @@ class HandshakeSession:
             heartbeat=_HEARTBEAT_SECS,
             max_msg_size=_MAX_MESSAGE_BYTES,
             timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_SECS),
+            autoping=False,
+            autoclose=False,
             **options,
         )
         return opened
@@ -129,6 +135,11 @@ class WebSocket:
         self._errors = errors
         self._redactor = redactor
         self._on_end = on_end
+        # aiohttp closes a transport only after its buffer was sent, for which a dead connection waits for minutes.
+        connection = socket._response.connection  # noqa: SLF001
+        self._transport = None if connection is None else connection.transport
+        self._ping: bytes | None = None
+        self._pong_task: asyncio.Task[None] | None = None
 
     @property
     def is_client_closed(self) -> bool:
@@ -143,15 +154,18 @@ class WebSocket:
             ClientClosedError: The client was closed.
         """
         try:
-            await self._socket.send_str(text)
+            await self._limit(self._socket.send_str(text))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
             self._errors.raise_translated(error, self._name, reading=False)
 
     async def receive(self) -> str | None:
         """Wait for a message, and return its text; None after the end, which ``close_code`` explains. Never fails."""
         try:
-            message = await self._socket.receive()
-        except Exception as error:  # noqa: BLE001 - a connection that is lost during aiohttp's pong
+            while (message := await self._socket.receive()).type in {aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG}:
+                if message.type is aiohttp.WSMsgType.PING:
+                    self._answer_ping(message.data)
+                await asyncio.sleep(0)  # a flood of pings must not block the event loop
+        except Exception as error:  # noqa: BLE001 - a connection that is lost in aiohttp's close
             self._end(ABNORMAL_CLOSURE, str(error))
             return None
         match message.type:
@@ -160,7 +174,10 @@ class WebSocket:
             case aiohttp.WSMsgType.BINARY:
                 return bytes(message.data).decode(errors="replace")
             case aiohttp.WSMsgType.CLOSE:
-                self._end(message.data, message.extra or "")
+                # Without a code, aiohttp would wait for a second close frame.
+                code = self._socket._close_code = message.data or _NO_CODE  # noqa: SLF001
+                await self._answer_close()
+                self._end(code, message.extra or "")
             case aiohttp.WSMsgType.ERROR if isinstance(message.data, TimeoutError):
                 self._end(ABNORMAL_CLOSURE, "the service did not answer a ping")
             case aiohttp.WSMsgType.ERROR:
@@ -168,6 +185,41 @@ class WebSocket:
             case _:  # this side has closed it, or the connection was lost
                 self._end(self._socket.close_code, "")
         return None
+
+    def _answer_ping(self, payload: bytes) -> None:
+        """Answer a ping without waiting: the other side may read nothing before this side has read.
+
+        Of pings that arrive while a pong is sent only the last one is answered (RFC 6455, 5.5.3).
+        """
+        self._ping = payload
+        if self._pong_task is None:
+            self._pong_task = asyncio.create_task(self._send_pongs())
+
+    async def _send_pongs(self) -> None:
+        try:
+            with suppress(Exception):  # the task that receives finds the reason
+                while self._ping is not None:
+                    payload, self._ping = self._ping, None
+                    await self._limit(self._socket.pong(payload))
+        finally:
+            self._pong_task = None
+
+    async def _answer_close(self) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_SECS):
+                await self._socket.close()
+
+    async def _limit(self, sending: Awaitable[None]) -> None:
+        """Send a frame, and end the connection if it is not accepted in time."""
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT_SECS):
+                await sending
+        except TimeoutError:
+            # After a suspension of the process the time is over although the frame could be sent.
+            if self._transport is not None and self._transport.get_write_buffer_size():
+                self.close_reason = "the service did not receive anything"
+                self._transport.abort()
+                raise
 
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame, and wait up to 5 seconds for the answer. Never fails."""
@@ -183,9 +235,13 @@ class WebSocket:
         # closed WebSocket in memory.
         self._socket._response.close()  # noqa: SLF001
         self._socket._cancel_heartbeat()  # noqa: SLF001
+        if self._pong_task is not None:
+            self._pong_task.cancel()
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            self._transport.abort()
         self._on_end(self)
 
     def _end(self, code: int | None, reason: str) -> None:
-        self.close_code = ABNORMAL_CLOSURE if code is None else code
-        self.close_reason = one_line(self._redactor.redact_text(reason))
+        self.close_code = ABNORMAL_CLOSURE if code is None else int(code)
+        self.close_reason = one_line(self._redactor.redact_text(reason)) or self.close_reason
         self._on_end(self)

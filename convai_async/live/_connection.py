@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _CLOSE_REASON = "User ended conversation"
 _CLOSE_SECS = 5.0
 _FAST_CLOSE_SECS = 1.0
+_CANCEL_SECS = 2.0
 _EVENTS_PER_STEP = 50
 """How many events of a burst are read before other tasks run."""
 
@@ -70,6 +71,11 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    @property
+    def task_count(self) -> int:
+        """How many tasks are running."""
+        return len(self._tasks)
+
     async def close(self, *, flush: bool) -> None:
         """Close the connection in order and end the tasks; a cancellation takes effect after that.
 
@@ -98,7 +104,7 @@ class Connection:
             for task in tasks:
                 task.cancel()
             if tasks:
-                await asyncio.wait(tasks)
+                await asyncio.wait(tasks, timeout=_CANCEL_SECS)  # a tool or an approval can ignore its cancellation
 
     async def _read(self) -> None:
         read = 0

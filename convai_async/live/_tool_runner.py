@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,6 +20,8 @@ ApproveMCPTool: TypeAlias = Callable[[MCPToolCall], bool | Awaitable[bool]]
 """Returns whether a tool of an MCP server may be called."""
 
 _MAX_CALLS_AT_ONCE = 64
+_MAX_TASKS = 1000
+"""A service that makes more calls at once does not read the answers: it gets none for them."""
 _MAX_REMEMBERED = 10_000
 """The ids of the last calls are kept, since each is answered once."""
 
@@ -53,6 +54,8 @@ class ToolRunner:
 
     def handle_event(self, event: Event) -> None:
         """Start to answer an event that asks for an answer."""
+        if self._connection.task_count >= _MAX_TASKS:
+            return
         match event:
             case ClientToolCall() if self._tools is not None and self._is_new("tool", event.tool_call_id):
                 self._connection.start(self._run(event, self._tools))
@@ -93,10 +96,11 @@ class ToolRunner:
             try:
                 decision = self._approve(call)
                 approved = (await decision if isinstance(decision, Awaitable) else decision) is True
-            except asyncio.CancelledError:
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:
                 if is_cancelling():
                     raise
-            except Exception:
                 _logger.exception("the approval of the MCP tool %s failed: refused", one_line(call.tool_name))
         await self._connection.outbox.put(
             encode_message(MCPToolApproval(tool_call_id=call.tool_call_id, is_approved=approved))

@@ -27,6 +27,8 @@ ToolFunction = Callable[..., Any]
 
 _logger = logging.getLogger("convai_async")
 _MAX_THREADS = 16
+_CANCEL_SECS = 1.0
+"""A tool may take this time to end after its cancellation."""
 
 
 class ToolError(Exception):
@@ -57,18 +59,31 @@ class Tools:
         self._threads = anyio.CapacityLimiter(_MAX_THREADS)
 
     async def run(self, call: ClientToolCall) -> str:
-        """Run the tool of a call and return the message with its result. Never fails."""
-        problem = f"The tool {one_line(call.tool_name)} did not finish in time."
+        """Run the tool of a call and return the message with its result. Never fails.
+
+        A tool that ignores its cancellation is left running.
+        """
+        running = asyncio.create_task(self._run_to_result(call))
         try:
-            with anyio.move_on_after(self._timeout):
-                return encode_result(call, await self._run(call))
+            await asyncio.wait([running], timeout=self._timeout)
+        finally:
+            if not running.done():
+                running.cancel()
+                await asyncio.wait([running], timeout=_CANCEL_SECS)
+        if running.done() and not running.cancelled():
+            return running.result()
+        return encode_result(call, f"The tool {one_line(call.tool_name)} did not finish in time.", is_error=True)
+
+    async def _run_to_result(self, call: ClientToolCall) -> str:
+        try:
+            return encode_result(call, await self._run(call))
         except ToolError as error:
-            problem = str(error)
-        except asyncio.CancelledError as error:
+            problem = _get_text(call, error)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # also those of test runners, so that the agent gets an answer
             if is_cancelling():
                 raise
-            problem = _log_failure(call, error)
-        except Exception as error:  # noqa: BLE001 - the agent gets it as the result
             problem = _log_failure(call, error)
         return encode_result(call, problem, is_error=True)
 
@@ -160,6 +175,13 @@ def encode_result(call: ClientToolCall, result: Any, *, is_error: bool = False) 
     """
     text = result if isinstance(result, str) else encode_json("result", result)
     return encode_message(ClientToolResult(tool_call_id=call.tool_call_id, result=text, is_error=is_error))
+
+
+def _get_text(call: ClientToolCall, error: ToolError) -> str:
+    try:
+        return str(error).encode(errors="replace").decode()
+    except Exception as failure:  # noqa: BLE001 - of the error's own method
+        return _log_failure(call, failure)
 
 
 def _log_failure(call: ClientToolCall, error: BaseException) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -12,7 +14,7 @@ import pytest
 from virtual_time import in_virtual_time
 
 from convai_async import ConvAIClient, InvalidArgumentError
-from convai_async.live import ClientToolCall, MCPToolCall, ToolError
+from convai_async.live import AgentResponse, ClientToolCall, MCPToolCall, ToolError
 from convai_async.live._tools import Tools
 from convai_async.testing import FakeConvAI
 from convai_async.testing.live import ToolResult, Turn, faults
@@ -60,6 +62,50 @@ async def cancel_itself() -> None:
     raise asyncio.CancelledError
 
 
+async def cancel_own_task() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(0)
+
+
+class StopTests(BaseException):
+    """Not an Exception, like those of pytest."""
+
+
+async def stop_tests() -> None:
+    raise StopTests
+
+
+def stop_tests_in_thread() -> None:
+    raise StopTests
+
+
+class NoTextError(ToolError):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def explain_without_text() -> None:
+    raise NoTextError
+
+
+def explain_with_half_a_character() -> None:
+    raise ToolError("\ud800 is unknown")
+
+
+async def return_itself() -> list[Any]:
+    items: list[Any] = []
+    items.append(items)
+    return items
+
+
+async def ignore_cancellation(end: asyncio.Event) -> None:
+    while not end.is_set():
+        with suppress(asyncio.CancelledError):
+            await end.wait()
+
+
 def later() -> Any:
     return asyncio.sleep(0, {"a": None})
 
@@ -96,6 +142,10 @@ async def test_result_is_text_or_json(
         (cancel_itself, "The tool look failed."),
         (object, "The tool look failed."),
         (lambda: "\ud800", "The tool look failed."),
+        (stop_tests, "The tool look failed."),
+        (stop_tests_in_thread, "The tool look failed."),
+        (return_itself, "The tool look failed."),
+        (explain_without_text, "The tool look failed."),
     ],
 )
 async def test_failure_is_reported_without_the_text_of_other_exceptions(
@@ -103,6 +153,19 @@ async def test_failure_is_reported_without_the_text_of_other_exceptions(
 ) -> None:
     assert await call_once(client, fake, {}, tools={"look": tool}) == ToolResult(problem, is_error=True)
     assert ("the tool look failed" in caplog.text) is (tool is not explain)
+
+
+@pytest.mark.parametrize(
+    ("tool", "problem"),
+    [
+        (explain_with_half_a_character, "? is unknown"),
+        (cancel_own_task, "The tool look did not finish in time."),
+    ],
+)
+async def test_any_failure_gets_an_answer(
+    tool: Callable[..., Any], problem: str, client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    assert await call_once(client, fake, {}, tools={"look": tool}) == ToolResult(problem, is_error=True)
 
 
 async def take_order(order: Order, count: Annotated[int, msgspec.Meta(ge=1)] = 1, note: str | None = None) -> str:
@@ -157,6 +220,47 @@ async def test_tool_that_hangs_gets_an_error_and_delays_nothing() -> None:
             client, fake, {}, tools={"look": asyncio.Event().wait}, tool_timeout=3, authorization="none"
         )
     assert result == ToolResult("The tool look did not finish in time.", is_error=True)
+
+
+@pytest.mark.parametrize("tool_timeout", [0.05, None])
+async def test_tool_that_ignores_its_cancellation_delays_neither_its_answer_nor_the_end(
+    tool_timeout: float | None, client: ConvAIClient, fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convai_async.live._tools._CANCEL_SECS", 0.05)
+    monkeypatch.setattr("convai_async.live._connection._CANCEL_SECS", 0.1)
+    end = asyncio.Event()
+    fake.live.faults.add(faults.insert(call_event("a")), event="agent_response")
+    tools = {"look": functools.partial(ignore_cancellation, end)}
+    try:
+        async with asyncio.timeout(10):
+            async with client.conversations.connect("agent_1", tools=tools, tool_timeout=tool_timeout) as live:
+                if tool_timeout is not None:
+                    answer = await fake.live[live.conversation_id].wait_for("client_tool_result")
+                    assert answer["result"] == "The tool look did not finish in time."
+    finally:
+        end.set()
+
+
+async def test_exit_of_a_tool_ends_the_program() -> None:
+    call = ClientToolCall(tool_call_id="a", tool_name="exit")
+    with pytest.raises(SystemExit):
+        await Tools({"exit": sys.exit}, None)._run_to_result(call)
+
+
+async def test_calls_of_a_service_that_reads_no_answers_use_bounded_memory(
+    client: ConvAIClient, fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convai_async.live._tool_runner._MAX_TASKS", 20)
+    end = asyncio.Event()
+    fake.live.faults.add(
+        faults.insert(*(call_event(str(number)) for number in range(100))), event="agent_response", skip=1
+    )
+    async with client.conversations.connect("agent_1", tools={"look": end.wait}) as live:
+        await live.send_text("Go")
+        async for event in live:
+            if isinstance(event, AgentResponse) and event.text == "You said: Go":
+                break
+        assert live._connection.task_count == 20
 
 
 async def test_thread_that_hangs_gets_an_error_and_does_not_delay_the_end(
@@ -291,6 +395,20 @@ def refuse_by_accident(_: MCPToolCall) -> bool:
     raise ZeroDivisionError
 
 
+async def stop_tests_in_approval(_: MCPToolCall) -> bool:
+    raise StopTests
+
+
+def exit_in_approval(_: MCPToolCall) -> bool:
+    sys.exit()
+
+
+async def test_exit_of_an_approval_ends_the_program(client: ConvAIClient) -> None:
+    async with client.conversations.connect("agent_1", approve_mcp_tool=exit_in_approval) as live:
+        with pytest.raises(SystemExit):
+            await live._tool_runner._decide(MCPToolCall(tool_call_id="a", tool_name="b"))
+
+
 async def cancel_approval(_: MCPToolCall) -> bool:
     raise asyncio.CancelledError
 
@@ -304,6 +422,7 @@ async def cancel_approval(_: MCPToolCall) -> bool:
         (approve_later, True),
         (refuse_by_accident, False),
         (cancel_approval, False),
+        (stop_tests_in_approval, False),
     ],
 )
 async def test_mcp_tool_needs_an_approval(approve: Any, approved: bool, client: ConvAIClient, fake: FakeConvAI) -> None:

@@ -57,7 +57,10 @@ TESTS: dict[str, Tests] = {
     ),
     "errors": Tests("tests/test_errors.py", "tests/robustness/test_secrets.py"),
     "harvest": Tests("tests/harvest", "tests/robustness/test_crash_matrix.py tests/robustness/test_cancellation.py"),
-    "live": Tests("tests/live", "tests/robustness/test_cancellation.py tests/robustness/test_leaks.py"),
+    "live": Tests(
+        "tests/live tests/robustness/test_hostile_websockets.py",
+        "tests/robustness/test_live_chaos.py tests/robustness/test_cancellation.py tests/robustness/test_leaks.py",
+    ),
     "mcp": Tests("tests/mcp tests/archive/test_query.py"),
     "models": Tests(
         "tests/models",
