@@ -452,7 +452,7 @@ def test_id_that_could_not_be_deleted_is_not_stored(archive: Path) -> None:
 
 def test_stored_conversation_with_a_nul_in_its_id_can_be_deleted(archive: Path) -> None:
     with ArchiveWriter(archive, SOURCE) as writer:
-        writer.store([said("c\0d", SECRET), said("c")])
+        writer.store([said("c\0d", SECRET.decode()), said("c")])
     with Archive.open(archive) as opened:
         assert opened.delete(["c\0d"]) == 1
         assert opened.status().conversations == 1
