@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _logger = logging.getLogger("convai_async")
-_AMBIGUOUS_STATUSES = frozenset({408, *range(500, 600)})
+_REQUEST_TIMEOUT = 408
+_FIRST_SERVER_ERROR = 500
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +94,9 @@ def is_ambiguous(error: ConvAIError) -> bool:
     """Return whether the service may have acted on the request that failed with this error."""
     if isinstance(error, TransportError):
         return error.ambiguous
-    return isinstance(error, APIStatusError) and error.status in _AMBIGUOUS_STATUSES
+    return isinstance(error, APIStatusError) and (
+        error.status == _REQUEST_TIMEOUT or error.status >= _FIRST_SERVER_ERROR
+    )
 
 
 class RetryLoop:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from convai_async._support.atomic_files import AtomicFile, part_prefix, put_in_place
+from convai_async._support.atomic_files import AtomicFile, _sync_folder, part_prefix, put_in_place
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -62,6 +62,13 @@ def test_file_is_synced_before_and_its_folder_after_the_rename(
     file.discard()
     assert steps == expected, "what was committed is not removed"
     assert files(tmp_path) == {"a": b"123"}
+
+
+def test_folder_is_not_synced_on_windows(steps: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        _sync_folder(tmp_path)
+    assert "sync folder" not in steps
 
 
 def test_temporary_file_has_the_name_of_the_file_and_is_private(tmp_path: Path) -> None:
@@ -139,6 +146,24 @@ def test_file_that_was_discarded_or_never_written_is_not_created(tmp_path: Path)
     file.commit(overwrite=False)
     assert file.size == 1
     assert files(tmp_path) == {}
+
+
+def test_file_that_somebody_removed_is_discarded_without_an_error(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "a")
+    file.write(b"1")
+    (part,) = tmp_path.iterdir()
+    part.unlink()
+    file.discard()
+    assert files(tmp_path) == {}
+
+
+def test_second_commit_changes_nothing(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "a")
+    file.write(b"1")
+    file.commit(overwrite=True)
+    file.commit(overwrite=True)
+    file.discard()
+    assert files(tmp_path) == {"a": b"1"}
 
 
 @pytest.mark.parametrize("method", ["write", "commit", "discard"])

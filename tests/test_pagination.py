@@ -155,6 +155,12 @@ def test_repeated_response_yields_no_item_twice(pages: list[list[int]], data: st
     assert error.startswith("/numbers: the service sent the cursor of an earlier page again; ")
 
 
+async def test_repeated_response_with_other_items_after_the_first_yields_no_item_twice() -> None:
+    items, error = await handed_out(paginate(Page([1, 2], "a", has_more=True), Page([1, 3], "a", has_more=True)))
+    assert items == [1, 2]
+    assert "again" in error
+
+
 async def test_new_items_of_a_page_with_a_repeated_cursor_are_yielded() -> None:
     items, error = await handed_out(
         paginate(Page([1], "a", has_more=True), Page([2], "b", has_more=True), Page([3], "a", has_more=True))
@@ -170,6 +176,7 @@ async def test_page_whose_cursor_is_the_saved_one_is_not_yielded() -> None:
 async def test_last_page_may_repeat_its_own_cursor() -> None:
     last = Page([2], "a", has_more=False)
     assert await paginate(Page([1], "a", has_more=True), last).collect() == [1, 2]
+    assert [page.items async for page in paginate(last).pages(cursor="a")] == [[2]]
 
 
 @pytest.mark.parametrize("cursor", [None, "a"])
@@ -256,6 +263,15 @@ async def test_prefetch_loads_exactly_as_many_pages_ahead_as_requested(pages: in
         for _ in range(50):
             await asyncio.sleep(0)
         assert len(source.asked) == 1 + pages
+
+
+async def test_prefetch_loads_two_pages_ahead_by_default() -> None:
+    source = Pages([[n] for n in range(10)])
+    async with source.paginator().prefetch() as items:
+        assert await anext(items) == 0
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(source.asked) == 3
 
 
 async def test_leaving_a_prefetch_cancels_loading() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -14,8 +15,9 @@ from convai_async.errors import (
     InvalidArgumentError,
     NotFoundError,
     RequestTimeoutError,
+    ResponseTooLargeError,
 )
-from convai_async.retry import RetryLoop
+from convai_async.retry import RetryLoop, is_ambiguous
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +98,13 @@ async def test_wait_beyond_the_timeout_fails_at_once_and_is_reported() -> None:
     assert caught.value.attempts == 1
 
 
+async def test_wait_that_ends_exactly_at_the_timeout_is_made() -> None:
+    time = Time()
+    policy = RetryPolicy(timeout=60.0, wait_initial=0)
+    assert await run(policy, [status_error(429, retry_after="60"), "done"], time=time) == "done"
+    assert time.waits == [60.0]
+
+
 async def test_retry_waits_for_retry_after_even_beyond_wait_max() -> None:
     time = Time()
     await run(RetryPolicy(wait_max=1.0, wait_initial=0.5), [status_error(429, retry_after="7"), "done"], time=time)
@@ -138,6 +147,7 @@ def test_waits_differ_from_task_to_task() -> None:
         (lambda: status_error(500), False),
         (lambda: status_error(503), False),
         (lambda: status_error(599), False),
+        (lambda: status_error(600), False),
         (lambda: status_error(408), False),
     ],
 )
@@ -147,6 +157,29 @@ def test_post_is_retried_only_if_the_service_cannot_have_acted_on_it(
     assert RetryPolicy().should_retry(make_error(), idempotent=False) is repeated
     assert RetryPolicy().should_retry(make_error(), idempotent=True) is True
     assert RetryPolicy(retry_non_idempotent=True).should_retry(make_error(), idempotent=False) is True
+
+
+def test_response_that_is_too_large_is_not_ambiguous() -> None:
+    assert not is_ambiguous(ResponseTooLargeError("too large"))
+
+
+async def test_attempt_that_sent_nothing_does_not_count() -> None:
+    error = RequestTimeoutError("no slot was free")
+    error.attempts = 0
+    with pytest.raises(RequestTimeoutError) as caught:
+        await run(RetryPolicy(attempts=2), [status_error(503), error])
+    assert caught.value.attempts == 1
+
+
+async def test_retry_is_logged_with_its_details(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "convai_async")
+    error = error_from_response("GET /", 429, {"retry-after": "1.23456"}, b"", "req_1")
+    await run(RetryPolicy(wait_initial=0), [error, ConnectionFailedError("lost"), "done"])
+    of_status, of_connection = cast("list[Any]", caplog.records)
+    assert (of_status.name, of_status.levelname) == ("convai_async", "INFO")
+    assert of_status.getMessage() == f"attempt 1 failed, next in 1.23 s: {error}"
+    details = [(each.attempt, each.wait_secs, each.status, each.request_id) for each in (of_status, of_connection)]
+    assert details == [(1, 1.235, 429, "req_1"), (2, 0, None, None)]
 
 
 def test_foreign_exceptions_are_not_retried() -> None:
@@ -175,6 +208,16 @@ def test_policy_with_invalid_values_is_refused_by_name(name: str, value: Any) ->
     with pytest.raises(InvalidArgumentError, match=f"^{name}: ") as caught:
         RetryPolicy(**{name: value})
     assert caught.value.parameter == name
+
+
+def test_values_at_the_end_of_their_ranges_are_accepted() -> None:
+    assert RetryPolicy(attempts=1, timeout=0, wait_initial=0, wait_max=0).attempts == 1
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    assert RetryPolicy() == RetryPolicy(
+        attempts=5, timeout=60.0, wait_initial=0.5, wait_max=20.0, retry_non_idempotent=False
+    )
 
 
 async def test_attempts_never_exceed_the_policy() -> None:

@@ -111,6 +111,12 @@ def test_missing_signature_or_secret_is_refused() -> None:
         verify(BODY, signed(BODY, secret=""), "")
 
 
+@pytest.mark.parametrize("signature", [f"t={NOW}", f"t={NOW},v0=", f"t={NOW},v1={digest(BODY)}", digest(BODY)])
+def test_message_says_that_the_header_is_malformed_instead_of_wrong(signature: str) -> None:
+    with pytest.raises(WebhookSignatureError, match="is missing, or not like 't="):
+        construct(BODY, signature)
+
+
 @pytest.mark.parametrize("age", [-1801, 1801, 10**9])
 def test_timestamp_outside_the_tolerance_is_refused(age: int) -> None:
     with pytest.raises(WebhookSignatureError, match="more than 1800 s from now"):
@@ -204,6 +210,24 @@ def test_any_unsigned_body_is_refused(signature: str, body: bytes) -> None:
 def test_signature_with_non_ascii_characters_is_refused(forged: str) -> None:
     with pytest.raises(WebhookSignatureError):
         construct(BODY, forged)
+
+
+@pytest.mark.parametrize(("characters", "accepted"), [(4096, True), (4097, False)])
+def test_signature_header_is_read_up_to_4096_characters(characters: int, accepted: bool) -> None:
+    valid = f",v0={digest(BODY)}"
+    header = f"t={NOW},".ljust(characters - len(valid), "x") + valid
+    assert len(header) == characters
+    if accepted:
+        verify(BODY, header, SECRET, clock=lambda: NOW)
+    else:
+        with pytest.raises(WebhookSignatureError):
+            verify(BODY, header, SECRET, clock=lambda: NOW)
+
+
+def test_event_that_is_created_by_hand_has_its_type() -> None:
+    data = Conversation(conversation_id="c")
+    events: list[Any] = [PostCallTranscription(data=data), PostCallAudio(), CallInitiationFailure()]
+    assert [event.type for event in events] == ["post_call_transcription", "post_call_audio", "call_initiation_failure"]
 
 
 def test_signed_timestamp_with_hundreds_of_digits_is_refused() -> None:

@@ -75,7 +75,7 @@ class AtomicFile:
             OSError: The file cannot be synced or renamed.
         """
         with self._lock:
-            if self._discarded or self._fd is None or self._temporary is None:
+            if self._fd is None or self._temporary is None:
                 return
             os.fsync(self._fd)
             put_in_place(self._temporary, self._destination, overwrite=overwrite)
@@ -90,7 +90,6 @@ class AtomicFile:
                 self._fd = None
             if self._temporary is not None:
                 self._temporary.unlink(missing_ok=True)
-                self._temporary = None
 
 
 def put_in_place(temporary: Path, destination: Path, *, overwrite: bool) -> None:

@@ -64,7 +64,7 @@ class OpenUnion(Generic[T]):
         decode = self._decoders.get(tag)
         if decode is None or tag is None:
             value = msgspec.json.decode(piece)
-            if tag is None and value.keys() == _UNKNOWN_FIELDS:
+            if value.keys() == _UNKNOWN_FIELDS:
                 return self._unknown(**value)  # an unknown variant that was encoded
             if decode is None:
                 return self._unknown(tag=tag, raw=value)

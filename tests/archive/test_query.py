@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from threading import Event
 from typing import TYPE_CHECKING, Any, get_args
@@ -134,8 +135,10 @@ def test_query_that_takes_too_long_is_interrupted(filled: Path) -> None:
 def test_query_is_interrupted_by_an_event(filled: Path) -> None:
     stop = Event()
     stop.set()
+    started = time.monotonic()
     with pytest.raises(QueryError, match="interrupted"):
-        run_query(filled, ENDLESS, stop=stop)
+        run_query(filled, ENDLESS, stop=stop, timeout_secs=30)
+    assert time.monotonic() - started < 30, "the time limit interrupted it"
 
 
 def test_query_that_makes_a_huge_value_is_refused(filled: Path) -> None:
@@ -151,6 +154,25 @@ def test_result_ends_at_the_limits_of_rows_and_bytes(filled: Path) -> None:
     assert not run_query(filled, "SELECT position FROM turns", max_rows=10).truncated
     assert repr(by_rows) == "<QueryResult 3 or more rows: position>"
     assert repr(run_query(filled, "SELECT 'secret' AS message")) == "<QueryResult 1 rows: message>"
+    by_numbers = run_query(filled, "SELECT position FROM turns", max_bytes=72)
+    assert (len(by_numbers.rows), by_numbers.truncated) == (9, True)
+
+
+def test_result_has_1000_rows_and_a_million_bytes_by_default(filled: Path) -> None:
+    numbers = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 1001) SELECT x FROM c"
+    by_rows = run_query(filled, numbers)
+    assert (len(by_rows.rows), by_rows.truncated) == (1000, True)
+    by_bytes = run_query(filled, "SELECT printf('%200000d', 1) FROM turns")
+    assert (len(by_bytes.rows), by_bytes.truncated) == (5, True)
+
+
+def test_longest_query_and_pattern(filled: Path) -> None:
+    assert run_query(filled, "SELECT 1".ljust(100_000)).rows == [(1,)]
+    with pytest.raises(QueryError, match="too large"):
+        run_query(filled, "SELECT 1".ljust(100_001))
+    assert run_query(filled, "SELECT 'a' LIKE ?", ["_" * 1000]).rows == [(0,)]
+    with pytest.raises(QueryError, match="pattern too complex"):
+        run_query(filled, "SELECT 'a' LIKE ?", ["_" * 1001])
 
 
 def test_query_reads_while_a_transaction_writes(filled: Path) -> None:

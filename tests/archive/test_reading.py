@@ -12,6 +12,7 @@ from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._records import (
     decode_update,
 )
+from convai_async.archive._search import build_fts_query
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -85,6 +86,19 @@ def test_records_include_undecodable_conversations_and_list_entries(reader: Arch
 )
 def test_search_finds_words_for_any_text(reader: Archive, text: str, found: list[str]) -> None:
     assert [hit.conversation_id for hit in reader.search(text)] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "expression"),
+    [
+        ('a "b c" d "e f" g', '"b c" AND "e f" AND "a" AND "d" AND "g"'),
+        ('a "b c', '"a" AND "b" AND "c"'),
+        ('x "y z" a "b', '"y z" AND "x" AND "a" AND "b"'),
+        ("MAXX*", '"MAXX"*'),
+    ],
+)
+def test_quotes_make_phrases_unless_they_are_not_closed(text: str, expression: str) -> None:
+    assert build_fts_query(text) == expression
 
 
 def test_search_hit_has_role_message_and_time(reader: Archive) -> None:

@@ -43,6 +43,8 @@ ELSEWHERE = {
         "test_agent_asks_for_the_number_and_looks_the_order_up",
         "test_agent_hangs_up_after_a_goodbye",
     },
+    # test_workspaces_page.py
+    "workspaces": {"nightly", "read_from_vault", "open_client", "nightly_with_vault"},
     # test_questions.py
     "questions": {"open_tables"},
     "dataframes_archive": {"latency_by_tool", "latency_by_metric"},

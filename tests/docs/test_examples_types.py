@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.types
 
-# Examples name results that they do not use. pandas, polars, celery and others are typed in part only.
+# Examples name results that they do not use, and a notebook shows the value of a line. pandas, polars, celery and
+# others are typed in part only.
 PYRIGHT = (
-    "# pyright: strict, reportUnusedVariable=false, reportMissingTypeStubs=false,"
+    "# pyright: strict, reportUnusedVariable=false, reportUnusedExpression=false, reportMissingTypeStubs=false,"
     " reportUnknownMemberType=false, reportUnknownVariableType=false, reportUntypedFunctionDecorator=false"
 )
 

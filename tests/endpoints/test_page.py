@@ -277,9 +277,9 @@ async def test_iteration_skips_undecodable_items_and_logs_one_warning_per_page(
     caplog.set_level(logging.WARNING, "convai_async")
     items = await Paginator(send, LISTS["conversations"]).collect()
     assert [item.conversation_id for item in items] == ["conv_0", "conv_0"]
-    assert [record.getMessage() for record in caplog.records] == [
-        "/v1/convai/conversations: items of a page that cannot be decoded: 2",
-        "/v1/convai/conversations: items of a page that cannot be decoded: 1",
+    assert caplog.record_tuples == [
+        ("convai_async", logging.WARNING, "/v1/convai/conversations: items of a page that cannot be decoded: 2"),
+        ("convai_async", logging.WARNING, "/v1/convai/conversations: items of a page that cannot be decoded: 1"),
     ]
     bodies = iter([page_of(b"null")])
     assert len((await Paginator(send, LISTS["conversations"])).undecodable) == 1

@@ -51,6 +51,18 @@ def test_null_map_value_is_left_out_unless_it_is_allowed() -> None:
         b'{"conversation_id": "c", "cost": 1.5, "evaluation_criteria_results": {"a": null}}'
     )
     assert summary.evaluation_criteria_results == {"a": None}
+    prices = {"analysis": {"total": {"price_per_feature": {"a": None, "b": 0.5}}}}
+    analysis = Conversation.from_json(conversation(metadata={"charging": prices})).metadata.charging.analysis
+    assert analysis is not None
+    assert analysis.total is not None
+    assert analysis.total.price_per_feature == {"b": 0.5}
+
+
+def test_values_of_a_map_with_nulls_are_normalized() -> None:
+    summary = models.ConversationSummary.from_json(
+        b'{"conversation_id": "c", "evaluation_criteria_results": {"a": null, "b": {"result": {"code": 5}}}}'
+    )
+    assert summary.evaluation_criteria_results == {"a": None, "b": models.CriterionSummary()}
 
 
 def test_object_or_list_instead_of_text_becomes_json_text() -> None:
@@ -133,6 +145,9 @@ def test_invalid_utf8_and_non_finite_numbers_decode(document: bytes, name: str) 
         (Conversation, b'{"conversation_id": {"a": 1}}', "$.conversation_id", False),
         (Conversation, b'{"conversation_id": "c", "status": 5}', "$.status", False),
         (Conversation, b'{"conversation_id": "c", "status": 5, "has_audio": NaN}', "$.status", False),
+        (Conversation, b'{"conversation_id": "c", "status": ["done"]}', "$.status", False),
+        (Conversation, b'{"conversation_id": "c", "analysis": [1]}', "$.analysis", False),
+        (Conversation, b'{"conversation_id": "c", "metadata": {"cost": {}}}', "$.metadata.cost", False),
         (Conversation, b'{"conversation_id": "c", "transcript": "hello"}', "$.transcript", False),
         (Conversation, b'{"conversation_id": "c", "transcript": [null]}', "$.transcript[0]", False),
         (Conversation, b'{"conversation_id": "c", "metadata": {"cost": 1e30}}', "$.metadata.cost", False),

@@ -28,10 +28,12 @@ def fill(limiter: ConcurrencyLimiter, priority: Priority = "interactive") -> lis
 def grow(limiter: ConcurrencyLimiter, limit: int) -> list[Slot]:
     """Let requests succeed with every slot in use, until the limit is that; return the slots in use."""
     slots = fill(limiter)
-    while limiter.limit < limit:
+    for _ in range(100 * limit):
+        if limiter.limit >= limit:
+            return slots
         limiter.on_success()
         slots += fill(limiter)
-    return slots
+    raise AssertionError(f"the limit stays at {limiter.limit}")
 
 
 def release(limiter: ConcurrencyLimiter, slots: list[Slot]) -> None:

@@ -62,6 +62,24 @@ async def test_limit_is_the_share_when_no_probe_is_needed() -> None:
     release(limiter, slots)
 
 
+async def test_success_with_free_slots_does_not_postpone_the_probe_of_a_share() -> None:
+    clock = Clock()
+    limiter = ConcurrencyLimiter(100, 0.5, clock=clock)
+    slots = grow(limiter, 21)
+    limiter.on_rejected(slots[-1])
+    release(limiter, slots)
+    slot = await limiter.acquire()
+    clock.now = 0.9
+    limiter.on_success()
+    limiter.release(slot)
+    slots = fill(limiter)
+    assert len(slots) == 10
+    clock.now = 1.0
+    limiter.on_success()
+    assert limiter.limit == 20
+    release(limiter, slots)
+
+
 async def test_share_is_rounded_up_and_at_least_one() -> None:
     limiter = ConcurrencyLimiter(100, 0.01)
     limiter.on_rejected(grow(limiter, 21)[-1])
@@ -106,6 +124,22 @@ async def test_stated_maximum_becomes_the_limit(in_flight: int, expected: int) -
     for slot in slots:
         limiter.on_rejected(slot, maximum=5)
         assert limiter.limit == expected
+
+
+async def test_bulk_requests_do_not_recover_beyond_a_stated_maximum() -> None:
+    clock = Clock()
+    limiter = ConcurrencyLimiter(100, clock=clock)
+    slots = grow(limiter, 21)
+    limiter.on_rejected(slots[-1])
+    release(limiter, slots)
+    slots = fill(limiter, "bulk")
+    limiter.on_rejected(slots[-1], maximum=5)
+    release(limiter, slots)
+    slots = fill(limiter, "bulk")
+    clock.now = 0.5
+    limiter.on_success()
+    assert limiter.limit == len(slots) == 5
+    release(limiter, slots)
 
 
 async def test_share_of_a_stated_maximum_is_used() -> None:

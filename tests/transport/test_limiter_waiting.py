@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from limiter_slots import fill, release
+from limiter_slots import Clock, fill, release
 from virtual_time import in_virtual_time, now
 
 from convai_async._transport.limiter import ConcurrencyLimiter, Slot, ThrottleTooLongError
@@ -80,6 +80,10 @@ async def test_requests_fail_at_once_when_the_throttle_exceeds_their_limit() -> 
         await impatient
     with pytest.raises(ThrottleTooLongError):
         await limiter.acquire(max_throttle=6.4)
+    long_enough = asyncio.create_task(limiter.acquire(max_throttle=6.5))
+    await asyncio.sleep(0)
+    assert not long_enough.done()
+    long_enough.cancel()
     assert caught.value.seconds == 6.5
     assert now() == 4
     limiter.release(first)
@@ -137,6 +141,18 @@ async def test_cancelled_request_passes_its_slot_to_the_next() -> None:
     for task in (waiting, granted):
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_request_does_not_overtake_those_that_waited_for_a_pause_that_has_just_ended() -> None:
+    clock = Clock()
+    limiter = ConcurrencyLimiter(2, clock=clock)
+    limiter.throttle(1000)
+    waiting = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0)
+    clock.now = 1000.0
+    assert limiter.throttle_left == 0
+    assert limiter.acquire_nowait() is None
+    waiting.cancel()
 
 
 async def test_bulk_request_does_not_overtake_a_waiting_one() -> None:
