@@ -12,12 +12,13 @@ from convai_async.archive._call_list import list_calls
 from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError
+from convai_async.archive._files import check_destination
 from convai_async.archive._query import QueryError, QueryResult, run_query
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
 from convai_async.archive._recordings import find_file as find_recording_file
 from convai_async.archive._records import Failure
-from convai_async.archive._search import SearchHit, build_fts_query
+from convai_async.archive._search import FoundHits, SearchHit, build_fts_query, find_hits
 from convai_async.archive._statistics import Bucket, Dimension, Metric, compute_statistics
 from convai_async.archive._status import ArchiveStatus, HarvestRun
 from convai_async.archive._webhooks import store_conversation
@@ -33,6 +34,7 @@ __all__ = [
     "ColumnDescription",
     "Dimension",
     "Failure",
+    "FoundHits",
     "HarvestRun",
     "Metric",
     "QueryError",
@@ -42,8 +44,10 @@ __all__ = [
     "Window",
     "build_datasette_metadata",
     "build_fts_query",
+    "check_destination",
     "compute_statistics",
     "describe_tables",
+    "find_hits",
     "find_recording_file",
     "get_recording_file_name",
     "list_calls",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
-from convai_async._support.validate import validate_choice, validate_integer
+from convai_async._support.validate import validate_choice, validate_encodable, validate_integer
 from convai_async.archive._columns import EXPORTED, NESTED_TABLES
 from convai_async.archive._conditions import parse_filters, validate_sql_text
 from convai_async.archive._database import build_missing_error, upgrade_file, validate_path
@@ -364,7 +364,7 @@ class Archive:
         Raises:
             ArchiveBusyError: Other processes have been writing for 30 seconds; try again later.
             ArchiveError: The archive belongs to another service.
-            InvalidArgumentError: The id has a NUL, with which nothing could find or delete it.
+            InvalidArgumentError: The id has a NUL, at which SQLite's functions would end it.
         """
         if not isinstance(conversation, Conversation):
             raise InvalidArgumentError("conversation", f"must be a Conversation, not {type(conversation).__name__}")
@@ -392,7 +392,7 @@ class Archive:
             raise InvalidArgumentError("conversation_ids", "must be a list of ids, not one string")
         ids = list(conversation_ids)
         for conversation_id in ids:
-            validate_sql_text("conversation_ids", conversation_id)
+            validate_encodable("conversation_ids", conversation_id)
         with self._session.write(exclusive=True) as writer:
             return writer.remove(ids)
 

@@ -14,12 +14,14 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from convai_async._support.atomic_files import PART_SUFFIX, part_prefix, put_in_place
 from convai_async.archive._errors import ArchiveError
+from convai_async.archive._recordings import FOLDER
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMPRESSED_SUFFIXES = (".gz", ".zst")
+_SIDECAR_SUFFIXES = ("-wal", "-shm", "-journal", ".lock")
 
 
 class Sink(Protocol):
@@ -30,10 +32,10 @@ class Sink(Protocol):
 
 
 def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: Path) -> None:
-    """Check that an export may write to this path.
+    """Check that an export or a report may be written to this path.
 
     Raises:
-        InvalidArgumentError: The path exists, or its folder does not.
+        InvalidArgumentError: The path exists, or belongs to the archive, or its folder does not exist.
     """
     if path.is_dir():
         raise InvalidArgumentError(
@@ -43,10 +45,24 @@ def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: P
         raise InvalidArgumentError(
             parameter, f"{str(path)!r} exists already: choose another, or pass overwrite=True to replace it"
         )
-    if path.exists() and path.samefile(archive):
+    if path.exists() and archive.exists() and path.samefile(archive):
         raise InvalidArgumentError(parameter, f"{str(path)!r} is the archive itself: choose another")
+    if _belongs_to(archive, path):
+        raise InvalidArgumentError(parameter, f"{str(path)!r} belongs to the archive: choose another")
     if not path.parent.is_dir():
         raise InvalidArgumentError(parameter, f"the folder {str(path.parent)!r} does not exist: create it first")
+
+
+def _belongs_to(archive: Path, path: Path) -> bool:
+    """Return whether a path is that of the lock or a file of SQLite beside the archive, or in the audio folder."""
+    own = [
+        file.with_name(f"{file.name}{suffix}")
+        for file in (archive, archive.resolve())  # SQLite follows links
+        for suffix in _SIDECAR_SUFFIXES
+    ]
+    own.append(archive.parent / FOLDER)
+    resolved = path.resolve()
+    return any(file.resolve() in {resolved, *resolved.parents} for file in own)
 
 
 @contextmanager

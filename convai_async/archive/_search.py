@@ -6,18 +6,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive._conditions import validate_sql_text
+from convai_async.archive._conditions import parse_filters, validate_sql_text
 from convai_async.archive._errors import translate_content_errors
+from convai_async.archive._query import QueryError, run_query
 from convai_async.archive._sql import fetch_value, to_struct
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
+    from pathlib import Path
+    from threading import Event
 
     from convai_async.archive._conditions import Condition
     from convai_async.archive._reader import ArchiveReader
 
 _JOINS = " JOIN turns ON turn_id = turns_search.rowid JOIN conversations USING (conversation_id)"
+
+_MAX_COUNTED = 1_000
+"""The number of hits after which `find_hits` stops counting."""
 
 
 class SearchHit(msgspec.Struct, frozen=True):
@@ -42,26 +49,93 @@ class SearchHit(msgspec.Struct, frozen=True):
     message: str
 
 
+class FoundHits(msgspec.Struct, frozen=True):
+    """The result of `find_hits`.
+
+    Attributes:
+        hits: The newest hits.
+        total: The number of all hits, or 1,000 if there are more.
+        has_more: Whether there are more than ``total``.
+    """
+
+    hits: list[SearchHit]
+    total: int
+    has_more: bool
+
+
 def search(reader: ArchiveReader, expression: str, condition: Condition, limit: int | None) -> Iterator[SearchHit]:
     """Yield the turns that match an expression of `build_fts_query`, newest conversations first."""
     with translate_content_errors(reader.path):
         for row in reader.connection.execute(
-            "SELECT conversation_id, agent_id, start_time_unix_secs, position, time_in_call_secs, role,"  # noqa: S608
-            f" turns.message FROM turns_search{_JOINS} WHERE turns_search MATCH ? AND {condition.sql}"
-            " ORDER BY start_time_unix_secs DESC, conversation_id, position LIMIT ?",
-            [expression, *condition.parameters, -1 if limit is None else limit],
+            _select_hits(condition), [expression, *condition.parameters, -1 if limit is None else limit]
         ):
             yield to_struct(SearchHit, row)
 
 
 def count_hits(reader: ArchiveReader, expression: str, condition: Condition) -> int:
     """Return how many turns match an expression of `build_fts_query`."""
-    query = (
-        f"SELECT count(*) FROM turns_search{_JOINS if condition.parameters else ''}"  # noqa: S608
-        f" WHERE turns_search MATCH ? AND {condition.sql}"
-    )
+    query = f"SELECT count(*) {_from_hits(condition)}"
     with translate_content_errors(reader.path):
         return int(fetch_value(reader.connection, query, expression, *condition.parameters))
+
+
+def find_hits(  # noqa: PLR0913 - keyword-only
+    path: Path,
+    text: str,
+    *,
+    agent_id: str | None,
+    since: date | int | None,
+    until: date | int | None,
+    limit: int,
+    stop: Event,
+    timeout_secs: float = 10.0,
+) -> FoundHits:
+    """Search as `Archive.search` does, but only for a limited time.
+
+    Args:
+        path: The archive.
+        text: The words.
+        agent_id: Only conversations with this agent.
+        since: Only conversations that started at this time or later.
+        until: Only conversations that started before this time.
+        limit: The maximum number of hits to return. Fewer are returned if their messages are more than 1 MB.
+        stop: An event that interrupts the search when it is set.
+        timeout_secs: The time in seconds after which counting, and then reading, is interrupted.
+
+    Raises:
+        InvalidArgumentError: The text contains no word, or a filter is not valid.
+        ArchiveError: The archive cannot be read.
+        QueryError: The search took too long.
+    """
+    condition = parse_filters(agent_id, since, until)
+    parameters = [build_fts_query(text), *condition.parameters]
+    count = f"SELECT count(*) FROM (SELECT 1 {_from_hits(condition)} LIMIT {_MAX_COUNTED + 1})"  # noqa: S608
+    try:
+        counted = run_query(path, count, parameters, timeout_secs=timeout_secs, stop=stop)
+        found = run_query(
+            path, _select_hits(condition), [*parameters, limit], timeout_secs=timeout_secs, max_rows=limit, stop=stop
+        )
+    except QueryError as error:
+        raise QueryError(
+            f"the search took more than {timeout_secs:g} s, or is too complex: search for rarer words, or for longer"
+            " beginnings of words"
+        ) from error
+    with translate_content_errors(path):
+        total = int(counted.rows[0][0])
+        hits = [to_struct(SearchHit, row) for row in found.rows]
+    return FoundHits(hits, min(total, _MAX_COUNTED), total > _MAX_COUNTED)
+
+
+def _select_hits(condition: Condition) -> str:
+    return (
+        "SELECT conversation_id, agent_id, start_time_unix_secs, position, time_in_call_secs, role,"  # noqa: S608
+        f" turns.message FROM turns_search{_JOINS} WHERE turns_search MATCH ? AND {condition.sql}"
+        " ORDER BY start_time_unix_secs DESC, conversation_id, position LIMIT ?"
+    )
+
+
+def _from_hits(condition: Condition) -> str:
+    return f"FROM turns_search{_JOINS if condition.parameters else ''} WHERE turns_search MATCH ? AND {condition.sql}"
 
 
 def build_fts_query(text: str) -> str:

@@ -81,12 +81,14 @@ class _Measure(msgspec.Struct, frozen=True):
         columns: The aggregates; the first one orders the rows.
         table: A table or view to join with ``conversations``.
         keys: The columns of that table that the rows are always grouped by.
+        label: Another column of that table, whose largest value in each group is shown: some rows have none.
         value: For a mean and percentiles: the value, instead of ``columns``.
     """
 
     columns: str = ""
     table: str = ""
     keys: tuple[str, ...] = ()
+    label: str = ""
     value: str = ""
 
 
@@ -115,9 +117,10 @@ _MEASURES: dict[Metric, _Measure] = {
     "tool_calls": _Measure(
         "count(*) AS calls, sum(is_error) AS failed, round(avg(is_error), 3) AS failure_rate",
         "tool_calls",
-        ("tool_name", "type"),
+        ("tool_name",),
+        label="type",
     ),
-    "tool_latency": _Measure(table="tool_calls", keys=("tool_name", "type"), value="tool_latency_secs"),
+    "tool_latency": _Measure(table="tool_calls", keys=("tool_name",), label="type", value="tool_latency_secs"),
     "turn_latency": _Measure(table="turn_metrics", keys=("metric",), value="elapsed_secs"),
     "evaluation": _Measure(
         "count(*) AS results, sum(evaluation_results.result = 'success') AS successful,"
@@ -180,18 +183,20 @@ def _build_query(measure: _Measure, by: Dimension | None, bucket: Bucket | None,
     rows = f"(SELECT * FROM conversations WHERE {condition}) AS conversations"  # noqa: S608 - built of constants
     if measure.table:
         rows += f" JOIN {measure.table} USING (conversation_id)"
-    columns = measure.columns
+    columns, label = measure.columns, f"{measure.table}.{measure.label}" if measure.label else ""
     if measure.value:
         named = "".join(f"{expression} AS {name}, " for name, expression in groups.items())
         groups = {name: name for name in groups}
         partition = f"PARTITION BY {', '.join(groups)} " if groups else ""
         rows = (
             f"(SELECT *, cume_dist() OVER ({partition}ORDER BY value) AS share"  # noqa: S608
-            f" FROM (SELECT {named}agent_name, {measure.value} AS value FROM {rows}) WHERE value IS NOT NULL)"
+            f" FROM (SELECT {named}{label and f'{label}, '}agent_name, {measure.value} AS value FROM {rows})"
+            " WHERE value IS NOT NULL)"
         )
-        columns = _DISTRIBUTION
+        columns, label = _DISTRIBUTION, measure.label
     shown = [f"{expression} AS {name}" for name, expression in groups.items()]
     order = [str(len(groups) + 1) + " DESC"] if bucket is None else ["1", f"{len(groups) + 1} DESC"]
+    columns += f", max({label}) AS {measure.label}" if label else ""
     columns += ", max(agent_name) AS agent_name" if by == "agent" else ""
     grouping = f" GROUP BY {', '.join(map(str, range(1, len(groups) + 1)))}" if groups else ""
     return f"SELECT {', '.join([*shown, columns])} FROM {rows}{grouping} ORDER BY {', '.join(order)}"  # noqa: S608

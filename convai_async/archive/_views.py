@@ -111,18 +111,20 @@ FROM conversations GROUP BY day, agent_id""",
 TOOLS = View(
     "tools",
     "Each tool with the number of its calls, and its latency in seconds.",
+    # A failed result often has no type.
     """\
-SELECT tool_name, type, count(*) AS calls, sum(is_error) AS failed, round(avg(tool_latency_secs), 3) AS mean,
+SELECT tool_name, max(type) AS type, count(*) AS calls, sum(is_error) AS failed,
+    round(avg(tool_latency_secs), 3) AS mean,
     min(tool_latency_secs) FILTER (WHERE share >= 0.5) AS p50,
     min(tool_latency_secs) FILTER (WHERE share >= 0.95) AS p95,
     max(tool_latency_secs) AS max
 FROM (
     SELECT tool_name, type, is_error, tool_latency_secs, cume_dist() OVER (
-        PARTITION BY tool_name, type, tool_latency_secs IS NULL ORDER BY tool_latency_secs
+        PARTITION BY tool_name, tool_latency_secs IS NULL ORDER BY tool_latency_secs
     ) AS share
     FROM tool_calls
 )
-GROUP BY tool_name, type""",
+GROUP BY tool_name""",
 )
 
 LATENCY = View(

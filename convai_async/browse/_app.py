@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from functools import partial
 from http import HTTPStatus
@@ -98,7 +99,10 @@ class _Pages:
             return self._render_message(
                 HTTPStatus.NOT_FOUND, f"The archive does not contain the conversation {conversation_id}."
             )
-        return self._render("conversation.html", conversation=conversation, is_playable=is_playable)
+        # A conversation of many turns takes seconds, in which other pages are served.
+        return await asyncio.to_thread(
+            self._render, "conversation.html", conversation=conversation, is_playable=is_playable
+        )
 
     async def send_recording(self, request: web.Request) -> web.StreamResponse:
         conversation_id = request.match_info["conversation_id"]
@@ -124,7 +128,7 @@ class _Pages:
         try:
             return await handler(request)
         except AccessDeniedError as error:
-            again = self._access.origin.join(request.rel_url) if error.can_continue else None
+            again = self._access.resolve(request.rel_url) if error.can_continue else None
             return self._render_message(error.status, str(error), again=again, archive="convai-async browse")
         except InvalidArgumentError as error:
             return self._render_message(HTTPStatus.BAD_REQUEST, str(error))

@@ -71,6 +71,10 @@ class Access:
             self._single_use_tokens.add(token)
         return str(self.origin.with_path("/") % {TOKEN: token})
 
+    def resolve(self, url: URL) -> URL:
+        """Return the absolute URL for a relative one; a browser would take ``//name/`` for another server's."""
+        return self.origin.with_path(url.raw_path, encoded=True).with_query(url.query)
+
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check a request, exchange the token in its URL for a cookie, and handle it.
@@ -111,9 +115,8 @@ class Access:
                 "The secret in this URL is wrong, or was used before: open the URL that `convai-async browse` printed."
             )
         query = [(name, value) for name, value in request.query.items() if name != TOKEN]
-        response = web.Response(
-            status=HTTPStatus.SEE_OTHER, headers={"Location": str(request.rel_url.with_query(query))}
-        )
+        target = self.resolve(request.rel_url).with_query(query)
+        response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": str(target)})
         response.set_cookie(self._cookie_name, self._cookie, httponly=True, samesite="Strict")
         return response
 

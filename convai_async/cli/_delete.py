@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from convai_async._support.validate import validate_encodable
 from convai_async.archive import Archive
 from convai_async.cli._exit_codes import EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._options import add_connection_options, format_examples, get_source_name, open_client
 from convai_async.cli._output import print_note, print_output
 from convai_async.cli._upgrade import upgrade_archive
-from convai_async.errors import AuthenticationError, NotFoundError
+from convai_async.errors import AuthenticationError, InvalidArgumentError, NotFoundError
 
 if TYPE_CHECKING:
     from convai_async.client import ConvAIClient
@@ -48,10 +49,10 @@ def delete_command(
     """Delete conversations permanently from the service and, with --archive, from an archive.
 
     Conversations that do not exist at the service count as deleted. Conversations that cannot be deleted at the
-    service stay in the archive. From the archive file all their data is erased, including free pages and the
-    search index.
+    service stay in the archive, unless their id is not valid there. From the archive file all their data is erased,
+    including free pages and the search index.
     """
-    wanted = list(dict.fromkeys([*ids, *_read_ids(file)]))
+    wanted = list(dict.fromkeys([*(validate_encodable("CONVERSATION_ID", each) for each in ids), *_read_ids(file)]))
     if not wanted:
         raise click.UsageError("no conversations to delete: pass ids as arguments, or use --from FILE")
     if not yes and not _confirm(wanted):
@@ -107,8 +108,9 @@ async def _delete(
             opened.lock(hash_api_key=client.hash_api_key),
         ):
             errors = await _delete_at_service(client, ids)
-            failed = _find_failures(errors)
-            return errors, opened.delete([each for each in ids if each not in failed])
+            # The service cannot have a conversation with an invalid id, but an archive can have a failure with it.
+            kept = {each for each in _find_failures(errors) if not isinstance(errors[each], InvalidArgumentError)}
+            return errors, opened.delete([each for each in ids if each not in kept])
 
 
 async def _delete_at_service(client: ConvAIClient, ids: list[str]) -> dict[str, ConvAIError]:

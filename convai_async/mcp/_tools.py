@@ -9,12 +9,12 @@ from pydantic import AwareDatetime, Field
 
 from convai_async._support.timestamps import utc_datetime
 from convai_async.archive import (
-    Archive,
     Bucket,
     Dimension,
     Metric,
     compute_statistics,
     describe_tables,
+    find_hits,
     list_calls,
 )
 from convai_async.mcp._conversation import read_overview, read_turns
@@ -45,7 +45,7 @@ class Tools:
 
     Args:
         path: The archive.
-        stop: An event that interrupts SQL when it is set.
+        stop: An event that interrupts a search or SQL when it is set.
     """
 
     def __init__(self, path: Path, stop: Event) -> None:
@@ -64,13 +64,12 @@ class Tools:
     ) -> str:
         """Search what users and agents said, newest conversations first.
 
-        Each hit is a turn: use `show` with its conversation_id for the turns around it. `total` is the number of hits.
+        Each hit is a turn: use `show` with its conversation_id for the turns around it. `total` is the number of hits,
+        of which at most 1,000 are counted.
         """
-        with Archive.open(self._path) as archive:
-            hits = archive.search(text, agent_id=agent_id, since=since, until=until, limit=limit)
-            found = [_format_hit(hit) for hit in hits]
-            total = archive.count_hits(text, agent_id=agent_id, since=since, until=until)
-        return mark_untrusted({"total": total, "hits": found})
+        found = find_hits(self._path, text, agent_id=agent_id, since=since, until=until, limit=limit, stop=self._stop)
+        total = f"more than {found.total:,}" if found.has_more else found.total
+        return mark_untrusted({"total": total, "hits": [_format_hit(hit) for hit in found.hits]})
 
     def calls(
         self,

@@ -15,7 +15,7 @@ import msgspec
 from convai_async._support.atomic_files import AtomicFile
 from convai_async._support.timestamps import latest_start
 from convai_async._support.validate import to_unix_seconds, validate_choice, validate_integer, validate_text
-from convai_async.archive import Archive, ArchiveError
+from convai_async.archive import Archive, ArchiveError, check_destination
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.report._buckets import DAY_SECS
 from convai_async.report._definitions import TABLES
@@ -103,19 +103,12 @@ class Report:
             overwrite: Whether to replace an existing file; False by default.
 
         Raises:
-            InvalidArgumentError: The file exists already or is the archive itself, or its folder does not exist.
+            InvalidArgumentError: The file exists already or belongs to the archive, or its folder does not exist.
             ConfigurationError: The extra ``report`` is not installed.
             OSError: The file cannot be written.
         """
         file = Path(path)
-        if file.is_dir() or (file.exists() and not overwrite):
-            raise InvalidArgumentError(
-                "path", f"{str(file)!r} exists already: choose another, or pass overwrite=True to replace it"
-            )
-        if file.exists() and self._archive.exists() and file.samefile(self._archive):
-            raise InvalidArgumentError("path", f"{str(file)!r} is the archive itself: choose another")
-        if not file.parent.is_dir():
-            raise InvalidArgumentError("path", f"the folder {str(file.parent)!r} does not exist: create it first")
+        check_destination("path", file, overwrite=overwrite, archive=self._archive)
         page, output = self.to_html().encode(), AtomicFile(file)
         try:
             output.write(page)

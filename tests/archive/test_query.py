@@ -216,8 +216,8 @@ def test_statistics_have_the_numbers_of_each_group(filled: Path) -> None:
     assert calls.columns == ("agent", "calls", "successful", "failed", "success_rate", "minutes", "agent_name")
     assert calls.rows == [("agent_1", 10, 5, 5, 0.5, 10.8, "Ann")]
     latency = compute_statistics(filled, "tool_latency")
-    assert latency.columns == ("tool_name", "type", "count", "mean", "p50", "p95", "max")
-    assert latency.rows == [("lookup", "webhook", 10, 5.5, 5.0, 10.0, 10.0)]
+    assert latency.columns == ("tool_name", "count", "mean", "p50", "p95", "max", "type")
+    assert latency.rows == [("lookup", 10, 5.5, 5.0, 10.0, 10.0, "webhook")]
     assert compute_statistics(filled, "duration").rows == [(10, 64.5, 64, 69, 69)]
     evaluation = compute_statistics(filled, "evaluation", by="result")
     assert sorted(evaluation.rows) == [

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from archives import build_update, summary
 
-from convai_async.archive import Archive
+from convai_async.archive import Archive, compute_statistics
 from convai_async.archive._records import ConversationUpdate, decode_update
 from convai_async.archive._views import VIEWS
 from convai_async.errors import InvalidArgumentError
@@ -99,6 +99,19 @@ def test_tools_view_has_latency_of_tools_without_a_type_and_null_without_a_laten
     writer.store([build_update("conv_1", transcript=[{"role": "agent", "tool_calls": calls, "tool_results": results}])])
     rows = query(path, "SELECT tool_name, type, calls, p50, p95 FROM tools ORDER BY tool_name")
     assert [tuple(row.values()) for row in rows] == [("timed", None, 1, 0.5, 0.5), ("untimed", None, 1, None, None)]
+
+
+def test_tool_whose_failed_results_have_no_type_is_in_one_row(writer: ArchiveWriter, path: Path) -> None:
+    results = [
+        {"request_id": "a", "tool_name": "lookup", "type": "webhook", "tool_latency_secs": 0.5, "is_error": False},
+        {"request_id": "b", "tool_name": "lookup", "tool_latency_secs": 1.5, "is_error": True},
+    ]
+    calls = [{name: result.get(name) for name in ("request_id", "tool_name", "type")} for result in results]
+    writer.store([build_update("conv_1", transcript=[{"role": "agent", "tool_calls": calls, "tool_results": results}])])
+    (row,) = query(path, "SELECT tool_name, type, calls, failed, mean FROM tools")
+    assert tuple(row.values()) == ("lookup", "webhook", 2, 1, 1.0)
+    assert compute_statistics(path, "tool_latency").rows == [("lookup", 2, 1.0, 0.5, 1.5, 1.5, "webhook")]
+    assert compute_statistics(path, "tool_calls").rows == [("lookup", 2, 1, 0.5, "webhook")]
 
 
 def test_turn_metrics_view_has_the_position_of_each_measured_turn(writer: ArchiveWriter, path: Path) -> None:

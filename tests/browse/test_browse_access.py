@@ -24,11 +24,26 @@ async def test_first_url_sets_a_strict_cookie_and_redirects_to_the_clean_url(har
     async with serve_archive(harvested_once) as pages, ClientSession() as session:
         url = URL(pages.url)
         response = await session.get(url.update_query(result="failure"), allow_redirects=False)
-        assert (response.status, response.headers["Location"]) == (303, "/?result=failure")
+        assert (response.status, response.headers["Location"]) == (303, f"{url.origin()}/?result=failure")
         cookie = response.headers["Set-Cookie"]
         assert cookie.startswith(f"convai_browse_{url.port}=")
         assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
         assert url.query["token"] not in cookie
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "////evil.example/a%2Fb", "/%5C/evil.example", "/\\evil.example"])
+async def test_redirect_stays_on_this_server(harvested_once: Path, path: str) -> None:
+    async with serve_archive(harvested_once) as pages:
+        url = URL(pages.url)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        request = (
+            f"GET {path}?{url.raw_query_string} HTTP/1.1\r\nHost: 127.0.0.1:{url.port}\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(request.encode())
+        response = (await reader.read()).decode()
+        writer.close()
+    assert " 303 " in response
+    assert f"\nLocation: {url.origin()}/" in response
 
 
 async def test_single_use_url_works_once_and_the_other_one_again(harvested_once: Path) -> None:

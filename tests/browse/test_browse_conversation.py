@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import shutil
 import sqlite3
@@ -10,10 +11,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from archives import SOURCE, rows
+from archives import SOURCE, build_update, rows
 from browse_client import open_browser
 
 from convai_async.archive import Archive, ArchiveError
+from convai_async.archive._writer import ArchiveWriter
 from convai_async.browse import serve_archive
 from convai_async.browse._templates import format_iso, format_json, format_local_time, format_metric
 from convai_async.models import Conversation
@@ -55,6 +57,23 @@ async def test_page_contains_everything_about_a_conversation(harvested_once: Pat
 
 KEPT = {"conversation_id", "turn_metrics", "dynamic_variables", "features", "tag_id", "main_language"}
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{ 7 * 7 }}"
+
+
+async def test_long_conversation_does_not_hold_up_other_pages(tmp_path: Path) -> None:
+    archive = tmp_path / "calls.db"
+    turns = [{"role": "user", "message": "hello", "time_in_call_secs": number} for number in range(10_000)]
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([build_update("conv_1", transcript=turns)])
+    async with open_browser(archive) as browser:
+        start = time.perf_counter()
+        reading = asyncio.create_task(browser.read("/conversations/conv_1"))
+        pauses = []
+        while not reading.done():
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            pauses.append(time.perf_counter() - before)
+        assert (await reading).count("hello") == 10_000
+        assert max(pauses) < (time.perf_counter() - start) / 2
 
 
 async def test_hostile_text_is_escaped_everywhere(archive_copy: Path) -> None:

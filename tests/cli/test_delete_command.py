@@ -10,6 +10,7 @@ from command_line import (
     run_in_terminal,
 )
 
+from convai_async.archive import Archive
 from convai_async.cli._app import run
 from convai_async.testing import FakeConvAI, faults
 
@@ -80,3 +81,21 @@ def test_404_page_of_a_proxy_is_a_failure_and_keeps_the_conversation_in_the_arch
     assert f"0 deleted, 0 not found; 0 removed from {archive}" in out
     assert f"{conversation_id}: DELETE" in err
     assert count_conversations(archive) == 40
+
+
+def test_failure_whose_id_is_not_valid_is_removed_from_the_archive(
+    service: FakeConvAI, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = service.add("conv_\0x")
+    assert run(["harvest", str(archive), "--base-url", service.url]) == 1
+    with Archive.open(archive) as opened:
+        assert [each.conversation_id for each in opened.failures()] == [strange]
+    listed = tmp_path / "ids.txt"
+    listed.write_text(strange)
+    options = ["--archive", str(archive), "--yes", "--base-url", service.url]
+    assert run(["delete", "--from", str(listed), *options]) == 1
+    assert "control character" in capsys.readouterr().err
+    with Archive.open(archive) as opened:
+        assert opened.failures() == []
+    assert run(["delete", "conv_\udcff", *options]) == 2
+    assert "surrogate" in capsys.readouterr().err

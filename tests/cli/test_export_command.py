@@ -73,6 +73,10 @@ def test_export_never_overwrites_the_archive_or_a_folder(harvested: Path, tmp_pa
             opened.export(alias, overwrite=True)
         with pytest.raises(InvalidArgumentError, match="is a folder: choose another"):
             opened.export(tmp_path / "folder.csv", overwrite=True)
+        with pytest.raises(InvalidArgumentError, match="belongs to the archive"):
+            opened.export(harvested.with_name(f"{harvested.name}-journal"), partition=True)
+        with pytest.raises(InvalidArgumentError, match="belongs to the archive"):
+            opened.export(harvested.parent / "audio", all_tables=True, format="csv")
         assert opened.status().conversations == 30
 
 

@@ -23,6 +23,7 @@ from convai_async.cli._app import run
 from convai_async.errors import ConfigurationError
 from convai_async.mcp import _query_process, serve
 from convai_async.mcp._query_process import run_in_process
+from convai_async.mcp._tools import Tools
 from convai_async.mcp._untrusted import mark_untrusted, shorten
 
 if TYPE_CHECKING:
@@ -142,15 +143,15 @@ async def test_assistant_finds_and_reads_conversations(filled: Path) -> None:
             "day",
             "agent",
             "tool_name",
-            "type",
             "count",
             "mean",
             "p50",
             "p95",
             "max",
+            "type",
             "agent_name",
         ]
-        assert latency["rows"] == [["2023-11-14", "agent_1", "lookup", "webhook", 1, 2.5, 2.5, 2.5, 2.5, "Ann"]]
+        assert latency["rows"] == [["2023-11-14", "agent_1", "lookup", 1, 2.5, 2.5, 2.5, 2.5, "webhook", "Ann"]]
         assert "Input should be" in await use(client, "stats", metric="secrets")
 
 
@@ -191,6 +192,17 @@ async def test_sql_is_offered_on_request_and_only_reads(filled: Path) -> None:
             assert "only SELECT is permitted" in await use(client, "sql", query=hostile)
         injected = await read(client, "sql", query="SELECT message FROM turns WHERE position = 0 LIMIT 1")
         assert injected["rows"] == [[INJECTION]]
+
+
+def test_search_counts_no_more_than_a_thousand_hits_and_can_be_interrupted(archive: Path) -> None:
+    with ArchiveWriter(archive, SOURCE) as writer:
+        turns = [{"role": "user", "message": "the same"}] * 1000
+        writer.store([build_update("conv_1", transcript=turns), build_update("conv_2", transcript=turns[:1])])
+    stop = Event()
+    assert '"total":"more than 1,000"' in Tools(archive, stop).search("the", limit=1)
+    stop.set()
+    with pytest.raises(QueryError, match="search for rarer words"):
+        Tools(archive, stop).search("the")
 
 
 def test_text_cannot_end_the_mark_or_hide() -> None:

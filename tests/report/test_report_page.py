@@ -243,6 +243,11 @@ def test_file_is_never_overwritten_unless_requested(tmp_path: Path) -> None:
     for name in ("calls.db", "link.db"):
         with pytest.raises(InvalidArgumentError, match="is the archive itself"):
             report.write_html(tmp_path / name, overwrite=True)
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "conv_1.mp3").touch()
+    for name in ("calls.db-wal", "calls.db-shm", "calls.db-journal", "calls.db.lock", "audio/conv_1.mp3"):
+        with pytest.raises(InvalidArgumentError, match="belongs to the archive"):
+            report.write_html(tmp_path / name, overwrite=True)
     assert path.read_text() == "mine"
     report.write_html(path, overwrite=True)
     assert path.read_text().startswith("<!doctype html>")

@@ -448,3 +448,12 @@ def test_id_that_could_not_be_deleted_is_not_stored(archive: Path) -> None:
         with pytest.raises(ArchiveError, match="has an id with a NUL"):
             opened.import_(file)
         assert opened.status().conversations == 1
+
+
+def test_stored_conversation_with_a_nul_in_its_id_can_be_deleted(archive: Path) -> None:
+    with ArchiveWriter(archive, SOURCE) as writer:
+        writer.store([said("c\0d", SECRET.decode()), said("c")])
+    with Archive.open(archive) as opened:
+        assert opened.delete(["c\0d"]) == 1
+        assert opened.status().conversations == 1
+    assert SECRET not in bytes_of(archive)
