@@ -7,7 +7,9 @@ import resource
 import struct
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
+from packaging.version import Version
 from virtual_time import in_virtual_time, now
 
 from convai_async import ConvAIClient
@@ -33,6 +35,11 @@ async def fake() -> AsyncIterator[FakeConvAI]:
 async def client(fake: FakeConvAI) -> AsyncIterator[ConvAIClient]:
     async with ConvAIClient(fake.api_key, base_url=fake.url) as opened:
         yield opened
+
+
+SINCE_AIOHTTP_3_14 = pytest.mark.skipif(
+    Version(aiohttp.__version__) < Version("3.14"), reason="aiohttp 3.13 checks the header of a frame less strictly"
+)
 
 
 def build_frame(opcode: int, payload: bytes, *, length: int | None = None) -> bytes:
@@ -64,11 +71,11 @@ async def read_to_end(live: LiveConversation) -> tuple[int, str]:
         (build_close_frame(struct.pack(">H", 4999) + b"x"), (4999, "service")),
         (bytes((0x81, 0x80 | 2)) + b"\0\0\0\0{}" + build_close_frame(struct.pack(">H", 1000)), (1000, "agent")),
         (build_frame(0x83, b"{}"), (1002, "service")),
-        (build_frame(0xC1, b"compressed"), (1002, "service")),
+        pytest.param(build_frame(0xC1, b"compressed"), (1002, "service"), marks=SINCE_AIOHTTP_3_14),
         (build_frame(0x81, b"\xff\xfe"), (1007, "service")),
         (build_frame(0x80, b"continues nothing"), (1002, "service")),
-        (build_frame(0x81, b"", length=16 * 1024 * 1024 + 1), (1009, "service")),
-        (build_frame(0x81, b"", length=2**63), (1009, "service")),
+        pytest.param(build_frame(0x81, b"", length=16 * 1024 * 1024 + 1), (1009, "service"), marks=SINCE_AIOHTTP_3_14),
+        pytest.param(build_frame(0x81, b"", length=2**63), (1009, "service"), marks=SINCE_AIOHTTP_3_14),
     ],
 )
 async def test_frame_that_is_not_allowed_ends_the_conversation_at_once(
