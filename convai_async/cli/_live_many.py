@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from convai_async.cli._formatting import to_single_line
-from convai_async.cli._output import get_stderr_console
+from convai_async.cli._live_display import LiveDisplay
 from convai_async.cli._tally import format_running, print_end
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from rich.console import RenderableType
 
     from convai_async.cli._tally import Tally
@@ -28,7 +24,7 @@ _OTHER_LINES = 3
 """The lines of the terminal that are not for workspaces: the summary, the number of hidden ones, and the cursor's."""
 
 
-class LiveMany:
+class LiveMany(LiveDisplay):
     """A line for each running workspace, as far as they fit, and a line for all of them, on standard error.
 
     Args:
@@ -39,22 +35,7 @@ class LiveMany:
     def __init__(self, tally: Tally, times: TimeFormatter) -> None:
         self._tally = tally
         self._times = times
-        self._console = get_stderr_console()
-        self._live = Live(
-            console=self._console,
-            get_renderable=self.render,
-            refresh_per_second=_REFRESHES_PER_SECOND,
-            transient=True,
-        )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._live.stop()
+        super().__init__(_REFRESHES_PER_SECOND)
 
     def update(self, report: WorkspaceReport) -> None:
         """Store the report; print the problem of a workspace that has failed above the display."""

@@ -7,20 +7,17 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from convai_async.cli._formatting import format_duration
-from convai_async.cli._output import get_stderr_console
+from convai_async.cli._live_display import LiveDisplay
 from convai_async.harvest import HarvestReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
 
     from rich.console import RenderableType
 
@@ -33,7 +30,7 @@ _MIN_KNOWN_SHARE = 0.1
 _SEPARATOR = ", "
 
 
-class LiveProgress:
+class LiveProgress(LiveDisplay):
     """A progress bar and a line of numbers on standard error.
 
     The total is the number of found conversations plus, while the list is being read, an estimate of the rest. No total
@@ -50,22 +47,7 @@ class LiveProgress:
         self._report = HarvestReport()
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_REFRESHES_PER_SECOND * _SPEED_PERIOD_SECS)
         self._spinner = Spinner("dots")
-        self._console = get_stderr_console()
-        self._live = Live(
-            console=self._console,
-            get_renderable=self.render,
-            refresh_per_second=_REFRESHES_PER_SECOND,
-            transient=True,
-        )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._live.stop()
+        super().__init__(_REFRESHES_PER_SECOND)
 
     def update(self, report: HarvestReport) -> None:
         """Store the report; the display refreshes several times per second."""

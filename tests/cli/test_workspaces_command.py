@@ -17,7 +17,7 @@ from command_line import COMMAND, count_conversations, remove_styles, run_in_ter
 from rich.console import Console
 from threaded_service import ThreadedService
 
-from convai_async.cli import _live_many
+from convai_async.cli import _live_display
 from convai_async.cli._app import run
 from convai_async.cli._live_many import LiveMany
 from convai_async.cli._rounds import run_rounds
@@ -122,7 +122,7 @@ def test_terminal_shows_running_workspaces_and_problems(workspaces: Path, servic
 
 def test_terminal_shows_as_many_workspaces_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=io.StringIO(), width=100, height=8)
-    monkeypatch.setattr(_live_many, "get_stderr_console", lambda: console)
+    monkeypatch.setattr(_live_display, "get_stderr_console", lambda: console)
     display = LiveMany(Tally(20), TimeFormatter(utc=True))
     for number in range(9):
         workspace = Workspace(name=f"w{number}", key="env:KEY", archive="a.db")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from convai_async.testing import faults as http_faults
 from convai_async.testing.live import faults
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from convai_async.testing.live import FakeConversation
 
@@ -277,6 +278,20 @@ def render_frames_of_the_package(error: BaseException) -> Iterator[str]:
             yield from link.format_exception_only()
 
 
+@asynccontextmanager
+async def served(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """Serve the address of conversations with a handler, and yield the URL of the server."""
+    application = web.Application()
+    application.router.add_get("/v1/convai/conversation", handler)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 async def test_redirect_of_a_handshake_is_not_followed(fake: FakeConvAI) -> None:
     seen: list[str] = []
 
@@ -284,18 +299,9 @@ async def test_redirect_of_a_handshake_is_not_followed(fake: FakeConvAI) -> None
         seen.append(request.path)
         raise web.HTTPTemporaryRedirect(f"{fake.url}/v1/convai/conversation?agent_id=agent_1")
 
-    application = web.Application()
-    application.router.add_get("/v1/convai/conversation", redirect)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        async with ConvAIClient(KEY, base_url=f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
-            with pytest.raises(Exception, match="a redirect that is not followed"):
-                await open_once(client, authorization="api_key")
-    finally:
-        await runner.cleanup()
+    async with served(redirect) as url, ConvAIClient(KEY, base_url=url) as client:
+        with pytest.raises(Exception, match="a redirect that is not followed"):
+            await open_once(client, authorization="api_key")
     assert seen == ["/v1/convai/conversation"]
     assert len(fake.requests) == 0
 
@@ -314,15 +320,6 @@ async def test_server_without_websockets_is_named(fake: FakeConvAI) -> None:
     async def switch(request: web.Request) -> web.Response:
         return web.Response(status=101, headers={"upgrade": "other"})
 
-    application = web.Application()
-    application.router.add_get("/v1/convai/conversation", switch)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        async with ConvAIClient(KEY, base_url=f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
-            with pytest.raises(ConnectionFailedError, match="did not open a WebSocket"):
-                await open_once(client, authorization="api_key")
-    finally:
-        await runner.cleanup()
+    async with served(switch) as url, ConvAIClient(KEY, base_url=url) as client:
+        with pytest.raises(ConnectionFailedError, match="did not open a WebSocket"):
+            await open_once(client, authorization="api_key")
