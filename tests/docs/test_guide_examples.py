@@ -175,7 +175,7 @@ async def test_live_example_connects_a_microphone_and_a_player(
         yield build_tone(FORMATS["pcm_16000"], 0.5)
         while True:
             yield bytes(3200)
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
 
     async def reply(turn: Turn) -> None:
         await turn.send({"type": "interruption", "interruption_event": {"event_id": turn.event_id}})
