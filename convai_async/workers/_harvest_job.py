@@ -1,0 +1,137 @@
+"""Harvest a workspace as a job: read its settings, harvest it, note how it ended, and queue what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import CancelScope
+
+from convai_async._support.workspace_name import workspace_name
+from convai_async._transport.memory import MemoryBudget
+from convai_async.errors import ConvAIError
+from convai_async.harvest import WorkspaceReport
+from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
+from convai_async.workers._database import connect
+from convai_async.workers._queue import defer_harvest
+from convai_async.workers._runs import end_run, start_run
+from convai_async.workers._workspaces import find_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from procrastinate import JobContext
+
+    from convai_async.client import ConvAIClient
+    from convai_async.harvest import Workspace
+    from convai_async.workers._runs import Outcome
+    from convai_async.workers._workspaces import ScheduledWorkspace
+
+_logger = logging.getLogger("convai_async.workers")
+
+_MAX_MEMORY_BYTES = 512 * 1024 * 1024
+_FIRST_RETRY_SECS = 5
+_MAX_RETRY_SECS = 15 * 60
+
+
+class HarvestJobs:
+    """Runs harvests as jobs; those of one process share limiters and the memory for large responses.
+
+    Args:
+        database: The URL of the database with the settings.
+        max_concurrency: The maximum number of requests in flight of a key.
+        open_client: Opens the client of a workspace.
+        progress: Called with a workspace's report whenever it has changed.
+        stop: Ends all harvests early when it is set.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        *,
+        max_concurrency: int,
+        open_client: Callable[[Workspace], AbstractAsyncContextManager[ConvAIClient]],
+        progress: Callable[[WorkspaceReport], None],
+        stop: anyio.Event,
+    ) -> None:
+        self._database = database
+        self._max_concurrency = max_concurrency
+        self._open_client = open_client
+        self._progress = progress
+        self._stop = stop
+        self._limits = SharedLimits(max_concurrency, 1)
+        self._memory = MemoryBudget(_MAX_MEMORY_BYTES)
+
+    async def run(self, context: JobContext, name: str, attempt: int) -> None:
+        """Harvest a workspace until it is complete or the worker is stopped.
+
+        What is left is queued: immediately if the worker was stopped, later if the harvest failed for a reason that may
+        pass.
+        """
+        workspace_name.set(name)
+        try:
+            async with connect(self._database) as connection:
+                workspace = await find_workspace(connection, name)
+                if workspace is None or workspace.paused:
+                    _logger.info("not harvested: the workspace %s", "was removed" if workspace is None else "is paused")
+                    return
+                run = await start_run(connection, name)
+            _logger.info("harvest started")
+            report = await self._harvest(workspace)
+            outcome = _find_outcome(report)
+            _log_end(report, outcome)
+            async with connect(self._database) as connection:
+                await end_run(connection, run, outcome, report.harvest, report.error)
+            if outcome == "stopped":
+                await defer_harvest(context.app, name)
+            elif outcome == "failed" and getattr(report.error, "retryable", False):
+                seconds = min(_FIRST_RETRY_SECS * 3**attempt, _MAX_RETRY_SECS)
+                _logger.info("next attempt in %d s", seconds)
+                await defer_harvest(context.app, name, seconds=seconds, attempt=attempt + 1)
+        except asyncio.CancelledError:
+            with CancelScope(shield=True):
+                await defer_harvest(context.app, name)
+            raise
+
+    async def _harvest(self, workspace: ScheduledWorkspace) -> WorkspaceReport:
+        report = WorkspaceReport(workspace=workspace)
+        harvest = WorkspaceHarvest(report, self._progress)
+        harvest.set_status("running")
+        try:
+            async with self._open_client(workspace) as client:
+                await harvest.harvest(
+                    client, self._limits, self._memory, max_concurrency=self._max_concurrency, stop=self._stop
+                )
+        except Exception as error:
+            if not isinstance(error, ConvAIError | OSError):
+                _logger.exception("the harvest failed unexpectedly")
+            harvest.fail(error)
+        else:
+            harvest.set_status("done")
+        return report
+
+
+def _find_outcome(report: WorkspaceReport) -> Outcome:
+    if report.error is not None:
+        return "failed"
+    if report.complete:
+        return "complete"
+    return "stopped" if report.harvest.interrupted else "incomplete"
+
+
+def _log_end(report: WorkspaceReport, outcome: Outcome) -> None:
+    counts = report.harvest
+    if report.error is not None:
+        _logger.warning("harvest failed: %s", report.error)
+    else:
+        _logger.info(
+            "harvest %s: %d found, %d fetched, %d failed in %.1f s",
+            outcome,
+            counts.found,
+            counts.fetched,
+            counts.failed,
+            counts.seconds,
+        )

@@ -1,0 +1,88 @@
+"""Create and upgrade the tables of the workers, also when several workers start at the same time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from procrastinate.schema import SchemaManager
+from psycopg import sql
+
+from convai_async.archive import ArchiveError
+from convai_async.workers._database import QUEUE_SCHEMA, build_parameters, connect
+
+if TYPE_CHECKING:
+    from convai_async.workers._database import Connection
+
+_LOCK = 0x636F6E766169
+"""The number of the advisory lock; another program is unlikely to use it."""
+
+_TABLES = """
+CREATE SCHEMA IF NOT EXISTS convai;
+CREATE TABLE IF NOT EXISTS convai.workspaces (
+    name text PRIMARY KEY,
+    key text NOT NULL,
+    archive text NOT NULL,
+    region text NOT NULL,
+    base_url text,
+    agents text[] NOT NULL,
+    lookback interval NOT NULL,
+    audio boolean NOT NULL,
+    share double precision NOT NULL,
+    schedule text NOT NULL,
+    paused boolean NOT NULL,
+    added_at timestamptz NOT NULL DEFAULT now(),
+    scheduled_until timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS convai.harvests (
+    id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    workspace text NOT NULL,
+    worker text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz,
+    outcome text,
+    found bigint NOT NULL DEFAULT 0,
+    fetched bigint NOT NULL DEFAULT 0,
+    failed bigint NOT NULL DEFAULT 0,
+    recordings bigint NOT NULL DEFAULT 0,
+    error text
+);
+CREATE INDEX IF NOT EXISTS harvests_of_workspace ON convai.harvests (workspace, started_at);
+"""
+
+
+async def prepare_database(database: str) -> None:
+    """Create what is missing in the database, and upgrade procrastinate's tables to the installed version.
+
+    Raises:
+        ArchiveError: The database cannot be reached, or the role may not create schemas.
+        InvalidArgumentError: It is not a URL of a PostgreSQL database.
+    """
+    async with connect(database) as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        await connection.execute(_TABLES)
+        await _prepare_queue(connection)
+
+
+async def _prepare_queue(connection: Connection) -> None:
+    """Create or upgrade procrastinate's tables; the comment of their schema is the name of the last migration."""
+    schema = sql.Identifier(QUEUE_SCHEMA)
+    await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+    await connection.execute(sql.SQL("SET LOCAL search_path = {}").format(schema))
+    cursor = await connection.execute(
+        "SELECT to_regclass('procrastinate_jobs') IS NOT NULL, obj_description(%s::regnamespace, 'pg_namespace')",
+        (QUEUE_SCHEMA,),
+    )
+    (exists, applied) = await cursor.fetchone() or (False, None)
+    migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    if not exists:
+        await connection.execute(SchemaManager.get_schema())
+    else:
+        for migration in migrations:
+            if migration.name > (applied or ""):
+                await connection.execute(migration.read_text(encoding="utf-8").encode())
+    if not exists or migrations[-1].name > (applied or ""):
+        await connection.execute(
+            sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(migrations[-1].name))
+        )
