@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
@@ -14,8 +15,11 @@ from convai_async.cli._rounds import HEALTH_OPTIONS, open_health_checks
 from convai_async.cli._signals import stop_gracefully
 from convai_async.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from convai_async.cli._options import Command
 
-def add_worker_options(command: Command) -> Command:
+
+def _add_worker_options(command: Command) -> Command:
     """Add the options for health checks and for logging."""
     return apply_options(command, [*HEALTH_OPTIONS, *build_logging_options()])
 
@@ -52,8 +56,8 @@ def add_worker_options(command: Command) -> Command:
     metavar="SECONDS",
     help="Continue the harvests of workers that have not responded for this time. Set the same for all workers.",
 )
-@add_worker_options
-def worker_command(
+@_add_worker_options
+def worker_command(  # noqa: PLR0913 - the options, each by its name
     database: str,
     *,
     concurrency: int,
@@ -71,12 +75,16 @@ def worker_command(
     continues. A second signal stops it immediately.
     """
     log_progress("convai_async.workers")
-    settings = {"at_once": concurrency, "max_concurrency": max_concurrency, "stalled_secs": stalled_after}
+    settings: dict[str, Any] = {
+        "at_once": concurrency,
+        "max_concurrency": max_concurrency,
+        "stalled_secs": stalled_after,
+    }
     asyncio.run(_work(database, health_host, health_port, **settings))
     return 0
 
 
-async def _work(database: str, health_host: str, health_port: int | None, **settings: float) -> None:
+async def _work(database: str, health_host: str, health_port: int | None, **settings: Any) -> None:
     try:
         from convai_async.workers import run_worker  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from convai_async.cli._formatting import to_single_line
+from convai_async.cli._formatting import format_table, to_single_line
 from convai_async.cli._options import apply_options, format_examples, utc_option
 from convai_async.cli._output import print_output
 from convai_async.cli._times import TimeFormatter, parse_duration_option
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from convai_async.cli._options import Command
+    from convai_async.workers import ScheduledWorkspace
+
+_TITLES = ("name", "schedule", "key", "other settings")
+_DEFAULTS: dict[str, Any] = {
+    "archive": "",
+    "region": "global",
+    "base_url": None,
+    "agents": (),
+    "lookback": "P3D",
+    "audio": False,
+    "share": 1.0,
+    "paused": False,
+}
+"""The settings that `list` leaves out."""
 
 _database_argument = click.argument("database")
 
@@ -92,15 +106,17 @@ def workspaces_command() -> None:
 )
 @_add_settings
 def add_command(database: str, name: str | None, file: Path | None, **settings: Any) -> int:
-    """Add the workspace NAME, or those of a file, and queue their first harvest."""
+    """Add the workspace NAME, or those of a file. Workers harvest them within 20 seconds for the first time."""
     given = _select_given(settings)
     if (name is None) == (file is None) or (file is not None and given):
         raise click.UsageError("Pass either NAME with --key and other settings, or --file.")
     if name is not None and "key" not in given:
         raise click.UsageError("Missing option '--key'.")
     workers = _import_workers()
-    added = [workers.ScheduledWorkspace(name=name, **given)] if file is None else workers.load_file(file)
-    asyncio.run(workers.add_and_queue(database, added))
+    added = (
+        [workers.ScheduledWorkspace(name=name, **given)] if file is None else workers.read_scheduled_workspaces(file)
+    )
+    asyncio.run(workers.add_workspaces(database, added))
     for workspace in added:
         print_output(f"{to_single_line(workspace.name)}: added")
     return 0
@@ -135,11 +151,12 @@ def remove_command(database: str, name: str) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 def list_command(database: str, *, as_json: bool) -> int:
     """Print the settings of all workspaces."""
-    for workspace in asyncio.run(_import_workers().list_workspaces(database)):
-        if as_json:
+    workspaces = asyncio.run(_import_workers().list_workspaces(database))
+    if as_json:
+        for workspace in workspaces:
             print_output(msgspec.json.encode(workspace))
-        else:
-            print_output(_format_settings(msgspec.to_builtins(workspace)))
+    else:
+        print_output(format_table([_TITLES, *map(_format_settings, workspaces)]))
     return 0
 
 
@@ -158,8 +175,14 @@ def _select_given(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value not in {None, ()}}
 
 
-def _format_settings(settings: dict[str, Any]) -> str:
-    ...
+def _format_settings(workspace: ScheduledWorkspace) -> tuple[str, ...]:
+    settings = msgspec.to_builtins(workspace)
+    others = [
+        f"{name} {' '.join(map(to_single_line, value)) if isinstance(value, tuple) else to_single_line(str(value))}"
+        for name, value in settings.items()
+        if name not in _TITLES and value != _DEFAULTS.get(name)
+    ]
+    return *(to_single_line(settings[name]) for name in _TITLES[:-1]), ", ".join(others)
 
 
 def _import_workers() -> ModuleType:

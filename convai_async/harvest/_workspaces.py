@@ -77,12 +77,12 @@ def read_workspaces(path: str | os.PathLike[str]) -> list[Workspace]:
     return workspaces
 
 
-def load_workspaces(path: str | os.PathLike[str], kind: type[AnyWorkspace]) -> list[AnyWorkspace]:
+def load_workspaces(path: str | os.PathLike[str], struct: type[AnyWorkspace]) -> list[AnyWorkspace]:
     """Read workspaces from a TOML file, without the checks of `validate_workspaces`.
 
     Args:
         path: The file.
-        kind: `Workspace`, or a class with more fields.
+        struct: `Workspace`, or a class with more fields.
 
     Raises:
         ConfigurationError: The file cannot be read, or a field is unknown, missing or of the wrong type.
@@ -91,7 +91,7 @@ def load_workspaces(path: str | os.PathLike[str], kind: type[AnyWorkspace]) -> l
     try:
         tables = _load_tables(file)
         folder = file.absolute().parent
-        return [_build_workspace(table, number, folder, kind) for number, table in enumerate(tables, 1)]
+        return [_build_workspace(table, number, folder, struct) for number, table in enumerate(tables, 1)]
     except ConfigurationError as error:
         raise ConfigurationError(f"{str(file)!r}: {error}") from None
 
@@ -172,9 +172,9 @@ def _load_tables(file: Path) -> list[dict[str, Any]]:
     return tables
 
 
-def _build_workspace(table: dict[str, Any], number: int, folder: Path, kind: type[AnyWorkspace]) -> AnyWorkspace:
+def _build_workspace(table: dict[str, Any], number: int, folder: Path, struct: type[AnyWorkspace]) -> AnyWorkspace:
     name = table["name"] if isinstance(table.get("name"), str) else f"number {number}"
-    fields = kind.__struct_fields__
+    fields = struct.__struct_fields__
     for field in table:
         if field not in fields:
             close = get_close_matches(field, fields, 1)
@@ -184,7 +184,7 @@ def _build_workspace(table: dict[str, Any], number: int, folder: Path, kind: typ
     if "lookback" in table:
         table["lookback"] = _parse_lookback(name, table["lookback"])
     try:
-        workspace = msgspec.convert(table, kind)
+        workspace = msgspec.convert(table, struct)
     except msgspec.ValidationError as error:
         found = _VALIDATION_ERROR.fullmatch(str(error))
         if found is None:  # a field is missing

@@ -17,6 +17,7 @@ from convai_async.workers._workspaces import (
     add_workspaces,
     change_workspace,
     list_workspaces,
+    read_scheduled_workspaces,
     remove_workspace,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "defer_harvest",
     "list_workspaces",
     "prepare_database",
+    "read_scheduled_workspaces",
     "read_status",
     "remove_workspace",
     "run_worker",

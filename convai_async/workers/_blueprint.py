@@ -27,7 +27,7 @@ DEFAULT_CONCURRENCY = 128
 DEFAULT_STALLED_SECS = 30.0
 
 
-def create_blueprint(
+def create_blueprint(  # noqa: PLR0913 - keyword-only settings
     database: str,
     *,
     max_concurrency: int = DEFAULT_CONCURRENCY,
@@ -75,7 +75,7 @@ def create_blueprint(
     async def requeue(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - each periodic task gets it
         await requeue_stalled_jobs(context.app, stalled_secs)
 
-    @blueprint.periodic(cron="* * * * *")
+    @blueprint.periodic(cron="*/15 * * * * *")
     @blueprint.task(name="schedule", queue=HOUSEKEEPING_QUEUE, queueing_lock="convai schedule", pass_context=True)
     async def schedule(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - each periodic task gets it
         async with connect(database) as connection:

@@ -63,5 +63,9 @@ async def connect(database: str) -> AsyncIterator[Connection]:
     try:
         async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as connection:
             yield connection
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        raise ArchiveError(
+            f"database {parameters.get('dbname', '')!r} has no workspaces: add one with `convai-async workspaces add`"
+        ) from error
     except psycopg.Error as error:
         raise ArchiveError(f"database {parameters.get('dbname', '')!r}: {str(error).strip()}") from error

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
+from anyio.to_thread import run_sync
 from procrastinate.schema import SchemaManager
 from psycopg import sql
 
-from convai_async.archive import ArchiveError
-from convai_async.workers._database import QUEUE_SCHEMA, build_parameters, connect
+from convai_async.workers._database import QUEUE_SCHEMA, connect
 
 if TYPE_CHECKING:
     from convai_async.workers._database import Connection
@@ -33,7 +32,7 @@ CREATE TABLE IF NOT EXISTS convai.workspaces (
     schedule text NOT NULL,
     paused boolean NOT NULL,
     added_at timestamptz NOT NULL DEFAULT now(),
-    scheduled_until timestamptz NOT NULL DEFAULT now()
+    scheduled_until timestamptz
 );
 CREATE TABLE IF NOT EXISTS convai.harvests (
     id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -75,14 +74,19 @@ async def _prepare_queue(connection: Connection) -> None:
         (QUEUE_SCHEMA,),
     )
     (exists, applied) = await cursor.fetchone() or (False, None)
-    migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    migrations = await run_sync(_find_migrations)
+    newest = max(migrations)
     if not exists:
         await connection.execute(SchemaManager.get_schema())
+    elif applied is not None and applied >= newest:
+        return
     else:
-        for migration in migrations:
-            if migration.name > (applied or ""):
-                await connection.execute(migration.read_text(encoding="utf-8").encode())
-    if not exists or migrations[-1].name > (applied or ""):
-        await connection.execute(
-            sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(migrations[-1].name))
-        )
+        for name in sorted(migrations):
+            if name > (applied or ""):
+                await connection.execute(migrations[name])
+    await connection.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(newest)))
+
+
+def _find_migrations() -> dict[str, bytes]:
+    """Return procrastinate's migrations by their names, which begin with versions."""
+    return {path.name: path.read_bytes() for path in Path(SchemaManager.get_migrations_path()).glob("*.sql")}

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from croniter import croniter
 from psycopg.rows import dict_row
 
 from convai_async.workers._database import connect
 from convai_async.workers._queue import HARVEST_QUEUE, build_lock
+from convai_async.workers._schedule import compute_next
 
 if TYPE_CHECKING:
     from convai_async.workers._database import Connection
@@ -87,9 +87,7 @@ SELECT lock, CASE WHEN bool_or(status = 'doing') THEN 'running'
 FROM convai_queue.procrastinate_jobs
 WHERE queue_name = %s AND status IN ('todo', 'doing') GROUP BY lock
 """
-_WORKERS = (
-    "SELECT count(*) FROM convai_queue.procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute'"
-)
+_WORKERS = "SELECT count(*) FROM convai_queue.procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute'"
 _WORKERS_OF_PROCESS = 2
 
 
@@ -124,7 +122,7 @@ async def _read_rows(connection: Connection) -> list[dict[str, Any]]:
 
 def _build_status(row: dict[str, Any], jobs: dict[str, Any]) -> WorkspaceStatus:
     name, paused = row["name"], row["paused"]
-    next_at = croniter(row["schedule"], row["scheduled_until"], hash_id=name).get_next(datetime)
+    next_at = compute_next(name, row["schedule"], row["scheduled_until"] or row["now"])
     return WorkspaceStatus(
         state=jobs.get(build_lock(name), "paused" if paused else "idle"),
         next_at=None if paused else next_at,

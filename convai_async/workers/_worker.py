@@ -22,10 +22,8 @@ from convai_async.workers._schema import prepare_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager
 
-    from convai_async.client import ConvAIClient
-    from convai_async.harvest import Workspace, WorkspaceReport
+    from convai_async.harvest import WorkspaceReport
 
 _logger = logging.getLogger("convai_async.workers")
 

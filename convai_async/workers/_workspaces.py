@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from croniter import croniter
 from psycopg import sql
 from psycopg.rows import dict_row
 
 from convai_async.errors import ConfigurationError
 from convai_async.harvest import Workspace
-from convai_async.harvest._workspaces import validate_workspaces
+from convai_async.harvest._workspaces import load_workspaces, validate_workspaces
+from convai_async.workers._database import connect
+from convai_async.workers._schedule import is_valid_schedule
+from convai_async.workers._schema import prepare_database
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
     from convai_async.workers._database import Connection
@@ -38,17 +41,26 @@ _FIELDS = ScheduledWorkspace.__struct_fields__
 _COLUMNS = sql.SQL(", ").join(map(sql.Identifier, _FIELDS))
 
 
-async def add_workspaces(connection: Connection, workspaces: Iterable[ScheduledWorkspace]) -> None:
-    """Add workspaces; all of them or none.
+async def add_workspaces(database: str, workspaces: Iterable[ScheduledWorkspace]) -> None:
+    """Add workspaces, all of them or none, and create the tables of the workers if they do not exist.
+
+    Workers harvest them within 20 seconds for the first time.
+
+    Args:
+        database: The URL of the database.
+        workspaces: The workspaces.
 
     Raises:
+        ArchiveError: The database cannot be reached, or the role may not change it.
         ConfigurationError: A field is invalid, or contradicts another workspace. The message names the workspace and
             the field.
+        InvalidArgumentError: The URL is not valid.
     """
     added = list(workspaces)
-    async with connection.transaction():
+    await prepare_database(database)
+    async with connect(database) as connection, connection.transaction():
         await _lock(connection)
-        _validate([*await list_workspaces(connection), *added])
+        _validate([*await fetch_workspaces(connection), *added])
         insert = sql.SQL("INSERT INTO convai.workspaces ({}) VALUES ({})").format(
             _COLUMNS, sql.SQL(", ").join(map(sql.Placeholder, _FIELDS))
         )
@@ -56,17 +68,36 @@ async def add_workspaces(connection: Connection, workspaces: Iterable[ScheduledW
             await connection.execute(insert, _to_row(workspace))
 
 
-async def change_workspace(connection: Connection, name: str, **changes: object) -> None:
-    """Change fields of a workspace.
+def read_scheduled_workspaces(path: str | os.PathLike[str]) -> list[ScheduledWorkspace]:
+    """Read workspaces from a TOML file, as `read_workspaces` does; the fields are those of `ScheduledWorkspace`.
+
+    Args:
+        path: The file.
 
     Raises:
-        ConfigurationError: There is no such workspace, or a field is invalid.
+        ConfigurationError: The file cannot be read, or a field is unknown, missing or of the wrong type.
     """
-    async with connection.transaction():
+    return load_workspaces(path, ScheduledWorkspace)
+
+
+async def change_workspace(database: str, name: str, **changes: object) -> None:
+    """Change fields of a workspace, from its next harvest on.
+
+    Args:
+        database: The URL of the database.
+        name: The name of the workspace.
+        **changes: The new values, by the names of fields.
+
+    Raises:
+        ArchiveError: The database cannot be reached, or the role may not change it.
+        ConfigurationError: There is no such workspace, or a field is invalid.
+        InvalidArgumentError: The URL is not valid.
+    """
+    async with connect(database) as connection, connection.transaction():
         await _lock(connection)
-        workspaces = {each.name: each for each in await list_workspaces(connection)}
+        workspaces = {each.name: each for each in await fetch_workspaces(connection)}
         if name not in workspaces:
-            raise build_unknown_error(name)
+            raise _build_unknown_error(name)
         workspaces[name] = msgspec.structs.replace(workspaces[name], **changes)
         _validate(list(workspaces.values()))
         update = sql.SQL("UPDATE convai.workspaces SET ({}) = ROW({}) WHERE name = %(name)s").format(
@@ -75,7 +106,39 @@ async def change_workspace(connection: Connection, name: str, **changes: object)
         await connection.execute(update, _to_row(workspaces[name]))
 
 
-async def list_workspaces(connection: Connection) -> list[ScheduledWorkspace]:
+async def remove_workspace(database: str, name: str) -> None:
+    """Remove the settings of a workspace. Its archive stays as it is, and a harvest that runs is not stopped.
+
+    Args:
+        database: The URL of the database.
+        name: The name of the workspace.
+
+    Raises:
+        ArchiveError: The database cannot be reached, or the role may not change it.
+        ConfigurationError: There is no such workspace.
+        InvalidArgumentError: The URL is not valid.
+    """
+    async with connect(database) as connection:
+        cursor = await connection.execute("DELETE FROM convai.workspaces WHERE name = %s", (name,))
+    if not cursor.rowcount:
+        raise _build_unknown_error(name)
+
+
+async def list_workspaces(database: str) -> list[ScheduledWorkspace]:
+    """Return the workspaces, ordered by name.
+
+    Args:
+        database: The URL of the database.
+
+    Raises:
+        ArchiveError: The database cannot be reached, or no workspace was added yet.
+        InvalidArgumentError: The URL is not valid.
+    """
+    async with connect(database) as connection:
+        return await fetch_workspaces(connection)
+
+
+async def fetch_workspaces(connection: Connection) -> list[ScheduledWorkspace]:
     """Return the workspaces, ordered by name."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(sql.SQL("SELECT {} FROM convai.workspaces ORDER BY name").format(_COLUMNS))
@@ -84,24 +147,10 @@ async def list_workspaces(connection: Connection) -> list[ScheduledWorkspace]:
 
 async def find_workspace(connection: Connection, name: str) -> ScheduledWorkspace | None:
     """Return a workspace, or None if there is none with this name."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(sql.SQL("SELECT {} FROM convai.workspaces WHERE name = %s").format(_COLUMNS), (name,))
-        row = await cursor.fetchone()
-    return None if row is None else _from_row(row)
+    return next((each for each in await fetch_workspaces(connection) if each.name == name), None)
 
 
-async def remove_workspace(connection: Connection, name: str) -> None:
-    """Remove a workspace; its archive stays as it is.
-
-    Raises:
-        ConfigurationError: There is no such workspace.
-    """
-    cursor = await connection.execute("DELETE FROM convai.workspaces WHERE name = %s", (name,))
-    if not cursor.rowcount:
-        raise build_unknown_error(name)
-
-
-def build_unknown_error(name: str) -> ConfigurationError:
+def _build_unknown_error(name: str) -> ConfigurationError:
     """Return the error for a name that no workspace has."""
     return ConfigurationError(f"there is no workspace {name!r}: `convai-async workspaces list` shows the names")
 
@@ -115,7 +164,7 @@ def _validate(workspaces: list[ScheduledWorkspace]) -> None:
     validate_workspaces([msgspec.structs.replace(each, archive=each.archive or each.name) for each in workspaces])
     for workspace in workspaces:
         problem = ""
-        if not croniter.is_valid(workspace.schedule, hash_id=workspace.name):
+        if not is_valid_schedule(workspace.name, workspace.schedule):
             problem = 'schedule: must be a cron expression, such as "0 6 * * *"'
         elif workspace.key.startswith("file:") and not workspace.key.startswith("file:/"):
             problem = "key: the path must be absolute, since workers run in different folders"
