@@ -14,6 +14,7 @@ from convai_async.workers._database import build_parameters, connect
 from convai_async.workers._harvest_job import HarvestJobs
 from convai_async.workers._housekeeping import delete_old_jobs, requeue_stalled_jobs
 from convai_async.workers._queue import HARVEST_QUEUE, HARVEST_TASK, HOUSEKEEPING_QUEUE, defer_harvest
+from convai_async.workers._runs import delete_old_runs
 from convai_async.workers._schedule import defer_due
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def create_blueprint(  # noqa: PLR0913 - keyword-only settings
     @blueprint.task(name="clean_up", queue=HOUSEKEEPING_QUEUE, queueing_lock="convai clean up", pass_context=True)
     async def clean_up(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - each periodic task gets it
         await delete_old_jobs(context.app)
+        async with connect(database) as connection:
+            await delete_old_runs(connection)
 
     return blueprint
 

@@ -11,12 +11,13 @@ from anyio import CancelScope
 
 from convai_async._support.workspace_name import workspace_name
 from convai_async._transport.memory import MemoryBudget
+from convai_async.archive import ArchiveBusyError
 from convai_async.errors import ConvAIError
 from convai_async.harvest import WorkspaceReport
 from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
 from convai_async.workers._database import connect
 from convai_async.workers._queue import defer_harvest
-from convai_async.workers._runs import end_run, start_run
+from convai_async.workers._runs import delete_run, end_run, start_run
 from convai_async.workers._workspaces import find_workspace
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _logger = logging.getLogger("convai_async.workers")
 _MAX_MEMORY_BYTES = 512 * 1024 * 1024
 _FIRST_RETRY_SECS = 5
 _MAX_RETRY_SECS = 15 * 60
+_MAX_BUSY_SECS = 60
 
 
 class HarvestJobs:
@@ -72,6 +74,7 @@ class HarvestJobs:
         pass.
         """
         workspace_name.set(name)
+        note_end_errors(context)
         try:
             async with connect(self._database) as connection:
                 workspace = await find_workspace(connection, name)
@@ -81,20 +84,28 @@ class HarvestJobs:
                 run = await start_run(connection, name)
             _logger.info("harvest started")
             report = await self._harvest(workspace)
-            outcome = _find_outcome(report)
-            _log_end(report, outcome)
-            async with connect(self._database) as connection:
-                await end_run(connection, run, outcome, report.harvest, report.error)
-            if outcome == "stopped":
-                await defer_harvest(context.app, name)
-            elif outcome == "failed" and getattr(report.error, "retryable", False):
-                seconds = min(_FIRST_RETRY_SECS * 3**attempt, _MAX_RETRY_SECS)
-                _logger.info("next attempt in %d s", seconds)
-                await defer_harvest(context.app, name, seconds=seconds, attempt=attempt + 1)
+            await self._end(context, run, report, attempt)
         except asyncio.CancelledError:
             with CancelScope(shield=True):
                 await defer_harvest(context.app, name)
             raise
+
+    async def _end(self, context: JobContext, run: int, report: WorkspaceReport, attempt: int) -> None:
+        """Note how a harvest ended, and queue what is left."""
+        outcome, error, name = _find_outcome(report), report.error, report.workspace.name
+        _log_end(report, outcome)
+        async with connect(self._database) as connection:
+            if isinstance(error, ArchiveBusyError):
+                await delete_run(connection, run)
+            else:
+                await end_run(connection, run, outcome, report.harvest, error)
+        if outcome == "stopped":
+            await defer_harvest(context.app, name)
+        elif error is not None and getattr(error, "retryable", False):
+            longest = _MAX_BUSY_SECS if isinstance(error, ArchiveBusyError) else _MAX_RETRY_SECS
+            seconds = min(_FIRST_RETRY_SECS * 3**attempt, longest)
+            _logger.info("next attempt in %d s", seconds)
+            await defer_harvest(context.app, name, seconds=seconds, attempt=attempt + 1)
 
     async def _harvest(self, workspace: ScheduledWorkspace) -> WorkspaceReport:
         report = WorkspaceReport(workspace=workspace)
@@ -114,6 +125,18 @@ class HarvestJobs:
         return report
 
 
+def note_end_errors(context: JobContext) -> None:
+    """Log if procrastinate cannot note that the current job has ended, for example because another worker has it."""
+    task, job = asyncio.current_task(), context.job.call_string
+    assert task is not None  # noqa: S101 - a job runs in a task
+
+    def log_error(task: asyncio.Task[object]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.warning("the end of %s could not be noted: %s", job, error.__cause__ or error)
+
+    task.add_done_callback(log_error)
+
+
 def _find_outcome(report: WorkspaceReport) -> Outcome:
     if report.error is not None:
         return "failed"
@@ -125,7 +148,7 @@ def _find_outcome(report: WorkspaceReport) -> Outcome:
 def _log_end(report: WorkspaceReport, outcome: Outcome) -> None:
     counts = report.harvest
     if report.error is not None:
-        _logger.warning("harvest failed: %s", report.error)
+        _logger.warning("harvest %s: %s", outcome, report.error)
     else:
         _logger.info(
             "harvest %s: %d found, %d fetched, %d failed in %.1f s",

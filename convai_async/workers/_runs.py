@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from convai_async.harvest import HarvestReport
     from convai_async.workers._database import Connection
 
-Outcome = Literal["complete", "incomplete", "stopped", "failed", "taken over", "lost"]
-"""How a harvest ended: "stopped" because its worker was stopped, "taken over" and "lost" because another worker had
-to continue it."""
+Outcome = Literal["complete", "incomplete", "stopped", "failed"]
+"""How a harvest ended: "incomplete" if some conversations could not be fetched, and "stopped" with its worker."""
 
 
 def get_worker_name() -> str:
@@ -21,11 +20,7 @@ def get_worker_name() -> str:
 
 
 async def start_run(connection: Connection, workspace: str) -> int:
-    """Note that a harvest begins, and that earlier ones whose worker is gone have ended; return its id."""
-    await connection.execute(
-        "UPDATE convai.harvests SET ended_at = now(), outcome = 'lost' WHERE workspace = %s AND ended_at IS NULL",
-        (workspace,),
-    )
+    """Note that a harvest begins, and return its id."""
     cursor = await connection.execute(
         "INSERT INTO convai.harvests (workspace, worker) VALUES (%s, %s) RETURNING id", (workspace, get_worker_name())
     )
@@ -37,7 +32,7 @@ async def start_run(connection: Connection, workspace: str) -> int:
 async def end_run(
     connection: Connection, run: int, outcome: Outcome, report: HarvestReport, error: Exception | None
 ) -> None:
-    """Note how a harvest ended, unless another worker has continued it in the meantime."""
+    """Note how a harvest ended; earlier ones of the workspace that have no end were lost with their worker."""
     await connection.execute(
         "UPDATE convai.harvests SET ended_at = now(), outcome = %s, found = %s, fetched = %s, failed = %s,"
         " recordings = %s, error = %s WHERE id = %s",
@@ -50,4 +45,23 @@ async def end_run(
             None if error is None else str(error),
             run,
         ),
+    )
+    await connection.execute(
+        "UPDATE convai.harvests AS earlier SET ended_at = now(), outcome = 'lost' FROM convai.harvests AS run"
+        " WHERE run.id = %s AND earlier.workspace = run.workspace AND earlier.id < run.id AND earlier.ended_at IS NULL",
+        (run,),
+    )
+
+
+async def delete_run(connection: Connection, run: int) -> None:
+    """Delete a harvest that did not begin, because another process is writing to the archive."""
+    await connection.execute("DELETE FROM convai.harvests WHERE id = %s", (run,))
+
+
+async def delete_old_runs(connection: Connection) -> None:
+    """Delete the harvests of more than 90 days ago, except the last complete one of each workspace."""
+    await connection.execute(
+        "DELETE FROM convai.harvests AS old WHERE started_at < now() - interval '90 days' AND EXISTS (SELECT"
+        " FROM convai.harvests AS later WHERE later.workspace = old.workspace AND later.id > old.id"
+        " AND later.outcome = 'complete')"
     )

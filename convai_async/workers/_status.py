@@ -27,7 +27,8 @@ class WorkspaceStatus(msgspec.Struct, frozen=True, kw_only=True):
             none.
         started_at: When that harvest started.
         outcome: How that harvest ended: ``"complete"``, ``"incomplete"`` (some conversations could not be fetched),
-            ``"stopped"`` or ``"lost"`` (another worker continues), ``"failed"``, or None while it runs.
+            ``"stopped"`` (its worker was stopped, and another continues) or ``"failed"``. None while it runs, and if
+            its worker is gone.
         error: Why the last harvest failed, or None.
         fetched: The number of conversations that harvests of the last 24 hours have fetched.
         complete_at: The start of the last complete harvest: everything until then is in the archive. None if there was
