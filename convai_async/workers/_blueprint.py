@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from procrastinate import Blueprint, JobContext
+from procrastinate import App, Blueprint, JobContext
 
 from convai_async._support.validate import validate_integer
 from convai_async.harvest import open_workspace_client
@@ -18,11 +21,13 @@ from convai_async.workers._runs import delete_old_runs
 from convai_async.workers._schedule import defer_due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from convai_async.client import ConvAIClient
     from convai_async.harvest import Workspace, WorkspaceReport
+
+_logger = logging.getLogger("convai_async.workers")
 
 DEFAULT_CONCURRENCY = 128
 DEFAULT_STALLED_SECS = 30.0
@@ -67,25 +72,35 @@ def create_blueprint(  # noqa: PLR0913 - keyword-only settings
 
     @blueprint.task(name=HARVEST_TASK, queue=HARVEST_QUEUE, pass_context=True)
     async def harvest_workspace(context: JobContext, name: str, attempt: int = 0) -> None:
+        _log_end_errors(context)
         await jobs.run(context, name, attempt)
 
     # These have a queueing lock and no lock: a lock would be held by a job whose worker has died, for example the one
-    # that requeues such jobs.
-    @blueprint.periodic(cron=f"*/{_compute_requeue_secs(stalled_secs)} * * * * *")
-    @blueprint.task(name="requeue", queue=HOUSEKEEPING_QUEUE, queueing_lock="convai requeue", pass_context=True)
-    async def requeue(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - each periodic task gets it
-        await requeue_stalled_jobs(context.app, stalled_secs)
+    # that requeues such jobs. The last field of their times is the second.
+    def housekeeping(name: str, cron: str) -> Callable[[Callable[[App], Awaitable[None]]], None]:
+        def add(work: Callable[[App], Awaitable[None]]) -> None:
+            @blueprint.periodic(cron=cron)
+            @blueprint.task(
+                name=name, queue=HOUSEKEEPING_QUEUE, queueing_lock=f"{HOUSEKEEPING_QUEUE} {name}", pass_context=True
+            )
+            async def run(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - each periodic task gets it
+                _log_end_errors(context)
+                await work(context.app)
 
-    @blueprint.periodic(cron="*/15 * * * * *")
-    @blueprint.task(name="schedule", queue=HOUSEKEEPING_QUEUE, queueing_lock="convai schedule", pass_context=True)
-    async def schedule(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - each periodic task gets it
+        return add
+
+    @housekeeping("requeue", f"* * * * * */{_compute_requeue_secs(stalled_secs)}")
+    async def requeue(app: App) -> None:
+        await requeue_stalled_jobs(app, stalled_secs)
+
+    @housekeeping("schedule", "* * * * * */15")
+    async def schedule(app: App) -> None:
         async with connect(database) as connection:
-            await defer_due(connection, lambda name: defer_harvest(context.app, name))
+            await defer_due(connection, partial(defer_harvest, app))
 
-    @blueprint.periodic(cron="17 * * * *")
-    @blueprint.task(name="clean_up", queue=HOUSEKEEPING_QUEUE, queueing_lock="convai clean up", pass_context=True)
-    async def clean_up(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - each periodic task gets it
-        await delete_old_jobs(context.app)
+    @housekeeping("clean_up", "17 * * * *")
+    async def clean_up(app: App) -> None:
+        await delete_old_jobs(app)
         async with connect(database) as connection:
             await delete_old_runs(connection)
 
@@ -95,3 +110,16 @@ def create_blueprint(  # noqa: PLR0913 - keyword-only settings
 def _compute_requeue_secs(stalled_secs: float) -> int:
     """Return how often to look for stalled jobs, in seconds of the cron expression."""
     return min(max(round(stalled_secs / 3), 1), 30)
+
+
+def _log_end_errors(context: JobContext) -> None:
+    """Log if procrastinate cannot note that the current job has ended, for example because another worker has it."""
+    task, job = asyncio.current_task(), context.job.call_string
+    assert task is not None  # noqa: S101 - a job runs in a task
+
+    def log_error(task: asyncio.Task[object]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            reason = str(error.__cause__ or error).partition("\n")[0]
+            _logger.warning("the end of %s could not be noted; another worker may have continued it: %s", job, reason)
+
+    task.add_done_callback(log_error)

@@ -74,7 +74,6 @@ class HarvestJobs:
         pass.
         """
         workspace_name.set(name)
-        note_end_errors(context)
         try:
             async with connect(self._database) as connection:
                 workspace = await find_workspace(connection, name)
@@ -123,18 +122,6 @@ class HarvestJobs:
         else:
             harvest.set_status("done")
         return report
-
-
-def note_end_errors(context: JobContext) -> None:
-    """Log if procrastinate cannot note that the current job has ended, for example because another worker has it."""
-    task, job = asyncio.current_task(), context.job.call_string
-    assert task is not None  # noqa: S101 - a job runs in a task
-
-    def log_error(task: asyncio.Task[object]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _logger.warning("the end of %s could not be noted: %s", job, error.__cause__ or error)
-
-    task.add_done_callback(log_error)
 
 
 def _find_outcome(report: WorkspaceReport) -> Outcome:
