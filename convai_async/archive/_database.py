@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convai_async.archive._columns import TABLES
+from convai_async.archive._contents import is_empty, start_over
 from convai_async.archive._errors import (
     BUSY_TIMEOUT_SECS,
     ArchiveBusyError,
@@ -271,17 +272,6 @@ def _change_source(connection: sqlite3.Connection, file: Path, source: str) -> N
     # The first run may have named the wrong region, and found nothing.
     connection.execute("UPDATE archive SET source = ?, key_salt = NULL, key_fingerprint = NULL", (source,))
     start_over(connection)
-
-
-def is_empty(connection: sqlite3.Connection) -> bool:
-    """Return whether an archive contains no conversations."""
-    return not fetch_value(connection, "SELECT EXISTS (SELECT 1 FROM conversations)")
-
-
-def start_over(connection: sqlite3.Connection) -> None:
-    """Delete the windows and failures of an archive without conversations: its list will be another one."""
-    connection.execute("DELETE FROM windows")
-    connection.execute("DELETE FROM failures")
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:
