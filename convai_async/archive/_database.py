@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convai_async.archive._columns import TABLES
-from convai_async.archive._contents import is_empty, start_over
+from convai_async.archive._contents import change_source
 from convai_async.archive._errors import (
     BUSY_TIMEOUT_SECS,
     ArchiveBusyError,
@@ -238,7 +238,7 @@ def _prepare(
     fill_new_columns(connection, file, progress)
     if source is not None and fetch_value(connection, "SELECT source FROM archive") != source:
         with transaction(connection):
-            _change_source(connection, file, source)
+            change_source(connection, file, source)
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str | None) -> None:
@@ -261,17 +261,6 @@ def _run_script(connection: sqlite3.Connection, script: str) -> None:
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
             statement = ""
-
-
-def _change_source(connection: sqlite3.Connection, file: Path, source: str) -> None:
-    present = fetch_value(connection, "SELECT source FROM archive")
-    if not is_empty(connection):
-        raise ArchiveError(
-            f"{str(file)!r} contains conversations from {present}, not from {source}: choose another file"
-        )
-    # The first run may have named the wrong region, and found nothing.
-    connection.execute("UPDATE archive SET source = ?, key_salt = NULL, key_fingerprint = NULL", (source,))
-    start_over(connection)
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:

@@ -27,6 +27,12 @@ class ArchiveBusyError(ArchiveError):
     retryable = True
 
 
+class ArchiveConnectionError(ArchiveError):
+    """The database of an archive cannot be reached, or the connection was lost; try again later."""
+
+    retryable = True
+
+
 @contextmanager
 def translate_errors(path: Location) -> Iterator[None]:
     """Turn SQLite's errors into `ArchiveError`, which names the file."""

@@ -72,10 +72,12 @@ def is_postgres_url(path: ArchivePath) -> bool:
     return os.fspath(path).startswith(_SCHEMES)
 
 
-def parse_location(path: ArchivePath) -> Location:
+def parse_location(path: ArchivePath | PostgresUrl) -> Location:
     """Return where an archive is.
 
     Raises:
         InvalidArgumentError: The workspace of a URL is not valid.
     """
+    if isinstance(path, PostgresUrl):
+        return path
     return PostgresUrl.parse(os.fspath(path)) if is_postgres_url(path) else Path(path)

@@ -59,7 +59,7 @@ class Store(Protocol):
         """Close the connection, and let others write."""
 
 
-def open_store(path: ArchivePath, source: str | None, *, create: bool, exclusive: bool) -> Store:
+def open_store(path: ArchivePath | PostgresUrl, source: str | None, *, create: bool, exclusive: bool) -> Store:
     """Open an archive for writing, and bring it up to this version.
 
     Args:

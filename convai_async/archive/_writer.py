@@ -27,10 +27,10 @@ from convai_async.archive._sql import fetch_value
 from convai_async.archive._store import open_store
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Collection, Iterator, Sequence
     from types import TracebackType
 
+    from convai_async.archive._location import ArchivePath, PostgresUrl
     from convai_async.archive._windows import Window
 
 _logger = logging.getLogger("convai_async")
@@ -42,7 +42,7 @@ class ArchiveWriter(ArchiveQueries):
     Close it with ``with``, or with `close`.
 
     Args:
-        path: The file.
+        path: The file, or the URL of a database.
         source: The address of the service that the conversations are from.
         create: Whether to make the file if it does not exist.
         exclusive: Whether to keep others from opening it like this. Those that are not exclusive can write meanwhile:
@@ -64,7 +64,7 @@ class ArchiveWriter(ArchiveQueries):
 
     def __init__(  # noqa: PLR0913 - keyword-only
         self,
-        path: str | os.PathLike[str],
+        path: ArchivePath | PostgresUrl,
         source: str,
         *,
         create: bool = True,
