@@ -9,6 +9,7 @@
 
 from convai_async.archive._archive import Archive
 from convai_async.archive._call_list import list_calls
+from convai_async.archive._connection import Connection
 from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
@@ -34,6 +35,7 @@ __all__ = [
     "ArchivedConversation",
     "Bucket",
     "ColumnDescription",
+    "Connection",
     "Dimension",
     "Failure",
     "FoundHits",
