@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
     {"resources"},
     {"browse", "client", "mcp", "report"},
     {"dialogues", "harvest"},
+    {"workers"},
     {"cli"},
 ]
 """From the foundation up: a module imports only from its own layer and those below it."""
@@ -79,9 +80,9 @@ def test_package_on_the_archive_imports_no_client(package: str) -> None:
             assert own_parts(imports_of(module)) <= {package, "archive", "errors", "_support", "_version"}, module
 
 
-def test_only_the_archive_and_the_harvest_import_private_modules_of_the_archive() -> None:
+def test_only_the_archive_harvest_and_workers_import_private_modules_of_the_archive() -> None:
     for module in MODULES:
-        if module.parts[1] not in {"archive", "harvest"}:
+        if module.parts[1] not in {"archive", "harvest", "workers"}:
             private = {name for name in imports_of(module) if name.startswith("convai_async.archive._")}
             assert private == set(), module
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
@@ -38,7 +38,7 @@ class PostgresUrl(msgspec.Struct, frozen=True):
     workspace: str
 
     @classmethod
-    def parse(cls, url: str, workspace: str = DEFAULT_WORKSPACE) -> PostgresUrl:
+    def parse(cls, url: str, workspace: str = DEFAULT_WORKSPACE) -> Self:
         """Parse a URL such as ``postgresql://user@host/database?workspace=acme``.
 
         Args:

@@ -13,7 +13,7 @@ from procrastinate import App, Blueprint, JobContext
 from convai_async._support.validate import validate_integer
 from convai_async.harvest import open_workspace_client
 from convai_async.harvest._workspace_harvest import ignore_progress
-from convai_async.workers._database import build_parameters, connect
+from convai_async.workers._database import connect, parse_database
 from convai_async.workers._harvest_job import HarvestJobs
 from convai_async.workers._housekeeping import delete_old_jobs, requeue_stalled_jobs
 from convai_async.workers._queue import HARVEST_QUEUE, HARVEST_TASK, HOUSEKEEPING_QUEUE, defer_harvest
@@ -60,9 +60,9 @@ def create_blueprint(  # noqa: PLR0913 - keyword-only settings
         InvalidArgumentError: A value is invalid.
     """
     validate_integer("max_concurrency", max_concurrency, 1)
-    build_parameters(database)
+    parsed = parse_database(database)
     jobs = HarvestJobs(
-        database,
+        parsed,
         max_concurrency=max_concurrency,
         open_client=open_client,
         progress=progress or ignore_progress,
@@ -95,13 +95,13 @@ def create_blueprint(  # noqa: PLR0913 - keyword-only settings
 
     @housekeeping("schedule", "* * * * * */15")
     async def schedule(app: App) -> None:
-        async with connect(database) as connection:
+        async with connect(parsed) as connection:
             await defer_due(connection, partial(defer_harvest, app))
 
     @housekeeping("clean_up", "17 * * * *")
     async def clean_up(app: App) -> None:
         await delete_old_jobs(app)
-        async with connect(database) as connection:
+        async with connect(parsed) as connection:
             await delete_old_runs(connection)
 
     return blueprint

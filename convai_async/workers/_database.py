@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from convai_async.archive import ArchiveError
+from convai_async.archive import ArchiveError, PostgresUrl
+from convai_async.archive._location import is_postgres_url
+from convai_async.archive._postgres._connection import translate_database_errors
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -22,50 +24,64 @@ QUEUE_SCHEMA = "convai_queue"
 _DEFAULTS = {
     "application_name": "convai-async worker",
     "connect_timeout": "10",
-    "keepalives_idle": "10",  # otherwise a database whose machine is gone is noticed after two hours
+    "keepalives_idle": "10",  # otherwise it is noticed after two hours that the machine of the database is gone
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
 
 
-def build_parameters(database: str, *, search_path: str = "") -> dict[str, Any]:
+class Database(PostgresUrl, frozen=True):
+    """A database with workspaces. ``str()`` returns its URL without the password."""
+
+    def __str__(self) -> str:
+        return super().__str__().partition("?")[0]
+
+
+def parse_database(url: str) -> Database:
+    """Parse the URL of a database; the parameter ``workspace``, which archives have, is ignored.
+
+    Raises:
+        InvalidArgumentError: It is not the URL of a PostgreSQL database.
+    """
+    try:
+        if is_postgres_url(url):
+            database = Database.parse(url)
+            conninfo_to_dict(database.dsn)
+            return database
+    except psycopg.ProgrammingError:  # its message may contain the password
+        pass
+    raise InvalidArgumentError(
+        "database", "must be the URL of a PostgreSQL database, such as postgresql://user@host/database"
+    )
+
+
+def build_parameters(database: Database, *, search_path: str = "") -> dict[str, Any]:
     """Return the parameters of a connection.
 
     Args:
-        database: The URL of the database.
-        search_path: The schemas in which names are looked up; empty for the server's setting.
-
-    Raises:
-        InvalidArgumentError: It is not a URL of a PostgreSQL database.
+        database: The database.
+        search_path: The schema in which names are looked up; empty for the server's setting.
     """
-    problem = "must be the URL of a PostgreSQL database, such as postgresql://user@host/database"
-    if not database.startswith(("postgresql://", "postgres://")):
-        raise InvalidArgumentError("database", problem)
-    try:
-        parameters = _DEFAULTS | conninfo_to_dict(database)
-    except psycopg.ProgrammingError:  # its message may contain the password
-        raise InvalidArgumentError("database", problem) from None
+    parameters = _DEFAULTS | conninfo_to_dict(database.dsn)
     if search_path:
         parameters["options"] = f"{parameters.get('options', '')} -c search_path={search_path}".strip()
     return parameters
 
 
 @asynccontextmanager
-async def connect(database: str) -> AsyncIterator[Connection]:
+async def connect(database: Database) -> AsyncIterator[Connection]:
     """Open a connection in which each statement is a transaction.
 
     Raises:
-        ArchiveError: The database cannot be reached, or a statement in the block failed.
-        InvalidArgumentError: It is not a URL of a PostgreSQL database.
+        ArchiveConnectionError: The database cannot be reached, or the connection was lost.
+        ArchiveError: A statement in the block failed.
     """
-    parameters = build_parameters(database)
-    try:
-        async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as connection:
-            yield connection
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        raise ArchiveError(
-            f"database {parameters.get('dbname', '')!r} has no workspaces: add one with `convai-async workspaces add`"
-        ) from error
-    except psycopg.Error as error:
-        raise ArchiveError(f"database {parameters.get('dbname', '')!r}: {str(error).strip()}") from error
+    with translate_database_errors(database):
+        try:
+            async with await psycopg.AsyncConnection.connect(**build_parameters(database), autocommit=True) as opened:
+                yield opened
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise ArchiveError(
+                f"{str(database)!r} has no workspaces: add one with `convai-async workspaces add`"
+            ) from error

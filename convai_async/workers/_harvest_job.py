@@ -11,7 +11,7 @@ from anyio import CancelScope
 
 from convai_async._support.workspace_name import workspace_name
 from convai_async._transport.memory import MemoryBudget
-from convai_async.archive import ArchiveBusyError
+from convai_async.archive import ArchiveBusyError, PostgresUrl
 from convai_async.errors import ConvAIError
 from convai_async.harvest import WorkspaceReport
 from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from convai_async.client import ConvAIClient
     from convai_async.harvest import Workspace
+    from convai_async.workers._database import Database
     from convai_async.workers._runs import Outcome
     from convai_async.workers._workspaces import ScheduledWorkspace
 
@@ -43,7 +44,7 @@ class HarvestJobs:
     """Runs harvests as jobs; those of one process share limiters and the memory for large responses.
 
     Args:
-        database: The URL of the database with the settings.
+        database: The database with the settings, and with the archives of workspaces that have no other.
         max_concurrency: The maximum number of requests in flight of a key.
         open_client: Opens the client of a workspace.
         progress: Called with a workspace's report whenever it has changed.
@@ -52,7 +53,7 @@ class HarvestJobs:
 
     def __init__(
         self,
-        database: str,
+        database: Database,
         *,
         max_concurrency: int,
         open_client: Callable[[Workspace], AbstractAsyncContextManager[ConvAIClient]],
@@ -108,7 +109,8 @@ class HarvestJobs:
 
     async def _harvest(self, workspace: ScheduledWorkspace) -> WorkspaceReport:
         report = WorkspaceReport(workspace=workspace)
-        harvest = WorkspaceHarvest(report, self._progress)
+        archive = workspace.location if workspace.archive else PostgresUrl(self._database.dsn, workspace.name)
+        harvest = WorkspaceHarvest(report, self._progress, archive=archive)
         harvest.set_status("running")
         try:
             async with self._open_client(workspace) as client:

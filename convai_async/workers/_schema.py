@@ -9,16 +9,17 @@ from anyio.to_thread import run_sync
 from procrastinate.schema import SchemaManager
 from psycopg import sql
 
-from convai_async.workers._database import QUEUE_SCHEMA, connect
+from convai_async.archive._postgres._connection import PostgresConnection
+from convai_async.archive._postgres._database import create_schema
+from convai_async.workers._database import QUEUE_SCHEMA, connect, parse_database
 
 if TYPE_CHECKING:
-    from convai_async.workers._database import Connection
+    from convai_async.workers._database import Connection, Database
 
 _LOCK = 0x636F6E766169
 """The number of the advisory lock; another program is unlikely to use it."""
 
 _TABLES = """
-CREATE SCHEMA IF NOT EXISTS convai;
 CREATE TABLE IF NOT EXISTS convai.workspaces (
     name text PRIMARY KEY,
     key text NOT NULL,
@@ -58,10 +59,21 @@ async def prepare_database(database: str) -> None:
         ArchiveError: The database cannot be reached, or the role may not create schemas.
         InvalidArgumentError: It is not a URL of a PostgreSQL database.
     """
-    async with connect(database) as connection, connection.transaction():
+    parsed = parse_database(database)
+    await run_sync(_prepare_archives, parsed)
+    async with connect(parsed) as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         await connection.execute(_TABLES)
         await _prepare_queue(connection)
+
+
+def _prepare_archives(database: Database) -> None:
+    """Create the schema of archives."""
+    connection = PostgresConnection(database, read_only=False)
+    try:
+        create_schema(connection)
+    finally:
+        connection.close()
 
 
 async def _prepare_queue(connection: Connection) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from psycopg.rows import dict_row
 
-from convai_async.workers._database import connect
+from convai_async.workers._database import connect, parse_database
 from convai_async.workers._queue import HARVEST_QUEUE, build_lock
 from convai_async.workers._schedule import compute_next
 
@@ -99,7 +99,7 @@ async def read_status(database: str) -> WorkersStatus:
         ArchiveError: The database cannot be reached, or no worker has prepared it.
         InvalidArgumentError: It is not a URL of a PostgreSQL database.
     """
-    async with connect(database) as connection:
+    async with connect(parse_database(database)) as connection:
         cursor = await connection.execute(_JOBS, (HARVEST_QUEUE,))
         jobs = dict(await cursor.fetchall())
         cursor = await connection.execute(_WORKERS)

@@ -15,7 +15,7 @@ from psycopg import Error
 from convai_async._support.tasks import task_group
 from convai_async._support.validate import validate_integer
 from convai_async.workers._blueprint import DEFAULT_CONCURRENCY, DEFAULT_STALLED_SECS, create_blueprint
-from convai_async.workers._database import QUEUE_SCHEMA, build_parameters
+from convai_async.workers._database import QUEUE_SCHEMA, build_parameters, parse_database
 from convai_async.workers._queue import HARVEST_QUEUE, HOUSEKEEPING_QUEUE, NAMESPACE
 from convai_async.workers._runs import get_worker_name
 from convai_async.workers._schema import prepare_database
@@ -41,7 +41,7 @@ def create_app(database: str) -> App:
     Raises:
         InvalidArgumentError: It is not a URL of a PostgreSQL database.
     """
-    parameters = build_parameters(database, search_path=QUEUE_SCHEMA)
+    parameters = build_parameters(parse_database(database), search_path=QUEUE_SCHEMA)
     return App(connector=PsycopgConnector(kwargs=parameters, min_size=1, max_size=8))
 
 

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from convai_async.errors import ConfigurationError
 from convai_async.harvest import Workspace
 from convai_async.harvest._workspaces import load_workspaces, validate_workspaces
-from convai_async.workers._database import connect
+from convai_async.workers._database import connect, parse_database
 from convai_async.workers._schedule import is_valid_schedule
 from convai_async.workers._schema import prepare_database
 
@@ -58,7 +58,7 @@ async def add_workspaces(database: str, workspaces: Iterable[ScheduledWorkspace]
     """
     added = list(workspaces)
     await prepare_database(database)
-    async with connect(database) as connection, connection.transaction():
+    async with connect(parse_database(database)) as connection, connection.transaction():
         await _lock(connection)
         _validate([*await fetch_workspaces(connection), *added])
         insert = sql.SQL("INSERT INTO convai.workspaces ({}) VALUES ({})").format(
@@ -93,7 +93,7 @@ async def change_workspace(database: str, name: str, **changes: object) -> None:
         ConfigurationError: There is no such workspace, or a field is invalid.
         InvalidArgumentError: The URL is not valid.
     """
-    async with connect(database) as connection, connection.transaction():
+    async with connect(parse_database(database)) as connection, connection.transaction():
         await _lock(connection)
         workspaces = {each.name: each for each in await fetch_workspaces(connection)}
         if name not in workspaces:
@@ -118,7 +118,7 @@ async def remove_workspace(database: str, name: str) -> None:
         ConfigurationError: There is no such workspace.
         InvalidArgumentError: The URL is not valid.
     """
-    async with connect(database) as connection:
+    async with connect(parse_database(database)) as connection:
         cursor = await connection.execute("DELETE FROM convai.workspaces WHERE name = %s", (name,))
     if not cursor.rowcount:
         raise _build_unknown_error(name)
@@ -134,7 +134,7 @@ async def list_workspaces(database: str) -> list[ScheduledWorkspace]:
         ArchiveError: The database cannot be reached, or no workspace was added yet.
         InvalidArgumentError: The URL is not valid.
     """
-    async with connect(database) as connection:
+    async with connect(parse_database(database)) as connection:
         return await fetch_workspaces(connection)
 
 
