@@ -41,5 +41,6 @@ def compute_next(name: str, schedule: str, since: datetime) -> datetime:
 
 
 def is_valid_schedule(name: str, schedule: str) -> bool:
-    """Return whether a text is a cron expression of five fields."""
-    return len(schedule.split()) == _CRON_FIELDS and croniter.is_valid(schedule, hash_id=name)
+    """Return whether a text is a cron expression of five fields, or a name such as ``@daily``."""
+    is_by_minute = schedule.startswith("@") or len(schedule.split()) == _CRON_FIELDS
+    return is_by_minute and croniter.is_valid(schedule, hash_id=name)

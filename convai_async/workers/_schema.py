@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anyio.to_thread import run_sync
 from procrastinate.schema import SchemaManager
@@ -14,6 +14,8 @@ from convai_async.archive._postgres._database import create_schema
 from convai_async.workers._database import QUEUE_SCHEMA, connect, parse_database
 
 if TYPE_CHECKING:
+    from typing import LiteralString
+
     from convai_async.workers._database import Connection, Database
 
 _LOCK = 0x636F6E766169
@@ -61,8 +63,8 @@ async def prepare_database(database: str) -> None:
     """
     parsed = parse_database(database)
     await run_sync(_prepare_archives, parsed)
-    async with connect(parsed) as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    async with connect(parsed) as connection:
+        await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # until the connection is closed
         await connection.execute(_TABLES)
         await _prepare_queue(connection)
 
@@ -78,25 +80,32 @@ def _prepare_archives(database: Database) -> None:
 
 async def _prepare_queue(connection: Connection) -> None:
     """Create or upgrade procrastinate's tables; the comment of their schema is the name of the last migration."""
-    schema = sql.Identifier(QUEUE_SCHEMA)
-    await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-    await connection.execute(sql.SQL("SET LOCAL search_path = {}").format(schema))
-    cursor = await connection.execute(
-        "SELECT to_regclass('procrastinate_jobs') IS NOT NULL, obj_description(%s::regnamespace, 'pg_namespace')",
-        (QUEUE_SCHEMA,),
-    )
-    (exists, applied) = await cursor.fetchone() or (False, None)
+    if not await _fetch(connection, "SELECT to_regnamespace(%s) IS NOT NULL"):  # an administrator may have created it
+        await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(QUEUE_SCHEMA)))
+    applied = await _fetch(connection, "SELECT obj_description(%s::regnamespace, 'pg_namespace')")
     migrations = await run_sync(_find_migrations)
-    newest = max(migrations)
-    if not exists:
-        await connection.execute(SchemaManager.get_schema())
-    elif applied is not None and applied >= newest:
+    if applied is None:
+        await _migrate(connection, SchemaManager.get_schema().encode(), max(migrations))
         return
-    else:
-        for name in sorted(migrations):
-            if name > (applied or ""):
-                await connection.execute(migrations[name])
-    await connection.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(newest)))
+    for name in sorted(migrations):
+        if name > applied:  # each in its own transaction: the next may use what it has added to an enum
+            await _migrate(connection, migrations[name], name)
+
+
+async def _fetch(connection: Connection, query: LiteralString) -> Any:
+    """Return the value that a query about the schema of the queue has."""
+    cursor = await connection.execute(query, (QUEUE_SCHEMA,))
+    row = await cursor.fetchone()
+    return row and row[0]
+
+
+async def _migrate(connection: Connection, migration: bytes, name: str) -> None:
+    async with connection.transaction():
+        await connection.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(QUEUE_SCHEMA)))
+        await connection.execute(migration)
+        await connection.execute(
+            sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(QUEUE_SCHEMA), sql.Literal(name))
+        )
 
 
 def _find_migrations() -> dict[str, bytes]:

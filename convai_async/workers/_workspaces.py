@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
+from convai_async.archive import PostgresUrl
+from convai_async.archive._location import is_postgres_url
 from convai_async.errors import ConfigurationError
 from convai_async.harvest import Workspace
 from convai_async.harvest._workspaces import load_workspaces, validate_workspaces
@@ -163,13 +167,22 @@ async def _lock(connection: Connection) -> None:
 def _validate(workspaces: list[ScheduledWorkspace]) -> None:
     validate_workspaces([msgspec.structs.replace(each, archive=each.archive or each.name) for each in workspaces])
     for workspace in workspaces:
-        problem = ""
-        if not is_valid_schedule(workspace.name, workspace.schedule):
-            problem = 'schedule: must be a cron expression, such as "0 6 * * *"'
-        elif workspace.key.startswith("file:") and not workspace.key.startswith("file:/"):
-            problem = "key: the path must be absolute, since workers run in different folders"
-        if problem:
+        if problem := _find_problem(workspace):
             raise ConfigurationError(f"workspace {workspace.name!r}: {problem}")
+
+
+def _find_problem(workspace: ScheduledWorkspace) -> str:
+    """Return the problem of a workspace that only workers have; empty if there is none."""
+    if not is_valid_schedule(workspace.name, workspace.schedule):
+        return 'schedule: must be a cron expression of five fields, such as "0 6 * * *"'
+    if not workspace.key.startswith(("env:", "file:/")):
+        return "key: the path must be absolute, since workers run in different folders"
+    if is_postgres_url(workspace.archive):
+        if "password" in conninfo_to_dict(PostgresUrl.parse(workspace.archive, workspace.name).dsn):
+            return "archive: must not contain a password: let workers read it from PGPASSWORD or ~/.pgpass"
+    elif workspace.archive and not Path(workspace.archive).is_absolute():
+        return "archive: the path must be absolute, since workers run in different folders"
+    return ""
 
 
 def _to_row(workspace: ScheduledWorkspace) -> dict[str, object]:
