@@ -29,6 +29,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeConvAI]:
 @pytest.fixture
 def acme(service: FakeConvAI, postgres_url: str) -> ScheduledWorkspace:
     """The workspace of the service, in the settings of the database."""
-    workspace = ScheduledWorkspace(name="acme", key="env:ACME_KEY", base_url=service.url)
+    workspace = ScheduledWorkspace(name="acme", key="env:ACME_KEY", base_url=service.url, schedule="0 0 1 1 *")
     asyncio.run(add_workspaces(postgres_url, [workspace]))
     return workspace
