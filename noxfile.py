@@ -36,7 +36,7 @@ def lowest(session: nox.Session) -> None:
     versions = lowest_versions()
     constraints.write_text("\n".join(versions) + "\n")
     session.install(
-        "-e", ".[browse,cli,metrics,parquet,report,uvloop,zstd]", *group("test"), "--constraint", str(constraints)
+        "-e", ".[browse,cli,dlt,metrics,parquet,report,uvloop,zstd]", *group("test"), "--constraint", str(constraints)
     )
     session.run("pytest", "-n", "auto", "--dist", "worksteal", "--ignore", "tests/mcp", *session.posargs)
     session.install(*(version for version in versions if version.startswith("mcp==")))  # needs a newer anyio
