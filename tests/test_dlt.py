@@ -43,6 +43,7 @@ MIDNIGHT = 1_700_006_400
 def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     """A pipeline into a DuckDB file of the test."""
     monkeypatch.chdir(tmp_path)  # where dlt looks for its settings
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     made: Pipeline = dlt.pipeline(
         "warehouse",
