@@ -16,7 +16,7 @@ from convai_async.errors import ConvAIError
 from convai_async.harvest import WorkspaceReport
 from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
 from convai_async.workers._database import connect
-from convai_async.workers._queue import defer_harvest
+from convai_async.workers._queue import defer_harvest, is_taken_over
 from convai_async.workers._runs import delete_run, end_run, start_run
 from convai_async.workers._workspaces import find_workspace
 
@@ -99,7 +99,9 @@ class HarvestJobs:
                 await delete_run(connection, run)
             else:
                 await end_run(connection, run, outcome, report.harvest, error)
-        if outcome == "stopped":
+        if await is_taken_over(context):
+            _logger.warning("another worker has continued this harvest, since this one did not respond")
+        elif outcome == "stopped":
             await defer_harvest(context.app, name)
         elif error is not None and getattr(error, "retryable", False):
             longest = _MAX_BUSY_SECS if isinstance(error, ArchiveBusyError) else _MAX_RETRY_SECS

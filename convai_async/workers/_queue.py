@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from procrastinate.exceptions import AlreadyEnqueued
 
 if TYPE_CHECKING:
-    from procrastinate import App
+    from procrastinate import App, JobContext
 
 NAMESPACE = "convai"
 HARVEST_QUEUE = "convai"
@@ -42,3 +42,11 @@ async def defer_harvest(app: App, workspace: str, *, seconds: int = 0, attempt: 
         await app.configure_task(f"{NAMESPACE}:{HARVEST_TASK}", **options).defer_async(name=workspace, attempt=attempt)
         return True
     return False
+
+
+async def is_taken_over(context: JobContext) -> bool:
+    """Return whether another worker has the current job, because this one had no heartbeat."""
+    rows = await context.app.connector.execute_query_all_async(
+        "SELECT id FROM procrastinate_jobs WHERE id = %(job_id)s AND status = 'doing'", job_id=context.job.id
+    )
+    return not rows

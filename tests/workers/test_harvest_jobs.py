@@ -92,7 +92,10 @@ async def test_worker_finds_new_workspaces_without_help(acme: ScheduledWorkspace
 async def test_archive_can_be_a_file_and_agents_are_harvested_one_after_the_other(
     queued: str, service: FakeConvAI, tmp_path: Any
 ) -> None:
-    archive, agents = tmp_path / "calls.db", sorted({each.agent_id for each in service.conversations.values()})
+    archive, agents = (
+        tmp_path / "calls.db",
+        sorted({service.conversations.details(each)["agent_id"] for each in service.conversations}),
+    )
     await change_workspace(queued, "acme", archive=str(archive), agents=tuple(agents))
     await work_until_done(queued)
     with Archive.open(archive) as opened:
@@ -266,7 +269,9 @@ async def test_earlier_harvest_without_an_end_is_noted_as_lost(queued: str) -> N
         "INSERT INTO convai.harvests (workspace, worker) VALUES ('acme', 'killed:1'), ('beta', 'busy:1')",
     )
     await work_until_done(queued)
-    assert query(queued, "SELECT worker, outcome FROM convai.harvests WHERE worker IN ('killed:1', 'busy:1') ORDER BY id") == [
+    assert query(
+        queued, "SELECT worker, outcome FROM convai.harvests WHERE worker IN ('killed:1', 'busy:1') ORDER BY id"
+    ) == [
         ("killed:1", "lost"),
         ("busy:1", None),
     ]
