@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -75,6 +76,8 @@ def worker_command(  # noqa: PLR0913 - the options, each by its name
     continues. A second signal stops it immediately.
     """
     log_progress("convai_async.workers")
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a line for each connection that it tries
     settings: dict[str, Any] = {
         "at_once": concurrency,
         "max_concurrency": max_concurrency,

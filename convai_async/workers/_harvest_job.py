@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 from anyio import CancelScope
+from procrastinate.exceptions import ConnectorException
 
 from convai_async._support.workspace_name import workspace_name
 from convai_async._transport.memory import MemoryBudget
-from convai_async.archive import ArchiveBusyError, PostgresUrl
+from convai_async.archive import ArchiveBusyError, ArchiveConnectionError, PostgresUrl
 from convai_async.errors import ConvAIError
 from convai_async.harvest import WorkspaceReport
 from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
@@ -21,7 +23,7 @@ from convai_async.workers._runs import delete_run, end_run, start_run
 from convai_async.workers._workspaces import find_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from procrastinate import JobContext
@@ -38,6 +40,9 @@ _MAX_MEMORY_BYTES = 512 * 1024 * 1024
 _FIRST_RETRY_SECS = 5
 _MAX_RETRY_SECS = 15 * 60
 _MAX_BUSY_SECS = 60
+_RECONNECT_SECS = 2.0
+
+T = TypeVar("T")
 
 
 class HarvestJobs:
@@ -76,24 +81,45 @@ class HarvestJobs:
         """
         workspace_name.set(name)
         try:
-            async with connect(self._database) as connection:
-                workspace = await find_workspace(connection, name)
-                if workspace is None or workspace.paused:
-                    _logger.info("not harvested: the workspace %s", "was removed" if workspace is None else "is paused")
-                    return
-                run = await start_run(connection, name)
+            workspace, run = await self._persist(partial(self._start, name))
+            if workspace is None or workspace.paused:
+                _logger.info("not harvested: the workspace %s", "was removed" if workspace is None else "is paused")
+                return
             _logger.info("harvest started")
             report = await self._harvest(workspace)
-            await self._end(context, run, report, attempt)
+            _log_end(report)
+            await self._persist(partial(self._end, context, run, report, attempt))
         except asyncio.CancelledError:
             with CancelScope(shield=True):
                 await defer_harvest(context.app, name)
             raise
 
+    async def _persist(self, action: Callable[[], Awaitable[T]]) -> T:
+        """Read or write the state of a harvest; if the database does not respond, wait for it until the worker stops.
+
+        Procrastinate would note that the job has failed as soon as the database responds, and nobody would continue it.
+        """
+        while True:
+            try:
+                return await action()
+            except (ArchiveConnectionError, ConnectorException) as error:
+                if self._stop.is_set():
+                    raise
+                _logger.warning("waiting for the database: %s", error.__cause__ or error)
+            with anyio.move_on_after(_RECONNECT_SECS):
+                await self._stop.wait()
+
+    async def _start(self, name: str) -> tuple[ScheduledWorkspace | None, int]:
+        """Read the settings of a workspace, and note that its harvest starts."""
+        async with connect(self._database) as connection:
+            workspace = await find_workspace(connection, name)
+            if workspace is None or workspace.paused:
+                return workspace, 0
+            return workspace, await start_run(connection, name)
+
     async def _end(self, context: JobContext, run: int, report: WorkspaceReport, attempt: int) -> None:
         """Note how a harvest ended, and queue what is left."""
         outcome, error, name = _find_outcome(report), report.error, report.workspace.name
-        _log_end(report, outcome)
         async with connect(self._database) as connection:
             if isinstance(error, ArchiveBusyError):
                 await delete_run(connection, run)
@@ -136,8 +162,8 @@ def _find_outcome(report: WorkspaceReport) -> Outcome:
     return "stopped" if report.harvest.interrupted else "incomplete"
 
 
-def _log_end(report: WorkspaceReport, outcome: Outcome) -> None:
-    counts = report.harvest
+def _log_end(report: WorkspaceReport) -> None:
+    counts, outcome = report.harvest, _find_outcome(report)
     if report.error is not None:
         _logger.warning("harvest %s: %s", outcome, report.error)
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -12,10 +11,10 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from psycopg import Error
 
-from convai_async._support.tasks import task_group
 from convai_async._support.validate import validate_integer
+from convai_async.archive import ArchiveConnectionError
 from convai_async.workers._blueprint import DEFAULT_CONCURRENCY, DEFAULT_STALLED_SECS, create_blueprint
-from convai_async.workers._database import QUEUE_SCHEMA, build_parameters, parse_database
+from convai_async.workers._database import QUEUE_SCHEMA, build_parameters, connect, parse_database
 from convai_async.workers._queue import HARVEST_QUEUE, HOUSEKEEPING_QUEUE, NAMESPACE
 from convai_async.workers._runs import get_worker_name
 from convai_async.workers._schema import prepare_database
@@ -30,6 +29,8 @@ _logger = logging.getLogger("convai_async.workers")
 _DEFAULT_AT_ONCE = 4
 _POLL_SECS = 2.0
 """Seconds between looks at the queue. A notification announces new jobs, but not the end of a lock or a delay."""
+_POOL_SECS = 10.0
+"""Seconds to wait for a connection before the database counts as unreachable."""
 _RESTART_SECS = 2.0
 _STOP_SECS = 60.0
 """Seconds that jobs have to end when the worker stops; requests in flight have 30 of them."""
@@ -42,7 +43,7 @@ def create_app(database: str) -> App:
         InvalidArgumentError: It is not a URL of a PostgreSQL database.
     """
     parameters = build_parameters(parse_database(database), search_path=QUEUE_SCHEMA)
-    return App(connector=PsycopgConnector(kwargs=parameters, min_size=1, max_size=8))
+    return App(connector=PsycopgConnector(kwargs=parameters, min_size=1, max_size=8, timeout=_POOL_SECS))
 
 
 async def run_worker(  # noqa: PLR0913 - keyword-only settings
@@ -78,14 +79,15 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         InvalidArgumentError: A value is invalid.
     """
     validate_integer("at_once", at_once, 1)
-    stop = stop or anyio.Event()
+    parsed, stop = parse_database(database), stop or anyio.Event()
     blueprint = create_blueprint(
         database, max_concurrency=max_concurrency, stalled_secs=stalled_secs, progress=progress, stop=stop, **options
     )
     await prepare_database(database)
+    connected = connected or _ignore
     app = create_app(database)
     app.add_tasks_from(blueprint, namespace=NAMESPACE)
-    settings = {
+    settings: dict[str, Any] = {
         "update_heartbeat_interval": stalled_secs / 3,
         "stalled_worker_timeout": stalled_secs,
         "fetch_job_polling_interval": _POLL_SECS,
@@ -93,41 +95,40 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         "install_signal_handlers": False,
         "delete_jobs": "successful",
     }
-    async with app.open_async(), task_group() as group:
-        _logger.info("worker %s started", get_worker_name())
-        run = partial(_keep_running, app, stop, connected or _ignore)
-        group.start_soon(run, {**settings, "queues": [HARVEST_QUEUE], "concurrency": at_once})
-        group.start_soon(run, {**settings, "queues": [HOUSEKEEPING_QUEUE]})
-    _logger.info("worker %s stopped", get_worker_name())
-
-
-async def _keep_running(
-    app: App, stop: anyio.Event, connected: Callable[[bool], None], settings: dict[str, Any]
-) -> None:
-    """Run a worker of procrastinate, which ends when the database fails, until it is stopped."""
+    workers: list[dict[str, Any]] = [
+        {**settings, "queues": [HARVEST_QUEUE], "concurrency": at_once},
+        {**settings, "queues": [HOUSEKEEPING_QUEUE]},
+    ]
+    _logger.info("worker %s started", get_worker_name())
     while not stop.is_set():
-        connected(True)
         try:
-            await _run_until(app, stop, settings)
-        except (ConnectorException, Error) as error:
+            async with connect(parsed):  # the pool would try for long
+                pass
+            async with app.open_async():
+                connected(True)
+                await _run_until(stop, [asyncio.create_task(app.run_worker_async(**each)) for each in workers])
+        except (ArchiveConnectionError, ConnectorException, Error) as error:
             _logger.warning("the database does not respond: %s", error.__cause__ or error)
         connected(False)
         if not stop.is_set():
             with anyio.move_on_after(_RESTART_SECS):
                 await stop.wait()
+    _logger.info("worker %s stopped", get_worker_name())
 
 
-async def _run_until(app: App, stop: anyio.Event, settings: dict[str, Any]) -> None:
-    worker = asyncio.create_task(app.run_worker_async(**settings))
+async def _run_until(stop: anyio.Event, workers: list[asyncio.Task[None]]) -> None:
+    """Wait until the event is set, or a worker ends because the database fails; then end all in order."""
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({*workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-        worker.cancel()  # it ends its jobs in order
-        await asyncio.wait({worker})
-    if not worker.cancelled() and (error := worker.exception()) is not None:
-        raise error
+        for worker in workers:
+            worker.cancel()  # it waits for its jobs
+        await asyncio.wait(workers)
+    for worker in workers:
+        if not worker.cancelled():
+            worker.result()
 
 
 def _ignore(_: bool) -> None:  # noqa: FBT001 - the signature of a callback

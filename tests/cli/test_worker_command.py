@@ -186,7 +186,7 @@ def test_worker_continues_after_a_restart_of_the_database_and_serves_health_chec
             assert json.load(response) == {"ready": True, "stopping": False, "rounds": 0, "workspaces": 1, "running": 1}
         postgres_server.stop("immediate")
         gate.allowed = float("inf")
-        workers.wait_until(lambda: "the database does not respond" in workers.read_logs())
+        workers.wait_until(lambda: "cannot be reached" in workers.read_logs())
         postgres_server.start()
         workers.wait_until(lambda: query(postgres_server.url, COMPLETE))
         check_complete(postgres_server.url, service)

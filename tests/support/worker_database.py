@@ -11,15 +11,17 @@ def query(url: str, sql: str, *parameters: Any) -> list[Any]:
     """Execute a statement in a database, and return its rows; of single columns, their values."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path = convai_queue")  # which procrastinate's triggers need
-        cursor = connection.execute(sql, parameters)  # type: ignore[call-overload]
+        cursor = connection.execute(sql, parameters)
         rows = cursor.fetchall() if cursor.description else []
     return [row[0] if len(row) == 1 else row for row in rows]
 
 
 def count_stored(url: str) -> tuple[int, int]:
     """Return how many conversations are in the archives of a database, and how many of them are different."""
-    [counts] = query(url, "SELECT count(*), count(DISTINCT (workspace, conversation_id)) FROM convai.conversations")
-    return counts
+    [(rows, ids)] = query(
+        url, "SELECT count(*), count(DISTINCT (workspace, conversation_id)) FROM convai.conversations"
+    )
+    return rows, ids
 
 
 def list_jobs(url: str) -> list[Any]:

@@ -13,7 +13,8 @@ from worker_database import count_stored, list_jobs, query
 
 from convai_async.archive import Archive
 from convai_async.errors import TransportError
-from convai_async.harvest import Workspace, WorkspaceReport
+from convai_async.harvest import Workspace, WorkspaceReport, open_workspace_client
+from convai_async.testing import faults
 from convai_async.workers import (
     ScheduledWorkspace,
     change_workspace,
@@ -205,13 +206,14 @@ async def test_harvest_of_a_worker_that_stops_is_continued_by_another(queued: st
     stop = anyio.Event()
 
     def note(report: WorkspaceReport) -> None:
-        if report.harvest.fetched:
+        if report.harvest.found:
             stop.set()
 
+    service.faults.add(faults.latency(0.02), operation="get_conversation", times=None)
     await run_worker(queued, progress=note, stop=stop, max_concurrency=2)
     [(outcome, _, fetched, _, error)] = query(queued, RUNS)
     assert (outcome, error) == ("stopped", None)
-    assert 0 < fetched < 40
+    assert fetched < 40
     assert list_jobs(queued) == [({"name": "acme", "attempt": 0}, "todo", 0)]
     await work_until_done(queued)
     assert count_stored(queued) == (40, 40)
@@ -224,8 +226,9 @@ async def test_harvest_that_is_cancelled_is_queued_again(queued: str, service: F
     @asynccontextmanager
     async def open_client(workspace: Workspace) -> AsyncIterator[ConvAIClient]:
         started.set()
-        await anyio.sleep_forever()
-        yield
+        await anyio.Event().wait()
+        async with open_workspace_client(workspace) as client:
+            yield client
 
     app = create_app(queued)
     app.add_tasks_from(create_blueprint(queued, open_client=open_client), namespace="convai")
