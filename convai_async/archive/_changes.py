@@ -11,6 +11,7 @@ from convai_async.archive._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS,
 from convai_async.archive._records import summary_json
 from convai_async.archive._rows import get_inserted_columns
 from convai_async.archive._statements import insert_rows, upsert_rows
+from convai_async.archive._step_jobs import find_changed, has_steps, queue_conversations
 from convai_async.archive._windows import merge_windows, read_windows
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ _HAS_ROW = " OR ".join(
 
 def store_conversations(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], now: int) -> None:
     """Store conversations with their turns and tool calls, in place of those of the same ids."""
-    stored = _find_stored(connection, [update.conversation_id for update in updates])
+    ids = [update.conversation_id for update in updates]
+    stored = _find_stored(connection, ids)
+    known_steps = has_steps(connection)
+    changed = find_changed(connection, _get_documents(updates, stored)) if known_steps else ()
     if any(_removes_messages(connection, update) for update in updates if update.conversation_id in stored):
         mark_scrub_due(connection)
     _delete(connection, DETAIL_NAMES, stored)
@@ -41,6 +45,8 @@ def store_conversations(connection: sqlite3.Connection, updates: Sequence[Conver
     insert_rows(connection, TURNS.name, _TURN_COLUMNS, [update.turns for update in updates])
     insert_rows(connection, TOOL_CALLS.name, _TOOL_COLUMNS, [update.tool_calls for update in updates])
     insert_facts(connection, [update.facts for update in updates if update.facts])
+    if known_steps:
+        queue_conversations(connection, ids, changed, now)
 
 
 def insert_facts(connection: sqlite3.Connection, facts: Sequence[Facts]) -> None:
@@ -61,6 +67,10 @@ def _find_stored(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]
     listed = ", ".join(["(?)"] * len(ids))
     rows = connection.execute(f"SELECT column1 FROM (VALUES {listed}) WHERE {_HAS_ROW}", ids)  # noqa: S608
     return {conversation_id for (conversation_id,) in rows}
+
+
+def _get_documents(updates: Sequence[ConversationUpdate], ids: set[str]) -> dict[str, bytes]:
+    return {update.conversation_id: update.row["raw"] for update in updates if update.conversation_id in ids}
 
 
 def store_recordings(
@@ -126,7 +136,7 @@ def remove_conversations(connection: sqlite3.Connection, archive: Path, ids: Seq
     ]
     _recordings.remove(archive, ids, paths)
     changes = connection.total_changes
-    _delete(connection, (*DETAIL_NAMES, "audio", "failures"), ids)
+    _delete(connection, (*DETAIL_NAMES, "audio", "failures", "step_results", "step_jobs"), ids)
     # A list entry that could not be read is stored without its conversation's id.
     connection.executemany(
         "DELETE FROM failures WHERE part = 'list' AND instr(summary_json, ?)",

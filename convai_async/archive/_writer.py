@@ -43,7 +43,7 @@ class ArchiveWriter(ArchiveQueries):
 
     Args:
         path: The file.
-        source: The address of the service that the conversations are from.
+        source: The address of the service that the conversations are from; None accepts any, for a file that exists.
         create: Whether to make the file if it does not exist.
         exclusive: Whether to keep others from opening it like this. Those that are not exclusive can write meanwhile:
             each write is one transaction, and they wait for each other.
@@ -65,7 +65,7 @@ class ArchiveWriter(ArchiveQueries):
     def __init__(  # noqa: PLR0913 - keyword-only
         self,
         path: str | os.PathLike[str],
-        source: str,
+        source: str | None,
         *,
         create: bool = True,
         exclusive: bool = True,
