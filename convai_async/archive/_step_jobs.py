@@ -17,8 +17,10 @@ from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._sql import to_struct
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Sequence
+    from typing import Any
+
+    from convai_async.archive._connection import Connection
 
 _LOST = "the process ended, or was stopped for too long, while the step ran"
 _LOST_SHRINK = 4
@@ -176,26 +178,12 @@ class StepFailure(msgspec.Struct, frozen=True):
     retry_unix_secs: int | None
 
 
-def has_steps(connection: sqlite3.Connection) -> bool:
+def has_steps(connection: Connection) -> bool:
     """Return whether any step was run on the archive."""
     return connection.execute("SELECT 1 FROM steps LIMIT 1").fetchone() is not None
 
 
-def find_changed(connection: sqlite3.Connection, documents: dict[str, bytes]) -> list[str]:
-    """Return the ids of the conversations that are not stored with these documents."""
-    return [
-        conversation_id
-        for conversation_id, raw in documents.items()
-        if connection.execute(
-            "SELECT 1 FROM conversations WHERE conversation_id = ? AND raw = ?", (conversation_id, raw)
-        ).fetchone()
-        is None
-    ]
-
-
-def queue_conversations(
-    connection: sqlite3.Connection, ids: Collection[str], changed: Collection[str], now: int
-) -> None:
+def queue_conversations(connection: Connection, ids: Collection[str], changed: Collection[str], now: int) -> None:
     """Queue conversations that were stored for all steps.
 
     Args:
@@ -209,7 +197,7 @@ def queue_conversations(
     connection.execute(_QUEUE_ALL, (now, _encode(ids)))
 
 
-def register_step(connection: sqlite3.Connection, step: StepSettings, now: int) -> None:
+def register_step(connection: Connection, step: StepSettings, now: int) -> None:
     """Note a step: conversations are queued for it from now on. Jobs of an older version become jobs of this one.
 
     Raises:
@@ -231,7 +219,7 @@ def build_outdated_error(step: StepSettings, version: int) -> ArchiveError:
     )
 
 
-def queue_stored(connection: sqlite3.Connection, step: str, now: int, count: int) -> int:
+def queue_stored(connection: Connection, step: str, now: int, count: int) -> int:
     """Queue the next conversations that were stored before a step was registered, and return how many were looked at.
 
     Args:
@@ -254,7 +242,7 @@ def queue_stored(connection: sqlite3.Connection, step: str, now: int, count: int
 
 
 def claim_jobs(  # noqa: PLR0913 - keyword-only
-    connection: sqlite3.Connection,
+    connection: Connection,
     step: StepSettings,
     *,
     now: int,
@@ -306,25 +294,23 @@ def _select_batch(rows: list[tuple[str, int, bool]], count: int) -> list[tuple[s
     return [row for row in rows if row[2] == first_is_lost][:most]
 
 
-def read_documents(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, bytes]:
-    """Return the documents of conversations by id; those that are not stored any more are left out."""
+def read_documents(connection: Connection, ids: Collection[str]) -> dict[str, Any]:
+    """Return the column of the documents of conversations by id; those that are not stored any more are left out."""
     rows = connection.execute(f"SELECT conversation_id, raw FROM conversations WHERE {_BY_ID}", (_encode(ids),))  # noqa: S608
     return dict(rows.fetchall())
 
 
-def renew_jobs(connection: sqlite3.Connection, step: str, jobs: Collection[StepJob], until: int) -> None:
+def renew_jobs(connection: Connection, step: str, jobs: Collection[StepJob], until: int) -> None:
     """Keep jobs claimed until a later time."""
     connection.executemany(_SET_DUE, [(until, job.claim, job.conversation_id, step, job.claim) for job in jobs])
 
 
-def release_jobs(connection: sqlite3.Connection, step: str, jobs: Collection[StepJob], now: int) -> None:
+def release_jobs(connection: Connection, step: str, jobs: Collection[StepJob], now: int) -> None:
     """Let others claim jobs that this process has not run."""
     connection.executemany(_SET_DUE, [(now, None, job.conversation_id, step, job.claim) for job in jobs])
 
 
-def finish_jobs(
-    connection: sqlite3.Connection, step: str, outcomes: Sequence[StepOutcome], now: int
-) -> tuple[int, int]:
+def finish_jobs(connection: Connection, step: str, outcomes: Sequence[StepOutcome], now: int) -> tuple[int, int]:
     """Store results and errors, and end the jobs.
 
     Returns:
@@ -345,7 +331,7 @@ def finish_jobs(
     return max(done, 0), max(failed, 0)
 
 
-def retry_jobs(connection: sqlite3.Connection, steps: Collection[str] | None, now: int) -> int:
+def retry_jobs(connection: Connection, steps: Collection[str] | None, now: int) -> int:
     """Let jobs that failed run now, also those that are dead, and return how many there were.
 
     Args:
@@ -363,14 +349,14 @@ def retry_jobs(connection: sqlite3.Connection, steps: Collection[str] | None, no
     ).rowcount
 
 
-def read_step_status(connection: sqlite3.Connection, now: int) -> list[StepStatus]:
+def read_step_status(connection: Connection, now: int) -> list[StepStatus]:
     """Return the steps in numbers."""
     return [
         to_struct(StepStatus, (*row[:3], bool(row[3]), *row[4:])) for row in connection.execute(_COUNTS, {"now": now})
     ]
 
 
-def read_step_failures(connection: sqlite3.Connection, limit: int) -> list[StepFailure]:
+def read_step_failures(connection: Connection, limit: int) -> list[StepFailure]:
     """Return conversations that steps could not process, those that are dead first."""
     rows = connection.execute(
         "SELECT step, conversation_id, attempts, error, due_unix_secs FROM step_jobs"

@@ -10,9 +10,9 @@ from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._writer import ArchiveWriter
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Collection, Sequence
 
+    from convai_async.archive._location import ArchivePath
     from convai_async.archive._step_jobs import StepJob, StepOutcome, StepSettings
 
 LEASE_SECS = 90
@@ -24,11 +24,11 @@ class StepQueue(ArchiveWriter):
     """An archive that is open for running steps; others can write to it meanwhile. Each method is a transaction.
 
     Args:
-        path: The file.
+        path: The file, or the URL of a database.
         clock: Returns the current time in Unix seconds.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: ArchivePath, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(path, None, create=False, exclusive=False, clock=clock)
 
     def register(self, step: StepSettings) -> None:
@@ -63,7 +63,8 @@ class StepQueue(ArchiveWriter):
     def read_documents(self, jobs: Collection[StepJob]) -> dict[str, bytes]:
         """Return the documents of the jobs' conversations by id; removed ones are left out."""
         with self._turn, translate_content_errors(self.path):
-            return _step_jobs.read_documents(self._connection, [job.conversation_id for job in jobs])
+            stored = _step_jobs.read_documents(self._connection, [job.conversation_id for job in jobs])
+            return {each: self._store.decode_document(document) for each, document in stored.items()}
 
     def renew(self, step: StepSettings, jobs: Collection[StepJob]) -> None:
         """Claim jobs for `LEASE_SECS` from now on."""

@@ -55,6 +55,3 @@ STEP_JOBS = Table(
     options="WITHOUT ROWID",
     statements=("CREATE INDEX step_jobs_by_due ON step_jobs (step, due_unix_secs);",),
 )
-
-STEP_TABLES = (STEPS, STEP_RESULTS, STEP_JOBS)
-"""All of them."""

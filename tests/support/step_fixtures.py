@@ -1,9 +1,12 @@
+"""Fixtures for tests of steps, on both kinds of archives."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
 from archives import SOURCE
+from step_archives import FakeClock
 
 from convai_async.archive._writer import ArchiveWriter
 
@@ -12,28 +15,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class FakeClock:
-    """Returns Unix seconds that only a test changes."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "calls.db"
+@pytest.fixture(params=["sqlite", "postgres"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The path of an archive, or the URL of one, which does not exist yet."""
+    return str(tmp_path / "calls.db") if request.param == "sqlite" else request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture
-def writer(path: Path, clock: FakeClock) -> Iterator[ArchiveWriter]:
+def writer(path: str, clock: FakeClock) -> Iterator[ArchiveWriter]:
     """An archive that a harvest writes."""
     with ArchiveWriter(path, SOURCE, exclusive=False, clock=clock) as opened:
         yield opened
