@@ -11,7 +11,7 @@ from convai_async.archive._columns import CONVERSATIONS, JOINED_TABLES
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._export import import_parquet
 from convai_async.archive._table import Column
-from convai_async.archive._views import VIEWS
+from convai_async.archive._views import DOCUMENTS, VIEWS
 from convai_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -87,8 +87,10 @@ def _build_source(table: str, schema: str, condition: Condition) -> tuple[str, l
         " (SELECT conversation_id FROM conversations))"
         for each in JOINED_TABLES
     ]
-    # Their queries are written out, since a view of the file itself would see all conversations.
-    tables += [f"{view.name} AS ({view.query})" for view in VIEWS]
+    # Their queries are written out, since a view of the file itself would see all conversations. Each is checked, even
+    # if it is not used, and PostgreSQL cannot run that of the documents.
+    views = [view for view in VIEWS if view is not DOCUMENTS or table == DOCUMENTS.name]
+    tables += [f"{view.name} AS ({view.query})" for view in views]
     order = " ORDER BY start_time_unix_secs, conversation_id" if table == "conversations" else ""
     order = " ORDER BY start_time, conversation_id" if table == "calls" else order
     return f"WITH {', '.join(tables)} SELECT * FROM {table}{order}", condition.parameters  # noqa: S608
