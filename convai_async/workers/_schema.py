@@ -9,14 +9,13 @@ from anyio.to_thread import run_sync
 from procrastinate.schema import SchemaManager
 from psycopg import sql
 
-from convai_async.archive._postgres._connection import PostgresConnection
-from convai_async.archive._postgres._database import create_schema
+from convai_async.archive._postgres._database import prepare_schema
 from convai_async.workers._database import QUEUE_SCHEMA, connect, parse_database
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
-    from convai_async.workers._database import Connection, Database
+    from convai_async.workers._database import Connection
 
 _LOCK = 0x636F6E766169
 """The number of the advisory lock; another program is unlikely to use it."""
@@ -62,20 +61,11 @@ async def prepare_database(database: str) -> None:
         InvalidArgumentError: It is not a URL of a PostgreSQL database.
     """
     parsed = parse_database(database)
-    await run_sync(_prepare_archives, parsed)
+    await run_sync(prepare_schema, parsed)
     async with connect(parsed) as connection:
         await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # until the connection is closed
         await connection.execute(_TABLES)
         await _prepare_queue(connection)
-
-
-def _prepare_archives(database: Database) -> None:
-    """Create the schema of archives."""
-    connection = PostgresConnection(database, read_only=False)
-    try:
-        create_schema(connection)
-    finally:
-        connection.close()
 
 
 async def _prepare_queue(connection: Connection) -> None:

@@ -75,12 +75,14 @@ TESTS: dict[str, Tests] = {
         "tests/test_retry.py tests/transport/test_retries.py tests/transport/test_throttling.py",
         "tests/robustness/test_chaos.py",
     ),
+    "steps": Tests("tests/steps"),
     "streaming": Tests(
         "tests/test_streaming.py tests/test_ranges.py",
         "tests/robustness/test_hostile_responses.py tests/robustness/test_killed_files.py",
     ),
     "testing": Tests("tests/testing"),
     "webhooks": Tests("tests/test_webhooks.py"),
+    "workers": Tests("tests/workers tests/cli/test_worker_command.py"),
 }
 """By the name of a package or module in ``convai_async``."""
 
