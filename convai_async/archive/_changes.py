@@ -63,13 +63,9 @@ def _find_stored(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]
     return {conversation_id for (conversation_id,) in rows}
 
 
-def store_recordings(
-    connection: sqlite3.Connection, archive: Path, updates: Sequence[RecordingUpdate], now: int
-) -> None:
-    """Store which conversations have a recording on disk, and which have none at the service."""
-    saved = [
-        _audio_row(update.conversation_id, update.audio, archive) for update in updates if update.audio is not None
-    ]
+def store_recordings(connection: sqlite3.Connection, updates: Sequence[RecordingUpdate], now: int) -> None:
+    """Store which conversations have a saved recording, and which have none at the service."""
+    saved = [_audio_row(update.conversation_id, update.audio) for update in updates if update.audio is not None]
     _upsert(connection, "audio", saved)
     connection.executemany(
         "UPDATE conversations SET no_audio_unix_secs = ? WHERE conversation_id = ?",
@@ -117,14 +113,15 @@ def remove_conversations(connection: sqlite3.Connection, archive: Path, ids: Seq
     """Remove conversations with all their data, and return how many were removed.
 
     Raises:
-        OSError: A recording cannot be removed.
+        OSError, StorageError: A recording cannot be removed.
     """
-    paths = [
-        path
+    saved = [
+        (conversation_id, path)
         for conversation_id in ids
         for (path,) in connection.execute("SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,))
     ]
-    _recordings.remove(archive, ids, paths)
+    prefixes = connection.execute("SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM audio")
+    _recordings.remove(archive, ids, saved, [prefix for (prefix,) in prefixes])
     changes = connection.total_changes
     _delete(connection, (*DETAIL_NAMES, "audio", "failures"), ids)
     # A list entry that could not be read is stored without its conversation's id.
@@ -186,10 +183,10 @@ def _upsert(connection: sqlite3.Connection, table: str, rows: Sequence[Row], **d
     upsert_rows(connection, table, columns, values)
 
 
-def _audio_row(conversation_id: str, audio: Recording, archive: Path) -> Row:
+def _audio_row(conversation_id: str, audio: Recording) -> Row:
     return {
         "conversation_id": conversation_id,
-        "path": audio.path.relative_to(archive.parent).as_posix(),
+        "path": audio.path,
         "size": audio.size,
         "sha256": audio.sha256,
         "content_type": audio.content_type,

@@ -38,8 +38,7 @@ def import_file(
         count = 0
         with open_writer(first.source) as writer:
             for batch in split_into_batches(_check_source(first, lines, file)):
-                folder = writer.path.parent
-                writer.store([update for line in batch for update in _jsonl.build_updates(line, file, folder)])
+                writer.store([update for line in batch for update in _jsonl.build_updates(line, file)])
                 count += len(batch)
         return count
 

@@ -135,7 +135,9 @@ class ArchiveQueries:
         return [summary for summary in summaries if self._may_lie_in(summary, scope)]
 
     def find_missing_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
-        """Return the ids of conversations whose recording is not on disk, newest first.
+        """Return the ids of conversations whose recording is not saved, newest first.
+
+        Objects in an object store are not looked for: their rows are relied on.
 
         Args:
             scope: The conversations to look at.
@@ -152,7 +154,7 @@ class ArchiveQueries:
                 [ask_again_since, *parameters],
             )
             return msgspec.convert(
-                [each for each, path in rows if path is None or not self._is_on_disk(path)], list[str]
+                [each for each, path in rows if path is None or not self._is_saved(each, path)], list[str]
             )
 
     def find_absent(self, scope: Scope, ids: Collection[str]) -> list[str]:
@@ -174,8 +176,8 @@ class ArchiveQueries:
     def _latest(self) -> int:
         return latest_start(self._clock())
 
-    def _is_on_disk(self, path: str) -> bool:
-        return _recordings.is_recording(path) and (self.path.parent / path).exists()
+    def _is_saved(self, conversation_id: str, path: str) -> bool:
+        return _recordings.find(self.path, conversation_id, path) is not None
 
     def _select_by_id(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._turn, translate_errors(self.path):

@@ -143,7 +143,7 @@ class ArchiveWriter(ArchiveQueries):
         with self._transaction():
             store_conversations(self._connection, [item for item in fetched if not self._is_outdated(item)], now)
             clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
-            store_recordings(self._connection, self.path, recorded, now)
+            store_recordings(self._connection, recorded, now)
             store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
             if remove_deleted:
                 remove_conversations(self._connection, self.path, [item.conversation_id for item in gone])

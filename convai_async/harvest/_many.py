@@ -278,6 +278,7 @@ class _ManyHarvester:
                     agent_id=progress.agents[0] or None,
                     lookback=workspace.lookback,
                     audio=workspace.audio,
+                    recordings=workspace.recordings,
                     max_concurrency=self._max_concurrency,
                     progress=progress.update,
                     stop=ends,
