@@ -115,13 +115,7 @@ def remove_conversations(connection: sqlite3.Connection, archive: Path, ids: Seq
     Raises:
         OSError, StorageError: A recording cannot be removed.
     """
-    saved = [
-        (conversation_id, path)
-        for conversation_id in ids
-        for (path,) in connection.execute("SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,))
-    ]
-    prefixes = connection.execute("SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM audio")
-    _recordings.remove(archive, ids, saved, [prefix for (prefix,) in prefixes])
+    _recordings.remove(archive, ids, _find_recordings(connection, ids))
     changes = connection.total_changes
     _delete(connection, (*DETAIL_NAMES, "audio", "failures"), ids)
     # A list entry that could not be read is stored without its conversation's id.
@@ -135,6 +129,23 @@ def remove_conversations(connection: sqlite3.Connection, archive: Path, ids: Seq
     if connection.total_changes > changes:
         mark_scrub_due(connection)
     return count
+
+
+def _find_recordings(connection: sqlite3.Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the ids and paths of recordings, and the paths at which a killed harvest can have left one without a row.
+
+    It saves recordings where others are.
+    """
+    query = "SELECT path FROM audio WHERE conversation_id = ?"
+    saved = [(each, path) for each in ids for (path,) in connection.execute(query, (each,))]
+    query = "SELECT 1 FROM conversations WHERE conversation_id = ? AND has_audio"
+    without = [
+        each for each in set(ids).difference(each for each, _ in saved) if connection.execute(query, (each,)).fetchone()
+    ]
+    if not without:
+        return saved
+    folders = connection.execute("SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM audio")
+    return saved + [(each, f"{folder}{_recordings.file_name(each)}") for (folder,) in folders for each in without]
 
 
 def mark_scrub_due(connection: sqlite3.Connection) -> None:

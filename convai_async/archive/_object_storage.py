@@ -243,7 +243,7 @@ def _explain(error: Exception, scheme: str) -> tuple[str, bool]:
         problem = f"access was denied ({name}): check the credentials and their permissions"
     elif status:
         return f"the store responded with {name}", status[1].startswith("5")
-    elif "URL scheme is not allowed" in text:
+    elif "BadScheme" in text:
         problem = "its endpoint is not https: set AWS_ALLOW_HTTP=true if that is intended"
     elif "Error performing" in text:
         return "the store cannot be reached: check the network, the region and the endpoint", True

@@ -208,9 +208,11 @@ class _Upload:
 
     async def save(self, content_type: str) -> Recording:
         sha256 = self._sha256.hexdigest()
+        await run_sync(self._file.seek, 0)
         async with self._uploads:
             with translate_errors(self._target.scheme, self._target.bucket, "write to"):
                 await self._put({"Content-Type": content_type, "sha256": sha256})
+        assert self._file.bytes_read == self.size, "the upload is not whole"  # noqa: S101 - obstore's part
         return Recording(self._target.url, self.size, sha256, content_type)
 
     async def _put(self, attributes: dict[str, str]) -> None:
@@ -246,9 +248,14 @@ class _Upload:
 
 
 class _TemporaryFile:
-    """A temporary file without a name: a killed process leaves nothing. obstore reads it in its own threads."""
+    """A temporary file without a name: a killed process leaves nothing. obstore reads it in its own threads.
+
+    Attributes:
+        bytes_read: The number of bytes that were read.
+    """
 
     def __init__(self) -> None:
+        self.bytes_read = 0
         self._lock = Lock()
         self._file: IO[bytes] | None = None
         self._stopped = False
@@ -265,7 +272,9 @@ class _TemporaryFile:
         with self._lock:
             if self._stopped or self._file is None:
                 raise OSError("the upload was stopped")
-            return self._file.read(size)
+            data = self._file.read(size)
+            self.bytes_read += len(data)
+            return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         assert self._file is not None  # noqa: S101 - an empty recording is not received

@@ -18,7 +18,7 @@ from convai_async._support.atomic_files import PART_SUFFIX, part_prefix
 from convai_async.archive._object_storage import ObjectPrefix, StoredObject, delete_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
 FOLDER = "audio"
 """The name of the folder beside the archive."""
@@ -89,30 +89,23 @@ def remove_partial(folder: Path, ids: Collection[str]) -> None:
             _remove_file(part)
 
 
-def remove(
-    archive: Path | None, ids: Collection[str], rows: Iterable[tuple[str, str]], prefixes: Iterable[str]
-) -> None:
-    """Remove recordings, also those that a killed process left without a row.
+def remove(archive: Path | None, ids: Collection[str], rows: Collection[tuple[str, str]]) -> None:
+    """Remove recordings, also the files beside an archive that a killed process left without a row.
 
     Args:
         archive: The archive's file; None for an archive without one.
         ids: The conversations' ids.
-        rows: The ids and paths in the archive's rows. Paths that are not those of recordings are ignored.
-        prefixes: The paths without file names of all rows: the places where recordings without a row can be.
+        rows: Ids and paths, as in the archive's rows. Paths that are not those of recordings are ignored.
 
     Raises:
         OSError: A file cannot be removed.
         StorageError: An object cannot be removed.
     """
-    wanted = [*rows, *((each, f"{prefix}{file_name(each)}") for prefix in prefixes for each in ids)]
-    objects = set()
-    for conversation_id, path in wanted:
-        found = _locate(archive, conversation_id, path)
-        if isinstance(found, Path):
-            _remove_file(found)
-        elif found is not None:
-            objects.add(found)
-    delete_objects(objects)
+    found = [_locate(archive, conversation_id, path) for conversation_id, path in rows]
+    delete_objects(each for each in found if isinstance(each, StoredObject))
+    for each in found:
+        if isinstance(each, Path):
+            _remove_file(each)
     if archive is not None:
         folder = archive.parent / FOLDER
         for conversation_id in ids:
@@ -128,17 +121,16 @@ def _locate(archive: Path | None, conversation_id: str, path: object) -> Path | 
         return None if archive is None else archive.parent / path
     name = file_name(conversation_id)
     if path.startswith(_FILE_URL):
-        file = parse_file_url(path)
+        file = _parse_file_url(path)
         return file if file is not None and file.name == name else None
     prefix, slash, last = path.rpartition("/")
     location = ObjectPrefix.parse(prefix) if slash and last == name else None
     return None if location is None else location.get(name)
 
 
-def parse_file_url(url: str) -> Path | None:
-    """Return the path of a ``file:///`` URL, or None if it is not a plain absolute one."""
+def _parse_file_url(url: str) -> Path | None:
     path = Path(unquote(url.removeprefix(_FILE_URL)))
-    return path if path.is_absolute() and path.as_uri() == url else None
+    return path if path.is_absolute() and ".." not in path.parts and path.as_uri() == url else None
 
 
 def _parts_of(folder: Path, ids: Collection[str]) -> Iterator[Path]:
