@@ -14,11 +14,8 @@ from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._files import check_destination
-<<<<<<< HEAD
-from convai_async.archive._object_storage import StoredObject
-=======
 from convai_async.archive._location import PostgresUrl
->>>>>>> main
+from convai_async.archive._object_storage import StoredObject
 from convai_async.archive._query import QueryError, QueryResult, run_query
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name

@@ -26,23 +26,10 @@ ON CONFLICT (conversation_id) DO UPDATE SET
 """
 
 
-<<<<<<< HEAD
-def store_recordings(connection: sqlite3.Connection, updates: Sequence[RecordingUpdate], now: int) -> None:
+def store_recordings(connection: Connection, updates: Sequence[RecordingUpdate], now: int) -> None:
     """Store which conversations have a saved recording, and which have none at the service."""
     saved = [_audio_row(update.conversation_id, update.audio) for update in updates if update.audio is not None]
-    _upsert(connection, "audio", saved)
-=======
-def store_recordings(
-    connection: Connection, archive: Path | None, updates: Sequence[RecordingUpdate], now: int
-) -> None:
-    """Store which conversations have a recording on disk, and which have none at the service."""
-    saved = [
-        _audio_row(update.conversation_id, update.audio, archive)
-        for update in updates
-        if update.audio is not None and archive is not None
-    ]
     connection.executemany(_UPSERT_RECORDING, saved)
->>>>>>> main
     connection.executemany(
         "UPDATE conversations SET no_audio_unix_secs = ? WHERE conversation_id = ?",
         [(None if update.audio else update.unix_secs or now, update.conversation_id) for update in updates],
@@ -91,20 +78,8 @@ def remove_conversations(connection: Connection, archive: Path | None, ids: Sequ
     Raises:
         OSError, StorageError: A recording cannot be removed.
     """
-<<<<<<< HEAD
     _recordings.remove(archive, ids, _find_recordings(connection, ids))
-    changes = connection.total_changes
-    _delete(connection, (*DETAIL_NAMES, "audio", "failures"), ids)
-=======
-    paths = [
-        path
-        for conversation_id in ids
-        for (path,) in connection.execute("SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,))
-    ]
-    if archive is not None:
-        _recordings.remove(archive, ids, paths)
     changed = delete_rows(connection, (*DETAIL_NAMES, "audio", "failures"), ids)
->>>>>>> main
     # A list entry that could not be read is stored without its conversation's id.
     changed += connection.executemany(
         "DELETE FROM failures WHERE part = 'list' AND instr(summary_json, ?) > 0",
@@ -118,8 +93,7 @@ def remove_conversations(connection: Connection, archive: Path | None, ids: Sequ
     return count
 
 
-<<<<<<< HEAD
-def _find_recordings(connection: sqlite3.Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
+def _find_recordings(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
     """Return the ids and paths of recordings, and the paths at which a killed harvest can have left one without a row.
 
     It saves recordings where others are.
@@ -136,10 +110,7 @@ def _find_recordings(connection: sqlite3.Connection, ids: Sequence[str]) -> list
     return saved + [(each, f"{folder}{_recordings.file_name(each)}") for (folder,) in folders for each in without]
 
 
-def mark_scrub_due(connection: sqlite3.Connection) -> None:
-=======
 def mark_scrub_due(connection: Connection) -> None:
->>>>>>> main
     """Record that the file may still contain removed text."""
     connection.execute("UPDATE archive SET scrub_due = 1")
 
@@ -165,39 +136,5 @@ def delete_rows(connection: Connection, tables: Sequence[str], ids: Collection[s
     )
 
 
-<<<<<<< HEAD
-def _delete(connection: sqlite3.Connection, tables: Sequence[str], ids: Iterable[str]) -> None:
-    for table in tables:
-        connection.executemany(
-            f"DELETE FROM {table} WHERE conversation_id = ?",  # noqa: S608 - a constant
-            [(conversation_id,) for conversation_id in ids],
-        )
-
-
-def _upsert(connection: sqlite3.Connection, table: str, rows: Sequence[Row], **defaults: Any) -> None:
-    """Insert or update rows with the same columns; a default replaces null."""
-    if not rows:
-        return
-    columns = list(rows[0])
-    values = [list(map(row.__getitem__, columns)) for row in rows]
-    for name, default in defaults.items():
-        place = columns.index(name)
-        for each in values:
-            if each[place] is None:
-                each[place] = default
-    upsert_rows(connection, table, columns, values)
-
-
-def _audio_row(conversation_id: str, audio: Recording) -> Row:
-    return {
-        "conversation_id": conversation_id,
-        "path": audio.path,
-        "size": audio.size,
-        "sha256": audio.sha256,
-        "content_type": audio.content_type,
-    }
-=======
-def _audio_row(conversation_id: str, audio: Recording, archive: Path) -> tuple[Any, ...]:
-    path = audio.path.relative_to(archive.parent).as_posix()
-    return conversation_id, path, audio.size, audio.sha256, audio.content_type
->>>>>>> main
+def _audio_row(conversation_id: str, audio: Recording) -> tuple[Any, ...]:
+    return conversation_id, audio.path, audio.size, audio.sha256, audio.content_type

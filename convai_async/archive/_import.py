@@ -37,13 +37,8 @@ def import_file(
             raise ArchiveError(f"{str(file)!r} contains no conversations")
         count = 0
         with open_writer(first.source) as writer:
-            folder = writer.path.parent if isinstance(writer.path, Path) else Path()
             for batch in split_into_batches(_check_source(first, lines, file)):
-<<<<<<< HEAD
                 writer.store([update for line in batch for update in _jsonl.build_updates(line, file)])
-=======
-                writer.store([update for line in batch for update in _jsonl.build_updates(line, file, folder)])
->>>>>>> main
                 count += len(batch)
         return count
 

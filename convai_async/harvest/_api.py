@@ -137,7 +137,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         same_workspace=same_workspace,
     )
     async with _opened(open_archive) as archive:
-        storage = open_storage(recordings, archive.path) if audio else None
+        storage = open_storage(recordings, archive.file) if audio else None
         await confirm_workspace(client, archive, same_workspace=same_workspace)
         harvester = Harvester(
             get_engine(client).with_options(priority="bulk"),

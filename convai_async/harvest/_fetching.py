@@ -22,22 +22,14 @@ from convai_async.streaming import receive
 if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
     from convai_async._transport.memory import Reservation
-<<<<<<< HEAD
     from convai_async.archive._recording_storage import RecordingStorage
-=======
-    from convai_async.archive._writer import ArchiveWriter
->>>>>>> main
     from convai_async.endpoints import Response
     from convai_async.harvest._jobs import Job
     from convai_async.harvest._outages import OutageGuard
     from convai_async.models import Conversation
 
 
-<<<<<<< HEAD
 async def fetch(job: Job, memory: Reservation, guard: OutageGuard, storage: RecordingStorage | None) -> Update | None:
-=======
-async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: ArchiveWriter) -> Update | None:
->>>>>>> main
     """Fetch the conversation or recording of a job.
 
     Return None if the job only checks that the service still has a conversation, and it does.
@@ -46,11 +38,7 @@ async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: Arch
         job: What to fetch.
         memory: Counts the memory of a large document until the caller releases it.
         guard: Sends the requests.
-<<<<<<< HEAD
         storage: Where recordings are saved; required for a recording.
-=======
-        archive: The archive: recordings are saved beside its file.
->>>>>>> main
 
     Raises:
         AuthenticationError: The service no longer accepts the key.
@@ -103,12 +91,7 @@ async def _fetch_conversation(job: Job, memory: Reservation, engine: Engine) -> 
     return updates[-1]
 
 
-<<<<<<< HEAD
 async def _save_recording(conversation_id: str, storage: RecordingStorage, engine: Engine) -> RecordingUpdate:
-=======
-async def _save_recording(conversation_id: str, archive: ArchiveWriter, engine: Engine) -> RecordingUpdate:
-    destination = archive.get_file().parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
->>>>>>> main
     try:
         async with receive(engine, conversation_id, partial(storage.create, conversation_id)) as (recording, audio):
             return RecordingUpdate(conversation_id, await recording.save(audio.content_type))

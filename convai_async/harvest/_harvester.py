@@ -146,11 +146,7 @@ class Harvester:
 
     async def _fetch_recordings(self, recordings: RecordingStorage, ask_again_since: int) -> None:
         ids = await run_sync(lambda: self._archive.find_missing_audio(self._scope, ask_again_since=ask_again_since))
-<<<<<<< HEAD
         await recordings.remove_partial(ids)
-=======
-        await run_sync(_recordings.make_folder, self._archive.get_file(), ids)
->>>>>>> main
         await self._do(Job(ConversationSummary(conversation_id=each), "audio") for each in ids)
 
     async def _do(self, jobs: Iterable[Job]) -> None:
@@ -175,11 +171,7 @@ class Harvester:
         if self._stop.is_set() or (self._pruning is not None and not self._pruning.needs(job)):
             return None
         try:
-<<<<<<< HEAD
             update = await fetch(job, memory, self._guard, self._recordings)
-=======
-            update = await fetch(job, memory, self._guard, self._archive)
->>>>>>> main
         except StopRequested:
             return None
         result = Result(update, job, memory)
