@@ -52,9 +52,7 @@ _KEYS = {
 }
 """The tables that are loaded, with the columns that identify a row of a workspace."""
 
-_NOT_LOADED = ("raw", "summary_json")
 _DESCRIPTIONS = {table.name: table for table in describe_tables() if table.name in _KEYS}
-_COLUMNS = [column.name for column in _DESCRIPTIONS["conversations"].columns if column.name not in _NOT_LOADED]
 
 _REMOVED = "is_removed"
 """The column that tells dlt to remove rows: it is true in rows that are not stored."""
@@ -67,7 +65,7 @@ _CONVERSATIONS_AT_ONCE = 500
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
-def archive_source(archive: str | os.PathLike[str], *, workspace: str = "default") -> DltSource:
+def archive_source(archive: str | os.PathLike[str], *, workspace: str | None = None) -> DltSource:
     """Return a dlt source that loads the tables of an archive, without the service's JSON.
 
     The first run loads everything. A later run loads the hours in which something has changed: a conversation is new,
@@ -78,18 +76,20 @@ def archive_source(archive: str | os.PathLike[str], *, workspace: str = "default
     started (UTC; 1970-01-01 00:00 for a conversation without a valid start time).
 
     Args:
-        archive: The file of the archive.
-        workspace: The value of the column ``workspace``, which separates archives that are loaded into one dataset.
+        archive: The file of the archive, or the URL of a PostgreSQL database.
+        workspace: The value of the column ``workspace``, which separates archives that are loaded into one dataset; by
+            default the workspace of the URL, or ``"default"`` for a file.
 
     Raises:
         ArchiveError: The archive does not exist, or has another version. A run raises it if the archive cannot be read.
         InvalidArgumentError: ``workspace`` is empty.
     """
-    validate_text("workspace", workspace)
-    Archive.open(archive).close()
+    with Archive.open(archive) as opened:
+        default: str = getattr(opened.path, "workspace", "default")
+    name = default if workspace is None else validate_text("workspace", workspace)
 
     def load() -> Iterator[Any]:
-        return _load(archive, workspace)
+        return _load(archive, name)
 
     @dlt.source(name="convai_archive")
     def build() -> Any:
@@ -125,13 +125,11 @@ def _read_hours(archive: Archive, latest: int) -> tuple[dict[int, str], Counter[
     """Return a digest of the conversations of each hour, and their number."""
     digests: dict[int, int] = {}
     counts: Counter[int] = Counter()
-    with archive.snapshot() as connection:
-        rows = connection.execute(f"SELECT start_time_unix_secs, {', '.join(_COLUMNS)} FROM conversations")  # noqa: S608
-        for start, *row in rows:
-            hour = _get_hour(start, latest)
-            digest = blake2b(msgspec.msgpack.encode(row), digest_size=8).digest()
-            digests[hour] = digests.get(hour, 0) ^ int.from_bytes(digest)  # the rows come in any order
-            counts[hour] += 1
+    for row in archive.rows("conversations"):
+        hour = _get_hour(row["start_time_unix_secs"], latest)
+        digest = blake2b(msgspec.msgpack.encode([*row.values()]), digest_size=8).digest()
+        digests[hour] = digests.get(hour, 0) ^ int.from_bytes(digest)  # the order of the rows does not matter
+        counts[hour] += 1
     return {hour: f"{digest:x}" for hour, digest in digests.items()}, counts
 
 

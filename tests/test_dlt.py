@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from dlt import Pipeline
 
-pytest_plugins = ["archive_fixtures"]
+pytest_plugins = ["archive_fixtures", "postgres_fixtures"]
 
 TABLES = ["conversations", *DETAIL_NAMES]
 ADDED = ["workspace", "start_hour", "is_removed"]
@@ -54,7 +54,7 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     return made
 
 
-def load(pipeline: Pipeline, archive: Path, workspace: str = "default") -> dict[str, int]:
+def load(pipeline: Pipeline, archive: Path | str, workspace: str | None = None) -> dict[str, int]:
     """Run the pipeline, and return how many rows of each table it loaded."""
     pipeline.run(archive_source(archive, workspace=workspace))
     trace = pipeline.last_trace
@@ -75,7 +75,7 @@ def read_destination(pipeline: Pipeline, table: str, workspace: str = "default")
     return [row for row in rows if row["workspace"] == workspace]
 
 
-def assert_equal(pipeline: Pipeline, path: Path, workspace: str = "default") -> None:
+def assert_equal(pipeline: Pipeline, path: Path | str, workspace: str = "default") -> None:
     """Check that the destination has the rows of the archive."""
     with Archive.open(path) as archive:
         for table in TABLES:
@@ -100,7 +100,15 @@ def test_every_table_is_loaded_with_a_key_that_its_rows_have() -> None:
             assert constraint.endswith(f"({', '.join(convai_dlt._KEYS[table.name])})")
 
 
-async def test_pipeline_follows_what_harvests_and_deletions_change(pipeline: Pipeline, archive: Path) -> None:
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+async def test_pipeline_follows_what_harvests_and_deletions_change(
+    pipeline: Pipeline, store: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    archive: Path | str = tmp_path / "calls.db"
+    workspace = "default"
+    if store == "postgres":
+        workspace = "acme"
+        archive = f"{request.getfixturevalue('postgres_url')}?workspace={workspace}"
     async with (
         FakeConvAI(conversations=60, seed=7, days=2) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
@@ -109,7 +117,7 @@ async def test_pipeline_follows_what_harvests_and_deletions_change(pipeline: Pip
         old, removed = fake.add("conv_old", start=MIDNIGHT + 2 * HOUR), fake.add("conv_away", start=MIDNIGHT + 4 * HOUR)
         await harvest(client, archive)
         assert load(pipeline, archive).keys() == {*TABLES}
-        assert_equal(pipeline, archive)
+        assert_equal(pipeline, archive, workspace)
         assert load(pipeline, archive) == {}
 
         fake.analyse_again(old)
@@ -121,11 +129,11 @@ async def test_pipeline_follows_what_harvests_and_deletions_change(pipeline: Pip
             opened.delete([removed])
 
     loaded = load(pipeline, archive)
-    assert_equal(pipeline, archive)
+    assert_equal(pipeline, archive, workspace)
     assert loaded["conversations"] == 4  # the tagged, the old, the new, and what removes the deleted
-    assert {tagged, old, new} <= {*ids(pipeline)}
-    assert removed not in ids(pipeline)
-    [row] = [row for row in read_destination(pipeline, "conversations") if row["conversation_id"] == tagged]
+    assert {tagged, old, new} <= {*ids(pipeline, workspace=workspace)}
+    assert removed not in ids(pipeline, workspace=workspace)
+    [row] = [row for row in read_destination(pipeline, "conversations", workspace) if row["conversation_id"] == tagged]
     assert row["deleted_time"] is not None
 
 

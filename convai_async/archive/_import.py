@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convai_async.archive import _jsonl
@@ -13,6 +12,7 @@ from convai_async.archive._files import open_decompressed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from convai_async.archive._jsonl import Line
     from convai_async.archive._writer import ArchiveWriter
