@@ -95,7 +95,11 @@ async def outage() -> AsyncIterator[OutageFixture]:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if (record.name, record.levelname) == ("convai_async", "WARNING")
+    ]
 
 
 async def test_outage_shorter_than_the_limit_is_waited_for(outage: OutageFixture) -> None:
@@ -254,17 +258,18 @@ async def test_rate_limited_request_is_retried_after_a_pause(outage: OutageFixtu
     assert outage.problems == [], "a short pause is not reported"
 
 
-async def test_long_pause_is_announced(outage: OutageFixture, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("seconds", [10, 60])
+async def test_long_pause_is_announced(outage: OutageFixture, seconds: int) -> None:
     outage.service.faults.add(faults.status(429, headers={"retry-after": "0"}))
-    outage.service.faults.add(faults.status(429, headers={"retry-after": "60"}))
+    outage.service.faults.add(faults.status(429, headers={"retry-after": str(seconds)}))
     limiter = outage.guard._engine.limiter
 
     async def end_pause() -> None:
         limiter._throttled_until = None
 
-    outage.clock.events = [(60, end_pause)]
+    outage.clock.events = [(seconds, end_pause)]
     assert await outage.ask() == 1
-    assert outage.clock.slept == [0, 60]
+    assert outage.clock.slept == [0, seconds]
     assert outage.problems[0] is not None
     assert "returned 429" in outage.problems[0]
     assert outage.problems[1:] == [None]
@@ -293,6 +298,15 @@ async def test_first_request_that_cannot_connect_ends_the_run(unused_tcp_port: i
     assert len(problems) == 2
 
 
+async def test_first_request_has_a_timeout_of_10_s(outage: OutageFixture) -> None:
+    outage.guard._reached = False
+
+    async def return_timeout(engine: Engine) -> float | None:
+        return engine.timeout
+
+    assert await outage.guard.retry_through_outage(return_timeout, isolated) == 10
+
+
 async def test_first_request_waits_for_a_service_that_starts(outage: OutageFixture) -> None:
     await outage.go()
     outage.guard._reached = False
@@ -318,6 +332,7 @@ async def test_first_request_with_another_error_is_repeated_with_retries(outage:
     outage.service.faults.add(fault)
     assert await outage.ask() == 1
     assert outage.clock.slept == []
+    assert outage.guard._reached, "an outage from now on is waited for"
 
 
 async def test_untrusted_certificate_ends_the_run_immediately(outage: OutageFixture) -> None:
