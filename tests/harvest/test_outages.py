@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -126,9 +127,9 @@ async def test_outage_is_announced_before_the_first_wait_and_its_end_after_the_l
     assert len(logged) == len(problems) == 1
     assert problems[0] is not None
     assert problems[0].startswith("GET /v1/convai/conversations: no connection")
-    assert logged[0].startswith("the harvest waits for the service, until ")
-    assert logged[0].endswith(f"UTC at the latest: {problems[0]}")
     assert outage.until[0] is not None
+    until = datetime.fromtimestamp(outage.until[0], UTC)
+    assert logged[0] == f"the harvest waits for the service, until {until:%H:%M:%S} UTC at the latest: {problems[0]}"
     assert before + QUARTER - 1 <= outage.until[0] <= time.time() + QUARTER
     assert warnings(caplog)[1:] == ["the harvest waited for 5 s"]
     assert (outage.problems[1:], outage.until[1:]) == ([None], [None])
