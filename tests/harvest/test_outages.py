@@ -314,6 +314,8 @@ async def test_first_request_waits_for_a_service_that_starts(outage: OutageFixtu
     outage.clock.events = [(5, outage.come_back)]
     assert await outage.ask() == 1
     assert outage.clock.slept == [5]
+    assert outage.problems[0] is not None, "announced before the first wait"
+    assert outage.problems[1:] == [None]
     assert outage.guard._reached
 
 
