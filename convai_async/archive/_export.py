@@ -16,7 +16,7 @@ from convai_async._support.timestamps import utc_datetime
 from convai_async._support.validate import validate_choice
 from convai_async.archive import _csv, _jsonl
 from convai_async.archive._batches import report_progress, split_into_batches
-from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, NESTED_TABLES
+from convai_async.archive._columns import CONVERSATIONS, JOINED_TABLES, NESTED_TABLES
 from convai_async.archive._files import (
     COMPRESSED_SUFFIXES,
     check_destination,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from convai_async.archive._conditions import Condition
     from convai_async.archive._files import Sink
+    from convai_async.archive._location import Location
     from convai_async.archive._reader import ArchiveReader
     from convai_async.archive._table import Column
 
@@ -45,6 +46,7 @@ Table: TypeAlias = Literal[
     "llm_usage",
     "tags",
     "rag_retrievals",
+    "step_results",
     "turn_metrics",
     "dynamic_variables",
     "features",
@@ -55,7 +57,7 @@ Progress: TypeAlias = "Callable[[int], None] | None"
 
 
 EXPORTED_COLUMNS: dict[str, tuple[Column, ...]] = {
-    **{table.name: table.exported for table in (CONVERSATIONS, *DETAIL_TABLES)},
+    **{table.name: table.exported for table in (CONVERSATIONS, *JOINED_TABLES)},
     **{view.name: view.columns for view in VIEWS if view.columns},
 }
 """The columns of each table that ``all_tables`` writes."""
@@ -159,7 +161,7 @@ def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[
 
 
 def _export_parquet(
-    archive: Path, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool, overwrite: bool
+    archive: Location, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool, overwrite: bool
 ) -> int:
     _parquet = import_parquet()
     if not partition:
