@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+
 T = TypeVar("T")
 
 _BUSY_TIMEOUT_SECS = 5.0

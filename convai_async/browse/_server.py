@@ -14,7 +14,6 @@ from convai_async.browse._database import ArchiveConnection
 from convai_async.browse._security import HOST, Access
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator
 
 

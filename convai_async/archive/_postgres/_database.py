@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,9 @@ def create_schema(connection: PostgresConnection) -> None:
 
 def build_missing_error(url: PostgresUrl) -> ArchiveError:
     """Return the error for a workspace that does not exist."""
-    return ArchiveError(f"there is no archive {str(url)!r}: create one with `convai-async harvest {url}`")
+    return ArchiveError(
+        f"there is no archive {str(url)!r}: create one with `convai-async harvest {shlex.quote(str(url))}`"
+    )
 
 
 @contextmanager
