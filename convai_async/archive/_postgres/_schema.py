@@ -50,7 +50,8 @@ CREATE TABLE convai.leases (
     workspace text COLLATE "C" PRIMARY KEY,
     number bigint NOT NULL DEFAULT 0,
     backend_pid integer,
-    expires_at timestamptz
+    expires_at timestamptz,
+    UNIQUE (workspace, number) -- so that a change of the number waits for FOR KEY SHARE, and a renewal does not
 );
 COMMENT ON TABLE convai.leases IS 'One row for each workspace: which process may harvest into it, until when.';"""
 
