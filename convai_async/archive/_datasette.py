@@ -54,7 +54,8 @@ def build_datasette_metadata(path: ArchivePath | PostgresUrl) -> dict[str, Any]:
         path: The file. The name of the database is the file's name without its extension, as in Datasette.
 
     Raises:
-        ArchiveError: It is a database, or a file that does not exist, is not a convai archive, or has another version.
+        InvalidArgumentError: The archive is a database.
+        ArchiveError: The file does not exist, is not a convai archive, or has another version.
     """
     file, connection = open_for_reading(require_file(path, "Datasette reads SQLite files only"))
     with closing(connection), translate_content_errors(file):

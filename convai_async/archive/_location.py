@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
-from convai_async.archive._errors import ArchiveError
 from convai_async.errors import InvalidArgumentError
 
 ArchivePath: TypeAlias = "str | os.PathLike[str]"
@@ -102,14 +101,15 @@ def require_file(path: ArchivePath | PostgresUrl, reason: str) -> Path:
         reason: Why it has to be a file.
 
     Raises:
-        ArchiveError: It is a database.
+        InvalidArgumentError: It is a database.
     """
     location = parse_location(path)
     if isinstance(location, PostgresUrl):
-        raise ArchiveError(
+        raise InvalidArgumentError(
+            "archive",
             f"{str(location)!r} is a PostgreSQL database, but {reason}. For a copy in a file:"
             f" `convai-async export {shlex.quote(str(location))} copy.jsonl`, then"
-            " `convai-async import copy.db copy.jsonl`"
+            " `convai-async import copy.db copy.jsonl`",
         )
     return location
 

@@ -104,7 +104,8 @@ def run_query(  # noqa: PLR0913 - keyword-only
         stop: An event that interrupts the query when another thread sets it.
 
     Raises:
-        ArchiveError: It is a database, or a file that does not exist, is not a convai archive, or has another version.
+        InvalidArgumentError: The archive is a database.
+        ArchiveError: The file does not exist, is not a convai archive, or has another version.
         QueryError: The query is not valid SQL, is not permitted, or exceeded a limit.
     """
     file, first = open_for_reading(require_file(path, "only in SQLite can untrusted SQL be limited to reading"))

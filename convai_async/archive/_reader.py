@@ -161,7 +161,7 @@ class ArchiveReader:
                 yield dict(zip(columns, row, strict=True))
 
     def select_rows(self, table: str, columns: Sequence[str], condition: Condition) -> str:
-        """Return the query of `iterate_rows`. Sorting would copy all rows: the order of the loops is that of the rows."""
+        """Return the query of `iterate_rows`. Its rows have the order of its loops: sorting would copy all of them."""
         return (
             "WITH chosen AS MATERIALIZED (SELECT conversation_id FROM conversations"  # noqa: S608
             f" WHERE {condition.sql} ORDER BY {OLDEST_FIRST} LIMIT -1)"  # without a limit, SQLite omits the order

@@ -164,8 +164,8 @@ def compute_statistics(  # noqa: PLR0913 - keyword-only
         max_rows: The maximum number of rows; 200 by default.
 
     Raises:
-        InvalidArgumentError: An argument is not valid.
-        ArchiveError: It is a database, or a file that does not exist, is not a convai archive, or has another version.
+        InvalidArgumentError: An argument is not valid, or the archive is a database.
+        ArchiveError: The file does not exist, is not a convai archive, or has another version.
         QueryError: The query took more than 50 seconds.
     """
     validate_choice("metric", metric, _MEASURES)

@@ -44,7 +44,7 @@ class ArchiveConnection:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: str | os.PathLike[str]) -> AsyncIterator[ArchiveConnection]:
+    async def open(cls, path: ArchivePath | PostgresUrl) -> AsyncIterator[ArchiveConnection]:
         """Open an archive.
 
         Raises:

@@ -271,7 +271,8 @@ def _format_summary(archive: Location, report: HarvestReport, times: TimeFormatt
         )
     if report.failed:
         lines.append(
-            f"{report.failed:,} failed: see `convai-async status {shlex.quote(str(archive))}`; run the same command again to retry them"
+            f"{report.failed:,} failed: see `{shlex.join(['convai-async', 'status', str(archive)])}`; run the same"
+            " command again to retry them"
         )
     if report.not_pruned:
         lines.append(

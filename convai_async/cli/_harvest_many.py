@@ -94,7 +94,6 @@ def _explain(report: WorkspaceReport) -> str:
     if report.error is not None:
         return format_end(report)
     if report.harvest.failed:
-        return (
-            f"{report.harvest.failed:,} failed: see `convai-async status {shlex.quote(str(report.workspace.location))}`"
-        )
+        command = shlex.join(["convai-async", "status", str(report.workspace.location)])
+        return f"{report.harvest.failed:,} failed: see `{command}`"
     return "not harvested" if report.status == "waiting" else "interrupted"

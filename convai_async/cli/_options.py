@@ -29,7 +29,7 @@ utc_option = click.option("--utc", is_flag=True, is_eager=True, help="Use UTC in
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 
 
-class ArchiveType(click.ParamType):  # type: ignore[type-arg] - generic only in newer versions
+class ArchiveType(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions
     """The path of an SQLite file, or the URL of a PostgreSQL database."""
 
     name = "archive"

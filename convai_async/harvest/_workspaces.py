@@ -20,7 +20,7 @@ from convai_async.archive._location import PostgresUrl, hide_password, is_postgr
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from convai_async.archive import Location
 
@@ -60,10 +60,10 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """Where the archive is; in a database, the workspace has this name unless the URL has another."""
         return parse_location(self.archive, self.name)
 
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        """Yield the fields for `repr`, without a password."""
-        for field in self.__struct_fields__:
-            yield field, hide_password(self.archive) if field == "archive" else getattr(self, field)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return the fields for `repr`, without a password."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return list({**fields, "archive": hide_password(self.archive)}.items())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"

@@ -25,7 +25,8 @@ async def serve(path: ArchivePath | PostgresUrl, *, allow_sql: bool = False) -> 
 
     Raises:
         ConfigurationError: The extra ``mcp`` is not installed.
-        ArchiveError: The archive is a database, or a file that cannot be read.
+        InvalidArgumentError: The archive is a database.
+        ArchiveError: The file cannot be read.
     """
     try:
         from convai_async.mcp._server import run_server  # noqa: PLC0415 - needs an extra

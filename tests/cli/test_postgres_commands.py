@@ -6,7 +6,7 @@ import io
 import json
 import re
 import subprocess
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from both_stores import get_label, hide_names, read_folder
 from command_line import COMMAND
 from threaded_service import ThreadedService
 
-from convai_async.archive import Archive, ArchiveError, build_datasette_metadata, run_query, store_conversation
+from convai_async.archive import Archive, build_datasette_metadata, run_query, store_conversation
 from convai_async.archive._location import PostgresUrl, hide_password
 from convai_async.cli._app import run
 from convai_async.errors import InvalidArgumentError
@@ -46,7 +46,7 @@ def run_on_both(stores: tuple[str, str], arguments: list[str]) -> list[str]:
         with redirect_stdout(output):
             assert run([words.get(each, each) for each in arguments]) == 0
         output.flush()
-        outputs.append(hide_names(stores, output.buffer.getvalue().decode()))  # type: ignore[attr-defined]
+        outputs.append(hide_names(stores, output.buffer.getvalue().decode()))
     return outputs
 
 
@@ -143,7 +143,7 @@ def test_two_workspaces_cannot_have_the_same_place_in_a_database(tmp_path: Path)
 )
 def test_what_needs_a_file_refuses_a_database(refuse: Any) -> None:
     with pytest.raises(
-        ArchiveError, match=r"is a PostgreSQL database, but .* `convai-async export 'postgresql://u@h/d"
+        InvalidArgumentError, match=r"is a PostgreSQL database, but .* `convai-async export 'postgresql://u@h/d"
     ):
         refuse("postgresql://u:secret@h/d?workspace=acme")
 
@@ -178,7 +178,8 @@ def test_interrupted_harvest_prints_how_to_resume_without_the_password(postgres_
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"ELEVENLABS_API_KEY": "k"}, text=True
         )
         while len(fake.requests) < 50:
-            assert process.poll() is None
+            with suppress(subprocess.TimeoutExpired):
+                pytest.fail(f"it ended: {process.wait(0.01)}")
         process.terminate()
         out, err = process.communicate()
     assert f"resume with: convai-async harvest '{get_label(postgres_url)}?workspace=acme' --base-url" in out

@@ -82,9 +82,8 @@ def create_schema(connection: PostgresConnection) -> None:
 
 def build_missing_error(url: PostgresUrl) -> ArchiveError:
     """Return the error for a workspace that does not exist."""
-    return ArchiveError(
-        f"there is no archive {str(url)!r}: create one with `convai-async harvest {shlex.quote(str(url))}`"
-    )
+    command = shlex.join(["convai-async", "harvest", str(url)])
+    return ArchiveError(f"there is no archive {str(url)!r}: create one with `{command}`")
 
 
 @contextmanager
