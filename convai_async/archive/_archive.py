@@ -113,7 +113,11 @@ class Archive:
             ArchiveError: The file is not a convai archive, is of a newer version, or cannot be written.
         """
         location = parse_location(path)
-        return isinstance(location, Path) and upgrade_file(location, progress)
+        if isinstance(location, Path):
+            return upgrade_file(location, progress)
+        from convai_async.archive import _postgres  # noqa: PLC0415 - only with the extra
+
+        return _postgres.upgrade(location)
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from convai_async.archive import ArchivePath
+
 
 T = TypeVar("T")
 
