@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -82,5 +83,6 @@ def _explain(report: WorkspaceReport) -> str:
     if report.error is not None:
         return format_end(report)
     if report.harvest.failed:
-        return f"{report.harvest.failed:,} failed: see `convai-async status {report.workspace.location}`"
+        command = shlex.join(["convai-async", "status", str(report.workspace.location)])
+        return f"{report.harvest.failed:,} failed: see `{command}`"
     return "not harvested" if report.status == "waiting" else "interrupted"

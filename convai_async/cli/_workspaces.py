@@ -30,6 +30,7 @@ _DEFAULTS: dict[str, Any] = {
     "agents": (),
     "lookback": "P3D",
     "audio": False,
+    "recordings": None,
     "share": 1.0,
     "paused": False,
 }
@@ -71,6 +72,7 @@ def _add_settings(command: Command) -> Command:
                 help="The part of the list to read again, by default 3d.",
             ),
             click.option("--audio/--no-audio", default=None, help="Whether to save recordings."),
+            click.option("--recordings", metavar="PLACE", help="Where to save them: s3://, gs://, az:// or a folder."),
             click.option(
                 "--share",
                 type=click.FloatRange(0, 1, min_open=True),

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import anyio
 
     from convai_async._transport.memory import MemoryBudget
-    from convai_async.archive._location import Location
 
 
 class WorkspaceReport(msgspec.Struct, kw_only=True):
@@ -104,7 +103,6 @@ class WorkspaceHarvest:
     Args:
         report: The report to update.
         notify: Called with the report.
-        archive: The archive, in place of the workspace's.
 
     Attributes:
         report: The report.
@@ -112,18 +110,11 @@ class WorkspaceHarvest:
         agents: The ids of the agents that are left; empty stands for all agents.
     """
 
-    def __init__(
-        self,
-        report: WorkspaceReport,
-        notify: Callable[[WorkspaceReport], None],
-        *,
-        archive: Location | None = None,
-    ) -> None:
+    def __init__(self, report: WorkspaceReport, notify: Callable[[WorkspaceReport], None]) -> None:
         self.report = report
         self.turns = 0
         self.agents = deque(report.workspace.agents or [""])
         self._notify = notify
-        self._archive = archive or report.workspace.location
         self._before: list[HarvestReport] = []
 
     def set_status(self, status: Literal["waiting", "running", "done"]) -> None:
@@ -178,10 +169,11 @@ class WorkspaceHarvest:
         while self.agents:
             report = await harvest(
                 client,
-                self._archive,
+                workspace.location,
                 agent_id=self.agents[0] or None,
                 lookback=workspace.lookback,
                 audio=workspace.audio,
+                recordings=workspace.recordings,
                 max_concurrency=max_concurrency,
                 progress=self._update,
                 stop=stop,

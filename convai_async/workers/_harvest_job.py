@@ -13,14 +13,14 @@ from procrastinate.exceptions import ConnectorException
 
 from convai_async._support.workspace_name import workspace_name
 from convai_async._transport.memory import MemoryBudget
-from convai_async.archive import ArchiveBusyError, ArchiveConnectionError, PostgresUrl
+from convai_async.archive import ArchiveBusyError, ArchiveConnectionError
 from convai_async.errors import ConvAIError
 from convai_async.harvest import WorkspaceReport
 from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
 from convai_async.workers._database import connect
 from convai_async.workers._queue import defer_harvest, is_taken_over
 from convai_async.workers._runs import delete_run, end_run, start_run
-from convai_async.workers._workspaces import find_workspace
+from convai_async.workers._workspaces import find_workspace, set_archive
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -136,9 +136,8 @@ class HarvestJobs:
             await defer_harvest(context.app, name, seconds=seconds, attempt=attempt + 1)
 
     async def _harvest(self, workspace: ScheduledWorkspace) -> WorkspaceReport:
-        report = WorkspaceReport(workspace=workspace)
-        archive = workspace.location if workspace.archive else PostgresUrl(self._database.dsn, workspace.name)
-        harvest = WorkspaceHarvest(report, self._progress, archive=archive)
+        report = WorkspaceReport(workspace=set_archive(workspace, self._database))
+        harvest = WorkspaceHarvest(report, self._progress)
         harvest.set_status("running")
         try:
             async with self._open_client(workspace) as client:

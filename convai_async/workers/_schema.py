@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS convai.workspaces (
     agents text[] NOT NULL,
     lookback interval NOT NULL,
     audio boolean NOT NULL,
+    recordings text,
     share double precision NOT NULL,
     schedule text NOT NULL,
     paused boolean NOT NULL,

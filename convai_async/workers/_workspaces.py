@@ -10,7 +10,6 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from convai_async.archive import PostgresUrl
 from convai_async.archive._location import is_postgres_url
 from convai_async.errors import ConfigurationError
 from convai_async.harvest import Workspace
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-    from convai_async.workers._database import Connection
+    from convai_async.workers._database import Connection, Database
 
 
 class ScheduledWorkspace(Workspace, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,9 +61,10 @@ async def add_workspaces(database: str, workspaces: Iterable[ScheduledWorkspace]
     """
     added = list(workspaces)
     await prepare_database(database)
-    async with connect(parse_database(database)) as connection, connection.transaction():
+    parsed = parse_database(database)
+    async with connect(parsed) as connection, connection.transaction():
         await _lock(connection)
-        _validate([*await fetch_workspaces(connection), *added])
+        _validate([*await fetch_workspaces(connection), *added], parsed)
         insert = sql.SQL("INSERT INTO convai.workspaces ({}) VALUES ({})").format(
             _COLUMNS, sql.SQL(", ").join(map(sql.Placeholder, _FIELDS))
         )
@@ -97,13 +97,14 @@ async def change_workspace(database: str, name: str, **changes: object) -> None:
         ConfigurationError: There is no such workspace, or a field is invalid.
         InvalidArgumentError: The URL is not valid.
     """
-    async with connect(parse_database(database)) as connection, connection.transaction():
+    parsed = parse_database(database)
+    async with connect(parsed) as connection, connection.transaction():
         await _lock(connection)
         workspaces = {each.name: each for each in await fetch_workspaces(connection)}
         if name not in workspaces:
             raise _build_unknown_error(name)
         workspaces[name] = msgspec.structs.replace(workspaces[name], **changes)
-        _validate(list(workspaces.values()))
+        _validate(list(workspaces.values()), parsed)
         update = sql.SQL("UPDATE convai.workspaces SET ({}) = ROW({}) WHERE name = %(name)s").format(
             _COLUMNS, sql.SQL(", ").join(map(sql.Placeholder, _FIELDS))
         )
@@ -164,8 +165,13 @@ async def _lock(connection: Connection) -> None:
     await connection.execute("LOCK TABLE convai.workspaces IN SHARE ROW EXCLUSIVE MODE")
 
 
-def _validate(workspaces: list[ScheduledWorkspace]) -> None:
-    validate_workspaces([msgspec.structs.replace(each, archive=each.archive or each.name) for each in workspaces])
+def set_archive(workspace: ScheduledWorkspace, database: Database) -> ScheduledWorkspace:
+    """Return a workspace with its archive: by default, the database of the workers."""
+    return msgspec.structs.replace(workspace, archive=workspace.archive or database.dsn)
+
+
+def _validate(workspaces: list[ScheduledWorkspace], database: Database) -> None:
+    validate_workspaces([set_archive(each, database) for each in workspaces])
     for workspace in workspaces:
         if problem := _find_problem(workspace):
             raise ConfigurationError(f"workspace {workspace.name!r}: {problem}")
@@ -175,13 +181,14 @@ def _find_problem(workspace: ScheduledWorkspace) -> str:
     """Return the problem of a workspace that only workers have; empty if there is none."""
     if not is_valid_schedule(workspace.name, workspace.schedule):
         return 'schedule: must be a cron expression of five fields, such as "0 6 * * *"'
-    if not workspace.key.startswith(("env:", "file:/")):
-        return "key: the path must be absolute, since workers run in different folders"
-    if is_postgres_url(workspace.archive):
-        if "password" in conninfo_to_dict(PostgresUrl.parse(workspace.archive, workspace.name).dsn):
-            return "archive: must not contain a password: let workers read it from PGPASSWORD or ~/.pgpass"
-    elif workspace.archive and not Path(workspace.archive).is_absolute():
-        return "archive: the path must be absolute, since workers run in different folders"
+    paths = {"archive": workspace.archive, "recordings": workspace.recordings}
+    if not workspace.key.startswith("env:"):
+        paths["key"] = workspace.key.removeprefix("file:")
+    for field, path in paths.items():
+        if path and "://" not in path and not Path(path).is_absolute():
+            return f"{field}: the path must be absolute, since workers run in different folders"
+    if is_postgres_url(workspace.archive) and "password" in conninfo_to_dict(parse_database(workspace.archive).dsn):
+        return "archive: must not contain a password: let workers read it from PGPASSWORD or ~/.pgpass"
     return ""
 
 

@@ -28,12 +28,12 @@ def test_settings_are_added_changed_listed_and_removed(postgres_url: str, capsys
         return capsys.readouterr().out
 
     assert workspaces("add", "acme", "--key", "env:ACME_KEY") == "acme: added\n"
-    settings = "--region eu --agent a1 --audio --share 0.5 --paused --archive /data/b.db"
+    settings = "--region eu --audio --recordings s3://bucket --paused --archive /data/b.db"
     assert workspaces("add", "beta", "--key", "file:/run/b", "--schedule", "0 6 * * *", *settings.split())
     assert workspaces("list").splitlines() == [
         "name  schedule   key           other settings",
         "acme  H * * * *  env:ACME_KEY",
-        "beta  0 6 * * *  file:/run/b   archive /data/b.db, region eu, agents a1, audio True, share 0.5, paused True",
+        "beta  0 6 * * *  file:/run/b   archive /data/b.db, region eu, audio True, recordings s3://bucket, paused True",
     ]
     assert workspaces("change", "beta", "--not-paused", "--no-audio", "--schedule", "@daily") == "beta: changed\n"
     assert [json.loads(line) for line in workspaces("list", "--json").splitlines()][1] == {
@@ -42,10 +42,11 @@ def test_settings_are_added_changed_listed_and_removed(postgres_url: str, capsys
         "archive": "/data/b.db",
         "region": "eu",
         "base_url": None,
-        "agents": ["a1"],
+        "agents": [],
         "lookback": "P3D",
         "audio": False,
-        "share": 0.5,
+        "recordings": "s3://bucket",
+        "share": 1.0,
         "schedule": "@daily",
         "paused": False,
     }
@@ -83,6 +84,8 @@ BAD_SETTINGS = [
     (["b", "--key", "env:ACME_KEY", "--share", "0.5"], "workspace 'b': share: workspace 'acme' has the same key"),
     (["b", "--key", "env:B", "--base-url", "x"], "workspace 'b': base_url: "),
     (["b", "--key", "env:B", "--agent", " "], "workspace 'b': agents: "),
+    (["b", "--key", "env:B", "--audio"], "workspace 'b': recordings: is required with audio"),
+    (["b", "--key", "env:B", "--audio", "--recordings", "b"], "workspace 'b': recordings: the path must be absolute"),
     (["b", "--key", "env:B", "--archive", "b.db"], "workspace 'b': archive: the path must be absolute"),
     (
         ["b", "--key", "env:B", "--archive", "postgresql://u:hunter2@h/d"],
