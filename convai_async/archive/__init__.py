@@ -15,10 +15,11 @@ from convai_async.archive._description import ColumnDescription, TableDescriptio
 from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._files import check_destination
 from convai_async.archive._location import PostgresUrl
+from convai_async.archive._object_storage import StoredObject
 from convai_async.archive._query import QueryError, QueryResult, run_query
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
-from convai_async.archive._recordings import find_file as find_recording_file
+from convai_async.archive._recordings import find as find_recording
 from convai_async.archive._records import Failure
 from convai_async.archive._search import FoundHits, SearchHit, build_fts_query, find_hits
 from convai_async.archive._statistics import Bucket, Dimension, Metric, compute_statistics
@@ -45,6 +46,7 @@ __all__ = [
     "QueryError",
     "QueryResult",
     "SearchHit",
+    "StoredObject",
     "TableDescription",
     "Window",
     "build_datasette_metadata",
@@ -53,7 +55,7 @@ __all__ = [
     "compute_statistics",
     "describe_tables",
     "find_hits",
-    "find_recording_file",
+    "find_recording",
     "get_recording_file_name",
     "list_calls",
     "run_query",

@@ -85,6 +85,7 @@ def test_distribution_has_only_the_extras_for_users() -> None:
         "all",
         "browse",
         "cli",
+        "cloud",
         "mcp",
         "metrics",
         "parquet",
