@@ -77,7 +77,7 @@ def test_file_with_all_fields_is_read(tmp_path: Path) -> None:
         ),
         (
             [ACME + "audio = true", ACME.replace("acme", "beta") + "audio = true"],
-            "workspace 'beta': audio: the recordings of workspace 'acme' are in the same folder",
+            "workspace 'beta': audio: the recordings of workspace 'acme' are in the same place",
         ),
         (
             [ACME, ACME.replace('"acme"', '"beta"').replace("acme.db", "b.db") + "share = 0.5"],

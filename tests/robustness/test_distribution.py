@@ -86,6 +86,7 @@ def test_distribution_has_only_the_extras_for_users() -> None:
         "browse",
         "cli",
         "cloud",
+        "dlt",
         "mcp",
         "metrics",
         "parquet",
