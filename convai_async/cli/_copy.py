@@ -12,8 +12,8 @@ from convai_async.cli._output import print_output
 @click.command(
     "copy",
     epilog=format_examples(
-        "convai-async copy calls.db 'postgresql://db.example.com/convai?workspace=acme'",
-        "convai-async copy 'postgresql://db.example.com/convai?workspace=acme' calls.db",
+        "convai-async copy calls.db 'postgresql://db/convai?workspace=acme'",
+        "convai-async copy 'postgresql://db/convai?workspace=acme' calls.db",
     ),
 )
 @click.argument("source")
