@@ -15,7 +15,14 @@ from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._files import check_destination
-from convai_async.archive._location import PostgresUrl
+from convai_async.archive._location import (
+    ArchivePath,
+    Location,
+    PostgresUrl,
+    hide_password,
+    parse_location,
+    require_file,
+)
 from convai_async.archive._object_storage import StoredObject
 from convai_async.archive._query import QueryError, QueryResult, run_query
 from convai_async.archive._reader import ArchivedConversation
@@ -33,6 +40,7 @@ __all__ = [
     "ArchiveBusyError",
     "ArchiveConnectionError",
     "ArchiveError",
+    "ArchivePath",
     "ArchiveStatus",
     "ArchivedConversation",
     "Bucket",
@@ -43,6 +51,7 @@ __all__ = [
     "Failure",
     "FoundHits",
     "HarvestRun",
+    "Location",
     "Metric",
     "PostgresUrl",
     "QueryError",
@@ -60,7 +69,10 @@ __all__ = [
     "find_hits",
     "find_recording",
     "get_recording_file_name",
+    "hide_password",
     "list_calls",
+    "parse_location",
+    "require_file",
     "run_query",
     "store_conversation",
 ]
