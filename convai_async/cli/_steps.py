@@ -21,6 +21,7 @@ from convai_async.cli._signals import stop_gracefully
 from convai_async.cli._times import TimeFormatter, parse_duration_option
 from convai_async.cli._upgrade import upgrade_archive
 from convai_async.steps import (
+    StepFailure,
     StepReport,
     StepStatus,
     get_step_failures,
@@ -172,21 +173,25 @@ def status_command(archive: Path, *, as_json: bool, utc: bool) -> int:
         print_output(f"no step was run on {archive}")
     times = TimeFormatter(utc=utc)
     for step in status:
-        for line in _format_status(step, times):
+        for line in _format_status(archive, step, times):
             print_output(line)
     for failure in failures[:_MAX_FAILURES_SHOWN]:
-        what = "dead" if failure.retry_unix_secs is None else f"retried {times.format(failure.retry_unix_secs)}"
-        print_output(
-            f"{to_single_line(failure.conversation_id)}, {to_single_line(failure.step)}: {what} (attempt"
-            f" {failure.attempts:,}): {to_single_line(failure.error)}"
-        )
+        print_output(_format_failure(failure, times))
     if len(failures) > _MAX_FAILURES_SHOWN:
-        print_output(f"and {len(failures) - _MAX_FAILURES_SHOWN:,} more or others: --json prints up to 1,000 of them")
+        print_output(f"and {len(failures) - _MAX_FAILURES_SHOWN:,} more: --json prints up to 1,000")
     return 0
 
 
-def _format_status(step: StepStatus, times: TimeFormatter) -> Iterator[str]:
-    yield f"{to_single_line(step.name)} version {step.version}, of {step.selects} conversations"
+def _format_failure(failure: StepFailure, times: TimeFormatter) -> str:
+    when = failure.retry_unix_secs
+    what = "dead" if when is None else f"retried {times.format(when)}"
+    attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts:,} attempts"
+    where = f"{to_single_line(failure.conversation_id)}, {to_single_line(failure.step)}"
+    return f"{where}: {what} after {attempts}: {to_single_line(failure.error)}"
+
+
+def _format_status(archive: Path, step: StepStatus, times: TimeFormatter) -> Iterator[str]:
+    yield f"{to_single_line(step.name)} version {step.version}, for {step.selects} conversations"
     yield f"{step.done:>9,} done"
     if step.outdated:
         yield f"{step.outdated:>9,} with the result of an older version"
@@ -197,7 +202,7 @@ def _format_status(step: StepStatus, times: TimeFormatter) -> Iterator[str]:
     if step.waiting:
         yield f"{step.waiting:>9,} waiting for a retry, the first {times.format(step.next_unix_secs)}"
     if step.dead:
-        yield f"{step.dead:>9,} dead: `convai-async steps retry` queues them again"
+        yield f"{step.dead:>9,} dead: `convai-async steps retry {archive}` queues them again"
 
 
 @steps_command.command("retry", epilog=format_examples("convai-async steps retry calls.db --step score"))
