@@ -152,7 +152,7 @@ class ArchiveWriter(ArchiveQueries):
         with self._transaction():
             self._store_conversations([item for item in fetched if not self._is_outdated(item)], now)
             clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
-            store_recordings(self._connection, self.file, recorded, now)
+            store_recordings(self._connection, recorded, now)
             store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
             if remove_deleted:
                 remove_conversations(self._connection, self.file, [item.conversation_id for item in gone])
