@@ -13,7 +13,7 @@ from convai_async.archive._writer import ArchiveWriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from convai_async.archive._location import ArchivePath
+    from convai_async.archive._location import ArchivePath, PostgresUrl
     from convai_async.archive._step_jobs import StepJob, StepOutcome, StepSettings
 
 LEASE_SECS = 90
@@ -29,7 +29,7 @@ class StepQueue(ArchiveWriter):
         clock: Returns the current time in Unix seconds; None for the clock of the store.
     """
 
-    def __init__(self, path: ArchivePath, *, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, path: ArchivePath | PostgresUrl, *, clock: Callable[[], float] | None = None) -> None:
         super().__init__(path, None, create=False, exclusive=False, clock=clock or time.time)
         self._fixed_clock = clock
 

@@ -22,11 +22,11 @@ from convai_async.steps._step import Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from convai_async.archive._location import ArchivePath
+    from convai_async.archive._location import ArchivePath, PostgresUrl
 
 
 async def run_steps(  # noqa: PLR0913 - keyword-only
-    path: ArchivePath,
+    path: ArchivePath | PostgresUrl,
     steps: Iterable[Step[Any]],
     *,
     ids: Collection[str] | None = None,
@@ -41,7 +41,7 @@ async def run_steps(  # noqa: PLR0913 - keyword-only
     the same time, also during a harvest. Cancelling the run or killing the process is safe: the next run continues.
 
     Args:
-        path: The file of the archive, or its URL.
+        path: The file of the archive, or the URL of a PostgreSQL database.
         steps: The steps.
         ids: Only these conversations, as far as they are due; None (default) for all.
         progress: A function that is called in the event loop with the reports whenever their counts have changed.
@@ -80,11 +80,11 @@ async def run_steps(  # noqa: PLR0913 - keyword-only
     return reports
 
 
-def get_step_status(path: ArchivePath, *, clock: Callable[[], float] = time.time) -> list[StepStatus]:
+def get_step_status(path: ArchivePath | PostgresUrl, *, clock: Callable[[], float] = time.time) -> list[StepStatus]:
     """Return the steps that were run on an archive, in numbers of conversations. Blocks.
 
     Args:
-        path: The file of the archive, or its URL.
+        path: The file of the archive, or the URL of a PostgreSQL database.
         clock: Returns the current time in Unix seconds.
 
     Raises:
@@ -94,11 +94,11 @@ def get_step_status(path: ArchivePath, *, clock: Callable[[], float] = time.time
         return read_step_status(connection, int(clock()))
 
 
-def get_step_failures(path: ArchivePath, *, limit: int = 1000) -> list[StepFailure]:
+def get_step_failures(path: ArchivePath | PostgresUrl, *, limit: int = 1000) -> list[StepFailure]:
     """Return conversations that steps could not process, those that are dead first. Blocks.
 
     Args:
-        path: The file of the archive, or its URL.
+        path: The file of the archive, or the URL of a PostgreSQL database.
         limit: How many at most; 1,000 by default.
 
     Raises:
@@ -109,12 +109,12 @@ def get_step_failures(path: ArchivePath, *, limit: int = 1000) -> list[StepFailu
 
 
 def retry_steps(
-    path: ArchivePath, steps: Collection[str] | None = None, *, clock: Callable[[], float] | None = None
+    path: ArchivePath | PostgresUrl, steps: Collection[str] | None = None, *, clock: Callable[[], float] | None = None
 ) -> int:
     """Let conversations that steps could not process run again now, with all attempts, and return how many. Blocks.
 
     Args:
-        path: The file of the archive, or its URL.
+        path: The file of the archive, or the URL of a PostgreSQL database.
         steps: The names of the steps; None (default) for all.
         clock: Returns the current time in Unix seconds; by default, the clock of the system or of the database.
 
