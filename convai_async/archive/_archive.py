@@ -111,7 +111,12 @@ class Archive:
             ArchiveBusyError: Another process has the lock.
             ArchiveError: The file is not a convai archive, is of a newer version, or cannot be written.
         """
-        return upgrade_file(path, progress)
+        location = parse_location(path)
+        if isinstance(location, Path):
+            return upgrade_file(location, progress)
+        from convai_async.archive import _postgres  # noqa: PLC0415 - only with the extra
+
+        return _postgres.upgrade(location)
 
     def __enter__(self) -> Self:
         return self
