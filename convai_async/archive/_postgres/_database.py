@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,8 @@ def upgrade(url: PostgresUrl) -> bool:
 
 def build_missing_error(url: PostgresUrl) -> ArchiveError:
     """Return the error for a workspace that does not exist."""
-    return ArchiveError(f"there is no archive {str(url)!r}: create one with `convai-async harvest {url}`")
+    command = shlex.join(["convai-async", "harvest", str(url)])
+    return ArchiveError(f"there is no archive {str(url)!r}: create one with `{command}`")
 
 
 @contextmanager
