@@ -40,6 +40,11 @@ MIDNIGHT = 1_700_006_400
 
 
 @pytest.fixture
+def store() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
 def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     """A pipeline into a DuckDB file of the test."""
     monkeypatch.chdir(tmp_path)  # where dlt looks for its settings

@@ -336,7 +336,7 @@ def test_status_shows_the_error_that_ended_the_last_run(writer: ArchiveWriter, r
 
 
 def test_reader_cannot_write_and_is_not_blocked_by_a_writer(writer: ArchiveWriter, reader: Archive) -> None:
-    with pytest.raises((sqlite3.OperationalError, ArchiveError), match="read-?only"):
+    with pytest.raises((sqlite3.OperationalError, ArchiveError), match=r"read-?only"):
         reader._connection.execute("DELETE FROM turns")
     writer.store([build_update("conv_1", "a")])
     assert reader.status().conversations == 1
