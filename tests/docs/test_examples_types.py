@@ -19,7 +19,8 @@ pytestmark = pytest.mark.types
 # others are typed in part only.
 PYRIGHT = (
     "# pyright: strict, reportUnusedVariable=false, reportUnusedExpression=false, reportMissingTypeStubs=false,"
-    " reportUnknownMemberType=false, reportUnknownVariableType=false, reportUntypedFunctionDecorator=false"
+    " reportUnknownMemberType=false, reportUnknownVariableType=false, reportUntypedFunctionDecorator=false,"
+    " reportMissingImports=false"
 )
 
 
