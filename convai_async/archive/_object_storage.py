@@ -72,11 +72,6 @@ class ObjectPrefix(msgspec.Struct, frozen=True):
         """Return an object by its name in the prefix."""
         return StoredObject(self.scheme, self.bucket, f"{self.prefix}/{name}" if self.prefix else name)
 
-    @property
-    def label(self) -> str:
-        """The bucket's URL, for messages."""
-        return f"{self.scheme}://{self.bucket}"
-
 
 class StoredObject(msgspec.Struct, frozen=True):
     """An object in a bucket.
@@ -222,7 +217,7 @@ def translate_errors(scheme: str, bucket: str, action: str) -> Iterator[None]:
 
     try:
         yield
-    except (BaseError, OSError) as error:
+    except (BaseError, FileNotFoundError) as error:
         problem, retryable = _explain(error, scheme)
         translated = StorageError(f"cannot {action} {scheme}://{bucket}: {problem}")
         translated.retryable = retryable
