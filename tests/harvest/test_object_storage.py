@@ -14,10 +14,11 @@ import anyio
 import pytest
 from aiohttp import web
 from archive_file import query
+from blockbuster import blockbuster_ctx
 from s3_server import TEST_KEY, TEST_SECRET, refuse, set_environment
 
 from convai_async import ConvAIClient
-from convai_async.archive import Archive, _object_storage, _recording_storage
+from convai_async.archive import Archive, StoredObject, _object_storage, _recording_storage, find_recording
 from convai_async.archive._recording_storage import open_storage
 from convai_async.errors import ConfigurationError, InvalidArgumentError, StorageError
 from convai_async.harvest import harvest
@@ -396,3 +397,16 @@ async def test_truncated_temporary_file_is_not_uploaded(bucket: Bucket, size: in
     recording.write(b"more")
     assert recording.size == size, "a thread that goes on writes nothing"
     assert (bucket.keys, bucket.unfinished_uploads) == ([], 0)
+
+
+async def test_uploads_and_reads_never_block_the_event_loop(archive: Path, bucket: Bucket) -> None:
+    async with (
+        FakeConvAI(conversations=6, audio_bytes=6_000_000) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        with blockbuster_ctx("convai_async"):
+            await harvest(client, archive, audio=True, recordings=bucket.url)
+            found = find_recording(None, find_recorded(fake)[0], f"{bucket.url}/{find_recorded(fake)[0]}.mp3")
+            assert isinstance(found, StoredObject)
+            assert await found.get_size() == 6_000_000
+            assert len(await found.read(10, 20)) == 10
