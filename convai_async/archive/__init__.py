@@ -10,6 +10,7 @@
 from convai_async.archive._archive import Archive
 from convai_async.archive._call_list import list_calls
 from convai_async.archive._connection import Connection
+from convai_async.archive._copy import CopyReport, copy_archive
 from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
@@ -45,6 +46,7 @@ __all__ = [
     "Bucket",
     "ColumnDescription",
     "Connection",
+    "CopyReport",
     "Dimension",
     "Failure",
     "FoundHits",
@@ -62,6 +64,7 @@ __all__ = [
     "build_fts_query",
     "check_destination",
     "compute_statistics",
+    "copy_archive",
     "describe_tables",
     "find_hits",
     "find_recording",
