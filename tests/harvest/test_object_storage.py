@@ -22,7 +22,7 @@ from convai_async.archive import Archive, StoredObject, _object_storage, _record
 from convai_async.archive._recording_storage import open_storage
 from convai_async.errors import ConfigurationError, InvalidArgumentError, StorageError
 from convai_async.harvest import harvest
-from convai_async.testing import FakeConvAI, mp3
+from convai_async.testing import FakeConvAI, faults, mp3
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -382,6 +382,14 @@ async def test_recordings_of_an_archive_in_a_database(
 
     await asyncio.to_thread(delete)
     assert sorted(bucket.keys) == [f"calls/{each}.mp3" for each in recorded[2:]]
+
+
+async def test_recording_that_the_service_does_not_have_is_not_uploaded(
+    fake: FakeConvAI, client: ConvAIClient, archive: Path, bucket: Bucket
+) -> None:
+    fake.faults.add(faults.status(404), operation="get_audio", times=None)
+    report = await harvest(client, archive, audio=True, recordings=bucket.url)
+    assert (report.recordings, report.failed, bucket.keys) == (0, 0, [])
 
 
 @pytest.mark.parametrize("size", [1000, LARGE])
