@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from convai_async.archive import hide_password
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import format_size
 from convai_async.cli._harvest_many import harvest_workspaces
 from convai_async.cli._options import (
+    ArchiveType,
     add_connection_options,
     add_filter_options,
     format_examples,
@@ -33,6 +35,7 @@ from convai_async.harvest import Workspace, harvest, read_workspaces
 if TYPE_CHECKING:
     import anyio
 
+    from convai_async.archive import Location
     from convai_async.cli._monitor import HarvestMonitor
     from convai_async.cli._progress import Display
     from convai_async.cli._rounds import Harvest
@@ -44,6 +47,7 @@ _ARCHIVE_OPTIONS = {
     "until",
     "lookback",
     "audio",
+    "recordings",
     "prune",
     "prune_limit",
     "share",
@@ -61,10 +65,11 @@ _ARCHIVE_OPTIONS = {
     epilog=format_examples(
         "convai-async harvest calls.db --sandbox",
         "convai-async harvest calls.db --since 30d --audio",
+        "convai-async harvest calls.db --audio --recordings s3://my-bucket/calls",
         "convai-async harvest --workspaces workspaces.toml --every 1h",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path), required=False)
+@click.argument("archive", type=ArchiveType(), required=False)
 @click.option(
     "--workspaces",
     type=click.Path(path_type=Path),
@@ -81,6 +86,11 @@ _ARCHIVE_OPTIONS = {
     help="Re-read this much of the list, back from the newest known conversation, to find changes.",
 )
 @click.option("--audio", is_flag=True, help="Also save recordings, as audio/<id>.mp3 next to the archive.")
+@click.option(
+    "--recordings",
+    metavar="PLACE",
+    help="Save recordings in this folder or object store instead: s3://BUCKET/PREFIX, gs:// or az://. Needs --audio.",
+)
 @click.option(
     "--prune",
     type=click.Choice(["mark", "remove"]),
@@ -134,7 +144,7 @@ _ARCHIVE_OPTIONS = {
 def harvest_command(  # noqa: PLR0913 - the options, each by its name
     context: click.Context,
     /,
-    archive: Path | None,
+    archive: Location | None,
     *,
     workspaces: Path | None,
     at_once: int,
@@ -145,7 +155,7 @@ def harvest_command(  # noqa: PLR0913 - the options, each by its name
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Download conversations into ARCHIVE, an SQLite database.
+    """Download conversations into ARCHIVE, an SQLite file or the URL of a PostgreSQL database.
 
     Run the same command again to resume an interrupted harvest or to update the archive. An update fetches new
     conversations, conversations that were in progress or failed to download, and, within the lookback, conversations
@@ -183,6 +193,8 @@ def _check_options(context: click.Context) -> None:
             if not has_archive
             else "Pass either ARCHIVE or --workspaces FILE, not both."
         )
+    if context.params["recordings"] is not None and not context.params["audio"] and has_archive:
+        raise click.UsageError("--recordings needs --audio.")
     for parameter in context.command.params:
         if not (parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE):
             continue
@@ -198,7 +210,7 @@ async def _harvest_once(
     monitor: HarvestMonitor,
     stop: anyio.Event,
     *,
-    archive: Path,
+    archive: Location,
     times: TimeFormatter,
     as_json: bool,
     **options: Any,
@@ -217,7 +229,7 @@ async def _harvest_once(
 
 
 async def _harvest(  # noqa: PLR0913 - the options, each by its name
-    archive: Path,
+    archive: Location,
     display: Display,
     monitor: HarvestMonitor,
     stop: anyio.Event,
@@ -231,7 +243,8 @@ async def _harvest(  # noqa: PLR0913 - the options, each by its name
     share: float,
     **options: Any,
 ) -> HarvestReport:
-    workspace = Workspace(name=archive.name, key="env:ELEVENLABS_API_KEY", archive=str(archive))
+    name = archive.name if isinstance(archive, Path) else archive.workspace
+    workspace = Workspace(name=name, key="env:ELEVENLABS_API_KEY", archive=str(archive))
     with monitor.watch(workspace) as update:
 
         def progress(report: HarvestReport) -> None:
@@ -253,7 +266,7 @@ async def _harvest(  # noqa: PLR0913 - the options, each by its name
             )
 
 
-def _format_summary(archive: Path, report: HarvestReport, times: TimeFormatter) -> str:
+def _format_summary(archive: Location, report: HarvestReport, times: TimeFormatter) -> str:
     extras = f", {report.recordings:,} recordings" if report.recordings else ""
     extras += f", {report.deleted:,} deleted at the service" if report.deleted else ""
     reached = "" if report.reached_unix_secs is None else f", back to {times.format(report.reached_unix_secs)}"
@@ -267,7 +280,8 @@ def _format_summary(archive: Path, report: HarvestReport, times: TimeFormatter) 
         )
     if report.failed:
         lines.append(
-            f"{report.failed:,} failed: see `convai-async status {archive}`; run the same command again to retry them"
+            f"{report.failed:,} failed: see `{shlex.join(['convai-async', 'status', str(archive)])}`; run the same"
+            " command again to retry them"
         )
     if report.not_pruned:
         lines.append(
@@ -280,6 +294,6 @@ def _format_summary(archive: Path, report: HarvestReport, times: TimeFormatter) 
         left_to_list = f", and at least {report.left_to_list:,} more are not listed yet" if report.left_to_list else ""
         lines.append(
             f"interrupted: {left:,} of the found conversations are left{left_to_list};"
-            f" resume with: {shlex.join(['convai-async', *sys.argv[1:]])}"
+            f" resume with: {shlex.join(['convai-async', *map(hide_password, sys.argv[1:])])}"
         )
     return "\n".join(lines)

@@ -169,10 +169,11 @@ class WorkspaceHarvest:
         while self.agents:
             report = await harvest(
                 client,
-                workspace.archive,
+                workspace.location,
                 agent_id=self.agents[0] or None,
                 lookback=workspace.lookback,
                 audio=workspace.audio,
+                recordings=workspace.recordings,
                 max_concurrency=max_concurrency,
                 progress=self._update,
                 stop=stop,
