@@ -170,7 +170,7 @@ async def test_closed_client_raises_client_closed_error_without_waiting(fake: Fa
     slot = await client._engine.limiter.acquire()
     await client.close()
     await client.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(ClientClosedError, match="create a new one"):
             await client.conversations.list()
     client._engine.limiter.release(slot)

@@ -285,7 +285,7 @@ async def test_unsolicited_response_is_not_used_for_the_next_request() -> None:
         assert session.connector is not None
         ((lent, _),) = next(iter(session.connector._conns.values()))
         stray.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not lent.should_close:
                 await asyncio.sleep(0)
         with pytest.raises(DecodeError):
