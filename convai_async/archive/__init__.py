@@ -27,7 +27,8 @@ from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
 from convai_async.archive._recordings import find_file as find_recording_file
 from convai_async.archive._records import Failure
-from convai_async.archive._search import FoundHits, SearchHit, build_fts_query, find_hits
+from convai_async.archive._search import FoundHits, SearchHit, find_hits
+from convai_async.archive._search_terms import build_fts_query
 from convai_async.archive._statistics import Bucket, Dimension, Metric, compute_statistics
 from convai_async.archive._status import ArchiveStatus, HarvestRun
 from convai_async.archive._webhooks import store_conversation
