@@ -46,6 +46,7 @@ _COMMANDS = {
     "steps": ("_steps", "Run your functions on every conversation of an archive."),
     "datasette": ("_datasette", "Print the metadata of an archive for Datasette."),
     "import": ("_import", "Import an exported JSONL file into an archive."),
+    "copy": ("_copy", "Copy an archive, also between SQLite and PostgreSQL."),
     "delete": ("_delete", "Delete conversations from the service and an archive."),
     "mcp": ("_mcp", "Serve an archive to an assistant, over MCP."),
     "sandbox": ("_sandbox", "Run a local fake service with sample conversations."),

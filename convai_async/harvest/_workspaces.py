@@ -17,6 +17,8 @@ from convai_async._support.durations import parse_duration
 from convai_async._support.text import Secret, one_line
 from convai_async._support.validate import validate_id
 from convai_async.archive._location import PostgresUrl, hide_password, is_postgres_url, parse_location
+from convai_async.archive._recording_storage import parse_recordings
+from convai_async.archive._recordings import FOLDER
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         agents: The ids of the agents whose conversations are fetched; empty (default) for all agents.
         lookback: The part of the list to read again, as for `harvest`; 3 days by default.
         audio: Whether to save recordings as well; False by default.
+        recordings: Where to save them: a folder, or a URL such as ``"s3://bucket/acme"``, as for `harvest`. By default
+            the folder ``audio`` beside the archive.
         share: The share of the service's limit to use, as for `ConvAIClient`; 1 by default.
     """
 
@@ -53,6 +57,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     agents: tuple[str, ...] = ()
     lookback: timedelta = timedelta(days=3)
     audio: bool = False
+    recordings: str | None = None
     share: float = 1.0
 
     @property
@@ -122,12 +127,19 @@ def validate_workspaces(workspaces: Sequence[Workspace]) -> None:
             raise _build_error(
                 workspace.name, "share", f"workspace {first.name!r} has the same key: set the same share for both"
             )
-        folder = str(Path(archive).parent)
-        if workspace.audio and (other := recordings.setdefault(folder, workspace.name)) != workspace.name:
+        if not workspace.audio:
+            continue
+        if workspace.recordings is not None:
+            place = str(parse_recordings(workspace.recordings))
+        elif isinstance(location, PostgresUrl):
+            raise _build_error(workspace.name, "recordings", "is required with audio for an archive in a database")
+        else:
+            place = str(Path(archive).parent / FOLDER)
+        if (other := recordings.setdefault(place, workspace.name)) != workspace.name:
             raise _build_error(
                 workspace.name,
-                "audio",
-                f"the recordings of workspace {other!r} are in the same folder: put one archive into another folder",
+                "audio" if workspace.recordings is None else "recordings",
+                f"the recordings of workspace {other!r} are in the same place: choose another for one of them",
             )
 
 
@@ -192,7 +204,10 @@ def _build_workspace(table: dict[str, Any], number: int, folder: Path) -> Worksp
     archive = workspace.archive
     if archive and not is_postgres_url(archive):
         archive = str(folder / archive)
-    return msgspec.structs.replace(workspace, archive=archive, key=key)
+    recordings = workspace.recordings
+    if recordings and "://" not in recordings:
+        recordings = str(folder / recordings)
+    return msgspec.structs.replace(workspace, archive=archive, key=key, recordings=recordings)
 
 
 def _parse_lookback(name: str, value: object) -> timedelta:
@@ -220,6 +235,8 @@ def _validate(workspace: Workspace) -> None:
         raise InvalidArgumentError(field, str(error)) from None
     for agent_id in workspace.agents:
         validate_id("agents", agent_id)
+    if workspace.recordings is not None:
+        parse_recordings(workspace.recordings)
     validate_share(workspace.share)
 
 
