@@ -58,5 +58,8 @@ class Connection(Protocol):
     def rollback(self) -> None:
         """Roll the transaction back."""
 
+    def interrupt(self) -> None:
+        """End the statement that runs in another thread with an error."""
+
     def close(self) -> None:
         """Close the connection."""

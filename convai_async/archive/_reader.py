@@ -180,6 +180,18 @@ class ArchiveReader:
         """Return the condition for turns whose messages have all terms."""
         return Condition("turns_search MATCH ?", [to_fts_query(terms)])
 
+    def find_matches(self, terms: Sequence[Term], most: int) -> list[str] | None:
+        """Return the conversations with a turn that has all terms; None if more than ``most`` turns have them."""
+        match = self.build_match(terms)
+        count = f"SELECT count(*) FROM (SELECT 1 FROM {self.searched_table} WHERE {match.sql} LIMIT ?) AS matches"  # noqa: S608
+        if fetch_value(self.connection, count, *match.parameters, most + 1) > most:
+            return None
+        rows = self.connection.execute(
+            f"SELECT DISTINCT conversation_id FROM {self.searched_table}{self.join_turns} WHERE {match.sql}",  # noqa: S608
+            match.parameters,
+        )
+        return [conversation_id for (conversation_id,) in rows]
+
     def get_rows(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
         columns = [column.name for column in EXPORTED[table].exported if column.name != "conversation_id"]

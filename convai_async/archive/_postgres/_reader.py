@@ -55,6 +55,12 @@ class PostgresReader(ArchiveReader):
             f" ORDER BY chosen.start_time_unix_secs NULLS FIRST, chosen.conversation_id, {', '.join(names)}"
         )
 
+    def find_matches(self, terms: Sequence[Term], most: int) -> list[str] | None:
+        """See `ArchiveReader`; called in a transaction."""
+        # The index returns all rows at once: of a frequent word, some are enough to see that there are too many.
+        self.connection.execute(f"SET LOCAL gin_fuzzy_search_limit = {4 * most}")
+        return super().find_matches(terms, most)
+
     @staticmethod
     def build_match(terms: Sequence[Term]) -> Condition:
         """See `ArchiveReader`."""
