@@ -32,6 +32,8 @@ from convai_async.errors import (
 
 _COMMANDS = {
     "harvest": ("_harvest", "Download conversations into an archive, or update it."),
+    "workspaces": ("_workspaces", "Set what workers harvest, and show how far they are."),
+    "worker": ("_worker", "Harvest workspaces on several machines, over PostgreSQL."),
     "status": ("_status", "Show the contents of an archive."),
     "search": ("_search", "Search the transcripts in an archive."),
     "show": ("_show", "Show the transcript of a conversation."),
