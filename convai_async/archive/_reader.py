@@ -181,7 +181,7 @@ class ArchiveReader:
         return Condition("turns_search MATCH ?", [to_fts_query(terms)])
 
     def find_matches(self, terms: Sequence[Term], most: int) -> list[str] | None:
-        """Return the conversations with a turn that has all terms; None if more than ``most`` turns have them."""
+        """Return conversations, with those that have all terms in a turn; None if more than ``most`` turns do."""
         match = self.build_match(terms)
         count = f"SELECT count(*) FROM (SELECT 1 FROM {self.searched_table} WHERE {match.sql} LIMIT ?) AS matches"  # noqa: S608
         if fetch_value(self.connection, count, *match.parameters, most + 1) > most:

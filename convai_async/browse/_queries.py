@@ -30,8 +30,8 @@ BUDGET_SECS = 0.04
 _BATCH_SIZE = 20
 _POSITION = re.compile(r"(?P<start>-?\d{1,18}|):(?P<conversation_id>[^\0]*)", re.ASCII)
 
-_HAS_TOOL_CALL = """EXISTS (SELECT 1 FROM tool_calls
-WHERE tool_calls.conversation_id = conversations.conversation_id AND tool_name = ?)"""
+_HAS_TOOL_CALL = """(SELECT 1 FROM tool_calls
+WHERE tool_calls.conversation_id = conversations.conversation_id AND tool_name = ? LIMIT 1) = 1"""
 
 
 class Position(msgspec.Struct, frozen=True):

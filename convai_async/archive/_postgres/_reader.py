@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from convai_async.archive._search_terms import Term
 
 
+_MOST_MATCHES = 2_000
+"""How many rows can be read for a page of a list: each is somewhere else in the table."""
+
+
 class PostgresReader(ArchiveReader):
     """Reads a workspace in PostgreSQL.
 
@@ -56,10 +60,14 @@ class PostgresReader(ArchiveReader):
         )
 
     def find_matches(self, terms: Sequence[Term], most: int) -> list[str] | None:
-        """See `ArchiveReader`; called in a transaction."""
+        """See `ArchiveReader`; called in a transaction. Some turns have the words of a phrase in another order."""
+        most = min(most, _MOST_MATCHES)
+        match = build_condition(terms, any_order=True)
         # The index returns all rows at once: of a frequent word, some are enough to see that there are too many.
         self.connection.execute(f"SET LOCAL gin_fuzzy_search_limit = {4 * most}")
-        return super().find_matches(terms, most)
+        query = f"SELECT conversation_id FROM turns WHERE {match.sql} LIMIT ?"  # noqa: S608
+        ids = [each for (each,) in self.connection.execute(query, (*match.parameters, most + 1))]
+        return None if len(ids) > most else list(dict.fromkeys(ids))
 
     @staticmethod
     def build_match(terms: Sequence[Term]) -> Condition:

@@ -72,9 +72,16 @@ COMMENT ON FUNCTION convai.match_words IS 'The search for a phrase in the index 
 """
 
 
-def build_condition(terms: Sequence[Term]) -> Condition:
-    """Return the condition for the turns whose messages have all terms."""
+def build_condition(terms: Sequence[Term], *, any_order: bool = False) -> Condition:
+    """Return the condition for the turns whose messages have all terms.
+
+    Args:
+        terms: The terms.
+        any_order: Whether the words of a phrase can be in any order: then the index suffices, and no message is read.
+    """
     query = "convai.match_words(current_setting('convai.workspace'), ?, ?)"
+    if any_order:
+        query = f"CAST(regexp_replace(CAST({query} AS text), '<[-0-9]+>', '&', 'g') AS tsquery)"
     match = f"convai.index_words(turns.workspace, turns.message) @@ {query}"
     return Condition(" AND ".join([match] * len(terms)), [value for term in terms for value in term])
 
