@@ -104,7 +104,7 @@ async def test_function_runs(  # each may need any of them
         assert known.keys() == ARGUMENTS
         returned = function(**{parameter: known[parameter] for parameter in parameters(function)})
         if inspect.isawaitable(returned):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await returned
 
 
