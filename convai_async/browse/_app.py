@@ -24,8 +24,7 @@ from convai_async.errors import ConfigurationError, InvalidArgumentError, Storag
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-    from convai_async.archive import StoredObject
-    from convai_async.archive._reader import ArchiveReader
+    from convai_async.archive import ArchiveReader, StoredObject
     from convai_async.browse._choices import Choices
     from convai_async.browse._conversation import ConversationDetails, Recording
     from convai_async.browse._database import ArchiveConnection

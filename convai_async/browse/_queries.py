@@ -21,8 +21,7 @@ from convai_async.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from convai_async.archive import Connection
-    from convai_async.archive._reader import ArchiveReader
+    from convai_async.archive import ArchiveReader, Connection
 
 PAGE_SIZE = 50
 BUDGET_SECS = 0.04

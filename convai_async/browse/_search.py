@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive._search_terms import parse_terms, to_fts_query
+from convai_async.archive import parse_terms, to_fts_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from convai_async.archive._reader import ArchiveReader
+    from convai_async.archive import ArchiveReader
 
 MARK = "\x02", "\x03"
 """Before and after a word of an excerpt that was searched for."""

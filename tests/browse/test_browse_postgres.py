@@ -12,10 +12,9 @@ from archives import SOURCE, build_update
 from both_stores import get_label
 from browse_client import open_browser
 
-from convai_async.archive import Archive
+from convai_async.archive import Archive, _page_reader
 from convai_async.archive._location import parse_location
 from convai_async.archive._writer import ArchiveWriter
-from convai_async.browse import _database
 from convai_async.browse._database import ArchiveConnection
 
 if TYPE_CHECKING:
@@ -84,8 +83,7 @@ async def test_pages_are_served_again_after_the_database_was_restarted(postgres_
 
 
 async def test_slow_statements_are_ended(both_stores: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = _database._DATABASE_SETTINGS.replace("10s", "50ms")
-    monkeypatch.setattr(_database, "_DATABASE_SETTINGS", settings)
+    monkeypatch.setattr(_page_reader, "DATABASE_SETTINGS", _page_reader.DATABASE_SETTINGS.replace("10s", "50ms"))
 
     def wait(reader: ArchiveReader) -> None:
         reader.connection.execute("SELECT pg_sleep(60)")
