@@ -9,10 +9,12 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from virtual_time import in_virtual_time
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async._support.atomic_files import AtomicFile
 from convai_async.errors import (
+    ClientClosedError,
     ConnectionFailedError,
     DecodeError,
     IncompleteBodyError,
@@ -36,11 +38,13 @@ async def fake() -> AsyncIterator[FakeConvAI]:
         yield service
 
 
+def find_recorded(fake: FakeConvAI) -> str:
+    return next(filter(fake.conversations.has_audio, fake.conversations))
+
+
 @pytest.fixture
 def recorded(fake: FakeConvAI) -> str:
-    return next(
-        conversation_id for conversation_id in fake.conversations if fake.conversations.has_audio(conversation_id)
-    )
+    return find_recorded(fake)
 
 
 @pytest.fixture
@@ -53,12 +57,19 @@ def silent(fake: FakeConvAI) -> str:
 WHOLE = b"".join(mp3.iter_blocks(SIZE))
 
 
-async def test_recording_streams_completely(client: ConvAIClient, recorded: str) -> None:
+async def test_recording_streams_completely(client: ConvAIClient, fake: FakeConvAI, recorded: str) -> None:
     async with client.conversations.audio.stream(recorded) as audio:
         assert audio.content_type == "audio/mpeg"
         assert audio.content_length == SIZE
         assert b"".join([chunk async for chunk in audio]) == WHOLE
     assert str(SIZE) in repr(audio)
+    assert fake.requests[0].headers["accept-encoding"] == "identity", "a compressed one could be cut unnoticed"
+
+
+async def test_range_is_sent(client: ConvAIClient, fake: FakeConvAI, recorded: str) -> None:
+    async with client.conversations.audio.stream(recorded, range="bytes=0-"):
+        pass
+    assert fake.requests[0].headers["range"] == "bytes=0-"
 
 
 async def test_recording_without_a_length_streams_completely() -> None:
@@ -66,7 +77,7 @@ async def test_recording_without_a_length_streams_completely() -> None:
         FakeConvAI(conversations=30, audio_bytes=SIZE, audio_content_length=False) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
-        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        recorded = find_recorded(fake)
         async with client.conversations.audio.stream(recorded) as audio:
             assert audio.content_length is None
             assert b"".join([chunk async for chunk in audio]) == WHOLE
@@ -104,9 +115,40 @@ async def test_truncated_stream_raises_incomplete_body(
     assert len(fake.requests) == 1
 
 
-async def test_stream_times_out_when_it_stalls_but_not_when_it_is_slow(fake: FakeConvAI, recorded: str) -> None:
-    async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=1, retry=None) as client:
-        fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=0.1))
+async def test_stream_that_does_not_start_in_time_raises_request_timeout(fake: FakeConvAI, recorded: str) -> None:
+    fake.faults.add(faults.latency(60))
+    async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=0.1, retry=None) as client:
+        with pytest.raises(RequestTimeoutError):
+            await client.conversations.audio.stream(recorded).__aenter__()
+
+
+async def test_stalls_are_noticed_while_a_stream_is_open(client: ConvAIClient, recorded: str) -> None:
+    clock = client._engine.running
+    async with client.conversations.audio.stream(recorded):
+        assert clock._users == 1
+    assert clock._users == 0
+
+
+async def test_stream_ends_when_the_client_is_closed(fake: FakeConvAI, recorded: str) -> None:
+    fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=60))
+    client = ConvAIClient(fake.api_key, base_url=fake.url)
+    async with client.conversations.audio.stream(recorded) as audio:
+        chunks = aiter(audio)
+        await anext(chunks)
+        await client.close()
+        with pytest.raises(ClientClosedError):
+            async for _ in chunks:
+                pass
+
+
+@in_virtual_time
+async def test_stream_times_out_when_it_stalls_but_not_when_it_is_slow() -> None:
+    async with (
+        FakeConvAI(conversations=30, audio_bytes=SIZE) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, timeout=1, retry=None) as client,
+    ):
+        recorded = find_recorded(fake)
+        fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=0.9))
         async with client.conversations.audio.stream(recorded) as audio:
             assert sum([len(chunk) async for chunk in audio]) == SIZE
         fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=60))
@@ -345,7 +387,7 @@ async def test_download_that_is_cancelled_twice_leaves_no_file(
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while list(tmp_path.iterdir()):
             await asyncio.sleep(0)
 
@@ -401,9 +443,14 @@ async def test_stream_rate_is_bytes_per_second_of_waiting(
                 assert sum([len(chunk) async for chunk in audio]) == SIZE
 
 
-async def test_stream_rate_is_that_of_the_last_minute(fake: FakeConvAI, recorded: str) -> None:
-    fake.faults.add(faults.slow_body(chunk=SIZE - 1, pause=0.3))
-    async with ConvAIClient(fake.api_key, base_url=fake.url, min_stream_rate=1, retry=None) as client:
+@in_virtual_time
+async def test_stream_rate_is_that_of_the_last_minute() -> None:
+    async with (
+        FakeConvAI(conversations=30, audio_bytes=SIZE) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, min_stream_rate=1, retry=None) as client,
+    ):
+        recorded = find_recorded(fake)
+        fake.faults.add(faults.slow_body(chunk=SIZE - 1, pause=0.3))
         clock = client._engine.clock = Clock()
         clock.step = 61.0  # seconds for each chunk
         received = 0

@@ -8,7 +8,7 @@ import tomllib
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -74,6 +74,9 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
+AnyWorkspace = TypeVar("AnyWorkspace", bound=Workspace)
+
+
 def read_workspaces(path: str | os.PathLike[str]) -> list[Workspace]:
     """Read the workspaces from a TOML file, which has a table ``[[workspaces]]`` for each of them.
 
@@ -87,14 +90,31 @@ def read_workspaces(path: str | os.PathLike[str]) -> list[Workspace]:
         ConfigurationError: The file cannot be read, or a field is unknown, missing or invalid. The message names the
             file, the workspace and the field.
     """
+    workspaces = load_workspaces(path, Workspace)
+    try:
+        validate_workspaces(workspaces)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{str(Path(path))!r}: {error}") from None
+    return workspaces
+
+
+def load_workspaces(path: str | os.PathLike[str], struct: type[AnyWorkspace]) -> list[AnyWorkspace]:
+    """Read workspaces from a TOML file, without the checks of `validate_workspaces`.
+
+    Args:
+        path: The file.
+        struct: `Workspace`, or a class with more fields.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or a field is unknown, missing or of the wrong type.
+    """
     file = Path(path)
     try:
         tables = _load_tables(file)
-        workspaces = [_build_workspace(table, number, file.absolute().parent) for number, table in enumerate(tables, 1)]
-        validate_workspaces(workspaces)
+        folder = file.absolute().parent
+        return [_build_workspace(table, number, folder, struct) for number, table in enumerate(tables, 1)]
     except ConfigurationError as error:
         raise ConfigurationError(f"{str(file)!r}: {error}") from None
-    return workspaces
 
 
 def validate_workspaces(workspaces: Sequence[Workspace]) -> None:
@@ -181,9 +201,9 @@ def _load_tables(file: Path) -> list[dict[str, Any]]:
     return tables
 
 
-def _build_workspace(table: dict[str, Any], number: int, folder: Path) -> Workspace:
+def _build_workspace(table: dict[str, Any], number: int, folder: Path, struct: type[AnyWorkspace]) -> AnyWorkspace:
     name = table["name"] if isinstance(table.get("name"), str) else f"number {number}"
-    fields = Workspace.__struct_fields__
+    fields = struct.__struct_fields__
     for field in table:
         if field not in fields:
             close = get_close_matches(field, fields, 1)
@@ -193,7 +213,7 @@ def _build_workspace(table: dict[str, Any], number: int, folder: Path) -> Worksp
     if "lookback" in table:
         table["lookback"] = _parse_lookback(name, table["lookback"])
     try:
-        workspace = msgspec.convert(table, Workspace)
+        workspace = msgspec.convert(table, struct)
     except msgspec.ValidationError as error:
         found = _VALIDATION_ERROR.fullmatch(str(error))
         if found is None:  # a field is missing
