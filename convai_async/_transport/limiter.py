@@ -8,6 +8,9 @@ Other processes with the same key share the service's limit. When a request is r
 more of it than before. Then the interval is short, because they will use less again. Bulk requests leave them a quarter
 of the limit and take it back slowly. A limiter with a share also probes the whole limit, but only to measure it, and
 less often.
+
+Processes that know of each other divide the limit (`allot`). Then only one of them probes, and what each one notices
+(`estimate`, `stated`) changes the limit of all.
 """
 
 from __future__ import annotations
@@ -91,6 +94,10 @@ class ConcurrencyLimiter:
         maximum: The upper bound of the limit.
         share: The share of the service's limit to use, more than 0 and at most 1.
         clock: Returns seconds.
+
+    Attributes:
+        stated: The limit that the service stated for all processes since the limit was allotted, or None.
+        on_change: Called when a request is rejected, a pause starts or an interactive request waits; None by default.
     """
 
     def __init__(self, maximum: int, share: float = 1.0, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -118,6 +125,10 @@ class ConcurrencyLimiter:
         self._throttled_until: float | None = None
         self._resuming: asyncio.TimerHandle | None = None
         self._allowed = int(self._limit)
+        self._allotted: int | None = None
+        self._may_probe = True
+        self.stated: int | None = None
+        self.on_change: Callable[[], None] | None = None
 
     @property
     def limit(self) -> int:
@@ -128,6 +139,28 @@ class ConcurrencyLimiter:
     def in_flight(self) -> int:
         """The number of requests that are in flight now."""
         return len(self._held)
+
+    @property
+    def maximum(self) -> int:
+        """The upper bound of the limit."""
+        return self._maximum
+
+    @property
+    def share(self) -> float:
+        """The share of the service's limit to use."""
+        return self._share
+
+    @property
+    def estimate(self) -> float:
+        """The estimate of the service's limit: the number of requests in flight that it does not reject."""
+        return max(self._ceiling, self._limit - 1) if self._probing else self._ceiling
+
+    def count_demand(self) -> dict[Priority, int]:
+        """Return how many requests of each priority are in flight or wait for a slot."""
+        demand: dict[Priority, int] = {priority: len(queue) for priority, queue in self._waiting.items()}
+        for slot in self._held:
+            demand[slot.priority] += 1
+        return demand
 
     @property
     def throttle_left(self) -> float:
@@ -169,6 +202,8 @@ class ConcurrencyLimiter:
         timer = None if timeout is None else loop.call_later(timeout, _stop_waiting, future)
         if self._throttled_until is not None:
             self._resume()
+        elif priority == "interactive":
+            self._announce()
         try:
             slot = await future
         except asyncio.CancelledError:
@@ -215,6 +250,12 @@ class ConcurrencyLimiter:
             slot: The slot of the rejected request.
             maximum: The service's limit, if the response has it.
         """
+        if self._allotted is not None and maximum is not None:
+            self.stated, maximum = maximum, None  # the limit of all processes
+        self._adapt_to_rejection(slot, maximum)
+        self._announce()
+
+    def _adapt_to_rejection(self, slot: Slot, maximum: int | None) -> None:
         if slot.cuts < self._cuts:
             if maximum is None:
                 # It was in flight when the limit was cut, and was counted as not rejected.
@@ -247,6 +288,22 @@ class ConcurrencyLimiter:
         """Raise the upper bound of the limit, which grows to it while requests succeed."""
         self._maximum = max(self._maximum, maximum)
 
+    def allot(self, slots: int, room: float, *, may_probe: bool) -> None:
+        """Use a part of a limit that is divided between processes.
+
+        Args:
+            slots: The number of requests that can be in flight, except for probes.
+            room: The part of the service's limit that no other process has; more than ``slots`` if the processes use
+                only a share of the limit.
+            may_probe: Whether to probe; for one process at a time.
+        """
+        yielded = self._limit / self._ceiling if self._yielding and self._limit < self._ceiling else 1.0
+        self._allotted, self._may_probe, self.stated = slots, may_probe, None
+        self._ceiling = min(float(room), float(self._maximum))
+        self._limit = max(1.0, yielded * self._ceiling)
+        self._growing = self._growing and may_probe
+        self._update()
+
     def throttle(self, seconds: float) -> None:
         """Start no requests for this many seconds, at most 15 minutes. Pauses do not add up."""
         until = self._clock() + min(seconds, _MAX_THROTTLE_SECS)
@@ -259,13 +316,20 @@ class ConcurrencyLimiter:
                 _stop_waiting(future)
         if waiting:
             self._resume()
+        self._announce()
 
     @property
     def _probing(self) -> bool:
         """Whether the limit is above the estimate of the service's limit."""
         return self._growing and self._limit >= self._ceiling
 
+    def _announce(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
+
     def _next_growth(self) -> float:
+        if not self._may_probe and not (self._yielding and self._limit < self._ceiling):
+            return math.inf
         if len(self._waiting["interactive"]) <= self._queued:
             return self._grow_at
         return min(self._grow_at, self._settled_at + _PROBE_SECS_WHILE_QUEUE_GROWS)
@@ -299,6 +363,8 @@ class ConcurrencyLimiter:
     def _update(self) -> None:
         whole = self._share == 1 or self._probing
         self._allowed = int(self._limit) if whole else math.ceil(self._share * self._limit)
+        if self._allotted is not None and not self._probing:
+            self._allowed = min(self._allowed, self._allotted)
         self._grant_slots()
 
     def _take(self, priority: Priority) -> Slot:

@@ -1,0 +1,1 @@
+"""Harvest and process conversations on several machines, with PostgreSQL as the queue."""
