@@ -155,6 +155,11 @@ class ConcurrencyLimiter:
         """The estimate of the service's limit: the number of requests in flight that it does not reject."""
         return max(self._ceiling, self._limit - 1) if self._probing else self._ceiling
 
+    @property
+    def is_growing(self) -> bool:
+        """Whether the limit grows above the estimate, since requests succeed with all slots in use."""
+        return self._probing and self.estimate > self._ceiling and len(self._held) >= self._allowed
+
     def count_demand(self) -> dict[Priority, int]:
         """Return how many requests of each priority are in flight or wait for a slot."""
         demand: dict[Priority, int] = {priority: len(queue) for priority, queue in self._waiting.items()}
@@ -240,6 +245,8 @@ class ConcurrencyLimiter:
                 # No probe is needed: the share is that of the number which was just in flight.
                 self._ceiling = max(self._ceiling, len(self._held))
                 self._settle()
+        elif len(self._held) > self._allowed:
+            pass  # more than allowed were in flight before, which says nothing about the limit
         elif self._growing or self._clock() >= self._next_growth():
             self._grow()
 
@@ -270,13 +277,16 @@ class ConcurrencyLimiter:
         self._note_served(len(self._held) - 1 if stated is None else stated)
         no_more_room = probed and 0.9 * before - 1 <= self._served <= 1.1 * before + 1
         plan = self._plan
-        self._probe_interval = min(2 * self._probe_interval, plan.max_interval) if no_more_room else plan.min_interval
+        if probed or self._allotted is None:
+            interval = self._probe_interval
+            self._probe_interval = min(2 * interval, plan.max_interval) if no_more_room else plan.min_interval
         self._yielding = not probed and (self._share < 1 or slot.priority == "bulk")
         self._floor = max(1.0, _MAX_CUT * self._limit)
         if stated is not None:
             self._limit = float(stated)
         elif self._yielding:
-            self._limit = max(1.0, _YIELD * self._limit)
+            # Where the limit is divided, one slot: it was a probe of another process, or the others yield as well.
+            self._limit = max(1.0, _YIELD * self._limit if self._allotted is None else self._served)
         else:
             self._limit = min(self._limit, max(self._floor, self._served if self._share == 1 else self._ceiling))
         if maximum is not None:
@@ -288,19 +298,23 @@ class ConcurrencyLimiter:
         """Raise the upper bound of the limit, which grows to it while requests succeed."""
         self._maximum = max(self._maximum, maximum)
 
-    def allot(self, slots: int, room: float, *, may_probe: bool) -> None:
+    def allot(self, slots: int, change: float, *, may_probe: bool) -> None:
         """Use a part of a limit that is divided between processes.
 
         Args:
             slots: The number of requests that can be in flight, except for probes.
-            room: The part of the service's limit that no other process has; more than ``slots`` if the processes use
-                only a share of the limit.
+            change: How much more room there is for this process in the service's limit than before.
             may_probe: Whether to probe; for one process at a time.
         """
-        yielded = self._limit / self._ceiling if self._yielding and self._limit < self._ceiling else 1.0
-        self._allotted, self._may_probe, self.stated = slots, may_probe, None
-        self._ceiling = min(float(room), float(self._maximum))
-        self._limit = max(1.0, yielded * self._ceiling)
+        before = self.estimate
+        if may_probe and not self._may_probe and self._cuts:
+            self._grow_at = self._clock() + self._probe_interval
+        self._allotted, self._may_probe = slots, may_probe
+        self._ceiling = max(0.0, before + change)
+        if self._yielding and self._limit < before:
+            self._limit = max(1.0, self._limit / before * self._ceiling)
+        else:
+            self._limit = self._ceiling + (self._limit - before if self._growing and may_probe else 0.0)
         self._growing = self._growing and may_probe
         self._update()
 
@@ -338,6 +352,7 @@ class ConcurrencyLimiter:
         if self._yielding and self._limit < self._ceiling:
             self._limit = min(self._limit + max(1.0, _RECOVERY * self._limit), self._ceiling)
             if self._limit == self._ceiling:
+                self._yielding = False
                 self._settle()
             else:
                 self._grow_at = self._clock() + _RECOVERY_SECS
@@ -347,7 +362,7 @@ class ConcurrencyLimiter:
         self._update()
 
     def _note_served(self, served: float) -> None:
-        self._served = max(1.0, served)
+        self._served = max(1.0 if self._allotted is None else 0.0, served)  # another process may have the whole limit
         before = self._ceiling_before
         less = min(0.0, self._served - before)
         self._ceiling = before + self._plan.decay * less if less else self._served
@@ -357,7 +372,7 @@ class ConcurrencyLimiter:
         self._growing = False
         self._queued = len(self._waiting["interactive"])
         self._settled_at = self._clock()
-        self._grow_at = self._settled_at + self._probe_interval
+        self._grow_at = self._settled_at + (self._plan.min_interval if self._yielding else self._probe_interval)
         self._update()
 
     def _update(self) -> None:
@@ -365,6 +380,7 @@ class ConcurrencyLimiter:
         self._allowed = int(self._limit) if whole else math.ceil(self._share * self._limit)
         if self._allotted is not None and not self._probing:
             self._allowed = min(self._allowed, self._allotted)
+        self._allowed = min(self._allowed, self._maximum)
         self._grant_slots()
 
     def _take(self, priority: Priority) -> Slot:

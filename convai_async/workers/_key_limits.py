@@ -132,7 +132,7 @@ class KeyLimits:
         try:
             while True:
                 self._wake.clear()
-                async with asyncio.timeout(_QUERY_SECS):
+                with anyio.fail_after(_QUERY_SECS, shield=True):  # a query that is cancelled closes the connection
                     await self._renew_all(connection)
                 await self._wait(connection)
         finally:
@@ -197,7 +197,7 @@ class KeyLimits:
         finally:
             loop.remove_reader(descriptor)
         if received.is_set():
-            async with asyncio.timeout(_QUERY_SECS):
+            with anyio.fail_after(_QUERY_SECS, shield=True):
                 await connection.execute("SELECT")  # receives notifications, or the end of the connection
 
     def _note_away(self, error: Exception) -> None:

@@ -43,7 +43,7 @@ class KeyShare:
         self.users = 0
         self._wake = wake
         self._slots = 1
-        self._base = 0.0
+        self._room = 1
         self._reported = 0.0
         self._interactive = self._bulk = 0
         self._renewed_at = 0.0
@@ -51,7 +51,7 @@ class KeyShare:
         self._spacing = _MIN_RENEWAL_SECS
         self._was_notified = False
         self._lease: asyncio.TimerHandle | None = None
-        self._allot(1, 1, may_probe=False)
+        limiter.allot(1, 1 - limiter.estimate, may_probe=False)
         limiter.on_change = self._note_change
 
     def close(self) -> None:
@@ -72,9 +72,11 @@ class KeyShare:
         self._interactive = max(demand["interactive"], int(self._interactive * _PEAK_DECAY))
         self._bulk = max(demand["bulk"], int(self._bulk * _PEAK_DECAY))
         return Report(
-            change=self._reported - self._base,
+            room=self._room,
+            estimate=self._reported,
             stated=self.limiter.stated,
             in_flight=self.limiter.in_flight,
+            is_growing=self.limiter.is_growing,
             demand=Demand(
                 interactive=self._interactive,
                 bulk=self._bulk,
@@ -87,7 +89,7 @@ class KeyShare:
         """Use no more than what will be granted, before it is written that the rest is free."""
         if grant.slots < self._slots:
             self._slots = grant.slots
-            self.limiter.allot(grant.slots, grant.room, may_probe=False)
+            self.limiter.allot(grant.slots, 0.0, may_probe=False)
 
     def should_notify(self, grant: Grant) -> bool:
         """Return whether other processes should renew now."""
@@ -106,19 +108,14 @@ class KeyShare:
         is_settled = grant.slots == self._slots and not is_draining
         self._spacing = min(2 * self._spacing, _RENEWAL_SECS) if is_settled else _MIN_RENEWAL_SECS
         self._was_notified = False
-        noticed = self.limiter.estimate - self._reported  # since the report
-        self._allot(grant.slots, grant.room, may_probe=grant.may_probe)
-        self._base -= noticed
+        # The limiter may have noticed something since the report: that stays.
+        self.limiter.allot(grant.slots, grant.room - self._reported, may_probe=grant.may_probe)
+        self._slots, self._room = grant.slots, grant.room
         self._renewed_at = loop.time()
         self.due_at = self._renewed_at + (_MIN_RENEWAL_SECS if is_draining else _RENEWAL_SECS)
         if self._lease is not None:
             self._lease.cancel()
         self._lease = loop.call_at(lease_end, self._fall_back)
-
-    def _allot(self, slots: int, room: int, *, may_probe: bool) -> None:
-        self._slots = slots
-        self.limiter.allot(slots, room, may_probe=may_probe)
-        self._base = self.limiter.estimate
 
     def _note_change(self) -> None:
         self._renew_in(self._spacing)
@@ -132,5 +129,5 @@ class KeyShare:
 
     def _fall_back(self) -> None:
         _logger.warning("the limit of an API key was not shared for too long: half of the last part is used")
-        slots = max(1, self._slots // 2)
-        self._allot(slots, slots, may_probe=False)
+        self._slots = max(1, self._slots // 2)
+        self.limiter.allot(self._slots, 0.0, may_probe=False)

@@ -73,15 +73,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a process noticed since its last renewal.
 
     Attributes:
-        change: How far its estimate of its part of the limit has changed.
+        room: The room that it was told at its last renewal.
+        estimate: Its estimate of that room now.
         stated: The limit that the service stated, or None.
         in_flight: Its requests in flight.
+        is_growing: Whether it probes, and all requests succeeded so far.
         demand: Its requests.
     """
 
-    change: float
+    room: int
+    estimate: float
     stated: int | None = None
     in_flight: int
+    is_growing: bool
     demand: Demand
 
 
@@ -153,7 +157,7 @@ def renew(limit: KeyLimit, name: str, report: Report, turn: int = 0) -> tuple[Ke
         report: What the process noticed.
         turn: As for `divide`.
     """
-    found = max(1.0, limit.found + report.change) if report.stated is None else float(report.stated)
+    found = _update_found(limit, name, report)
     before = limit.holders[name].slots if name in limit.holders else 0
     holders = {**limit.holders, name: Holder(0, report.demand)}
     names = sorted(holders)
@@ -161,7 +165,9 @@ def renew(limit: KeyLimit, name: str, report: Report, turn: int = 0) -> tuple[Ke
     demands = [_cap(holders[each].demand, int(found)) for each in names]
     targets = dict(zip(names, divide(usable, demands, turn), strict=True))
     free = usable - sum(holder.slots for holder in holders.values())
-    slots = max(0, min(targets[name], free))
+    # A probe goes on until it fails: what it found is divided then.
+    kept = report.in_flight if report.is_growing and name == limit.prober else 0
+    slots = max(0, min(max(targets[name], kept), free))
     held = max(slots, report.in_flight)
     holders[name] = Holder(held, report.demand)
     prober = _choose_prober(limit.prober, name, holders)
@@ -169,11 +175,22 @@ def renew(limit: KeyLimit, name: str, report: Report, turn: int = 0) -> tuple[Ke
     grant = Grant(
         slots=slots,
         room=slots + int(found) - usable,
-        may_probe=prober == name,
+        may_probe=prober == name and report.in_flight <= slots + 1,
         frees=held < before and is_wanted,
         lacks=slots < targets[name],
     )
     return KeyLimit(found, prober, holders), grant
+
+
+def _update_found(limit: KeyLimit, name: str, report: Report) -> float:
+    if report.stated is not None:
+        return float(report.stated)
+    change = report.estimate - report.room
+    if change > 0:
+        # What the others may have but do not use proves nothing.
+        others = sum(holder.slots for each, holder in limit.holders.items() if each != name)
+        change = max(0.0, min(change, report.estimate + others - limit.found)) if name == limit.prober else 0.0
+    return max(1.0, limit.found + change)
 
 
 def _cap(demand: Demand, found: int) -> Demand:
