@@ -51,15 +51,13 @@ async def open_key_limits(conninfo: str) -> AsyncIterator[KeyLimits]:
     Raises:
         psycopg.Error: The database cannot be reached, or its tables cannot be created.
     """
-    connection = await _connect(conninfo)
-    try:
-        limits = KeyLimits(await table.prepare(connection), conninfo)
-        async with task_group() as group:
-            group.start_soon(limits.run, connection)
-            yield limits
-            group.cancel_scope.cancel()
-    finally:
-        await connection.close()
+    async with await _connect(conninfo) as connection:
+        salt = await table.prepare(connection)
+    limits = KeyLimits(salt, conninfo)
+    async with task_group() as group:
+        group.start_soon(limits.run)
+        yield limits
+        group.cancel_scope.cancel()
 
 
 class KeyLimits:
@@ -104,19 +102,17 @@ class KeyLimits:
                 self._left.add(fingerprint)
                 self._wake.set()
 
-    async def run(self, connection: _Connection) -> None:
+    async def run(self) -> None:
         """Renew the keys' parts of their limits until this is cancelled."""
         while True:
             try:
-                async with connection:
+                async with await _connect(self._conninfo) as connection:
                     await self._serve(connection)
-            except (psycopg.Error, OSError, TimeoutError) as error:
-                self._note_away(error)
+            except (psycopg.Error, OSError) as error:  # TimeoutError is an OSError
+                if not self._is_away:
+                    _logger.warning("the limits of API keys are not shared with other processes for now: %s", error)
+                self._is_away = True
             await anyio.sleep(_RECONNECT_SECS)
-            try:
-                connection = await _connect(self._conninfo)
-            except (psycopg.Error, OSError) as error:
-                self._note_away(error)
 
     async def _serve(self, connection: _Connection) -> None:
         """Renew over a connection until it fails; give everything back when this is cancelled."""
@@ -170,7 +166,7 @@ class KeyLimits:
             )
             if written:
                 key.apply(grant, lease_end=started + _LEASE_SECS)
-                if stored.pause > 0:
+                if stored.pause > pause + _NEW_PAUSE_SECS:
                     key.limiter.throttle(stored.pause)
                 return
 
@@ -199,11 +195,6 @@ class KeyLimits:
         if received.is_set():
             with anyio.fail_after(_QUERY_SECS, shield=True):
                 await connection.execute("SELECT")  # receives notifications, or the end of the connection
-
-    def _note_away(self, error: Exception) -> None:
-        if not self._is_away:
-            _logger.warning("cannot share the limits of API keys with other processes: %s", error)
-        self._is_away = True
 
 
 async def _connect(conninfo: str) -> _Connection:

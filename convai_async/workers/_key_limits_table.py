@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS convai.key_limit_holders (
     holder text NOT NULL,
     expires_at timestamptz NOT NULL,
     slots integer NOT NULL,
+    in_use integer NOT NULL,
     interactive integer NOT NULL,
     bulk integer NOT NULL,
     maximum integer NOT NULL,
@@ -52,7 +53,7 @@ CREATE TABLE IF NOT EXISTS convai.key_limit_holders (
 
 _READ = """
 SELECT version, found, prober, extract(epoch FROM greatest(paused_until, now()) - now())::float8, (extract(epoch FROM now()) / %s)::int8,
-       holder, slots, interactive, bulk, maximum, share
+       holder, slots, in_use, interactive, bulk, maximum, share
 FROM convai.key_limits AS limits
 LEFT JOIN convai.key_limit_holders AS holders
     ON holders.fingerprint = limits.fingerprint AND expires_at > now()
@@ -72,11 +73,11 @@ WITH updated AS (
 )
 INSERT INTO convai.key_limit_holders AS holders
 SELECT fingerprint, %(holder)s, now() + %(lease)s * interval '1 second',
-       %(slots)s, %(interactive)s, %(bulk)s, %(maximum)s, %(share)s
+       %(slots)s, %(in_use)s, %(interactive)s, %(bulk)s, %(maximum)s, %(share)s
 FROM updated
 ON CONFLICT (fingerprint, holder) DO UPDATE
-SET expires_at = excluded.expires_at, slots = excluded.slots, interactive = excluded.interactive,
-    bulk = excluded.bulk, maximum = excluded.maximum, share = excluded.share
+SET expires_at = excluded.expires_at, slots = excluded.slots, in_use = excluded.in_use,
+    interactive = excluded.interactive, bulk = excluded.bulk, maximum = excluded.maximum, share = excluded.share
 RETURNING CASE WHEN %(notify)s THEN pg_notify(%(channel)s, encode(fingerprint, 'hex')) END
 """
 
@@ -134,8 +135,8 @@ async def read(connection: psycopg.AsyncConnection[Any], fingerprint: bytes) -> 
         cursor = await connection.execute(_READ, [_TURN_SECS, fingerprint])
     version, found, prober, pause, turn = rows[0][:5]
     holders = {
-        name: Holder(slots, Demand(interactive=interactive, bulk=bulk, maximum=maximum, share=share))
-        for _, _, _, _, _, name, slots, interactive, bulk, maximum, share in rows
+        name: Holder(slots, in_use, Demand(interactive=interactive, bulk=bulk, maximum=maximum, share=share))
+        for _, _, _, _, _, name, slots, in_use, interactive, bulk, maximum, share in rows
         if name is not None
     }
     return StoredLimit(version, KeyLimit(found, prober, holders), pause, turn)
@@ -176,6 +177,7 @@ async def write(  # noqa: PLR0913 - the values of the rows
             "pause": pause,
             "lease": lease,
             "slots": own.slots,
+            "in_use": own.in_use,
             "interactive": own.demand.interactive,
             "bulk": own.demand.bulk,
             "maximum": own.demand.maximum,

@@ -18,7 +18,7 @@ _logger = logging.getLogger("convai_async")
 
 _RENEWAL_SECS = 2.0
 _MIN_RENEWAL_SECS = 0.2
-_PEAK_DECAY = 0.75
+_PEAK_DECAY = 0.5
 """The part of an earlier demand that still counts after a renewal."""
 
 
@@ -45,6 +45,7 @@ class KeyShare:
         self._slots = 1
         self._room = 1
         self._reported = 0.0
+        self._stated: int | None = None
         self._interactive = self._bulk = 0
         self._renewed_at = 0.0
         self.due_at = 0.0
@@ -68,14 +69,17 @@ class KeyShare:
     def report(self) -> Report:
         """Return what the limiter noticed since the last renewal."""
         self._reported = self.limiter.estimate
+        if self.limiter.stated is not None:
+            self._stated, self.limiter.stated = self.limiter.stated, None
         demand = self.limiter.count_demand()
         self._interactive = max(demand["interactive"], int(self._interactive * _PEAK_DECAY))
         self._bulk = max(demand["bulk"], int(self._bulk * _PEAK_DECAY))
         return Report(
             room=self._room,
             estimate=self._reported,
-            stated=self.limiter.stated,
+            stated=self._stated,
             in_flight=self.limiter.in_flight,
+            is_waiting=sum(demand.values()) > self.limiter.in_flight,
             is_growing=self.limiter.is_growing,
             demand=Demand(
                 interactive=self._interactive,
@@ -108,6 +112,7 @@ class KeyShare:
         is_settled = grant.slots == self._slots and not is_draining
         self._spacing = min(2 * self._spacing, _RENEWAL_SECS) if is_settled else _MIN_RENEWAL_SECS
         self._was_notified = False
+        self._stated = None
         # The limiter may have noticed something since the report: that stays.
         self.limiter.allot(grant.slots, grant.room - self._reported, may_probe=grant.may_probe)
         self._slots, self._room = grant.slots, grant.room
@@ -118,7 +123,7 @@ class KeyShare:
         self._lease = loop.call_at(lease_end, self._fall_back)
 
     def _note_change(self) -> None:
-        self._renew_in(self._spacing)
+        self._renew_in(_MIN_RENEWAL_SECS if self.limiter.throttle_left else self._spacing)
 
     def _renew_in(self, seconds: float) -> None:
         """Renew when this many seconds have passed since the last renewal, if that is earlier than planned."""

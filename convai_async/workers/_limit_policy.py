@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _IDLE_PART = 4
 """Processes without requests get one slot each out of this part (a quarter) of the limit."""
 
+_MIN_USE = 0.8
+"""The part of the limit that must be in use for a probe. Otherwise it would use what is left for other processes."""
+
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """The requests of a process that are in flight or wait.
@@ -48,10 +51,12 @@ class Holder(msgspec.Struct, frozen=True):
 
     Attributes:
         slots: The requests that it has or may have in flight.
+        in_use: How many of them were in use at its last renewal.
         demand: Its requests.
     """
 
     slots: int
+    in_use: int
     demand: Demand
 
 
@@ -77,6 +82,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         estimate: Its estimate of that room now.
         stated: The limit that the service stated, or None.
         in_flight: Its requests in flight.
+        is_waiting: Whether requests wait for a slot.
         is_growing: Whether it probes, and all requests succeeded so far.
         demand: Its requests.
     """
@@ -85,6 +91,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     estimate: float
     stated: int | None = None
     in_flight: int
+    is_waiting: bool
     is_growing: bool
     demand: Demand
 
@@ -159,7 +166,7 @@ def renew(limit: KeyLimit, name: str, report: Report, turn: int = 0) -> tuple[Ke
     """
     found = _update_found(limit, name, report)
     before = limit.holders[name].slots if name in limit.holders else 0
-    holders = {**limit.holders, name: Holder(0, report.demand)}
+    holders = {**limit.holders, name: Holder(0, 0, report.demand)}
     names = sorted(holders)
     usable = math.ceil(max(holder.demand.share for holder in holders.values()) * int(found))
     demands = [_cap(holders[each].demand, int(found)) for each in names]
@@ -169,13 +176,15 @@ def renew(limit: KeyLimit, name: str, report: Report, turn: int = 0) -> tuple[Ke
     kept = report.in_flight if report.is_growing and name == limit.prober else 0
     slots = max(0, min(max(targets[name], kept), free))
     held = max(slots, report.in_flight)
-    holders[name] = Holder(held, report.demand)
+    holders[name] = Holder(held, held if report.is_waiting else report.in_flight, report.demand)
     prober = _choose_prober(limit.prober, name, holders)
     is_wanted = any(targets[each] > holders[each].slots for each in names if each != name)
+    room = slots + int(found) - usable
+    is_used = sum(holder.in_use for holder in holders.values()) >= _MIN_USE * usable
     grant = Grant(
         slots=slots,
-        room=slots + int(found) - usable,
-        may_probe=prober == name and report.in_flight <= slots + 1,
+        room=room,
+        may_probe=prober == name and is_used and report.in_flight <= room + 1,
         frees=held < before and is_wanted,
         lacks=slots < targets[name],
     )
@@ -188,7 +197,7 @@ def _update_found(limit: KeyLimit, name: str, report: Report) -> float:
     change = report.estimate - report.room
     if change > 0:
         # What the others may have but do not use proves nothing.
-        others = sum(holder.slots for each, holder in limit.holders.items() if each != name)
+        others = sum(holder.in_use for each, holder in limit.holders.items() if each != name)
         change = max(0.0, min(change, report.estimate + others - limit.found)) if name == limit.prober else 0.0
     return max(1.0, limit.found + change)
 
@@ -199,11 +208,13 @@ def _cap(demand: Demand, found: int) -> Demand:
 
 
 def _choose_prober(prober: str | None, name: str, holders: Mapping[str, Holder]) -> str | None:
-    """Return the process that probes: the same as before, while it uses all of its slots."""
-    if prober in holders and (prober == name or _is_saturated(holders[prober])):
+    """Return the process that probes: the same as before, if no other is more suitable."""
+    if prober in holders and _rate_prober(holders[prober]) >= _rate_prober(holders[name]):
         return prober
-    return name if _is_saturated(holders[name]) or prober not in holders else prober
+    return name
 
 
-def _is_saturated(holder: Holder) -> bool:
-    return 0 < holder.slots <= holder.demand.total
+def _rate_prober(holder: Holder) -> int:
+    """Return how suitable a process is: one that uses all of its slots, better for bulk requests."""
+    is_saturated = 0 < holder.slots <= holder.demand.total
+    return is_saturated + (is_saturated and holder.demand.bulk > 0)
