@@ -35,9 +35,8 @@ def lowest(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "lowest.txt")
     versions = lowest_versions()
     constraints.write_text("\n".join(versions) + "\n")
-    session.install(
-        "-e", ".[browse,cli,metrics,parquet,report,uvloop,zstd]", *group("test"), "--constraint", str(constraints)
-    )
+    package = ".[browse,cli,dlt,metrics,parquet,postgres,report,uvloop,zstd]"
+    session.install("-e", package, *group("test"), "--constraint", str(constraints))
     session.run("pytest", "-n", "auto", "--dist", "worksteal", "--ignore", "tests/mcp", *session.posargs)
     session.install(*(version for version in versions if version.startswith("mcp==")))  # needs a newer anyio
     session.run("pytest", "tests/mcp")

@@ -45,6 +45,7 @@ suppress_warnings = [
     "ref.python"
 ]  # short names in annotations can have several targets
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["dlt", "pyarrow"]  # convai_async.dlt needs them
 napoleon_use_ivar = True
 napoleon_custom_sections = [("Filters", "params_style")]
 napoleon_use_rtype = False

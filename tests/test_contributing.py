@@ -22,6 +22,7 @@ WHOLE_PROJECT = {
     "tests/test_completeness.py",
     "tests/test_contributing.py",
     "tests/test_layers.py",
+    "tests/test_postgres_server.py",
     "tests/robustness/test_distribution.py",
 }
 """Tests that belong to no part of the package."""

@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"live", "streaming"},
     {"polling"},
     {"resources"},
-    {"browse", "client", "mcp", "report"},
+    {"browse", "client", "dlt", "mcp", "report"},
     {"dialogues", "harvest"},
     {"cli"},
 ]
@@ -72,7 +72,7 @@ def test_archive_imports_only_errors_models_and_support() -> None:
             assert own_parts(imports_of(module)) <= {"archive", "errors", "models", "_support"}, module
 
 
-@pytest.mark.parametrize("package", ["browse", "mcp", "report"])
+@pytest.mark.parametrize("package", ["browse", "dlt.py", "mcp", "report"])
 def test_package_on_the_archive_imports_no_client(package: str) -> None:
     for module in MODULES:
         if module.parts[1] == package:
@@ -128,7 +128,7 @@ def test_each_module_imports_alone_without_warnings() -> None:
     # imported the package: the same as a new process, and much faster. Dependencies are loaded once, before.
     script = """
 import importlib, os, sys
-import aiohttp.web, altair, click, jinja2, pyarrow.parquet, rich.progress, rich.table, sqlite3, vl_convert
+import aiohttp.web, altair, click, dlt, jinja2, pyarrow.parquet, rich.progress, rich.table, sqlite3, vl_convert
 from contextlib import suppress
 with suppress(ImportError):
     import mcp.server

@@ -9,10 +9,12 @@
 
 from convai_async.archive._archive import Archive
 from convai_async.archive._call_list import list_calls
+from convai_async.archive._connection import Connection
 from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
-from convai_async.archive._errors import ArchiveBusyError, ArchiveError
+from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._files import check_destination
+from convai_async.archive._location import PostgresUrl
 from convai_async.archive._query import QueryError, QueryResult, run_query
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
@@ -27,16 +29,19 @@ from convai_async.archive._windows import Window
 __all__ = [
     "Archive",
     "ArchiveBusyError",
+    "ArchiveConnectionError",
     "ArchiveError",
     "ArchiveStatus",
     "ArchivedConversation",
     "Bucket",
     "ColumnDescription",
+    "Connection",
     "Dimension",
     "Failure",
     "FoundHits",
     "HarvestRun",
     "Metric",
+    "PostgresUrl",
     "QueryError",
     "QueryResult",
     "SearchHit",

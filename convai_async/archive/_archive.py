@@ -12,6 +12,7 @@ from convai_async.archive._database import build_missing_error, upgrade_file, va
 from convai_async.archive._dataframe import read_dataframe
 from convai_async.archive._export import EXPORTED_COLUMNS, ExportTarget, export, export_stream
 from convai_async.archive._import import import_file
+from convai_async.archive._location import PostgresUrl, parse_location
 from convai_async.archive._records import build_update
 from convai_async.archive._search import build_fts_query, count_hits, search
 from convai_async.archive._session import ArchiveSession
@@ -21,7 +22,6 @@ from convai_async.models import Conversation, ConversationSummary
 
 if TYPE_CHECKING:
     import os
-    import sqlite3
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from datetime import date
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from convai_async.archive._conditions import Filters
+    from convai_async.archive._connection import Connection
     from convai_async.archive._export import Table
     from convai_async.archive._files import Sink
     from convai_async.archive._reader import ArchivedConversation, ArchiveReader
@@ -63,7 +64,7 @@ class Archive:
         path: The file.
     """
 
-    def __init__(self, path: Path, *, create: bool, source: str | None) -> None:
+    def __init__(self, path: Path | PostgresUrl, *, create: bool, source: str | None) -> None:
         self.path = path
         self._session = ArchiveSession(path, create=create, source=source)
 
@@ -85,9 +86,12 @@ class Archive:
         Raises:
             ArchiveError: The file does not exist, is not a convai archive, or has another version.
         """
-        archive = cls(validate_path(path), create=create, source=source)
+        location = parse_location(path)
+        if isinstance(location, Path):
+            location = validate_path(location)
+        archive = cls(location, create=create, source=source)
         if create or source is not None:
-            if not create and not archive.path.exists():
+            if not create and isinstance(archive.path, Path) and not archive.path.exists():
                 raise build_missing_error(archive.path)
         else:
             archive._session.open()
@@ -432,7 +436,7 @@ class Archive:
         """
         return self._session.lock(hash_api_key)
 
-    def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
+    def snapshot(self) -> AbstractContextManager[Connection]:
         """Return a context manager with a read-only connection for SQL.
 
         All queries in its block see the same state of the archive. Other processes can write meanwhile. Keep the block
@@ -448,5 +452,5 @@ class Archive:
         return self._session.reader
 
     @property
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Connection:
         return self._reader.connection

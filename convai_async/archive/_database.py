@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convai_async.archive._columns import TABLES
+from convai_async.archive._contents import change_source
 from convai_async.archive._errors import (
     BUSY_TIMEOUT_SECS,
     ArchiveBusyError,
@@ -237,7 +238,7 @@ def _prepare(
     fill_new_columns(connection, file, progress)
     if source is not None and fetch_value(connection, "SELECT source FROM archive") != source:
         with transaction(connection):
-            _change_source(connection, file, source)
+            change_source(connection, file, source)
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str | None) -> None:
@@ -260,28 +261,6 @@ def _run_script(connection: sqlite3.Connection, script: str) -> None:
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
             statement = ""
-
-
-def _change_source(connection: sqlite3.Connection, file: Path, source: str) -> None:
-    present = fetch_value(connection, "SELECT source FROM archive")
-    if not is_empty(connection):
-        raise ArchiveError(
-            f"{str(file)!r} contains conversations from {present}, not from {source}: choose another file"
-        )
-    # The first run may have named the wrong region, and found nothing.
-    connection.execute("UPDATE archive SET source = ?, key_salt = NULL, key_fingerprint = NULL", (source,))
-    start_over(connection)
-
-
-def is_empty(connection: sqlite3.Connection) -> bool:
-    """Return whether an archive contains no conversations."""
-    return not fetch_value(connection, "SELECT EXISTS (SELECT 1 FROM conversations)")
-
-
-def start_over(connection: sqlite3.Connection) -> None:
-    """Delete the windows and failures of an archive without conversations: its list will be another one."""
-    connection.execute("DELETE FROM windows")
-    connection.execute("DELETE FROM failures")
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:

@@ -11,7 +11,7 @@ from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._export import import_parquet
 from convai_async.archive._table import Column
-from convai_async.archive._views import VIEWS
+from convai_async.archive._views import DOCUMENTS, VIEWS
 from convai_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def read_dataframe(reader: ArchiveReader, table: str, condition: Condition, libr
     validate_choice("library", library, LIBRARIES)
     parquet = import_parquet()
     module = _import_library(library)
-    source, parameters = _build_source(table, condition)
+    source, parameters = _build_source(table, reader.schema, condition)
     with translate_content_errors(reader.path):
         names = [name for name, *_ in reader.connection.execute(f"{source} LIMIT 0", parameters).description]
         columns = [Column(name, "", "", _TYPES[name]) for name in names if name in _TYPES]
@@ -79,16 +79,18 @@ def read_dataframe(reader: ArchiveReader, table: str, condition: Condition, libr
     return arrow
 
 
-def _build_source(table: str, condition: Condition) -> tuple[str, list[Any]]:
+def _build_source(table: str, schema: str, condition: Condition) -> tuple[str, list[Any]]:
     """Return a SELECT of a table or view that sees only the conversations that a condition selects."""
-    tables = [f"conversations AS (SELECT * FROM main.conversations WHERE {condition.sql})"]  # noqa: S608 - constants
+    tables = [f"conversations AS (SELECT * FROM {schema}.conversations WHERE {condition.sql})"]  # noqa: S608 - constants
     tables += [
-        f"{each.name} AS (SELECT * FROM main.{each.name} WHERE conversation_id IN"  # noqa: S608
+        f"{each.name} AS (SELECT * FROM {schema}.{each.name} WHERE conversation_id IN"  # noqa: S608
         " (SELECT conversation_id FROM conversations))"
         for each in DETAIL_TABLES
     ]
-    # Their queries are written out, since a view of the file itself would see all conversations.
-    tables += [f"{view.name} AS ({view.query})" for view in VIEWS]
+    # Their queries are written out, since a view of the file itself would see all conversations. Each is checked, even
+    # if it is not used, and PostgreSQL cannot run that of the documents.
+    views = [view for view in VIEWS if view is not DOCUMENTS or table == DOCUMENTS.name]
+    tables += [f"{view.name} AS ({view.query})" for view in views]
     order = " ORDER BY start_time_unix_secs, conversation_id" if table == "conversations" else ""
     order = " ORDER BY start_time, conversation_id" if table == "calls" else order
     return f"WITH {', '.join(tables)} SELECT * FROM {table}{order}", condition.parameters  # noqa: S608
@@ -98,11 +100,11 @@ def _read_rows(
     reader: ArchiveReader, source: str, parameters: list[Any], columns: list[Column]
 ) -> Iterator[dict[str, Any]]:
     names = ", ".join(
-        f"CAST(strftime('%s', {each.name}) AS INTEGER)" if each.name in (*_TIME_TEXTS, "day") else each.name
+        f"CAST(strftime('%s', {each.name}) AS BIGINT)" if each.name in (*_TIME_TEXTS, "day") else each.name
         for each in columns
     )
     with translate_content_errors(reader.path):
-        for row in reader.connection.execute(f"SELECT {names} FROM ({source})", parameters):  # noqa: S608
+        for row in reader.iterate(f"SELECT {names} FROM ({source}) AS source", parameters):  # noqa: S608
             yield dict(zip((each.name for each in columns), row, strict=True))
 
 

@@ -10,7 +10,8 @@ from convai_async.errors import ConvAIError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from convai_async.archive._location import Location
 
 BUSY_TIMEOUT_SECS = 30.0
 """Seconds to wait for other processes' transactions."""
@@ -26,22 +27,28 @@ class ArchiveBusyError(ArchiveError):
     retryable = True
 
 
+class ArchiveConnectionError(ArchiveError):
+    """The database of an archive cannot be reached, or the connection was lost; try again later."""
+
+    retryable = True
+
+
 @contextmanager
-def translate_errors(file: Path) -> Iterator[None]:
+def translate_errors(path: Location) -> Iterator[None]:
     """Turn SQLite's errors into `ArchiveError`, which names the file."""
     try:
         yield
     except sqlite3.Error as error:
         if is_busy(error):
             raise ArchiveBusyError(
-                f"other processes have locked {str(file)!r} for {BUSY_TIMEOUT_SECS:g} s: try again later"
+                f"other processes have locked {str(path)!r} for {BUSY_TIMEOUT_SECS:g} s: try again later"
             ) from error
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise ArchiveError(f"{str(file)!r} is not a convai archive: choose another file") from error
+            raise ArchiveError(f"{str(path)!r} is not a convai archive: choose another file") from error
         advice = ""
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
             advice = " (the file is damaged: restore it from a backup, or harvest into a new one)"
-        raise ArchiveError(f"{str(file)!r}: {error}{advice}") from error
+        raise ArchiveError(f"{str(path)!r}: {error}{advice}") from error
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -50,18 +57,18 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 
 @contextmanager
-def translate_content_errors(file: Path) -> Iterator[None]:
+def translate_content_errors(path: Location) -> Iterator[None]:
     """Turn SQLite's errors, and errors from unexpected values, into `ArchiveError`, which names the file.
 
     An archive can be damaged or come from an untrusted source, and so contain values that convai_async did not write.
     """
-    with translate_errors(file):
+    with translate_errors(path):
         try:
             yield
         except ConvAIError:
             raise
         except (TypeError, ValueError, LookupError, OverflowError, MemoryError, RecursionError) as error:
             raise ArchiveError(
-                f"{str(file)!r} contains data that convai_async did not write ({str(error) or type(error).__name__}):"
+                f"{str(path)!r} contains data that convai_async did not write ({str(error) or type(error).__name__}):"
                 " restore it from a backup, or harvest into a new one"
             ) from error

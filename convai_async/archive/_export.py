@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from convai_async.archive._conditions import Condition
     from convai_async.archive._files import Sink
+    from convai_async.archive._location import Location
     from convai_async.archive._reader import ArchiveReader
     from convai_async.archive._table import Column
 
@@ -159,7 +160,7 @@ def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[
 
 
 def _export_parquet(
-    archive: Path, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool, overwrite: bool
+    archive: Location, rows: Iterable[dict[str, Any]], path: Path, *, partition: bool, overwrite: bool
 ) -> int:
     _parquet = import_parquet()
     if not partition:

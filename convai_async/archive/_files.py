@@ -20,6 +20,8 @@ from convai_async.errors import ConfigurationError, InvalidArgumentError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from convai_async.archive._location import Location
+
 COMPRESSED_SUFFIXES = (".gz", ".zst")
 _SIDECAR_SUFFIXES = ("-wal", "-shm", "-journal", ".lock")
 
@@ -31,7 +33,7 @@ class Sink(Protocol):
         """Write bytes."""
 
 
-def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: Path) -> None:
+def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: Location) -> None:
     """Check that an export or a report may be written to this path.
 
     Raises:
@@ -45,12 +47,17 @@ def check_destination(parameter: str, path: Path, *, overwrite: bool, archive: P
         raise InvalidArgumentError(
             parameter, f"{str(path)!r} exists already: choose another, or pass overwrite=True to replace it"
         )
+    if isinstance(archive, Path):
+        _check_not_archive(parameter, path, archive)
+    if not path.parent.is_dir():
+        raise InvalidArgumentError(parameter, f"the folder {str(path.parent)!r} does not exist: create it first")
+
+
+def _check_not_archive(parameter: str, path: Path, archive: Path) -> None:
     if path.exists() and archive.exists() and path.samefile(archive):
         raise InvalidArgumentError(parameter, f"{str(path)!r} is the archive itself: choose another")
     if _belongs_to(archive, path):
         raise InvalidArgumentError(parameter, f"{str(path)!r} belongs to the archive: choose another")
-    if not path.parent.is_dir():
-        raise InvalidArgumentError(parameter, f"the folder {str(path.parent)!r} does not exist: create it first")
 
 
 def _belongs_to(archive: Path, path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import msgspec
 from convai_async._support.timestamps import latest_start
 from convai_async.archive import _recordings
 from convai_async.archive._conditions import CREDIBLE_START, Condition, build_condition
-from convai_async.archive._errors import translate_content_errors, translate_errors
+from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import is_same_entry, summary_json
 from convai_async.archive._sql import fetch_value, to_struct
@@ -20,9 +21,10 @@ from convai_async.errors import DecodeError
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Collection, Iterable, Sequence
-    from pathlib import Path
+
+    from convai_async.archive._connection import Connection
+    from convai_async.archive._location import Location
 
 _SHOWN = ("status", "call_successful", "call_summary_title", "transcript_summary", "rating")
 """The columns of a complete conversation that the list shows and that can change."""
@@ -54,14 +56,26 @@ class ArchiveQueries:
         clock: Returns the current time in Unix seconds.
 
     Attributes:
-        path: The file.
+        path: The file, or the URL of the database.
+        file: The file; None for a database.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Location, connection: Connection, clock: Callable[[], float]) -> None:
         self.path = path
+        self.file = path if isinstance(path, Path) else None
         self._connection = connection
         self._clock = clock
         self._turn = Lock()
+
+    def get_file(self) -> Path:
+        """Return the file, beside which recordings are saved.
+
+        Raises:
+            ArchiveError: The archive is in a database.
+        """
+        if self.file is None:
+            raise ArchiveError(f"recordings cannot be saved in {str(self.path)!r}")
+        return self.file
 
     def get_windows(self, agent_id: str) -> list[Window]:
         """Return the ranges of an agent's list that were read, oldest first; empty stands for all agents."""
@@ -175,7 +189,7 @@ class ArchiveQueries:
         return latest_start(self._clock())
 
     def _is_on_disk(self, path: str) -> bool:
-        return _recordings.is_recording(path) and (self.path.parent / path).exists()
+        return self.file is not None and _recordings.find_file(self.file, path) is not None
 
     def _select_by_id(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._turn, translate_errors(self.path):

@@ -13,8 +13,8 @@ from convai_async.archive._errors import translate_content_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
+    from convai_async.archive._location import Location
     from convai_async.archive._table import Column, Table
 
 _TYPES: dict[str, pa.DataType] = {
@@ -41,7 +41,7 @@ SCHEMA = pa.schema(_fields(CONVERSATIONS.exported) | {table.name: _nested(table)
 """A row for each conversation, without its JSON."""
 
 
-def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Path) -> int:
+def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Location) -> int:
     """Write rows, a row group for each batch, and return how many there were.
 
     Raises:
@@ -51,13 +51,13 @@ def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Pat
 
 
 def write_table(
-    columns: Sequence[Column], batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Path
+    columns: Sequence[Column], batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Location
 ) -> int:
     """Write the rows of one table; see `write`."""
     return _write(batches, file, archive, pa.schema(_fields(columns)), lambda row: _convert(columns, row))
 
 
-def build_table(columns: Sequence[Column], batches: Iterable[list[dict[str, Any]]], archive: Path) -> pa.Table:
+def build_table(columns: Sequence[Column], batches: Iterable[list[dict[str, Any]]], archive: Location) -> pa.Table:
     """Return the rows of one table in memory; see `write`."""
     schema = pa.schema(_fields(columns))
     tables = [schema.empty_table()]  # it gives a table without rows its types
@@ -70,7 +70,7 @@ def build_table(columns: Sequence[Column], batches: Iterable[list[dict[str, Any]
 def _write(
     batches: Iterable[list[dict[str, Any]]],
     file: IO[bytes],
-    archive: Path,
+    archive: Location,
     schema: pa.Schema,
     convert: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> int:

@@ -9,8 +9,7 @@ import msgspec
 from convai_async.models.enums import FINAL_STATUSES
 
 if TYPE_CHECKING:
-    import sqlite3
-
+    from convai_async.archive._connection import Connection
     from convai_async.archive._records import ConversationUpdate
 
 IS_COMPLETE = (
@@ -56,7 +55,7 @@ class Document(msgspec.Struct, frozen=True):
         )
 
     @classmethod
-    def stored(cls, connection: sqlite3.Connection, conversation_id: str) -> Document | None:
+    def stored(cls, connection: Connection, conversation_id: str) -> Document | None:
         """Return the properties of the conversation that an archive has, or None if it has none."""
         row = connection.execute(
             f"SELECT coalesce(status, '') IN {FINAL_STATUSES},"  # noqa: S608 - constants

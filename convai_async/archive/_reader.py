@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,13 +14,13 @@ from convai_async.archive._sql import fetch_value, to_struct
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
     from convai_async.archive._conditions import Condition
+    from convai_async.archive._connection import Connection
+    from convai_async.archive._location import Location
 
-_OLDEST_FIRST = "start_time_unix_secs, conversation_id"
+_OLDEST_FIRST = "start_time_unix_secs NULLS FIRST, conversation_id"
 
 
 class ArchivedConversation(msgspec.Struct, frozen=True):
@@ -51,20 +52,27 @@ class ArchiveReader:
     """Reads an open archive. Rows that convai_async did not write raise `ArchiveError`.
 
     Args:
-        path: The file.
+        path: The file, or the URL of the database.
         connection: The connection to it.
 
     Attributes:
-        path: The file.
+        path: The file, or the URL of the database.
         connection: The connection to it.
+        schema: The schema that has the tables.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    schema = "main"
+
+    def __init__(self, path: Location, connection: Connection) -> None:
         self.path = path
         self.connection = connection
 
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
     @contextmanager
-    def snapshot(self) -> Iterator[sqlite3.Connection]:
+    def snapshot(self) -> Iterator[Connection]:
         """Yield the connection in a transaction: see `Archive.snapshot`."""
         with translate_errors(self.path):
             self.connection.execute("BEGIN")
@@ -72,6 +80,20 @@ class ArchiveReader:
                 yield self.connection
             finally:
                 self.connection.rollback()
+
+    def iterate(self, sql: str, parameters: Sequence[Any]) -> Iterable[Any]:
+        """Return an iterator over the rows of a query, which does not hold all of them in memory."""
+        return self.connection.execute(sql, parameters)
+
+    def decode_document(self, stored: Any) -> bytes:
+        """Return a document from the column ``raw``."""
+        if not isinstance(stored, bytes):
+            raise TypeError(f"a document is {type(stored).__name__}, not bytes")
+        return stored
+
+    def measure_size(self) -> int:
+        """Return the size of the archive in bytes."""
+        return Path(str(self.path)).stat().st_size
 
     def source(self) -> str:
         """Return the address of the service."""
@@ -90,31 +112,32 @@ class ArchiveReader:
             ).fetchone()
             if row is None:
                 raise ArchiveError(f"{str(self.path)!r} has no conversation {conversation_id!r}")
-            return _document(row[0])
+            return self.decode_document(row[0])
 
     def conversations(self, condition: Condition) -> Iterator[Conversation]:
         """Yield the conversations that decode, oldest first."""
         with translate_content_errors(self.path):
-            for (raw,) in self.connection.execute(
+            for (raw,) in self.iterate(
                 f"SELECT raw FROM conversations WHERE decode_error IS NULL AND {condition.sql}"  # noqa: S608
                 f" ORDER BY {_OLDEST_FIRST}",
                 condition.parameters,
             ):
-                yield Conversation.from_json(_document(raw))
+                yield Conversation.from_json(self.decode_document(raw))
 
     def records(self, condition: Condition) -> Iterator[ArchivedConversation]:
         """Yield conversations with their metadata, oldest first."""
         with translate_content_errors(self.path):
-            for row in self.connection.execute(
+            for row in self.iterate(
                 "SELECT conversation_id, raw, summary_json, fetched_unix_secs, deleted_unix_secs, no_audio_unix_secs,"  # noqa: S608
                 " from_webhook, path, size, sha256, content_type"
                 " FROM conversations LEFT JOIN audio USING (conversation_id)"
                 f" WHERE {condition.sql} ORDER BY {_OLDEST_FIRST}",
                 condition.parameters,
             ):
-                *fields, from_webhook, path, size, sha256, content_type = row
+                conversation_id, raw, *fields, from_webhook, path, size, sha256, content_type = row
                 audio = None if path is None else (path, size, sha256, content_type)
-                yield to_struct(ArchivedConversation, (*fields, bool(from_webhook), audio))
+                document = self.decode_document(raw)
+                yield to_struct(ArchivedConversation, (conversation_id, document, *fields, bool(from_webhook), audio))
 
     def rows(self, table: str, condition: Condition) -> Iterator[dict[str, Any]]:
         """Yield the rows of ``conversations``, ``turns`` or ``tool_calls``, without JSON, oldest first."""
@@ -124,7 +147,7 @@ class ArchiveReader:
         columns = [column.name for column in EXPORTED[table].exported]
         names = ", ".join(f"{table}.{name}" for name in columns)
         with translate_content_errors(self.path):
-            for row in self.connection.execute(
+            for row in self.iterate(
                 f"SELECT {names} FROM {source} WHERE {condition.sql} ORDER BY {order}",  # noqa: S608
                 condition.parameters,
             ):
@@ -134,7 +157,7 @@ class ArchiveReader:
         """Yield the rows of a table or view that belong to conversations, oldest conversations first."""
         names = ", ".join(f"rows.{name}" for name in columns)
         with translate_content_errors(self.path):
-            for row in self.connection.execute(
+            for row in self.iterate(
                 "WITH chosen AS MATERIALIZED (SELECT conversation_id FROM conversations"  # noqa: S608
                 f" WHERE {condition.sql} ORDER BY {_OLDEST_FIRST})"
                 f" SELECT {names} FROM chosen CROSS JOIN {table} AS rows"
@@ -152,9 +175,3 @@ class ArchiveReader:
                 (conversation_id,),
             )
             return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _document(raw: Any) -> bytes:
-    if not isinstance(raw, bytes):
-        raise TypeError(f"a document is {type(raw).__name__}, not bytes")
-    return raw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convai_async.archive._database import open_for_reading
@@ -14,19 +15,20 @@ from convai_async.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
+
+    from convai_async.archive._location import Location
 
 
 class ArchiveSession:
     """Opens an archive for reading when needed, and for each write.
 
     Args:
-        path: The file.
+        path: The file, or the URL of the database.
         create: Whether a write may create it.
         source: The address of the service, if it is known.
     """
 
-    def __init__(self, path: Path, *, create: bool, source: str | None) -> None:
+    def __init__(self, path: Location, *, create: bool, source: str | None) -> None:
         self._path = path
         self._create = create
         self._source = source
@@ -46,14 +48,14 @@ class ArchiveSession:
 
     def open(self) -> ArchiveReader:
         """Open the archive for reading."""
-        self._opened = ArchiveReader(*open_for_reading(self._path))
+        self._opened = _open_reader(self._path)
         return self._opened
 
     def close(self) -> None:
         """Close the reader; nothing can be read or written any more."""
         self._closed = True
         if self._opened is not None:
-            self._opened.connection.close()
+            self._opened.close()
 
     def write(self, **options: Any) -> AbstractContextManager[ArchiveWriter]:
         """Open the archive for writing, or use the lock; the options are those of `ArchiveWriter`.
@@ -96,10 +98,18 @@ class ArchiveSession:
     def _find_source(self) -> str:
         if self._source is not None:
             return self._source
-        if not self._path.exists():
+        if isinstance(self._path, Path) and not self._path.exists():
             raise InvalidArgumentError("source", "is required to create a new archive: pass it to Archive.open")
         return self.reader.source()
 
     def _check_not_closed(self) -> None:
         if self._closed:
             raise ArchiveError(f"{str(self._path)!r} is closed: open it again with Archive.open")
+
+
+def _open_reader(path: Location) -> ArchiveReader:
+    if isinstance(path, Path):
+        return ArchiveReader(*open_for_reading(path))
+    from convai_async.archive._postgres import PostgresReader  # noqa: PLC0415 - only with the extra
+
+    return PostgresReader(path)

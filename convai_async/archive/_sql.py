@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
 
+    from convai_async.archive._connection import Connection
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -26,7 +28,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def fetch_value(connection: sqlite3.Connection, query: str, *parameters: Any) -> Any:
+def fetch_value(connection: Connection, query: str, *parameters: Any) -> Any:
     """Return the first column of a query's first row."""
     return connection.execute(query, parameters).fetchone()[0]
 

@@ -13,8 +13,7 @@ from convai_async.archive._sql import fetch_value, to_struct
 from convai_async.archive._windows import Window, read_windows
 
 if TYPE_CHECKING:
-    import sqlite3
-
+    from convai_async.archive._connection import Connection
     from convai_async.archive._reader import ArchiveReader
 
 
@@ -51,7 +50,7 @@ class ArchiveStatus(msgspec.Struct, frozen=True):
         newest_unix_secs: The start of the newest conversation in Unix seconds, or None.
         windows: The ranges of time for which the list of all agents was read, oldest first.
         last_run: The last harvest, or None.
-        size: The size of the file in bytes.
+        size: The size of the file, or of the database with all its workspaces, in bytes.
     """
 
     source: str
@@ -90,7 +89,7 @@ def read_status(reader: ArchiveReader) -> ArchiveStatus:
             newest_unix_secs=msgspec.convert(newest, int | None),
             windows=read_windows(connection, {""}),
             last_run=_last_run(connection),
-            size=reader.path.stat().st_size,
+            size=reader.measure_size(),
         )
 
 
@@ -103,7 +102,7 @@ def read_failures(reader: ArchiveReader) -> list[Failure]:
         return [to_struct(Failure, row) for row in rows]
 
 
-def _last_run(connection: sqlite3.Connection) -> HarvestRun | None:
+def _last_run(connection: Connection) -> HarvestRun | None:
     row = connection.execute(
         "SELECT started_unix_secs, ended_unix_secs, report, error FROM runs ORDER BY run_id DESC LIMIT 1"
     ).fetchone()
@@ -113,5 +112,5 @@ def _last_run(connection: sqlite3.Connection) -> HarvestRun | None:
     return to_struct(HarvestRun, (started, ended, None if report is None else msgspec.json.decode(report), error))
 
 
-def _count(connection: sqlite3.Connection, table: str) -> int:
+def _count(connection: Connection, table: str) -> int:
     return int(fetch_value(connection, f"SELECT count(*) FROM {table}"))  # noqa: S608 - a constant

@@ -13,21 +13,35 @@ class View(msgspec.Struct, frozen=True):
     Attributes:
         name: Its name.
         description: The meaning of a row.
-        query: Its query, in SQL.
+        template: Its query, in SQL that SQLite and PostgreSQL share. The tables of PostgreSQL have one more key:
+            ``{workspace}`` stands for its column and a comma, ``{tags}`` and ``{conversations}`` for that of a table.
         columns: Its columns, if it is exported like a table.
     """
 
     name: str
     description: str
-    query: str
+    template: str
     columns: tuple[Column, ...] = ()
+
+    @property
+    def query(self) -> str:
+        """Its query for one workspace."""
+        return self.template.format(workspace="", tags="", conversations="")
+
+    @property
+    def query_of_all_workspaces(self) -> str:
+        """Its query for all workspaces, with ``workspace`` as first column."""
+        return self.template.format(
+            workspace="workspace, ", tags="tags.workspace, ", conversations="conversations.workspace, "
+        )
 
 
 TURN_METRICS = View(
     "turn_metrics",
     "Each measured duration of a turn, such as 'convai_llm_service_ttfb': the model's time to the first byte.",
     """\
-SELECT conversation_id, turns.key AS turn_position, metrics.key AS metric, turns.value AS elapsed_secs
+SELECT {workspace}conversation_id, CAST(turns.key AS INTEGER) AS turn_position, metrics.key AS metric,
+    CAST(turns.value AS DOUBLE PRECISION) AS elapsed_secs
 FROM conversations, json_each(turn_metrics) AS metrics, json_each(metrics.value) AS turns
 WHERE turns.type != 'null'""",
     (
@@ -42,7 +56,7 @@ DYNAMIC_VARIABLES = View(
     "dynamic_variables",
     "Each dynamic variable that a conversation started with; value is text, or the JSON of another type.",
     """\
-SELECT conversation_id, key AS name,
+SELECT {workspace}conversation_id, key AS name,
     CASE WHEN type IN ('true', 'false') THEN type ELSE CAST(value AS TEXT) END AS value
 FROM conversations, json_each(dynamic_variables)""",
     (CONVERSATION_ID, Column("name", "", "Its name.", "string"), Column("value", "", "Its value.", "string")),
@@ -52,8 +66,8 @@ FEATURES = View(
     "features",
     "Each feature that was enabled or used in a conversation; used is null if the service does not say.",
     """\
-SELECT conversation_id, key AS feature, json_extract(value, '$.enabled') AS enabled,
-    json_extract(value, '$.used') AS used
+SELECT {workspace}conversation_id, key AS feature, CAST(json_extract(value, '$.enabled') AS BOOLEAN) AS enabled,
+    CAST(json_extract(value, '$.used') AS BOOLEAN) AS used
 FROM conversations, json_each(features)""",
     (
         CONVERSATION_ID,
@@ -67,7 +81,8 @@ DOCUMENTS = View(
     "documents",
     "Each conversation's JSON as text, for json_extract; null if raw is not valid JSON.",
     """\
-SELECT conversation_id, CASE WHEN raw_is_utf8 AND json_valid(CAST(raw AS TEXT)) THEN CAST(raw AS TEXT) END AS document
+SELECT {workspace}conversation_id,
+    CASE WHEN raw_is_utf8 AND json_valid(CAST(raw AS TEXT)) THEN CAST(raw AS TEXT) END AS document
 FROM conversations""",
 )
 
@@ -75,11 +90,12 @@ CALLS = View(
     "calls",
     "Each conversation in one line.",
     """\
-SELECT conversation_id, datetime(start_time_unix_secs, 'unixepoch') AS start_time, agent_name, agent_id, status,
-    call_successful, call_summary_title, call_duration_secs, message_count, direction, external_number,
+SELECT {workspace}conversation_id, datetime(start_time_unix_secs, 'unixepoch') AS start_time, agent_name, agent_id,
+    status, call_successful, call_summary_title, call_duration_secs, message_count, direction, external_number,
     main_language, conversation_initiation_source, rating, likes, dislikes, comment, cost, cost_fiat, llm_price,
     termination_reason, error_reason,
-    (SELECT group_concat(tag_id, ', ') FROM tags WHERE tags.conversation_id = conversations.conversation_id) AS tags
+    (SELECT group_concat(tag_id, ', ') FROM tags
+        WHERE ({tags}tags.conversation_id) = ({conversations}conversations.conversation_id)) AS tags
 FROM conversations""",
 )
 
@@ -87,25 +103,28 @@ AGENTS = View(
     "agents",
     "Each agent with the numbers of its conversations.",
     """\
-SELECT agent_id, max(agent_name) AS agent_name, count(*) AS calls,
-    sum(call_successful = 'success') AS successful, sum(call_successful = 'failure') AS failed,
+SELECT {workspace}agent_id, max(agent_name) AS agent_name, count(*) AS calls,
+    count(*) FILTER (WHERE call_successful = 'success') AS successful,
+    count(*) FILTER (WHERE call_successful = 'failure') AS failed,
     datetime(min(start_time_unix_secs), 'unixepoch') AS first_start_time,
     datetime(max(start_time_unix_secs), 'unixepoch') AS last_start_time,
     round(avg(call_duration_secs), 1) AS mean_duration_secs, round(sum(call_duration_secs) / 60.0, 1) AS minutes,
     round(avg(rating), 2) AS mean_rating, sum(cost) AS cost, round(sum(cost_fiat), 6) AS cost_fiat,
     round(sum(llm_price), 6) AS llm_price
-FROM conversations GROUP BY agent_id""",
+FROM conversations GROUP BY {workspace}agent_id""",
 )
 
 DAILY = View(
     "daily",
     "Each day (UTC) and agent with the numbers of their conversations.",
     """\
-SELECT date(start_time_unix_secs, 'unixepoch') AS day, agent_id, max(agent_name) AS agent_name, count(*) AS calls,
-    sum(call_successful = 'success') AS successful, sum(call_successful = 'failure') AS failed,
+SELECT {workspace}date(start_time_unix_secs, 'unixepoch') AS day, agent_id, max(agent_name) AS agent_name,
+    count(*) AS calls,
+    count(*) FILTER (WHERE call_successful = 'success') AS successful,
+    count(*) FILTER (WHERE call_successful = 'failure') AS failed,
     round(sum(call_duration_secs) / 60.0, 1) AS minutes, round(avg(rating), 2) AS mean_rating,
     sum(cost) AS cost, round(sum(cost_fiat), 6) AS cost_fiat, round(sum(llm_price), 6) AS llm_price
-FROM conversations GROUP BY day, agent_id""",
+FROM conversations GROUP BY {workspace}day, agent_id""",
 )
 
 TOOLS = View(
@@ -113,18 +132,18 @@ TOOLS = View(
     "Each tool with the number of its calls, and its latency in seconds.",
     # A failed result often has no type.
     """\
-SELECT tool_name, max(type) AS type, count(*) AS calls, sum(is_error) AS failed,
+SELECT {workspace}tool_name, max(type) AS type, count(*) AS calls, count(*) FILTER (WHERE is_error) AS failed,
     round(avg(tool_latency_secs), 3) AS mean,
     min(tool_latency_secs) FILTER (WHERE share >= 0.5) AS p50,
     min(tool_latency_secs) FILTER (WHERE share >= 0.95) AS p95,
     max(tool_latency_secs) AS max
 FROM (
-    SELECT tool_name, type, is_error, tool_latency_secs, cume_dist() OVER (
-        PARTITION BY tool_name, tool_latency_secs IS NULL ORDER BY tool_latency_secs
+    SELECT {workspace}tool_name, type, is_error, tool_latency_secs, cume_dist() OVER (
+        PARTITION BY {workspace}tool_name, tool_latency_secs IS NULL ORDER BY tool_latency_secs
     ) AS share
     FROM tool_calls
-)
-GROUP BY tool_name""",
+) AS ranked
+GROUP BY {workspace}tool_name""",
 )
 
 LATENCY = View(
@@ -132,41 +151,43 @@ LATENCY = View(
     "Each stage of the turns with its durations in seconds; percentiles are rounded to milliseconds.",
     # Counts equal durations first: to sort each of a million takes three times as long.
     """\
-SELECT metric, sum(turns) AS turns, round(sum(total) / sum(turns), 3) AS mean,
+SELECT {workspace}metric, sum(turns) AS turns, round(sum(total) / sum(turns), 3) AS mean,
     min(secs) FILTER (WHERE share >= 0.5) AS p50,
     min(secs) FILTER (WHERE share >= 0.95) AS p95,
     min(secs) FILTER (WHERE share >= 0.99) AS p99,
     max(longest) AS max
 FROM (
-    SELECT *, 1.0 * sum(turns) OVER (PARTITION BY metric ORDER BY secs) / sum(turns) OVER (PARTITION BY metric) AS share
+    SELECT *, 1.0 * sum(turns) OVER (PARTITION BY {workspace}metric ORDER BY secs)
+        / sum(turns) OVER (PARTITION BY {workspace}metric) AS share
     FROM (
-        SELECT metric, round(1000 * elapsed_secs) / 1000 AS secs, count(*) AS turns, sum(elapsed_secs) AS total,
-            max(elapsed_secs) AS longest
-        FROM turn_metrics GROUP BY metric, secs
-    )
-)
-GROUP BY metric""",
+        SELECT {workspace}metric, round(1000 * elapsed_secs) / 1000 AS secs, count(*) AS turns,
+            sum(elapsed_secs) AS total, max(elapsed_secs) AS longest
+        FROM turn_metrics GROUP BY {workspace}metric, secs
+    ) AS counted
+) AS ranked
+GROUP BY {workspace}metric""",
 )
 
 CRITERIA = View(
     "criteria",
     "Each evaluation criterion with its results; pass_rate leaves unknown results out.",
     """\
-SELECT criteria_id, agent_id, count(*) AS results, sum(result = 'success') AS successful,
-    sum(result = 'failure') AS failed, sum(result = 'unknown') AS unknown,
-    round(1.0 * sum(result = 'success') / nullif(sum(result IN ('success', 'failure')), 0), 3) AS pass_rate,
+SELECT {workspace}criteria_id, agent_id, count(*) AS results, count(*) FILTER (WHERE result = 'success') AS successful,
+    count(*) FILTER (WHERE result = 'failure') AS failed, count(*) FILTER (WHERE result = 'unknown') AS unknown,
+    round(1.0 * count(*) FILTER (WHERE result = 'success')
+        / nullif(count(*) FILTER (WHERE result IN ('success', 'failure')), 0), 3) AS pass_rate,
     round(avg(score), 2) AS mean_score
-FROM evaluation_results GROUP BY criteria_id, agent_id""",
+FROM evaluation_results GROUP BY {workspace}criteria_id, agent_id""",
 )
 
 COSTS = View(
     "costs",
     "Each agent and language model with the tokens and their price in US dollars.",
     """\
-SELECT agent_id, max(agent_name) AS agent_name, model, count(DISTINCT conversation_id) AS calls,
+SELECT {workspace}agent_id, max(agent_name) AS agent_name, model, count(DISTINCT conversation_id) AS calls,
     sum(tokens) FILTER (WHERE category LIKE 'input%') AS input_tokens,
     sum(tokens) FILTER (WHERE category = 'output_total') AS output_tokens, round(sum(price), 6) AS price
-FROM llm_usage JOIN conversations USING (conversation_id) GROUP BY agent_id, model""",
+FROM llm_usage JOIN conversations USING ({workspace}conversation_id) GROUP BY {workspace}agent_id, model""",
 )
 
 VIEWS = (

@@ -12,8 +12,9 @@ from convai_async._support.validate import to_unix_seconds
 from convai_async.archive._sql import to_struct
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterable
+
+    from convai_async.archive._connection import Connection
 
 BEGINNING = 0
 """The start of a window without a lower bound, in Unix seconds."""
@@ -71,7 +72,7 @@ def merge_windows(windows: Iterable[Window]) -> list[Window]:
     return result
 
 
-def read_windows(connection: sqlite3.Connection, agent_ids: Collection[str]) -> list[Window]:
+def read_windows(connection: Connection, agent_ids: Collection[str]) -> list[Window]:
     """Return the ranges for which the lists of these agents were read, oldest first; "" stands for all agents."""
     rows = connection.execute("SELECT agent_id, start_unix_secs, end_unix_secs FROM windows")
     return merge_windows(to_struct(Window, span) for agent_id, *span in rows if agent_id in agent_ids)

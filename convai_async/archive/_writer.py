@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from convai_async.archive._binding import bind, check_key
+from convai_async.archive._binding import bind, build_other_key_error, matches_key
 from convai_async.archive._changes import (
     add_windows,
     clear_failures,
     mark_deleted,
     remove_conversations,
-    store_conversations,
     store_failures,
     store_recordings,
 )
-from convai_async.archive._database import FileIdentity, check_in_place, open_for_writing
+from convai_async.archive._contents import is_empty
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError, translate_content_errors, translate_errors
 from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
-from convai_async.archive._sql import fetch_value, transaction
+from convai_async.archive._sql import fetch_value
+from convai_async.archive._store import open_store
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Collection, Iterator, Sequence
     from types import TracebackType
 
+    from convai_async.archive._location import ArchivePath, PostgresUrl
     from convai_async.archive._windows import Window
 
 _logger = logging.getLogger("convai_async")
@@ -42,7 +42,7 @@ class ArchiveWriter(ArchiveQueries):
     Close it with ``with``, or with `close`.
 
     Args:
-        path: The file.
+        path: The file, or the URL of a database.
         source: The address of the service that the conversations are from.
         create: Whether to make the file if it does not exist.
         exclusive: Whether to keep others from opening it like this. Those that are not exclusive can write meanwhile:
@@ -64,7 +64,7 @@ class ArchiveWriter(ArchiveQueries):
 
     def __init__(  # noqa: PLR0913 - keyword-only
         self,
-        path: str | os.PathLike[str],
+        path: ArchivePath | PostgresUrl,
         source: str,
         *,
         create: bool = True,
@@ -73,16 +73,12 @@ class ArchiveWriter(ArchiveQueries):
         same_workspace: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        file, connection, self._lock = open_for_writing(path, source, create=create, exclusive=exclusive)
-        super().__init__(file, connection, clock)
-        self._identity = FileIdentity.of(file)
+        self._store = open_store(path, source, create=create, exclusive=exclusive)
+        super().__init__(self._store.path, self._store.connection, clock)
         self._run_id: int | None = None
         self._hash_api_key = hash_api_key
         try:
-            with translate_content_errors(file):
-                self.is_bound = hash_api_key is None or check_key(
-                    connection, file, hash_api_key, same_workspace=same_workspace
-                )
+            self.is_bound = self._check_key(same_workspace=same_workspace)
             if exclusive:
                 self._scrub_if_due()
         except BaseException:
@@ -104,16 +100,28 @@ class ArchiveWriter(ArchiveQueries):
     def close(self) -> None:
         """Close the file when no thread uses it, and let others write to it."""
         with self._turn:
-            self._connection.close()
-        if self._lock is not None:
-            self._lock.close()
+            self._store.close()
 
     def bind(self) -> None:
         """Bind the archive to the key that it was opened with."""
         if self._hash_api_key is not None:
-            with self._turn, translate_errors(self.path):
+            with self._transaction():
                 bind(self._connection, self._hash_api_key)
         self.is_bound = True
+
+    def _check_key(self, *, same_workspace: bool) -> bool:
+        if self._hash_api_key is None:
+            return True
+        with translate_content_errors(self.path):
+            matches = matches_key(self._connection, self._hash_api_key)
+            if matches:
+                return True
+            if is_empty(self._connection):
+                self.bind()
+                return True
+        if matches is None or same_workspace:
+            return False
+        raise build_other_key_error(self.path)
 
     def store(
         self,
@@ -141,12 +149,12 @@ class ArchiveWriter(ArchiveQueries):
         gone = [item for item in updates if isinstance(item, DeletionUpdate)]
         recorded = [item for item in updates if isinstance(item, RecordingUpdate)]
         with self._transaction():
-            store_conversations(self._connection, [item for item in fetched if not self._is_outdated(item)], now)
+            self._store.store_conversations([item for item in fetched if not self._is_outdated(item)], now)
             clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
-            store_recordings(self._connection, self.path, recorded, now)
+            store_recordings(self._connection, self.file, recorded, now)
             store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
             if remove_deleted:
-                remove_conversations(self._connection, self.path, [item.conversation_id for item in gone])
+                remove_conversations(self._connection, self.file, [item.conversation_id for item in gone])
             else:
                 mark_deleted(self._connection, gone, now)
             if windows:
@@ -177,7 +185,7 @@ class ArchiveWriter(ArchiveQueries):
                 row = {name: content for name, content in row.items() if name not in kept}
                 row["has_audio"] = document.has_audio or stored.has_audio
                 item = msgspec.structs.replace(item, row=row)
-            store_conversations(self._connection, [item], now)
+            self._store.store_conversations([item], now)
             if document.final and document.turns:
                 clear_failures(self._connection, [item.conversation_id], "conversation")
 
@@ -191,15 +199,14 @@ class ArchiveWriter(ArchiveQueries):
                 bytes: see `scrub`.
         """
         with translate_content_errors(self.path), self._transaction():
-            count = remove_conversations(self._connection, self.path, ids)
+            count = remove_conversations(self._connection, self.file, ids)
         self.scrub()
         return count
 
     def scrub(self) -> None:
-        """Wipe removed text from the search index, which keeps it until its parts are merged, and from the log.
+        """Wipe what deleted rows have left in the database: see `Store.scrub`.
 
-        Free pages are overwritten already, by ``secure_delete``. Removing rows notes in the same transaction that
-        this is due; if it is not, nothing happens.
+        Removing rows notes in the same transaction that this is due; if it is not, nothing happens.
 
         Raises:
             ArchiveBusyError: Another process is reading, and so keeps the log. The scrub stays due.
@@ -208,12 +215,7 @@ class ArchiveWriter(ArchiveQueries):
         with self._turn, translate_content_errors(self.path):
             if not fetch_value(self._connection, "SELECT scrub_due FROM archive"):
                 return
-            self._connection.execute("INSERT INTO turns_search (turns_search) VALUES ('optimize')")
-            if fetch_value(self._connection, "PRAGMA wal_checkpoint (TRUNCATE)"):
-                raise ArchiveBusyError(
-                    f"the conversations are removed from {str(self.path)!r}, but their bytes are still in its log,"
-                    " as another program is reading it: close that, and run the same command again"
-                )
+            self._store.scrub()
             self._connection.execute("UPDATE archive SET scrub_due = 0")
 
     def _scrub_if_due(self) -> None:
@@ -224,12 +226,10 @@ class ArchiveWriter(ArchiveQueries):
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Write in one transaction, after checking that the file still has its name."""
-        with self._turn, translate_errors(self.path):
-            check_in_place(self.path, self._identity, self._connection)
-            with transaction(self._connection):
-                self._check_run()
-                yield
+        """Write in one transaction, after checking that this process may still write."""
+        with self._turn, translate_errors(self.path), self._store.transaction():
+            self._check_run()
+            yield
 
     def _check_run(self) -> None:
         """Make sure that the file still has everything that this run has written.
@@ -249,13 +249,18 @@ class ArchiveWriter(ArchiveQueries):
 
     def _check_in_place(self) -> None:
         with self._turn, translate_errors(self.path):
-            check_in_place(self.path, self._identity, self._connection)
+            self._store.check_in_place()
 
     def begin_run(self) -> int:
         """Record the start of a run, and return its number."""
         with self._transaction():
-            cursor = self._connection.execute("INSERT INTO runs (started_unix_secs) VALUES (?)", (int(self._clock()),))
-        self._run_id = int(cursor.lastrowid or 0)
+            self._run_id = int(
+                fetch_value(
+                    self._connection,
+                    "INSERT INTO runs (started_unix_secs) VALUES (?) RETURNING run_id",
+                    int(self._clock()),
+                )
+            )
         return self._run_id
 
     def keep_list_failures(self, ids: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from convai_async.archive import Archive, ArchiveError
+from convai_async.archive import Archive, ArchiveError, PostgresUrl
 from convai_async.browse._search import CREATE_TEMPORARY_INDEX
 from convai_async.errors import ConvAIError
 
@@ -34,6 +34,8 @@ class ArchiveConnection:
     """
 
     def __init__(self, archive: Archive) -> None:
+        if isinstance(archive.path, PostgresUrl):
+            raise ArchiveError(f"{str(archive.path)!r} cannot be browsed: choose an SQLite file")
         self.path = archive.path
         self._file = _identify(archive.path)
         self._connection = _connect(archive.path)

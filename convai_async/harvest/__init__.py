@@ -7,8 +7,9 @@
 """
 
 from convai_async.harvest._api import harvest
-from convai_async.harvest._many import WorkspaceReport, harvest_many, open_workspace_client
+from convai_async.harvest._many import harvest_many
 from convai_async.harvest._report import HarvestReport
+from convai_async.harvest._workspace_harvest import WorkspaceReport, open_workspace_client
 from convai_async.harvest._workspaces import Workspace, read_workspaces
 
 __all__ = [

@@ -22,17 +22,16 @@ from convai_async.harvest._outages import OUTAGE_ERRORS
 from convai_async.streaming import save
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from convai_async._transport.engine import Engine
     from convai_async._transport.memory import Reservation
+    from convai_async.archive._writer import ArchiveWriter
     from convai_async.endpoints import Response
     from convai_async.harvest._jobs import Job
     from convai_async.harvest._outages import OutageGuard
     from convai_async.models import Conversation
 
 
-async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: Path) -> Update | None:
+async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: ArchiveWriter) -> Update | None:
     """Fetch the conversation or recording of a job.
 
     Return None if the job only checks that the service still has a conversation, and it does.
@@ -41,7 +40,7 @@ async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: Path
         job: What to fetch.
         memory: Counts the memory of a large document until the caller releases it.
         guard: Sends the requests.
-        archive: The archive's file: recordings are saved beside it.
+        archive: The archive: recordings are saved beside its file.
 
     Raises:
         AuthenticationError: The service no longer accepts the key.
@@ -92,8 +91,8 @@ async def _fetch_conversation(job: Job, memory: Reservation, engine: Engine) -> 
     return updates[-1]
 
 
-async def _save_recording(conversation_id: str, archive: Path, engine: Engine) -> RecordingUpdate:
-    destination = archive.parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
+async def _save_recording(conversation_id: str, archive: ArchiveWriter, engine: Engine) -> RecordingUpdate:
+    destination = archive.get_file().parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
     try:
         audio = await save(engine, conversation_id, destination, overwrite=True, progress=None)
     except NotFoundError as error:

@@ -140,7 +140,7 @@ class Harvester:
 
     async def _fetch_recordings(self, ask_again_since: int) -> None:
         ids = await run_sync(lambda: self._archive.find_missing_audio(self._scope, ask_again_since=ask_again_since))
-        await run_sync(_recordings.make_folder, self._archive.path, ids)
+        await run_sync(_recordings.make_folder, self._archive.get_file(), ids)
         await self._do(Job(ConversationSummary(conversation_id=each), "audio") for each in ids)
 
     async def _do(self, jobs: Iterable[Job]) -> None:
@@ -165,7 +165,7 @@ class Harvester:
         if self._stop.is_set() or (self._pruning is not None and not self._pruning.needs(job)):
             return None
         try:
-            update = await fetch(job, memory, self._guard, self._archive.path)
+            update = await fetch(job, memory, self._guard, self._archive)
         except StopRequested:
             return None
         result = Result(update, job, memory)

@@ -10,26 +10,30 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import anyio
-import msgspec
-from anyio.to_thread import run_sync
 
 from convai_async._support.tasks import task_group
 from convai_async._support.validate import validate_integer
 from convai_async._support.workspace_name import workspace_name
-from convai_async._transport.limiter import ConcurrencyLimiter
 from convai_async._transport.memory import MemoryBudget
-from convai_async.client import ConvAIClient, get_engine
-from convai_async.errors import ConfigurationError, ConvAIError
-from convai_async.harvest._api import harvest
-from convai_async.harvest._report import HarvestReport, merge_reports
-from convai_async.harvest._workspaces import Workspace, read_key, validate_workspaces
+from convai_async.errors import ConvAIError
+from convai_async.harvest._workspace_harvest import (
+    SharedLimits,
+    WorkspaceHarvest,
+    WorkspaceReport,
+    ignore_progress,
+    open_workspace_client,
+)
+from convai_async.harvest._workspaces import validate_workspaces
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
+
+    from convai_async.client import ConvAIClient
+    from convai_async.harvest._workspaces import Workspace
 
 _logger = logging.getLogger("convai_async")
 
@@ -38,46 +42,6 @@ _DEFAULT_AT_ONCE = 16
 _MAX_MEMORY_BYTES = 512 * 1024 * 1024
 _TURN_SECS = 300.0
 """Seconds of a workspace's first turn. Each one is twice as long, so that every workspace ends."""
-
-
-class WorkspaceReport(msgspec.Struct, kw_only=True):
-    """The harvest of one workspace. It changes during the run, and is final when `harvest_many` returns.
-
-    Attributes:
-        workspace: The workspace.
-        status: ``"waiting"`` for its first or next turn, ``"running"``, ``"done"`` or ``"failed"``.
-        harvest: The counts, of all agents and turns together. A conversation that is listed again in a later turn
-            counts as found and unchanged again.
-        error: The exception because of which the harvest failed, or None.
-    """
-
-    workspace: Workspace
-    status: Literal["waiting", "running", "done", "failed"] = "waiting"
-    harvest: HarvestReport = msgspec.field(default_factory=HarvestReport)
-    error: Exception | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether all conversations and recordings of the workspace are in its archive."""
-        return self.status == "done" and self.harvest.complete
-
-
-@asynccontextmanager
-async def open_workspace_client(workspace: Workspace, *, timeout: float | None = 60.0) -> AsyncIterator[ConvAIClient]:
-    """Open a client with the key and the address of a workspace.
-
-    Args:
-        workspace: The workspace.
-        timeout: The timeout of one attempt in seconds, as for `ConvAIClient`.
-
-    Raises:
-        ConfigurationError: The key cannot be read.
-    """
-    key = await run_sync(read_key, workspace)
-    async with ConvAIClient(
-        key, region=workspace.region, base_url=workspace.base_url, share=workspace.share, timeout=timeout
-    ) as client:
-        yield client
 
 
 async def harvest_many(  # noqa: PLR0913 - keyword-only settings
@@ -117,7 +81,7 @@ async def harvest_many(  # noqa: PLR0913 - keyword-only settings
     reports = [WorkspaceReport(workspace=workspace) for workspace in workspaces]
     validate_workspaces([report.workspace for report in reports])
     many = _ManyHarvester(
-        [_Progress(report, progress or _ignore) for report in reports],
+        [WorkspaceHarvest(report, progress or ignore_progress) for report in reports],
         max_concurrency=max_concurrency,
         at_once=min(at_once, max_concurrency),
         open_client=open_client,
@@ -127,89 +91,12 @@ async def harvest_many(  # noqa: PLR0913 - keyword-only settings
     return reports
 
 
-class _SharedLimits:
-    """Limiters by key, with the same maximum each.
-
-    Args:
-        max_concurrency: The maximum number of requests in flight of all keys.
-        divisor: The number of keys that can be in use at the same time.
-    """
-
-    def __init__(self, max_concurrency: int, divisor: int) -> None:
-        self._max_concurrency = max_concurrency
-        self._maximum = max_concurrency // divisor
-        self._limiters: dict[bytes, tuple[ConcurrencyLimiter, Workspace]] = {}
-
-    def get(self, key_digest: bytes, workspace: Workspace) -> ConcurrencyLimiter:
-        """Return the limiter of a key.
-
-        Raises:
-            ConfigurationError: Another workspace uses the key with another share.
-        """
-        if key_digest not in self._limiters:
-            self._limiters[key_digest] = ConcurrencyLimiter(self._maximum, workspace.share), workspace
-        limiter, first = self._limiters[key_digest]
-        if first.share != workspace.share:
-            raise ConfigurationError(f"share: workspace {first.name!r} has the same key: set the same share for both")
-        return limiter
-
-    def divide_by(self, divisor: int) -> None:
-        """Raise the maximum of each limiter when fewer keys can be in use."""
-        self._maximum = self._max_concurrency // divisor
-        for limiter, _ in self._limiters.values():
-            limiter.raise_maximum(self._maximum)
-
-
-class _Progress:
-    """The progress of one workspace.
-
-    Args:
-        report: The report to update.
-        notify: Called with the report.
-
-    Attributes:
-        report: The report.
-        turns: The number of turns so far.
-        agents: The ids of the agents that are left; empty stands for all agents.
-    """
-
-    def __init__(self, report: WorkspaceReport, notify: Callable[[WorkspaceReport], None]) -> None:
-        self.report = report
-        self.turns = 0
-        self.agents = deque(report.workspace.agents or [""])
-        self._notify = notify
-        self._before: list[HarvestReport] = []
-
-    def set_status(self, status: Literal["waiting", "running", "done"]) -> None:
-        """Change the status."""
-        self.report.status = status
-        self._notify(self.report)
-
-    def fail(self, error: Exception) -> None:
-        """Note that the harvest failed."""
-        self.report.status, self.report.error = "failed", error
-        self._notify(self.report)
-
-    def update(self, current: HarvestReport) -> None:
-        """Note the counts of the current run of `harvest`."""
-        self.report.harvest = merge_reports([*self._before, current])
-        self._notify(self.report)
-
-    def end_run(self, ended: HarvestReport) -> None:
-        """Keep the counts of a run that ended; of one that was stopped, those that the next run does not repeat."""
-        if ended.interrupted:
-            ended = msgspec.structs.replace(
-                ended, found=ended.fetched, unchanged=0, failed=0, list_complete=True, interrupted=False
-            )
-        self._before.append(ended)
-
-
 class _ManyHarvester:
     """Harvests many workspaces; the arguments are those of `harvest_many`."""
 
     def __init__(
         self,
-        queue: Iterable[_Progress],
+        queue: Iterable[WorkspaceHarvest],
         *,
         max_concurrency: int,
         at_once: int,
@@ -222,7 +109,7 @@ class _ManyHarvester:
         self._at_once = at_once
         self._open_client = open_client
         self._stop = stop
-        self._limits = _SharedLimits(max_concurrency, self._divisor)
+        self._limits = SharedLimits(max_concurrency, self._divisor)
         self._memory = MemoryBudget(_MAX_MEMORY_BYTES)
 
     @property
@@ -251,41 +138,22 @@ class _ManyHarvester:
             else:
                 self._queue.append(progress)
 
-    async def _take_turn(self, progress: _Progress) -> bool:
+    async def _take_turn(self, progress: WorkspaceHarvest) -> bool:
         """Harvest a workspace until it is finished or its turn ends; return whether it is finished."""
         workspace_name.set(progress.report.workspace.name)
         progress.set_status("running")
         ends = anyio.Event()
         async with task_group() as group:
             group.start_soon(self._end_turn, ends, _TURN_SECS * 2**progress.turns)
-            await self._harvest(progress, ends)
+            async with self._open_client(progress.report.workspace) as client:
+                await progress.harvest(
+                    client, self._limits, self._memory, max_concurrency=self._max_concurrency, stop=ends
+                )
             group.cancel_scope.cancel()
         progress.turns += 1
         is_finished = not progress.agents or self._stop.is_set()
         progress.set_status("done" if is_finished else "waiting")
         return is_finished
-
-    async def _harvest(self, progress: _Progress, ends: anyio.Event) -> None:
-        workspace = progress.report.workspace
-        async with self._open_client(workspace) as client:
-            engine = get_engine(client)
-            engine.limiter = self._limits.get(engine.session.key_digest, workspace)
-            engine.session.memory = self._memory
-            while progress.agents:
-                report = await harvest(
-                    client,
-                    workspace.archive,
-                    agent_id=progress.agents[0] or None,
-                    lookback=workspace.lookback,
-                    audio=workspace.audio,
-                    max_concurrency=self._max_concurrency,
-                    progress=progress.update,
-                    stop=ends,
-                )
-                progress.end_run(report)
-                if report.interrupted:
-                    return
-                progress.agents.popleft()
 
     async def _end_turn(self, ends: anyio.Event, seconds: float) -> None:
         """Set the event when the run is stopped, or when the turn is over and others wait."""
@@ -294,7 +162,3 @@ class _ManyHarvester:
                 await self._stop.wait()
             if self._stop.is_set() or self._queue:
                 ends.set()
-
-
-def _ignore(_: WorkspaceReport) -> None:
-    """Ignore progress."""

@@ -17,7 +17,7 @@ from convai_async.report._calls import CallEntry, CallLists, CallSelector
 from convai_async.report._cubes import Cube, CubeBuilder, find_bin
 
 if TYPE_CHECKING:
-    import sqlite3
+    from convai_async.archive import Connection
 
 T = TypeVar("T")
 
@@ -192,7 +192,7 @@ def find_starts(archive: Archive, filters: ReportFilters) -> tuple[int, int] | N
         return None if last is None else (int(first), int(last))
 
 
-def _read(archive: Archive, connection: sqlite3.Connection, filters: ReportFilters) -> ReportData | None:
+def _read(archive: Archive, connection: Connection, filters: ReportFilters) -> ReportData | None:
     spans = _convert(
         connection.execute(
             "SELECT agent_id, min(start_time_unix_secs), max(start_time_unix_secs) FROM conversations"  # noqa: S608
@@ -219,7 +219,7 @@ def _read(archive: Archive, connection: sqlite3.Connection, filters: ReportFilte
     return ReportData(archive.source, agents, first, last, buckets, counter.build_cubes(), counter.selector.build())
 
 
-def _name_agents(connection: sqlite3.Connection, ids: list[str | None]) -> list[str]:
+def _name_agents(connection: Connection, ids: list[str | None]) -> list[str]:
     """Return the latest name of each agent, or its id where there is none, or two have the same."""
     query = (
         "SELECT agent_name FROM conversations WHERE agent_id IS ? AND agent_name > ''"
@@ -279,7 +279,7 @@ class _Counter:
     def build_cubes(self) -> dict[str, Cube]:
         return {name: builder.build() for name, builder in self._builders.items()}
 
-    def count(self, connection: sqlite3.Connection, batch: list[_CallRow]) -> None:
+    def count(self, connection: Connection, batch: list[_CallRow]) -> None:
         cells = {each.conversation_id: each.cell for each in batch}
         ids = msgspec.json.encode(list(cells)).decode()
         failed_tools = self._count_tools(_convert(connection.execute(_TOOLS, (ids,)), _ToolRow), cells)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from convai_async.archive import PostgresUrl
     from convai_async.report._calls import CallLists
     from convai_async.report._charts import Charts
 
@@ -43,7 +44,7 @@ class Report:
         calls: The longest, most expensive and worst calls, and those with comments.
     """
 
-    def __init__(self, archive: Path, data: ReportData, period: str, before: ReportData | None) -> None:
+    def __init__(self, archive: Path | PostgresUrl, data: ReportData, period: str, before: ReportData | None) -> None:
         self._archive = archive
         self._data = data
         self.source = data.source

@@ -52,7 +52,7 @@ def test_dataframe_has_the_columns_of_its_table_and_the_same_types_without_rows(
     fill(writer)
     filled = reader.dataframe(table)
     assert (filled.dtypes == empty.dtypes).all()
-    present = run_query(reader.path, f"SELECT * FROM {table} LIMIT 0").columns
+    present = run_query(str(reader.path), f"SELECT * FROM {table} LIMIT 0").columns
     expected = {re.sub("(_time)?_unix_secs$", "_time", name) for name in present} - {"raw", "summary_json", "turn_id"}
     assert set(filled.columns) == expected
     polars, arrow = reader.dataframe(table, library="polars"), reader.dataframe(table, library="pyarrow")

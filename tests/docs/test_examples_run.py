@@ -32,6 +32,8 @@ ARGUMENTS = {
 """The names of parameters that the test here knows a value for."""
 
 ELSEWHERE = {
+    # test_dlt_page.py
+    "dlt": {"load", "load_all", "load_again"},
     # test_guide_examples.py
     "conversations": {"watch_forever"},
     "live": {"lookup_order", "with_tools", "call", "speak_file", "supervise"},

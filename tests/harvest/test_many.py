@@ -17,7 +17,14 @@ from convai_async._support.workspace_name import workspace_name
 from convai_async.archive import ArchiveError
 from convai_async.client import get_engine
 from convai_async.errors import BadRequestError, ConfigurationError, ConnectionFailedError, InvalidArgumentError
-from convai_async.harvest import Workspace, WorkspaceReport, _many, _outages, harvest_many
+from convai_async.harvest import (
+    Workspace,
+    WorkspaceReport,
+    _many,
+    _outages,
+    harvest_many,
+    open_workspace_client,
+)
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
@@ -87,7 +94,7 @@ async def test_conversations_are_in_their_own_archive_only_whatever_fails(
     async def open_client(workspace: Workspace) -> AsyncIterator[ConvAIClient]:
         if workspace.name == "buggy":
             raise RuntimeError("a bug")
-        async with _many.open_workspace_client(workspace, timeout=5) as client:
+        async with open_workspace_client(workspace, timeout=5) as client:
             yield client.with_options(retry=AT_ONCE)
 
     reports = {
@@ -160,7 +167,7 @@ async def test_workspaces_with_one_key_share_a_limiter(
 
     @asynccontextmanager
     async def open_client(workspace: Workspace) -> AsyncIterator[ConvAIClient]:
-        async with _many.open_workspace_client(workspace) as client:
+        async with open_workspace_client(workspace) as client:
             yield client
             limiters.append(get_engine(client).limiter)
 

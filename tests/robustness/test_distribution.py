@@ -88,6 +88,7 @@ def test_distribution_has_only_the_extras_for_users() -> None:
         "mcp",
         "metrics",
         "parquet",
+        "postgres",
         "report",
         "uvloop",
         "zstd",

@@ -93,7 +93,8 @@ def test_file_outside_the_audio_folder_is_not_removed(archive: Path, path: str |
     victim.touch()
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c")])
-        with writer._connection as connection:
+        connection: Any = writer._connection
+        with connection:
             connection.execute("INSERT INTO audio VALUES ('c', ?, 1, 'a', 'b')", (path,))
         assert writer.remove(["c"]) == 1
     assert victim.exists()

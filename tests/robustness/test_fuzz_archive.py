@@ -98,7 +98,8 @@ def succeeds(path: Path, reading: Callable[[Archive, str], Any], conversation_id
     deadline = time.monotonic() + SECONDS
     try:
         with Archive.open(path) as archive:
-            archive._connection.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+            connection: Any = archive._connection
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
             reading(archive, conversation_id)
     except ConvAIError:
         return False

@@ -51,6 +51,7 @@ TESTS: dict[str, Tests] = {
     "cli": Tests("tests/cli", "tests/robustness/test_secrets.py tests/robustness/test_erasure.py"),
     "client": Tests("tests/test_client.py", "tests/robustness/test_bad_arguments.py tests/robustness/test_secrets.py"),
     "dialogues": Tests("tests/test_dialogues.py"),
+    "dlt": Tests("tests/test_dlt.py"),
     "endpoints": Tests(
         "tests/endpoints tests/polling/test_wait_and_watch.py",
         "tests/robustness/test_bad_arguments.py tests/typing/test_editor.py",

@@ -1,0 +1,83 @@
+"""Where an archive is: an SQLite file, or a workspace in a PostgreSQL database."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import parse_qsl, quote, urlencode
+
+import msgspec
+
+from convai_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    ArchivePath: TypeAlias = str | os.PathLike[str]
+    """The path of an SQLite file, or the URL of a PostgreSQL database."""
+
+DEFAULT_WORKSPACE = "default"
+"""The workspace of a URL that does not name one."""
+
+_SCHEMES = ("postgresql://", "postgres://")
+_PASSWORD = re.compile(r"(?<=//)(?P<user>[^:@/]*):[^@/]*@")
+_MOST_CHARS = 200
+
+
+class PostgresUrl(msgspec.Struct, frozen=True):
+    """A workspace in a PostgreSQL database.
+
+    ``str()`` returns the URL without its password.
+
+    Attributes:
+        dsn: The URL for libpq, with its password.
+        workspace: The workspace: ``"default"`` unless the URL has the parameter ``workspace``.
+    """
+
+    dsn: str
+    workspace: str
+
+    @classmethod
+    def parse(cls, url: str, workspace: str = DEFAULT_WORKSPACE) -> PostgresUrl:
+        """Parse a URL such as ``postgresql://user@host/database?workspace=acme``.
+
+        Args:
+            url: The URL.
+            workspace: The workspace if the URL does not name one.
+
+        Raises:
+            InvalidArgumentError: The name of the workspace is empty, too long, or contains a NUL.
+        """
+        address, _, query = url.partition("?")
+        parameters = parse_qsl(query, keep_blank_values=True)
+        workspace = dict(parameters).get("workspace", workspace)
+        if not workspace or len(workspace) > _MOST_CHARS or "\0" in workspace:
+            raise InvalidArgumentError("workspace", f"must have 1 to {_MOST_CHARS} characters, got {workspace!r}")
+        rest = urlencode([each for each in parameters if each[0] != "workspace"], quote_via=quote)
+        return cls(f"{address}?{rest}" if rest else address, workspace)
+
+    def __str__(self) -> str:
+        address = _PASSWORD.sub(r"\g<user>@", self.dsn.partition("?")[0])
+        return f"{address}?workspace={quote(self.workspace, safe='')}"
+
+    def __repr__(self) -> str:
+        return f"PostgresUrl({str(self)!r})"
+
+
+Location: TypeAlias = Path | PostgresUrl
+
+
+def is_postgres_url(path: ArchivePath) -> bool:
+    """Return whether a path is the URL of a PostgreSQL database."""
+    return os.fspath(path).startswith(_SCHEMES)
+
+
+def parse_location(path: ArchivePath | PostgresUrl) -> Location:
+    """Return where an archive is.
+
+    Raises:
+        InvalidArgumentError: The workspace of a URL is not valid.
+    """
+    if isinstance(path, PostgresUrl):
+        return path
+    return PostgresUrl.parse(os.fspath(path)) if is_postgres_url(path) else Path(path)

@@ -1,0 +1,182 @@
+"""A connection to PostgreSQL with the methods of ``sqlite3.Connection`` that archives use."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import NumericBinaryLoader
+from psycopg.types.string import StrDumperUnknown
+
+from convai_async.archive._errors import (
+    BUSY_TIMEOUT_SECS,
+    ArchiveBusyError,
+    ArchiveConnectionError,
+    ArchiveError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from convai_async.archive._location import PostgresUrl
+
+_DEFAULTS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""Parameters of libpq, unless the URL has others: by default, a lost connection is noticed after hours."""
+
+_TOKEN = re.compile(r"'(?:[^']|'')*'|\?|:([a-z]\w*)|%|\bON CONFLICT \(")
+_ROWS_PER_FETCH = 200
+_SETTINGS = """\
+SELECT set_config('search_path', 'convai_workspace, convai', false), set_config('convai.workspace', %s, false),
+    set_config('lock_timeout', %s, false), set_config('default_transaction_read_only', %s, false)"""
+
+
+class _NumericLoader(NumericBinaryLoader):
+    """Loads numbers as int or float, as SQLite returns them, instead of Decimal."""
+
+    def load(self, data: Any) -> Any:
+        value = super().load(data)
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
+
+
+class _TextDumper(StrDumperUnknown):
+    """Dumps text without NUL, which PostgreSQL cannot hold."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
+class PostgresConnection:
+    """A connection to a workspace, outside a transaction until one is begun.
+
+    Args:
+        url: The database and the workspace.
+        read_only: Whether to refuse changes.
+
+    Raises:
+        ArchiveConnectionError: The database cannot be reached.
+
+    Attributes:
+        url: The database and the workspace.
+        raw: The connection of psycopg.
+    """
+
+    def __init__(self, url: PostgresUrl, *, read_only: bool) -> None:
+        self.url = url
+        self._read_only = read_only
+        with translate_database_errors(url):
+            defaults: Any = {name: value for name, value in _DEFAULTS.items() if name not in conninfo_to_dict(url.dsn)}
+            self.raw = psycopg.connect(
+                url.dsn, autocommit=True, application_name="convai_async", client_encoding="utf8", **defaults
+            )
+            self.raw.adapters.register_loader("numeric", _NumericLoader)
+            self.raw.adapters.register_dumper(str, _TextDumper)
+            self.raw.execute(_SETTINGS, (url.workspace, f"{BUSY_TIMEOUT_SECS:g}s", "on" if read_only else "off"))
+
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> psycopg.Cursor[Any]:
+        """Execute a statement in the syntax of `Connection`."""
+        with translate_database_errors(self.url):
+            return self.raw.cursor(binary=True).execute(translate(sql), parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> psycopg.Cursor[Any]:
+        """Execute a statement for each of several rows of parameters."""
+        with translate_database_errors(self.url):
+            cursor = self.raw.cursor()
+            cursor.executemany(translate(sql), parameters)
+            return cursor
+
+    def iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
+        """Yield the rows of a query without holding all of them in memory.
+
+        Outside a transaction, they are read through a connection of their own, since other statements may follow
+        meanwhile.
+        """
+        if self.raw.info.transaction_status == TransactionStatus.INTRANS:
+            yield from self._iterate(sql, parameters)
+            return
+        connection = PostgresConnection(self.url, read_only=self._read_only)
+        try:
+            connection.execute("BEGIN")
+            yield from connection._iterate(sql, parameters)
+        finally:
+            connection.close()
+
+    def _iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> Iterator[Any]:
+        with translate_database_errors(self.url), self.raw.cursor(f"rows_{id(object())}", binary=True) as cursor:
+            cursor.itersize = _ROWS_PER_FETCH
+            cursor.execute(translate(sql), parameters)
+            yield from cursor
+
+    def run_script(self, script: str) -> None:
+        """Execute several statements without parameters."""
+        with translate_database_errors(self.url):
+            self.raw.execute(script)
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        with translate_database_errors(self.url):
+            self.raw.commit()
+
+    def rollback(self) -> None:
+        """Roll the transaction back; a connection that was lost has none."""
+        if not self.raw.closed:
+            with translate_database_errors(self.url):
+                self.raw.rollback()
+
+    def close(self) -> None:
+        """Close the connection; this also rolls back."""
+        self.raw.close()
+
+
+@lru_cache(1024)
+def translate(sql: str) -> str:
+    """Return a statement with the placeholders of psycopg, and with the workspace in each conflict target."""
+    return _TOKEN.sub(_translate_token, sql)
+
+
+def _translate_token(match: re.Match[str]) -> str:
+    found = match[0]
+    if found == "?":
+        return "%s"
+    if match[1]:
+        return f"%({match[1]})s"
+    if found.startswith("ON"):
+        return f"{found}workspace, "
+    return found.replace("%", "%%")
+
+
+@contextmanager
+def translate_database_errors(url: PostgresUrl) -> Iterator[None]:
+    """Turn psycopg's errors into `ArchiveError`, which names the database, but no data."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as error:
+        raise ArchiveBusyError(
+            f"other processes have locked {str(url)!r} for {BUSY_TIMEOUT_SECS:g} s: try again later"
+        ) from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        raise ArchiveError(f"{str(url)!r} is not a convai archive: {_describe(error)}") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ArchiveError(f"the role of {str(url)!r} is not permitted to do this: {_describe(error)}") from error
+    except psycopg.Error as error:
+        if _is_connection_lost(error):
+            raise ArchiveConnectionError(
+                f"{str(url)!r} cannot be reached: {_describe(error)}. Check the address, or try again later"
+            ) from error
+        raise ArchiveError(f"{str(url)!r}: {_describe(error)}") from error
+
+
+def _is_connection_lost(error: psycopg.Error) -> bool:
+    state = error.sqlstate
+    if state is None:  # from libpq, not from the server
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return state.startswith(("08", "57P", "53300"))
+
+
+def _describe(error: psycopg.Error) -> str:
+    # Not the details, which quote values of rows.
+    return error.diag.message_primary or " ".join(str(error).split("\n")[0].split())

@@ -1,0 +1,53 @@
+"""Read a workspace in PostgreSQL."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from convai_async.archive._postgres._changes import decompress
+from convai_async.archive._postgres._database import open_for_reading
+from convai_async.archive._reader import ArchiveReader
+from convai_async.archive._sql import fetch_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from convai_async.archive._location import PostgresUrl
+    from convai_async.archive._postgres._connection import PostgresConnection
+
+
+class PostgresReader(ArchiveReader):
+    """Reads a workspace in PostgreSQL.
+
+    Raises:
+        ArchiveConnectionError: The database cannot be reached.
+        ArchiveError: It has no such workspace, or the schema of another version.
+    """
+
+    connection: PostgresConnection
+    schema = "convai_workspace"
+
+    def __init__(self, url: PostgresUrl) -> None:
+        super().__init__(url, open_for_reading(url))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[PostgresConnection]:
+        """See `ArchiveReader`."""
+        self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        try:
+            yield self.connection
+        finally:
+            self.connection.rollback()
+
+    def iterate(self, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
+        """See `ArchiveReader`."""
+        return self.connection.iterate(sql, parameters)
+
+    def decode_document(self, stored: Any) -> bytes:
+        """See `ArchiveReader`."""
+        return decompress(stored)
+
+    def measure_size(self) -> int:
+        """See `ArchiveReader`: that of the database."""
+        return int(fetch_value(self.connection, "SELECT pg_database_size(current_database())"))

@@ -1,0 +1,79 @@
+"""Store conversations in SQLite, in the transaction of the caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convai_async.archive._changes import delete_rows, mark_scrub_due
+from convai_async.archive._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
+from convai_async.archive._rows import get_inserted_columns
+from convai_async.archive._statements import insert_rows, upsert_rows
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from convai_async.archive._facts import Facts
+    from convai_async.archive._records import ConversationUpdate
+    from convai_async.archive._rows import Row
+
+_TURN_COLUMNS = get_inserted_columns(TURNS)
+_TOOL_COLUMNS = get_inserted_columns(TOOL_CALLS)
+_HAS_ROW = " OR ".join(
+    f"EXISTS (SELECT 1 FROM {name} WHERE conversation_id = column1)"  # noqa: S608
+    for name in ("conversations", *DETAIL_NAMES)
+)
+
+
+def store_conversations(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], now: int) -> None:
+    """Store conversations with their turns and tool calls, in place of those of the same ids."""
+    stored = _find_stored(connection, [update.conversation_id for update in updates])
+    if any(_removes_messages(connection, update) for update in updates if update.conversation_id in stored):
+        mark_scrub_due(connection)
+    delete_rows(connection, DETAIL_NAMES, stored)
+    _upsert(connection, [update.row for update in updates], now)
+    insert_rows(connection, TURNS.name, _TURN_COLUMNS, [update.turns for update in updates])
+    insert_rows(connection, TOOL_CALLS.name, _TOOL_COLUMNS, [update.tool_calls for update in updates])
+    insert_facts(connection, [update.facts for update in updates if update.facts])
+
+
+def insert_facts(connection: sqlite3.Connection, facts: Sequence[Facts]) -> None:
+    """Insert the rows of `FACT_TABLES` of conversations that have none."""
+    for table, values in zip(FACT_TABLES, zip(*facts, strict=True), strict=False):
+        insert_rows(connection, table.name, [column.name for column in table.columns], values)
+
+
+def delete_facts(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Delete the rows of `FACT_TABLES` of conversations."""
+    delete_rows(connection, [table.name for table in FACT_TABLES], ids)
+
+
+def _find_stored(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    """Return the ids that have rows already, perhaps without a conversation: other programs ignore foreign keys."""
+    if not ids:
+        return set()
+    listed = ", ".join(["(?)"] * len(ids))
+    rows = connection.execute(f"SELECT column1 FROM (VALUES {listed}) WHERE {_HAS_ROW}", ids)  # noqa: S608
+    return {conversation_id for (conversation_id,) in rows}
+
+
+def _removes_messages(connection: sqlite3.Connection, update: ConversationUpdate) -> bool:
+    """Return whether a stored message is not in the new document, as after the service has redacted it."""
+    messages = set(update.turns[_TURN_COLUMNS.index("message") :: len(_TURN_COLUMNS)])
+    rows = connection.execute(
+        "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (update.conversation_id,)
+    )
+    return any(message not in messages for (message,) in rows)
+
+
+def _upsert(connection: sqlite3.Connection, rows: Sequence[Row], now: int) -> None:
+    """Insert or update rows with the same columns; ``now`` is the time of those that were fetched now."""
+    if not rows:
+        return
+    columns = list(rows[0])
+    values = [list(map(row.__getitem__, columns)) for row in rows]
+    place = columns.index("fetched_unix_secs")
+    for each in values:
+        if each[place] is None:
+            each[place] = now
+    upsert_rows(connection, "conversations", columns, values)

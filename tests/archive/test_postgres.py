@@ -1,0 +1,89 @@
+"""A harvest into PostgreSQL stores what a harvest into SQLite stores."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from convai_async import ConvAIClient
+from convai_async.archive import Archive, ArchiveBusyError, ArchiveError
+from convai_async.archive._columns import DETAIL_TABLES
+from convai_async.archive._views import VIEWS
+from convai_async.archive._writer import ArchiveWriter
+from convai_async.harvest import harvest
+from convai_async.testing import FakeConvAI
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytest_plugins = ["postgres_fixtures"]
+
+SOURCE = "https://api.elevenlabs.io"
+COMPARED = [*(table.name for table in DETAIL_TABLES), *(view.name for view in VIEWS if view.name != "documents")]
+
+
+@pytest.fixture
+async def archives(postgres_url: str, tmp_path: Path) -> AsyncIterator[tuple[Archive, Archive]]:
+    file, url = tmp_path / "calls.db", f"{postgres_url}?workspace=acme"
+    async with (
+        FakeConvAI(conversations=60, seed=5) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        await harvest(client, file)
+        await harvest(client, url)
+        again = await harvest(client, url)
+        assert (again.fetched, again.failed) == (0, 0)
+    with Archive.open(file) as sqlite, Archive.open(url) as postgres:
+        yield sqlite, postgres
+
+
+def read_rows(archive: Archive, name: str) -> list[Any]:
+    with archive.snapshot() as connection:
+        cursor = connection.execute(f"SELECT * FROM {name}")
+        names = [column for column, *_ in cursor.description]
+        kept = [place for place, column in enumerate(names) if column not in {"turn_id", "workspace"}]
+        return sorted((tuple(normalize(row[place]) for place in kept) for row in cursor), key=repr)
+
+
+def normalize(value: Any) -> Any:
+    return round(float(value), 6) if isinstance(value, int | float) else value
+
+
+async def test_both_stores_have_the_same_documents_rows_and_views(archives: tuple[Archive, Archive]) -> None:
+    sqlite, postgres = archives
+    for one, same in zip(sqlite.records(), postgres.records(), strict=True):
+        for name in ("conversation_id", "raw", "summary_json", "from_webhook", "audio"):
+            assert getattr(one, name) == getattr(same, name)
+    expected, rows = ([row | {"fetched_unix_secs": 0} for row in each.rows("conversations")] for each in archives)
+    assert rows == expected
+    for name in COMPARED:
+        assert read_rows(postgres, name) == read_rows(sqlite, name), name
+
+
+async def test_two_workspaces_of_a_database_do_not_see_each_other(
+    archives: tuple[Archive, Archive], postgres_url: str
+) -> None:
+    with ArchiveWriter(f"{postgres_url}?workspace=other", SOURCE) as other:
+        assert other.count_conversations() == 0
+        assert other.remove([each.conversation_id for each in archives[1].records()]) == 0
+    assert archives[1].status().conversations == 60
+
+
+def test_only_one_process_can_harvest_a_workspace(postgres_url: str) -> None:
+    with closing(ArchiveWriter(postgres_url, SOURCE)):
+        with pytest.raises(ArchiveBusyError, match="another process is writing"):
+            ArchiveWriter(postgres_url, SOURCE)
+        ArchiveWriter(f"{postgres_url}?workspace=other", SOURCE).close()
+    ArchiveWriter(postgres_url, SOURCE).close()
+
+
+def test_a_workspace_that_does_not_exist_is_named_without_the_password(postgres_url: str) -> None:
+    with pytest.raises(ArchiveError, match="there is no archive") as raised:
+        Archive.open(f"{postgres_url}?workspace=nobody")
+    password = urlsplit(postgres_url).password
+    assert password
+    assert password not in str(raised.value)
