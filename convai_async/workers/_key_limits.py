@@ -1,7 +1,7 @@
 """Divide the service's limit on requests in flight between the processes that use the same API key.
 
-A process has one connection to PostgreSQL for this. It renews its part of each key's limit every two seconds, and at
-once when something changes: a request was rejected, a pause starts, an interactive request waits, or another process
+A process has one connection to PostgreSQL for this. It renews its part of each key's limit every two seconds, and
+earlier when something changes: a request was rejected, a pause starts, an interactive request waits, or another process
 sent a notification. Requests never wait for the database.
 """
 
@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import psycopg
 from anyio.to_thread import run_sync
+from psycopg.conninfo import conninfo_to_dict
 
 from convai_async._support.tasks import task_group
+from convai_async.archive import ArchiveError
+from convai_async.archive._postgres._connection import translate_database_errors
 from convai_async.client import get_engine
 from convai_async.workers import _key_limits_table as table
 from convai_async.workers._key_share import KeyShare
@@ -26,34 +29,38 @@ from convai_async.workers._limit_policy import renew
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractContextManager
 
+    from convai_async._transport.limiter import ConcurrencyLimiter
+    from convai_async.archive._location import PostgresUrl
     from convai_async.client import ConvAIClient
 
-_logger = logging.getLogger("convai_async")
+    Connection = psycopg.AsyncConnection[Any]
+
+_logger = logging.getLogger("convai_async.workers")
 
 _LEASE_SECS = 8.0
 _QUERY_SECS = 3.0
 _RECONNECT_SECS = 1.0
 _NEW_PAUSE_SECS = 0.1
-"""A pause that is longer than the stored one by less than this is the same pause."""
+"""Two pauses that end at times which differ by less than this are the same pause."""
 _ATTEMPTS = 5
-
-_Connection = psycopg.AsyncConnection[Any]
+"""How often to read and write again after another process has written in between."""
 
 
 @asynccontextmanager
-async def open_key_limits(conninfo: str) -> AsyncIterator[KeyLimits]:
-    """Open a connection through which the process shares the limits of its API keys with other processes.
+async def open_key_limits(database: PostgresUrl) -> AsyncIterator[KeyLimits]:
+    """Share the limits of API keys with other processes while the block runs.
 
     Args:
-        conninfo: The URL of the PostgreSQL database, or its parameters, as for `psycopg.connect`.
+        database: The database, which has the tables of the workers.
 
     Raises:
-        psycopg.Error: The database cannot be reached, or its tables cannot be created.
+        ArchiveError: The database cannot be reached, or has no such tables.
     """
-    async with await _connect(conninfo) as connection:
-        salt = await table.prepare(connection)
-    limits = KeyLimits(salt, conninfo)
+    async with _connect(database) as connection:
+        salt = await table.read_salt(connection)
+    limits = KeyLimits(database, salt)
     async with task_group() as group:
         group.start_soon(limits.run)
         yield limits
@@ -64,13 +71,13 @@ class KeyLimits:
     """The API keys of a process. Made by `open_key_limits`.
 
     Args:
+        database: The database.
         salt: Makes the fingerprints of keys, the same in all processes.
-        conninfo: Where to connect again.
     """
 
-    def __init__(self, salt: bytes, conninfo: str) -> None:
+    def __init__(self, database: PostgresUrl, salt: bytes) -> None:
+        self._database = database
         self._salt = salt
-        self._conninfo = conninfo
         self._holder = secrets.token_hex(8)
         self._keys: dict[bytes, KeyShare] = {}
         self._left: set[bytes] = set()
@@ -78,16 +85,20 @@ class KeyLimits:
         self._is_away = False
 
     @asynccontextmanager
-    async def join(self, client: ConvAIClient) -> AsyncIterator[None]:
+    async def join(self, client: ConvAIClient, limiter: ConcurrencyLimiter | None = None) -> AsyncIterator[None]:
         """Share the limit of the client's API key while the block runs.
 
         The clients of this process with the same key share the limiter of the first one. Call it before the first
         request of the client, and before `ConvAIClient.with_options`.
+
+        Args:
+            client: The client.
+            limiter: The limiter for its requests; by default that of the client.
         """
         engine = get_engine(client)
         fingerprint = await run_sync(client.hash_api_key, self._salt)
         if fingerprint not in self._keys:
-            self._keys[fingerprint] = KeyShare(engine.limiter, self._wake.set)
+            self._keys[fingerprint] = KeyShare(limiter or engine.limiter, self._wake.set)
             self._wake.set()
         key = self._keys[fingerprint]
         engine.limiter = key.limiter
@@ -106,15 +117,15 @@ class KeyLimits:
         """Renew the keys' parts of their limits until this is cancelled."""
         while True:
             try:
-                async with await _connect(self._conninfo) as connection:
+                async with _connect(self._database) as connection:
                     await self._serve(connection)
-            except (psycopg.Error, OSError) as error:  # TimeoutError is an OSError
+            except (ArchiveError, TimeoutError) as error:
                 if not self._is_away:
                     _logger.warning("the limits of API keys are not shared with other processes for now: %s", error)
                 self._is_away = True
             await anyio.sleep(_RECONNECT_SECS)
 
-    async def _serve(self, connection: _Connection) -> None:
+    async def _serve(self, connection: Connection) -> None:
         """Renew over a connection until it fails; give everything back when this is cancelled."""
         own_pid = connection.info.backend_pid
 
@@ -128,30 +139,29 @@ class KeyLimits:
         try:
             while True:
                 self._wake.clear()
-                with anyio.fail_after(_QUERY_SECS, shield=True):  # a query that is cancelled closes the connection
-                    await self._renew_all(connection)
+                await self._renew_all(connection)
                 await self._wait(connection)
-        finally:
-            with anyio.move_on_after(_QUERY_SECS, shield=True):
-                await self._leave(connection, {*self._left, *self._keys})
+        except asyncio.CancelledError:
+            self._left |= {*self._keys}
+            await self._leave(connection)
+            raise
 
-    async def _renew_all(self, connection: _Connection) -> None:
-        left, self._left = self._left, set()
-        await self._leave(connection, left)
+    async def _renew_all(self, connection: Connection) -> None:
+        await self._leave(connection)
         now = asyncio.get_running_loop().time()
         for fingerprint, key in tuple(self._keys.items()):
             if key.due_at <= now:
-                await self._renew(connection, fingerprint, key)
+                with _limit_time():
+                    await self._renew(connection, fingerprint, key)
         if self._is_away:
             self._is_away = False
             _logger.info("the limits of API keys are shared with other processes again")
 
-    async def _renew(self, connection: _Connection, fingerprint: bytes, key: KeyShare) -> None:
+    async def _renew(self, connection: Connection, fingerprint: bytes, key: KeyShare) -> None:
         for _ in range(_ATTEMPTS):
             started = asyncio.get_running_loop().time()
             stored = await table.read(connection, fingerprint)
-            report = key.report()
-            limit, grant = renew(stored.limit, self._holder, report, stored.turn)
+            limit, grant = renew(stored.limit, self._holder, key.report(), stored.turn)
             key.shrink(grant)
             pause = key.limiter.throttle_left
             written = await table.write(
@@ -170,11 +180,13 @@ class KeyLimits:
                     key.limiter.throttle(stored.pause)
                 return
 
-    async def _leave(self, connection: _Connection, fingerprints: set[bytes]) -> None:
-        for fingerprint in fingerprints:
-            await table.leave(connection, fingerprint, self._holder)
+    async def _leave(self, connection: Connection) -> None:
+        """Give back the parts of the keys that are not used any more."""
+        while self._left:
+            with _limit_time():
+                await table.leave(connection, self._left.pop(), self._holder)
 
-    async def _wait(self, connection: _Connection) -> None:
+    async def _wait(self, connection: Connection) -> None:
         """Wait until a key is due, a key was added or removed, or the database has sent something."""
         loop = asyncio.get_running_loop()
         received = asyncio.Event()
@@ -193,11 +205,21 @@ class KeyLimits:
         finally:
             loop.remove_reader(descriptor)
         if received.is_set():
-            with anyio.fail_after(_QUERY_SECS, shield=True):
+            with _limit_time():
                 await connection.execute("SELECT")  # receives notifications, or the end of the connection
 
 
-async def _connect(conninfo: str) -> _Connection:
-    return await psycopg.AsyncConnection.connect(
-        conninfo, autocommit=True, connect_timeout=int(_QUERY_SECS), application_name="convai-async limits"
-    )
+def _limit_time() -> AbstractContextManager[object]:
+    """Limit the time of queries; nothing else cancels them, since that closes the connection."""
+    return anyio.fail_after(_QUERY_SECS, shield=True)
+
+
+@asynccontextmanager
+async def _connect(database: PostgresUrl) -> AsyncIterator[Connection]:
+    """Open a connection in which each statement is a transaction; its errors are `ArchiveError`."""
+    with translate_database_errors(database):
+        parameters = {"connect_timeout": int(_QUERY_SECS), **conninfo_to_dict(database.dsn)}
+        async with await psycopg.AsyncConnection.connect(
+            **parameters, autocommit=True, application_name="convai-async limits"
+        ) as connection:
+            yield connection

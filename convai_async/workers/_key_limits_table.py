@@ -7,7 +7,6 @@ statements: a process that is stopped at any time blocks nobody.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,12 +22,12 @@ CHANNEL = "convai_key_limits"
 _FIRST_FOUND = 8
 _TURN_SECS = 10
 
-SCHEMA = """
-CREATE SCHEMA IF NOT EXISTS convai;
+TABLES = """
 CREATE TABLE IF NOT EXISTS convai.key_limits_salt (
-    salt bytea NOT NULL,
-    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only)
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    salt bytea NOT NULL DEFAULT uuid_send(gen_random_uuid())
 );
+INSERT INTO convai.key_limits_salt (is_only) VALUES (true) ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS convai.key_limits (
     fingerprint bytea PRIMARY KEY,
     version bigint NOT NULL DEFAULT 0,
@@ -49,7 +48,7 @@ CREATE TABLE IF NOT EXISTS convai.key_limit_holders (
     PRIMARY KEY (fingerprint, holder)
 );
 """
-"""The tables. `open_key_limits` creates them if they are missing."""
+"""The tables, in the schema of archives. The salt makes the fingerprints of keys, which are slow hashes."""
 
 _READ = """
 SELECT version, found, prober, extract(epoch FROM greatest(paused_until, now()) - now())::float8, (extract(epoch FROM now()) / %s)::int8,
@@ -108,19 +107,10 @@ class StoredLimit(msgspec.Struct, frozen=True):
     turn: int
 
 
-async def prepare(connection: psycopg.AsyncConnection[Any]) -> bytes:
-    """Create the tables if they are missing, and return the salt of the fingerprints."""
-    cursor = await connection.execute("SELECT to_regclass('convai.key_limit_holders') IS NOT NULL")
-    if await cursor.fetchone() == (False,):
-        async with connection.transaction():
-            # Two sessions that create a table at the same time fail, also with IF NOT EXISTS.
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [CHANNEL])
-            await connection.execute(SCHEMA)
-            await connection.execute(
-                "INSERT INTO convai.key_limits_salt VALUES (%s) ON CONFLICT DO NOTHING", [secrets.token_bytes(16)]
-            )
+async def read_salt(connection: psycopg.AsyncConnection[Any]) -> bytes:
+    """Return the salt of the fingerprints."""
     cursor = await connection.execute("SELECT salt FROM convai.key_limits_salt")
-    (salt,) = await cursor.fetchone() or (b"",)
+    [(salt,)] = await cursor.fetchall()
     return bytes(salt)
 
 

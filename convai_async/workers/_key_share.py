@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from convai_async._transport.limiter import ConcurrencyLimiter
     from convai_async.workers._limit_policy import Grant
 
-_logger = logging.getLogger("convai_async")
+_logger = logging.getLogger("convai_async.workers")
 
 _RENEWAL_SECS = 2.0
 _MIN_RENEWAL_SECS = 0.2

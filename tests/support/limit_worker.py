@@ -1,28 +1,30 @@
 """A process that sends bulk requests all the time, and shares the limit of its key with others.
 
-    python limit_worker.py URL API_KEY CONNINFO TASKS [interactive]
+    python limit_worker.py URL API_KEY DATABASE TASKS CLOCK_SECS
 
-It prints a line when it starts, and ends when its standard input is closed. Without CONNINFO (``""``) its limiter knows
-of no other process.
+It prints a line when it starts, and ends when its standard input is closed. Without a database (``""``) its limiter
+knows of no other process. Its clocks differ by a number of seconds from those of other processes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from contextlib import AsyncExitStack
 
 from convai_async import ConvAIClient, RetryPolicy, endpoints
 
 
-async def main(url: str, api_key: str, conninfo: str, tasks: str) -> None:
+async def main(url: str, api_key: str, database: str, tasks: str) -> None:
     retry = RetryPolicy(attempts=20, timeout=None)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ConvAIClient(api_key, base_url=url, retry=retry))
-        if conninfo:
+        if database:
+            from convai_async.archive._location import PostgresUrl  # noqa: PLC0415 - needs an extra
             from convai_async.workers._key_limits import open_key_limits  # noqa: PLC0415 - needs an extra
 
-            limits = await stack.enter_async_context(open_key_limits(conninfo))
+            limits = await stack.enter_async_context(open_key_limits(PostgresUrl.parse(database)))
             await stack.enter_async_context(limits.join(client))
         bulk = client.with_options(priority="bulk")
 
@@ -38,5 +40,12 @@ async def main(url: str, api_key: str, conninfo: str, tasks: str) -> None:
         await asyncio.wait(senders)
 
 
+def shift_clocks(seconds: float) -> None:
+    for name in ("time", "monotonic"):
+        clock = getattr(time, name)
+        setattr(time, name, lambda clock=clock: clock() + seconds)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    shift_clocks(float(sys.argv[5]))
+    asyncio.run(main(*sys.argv[1:5]))
