@@ -219,7 +219,10 @@ async def _connect(database: PostgresUrl) -> AsyncIterator[Connection]:
     """Open a connection in which each statement is a transaction; its errors are `ArchiveError`."""
     with translate_database_errors(database):
         parameters = {"connect_timeout": int(_QUERY_SECS), **conninfo_to_dict(database.dsn)}
-        async with await psycopg.AsyncConnection.connect(
+        connection = await psycopg.AsyncConnection.connect(
             **parameters, autocommit=True, application_name="convai-async limits"
-        ) as connection:
+        )
+        try:
             yield connection
+        finally:
+            await connection.close()  # its context would wait for a rollback, which can be cancelled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from convai_async.workers._limit_policy import Demand, Report
@@ -47,8 +48,7 @@ class KeyShare:
         self._reported = 0.0
         self._stated: int | None = None
         self._interactive = self._bulk = 0
-        self._renewed_at = 0.0
-        self.due_at = 0.0
+        self._renewed_at = self.due_at = -math.inf
         self._spacing = _MIN_RENEWAL_SECS
         self._was_notified = False
         self._lease: asyncio.TimerHandle | None = None

@@ -1,6 +1,6 @@
 """A process that sends bulk requests all the time, and shares the limit of its key with others.
 
-    python limit_worker.py URL API_KEY DATABASE TASKS CLOCK_SECS
+    python limit_worker.py URL API_KEY DATABASE TASKS LEASE_SECS CLOCK_SECS
 
 It prints a line when it starts, and ends when its standard input is closed. Without a database (``""``) its limiter
 knows of no other process. Its clocks differ by a number of seconds from those of other processes.
@@ -16,15 +16,16 @@ from contextlib import AsyncExitStack
 from convai_async import ConvAIClient, RetryPolicy, endpoints
 
 
-async def main(url: str, api_key: str, database: str, tasks: str) -> None:
+async def main(url: str, api_key: str, database: str, tasks: str, lease_secs: str) -> None:
     retry = RetryPolicy(attempts=20, timeout=None)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ConvAIClient(api_key, base_url=url, retry=retry))
         if database:
             from convai_async.archive._location import PostgresUrl  # noqa: PLC0415 - needs an extra
-            from convai_async.workers._key_limits import open_key_limits  # noqa: PLC0415 - needs an extra
+            from convai_async.workers import _key_limits  # noqa: PLC0415 - needs an extra
 
-            limits = await stack.enter_async_context(open_key_limits(PostgresUrl.parse(database)))
+            _key_limits._LEASE_SECS = float(lease_secs)
+            limits = await stack.enter_async_context(_key_limits.open_key_limits(PostgresUrl.parse(database)))
             await stack.enter_async_context(limits.join(client))
         bulk = client.with_options(priority="bulk")
 
@@ -47,5 +48,5 @@ def shift_clocks(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    shift_clocks(float(sys.argv[5]))
-    asyncio.run(main(*sys.argv[1:5]))
+    shift_clocks(float(sys.argv[6]))
+    asyncio.run(main(*sys.argv[1:6]))

@@ -31,8 +31,10 @@ class SimulatedService:
             await asyncio.sleep(0.005)
             return False
         self.active += 1
-        await asyncio.sleep(LATENCY * self.random.uniform(0.5, 1.5))
-        self.active -= 1
+        try:
+            await asyncio.sleep(LATENCY * self.random.uniform(0.5, 1.5))
+        finally:
+            self.active -= 1
         return True
 
 

@@ -30,6 +30,7 @@ def holder(slots: int, demand: Demand = BULK) -> Holder:
     return Holder(slots, min(slots, demand.total), demand)
 
 
+@settings(max_examples=50)
 @given(LIMITS, st.lists(DEMANDS, max_size=10), st.integers(0, 10**6))
 def test_divide_gives_everything_and_no_more(limit: int, demands: list[Demand], turn: int) -> None:
     slots = divide(limit, demands, turn)
@@ -37,6 +38,7 @@ def test_divide_gives_everything_and_no_more(limit: int, demands: list[Demand], 
     assert all(0 <= each <= demand.maximum for each, demand in zip(slots, demands, strict=True))
 
 
+@settings(max_examples=50)
 @given(LIMITS, st.lists(DEMANDS, min_size=1, max_size=10), st.integers(0, 10**6))
 def test_no_process_has_more_than_it_needs_while_another_lacks_slots(
     limit: int, demands: list[Demand], turn: int

@@ -186,9 +186,9 @@ async def test_half_of_the_part_is_used_after_a_lease_without_renewal(caplog: py
     task = asyncio.create_task(send_together(table, group, 60))
     await asyncio.sleep(10)
     table.away.add("process 0")
-    await asyncio.sleep(7)
+    await asyncio.sleep(5)
     assert (group[0].limiter.limit, caplog.messages) == (10, [])
-    await asyncio.sleep(2)
+    await asyncio.sleep(4)
     assert group[0].limiter.limit == 5
     assert [message[:38] for message in caplog.messages] == ["the limit of an API key was not shared"]
     table.away.clear()
