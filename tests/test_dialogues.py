@@ -4,15 +4,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from virtual_time import in_virtual_time
 
 from convai_async import ConvAIClient, ConversationClosedError, ConversationRefusedError, InvalidArgumentError
 from convai_async.dialogues import Dialogue, run_dialogues
 from convai_async.errors import ReplyTimeoutError
+from convai_async.testing import FakeConvAI
 from convai_async.testing.live import events
 from convai_async.testing.live.audio import FORMATS, build_tone
 
 if TYPE_CHECKING:
-    from convai_async.testing import FakeConvAI
     from convai_async.testing.live import Turn
 
 
@@ -71,7 +72,8 @@ async def test_results_have_the_replies_tools_and_end_of_each_dialogue(fake: Fak
     assert (found.error, end.error) == (None, None)
 
 
-async def test_error_ends_its_dialogue_only(fake: FakeConvAI, client: ConvAIClient) -> None:
+@in_virtual_time
+async def test_error_ends_its_dialogue_only() -> None:
     async def reply(turn: Turn) -> str:
         if turn.text == "Close!":
             await turn.conversation.close()
@@ -79,19 +81,20 @@ async def test_error_ends_its_dialogue_only(fake: FakeConvAI, client: ConvAIClie
             await asyncio.Event().wait()
         return turn.text
 
-    fake.live.add_agent("agent_1", reply=reply, first_message="Hello {{name}}!", idle_timeout=5)
-    variables = {"name": "Ann"}
-    results = await run_dialogues(
-        client,
-        "agent_1",
-        [
-            Dialogue(name="closed", turns=["Hello", "Close!", "More"], dynamic_variables=variables),
-            Dialogue(name="refused", turns=["Hello"]),
-            Dialogue(name="silent", turns=["Wait!"], dynamic_variables=variables),
-            Dialogue(name="open", turns=["Hello"], dynamic_variables=variables, wait_for_end=True),
-        ],
-        timeout=0.5,
-    )
+    async with FakeConvAI(conversations=2) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        fake.live.add_agent("agent_1", reply=reply, first_message="Hello {{name}}!", idle_timeout=5)
+        variables = {"name": "Ann"}
+        results = await run_dialogues(
+            client,
+            "agent_1",
+            [
+                Dialogue(name="closed", turns=["Hello", "Close!", "More"], dynamic_variables=variables),
+                Dialogue(name="refused", turns=["Hello"]),
+                Dialogue(name="silent", turns=["Wait!"], dynamic_variables=variables),
+                Dialogue(name="open", turns=["Hello"], dynamic_variables=variables, wait_for_end=True),
+            ],
+            timeout=0.5,
+        )
     closed, refused, silent, still_open = results.values()
     assert [each.text for each in closed.replies] == ["Hello"]
     assert isinstance(closed.error, ConversationClosedError)

@@ -12,6 +12,7 @@ import anyio
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 Put = Callable[[T], Coroutine[Any, Any, None]]
@@ -42,13 +43,14 @@ def is_cancelling() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def run_shielded_in_thread(work: Callable[[], object]) -> None:
-    """Run blocking work in a thread until it ends; a cancellation takes effect after that."""
+async def run_shielded_in_thread(work: Callable[[], R]) -> R:
+    """Run blocking work in a thread until it ends, and return its result; a cancellation takes effect after that."""
     future = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         await wait_all_shielded([future])
     finally:
-        future.result()
+        result = future.result()
+    return result
 
 
 async def wait_all_shielded(futures: Collection[asyncio.Future[Any]]) -> None:

@@ -14,7 +14,14 @@ from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._files import check_destination
-from convai_async.archive._location import PostgresUrl
+from convai_async.archive._location import (
+    ArchivePath,
+    Location,
+    PostgresUrl,
+    hide_password,
+    parse_location,
+    require_file,
+)
 from convai_async.archive._query import QueryError, QueryResult, run_query
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
@@ -31,6 +38,7 @@ __all__ = [
     "ArchiveBusyError",
     "ArchiveConnectionError",
     "ArchiveError",
+    "ArchivePath",
     "ArchiveStatus",
     "ArchivedConversation",
     "Bucket",
@@ -40,6 +48,7 @@ __all__ = [
     "Failure",
     "FoundHits",
     "HarvestRun",
+    "Location",
     "Metric",
     "PostgresUrl",
     "QueryError",
@@ -55,7 +64,10 @@ __all__ = [
     "find_hits",
     "find_recording_file",
     "get_recording_file_name",
+    "hide_password",
     "list_calls",
+    "parse_location",
+    "require_file",
     "run_query",
     "store_conversation",
 ]

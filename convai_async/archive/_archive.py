@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from convai_async.archive._connection import Connection
     from convai_async.archive._export import Table
     from convai_async.archive._files import Sink
+    from convai_async.archive._location import ArchivePath
     from convai_async.archive._reader import ArchivedConversation, ArchiveReader
     from convai_async.archive._records import Failure
     from convai_async.archive._search import SearchHit
@@ -72,7 +73,7 @@ class Archive:
         return f"<Archive {str(self.path)!r}>"
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, create: bool = False, source: str | None = None) -> Self:
+    def open(cls, path: ArchivePath | PostgresUrl, *, create: bool = False, source: str | None = None) -> Self:
         """Open an archive.
 
         Args:
@@ -98,7 +99,7 @@ class Archive:
         return archive
 
     @classmethod
-    def upgrade(cls, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> bool:
+    def upgrade(cls, path: ArchivePath | PostgresUrl, *, progress: Callable[[int, int], None] | None = None) -> bool:
         """Bring an archive that an older version wrote up to date, and return whether that was necessary.
 
         The first write does the same. An interrupted upgrade continues where it stopped.
@@ -111,7 +112,12 @@ class Archive:
             ArchiveBusyError: Another process has the lock.
             ArchiveError: The file is not a convai archive, is of a newer version, or cannot be written.
         """
-        return upgrade_file(path, progress)
+        location = parse_location(path)
+        if isinstance(location, Path):
+            return upgrade_file(location, progress)
+        from convai_async.archive import _postgres  # noqa: PLC0415 - only with the extra
+
+        return _postgres.upgrade(location)
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.archive import _recordings
-from convai_async.archive._columns import DETAIL_NAMES
+from convai_async.archive._columns import CONVERSATION_TABLES
 from convai_async.archive._records import summary_json
 from convai_async.archive._windows import merge_windows, read_windows
 
@@ -91,7 +91,7 @@ def remove_conversations(connection: Connection, archive: Path | None, ids: Sequ
     ]
     if archive is not None:
         _recordings.remove(archive, ids, paths)
-    changed = delete_rows(connection, (*DETAIL_NAMES, "audio", "failures"), ids)
+    changed = delete_rows(connection, CONVERSATION_TABLES, ids)
     # A list entry that could not be read is stored without its conversation's id.
     changed += connection.executemany(
         "DELETE FROM failures WHERE part = 'list' AND instr(summary_json, ?) > 0",

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from convai_async.archive._conversation_table import CONVERSATIONS
 from convai_async.archive._fact_tables import FACT_TABLES
+from convai_async.archive._step_tables import STEP_JOBS, STEP_RESULTS, STEPS
 from convai_async.archive._table import Column, Table
 from convai_async.archive._turn_tables import TOOL_CALLS, TURNS, TURNS_SEARCH
 
 __all__ = [
     "CONVERSATIONS",
+    "CONVERSATION_TABLES",
     "DETAIL_NAMES",
     "DETAIL_TABLES",
     "EXPORTED",
     "FACT_TABLES",
+    "JOINED_TABLES",
     "NESTED_TABLES",
     "TABLES",
     "TOOL_CALLS",
@@ -107,10 +110,19 @@ DETAIL_TABLES = (TURNS, TOOL_CALLS, *FACT_TABLES)
 DETAIL_NAMES = tuple(table.name for table in DETAIL_TABLES)
 """Their names."""
 
+JOINED_TABLES = (*DETAIL_TABLES, STEP_RESULTS)
+"""The tables that are exported with the conversations that their rows belong to."""
+
+CONVERSATION_TABLES = (*DETAIL_NAMES, AUDIO.name, FAILURES.name, STEP_RESULTS.name, STEP_JOBS.name)
+"""The names of the tables with rows that belong to conversations."""
+
 NESTED_TABLES = (TURNS, TOOL_CALLS)
 """The tables that a Parquet file of the conversations has in its rows."""
 
-TABLES = (ARCHIVE, CONVERSATIONS, TURNS, TURNS_SEARCH, TOOL_CALLS, *FACT_TABLES, AUDIO, FAILURES, WINDOWS, RUNS)
+TABLES = (
+    *(ARCHIVE, CONVERSATIONS, TURNS, TURNS_SEARCH, TOOL_CALLS, *FACT_TABLES),
+    *(AUDIO, FAILURES, WINDOWS, RUNS, STEPS, STEP_RESULTS, STEP_JOBS),
+)
 """All tables, in the order in which they are made."""
 
 EXPORTED = {table.name: table for table in (CONVERSATIONS, *NESTED_TABLES)}

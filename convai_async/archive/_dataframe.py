@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convai_async._support.validate import validate_choice
 from convai_async.archive._batches import split_into_batches
-from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES
+from convai_async.archive._columns import CONVERSATIONS, JOINED_TABLES
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._export import import_parquet
 from convai_async.archive._table import Column
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LIBRARIES = ("pandas", "polars", "pyarrow")
 """The libraries whose data frames `read_dataframe` returns."""
 
-_TABLES = {table.name: table.exported for table in (CONVERSATIONS, *DETAIL_TABLES)}
+_TABLES = {table.name: table.exported for table in (CONVERSATIONS, *JOINED_TABLES)}
 _VIEWS = {view.name: view for view in VIEWS}
 
 _TIME_TEXTS = ("start_time", "first_start_time", "last_start_time")
@@ -85,7 +85,7 @@ def _build_source(table: str, schema: str, condition: Condition) -> tuple[str, l
     tables += [
         f"{each.name} AS (SELECT * FROM {schema}.{each.name} WHERE conversation_id IN"  # noqa: S608
         " (SELECT conversation_id FROM conversations))"
-        for each in DETAIL_TABLES
+        for each in JOINED_TABLES
     ]
     # Their queries are written out, since a view of the file itself would see all conversations. Each is checked, even
     # if it is not used, and PostgreSQL cannot run that of the documents.

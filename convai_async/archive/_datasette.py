@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any
 from convai_async.archive._columns import TABLES
 from convai_async.archive._database import open_for_reading
 from convai_async.archive._errors import translate_content_errors
+from convai_async.archive._location import require_file
 from convai_async.archive._questions import QUESTIONS
 from convai_async.archive._reader import ArchiveReader
 from convai_async.archive._views import VIEWS
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
 
+    from convai_async.archive._location import ArchivePath, PostgresUrl
     from convai_async.archive._table import Column
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "archive": {"hidden": True},
     "windows": {"hidden": True},
     "runs": {"hidden": True},
+    "steps": {"hidden": True},
+    "step_jobs": {"hidden": True},
     "conversations": {
         "sort_desc": "start_time_unix_secs",
         "facets": ["agent_name", "call_successful", "main_language"],
@@ -30,6 +33,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "tool_calls": {"facets": ["tool_name", "is_error"]},
     "evaluation_results": {"facets": ["criteria_id", "result"]},
     "data_collection_results": {"facets": ["data_collection_id"]},
+    "step_results": {"facets": ["step", "version"]},
     "calls": {"sort_desc": "start_time", "facets": ["agent_name", "call_successful", "main_language"]},
     "agents": {"sort_desc": "calls"},
     "daily": {"sort_desc": "day", "facets": ["agent_name"]},
@@ -40,7 +44,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 """How Datasette shows tables and views."""
 
 
-def build_datasette_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+def build_datasette_metadata(path: ArchivePath | PostgresUrl) -> dict[str, Any]:
     """Return the metadata of an archive for Datasette, which reads it as JSON.
 
     It has descriptions of the tables, views and columns, units, facets, sort orders, and the questions of the
@@ -50,9 +54,10 @@ def build_datasette_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
         path: The file. The name of the database is the file's name without its extension, as in Datasette.
 
     Raises:
+        InvalidArgumentError: The archive is a database.
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
     """
-    file, connection = open_for_reading(path)
+    file, connection = open_for_reading(require_file(path, "Datasette reads SQLite files only"))
     with closing(connection), translate_content_errors(file):
         source = ArchiveReader(file, connection).source()
         tables = {table.name: _describe(table.name, table.description, table.columns) for table in TABLES}

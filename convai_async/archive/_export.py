@@ -16,7 +16,7 @@ from convai_async._support.timestamps import utc_datetime
 from convai_async._support.validate import validate_choice
 from convai_async.archive import _csv, _jsonl
 from convai_async.archive._batches import report_progress, split_into_batches
-from convai_async.archive._columns import CONVERSATIONS, DETAIL_TABLES, NESTED_TABLES
+from convai_async.archive._columns import CONVERSATIONS, JOINED_TABLES, NESTED_TABLES
 from convai_async.archive._files import (
     COMPRESSED_SUFFIXES,
     check_destination,
@@ -46,6 +46,7 @@ Table: TypeAlias = Literal[
     "llm_usage",
     "tags",
     "rag_retrievals",
+    "step_results",
     "turn_metrics",
     "dynamic_variables",
     "features",
@@ -56,7 +57,7 @@ Progress: TypeAlias = "Callable[[int], None] | None"
 
 
 EXPORTED_COLUMNS: dict[str, tuple[Column, ...]] = {
-    **{table.name: table.exported for table in (CONVERSATIONS, *DETAIL_TABLES)},
+    **{table.name: table.exported for table in (CONVERSATIONS, *JOINED_TABLES)},
     **{view.name: view.columns for view in VIEWS if view.columns},
 }
 """The columns of each table that ``all_tables`` writes."""

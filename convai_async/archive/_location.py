@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
 from convai_async.errors import InvalidArgumentError
 
-if TYPE_CHECKING:
-    ArchivePath: TypeAlias = str | os.PathLike[str]
-    """The path of an SQLite file, or the URL of a PostgreSQL database."""
+ArchivePath: TypeAlias = "str | os.PathLike[str]"
+"""The path of an SQLite file, or the URL of a PostgreSQL database."""
 
 DEFAULT_WORKSPACE = "default"
 """The workspace of a URL that does not name one."""
 
 _SCHEMES = ("postgresql://", "postgres://")
-_PASSWORD = re.compile(r"(?<=//)(?P<user>[^:@/]*):[^@/]*@")
+_USER_INFO = re.compile(r"(?<=//)(?P<user>[^:@/?]*)(?::[^@/?]*)?@")
+_PASSWORD_PARAMETER = re.compile(r"(?<=[?&])((?:ssl)?password=)[^&]*")
 _MOST_CHARS = 200
 
 
@@ -46,8 +47,13 @@ class PostgresUrl(msgspec.Struct, frozen=True):
             workspace: The workspace if the URL does not name one.
 
         Raises:
-            InvalidArgumentError: The name of the workspace is empty, too long, or contains a NUL.
+            InvalidArgumentError: The name of the workspace is empty, too long, or contains a NUL. Or the URL has an
+                ``@`` in another place than before the host: libpq's error would have parts of the password.
         """
+        if "@" in _USER_INFO.sub("", url, count=1):
+            raise InvalidArgumentError(
+                "archive", "the URL has an @ that is not before the host: in a user name or password, write %40 for it"
+            )
         address, _, query = url.partition("?")
         parameters = parse_qsl(query, keep_blank_values=True)
         workspace = dict(parameters).get("workspace", workspace)
@@ -57,7 +63,7 @@ class PostgresUrl(msgspec.Struct, frozen=True):
         return cls(f"{address}?{rest}" if rest else address, workspace)
 
     def __str__(self) -> str:
-        address = _PASSWORD.sub(r"\g<user>@", self.dsn.partition("?")[0])
+        address = _USER_INFO.sub(r"\g<user>@", self.dsn.partition("?")[0])
         return f"{address}?workspace={quote(self.workspace, safe='')}"
 
     def __repr__(self) -> str:
@@ -72,12 +78,42 @@ def is_postgres_url(path: ArchivePath) -> bool:
     return os.fspath(path).startswith(_SCHEMES)
 
 
-def parse_location(path: ArchivePath | PostgresUrl) -> Location:
+def parse_location(path: ArchivePath | PostgresUrl, workspace: str = DEFAULT_WORKSPACE) -> Location:
     """Return where an archive is.
 
+    Args:
+        path: The path of a file, or the URL of a database.
+        workspace: The workspace if a URL does not name one.
+
     Raises:
-        InvalidArgumentError: The workspace of a URL is not valid.
+        InvalidArgumentError: A URL is not valid.
     """
     if isinstance(path, PostgresUrl):
         return path
-    return PostgresUrl.parse(os.fspath(path)) if is_postgres_url(path) else Path(path)
+    return PostgresUrl.parse(os.fspath(path), workspace) if is_postgres_url(path) else Path(path)
+
+
+def require_file(path: ArchivePath | PostgresUrl, reason: str) -> Path:
+    """Return the path of an archive that is a file.
+
+    Args:
+        path: The path of a file, or the URL of a database.
+        reason: Why it has to be a file.
+
+    Raises:
+        InvalidArgumentError: It is a database.
+    """
+    location = parse_location(path)
+    if isinstance(location, PostgresUrl):
+        raise InvalidArgumentError(
+            "archive",
+            f"{str(location)!r} is a PostgreSQL database, but {reason}. For a copy in a file:"
+            f" `convai-async export {shlex.quote(str(location))} copy.jsonl`, then"
+            " `convai-async import copy.db copy.jsonl`",
+        )
+    return location
+
+
+def hide_password(url: str) -> str:
+    """Return the URL of a database without its password."""
+    return _PASSWORD_PARAMETER.sub(r"\1...", _USER_INFO.sub(r"\g<user>@", url))

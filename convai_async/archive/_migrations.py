@@ -188,5 +188,36 @@ CREATE VIRTUAL TABLE turns_search USING fts5 (
 INSERT INTO turns_search (turns_search) VALUES ('rebuild');
 """
 
-MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4}
+_FROM_5 = """
+CREATE TABLE steps (
+    name TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    selects TEXT NOT NULL,
+    queued_to TEXT
+);
+
+CREATE TABLE step_results (
+    conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    step TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    result TEXT,
+    finished_unix_secs INTEGER NOT NULL,
+    PRIMARY KEY (conversation_id, step)
+);
+CREATE INDEX step_results_by_step ON step_results (step, version);
+
+CREATE TABLE step_jobs (
+    conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    step TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    due_unix_secs INTEGER,
+    claim TEXT,
+    error TEXT,
+    PRIMARY KEY (conversation_id, step)
+) WITHOUT ROWID;
+CREATE INDEX step_jobs_by_due ON step_jobs (step, due_unix_secs);
+"""
+
+MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5}
 """For each older version, the SQL that makes the next one."""

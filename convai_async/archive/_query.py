@@ -15,11 +15,13 @@ import msgspec
 
 from convai_async.archive._database import open_for_reading
 from convai_async.archive._errors import ArchiveError, translate_errors
+from convai_async.archive._location import require_file
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator, Sequence
     from threading import Event
+
+    from convai_async.archive._location import ArchivePath, PostgresUrl
 
 _MAX_VALUE_BYTES = 16 * 2**20
 """The longest text or BLOB, and the longest row; a conversation of this size has hours of speech."""
@@ -80,7 +82,7 @@ class QueryResult(msgspec.Struct, frozen=True):
 
 
 def run_query(  # noqa: PLR0913 - keyword-only
-    path: str | os.PathLike[str],
+    path: ArchivePath | PostgresUrl,
     sql: str,
     parameters: Sequence[Any] | dict[str, Any] = (),
     *,
@@ -92,7 +94,7 @@ def run_query(  # noqa: PLR0913 - keyword-only
     """Run an SQL query that cannot change the archive.
 
     Args:
-        path: The archive.
+        path: The archive, which has to be a file.
         sql: One SELECT statement. Other statements, and functions that do more than compute, are refused.
         parameters: The values of its placeholders.
         timeout_secs: The time in seconds after which the query is interrupted; 10 by default. SQLite does not look
@@ -102,14 +104,15 @@ def run_query(  # noqa: PLR0913 - keyword-only
         stop: An event that interrupts the query when another thread sets it.
 
     Raises:
+        InvalidArgumentError: The archive is a database.
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
         QueryError: The query is not valid SQL, is not permitted, or exceeded a limit.
     """
-    file, first = open_for_reading(path)
+    file, first = open_for_reading(require_file(path, "only in SQLite can untrusted SQL be limited to reading"))
     # The last connection to close removes the log, which a read-only one cannot: so another one stays open.
     with closing(first):
         tables = {name for (name,) in first.execute("SELECT name FROM sqlite_schema")} | _TABLE_FUNCTIONS
-        _, connection = open_for_reading(path, read_only=True)
+        _, connection = open_for_reading(file, read_only=True)
         with closing(connection), translate_errors(file), _translate_query_errors(timeout_secs):
             connection.text_factory = lambda text: text.decode(errors="replace")
             for category, limit in _LIMITS.items():

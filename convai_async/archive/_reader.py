@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from convai_async.archive._connection import Connection
     from convai_async.archive._location import Location
 
-_OLDEST_FIRST = "start_time_unix_secs NULLS FIRST, conversation_id"
+OLDEST_FIRST = "start_time_unix_secs NULLS FIRST, conversation_id"
 
 
 class ArchivedConversation(msgspec.Struct, frozen=True):
@@ -119,7 +119,7 @@ class ArchiveReader:
         with translate_content_errors(self.path):
             for (raw,) in self.iterate(
                 f"SELECT raw FROM conversations WHERE decode_error IS NULL AND {condition.sql}"  # noqa: S608
-                f" ORDER BY {_OLDEST_FIRST}",
+                f" ORDER BY {OLDEST_FIRST}",
                 condition.parameters,
             ):
                 yield Conversation.from_json(self.decode_document(raw))
@@ -131,7 +131,7 @@ class ArchiveReader:
                 "SELECT conversation_id, raw, summary_json, fetched_unix_secs, deleted_unix_secs, no_audio_unix_secs,"  # noqa: S608
                 " from_webhook, path, size, sha256, content_type"
                 " FROM conversations LEFT JOIN audio USING (conversation_id)"
-                f" WHERE {condition.sql} ORDER BY {_OLDEST_FIRST}",
+                f" WHERE {condition.sql} ORDER BY {OLDEST_FIRST}",
                 condition.parameters,
             ):
                 conversation_id, raw, *fields, from_webhook, path, size, sha256, content_type = row
@@ -141,7 +141,7 @@ class ArchiveReader:
 
     def rows(self, table: str, condition: Condition) -> Iterator[dict[str, Any]]:
         """Yield the rows of ``conversations``, ``turns`` or ``tool_calls``, without JSON, oldest first."""
-        source, order = table, _OLDEST_FIRST
+        source, order = table, OLDEST_FIRST
         if table != "conversations":
             source, order = f"{table} JOIN conversations USING (conversation_id)", f"{order}, {table}.position"
         columns = [column.name for column in EXPORTED[table].exported]
@@ -155,16 +155,19 @@ class ArchiveReader:
 
     def iterate_rows(self, table: str, columns: Sequence[str], condition: Condition) -> Iterator[dict[str, Any]]:
         """Yield the rows of a table or view that belong to conversations, oldest conversations first."""
-        names = ", ".join(f"rows.{name}" for name in columns)
+        query = self.select_rows(table, columns, condition)
         with translate_content_errors(self.path):
-            for row in self.iterate(
-                "WITH chosen AS MATERIALIZED (SELECT conversation_id FROM conversations"  # noqa: S608
-                f" WHERE {condition.sql} ORDER BY {_OLDEST_FIRST})"
-                f" SELECT {names} FROM chosen CROSS JOIN {table} AS rows"
-                " ON rows.conversation_id = chosen.conversation_id",
-                condition.parameters,
-            ):
+            for row in self.iterate(query, condition.parameters):
                 yield dict(zip(columns, row, strict=True))
+
+    def select_rows(self, table: str, columns: Sequence[str], condition: Condition) -> str:
+        """Return the query of `iterate_rows`. Its rows have the order of its loops: sorting would copy all of them."""
+        return (
+            "WITH chosen AS MATERIALIZED (SELECT conversation_id FROM conversations"  # noqa: S608
+            f" WHERE {condition.sql} ORDER BY {OLDEST_FIRST} LIMIT -1)"  # without a limit, SQLite omits the order
+            f" SELECT {', '.join(f'rows.{name}' for name in columns)} FROM chosen CROSS JOIN {table} AS rows"
+            " ON rows.conversation_id = chosen.conversation_id"
+        )
 
     def get_rows(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from convai_async.archive._changes import delete_rows, mark_scrub_due
 from convai_async.archive._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._rows import get_inserted_columns
+from convai_async.archive._sql import fetch_value
 from convai_async.archive._statements import insert_rows, upsert_rows
+from convai_async.archive._step_jobs import has_steps
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,9 +27,10 @@ _HAS_ROW = " OR ".join(
 )
 
 
-def store_conversations(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], now: int) -> None:
-    """Store conversations with their turns and tool calls, in place of those of the same ids."""
+def store_conversations(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], now: int) -> list[str]:
+    """Store conversations with their turns and tool calls, in place of those of the same ids: see `Store`."""
     stored = _find_stored(connection, [update.conversation_id for update in updates])
+    changed = _find_changed(connection, updates, stored) if has_steps(connection) else []
     if any(_removes_messages(connection, update) for update in updates if update.conversation_id in stored):
         mark_scrub_due(connection)
     delete_rows(connection, DETAIL_NAMES, stored)
@@ -35,6 +38,7 @@ def store_conversations(connection: sqlite3.Connection, updates: Sequence[Conver
     insert_rows(connection, TURNS.name, _TURN_COLUMNS, [update.turns for update in updates])
     insert_rows(connection, TOOL_CALLS.name, _TOOL_COLUMNS, [update.tool_calls for update in updates])
     insert_facts(connection, [update.facts for update in updates if update.facts])
+    return changed
 
 
 def insert_facts(connection: sqlite3.Connection, facts: Sequence[Facts]) -> None:
@@ -55,6 +59,17 @@ def _find_stored(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]
     listed = ", ".join(["(?)"] * len(ids))
     rows = connection.execute(f"SELECT column1 FROM (VALUES {listed}) WHERE {_HAS_ROW}", ids)  # noqa: S608
     return {conversation_id for (conversation_id,) in rows}
+
+
+def _find_changed(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], stored: set[str]) -> list[str]:
+    """Return the ids of the stored conversations whose document is another one."""
+    query = "SELECT NOT EXISTS (SELECT 1 FROM conversations WHERE conversation_id = ? AND raw = ?)"
+    return [
+        update.conversation_id
+        for update in updates
+        if update.conversation_id in stored
+        and fetch_value(connection, query, update.conversation_id, update.row["raw"])
+    ]
 
 
 def _removes_messages(connection: sqlite3.Connection, update: ConversationUpdate) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convai_async.archive._database import FileIdentity, check_in_place, open_for_writing
 from convai_async.archive._errors import ArchiveBusyError
@@ -35,9 +35,13 @@ class SqliteStore:
         """See `Store`: the file must still have its name."""
         check_in_place(self.path, self._identity, self.connection)
 
-    def store_conversations(self, updates: Sequence[ConversationUpdate], now: int) -> None:
+    def store_conversations(self, updates: Sequence[ConversationUpdate], now: int) -> list[str]:
         """See `Store`."""
-        store_conversations(self.connection, updates, now)
+        return store_conversations(self.connection, updates, now)
+
+    def decode_document(self, stored: Any) -> bytes:
+        """See `Store`."""
+        return bytes(stored)
 
     def scrub(self) -> None:
         """See `Store`: the search index keeps removed text until its parts are merged, and the log as well.

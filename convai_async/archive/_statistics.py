@@ -11,9 +11,9 @@ from convai_async.archive._conditions import parse_filters
 from convai_async.archive._query import run_query
 
 if TYPE_CHECKING:
-    import os
     from datetime import date
 
+    from convai_async.archive._location import ArchivePath, PostgresUrl
     from convai_async.archive._query import QueryResult
 
 Metric: TypeAlias = Literal[
@@ -141,7 +141,7 @@ _DISTRIBUTION = (
 
 
 def compute_statistics(  # noqa: PLR0913 - keyword-only
-    path: str | os.PathLike[str],
+    path: ArchivePath | PostgresUrl,
     metric: Metric,
     *,
     by: Dimension | None = None,
@@ -154,7 +154,7 @@ def compute_statistics(  # noqa: PLR0913 - keyword-only
     """Compute a metric, with a row for each group: largest first, or with ``bucket``, oldest period first.
 
     Args:
-        path: The archive.
+        path: The archive, which has to be a file.
         metric: The metric, such as ``"calls"`` or ``"tool_latency"``.
         by: The property to group the conversations by; None (default) does not group them.
         bucket: The length of the periods (UTC) to group the conversations by; None (default) means no periods.
@@ -164,7 +164,7 @@ def compute_statistics(  # noqa: PLR0913 - keyword-only
         max_rows: The maximum number of rows; 200 by default.
 
     Raises:
-        InvalidArgumentError: An argument is not valid.
+        InvalidArgumentError: An argument is not valid, or the archive is a database.
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
         QueryError: The query took more than 50 seconds.
     """

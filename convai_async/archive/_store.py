@@ -40,13 +40,19 @@ class Store(Protocol):
             ArchiveError: It is not.
         """
 
-    def store_conversations(self, updates: Sequence[ConversationUpdate], now: int) -> None:
+    def store_conversations(self, updates: Sequence[ConversationUpdate], now: int) -> list[str]:
         """Store conversations with their details, in place of those of the same ids, in the present transaction.
 
         Args:
             updates: The conversations; their rows have the same columns.
             now: The time of those that were fetched now, in Unix seconds.
+
+        Returns:
+            The ids of those that were stored with another document; if no step is known, they can be left out.
         """
+
+    def decode_document(self, stored: Any) -> bytes:
+        """Return a document, given the value of its column."""
 
     def scrub(self) -> None:
         """Wipe what deleted rows have left, as far as the database can. Called outside a transaction.

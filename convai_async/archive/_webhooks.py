@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 from convai_async.archive._archive import Archive
 
 if TYPE_CHECKING:
-    import os
-
+    from convai_async.archive._location import ArchivePath, PostgresUrl
     from convai_async.models import Conversation
 
 
 def store_conversation(
-    path: str | os.PathLike[str], conversation: Conversation, *, source: str, event_timestamp: int | None = None
+    path: ArchivePath | PostgresUrl, conversation: Conversation, *, source: str, event_timestamp: int | None = None
 ) -> None:
     """Store a webhook's conversation in an archive. Blocks: call it in a thread.
 
     `Archive.add` explains when it replaces a stored conversation.
 
     Args:
-        path: The file of the archive; created if it does not exist.
+        path: The file of the archive, or the URL of a PostgreSQL database; created if it does not exist.
         conversation: The conversation: the ``data`` of the event.
         source: The address of the service: the client's ``base_url``.
         event_timestamp: The event's ``event_timestamp`` in Unix seconds; None (default) if it is unknown.

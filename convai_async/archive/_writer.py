@@ -24,6 +24,7 @@ from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
 from convai_async.archive._sql import fetch_value
+from convai_async.archive._step_jobs import has_steps, queue_conversations
 from convai_async.archive._store import open_store
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class ArchiveWriter(ArchiveQueries):
 
     Args:
         path: The file, or the URL of a database.
-        source: The address of the service that the conversations are from.
+        source: The address of the service that the conversations are from; None accepts any, for one that exists.
         create: Whether to make the file if it does not exist.
         exclusive: Whether to keep others from opening it like this. Those that are not exclusive can write meanwhile:
             each write is one transaction, and they wait for each other.
@@ -65,7 +66,7 @@ class ArchiveWriter(ArchiveQueries):
     def __init__(  # noqa: PLR0913 - keyword-only
         self,
         path: ArchivePath | PostgresUrl,
-        source: str,
+        source: str | None,
         *,
         create: bool = True,
         exclusive: bool = True,
@@ -149,7 +150,7 @@ class ArchiveWriter(ArchiveQueries):
         gone = [item for item in updates if isinstance(item, DeletionUpdate)]
         recorded = [item for item in updates if isinstance(item, RecordingUpdate)]
         with self._transaction():
-            self._store.store_conversations([item for item in fetched if not self._is_outdated(item)], now)
+            self._store_conversations([item for item in fetched if not self._is_outdated(item)], now)
             clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
             store_recordings(self._connection, self.file, recorded, now)
             store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
@@ -185,9 +186,15 @@ class ArchiveWriter(ArchiveQueries):
                 row = {name: content for name, content in row.items() if name not in kept}
                 row["has_audio"] = document.has_audio or stored.has_audio
                 item = msgspec.structs.replace(item, row=row)
-            self._store.store_conversations([item], now)
+            self._store_conversations([item], now)
             if document.final and document.turns:
                 clear_failures(self._connection, [item.conversation_id], "conversation")
+
+    def _store_conversations(self, updates: Sequence[ConversationUpdate], now: int) -> None:
+        """Store conversations, and queue them for the steps that are known."""
+        changed = self._store.store_conversations(updates, now)
+        if has_steps(self._connection):
+            queue_conversations(self._connection, [each.conversation_id for each in updates], changed, now)
 
     def remove(self, ids: Sequence[str]) -> int:
         """Remove conversations with all their data, and return how many were removed.

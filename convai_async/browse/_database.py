@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from convai_async.archive import ArchivePath
+
+
 T = TypeVar("T")
 
 _BUSY_TIMEOUT_SECS = 5.0
@@ -43,7 +46,7 @@ class ArchiveConnection:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: str | os.PathLike[str]) -> AsyncIterator[ArchiveConnection]:
+    async def open(cls, path: ArchivePath | PostgresUrl) -> AsyncIterator[ArchiveConnection]:
         """Open an archive.
 
         Raises:

@@ -14,8 +14,9 @@ from convai_async.browse._database import ArchiveConnection
 from convai_async.browse._security import HOST, Access
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator
+
+    from convai_async.archive import ArchivePath, PostgresUrl
 
 
 _logger = logging.getLogger("convai_async.browse")
@@ -48,7 +49,7 @@ class ServedPages:
 
 
 @asynccontextmanager
-async def serve_archive(path: str | os.PathLike[str], *, port: int = 0) -> AsyncIterator[ServedPages]:
+async def serve_archive(path: ArchivePath | PostgresUrl, *, port: int = 0) -> AsyncIterator[ServedPages]:
     """Serve web pages that list, search, show and play the conversations of an archive.
 
     Only programs on this machine can connect, and only those that know the secret in the URL get an answer. The pages

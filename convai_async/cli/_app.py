@@ -43,6 +43,7 @@ _COMMANDS = {
     "audio": ("_audio", "Download the recording of a conversation."),
     "report": ("_report", "Show key figures and charts of an archive."),
     "export": ("_export", "Export an archive to JSONL, CSV or Parquet."),
+    "steps": ("_steps", "Run your functions on every conversation of an archive."),
     "datasette": ("_datasette", "Print the metadata of an archive for Datasette."),
     "import": ("_import", "Import an exported JSONL file into an archive."),
     "delete": ("_delete", "Delete conversations from the service and an archive."),

@@ -7,16 +7,19 @@ import os
 import sys
 import webbrowser
 from contextlib import AsyncExitStack
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import click
 
-from convai_async.cli._options import format_examples
+from convai_async.cli._options import ArchiveType, format_examples
 from convai_async.cli._output import print_output
 from convai_async.cli._ports import explain_port_errors, port_option
 from convai_async.cli._signals import stop_gracefully
 from convai_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from convai_async.archive import Location
 
 
 @click.command(
@@ -26,10 +29,10 @@ from convai_async.errors import ConfigurationError
         "convai-async browse calls.db --port 9000 --no-open",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=ArchiveType())
 @port_option(8808)
 @click.option("--no-open", is_flag=True, help="Only print the URL, and do not open a browser.")
-def browse_command(archive: Path, port: int, *, no_open: bool) -> int:
+def browse_command(archive: Location, port: int, *, no_open: bool) -> int:
     """Open a local web page to read and listen to the conversations of ARCHIVE. Press Ctrl-C to stop.
 
     It listens on 127.0.0.1, cannot change the archive, and answers only to browsers that opened the printed URL.
@@ -38,7 +41,7 @@ def browse_command(archive: Path, port: int, *, no_open: bool) -> int:
     return 0
 
 
-async def _serve(archive: Path, port: int, *, open_browser: bool) -> None:
+async def _serve(archive: Location, port: int, *, open_browser: bool) -> None:
     try:
         from convai_async.browse import serve_archive  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError:

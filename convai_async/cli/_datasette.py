@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from convai_async.archive import build_datasette_metadata
-from convai_async.cli._options import format_examples
+from convai_async.cli._options import ArchiveType, format_examples
 from convai_async.cli._output import print_output
+
+if TYPE_CHECKING:
+    from convai_async.archive import Location
 
 
 @click.command(
@@ -19,8 +22,8 @@ from convai_async.cli._output import print_output
         "datasette calls.db --metadata metadata.yml --setting sql_time_limit_ms 20000",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path))
-def datasette_command(archive: Path) -> int:
+@click.argument("archive", type=ArchiveType())
+def datasette_command(archive: Location) -> int:
     """Print the metadata of ARCHIVE for Datasette.
 
     Datasette then shows descriptions of tables and columns, units and facets, and answers the questions of the

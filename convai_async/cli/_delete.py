@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -13,12 +12,13 @@ from convai_async._support.validate import validate_encodable
 from convai_async.archive import Archive
 from convai_async.cli._exit_codes import EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
-from convai_async.cli._options import add_connection_options, format_examples, get_source_name, open_client
+from convai_async.cli._options import ArchiveType, add_connection_options, format_examples, get_source_name, open_client
 from convai_async.cli._output import print_note, print_output
 from convai_async.cli._upgrade import upgrade_archive
 from convai_async.errors import AuthenticationError, InvalidArgumentError, NotFoundError
 
 if TYPE_CHECKING:
+    from convai_async.archive import Location
     from convai_async.client import ConvAIClient
     from convai_async.errors import ConvAIError
 
@@ -38,13 +38,11 @@ _MAX_IDS_SHOWN = 5
     type=click.File("rb"),
     help="Also delete the ids in this file, one per line; # starts a comment, - is standard input.",
 )
-@click.option(
-    "--archive", type=click.Path(path_type=Path), help="Also delete them, and their recordings, from this archive."
-)
+@click.option("--archive", type=ArchiveType(), help="Also delete them, and their recordings, from this archive.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @add_connection_options
 def delete_command(
-    ids: tuple[str, ...], file: BinaryIO | None, archive: Path | None, *, yes: bool, **connection: Any
+    ids: tuple[str, ...], file: BinaryIO | None, archive: Location | None, *, yes: bool, **connection: Any
 ) -> int:
     """Delete conversations permanently from the service and, with --archive, from an archive.
 
@@ -95,7 +93,7 @@ def _read_ids(file: BinaryIO | None) -> list[str]:
 
 
 async def _delete(
-    ids: list[str], archive: Path | None, connection: dict[str, Any]
+    ids: list[str], archive: Location | None, connection: dict[str, Any]
 ) -> tuple[dict[str, ConvAIError], int]:
     """Delete from the service, then from the archive; return the errors by id, and how many were in the archive."""
     async with open_client(**connection) as client:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convai_async.archive import Archive
-from convai_async.cli._options import add_filter_options, build_archive_filters, format_examples
+from convai_async.cli._options import ArchiveType, add_filter_options, build_archive_filters, format_examples
 from convai_async.cli._output import STANDARD_OUTPUT, BinaryOutput, print_output
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from convai_async.archive import Location
 
 
 @click.command(
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
         "convai-async export calls.db tables --all-tables",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=ArchiveType())
 @click.argument("destination")
 @add_filter_options
 @click.option(
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--partition", is_flag=True, help="For Parquet: write a folder with one file per day.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def export_command(  # noqa: PLR0913 - the options, each by its name
-    archive: Path,
+    archive: Location,
     destination: str,
     *,
     utc: bool,  # noqa: ARG001 - parsing --since and --until uses it

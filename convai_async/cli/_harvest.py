@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from convai_async.archive import hide_password
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import format_size
 from convai_async.cli._harvest_many import harvest_workspaces
 from convai_async.cli._options import (
+    ArchiveType,
     add_connection_options,
     add_filter_options,
     format_examples,
@@ -33,6 +35,7 @@ from convai_async.harvest import Workspace, harvest, read_workspaces
 if TYPE_CHECKING:
     import anyio
 
+    from convai_async.archive import Location
     from convai_async.cli._monitor import HarvestMonitor
     from convai_async.cli._progress import Display
     from convai_async.cli._rounds import Harvest
@@ -64,7 +67,7 @@ _ARCHIVE_OPTIONS = {
         "convai-async harvest --workspaces workspaces.toml --every 1h",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path), required=False)
+@click.argument("archive", type=ArchiveType(), required=False)
 @click.option(
     "--workspaces",
     type=click.Path(path_type=Path),
@@ -134,7 +137,7 @@ _ARCHIVE_OPTIONS = {
 def harvest_command(  # noqa: PLR0913 - the options, each by its name
     context: click.Context,
     /,
-    archive: Path | None,
+    archive: Location | None,
     *,
     workspaces: Path | None,
     at_once: int,
@@ -145,7 +148,7 @@ def harvest_command(  # noqa: PLR0913 - the options, each by its name
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Download conversations into ARCHIVE, an SQLite database.
+    """Download conversations into ARCHIVE, an SQLite file or the URL of a PostgreSQL database.
 
     Run the same command again to resume an interrupted harvest or to update the archive. An update fetches new
     conversations, conversations that were in progress or failed to download, and, within the lookback, conversations
@@ -198,7 +201,7 @@ async def _harvest_once(
     monitor: HarvestMonitor,
     stop: anyio.Event,
     *,
-    archive: Path,
+    archive: Location,
     times: TimeFormatter,
     as_json: bool,
     **options: Any,
@@ -217,7 +220,7 @@ async def _harvest_once(
 
 
 async def _harvest(  # noqa: PLR0913 - the options, each by its name
-    archive: Path,
+    archive: Location,
     display: Display,
     monitor: HarvestMonitor,
     stop: anyio.Event,
@@ -231,7 +234,8 @@ async def _harvest(  # noqa: PLR0913 - the options, each by its name
     share: float,
     **options: Any,
 ) -> HarvestReport:
-    workspace = Workspace(name=archive.name, key="env:ELEVENLABS_API_KEY", archive=str(archive))
+    name = archive.name if isinstance(archive, Path) else archive.workspace
+    workspace = Workspace(name=name, key="env:ELEVENLABS_API_KEY", archive=str(archive))
     with monitor.watch(workspace) as update:
 
         def progress(report: HarvestReport) -> None:
@@ -253,7 +257,7 @@ async def _harvest(  # noqa: PLR0913 - the options, each by its name
             )
 
 
-def _format_summary(archive: Path, report: HarvestReport, times: TimeFormatter) -> str:
+def _format_summary(archive: Location, report: HarvestReport, times: TimeFormatter) -> str:
     extras = f", {report.recordings:,} recordings" if report.recordings else ""
     extras += f", {report.deleted:,} deleted at the service" if report.deleted else ""
     reached = "" if report.reached_unix_secs is None else f", back to {times.format(report.reached_unix_secs)}"
@@ -267,7 +271,8 @@ def _format_summary(archive: Path, report: HarvestReport, times: TimeFormatter) 
         )
     if report.failed:
         lines.append(
-            f"{report.failed:,} failed: see `convai-async status {archive}`; run the same command again to retry them"
+            f"{report.failed:,} failed: see `{shlex.join(['convai-async', 'status', str(archive)])}`; run the same"
+            " command again to retry them"
         )
     if report.not_pruned:
         lines.append(
@@ -280,6 +285,6 @@ def _format_summary(archive: Path, report: HarvestReport, times: TimeFormatter) 
         left_to_list = f", and at least {report.left_to_list:,} more are not listed yet" if report.left_to_list else ""
         lines.append(
             f"interrupted: {left:,} of the found conversations are left{left_to_list};"
-            f" resume with: {shlex.join(['convai-async', *sys.argv[1:]])}"
+            f" resume with: {shlex.join(['convai-async', *map(hide_password, sys.argv[1:])])}"
         )
     return "\n".join(lines)

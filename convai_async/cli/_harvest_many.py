@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ def _format_reports(reports: Sequence[WorkspaceReport], tally: Tally) -> str:
 def _format_row(report: WorkspaceReport) -> tuple[str, str, str, str, str]:
     counts = report.harvest
     numbers = (f"{number:,}" for number in (counts.found, counts.fetched, counts.failed))
-    return to_single_line(report.workspace.name), *numbers, to_single_line(report.workspace.archive)  # type: ignore[return-value]
+    return to_single_line(report.workspace.name), *numbers, to_single_line(str(report.workspace.location))  # type: ignore[return-value]
 
 
 def _explain(report: WorkspaceReport) -> str:
@@ -93,5 +94,6 @@ def _explain(report: WorkspaceReport) -> str:
     if report.error is not None:
         return format_end(report)
     if report.harvest.failed:
-        return f"{report.harvest.failed:,} failed: see `convai-async status {report.workspace.archive}`"
+        command = shlex.join(["convai-async", "status", str(report.workspace.location)])
+        return f"{report.harvest.failed:,} failed: see `{command}`"
     return "not harvested" if report.status == "waiting" else "interrupted"

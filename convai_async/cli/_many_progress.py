@@ -89,7 +89,7 @@ def encode_workspace(report: WorkspaceReport) -> bytes:
         {
             "event": "report",
             "workspace": report.workspace.name,
-            "archive": report.workspace.archive,
+            "archive": str(report.workspace.location),
             "status": report.status,
             "error": None if report.error is None else str(report.error),
             **report_to_builtins(report.harvest),

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from convai_async import endpoints
 from convai_async.cli._logging import build_logging_options
@@ -26,6 +27,22 @@ _TIMEOUT_SECS = 60.0
 
 utc_option = click.option("--utc", is_flag=True, is_eager=True, help="Use UTC instead of local time for all times.")
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+
+
+class ArchiveType(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions
+    """The path of an SQLite file, or the URL of a PostgreSQL database."""
+
+    name = "archive"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002 - click's signature
+        """Return a path, or a URL whose text has no password."""
+        from convai_async.archive import parse_location  # noqa: PLC0415 - loads SQLite
+
+        return parse_location(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        """Complete the names of files."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 class _SandboxSize(click.IntRange):

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from convai_async.archive import Archive
-from convai_async.cli._options import add_filter_options, build_archive_filters, format_examples
+from convai_async.cli._options import ArchiveType, add_filter_options, build_archive_filters, format_examples
 from convai_async.cli._output import print_output, print_rich
 from convai_async.report import build_report
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from convai_async.archive import Location
 
 _DAYS = 7
 
@@ -26,7 +28,7 @@ _DAYS = 7
         "convai-async report calls.db --html report.html",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=ArchiveType())
 @add_filter_options
 @click.option(
     "--compare",
@@ -41,7 +43,7 @@ _DAYS = 7
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def report_command(  # noqa: PLR0913 - the options, each by its name
-    archive: Path,
+    archive: Location,
     *,
     utc: bool,  # noqa: ARG001 - parsing --since and --until uses it
     agent_id: str | None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,14 +10,20 @@ import msgspec
 from convai_async._support.text import format_call_time
 from convai_async.archive import Archive
 from convai_async.cli._formatting import to_single_line
-from convai_async.cli._options import add_filter_options, build_archive_filters, format_examples, json_lines_option
+from convai_async.cli._options import (
+    ArchiveType,
+    add_filter_options,
+    build_archive_filters,
+    format_examples,
+    json_lines_option,
+)
 from convai_async.cli._output import is_terminal, print_note, print_output, print_rich
 from convai_async.cli._times import TimeFormatter
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from convai_async.archive import SearchHit
+    from convai_async.archive import Location, SearchHit
 
 
 @click.command(
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
         "convai-async search calls.db '\"your order\" sorry*' --since 7d",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=ArchiveType())
 @click.argument("text")
 @add_filter_options
 @click.option(
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
 )
 @json_lines_option
 def search_command(  # noqa: PLR0913 - the options, each by its name
-    archive: Path,
+    archive: Location,
     text: str,
     *,
     utc: bool,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from convai_async import endpoints
-from convai_async.cli._options import add_connection_options, format_examples, open_client, utc_option
+from convai_async.cli._options import ArchiveType, add_connection_options, format_examples, open_client, utc_option
 from convai_async.cli._output import is_terminal, print_output, print_rich
 from convai_async.cli._times import TimeFormatter
 from convai_async.errors import ConfigurationError
 from convai_async.models import Conversation
+
+if TYPE_CHECKING:
+    from convai_async.archive import Location
 
 
 @click.command(
@@ -25,10 +27,10 @@ from convai_async.models import Conversation
 )
 @click.argument("conversation_id")
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON of the service, unchanged.")
-@click.option("--archive", type=click.Path(path_type=Path), help="Read from this archive instead of the service.")
+@click.option("--archive", type=ArchiveType(), help="Read from this archive instead of the service.")
 @utc_option
 @add_connection_options
-def show_command(conversation_id: str, archive: Path | None, *, as_json: bool, utc: bool, **connection: Any) -> int:
+def show_command(conversation_id: str, archive: Location | None, *, as_json: bool, utc: bool, **connection: Any) -> int:
     """Show the transcript of a conversation, with its tool calls and evaluation.
 
     If the output is not a terminal, each turn is one line, for grep.
@@ -62,7 +64,7 @@ async def _fetch(conversation_id: str, connection: dict[str, Any]) -> bytes:
         return (await client.send_raw(endpoints.get_conversation(conversation_id))).body
 
 
-def _read(conversation_id: str, archive: Path) -> bytes:
+def _read(conversation_id: str, archive: Location) -> bytes:
     from convai_async.archive import Archive  # noqa: PLC0415 - loads SQLite
 
     with Archive.open(archive) as opened:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,14 +9,14 @@ import msgspec
 
 from convai_async.archive import Archive
 from convai_async.cli._formatting import format_size, to_single_line
-from convai_async.cli._options import format_examples, utc_option
+from convai_async.cli._options import ArchiveType, format_examples, utc_option
 from convai_async.cli._output import is_terminal, print_output, print_rich
 from convai_async.cli._times import TimeFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from convai_async.archive import ArchiveStatus, HarvestRun, Window
+    from convai_async.archive import ArchiveStatus, HarvestRun, Location, Window
 
 
 @click.command(
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
         "convai-async status calls.db",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=ArchiveType())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @utc_option
-def status_command(archive: Path, *, as_json: bool, utc: bool) -> int:
+def status_command(archive: Location, *, as_json: bool, utc: bool) -> int:
     """Show the contents of ARCHIVE, the last harvest and the failures."""
     with Archive.open(archive) as opened:
         status, failures = opened.status(), opened.failures()
@@ -50,7 +49,7 @@ def status_command(archive: Path, *, as_json: bool, utc: bool) -> int:
     return 0
 
 
-def _format_lines(archive: Path, status: ArchiveStatus, times: TimeFormatter) -> Iterator[str]:
+def _format_lines(archive: Location, status: ArchiveStatus, times: TimeFormatter) -> Iterator[str]:
     oldest, newest = (times.format(moment) or "?" for moment in (status.oldest_unix_secs, status.newest_unix_secs))
     span = f" from {oldest} to {newest}" if status.conversations else ""
     source = to_single_line(status.source)

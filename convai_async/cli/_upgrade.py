@@ -9,10 +9,10 @@ from convai_async.archive import Archive
 from convai_async.cli._output import get_stderr_console, print_note
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from convai_async.archive import Location
 
 
-def upgrade_archive(path: Path) -> None:
+def upgrade_archive(path: Location) -> None:
     """Bring an archive up to date: with a progress bar on a terminal, otherwise with a line for each tenth."""
     if sys.stderr is not None and sys.stderr.isatty():
         _upgrade_with_bar(path)
@@ -29,7 +29,7 @@ def upgrade_archive(path: Path) -> None:
     Archive.upgrade(path, progress=show)
 
 
-def _upgrade_with_bar(path: Path) -> None:
+def _upgrade_with_bar(path: Location) -> None:
     from rich.progress import Progress  # noqa: PLC0415 - needs rich, and a terminal
 
     with Progress(console=get_stderr_console(), transient=True) as progress:

@@ -21,10 +21,10 @@ from convai_async.harvest._harvester import Harvester
 from convai_async.harvest._workspace import confirm_workspace
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator, Callable
     from datetime import date, datetime
 
+    from convai_async.archive import ArchivePath, PostgresUrl
     from convai_async.client import ConvAIClient
     from convai_async.harvest._report import HarvestReport
 
@@ -35,7 +35,7 @@ _DEFAULT_PRUNE_LIMIT = 0.1
 
 async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its name
     client: ConvAIClient,
-    path: str | os.PathLike[str],
+    path: ArchivePath | PostgresUrl,
     *,
     agent_id: str | None = None,
     since: date | datetime | None = None,
@@ -64,7 +64,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     Args:
         client: The client that sends the requests. Its limits and retry policy apply, and its interactive requests take
             precedence.
-        path: The file of the archive; created if it does not exist.
+        path: The file of the archive, or the URL of a PostgreSQL database; created if it does not exist.
         agent_id: Only conversations with this agent.
         since: Only conversations that started at this time or later: a datetime with a time zone, or a date (UTC).
         until: Only conversations that started before this time: a datetime with a time zone, or a date (UTC).

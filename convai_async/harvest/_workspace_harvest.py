@@ -169,7 +169,7 @@ class WorkspaceHarvest:
         while self.agents:
             report = await harvest(
                 client,
-                workspace.archive,
+                workspace.location,
                 agent_id=self.agents[0] or None,
                 lookback=workspace.lookback,
                 audio=workspace.audio,

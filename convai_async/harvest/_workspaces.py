@@ -16,10 +16,13 @@ from convai_async._configuration import Region, resolve_base_url, validate_share
 from convai_async._support.durations import parse_duration
 from convai_async._support.text import Secret, one_line
 from convai_async._support.validate import validate_id
+from convai_async.archive._location import PostgresUrl, hide_password, is_postgres_url, parse_location
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from convai_async.archive import Location
 
 _KEY_REFERENCE = re.compile(r"env:(?!sk_)[A-Za-z_][A-Za-z0-9_]*|file:.+")
 _VALIDATION_ERROR = re.compile(r"(?P<problem>.*) - at `\$\.(?P<field>\w+).*`", re.DOTALL)
@@ -33,7 +36,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         name: The name in reports and metrics.
         key: Where the API key is: ``"env:ACME_KEY"`` for an environment variable, or ``"file:/run/secrets/acme"`` for a
             file. It is read at the beginning of each harvest.
-        archive: The file of the archive.
+        archive: The file of the archive, or the URL of a PostgreSQL database.
         region: The region of the workspace, as for `ConvAIClient`.
         base_url: The address of the service, instead of a region.
         agents: The ids of the agents whose conversations are fetched; empty (default) for all agents.
@@ -51,6 +54,19 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     lookback: timedelta = timedelta(days=3)
     audio: bool = False
     share: float = 1.0
+
+    @property
+    def location(self) -> Location:
+        """Where the archive is; in a database, the workspace has this name unless the URL has another."""
+        return parse_location(self.archive, self.name)
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return the fields for `repr`, without a password."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return list({**fields, "archive": hide_password(self.archive)}.items())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
 def read_workspaces(path: str | os.PathLike[str]) -> list[Workspace]:
@@ -94,12 +110,13 @@ def validate_workspaces(workspaces: Sequence[Workspace]) -> None:
         if workspace.name in names:
             raise _build_error(workspace.name, "name", "two workspaces have this name: choose another for one of them")
         names.add(workspace.name)
-        archive = os.path.realpath(workspace.archive)
+        location = workspace.location
+        archive = str(location) if isinstance(location, PostgresUrl) else os.path.realpath(location)
         if (other := archives.setdefault(archive, workspace.name)) != workspace.name:
             raise _build_error(
                 workspace.name,
                 "archive",
-                f"workspace {other!r} has the same archive: choose another file for one of them",
+                f"workspace {other!r} has the same archive: choose another for one of them",
             )
         if (first := keys.setdefault(workspace.key, workspace)).share != workspace.share:
             raise _build_error(
@@ -172,7 +189,9 @@ def _build_workspace(table: dict[str, Any], number: int, folder: Path) -> Worksp
         raise _build_error(name, found["field"], found["problem"]) from None
     kind, colon, where = workspace.key.partition(":")
     key = f"file:{folder / where}" if kind == "file" and where else kind + colon + where
-    archive = str(folder / workspace.archive) if workspace.archive else ""
+    archive = workspace.archive
+    if archive and not is_postgres_url(archive):
+        archive = str(folder / archive)
     return msgspec.structs.replace(workspace, archive=archive, key=key)
 
 
@@ -191,6 +210,7 @@ def _validate(workspace: Workspace) -> None:
         text = getattr(workspace, field)
         if not (text.strip() and text.isprintable()):
             raise InvalidArgumentError(field, "must be text in one line")
+    parse_location(workspace.archive, workspace.name)
     if not _KEY_REFERENCE.fullmatch(workspace.key):
         raise InvalidArgumentError("key", _KEY_ADVICE)
     try:

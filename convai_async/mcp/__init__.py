@@ -7,26 +7,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from convai_async.archive import Archive, require_file
 from convai_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from convai_async.archive import ArchivePath, PostgresUrl
 
 __all__ = ["serve"]
 
 
-async def serve(path: Path, *, allow_sql: bool = False) -> None:
+async def serve(path: ArchivePath | PostgresUrl, *, allow_sql: bool = False) -> None:
     """Serve an archive on standard input and output until the input ends.
 
     Args:
-        path: The archive.
+        path: The archive, which has to be a file.
         allow_sql: Whether to add the tools ``sql`` and ``schema``; False by default.
 
     Raises:
         ConfigurationError: The extra ``mcp`` is not installed.
+        InvalidArgumentError: The archive is a database.
+        ArchiveError: The file cannot be read.
     """
     try:
         from convai_async.mcp._server import run_server  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
         raise ConfigurationError("the MCP server needs an extra: pip install 'convai-async[mcp]'") from error
-    await run_server(path, allow_sql=allow_sql)
+    file = require_file(path, "the MCP server limits what an assistant can do with SQLite's means")
+    Archive.open(file).close()
+    await run_server(file.absolute(), allow_sql=allow_sql)

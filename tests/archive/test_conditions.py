@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 NOW = int(time.time())
 STARTS = {
+    "oldest": 0,
     "old": NOW - 5_000,
     "new": NOW - 1_000,
     "without": None,
@@ -48,12 +50,12 @@ def writer(tmp_path: Path) -> Iterator[ArchiveWriter]:
 @pytest.mark.parametrize(
     ("since", "until", "credible"),
     [
-        (None, None, {"old", "new"}),
+        (None, None, {"oldest", "old", "new"}),
         (1, None, {"old", "new"}),
-        (0, NOW, {"old", "new"}),
+        (0, NOW, {"oldest", "old", "new"}),
         (NOW - 1_000, None, {"new"}),
         (NOW - 999, None, set()),
-        (None, NOW - 1_000, {"old"}),
+        (None, NOW - 1_000, {"oldest", "old"}),
         (NOW - 5_000, NOW - 1_000, {"old"}),
         (0, 0, set()),
     ],
@@ -71,6 +73,13 @@ def test_conversation_without_credible_start_is_in_every_range(
         assert archive.count_hits("refund", since=since, until=until) == len(expected)
     scope = Scope(Window(since or 0, until))
     assert set(writer.find_missing_audio(scope, ask_again_since=0)) == expected
+
+
+def test_bounds_with_a_fraction_of_a_second_are_exact(writer: ArchiveWriter, tmp_path: Path) -> None:
+    after_new = datetime.fromtimestamp(NOW - 1_000 + 0.5, UTC)
+    with Archive.open(tmp_path / "calls.db") as archive:
+        assert "new" not in {each.conversation_id for each in archive.conversations(since=after_new)}
+        assert "new" in {each.conversation_id for each in archive.conversations(until=after_new)}
 
 
 def test_agent_is_a_condition_also_for_conversations_without_credible_start(

@@ -12,7 +12,7 @@ import pytest
 from archives import build_update
 
 from convai_async.archive import Archive, describe_tables, run_query
-from convai_async.archive._columns import DETAIL_NAMES
+from convai_async.archive._columns import JOINED_TABLES
 from convai_async.archive._views import VIEWS
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
@@ -25,7 +25,7 @@ pl = pytest.importorskip("polars", reason="polars is in the group recipes")
 pytest_plugins = ["archive_fixtures"]
 
 START = 1_700_000_000
-TABLES = ["conversations", *DETAIL_NAMES, *(view.name for view in VIEWS)]
+TABLES = ["conversations", *(table.name for table in JOINED_TABLES), *(view.name for view in VIEWS)]
 
 
 def fill(writer: ArchiveWriter) -> None:

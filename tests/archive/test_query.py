@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from contextlib import closing
 from threading import Event
 from typing import TYPE_CHECKING, Any, get_args
@@ -135,10 +134,8 @@ def test_query_that_takes_too_long_is_interrupted(filled: Path) -> None:
 def test_query_is_interrupted_by_an_event(filled: Path) -> None:
     stop = Event()
     stop.set()
-    started = time.monotonic()
     with pytest.raises(QueryError, match="interrupted"):
-        run_query(filled, ENDLESS, stop=stop, timeout_secs=30)
-    assert time.monotonic() - started < 30, "the time limit interrupted it"
+        run_query(filled, ENDLESS, stop=stop, timeout_secs=3600)  # longer than a test may take
 
 
 def test_query_that_makes_a_huge_value_is_refused(filled: Path) -> None:

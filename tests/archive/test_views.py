@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -57,6 +58,8 @@ def filled(writer: ArchiveWriter, path: Path) -> Path:
         writer.store(
             [build_update(f"conv_{number}", transcript=[turn], metadata=metadata, analysis=analysis, agent_name="A")]
         )
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO step_results VALUES ('conv_1', 'score', 2, '{\"mean\":0.5}', 1700000000)")
     return path
 
 
@@ -151,7 +154,7 @@ def test_sqlite_utils_searches_the_turns(filled: Path) -> None:
 
 TABLES = {
     *("conversations", "turns", "tool_calls", "evaluation_results", "data_collection_results", "llm_usage", "tags"),
-    *("rag_retrievals", "turn_metrics", "dynamic_variables", "features"),
+    *("rag_retrievals", "step_results", "turn_metrics", "dynamic_variables", "features"),
 }
 
 
@@ -173,6 +176,15 @@ def test_export_of_all_tables_has_a_file_for_each_with_all_rows(filled: Path, ki
             "metric": "ttfb",
             "elapsed_secs": 2.0,
         }
+        assert pq.read_table(folder / "step_results.parquet").to_pylist() == [
+            {
+                "conversation_id": "conv_1",
+                "step": "score",
+                "version": 2,
+                "result": '{"mean":0.5}',
+                "finished_time": datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
+            }
+        ]
 
 
 def test_export_of_all_tables_takes_filters(filled: Path) -> None:

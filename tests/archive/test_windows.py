@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from convai_async.archive import Window
@@ -19,6 +19,7 @@ def moments_of(*many: Window) -> set[int]:
 
 
 @given(some)
+@example([Window(0, 10), Window(2, 5)])
 def test_merged_windows_cover_the_same_moments_with_gaps_between(many: list[Window]) -> None:
     result = merge_windows(many)
     assert moments_of(*result) == moments_of(*many)

@@ -116,7 +116,6 @@ async def test_filters_select_conversations(
 ) -> None:
     for module in (_queries, _search):
         monkeypatch.setattr(module, "MAX_CANDIDATES", most_candidates)
-    monkeypatch.setattr(_queries, "BUDGET_SECS", 60)
     expected = rows(harvested_once, f"SELECT conversation_id FROM conversations WHERE {condition} {NEWEST_FIRST}")
     async with open_browser(harvested_once) as browser:
         text = await browser.read(f"/?{query}")
@@ -187,14 +186,11 @@ async def test_index_is_not_read_for_a_short_prefix(harvested_once: Path, text: 
     assert (candidates is not None) == is_read
 
 
-async def test_page_whose_time_is_up_continues_where_it_ended(
-    harvested_once: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_queries, "BUDGET_SECS", 0)
+async def test_page_whose_time_is_up_continues_where_it_ended(harvested_once: Path) -> None:
     expected = rows(
         harvested_once, f"SELECT conversation_id FROM conversations WHERE main_language = 'de' {NEWEST_FIRST}"
     )
-    async with open_browser(harvested_once) as browser:
+    async with open_browser(harvested_once, search_secs=0) as browser:
         text = await browser.read("/?language=xx")
         assert "were searched so far" in text
         assert "data-continue" in text

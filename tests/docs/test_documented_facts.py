@@ -84,7 +84,13 @@ def test_every_command_and_every_option_of_the_harvest_is_documented() -> None:
 
 
 def test_documented_options_exist() -> None:
-    known = {option for name in names_of_commands() for parameter in command(name).params for option in parameter.opts}
+    known = {
+        option
+        for name in names_of_commands()
+        for each in [command(name), *getattr(command(name), "commands", {}).values()]
+        for parameter in each.params
+        for option in parameter.opts
+    }
     for page, text in TEXTS.items():
         named = set(re.findall(r"`[^`\n]*?(--[a-z][a-z-]+)[^`\n]*`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
         assert named - known - OTHER_PROGRAMS == set(), page

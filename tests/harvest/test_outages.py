@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -95,7 +96,11 @@ async def outage() -> AsyncIterator[OutageFixture]:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if (record.name, record.levelname) == ("convai_async", "WARNING")
+    ]
 
 
 async def test_outage_shorter_than_the_limit_is_waited_for(outage: OutageFixture) -> None:
@@ -122,9 +127,9 @@ async def test_outage_is_announced_before_the_first_wait_and_its_end_after_the_l
     assert len(logged) == len(problems) == 1
     assert problems[0] is not None
     assert problems[0].startswith("GET /v1/convai/conversations: no connection")
-    assert logged[0].startswith("the harvest waits for the service, until ")
-    assert logged[0].endswith(f"UTC at the latest: {problems[0]}")
     assert outage.until[0] is not None
+    until = datetime.fromtimestamp(outage.until[0], UTC)
+    assert logged[0] == f"the harvest waits for the service, until {until:%H:%M:%S} UTC at the latest: {problems[0]}"
     assert before + QUARTER - 1 <= outage.until[0] <= time.time() + QUARTER
     assert warnings(caplog)[1:] == ["the harvest waited for 5 s"]
     assert (outage.problems[1:], outage.until[1:]) == ([None], [None])
@@ -254,17 +259,18 @@ async def test_rate_limited_request_is_retried_after_a_pause(outage: OutageFixtu
     assert outage.problems == [], "a short pause is not reported"
 
 
-async def test_long_pause_is_announced(outage: OutageFixture, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("seconds", [10, 60])
+async def test_long_pause_is_announced(outage: OutageFixture, seconds: int) -> None:
     outage.service.faults.add(faults.status(429, headers={"retry-after": "0"}))
-    outage.service.faults.add(faults.status(429, headers={"retry-after": "60"}))
+    outage.service.faults.add(faults.status(429, headers={"retry-after": str(seconds)}))
     limiter = outage.guard._engine.limiter
 
     async def end_pause() -> None:
         limiter._throttled_until = None
 
-    outage.clock.events = [(60, end_pause)]
+    outage.clock.events = [(seconds, end_pause)]
     assert await outage.ask() == 1
-    assert outage.clock.slept == [0, 60]
+    assert outage.clock.slept == [0, seconds]
     assert outage.problems[0] is not None
     assert "returned 429" in outage.problems[0]
     assert outage.problems[1:] == [None]
@@ -293,12 +299,23 @@ async def test_first_request_that_cannot_connect_ends_the_run(unused_tcp_port: i
     assert len(problems) == 2
 
 
+async def test_first_request_has_a_timeout_of_10_s(outage: OutageFixture) -> None:
+    outage.guard._reached = False
+
+    async def return_timeout(engine: Engine) -> float | None:
+        return engine.timeout
+
+    assert await outage.guard.retry_through_outage(return_timeout, isolated) == 10
+
+
 async def test_first_request_waits_for_a_service_that_starts(outage: OutageFixture) -> None:
     await outage.go()
     outage.guard._reached = False
     outage.clock.events = [(5, outage.come_back)]
     assert await outage.ask() == 1
     assert outage.clock.slept == [5]
+    assert outage.problems[0] is not None, "announced before the first wait"
+    assert outage.problems[1:] == [None]
     assert outage.guard._reached
 
 
@@ -318,6 +335,7 @@ async def test_first_request_with_another_error_is_repeated_with_retries(outage:
     outage.service.faults.add(fault)
     assert await outage.ask() == 1
     assert outage.clock.slept == []
+    assert outage.guard._reached, "an outage from now on is waited for"
 
 
 async def test_untrusted_certificate_ends_the_run_immediately(outage: OutageFixture) -> None:
@@ -348,10 +366,9 @@ async def next_line(stream: asyncio.StreamReader | None, words: str) -> str:
     raise AssertionError(f"no line with {words!r}")
 
 
-async def test_process_that_cannot_connect_ends_within_seconds_with_an_error(
+async def test_process_that_cannot_connect_ends_with_an_error_before_15_minutes(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
-    began = time.monotonic()
     address = f"http://127.0.0.1:{unused_tcp_port}"
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
@@ -362,10 +379,8 @@ async def test_process_that_cannot_connect_ends_within_seconds_with_an_error(
         env=os.environ | {"ELEVENLABS_API_KEY": "key-of-a-test"},
     )
     assert "no connection" in await next_line(process.stderr, "waits for the service")
-    assert time.monotonic() - began < 8
     assert "no connection" in await next_line(process.stderr, "convai-async: ")
     assert await process.wait() == 1
-    assert time.monotonic() - began < 30
 
 
 async def test_process_reports_an_outage_and_resumes_after_it(tmp_path: Path) -> None:
@@ -385,9 +400,7 @@ async def test_process_reports_an_outage_and_resumes_after_it(tmp_path: Path) ->
         while len(fake.requests("get_conversation")) < 20:
             await asyncio.sleep(0.02)
         await fake.close()
-        began = time.monotonic()
         progress: dict[str, Any] = json.loads(await next_line(process.stdout, '"waiting_for":"'))
-        assert time.monotonic() - began < 20, "once a request has used up its attempts"
         assert "no connection" in progress["waiting_for"]
         assert 0 < progress["waiting_until_unix_secs"] - time.time() <= QUARTER
         process.send_signal(signal.SIGSTOP)

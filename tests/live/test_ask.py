@@ -39,25 +39,23 @@ async def test_reply_has_its_text_tools_and_latency(client: ConvAIClient, fake: 
         assert [each.text for each in both] == ["One moment.\nIt is on its way."] * 2
 
 
-async def test_first_message_is_not_the_reply(
-    client: ConvAIClient, fake: FakeConvAI, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("convai_async.live._reply._FIRST_MESSAGE_SECS", 0.2)
-
+@in_virtual_time
+async def test_first_message_is_not_the_reply() -> None:
     async def wait(_: object) -> None:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
 
-    for first in ("Hello!", ""):
-        for events in (("agent_response",), ("agent_chat_response_part", "agent_response")):
-            fake.live.add_agent(
-                "agent_1",
-                first_message=first,
-                text_only=True,
-                after_metadata=wait,
-                client_events=[*events, "agent_response_complete"],
-            )
-            async with client.conversations.connect("agent_1") as live:
-                assert (await live.ask("Hi")).text == "You said: Hi"
+    async with FakeConvAI(conversations=2) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        for first in ("Hello!", ""):
+            for events in (("agent_response",), ("agent_chat_response_part", "agent_response")):
+                fake.live.add_agent(
+                    "agent_1",
+                    first_message=first,
+                    text_only=True,
+                    after_metadata=wait,
+                    client_events=[*events, "agent_response_complete"],
+                )
+                async with client.conversations.connect("agent_1", authorization="none") as live:
+                    assert (await live.ask("Hi")).text == "You said: Hi"
 
 
 async def test_rest_of_an_earlier_turn_is_not_part_of_the_reply(client: ConvAIClient, fake: FakeConvAI) -> None:

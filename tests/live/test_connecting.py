@@ -161,14 +161,16 @@ async def test_conversation_is_refused_for_an_override_after_its_metadata(
     assert error.reason == "Override for field text_only is not allowed by config."
 
 
-async def test_conversation_is_refused_a_moment_after_its_metadata(client: ConvAIClient, fake: FakeConvAI) -> None:
+@in_virtual_time
+async def test_conversation_is_refused_a_moment_after_its_metadata() -> None:
     async def refuse(conversation: FakeConversation) -> None:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.4)
         await conversation.fail(1008, "override_error", "no")
 
-    fake.live.add_agent("agent_1", after_metadata=refuse)
-    with pytest.raises(ConversationRefusedError):
-        await open_once(client)
+    async with FakeConvAI(conversations=2) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        fake.live.add_agent("agent_1", after_metadata=refuse)
+        with pytest.raises(ConversationRefusedError):
+            await open_once(client, authorization="none")
 
 
 async def test_conversation_without_a_dynamic_variable_is_refused(client: ConvAIClient, fake: FakeConvAI) -> None:

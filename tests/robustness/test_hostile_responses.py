@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from aiohttp.http_exceptions import DecompressSizeError
 from raw_server import build_response, raw_server
+from virtual_time import in_virtual_time
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async._support.redaction import Redactor
@@ -401,15 +402,16 @@ async def test_redirect_loop_or_redirect_with_credentials_is_not_followed(locati
     assert next(requests) == (6 if location == "{path}" else 1)
 
 
+@in_virtual_time
 async def test_redirects_do_not_extend_the_timeout() -> None:
     requests = count()
 
     async def answer(writer: asyncio.StreamWriter, path: str) -> None:
         next(requests)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(30)
         writer.write(build_response(b"", f"location: {path}?again", status="302 Found"))
 
-    async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, timeout=0.5, retry=None) as client:
+    async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, timeout=50, retry=None) as client:
         with pytest.raises(RequestTimeoutError):
             await client.conversations.get("conv_1")
     assert next(requests) == 2

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from aiohttp import ClientSession, CookieJar
 from yarl import URL
 
-from convai_async.browse import serve_archive
+from convai_async.browse import _queries, serve_archive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,8 +42,15 @@ class Browser:
 
 
 @asynccontextmanager
-async def open_browser(archive: Path) -> AsyncIterator[Browser]:
-    """Serve an archive, and open its first URL."""
+async def open_browser(archive: Path, *, search_secs: float = 3600) -> AsyncIterator[Browser]:
+    """Serve an archive, and open its first URL. A page searches as long as it needs, unless `search_secs` limits it."""
+    with patch.object(_queries, "BUDGET_SECS", search_secs):
+        async with _open(archive) as browser:
+            yield browser
+
+
+@asynccontextmanager
+async def _open(archive: Path) -> AsyncIterator[Browser]:
     async with (
         serve_archive(archive) as pages,
         ClientSession(cookie_jar=CookieJar(unsafe=True)) as session,  # unsafe: cookies for IP addresses too

@@ -75,6 +75,7 @@ TESTS: dict[str, Tests] = {
         "tests/test_retry.py tests/transport/test_retries.py tests/transport/test_throttling.py",
         "tests/robustness/test_chaos.py",
     ),
+    "steps": Tests("tests/steps"),
     "streaming": Tests(
         "tests/test_streaming.py tests/test_ranges.py",
         "tests/robustness/test_hostile_responses.py tests/robustness/test_killed_files.py",

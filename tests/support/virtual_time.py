@@ -8,13 +8,15 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import selectors
     from collections.abc import Callable, Coroutine
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to the next timer instead of waiting for it."""
+    """An event loop whose clock jumps to the next timer when nothing has arrived, instead of waiting for it."""
 
     now = 0.0
+    _selector: selectors.BaseSelector
     _timer_cancelled_count: int
 
     def time(self) -> float:
@@ -25,7 +27,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         while scheduled and scheduled[0].cancelled():
             heapq.heappop(scheduled)._scheduled = False
             self._timer_cancelled_count -= 1
-        if scheduled and not self._ready:  # type: ignore[attr-defined]
+        if scheduled and not self._ready and not self._selector.select(0):  # type: ignore[attr-defined]
             self.now = max(self.now, scheduled[0].when())
         super()._run_once()  # type: ignore[misc]
 

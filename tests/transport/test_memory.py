@@ -7,6 +7,7 @@ import gzip
 import os
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from unmeasured import unmeasured
+from virtual_time import in_virtual_time
 
 from convai_async import ConvAIClient, endpoints
 from convai_async._transport.memory import SMALL_BODY_BYTES, MemoryBudget
@@ -23,6 +25,7 @@ from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import AsyncIterator
 
     from convai_async._transport.memory import Reservation
 
@@ -99,13 +102,19 @@ async def test_cancelled_wait_for_memory_leaves_nothing_behind() -> None:
     assert budget.used == 0
 
 
-@pytest.fixture
-async def large_responses() -> Any:
+@asynccontextmanager
+async def large_service() -> AsyncIterator[FakeConvAI]:
     async def large(_request: Any, _proceed: Any) -> web.StreamResponse:
         return web.Response(body=LARGE, content_type="application/json")
 
     async with FakeConvAI(conversations=1) as fake:
         fake.faults.add(large, times=None)
+        yield fake
+
+
+@pytest.fixture
+async def large_responses() -> AsyncIterator[FakeConvAI]:
+    async with large_service() as fake:
         yield fake
 
 
@@ -128,25 +137,28 @@ async def test_large_responses_are_read_one_by_one_when_memory_is_low(large_resp
         assert budget.used == 0
 
 
-async def test_waiting_for_memory_does_not_count_towards_the_timeout(large_responses: FakeConvAI) -> None:
-    async with ConvAIClient(
-        large_responses.api_key, base_url=large_responses.url, max_memory_bytes=1, timeout=1, retry=None
-    ) as client:
+@in_virtual_time
+async def test_waiting_for_memory_does_not_count_towards_the_timeout() -> None:
+    async with (
+        large_service() as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, max_memory_bytes=1, timeout=1, retry=None) as client,
+    ):
         holder = client._engine.session.memory.reserve()
         assert holder.try_grow(2 * MIB)
         task = asyncio.create_task(client.conversations.get("conv_1"))
-        _, late = await asyncio.wait([task], timeout=1.3)
+        _, late = await asyncio.wait([task], timeout=60)
         assert late, "it waits, and is not given up"
         holder.release()
         assert (await task).conversation_id == "conv_1"
 
 
+@in_virtual_time
 async def test_timeout_continues_after_waiting_for_memory() -> None:
     async def stalls(request: web.Request, _proceed: Any) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-length": str(len(LARGE))})
         await response.prepare(request)
         await response.write(LARGE[: 2 * MIB])
-        await asyncio.sleep(60)
+        await asyncio.sleep(3600)
         return response
 
     async with FakeConvAI(conversations=1) as fake:
@@ -155,10 +167,10 @@ async def test_timeout_continues_after_waiting_for_memory() -> None:
             holder: Reservation = client._engine.session.memory.reserve()
             assert holder.try_grow(2 * MIB)
             task = asyncio.create_task(client.conversations.get("conv_1"))
-            await asyncio.wait([task], timeout=0.2)
+            await asyncio.wait([task], timeout=60)
             holder.release()
             with pytest.raises(RequestTimeoutError):
-                await asyncio.wait_for(task, 10)
+                await task
             assert client._engine.session.memory.used == 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import AT_ONCE
+from virtual_time import in_virtual_time, now
 
 from convai_async import ConvAIClient, RetryPolicy, endpoints
 from convai_async._transport.status_errors import parse_concurrency_limit
@@ -18,20 +19,22 @@ from convai_async.errors import (
 from convai_async.testing import FakeConvAI, faults
 
 
-async def test_requests_without_a_slot_fail_within_their_timeout(fake: FakeConvAI) -> None:
-    fake.faults.add(faults.latency(600), times=None)
-    loop = asyncio.get_running_loop()
+@in_virtual_time
+async def test_requests_without_a_slot_fail_within_their_timeout() -> None:
     durations: list[float] = []
 
-    async def ask() -> ConvAIError:
-        asked = loop.time()
+    async def ask(client: ConvAIClient) -> ConvAIError:
+        asked = now()
         with pytest.raises(RequestTimeoutError) as caught:
             await client.conversations.list()
-        durations.append(loop.time() - asked)
+        durations.append(now() - asked)
         return caught.value
 
-    async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=0.5, retry=None) as client:
-        errors = await asyncio.gather(*(ask() for _ in range(400)))
+    async with FakeConvAI(conversations=2) as fake:
+        fake.faults.add(faults.latency(600), times=None)
+        async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=0.5, retry=None) as client:
+            client._engine.clock = now
+            errors = await asyncio.gather(*(ask(client) for _ in range(400)))
     assert min(durations) >= 0.49
     assert max(durations) < 3
     unsent = [error for error in errors if "was not sent" in str(error)]
@@ -188,9 +191,12 @@ def test_invalid_limit_in_a_rejection_is_ignored(text: str) -> None:
 async def test_cancelled_request_releases_its_slot(fake: FakeConvAI) -> None:
     fake.faults.add(faults.latency(60))
     async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await client.conversations.list()
+        task = asyncio.ensure_future(client.conversations.list())
+        while not fake.requests:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
         assert len(await client.conversations.list(page_size=1)) == 1
 
 

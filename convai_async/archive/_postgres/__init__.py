@@ -12,7 +12,8 @@ try:
 except ModuleNotFoundError as error:
     raise ConfigurationError("archives in PostgreSQL need an extra: pip install 'convai-async[postgres]'") from error
 
+from convai_async.archive._postgres._database import upgrade
 from convai_async.archive._postgres._reader import PostgresReader
 from convai_async.archive._postgres._store import PostgresStore
 
-__all__ = ["PostgresReader", "PostgresStore"]
+__all__ = ["PostgresReader", "PostgresStore", "upgrade"]

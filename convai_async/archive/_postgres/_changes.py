@@ -37,11 +37,11 @@ _TYPES = {
 _TURN_COLUMNS = get_inserted_columns(TURNS)
 
 
-def store_conversations(connection: PostgresConnection, updates: Sequence[ConversationUpdate], now: int) -> None:
+def store_conversations(connection: PostgresConnection, updates: Sequence[ConversationUpdate], now: int) -> list[str]:
     """Store conversations with their details, in place of those of the same ids.
 
     The transaction keeps others from writing, so an id that is not stored yet can be copied in without an upsert. Of a
-    document that has not changed, only the other columns are written.
+    document that has not changed, only the other columns are written. See `Store`.
     """
     cleaned = {update.conversation_id: update for update in map(clean_update, updates)}
     stored = _find_stored(connection, list(cleaned))
@@ -60,6 +60,7 @@ def store_conversations(connection: PostgresConnection, updates: Sequence[Conver
         types = [_TYPES[name] for name in columns]
         _copy(connection, CONVERSATIONS, columns, types, (tuple(rows[each.conversation_id].values()) for each in new))
     _copy_details(connection, [*new, *changed])
+    return [update.conversation_id for update in changed]
 
 
 def decompress(stored: bytes) -> bytes:

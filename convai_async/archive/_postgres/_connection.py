@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
+from psycopg.types.bool import BoolBinaryLoader
 from psycopg.types.numeric import NumericBinaryLoader
 from psycopg.types.string import StrDumperUnknown
 
@@ -43,6 +44,13 @@ class _NumericLoader(NumericBinaryLoader):
         return int(value) if value.as_tuple().exponent == 0 else float(value)
 
 
+class _BooleanLoader(BoolBinaryLoader):
+    """Loads booleans as 0 or 1, as SQLite returns them: files and pages are the same for both databases."""
+
+    def load(self, data: Any) -> Any:
+        return int(super().load(data))
+
+
 class _TextDumper(StrDumperUnknown):
     """Dumps text without NUL, which PostgreSQL cannot hold."""
 
@@ -74,6 +82,7 @@ class PostgresConnection:
                 url.dsn, autocommit=True, application_name="convai_async", client_encoding="utf8", **defaults
             )
             self.raw.adapters.register_loader("numeric", _NumericLoader)
+            self.raw.adapters.register_loader("bool", _BooleanLoader)
             self.raw.adapters.register_dumper(str, _TextDumper)
             self.raw.execute(_SETTINGS, (url.workspace, f"{BUSY_TIMEOUT_SECS:g}s", "on" if read_only else "off"))
 

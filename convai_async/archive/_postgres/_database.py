@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import shlex
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from convai_async.archive._contents import change_source
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._postgres._connection import PostgresConnection
-from convai_async.archive._postgres._schema import build_schema
+from convai_async.archive._postgres._migrations import MIGRATIONS
+from convai_async.archive._postgres._schema import build_schema, build_views, drop_views
 from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._sql import fetch_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from convai_async.archive._location import PostgresUrl
 
@@ -30,7 +32,12 @@ def open_for_reading(url: PostgresUrl) -> PostgresConnection:
     """
     connection = PostgresConnection(url, read_only=True)
     with _close_on_error(connection):
-        _check_version(connection)
+        version = _check_version(connection)
+        if version < SCHEMA_VERSION:
+            raise ArchiveError(
+                f"{str(url)!r} was made by an older convai_async (schema {version}, this one reads {SCHEMA_VERSION}):"
+                " the next harvest brings it up to date"
+            )
         if not _has_workspace(connection):
             raise build_missing_error(url)
     return connection
@@ -46,8 +53,9 @@ def open_for_writing(url: PostgresUrl, source: str | None, *, create: bool) -> P
     connection = PostgresConnection(url, read_only=False)
     with _close_on_error(connection):
         if create and not _has_schema(connection):
-            create_schema(connection)
-        _check_version(connection)
+            _change_schema(connection, _create_schema)
+        if _check_version(connection) < SCHEMA_VERSION:
+            _change_schema(connection, _upgrade_schema)
         if not _has_workspace(connection):
             if not create:
                 raise build_missing_error(url)
@@ -62,26 +70,27 @@ def open_for_writing(url: PostgresUrl, source: str | None, *, create: bool) -> P
 def begin(connection: PostgresConnection) -> None:
     """Begin a transaction that writes, when those of others in this workspace have ended."""
     connection.execute("BEGIN")
-    connection.execute("SELECT pg_advisory_xact_lock(?, hashtext(?))", (_SCHEMA_LOCK, connection.url.workspace))
-
-
-def create_schema(connection: PostgresConnection) -> None:
-    """Make the schema, unless another process has made it meanwhile."""
-    connection.execute("BEGIN")
     try:
-        connection.execute("SELECT pg_advisory_xact_lock(?)", (_SCHEMA_LOCK,))
-        if not _has_schema(connection):
-            connection.run_script(f"SET LOCAL search_path = convai; {build_schema()}")
-            connection.execute("INSERT INTO convai.schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
-        connection.commit()
+        connection.execute("SELECT pg_advisory_xact_lock(?, hashtext(?))", (_SCHEMA_LOCK, connection.url.workspace))
     except BaseException:
         connection.rollback()
         raise
 
 
+def upgrade(url: PostgresUrl) -> bool:
+    """Bring the schema up to date, and return whether that was necessary."""
+    connection = PostgresConnection(url, read_only=False)
+    with closing(connection):
+        is_due = _has_schema(connection) and _check_version(connection) < SCHEMA_VERSION
+        if is_due:
+            _change_schema(connection, _upgrade_schema)
+        return is_due
+
+
 def build_missing_error(url: PostgresUrl) -> ArchiveError:
     """Return the error for a workspace that does not exist."""
-    return ArchiveError(f"there is no archive {str(url)!r}: create one with `convai-async harvest {url}`")
+    command = shlex.join(["convai-async", "harvest", str(url)])
+    return ArchiveError(f"there is no archive {str(url)!r}: create one with `{command}`")
 
 
 @contextmanager
@@ -101,13 +110,42 @@ def _has_workspace(connection: PostgresConnection) -> bool:
     return bool(fetch_value(connection, "SELECT EXISTS (SELECT 1 FROM archive)"))
 
 
-def _check_version(connection: PostgresConnection) -> None:
+def _check_version(connection: PostgresConnection) -> int:
     url = connection.url
     if not _has_schema(connection):
         raise build_missing_error(url)
-    version = fetch_value(connection, "SELECT version FROM convai.schema_version")
+    version = int(fetch_value(connection, "SELECT version FROM convai.schema_version"))
     if version > SCHEMA_VERSION:
         raise ArchiveError(
             f"{str(url)!r} was made by a newer convai_async (schema {version}, this one knows {SCHEMA_VERSION}):"
             " upgrade with `pip install -U convai-async`"
         )
+    return version
+
+
+def _change_schema(connection: PostgresConnection, change: Callable[[PostgresConnection], None]) -> None:
+    """Create or upgrade the schema in one transaction, while other processes wait."""
+    connection.execute("BEGIN")
+    try:
+        connection.execute("SELECT pg_advisory_xact_lock(?)", (_SCHEMA_LOCK,))
+        connection.execute("SET LOCAL search_path = convai")
+        change(connection)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _create_schema(connection: PostgresConnection) -> None:
+    if not _has_schema(connection):  # another process can have made it meanwhile
+        connection.run_script(f"{build_schema()}\n{build_views()}")
+        connection.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
+
+
+def _upgrade_schema(connection: PostgresConnection) -> None:
+    version = _check_version(connection)
+    connection.run_script(drop_views())
+    for older in range(version, SCHEMA_VERSION):
+        connection.run_script(MIGRATIONS[older])
+    connection.run_script(build_views())
+    connection.execute("UPDATE schema_version SET version = ?", (SCHEMA_VERSION,))

@@ -126,3 +126,5 @@ class Lease:
                 )
             except ArchiveError as error:
                 _logger.warning("the lease of %s could not be renewed: %s", self._url, error)
+                if self._connection.raw.closed:  # writing will fail
+                    return

@@ -28,15 +28,21 @@ _VIEWS = tuple(view for view in VIEWS if view is not DOCUMENTS)  # its documents
 
 def build_schema() -> str:
     """Return the SQL that makes the schema."""
-    statements = ["CREATE SCHEMA convai;", "CREATE SCHEMA convai_workspace;", FUNCTIONS]
+    statements = ["CREATE SCHEMA convai;", FUNCTIONS]
     statements.append("CREATE TABLE convai.schema_version (version integer NOT NULL);")
     statements += [statement for table in POSTGRES_TABLES for statement in _create(table)]
-    return "\n".join([*statements, _LEASES, build_views()])
+    return "\n".join([*statements, _LEASES])
+
+
+def drop_views() -> str:
+    """Return the SQL that removes all views."""
+    names = ", ".join(f"convai.{view.name}" for view in _VIEWS)
+    return f"DROP SCHEMA convai_workspace CASCADE; DROP VIEW IF EXISTS {names};"
 
 
 def build_views() -> str:
-    """Return the SQL that makes all views, in place of those that an older version made."""
-    statements = []
+    """Return the SQL that makes all views."""
+    statements = ["CREATE SCHEMA convai_workspace;"]
     for view in sorted(_VIEWS, key=lambda view: "json_each" not in view.template):  # others read these
         statements.append(f"CREATE VIEW convai.{view.name} AS {view.query_of_all_workspaces};")
         statements.append(_comment("VIEW", view.name, view.description))

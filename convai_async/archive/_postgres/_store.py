@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from convai_async.archive._columns import DETAIL_NAMES
-from convai_async.archive._postgres._changes import store_conversations
+from convai_async.archive._columns import CONVERSATION_TABLES
+from convai_async.archive._postgres._changes import decompress, store_conversations
 from convai_async.archive._postgres._database import begin, open_for_writing
 from convai_async.archive._postgres._lease import Lease
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convai_async.archive._location import PostgresUrl
     from convai_async.archive._records import ConversationUpdate
 
-_VACUUMED = ", ".join(f"convai.{name}" for name in ("conversations", *DETAIL_NAMES, "audio", "failures"))
+_VACUUMED = ", ".join(f"convai.{name}" for name in ("conversations", *CONVERSATION_TABLES))
 
 
 class PostgresStore:
@@ -49,9 +49,13 @@ class PostgresStore:
     def check_in_place(self) -> None:
         """See `Store`: a database stays where it is."""
 
-    def store_conversations(self, updates: Sequence[ConversationUpdate], now: int) -> None:
+    def store_conversations(self, updates: Sequence[ConversationUpdate], now: int) -> list[str]:
         """See `Store`."""
-        store_conversations(self.connection, updates, now)
+        return store_conversations(self.connection, updates, now)
+
+    def decode_document(self, stored: Any) -> bytes:
+        """See `Store`."""
+        return decompress(stored)
 
     def scrub(self) -> None:
         """See `Store`: old versions of rows stay until a vacuum; in the log and in backups, they stay longer."""

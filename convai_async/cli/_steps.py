@@ -1,0 +1,212 @@
+"""``convai-async steps``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+import msgspec
+
+from convai_async.archive import ArchiveBusyError
+from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
+from convai_async.cli._formatting import to_single_line
+from convai_async.cli._logging import build_logging_options
+from convai_async.cli._options import apply_options, format_examples, utc_option
+from convai_async.cli._output import print_note, print_output
+from convai_async.cli._progress import LineClock
+from convai_async.cli._signals import stop_gracefully
+from convai_async.cli._times import TimeFormatter, parse_duration_option
+from convai_async.cli._upgrade import upgrade_archive
+from convai_async.steps import (
+    StepReport,
+    StepStatus,
+    get_step_failures,
+    get_step_status,
+    load_steps,
+    retry_steps,
+    run_steps,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import timedelta
+
+    from convai_async.cli._options import Command
+    from convai_async.steps import Step
+
+_MAX_FAILURES_SHOWN = 20
+
+_step_option = click.option(
+    "--step", "names", multiple=True, metavar="NAME", help="Only this step; can be given several times."
+)
+
+
+def _add_logging_options(command: Command) -> Command:
+    return apply_options(command, build_logging_options())
+
+
+@click.group(
+    "steps",
+    epilog=format_examples(
+        "convai-async steps run calls.db --module my_steps",
+        "convai-async steps status calls.db",
+        "convai-async steps retry calls.db",
+    ),
+)
+def steps_command() -> None:
+    """Run your functions on every conversation of an archive.
+
+    A step is a function with the decorator convai_async.steps.step. Its results are in the table step_results.
+    """
+
+
+@steps_command.command(
+    "run",
+    epilog=format_examples(
+        "convai-async steps run calls.db --module my_steps",
+        "convai-async steps run calls.db --module my_steps --every 1m",
+    ),
+)
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.option(
+    "--module",
+    required=True,
+    metavar="NAME",
+    help="The Python module with the steps, such as my_steps for my_steps.py in this folder.",
+)
+@_step_option
+@click.option(
+    "--every",
+    type=parse_duration_option,
+    metavar="TIME",
+    help="Keep running, and look for conversations in each such time: 30s, 5m or 1h. SIGTERM or Ctrl-C stops it, with"
+    " exit code 0.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON lines.")
+@_add_logging_options
+def run_command(archive: Path, *, module: str, names: tuple[str, ...], every: timedelta | None, as_json: bool) -> int:
+    """Run the steps of a module on the conversations in ARCHIVE that they have not processed.
+
+    Run the same command again after a harvest, after an interruption, or to retry what failed: each failure is retried
+    after a wait that grows, up to eight times by default.
+
+    Ctrl-C waits up to 30 seconds for conversations that are being processed; a second Ctrl-C stops immediately.
+    Results are never lost, and never stored twice.
+    """
+    chosen = _choose(load_steps(module), module, names)
+    upgrade_archive(archive)
+    return asyncio.run(_run(archive, chosen, every, as_json=as_json))
+
+
+def _choose(steps: list[Step[Any]], module: str, names: tuple[str, ...]) -> list[Step[Any]]:
+    known = {each.name: each for each in steps}
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{module} has no step {name!r}, only {', '.join(known)}", param_hint="--step")
+    return [each for each in steps if not names or each.name in names]
+
+
+async def _run(archive: Path, steps: list[Step[Any]], every: timedelta | None, *, as_json: bool) -> int:
+    """Run the steps once, or with ``every`` until the command is stopped, and return the exit code."""
+    stop = anyio.Event()
+    with stop_gracefully(stop, "stopping: waiting for running steps (press Ctrl-C again to stop immediately)"):
+        if every is None:
+            reports = await _run_once(archive, steps, stop, as_json=as_json)
+            _print_reports(reports, as_json=as_json)
+            if stop.is_set():
+                return EXIT_INTERRUPTED
+            return EXIT_SOME_FAILED if any(report.failed for report in reports) else 0
+        while not stop.is_set():
+            try:
+                reports = await _run_once(archive, steps, stop, as_json=as_json)
+                _print_reports([each for each in reports if each.done or each.failed], as_json=as_json)
+            except ArchiveBusyError as error:
+                print_note(f"convai-async: {error}")
+            with anyio.move_on_after(every.total_seconds()):
+                await stop.wait()
+        return 0
+
+
+async def _run_once(archive: Path, steps: list[Step[Any]], stop: anyio.Event, *, as_json: bool) -> list[StepReport]:
+    clock = LineClock(at_once=False)
+
+    def show(reports: list[StepReport]) -> None:
+        if not as_json and clock.is_due():
+            print_note("; ".join(map(_format_report, reports)))
+
+    return await run_steps(archive, steps, stop=stop, progress=show)
+
+
+def _print_reports(reports: Iterable[StepReport], *, as_json: bool) -> None:
+    for report in reports:
+        if as_json:
+            print_output(msgspec.json.encode(report))
+            continue
+        print_output(_format_report(report))
+        if report.last_error is not None:
+            print_output(f"  last error: {to_single_line(report.last_error)}")
+        if report.gave_up:
+            print_output("  stopped, as 100 conversations failed one after the other: the others were not tried")
+
+
+def _format_report(report: StepReport) -> str:
+    dead = f" ({report.dead:,} for the last time)" if report.dead else ""
+    discarded = f", {report.discarded:,} discarded" if report.discarded else ""
+    return f"{report.step} version {report.version}: {report.done:,} done, {report.failed:,} failed{dead}{discarded}"
+
+
+@steps_command.command("status", epilog=format_examples("convai-async steps status calls.db"))
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@utc_option
+def status_command(archive: Path, *, as_json: bool, utc: bool) -> int:
+    """Show the steps that were run on ARCHIVE, and the conversations that they could not process."""
+    status, failures = get_step_status(archive), get_step_failures(archive)
+    if as_json:
+        print_output(msgspec.json.encode({"steps": status, "failures": failures}))
+        return 0
+    if not status:
+        print_output(f"no step was run on {archive}")
+    times = TimeFormatter(utc=utc)
+    for step in status:
+        for line in _format_status(step, times):
+            print_output(line)
+    for failure in failures[:_MAX_FAILURES_SHOWN]:
+        what = "dead" if failure.retry_unix_secs is None else f"retried {times.format(failure.retry_unix_secs)}"
+        print_output(
+            f"{to_single_line(failure.conversation_id)}, {to_single_line(failure.step)}: {what} (attempt"
+            f" {failure.attempts:,}): {to_single_line(failure.error)}"
+        )
+    if len(failures) > _MAX_FAILURES_SHOWN:
+        print_output(f"and {len(failures) - _MAX_FAILURES_SHOWN:,} more or others: --json prints up to 1,000 of them")
+    return 0
+
+
+def _format_status(step: StepStatus, times: TimeFormatter) -> Iterator[str]:
+    yield f"{to_single_line(step.name)} version {step.version}, of {step.selects} conversations"
+    yield f"{step.done:>9,} done"
+    if step.outdated:
+        yield f"{step.outdated:>9,} with the result of an older version"
+    queueing = ", and others that are not queued yet" if step.queueing else ""
+    yield f"{step.due:>9,} due{queueing}"
+    if step.running:
+        yield f"{step.running:>9,} running"
+    if step.waiting:
+        yield f"{step.waiting:>9,} waiting for a retry, the first {times.format(step.next_unix_secs)}"
+    if step.dead:
+        yield f"{step.dead:>9,} dead: `convai-async steps retry` queues them again"
+
+
+@steps_command.command("retry", epilog=format_examples("convai-async steps retry calls.db --step score"))
+@click.argument("archive", type=click.Path(path_type=Path))
+@_step_option
+def retry_command(archive: Path, *, names: tuple[str, ...]) -> int:
+    """Queue the conversations again that steps could not process, also those that have failed too often.
+
+    The next `convai-async steps run` processes them, with all attempts.
+    """
+    print_output(f"{retry_steps(archive, names or None):,} queued again")
+    return 0

@@ -1,0 +1,64 @@
+"""Find the steps of a module."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+
+from convai_async.errors import ConfigurationError, InvalidArgumentError
+from convai_async.steps._step import Step
+
+
+def load_steps(module: str) -> list[Step[object]]:
+    """Import a module, and return its steps in the order in which they are defined.
+
+    Args:
+        module: Its name, such as ``my_steps`` or ``package.steps``. The working folder is searched first.
+
+    Raises:
+        InvalidArgumentError: There is no such module, it has no steps, or two with the same name.
+        ConfigurationError: It cannot be imported.
+    """
+    namespace = vars(_import(module))
+    found = {id(each): each for each in namespace.values() if isinstance(each, Step)}
+    steps = list(found.values())
+    if not steps:
+        raise InvalidArgumentError(
+            "module", f"{module!r} has no steps: decorate a function with @steps.step('name', version=1)"
+        )
+    check_names("module", steps)
+    return steps
+
+
+def check_names(parameter: str, steps: list[Step[object]]) -> None:
+    """Check that each step has its own name.
+
+    Raises:
+        InvalidArgumentError: Two have the same.
+    """
+    names = [each.name for each in steps]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidArgumentError(parameter, f"has two steps with the name {name!r}: rename one")
+
+
+def _import(module: str) -> object:
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise ConfigurationError(f"{module!r} cannot be imported: {error}") from error
+        raise InvalidArgumentError(
+            "module", f"there is no module {module!r} in {folder!r} or among the installed packages"
+        ) from error
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigurationError(
+            f"{module!r} cannot be imported: {type(error).__name__}: {error}"
+            f" ({Path(where.filename).name}, line {where.lineno})"
+        ) from error

@@ -1,0 +1,113 @@
+"""The schema in PostgreSQL is made and upgraded once, whoever comes first."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+
+import psycopg
+import pytest
+from postgres_holder import SOURCE, store
+
+from convai_async.archive import Archive, ArchiveError
+from convai_async.archive._postgres import _database
+from convai_async.archive._postgres._migrations import MIGRATIONS
+from convai_async.archive._postgres._schema import POSTGRES_TABLES, get_columns
+from convai_async.archive._schema import SCHEMA_VERSION
+from convai_async.archive._writer import ArchiveWriter
+
+pytest_plugins = ["postgres_fixtures"]
+
+NEXT = SCHEMA_VERSION + 1
+
+
+def read_version(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT version FROM convai.schema_version").fetchall()
+    assert len(found) == 1
+    return int(found[0][0])
+
+
+@pytest.fixture
+def newer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_database, "SCHEMA_VERSION", NEXT)
+    monkeypatch.setitem(MIGRATIONS, NEXT - 1, "CREATE TABLE added (made integer); SELECT pg_sleep(0.05);")
+
+
+def open_and_close(url: str, workspace: str) -> None:
+    ArchiveWriter(f"{url}?workspace={workspace}", SOURCE).close()
+
+
+def test_several_processes_make_the_schema_at_once(postgres_url: str) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(partial(open_and_close, postgres_url), map(str, range(6))))
+    assert read_version(postgres_url) == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("name", [table.name for table in POSTGRES_TABLES])
+def test_workspace_is_the_first_column_of_each_table_and_primary_key(postgres_url: str, name: str) -> None:
+    open_and_close(postgres_url, "acme")
+    with psycopg.connect(postgres_url) as connection:
+        columns = connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum",
+            (f"convai.{name}",),
+        ).fetchall()
+        key = connection.execute(
+            "SELECT pg_get_indexdef(indexrelid, 1, true) FROM pg_index WHERE indrelid = %s::regclass AND indisprimary",
+            (f"convai.{name}",),
+        ).fetchall()
+    assert columns[0] == ("workspace",)
+    table = next(each for each in POSTGRES_TABLES if each.name == name)
+    assert {column.name for column in get_columns(table)} - {each for (each,) in columns} <= {"raw"}
+    assert key in ([], [("workspace",)])
+
+
+@pytest.mark.usefixtures("newer")
+def test_an_older_schema_is_upgraded_once_and_keeps_its_data(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(_database, "SCHEMA_VERSION", NEXT - 1)
+        with closing(ArchiveWriter(postgres_url, SOURCE)) as writer:
+            store(writer, "one")
+    with pytest.raises(ArchiveError, match="older convai_async"):
+        Archive.open(postgres_url)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(partial(open_and_close, postgres_url), map(str, range(4))))
+    assert read_version(postgres_url) == NEXT
+    assert not Archive.upgrade(postgres_url)
+    with Archive.open(postgres_url) as archive, archive.snapshot() as connection:
+        assert connection.execute("SELECT conversation_id FROM calls").fetchall() == [("one",)]
+        assert connection.execute("SELECT * FROM added").fetchall() == []
+
+
+@pytest.mark.usefixtures("newer")
+def test_upgrade_returns_whether_it_was_necessary(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Archive.upgrade(postgres_url)
+    with monkeypatch.context() as older:
+        older.setattr(_database, "SCHEMA_VERSION", NEXT - 1)
+        open_and_close(postgres_url, "acme")
+    assert Archive.upgrade(postgres_url)
+    assert read_version(postgres_url) == NEXT
+
+
+def test_a_newer_schema_is_refused(postgres_url: str) -> None:
+    open_and_close(postgres_url, "acme")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("UPDATE convai.schema_version SET version = 999")
+    for open_archive in (Archive.open, partial(ArchiveWriter, source=SOURCE)):
+        with pytest.raises(ArchiveError, match="newer convai_async"):
+            open_archive(f"{postgres_url}?workspace=acme")
+
+
+def test_a_failed_upgrade_changes_nothing(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(ArchiveWriter(postgres_url, SOURCE)) as writer:
+        store(writer, "one")
+    with monkeypatch.context() as newer:
+        newer.setattr(_database, "SCHEMA_VERSION", NEXT)
+        newer.setitem(MIGRATIONS, NEXT - 1, "CREATE TABLE added (made integer); SELECT 1 / 0;")
+        with pytest.raises(ArchiveError, match="division by zero"):
+            Archive.upgrade(postgres_url)
+    with Archive.open(postgres_url) as archive:
+        assert archive.status().conversations == 1
