@@ -218,7 +218,7 @@ def _limit_time() -> AbstractContextManager[object]:
 async def _connect(database: PostgresUrl) -> AsyncIterator[Connection]:
     """Open a connection in which each statement is a transaction; its errors are `ArchiveError`."""
     with translate_database_errors(database):
-        parameters = {"connect_timeout": int(_QUERY_SECS), **conninfo_to_dict(database.dsn)}
+        parameters: dict[str, Any] = {"connect_timeout": int(_QUERY_SECS), **conninfo_to_dict(database.dsn)}
         connection = await psycopg.AsyncConnection.connect(
             **parameters, autocommit=True, application_name="convai-async limits"
         )

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations at run time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 _IDLE_PART = 4
 """Processes without requests get one slot each out of this part (a quarter) of the limit."""
@@ -209,7 +210,7 @@ def _cap(demand: Demand, found: int) -> Demand:
 
 def _choose_prober(prober: str | None, name: str, holders: Mapping[str, Holder]) -> str | None:
     """Return the process that probes: the same as before, if no other is more suitable."""
-    if prober in holders and _rate_prober(holders[prober]) >= _rate_prober(holders[name]):
+    if prober is not None and prober in holders and _rate_prober(holders[prober]) >= _rate_prober(holders[name]):
         return prober
     return name
 

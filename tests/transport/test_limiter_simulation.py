@@ -8,6 +8,7 @@ import pytest
 from simulated_processes import LATENCY, SimulatedProcess, SimulatedService
 from virtual_time import VirtualTimeLoop, in_virtual_time, now
 
+
 @pytest.mark.parametrize(
     ("limit", "share_of_ideal", "refused"), [(1, 0.98, 0.02), (5, 0.98, 0.005), (20, 0.97, 0.003), (60, 0.9, 0.004)]
 )

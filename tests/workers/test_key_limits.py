@@ -52,7 +52,7 @@ class Database:
         self.ask(_key_limits_table.TABLES)
 
     def ask(self, query: str) -> list[Any]:
-        cursor = self.connection.execute(query)  # type: ignore[call-overload]
+        cursor = self.connection.execute(query)
         return cursor.fetchall() if cursor.description else []
 
     def holders(self) -> list[Row]:
@@ -85,7 +85,9 @@ async def client() -> AsyncIterator[ConvAIClient]:
 
 
 @asynccontextmanager
-async def sender(database: Database, client: ConvAIClient, service: SimulatedService) -> AsyncIterator[SimulatedProcess]:
+async def sender(
+    database: Database, client: ConvAIClient, service: SimulatedService
+) -> AsyncIterator[SimulatedProcess]:
     """Send bulk requests, as a process of its own would."""
     process = SimulatedProcess(service)
     async with open_key_limits(database.url) as limits, limits.join(client, process.limiter):
@@ -183,9 +185,7 @@ async def test_key_is_stored_only_as_a_slow_hash_with_a_salt(database: Database,
     assert fingerprint not in {hashlib.sha256(KEY.encode()).digest(), get_engine(client).session.key_digest}
 
 
-async def test_key_is_in_no_message(
-    database: Database, client: ConvAIClient, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_key_is_in_no_message(database: Database, client: ConvAIClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     async with open_key_limits(database.url) as limits, limits.join(client):
         await database.wait_for(lambda: len(database.holders()) == 1)
@@ -272,7 +272,9 @@ async def test_processes_with_different_clocks_share_a_key_when_some_join_are_st
         await database.wait_for(lambda: len(fake.requests) >= sent + requests)
         return (fake.refused - refused) / (len(fake.requests) - sent)
 
-    async with FakeConvAI(conversations=1, concurrency_limit=16, latency=(0.05, 0.15)) as fake, AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        service = FakeConvAI(conversations=1, concurrency_limit=16, latency=(0.05, 0.15))
+        fake = await stack.enter_async_context(service)
         first = await stack.enter_async_context(worker(fake, database))
         second = await stack.enter_async_context(worker(fake, database, clock=1e6))
         await database.wait_for_slots(2, at_least=7)

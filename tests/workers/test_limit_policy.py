@@ -175,9 +175,9 @@ def test_probe_keeps_what_it_finds_until_it_fails() -> None:
 
 def test_processes_with_a_share_use_that_share_together() -> None:
     half = Demand(interactive=0, bulk=200, maximum=128, share=0.5)
-    key, first = renew(KeyLimit(20.0, None, {}), "first", report(half))
+    _, first = renew(KeyLimit(20.0, None, {}), "first", report(half))
     assert (first.slots, first.room) == (10, 20)
-    key, first = renew(KeyLimit(20.0, None, {"second": holder(5, half)}), "first", report(half))
+    _, first = renew(KeyLimit(20.0, None, {"second": holder(5, half)}), "first", report(half))
     assert (first.slots, first.room) == (5, 15)
 
 
