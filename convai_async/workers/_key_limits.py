@@ -44,8 +44,6 @@ _QUERY_SECS = 3.0
 _RECONNECT_SECS = 1.0
 _NEW_PAUSE_SECS = 0.1
 """Two pauses that end at times which differ by less than this are the same pause."""
-_ATTEMPTS = 5
-"""How often to read and write again after another process has written in between."""
 
 
 @asynccontextmanager
@@ -158,7 +156,7 @@ class KeyLimits:
             _logger.info("the limits of API keys are shared with other processes again")
 
     async def _renew(self, connection: Connection, fingerprint: bytes, key: KeyShare) -> None:
-        for _ in range(_ATTEMPTS):
+        while True:  # until no other process writes in between
             started = asyncio.get_running_loop().time()
             stored = await table.read(connection, fingerprint)
             limit, grant = renew(stored.limit, self._holder, key.report(), stored.turn)

@@ -51,7 +51,8 @@ CREATE TABLE IF NOT EXISTS convai.key_limit_holders (
 """The tables, in the schema of archives. The salt makes the fingerprints of keys, which are slow hashes."""
 
 _READ = """
-SELECT version, found, prober, extract(epoch FROM greatest(paused_until, now()) - now())::float8, (extract(epoch FROM now()) / %s)::int8,
+SELECT version, found, prober, extract(epoch FROM greatest(paused_until, now()) - now())::float8,
+       (extract(epoch FROM now()) / %s)::int8,
        holder, slots, in_use, interactive, bulk, maximum, share
 FROM convai.key_limits AS limits
 LEFT JOIN convai.key_limit_holders AS holders

@@ -17,6 +17,7 @@ from simulated_processes import SimulatedProcess, SimulatedService
 from unmeasured import unmeasured
 
 from convai_async import ConvAIClient
+from convai_async._transport.limiter import ConcurrencyLimiter
 from convai_async.archive import ArchiveError
 from convai_async.archive._location import PostgresUrl
 from convai_async.client import get_engine
@@ -174,6 +175,23 @@ async def test_write_after_that_of_another_process_is_repeated(database: Databas
                     notify=False,
                     lease=60,
                 )
+
+
+async def test_processes_that_join_at_the_same_time_all_get_a_lease(database: Database, client: ConvAIClient) -> None:
+    async with AsyncExitStack() as stack:
+        limits = [await stack.enter_async_context(open_key_limits(database.url)) for _ in range(6)]
+        joins = [each.join(client, ConcurrencyLimiter(64)) for each in limits]
+        await asyncio.gather(*(stack.enter_async_context(join) for join in joins))
+        await database.wait_for(lambda: len(database.holders()) == 6)
+        assert sum(database.slots()) <= 8
+
+
+async def test_client_can_leave_before_it_has_a_lease(database: Database, client: ConvAIClient) -> None:
+    async with open_key_limits(database.url) as limits:
+        async with limits.join(client):
+            pass
+        async with limits.join(client):
+            await database.wait_for(lambda: len(database.holders()) == 1)
 
 
 async def test_key_is_stored_only_as_a_slow_hash_with_a_salt(database: Database, client: ConvAIClient) -> None:

@@ -171,6 +171,23 @@ async def test_processes_follow_the_services_limit(limit: int) -> None:
 
 
 @in_virtual_time
+async def test_limit_that_the_service_states_to_one_process_is_that_of_all() -> None:
+    service, table = SimulatedService(20, seed=6), SimulatedTable()
+    group = [SimulatedProcess(service) for _ in range(2)]
+    task = asyncio.create_task(send_together(table, group, 40))
+    await asyncio.sleep(30)
+    service.limit = 12
+    limiter = group[0].limiter
+    slot = await limiter.acquire()
+    limiter.on_rejected(slot, 12)
+    limiter.release(slot)
+    await asyncio.sleep(2)
+    assert table.limit.found == pytest.approx(12, abs=1)
+    assert [process.limiter.limit for process in group] == pytest.approx([6, 6], abs=1)
+    await task
+
+
+@in_virtual_time
 async def test_processes_with_a_share_leave_the_rest_of_the_limit() -> None:
     service, table = SimulatedService(20, seed=4), SimulatedTable()
     group = [SimulatedProcess(service, share=0.5) for _ in range(2)]
