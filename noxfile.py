@@ -35,7 +35,7 @@ def lowest(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "lowest.txt")
     versions = lowest_versions()
     constraints.write_text("\n".join(versions) + "\n")
-    package = ".[browse,cli,dlt,metrics,parquet,postgres,report,uvloop,zstd]"
+    package = ".[browse,cli,cloud,dlt,metrics,parquet,postgres,report,uvloop,zstd]"
     session.install("-e", package, *group("test"), "--constraint", str(constraints))
     session.run("pytest", "-n", "auto", "--dist", "worksteal", "--ignore", "tests/mcp", *session.posargs)
     session.install(*(version for version in versions if version.startswith("mcp==")))  # needs a newer anyio

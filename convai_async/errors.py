@@ -21,6 +21,7 @@
     │   ├── RequestTimeoutError    the response took longer than the timeout
     │   └── IncompleteBodyError    the body ended early
     ├── ResponseTooLargeError      the body is larger than the client's limit
+    ├── StorageError               an object store did not take, return or delete a recording
     ├── DecodeError                the response is not the expected document
     ├── PaginationError            the cursors of a list contradict each other
     ├── ConversationNotReadyError  the conversation did not reach the awaited status
@@ -72,6 +73,7 @@ __all__ = [
     "RequestTimeoutError",
     "ResponseTooLargeError",
     "ServerError",
+    "StorageError",
     "TransportError",
     "ValidationError",
     "WebhookSignatureError",
@@ -334,6 +336,13 @@ class ResponseTooLargeError(ConvAIError):
     """
 
     attempts = 1
+
+
+class StorageError(ConvAIError):
+    """An object store did not take, return or delete a recording.
+
+    The message names the bucket and contains no credentials.
+    """
 
 
 class ConversationNotReadyError(ConvAIError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 from anyio.to_thread import run_sync
@@ -245,6 +245,25 @@ def _too_large(response: StreamedResponse) -> ResponseTooLargeError:
     )
 
 
+class PartialFile(Protocol):
+    """A file that is being written. Its methods block; `discard` may be called at any time.
+
+    Attributes:
+        size: The number of bytes written so far.
+    """
+
+    size: int
+
+    def write(self, data: bytearray) -> None:
+        """Append bytes."""
+
+    def discard(self) -> None:
+        """Remove what was written, unless the file was completed."""
+
+
+PartialT = TypeVar("PartialT", bound=PartialFile)
+
+
 class SavedAudio(msgspec.Struct, frozen=True):
     """A recording that was saved to disk.
 
@@ -287,17 +306,54 @@ async def save(
         ConvAIError: The request failed.
         OSError: The file cannot be written.
     """
-    request = endpoints.get_audio(conversation_id)
     path = Path(destination)
     await run_sync(_check_destination, path, overwrite)
+    async with receive(engine, conversation_id, lambda: AtomicFile(path), progress) as (file, audio):
+        try:
+            await run_sync(partial(file.commit, overwrite=overwrite))
+        except FileExistsError:
+            raise _exists(path) from None
+        if progress is not None:
+            progress(file.size, audio.content_length)
+        return SavedAudio(path, file.size, file.sha256, audio.content_type)
 
+
+@asynccontextmanager
+async def receive(
+    engine: Engine,
+    conversation_id: str,
+    create: Callable[[], PartialT],
+    progress: Callable[[int, int | None], None] | None = None,
+) -> AsyncIterator[tuple[PartialT, AudioStream]]:
+    """Receive a recording into a file, and yield the file with the stream, which has been read. Then discard the file.
+
+    An interrupted download starts again with another file, as the retry policy allows.
+
+    Args:
+        engine: Sends the request.
+        conversation_id: The id of the conversation.
+        create: Makes a file.
+        progress: Is called with the number of bytes written, and the size in bytes or None if it is unknown; not at the
+            end.
+
+    Raises:
+        ConvAIError: The request failed.
+        OSError: The file cannot be written.
+    """
+    request = endpoints.get_audio(conversation_id)
     stopwatch = Stopwatch(engine.clock)
+    async with AsyncExitStack() as received:
 
-    async def attempt() -> SavedAudio:
-        async with _open_once(engine, request, stopwatch) as audio:
-            return await _write(audio, path, overwrite, progress)
+        async def attempt() -> tuple[PartialT, AudioStream]:
+            file = create()
+            async with AsyncExitStack() as failed:
+                failed.push_async_callback(run_shielded_in_thread, file.discard)
+                async with _open_once(engine, request, stopwatch) as audio:
+                    await _write(audio, file, progress)
+                received.push_async_exit(failed.pop_all())
+                return file, audio
 
-    return await engine.run_with_retries(attempt, stopwatch=stopwatch)
+        yield await engine.run_with_retries(attempt, stopwatch=stopwatch)
 
 
 def _check_destination(path: Path, overwrite: bool) -> None:  # noqa: FBT001 - run_sync passes no keywords
@@ -313,29 +369,13 @@ def _exists(path: Path) -> InvalidArgumentError:
     return InvalidArgumentError("destination", f"{str(path)!r} exists already: pass overwrite=True to replace it")
 
 
-async def _write(
-    audio: AudioStream,
-    path: Path,
-    overwrite: bool,  # noqa: FBT001 - passed on
-    progress: Callable[[int, int | None], None] | None,
-) -> SavedAudio:
-    file = AtomicFile(path)
-    try:
-        # The next bytes are read while these are written.
-        async with background(partial(_gather, audio), max_results=1) as gathered:
-            async for data in gathered:
-                await run_sync(file.write, data)
-                if progress is not None and file.size != audio.content_length:
-                    progress(file.size, audio.content_length)
-        try:
-            await run_sync(partial(file.commit, overwrite=overwrite))
-        except FileExistsError:
-            raise _exists(path) from None
-        if progress is not None:
-            progress(file.size, audio.content_length)
-        return SavedAudio(path, file.size, file.sha256, audio.content_type)
-    finally:
-        await run_shielded_in_thread(file.discard)
+async def _write(audio: AudioStream, file: PartialFile, progress: Callable[[int, int | None], None] | None) -> None:
+    # The next bytes are read while these are written.
+    async with background(partial(_gather, audio), max_results=1) as gathered:
+        async for data in gathered:
+            await run_sync(file.write, data)
+            if progress is not None and file.size != audio.content_length:
+                progress(file.size, audio.content_length)
 
 
 async def _gather(audio: AudioStream, put: Put[bytearray]) -> None:

@@ -10,6 +10,7 @@
 from convai_async.archive._archive import Archive
 from convai_async.archive._call_list import list_calls
 from convai_async.archive._connection import Connection
+from convai_async.archive._copy import CopyReport, copy_archive
 from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
@@ -22,10 +23,11 @@ from convai_async.archive._location import (
     parse_location,
     require_file,
 )
+from convai_async.archive._object_storage import StoredObject
 from convai_async.archive._query import QueryError, QueryResult, run_query
 from convai_async.archive._reader import ArchivedConversation
 from convai_async.archive._recordings import file_name as get_recording_file_name
-from convai_async.archive._recordings import find_file as find_recording_file
+from convai_async.archive._recordings import find as find_recording
 from convai_async.archive._records import Failure
 from convai_async.archive._search import FoundHits, SearchHit, build_fts_query, find_hits
 from convai_async.archive._statistics import Bucket, Dimension, Metric, compute_statistics
@@ -44,6 +46,7 @@ __all__ = [
     "Bucket",
     "ColumnDescription",
     "Connection",
+    "CopyReport",
     "Dimension",
     "Failure",
     "FoundHits",
@@ -54,15 +57,17 @@ __all__ = [
     "QueryError",
     "QueryResult",
     "SearchHit",
+    "StoredObject",
     "TableDescription",
     "Window",
     "build_datasette_metadata",
     "build_fts_query",
     "check_destination",
     "compute_statistics",
+    "copy_archive",
     "describe_tables",
     "find_hits",
-    "find_recording_file",
+    "find_recording",
     "get_recording_file_name",
     "hide_password",
     "list_calls",

@@ -26,15 +26,9 @@ ON CONFLICT (conversation_id) DO UPDATE SET
 """
 
 
-def store_recordings(
-    connection: Connection, archive: Path | None, updates: Sequence[RecordingUpdate], now: int
-) -> None:
-    """Store which conversations have a recording on disk, and which have none at the service."""
-    saved = [
-        _audio_row(update.conversation_id, update.audio, archive)
-        for update in updates
-        if update.audio is not None and archive is not None
-    ]
+def store_recordings(connection: Connection, updates: Sequence[RecordingUpdate], now: int) -> None:
+    """Store which conversations have a saved recording, and which have none at the service."""
+    saved = [_audio_row(update.conversation_id, update.audio) for update in updates if update.audio is not None]
     connection.executemany(_UPSERT_RECORDING, saved)
     connection.executemany(
         "UPDATE conversations SET no_audio_unix_secs = ? WHERE conversation_id = ?",
@@ -82,15 +76,9 @@ def remove_conversations(connection: Connection, archive: Path | None, ids: Sequ
     """Remove conversations with all their data, and return how many were removed.
 
     Raises:
-        OSError: A recording cannot be removed.
+        OSError, StorageError: A recording cannot be removed.
     """
-    paths = [
-        path
-        for conversation_id in ids
-        for (path,) in connection.execute("SELECT path FROM audio WHERE conversation_id = ?", (conversation_id,))
-    ]
-    if archive is not None:
-        _recordings.remove(archive, ids, paths)
+    _recordings.remove(archive, ids, _find_recordings(connection, ids))
     changed = delete_rows(connection, CONVERSATION_TABLES, ids)
     # A list entry that could not be read is stored without its conversation's id.
     changed += connection.executemany(
@@ -103,6 +91,23 @@ def remove_conversations(connection: Connection, archive: Path | None, ids: Sequ
     if changed + count:
         mark_scrub_due(connection)
     return count
+
+
+def _find_recordings(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the ids and paths of recordings, and the paths at which a killed harvest can have left one without a row.
+
+    It saves recordings where others are.
+    """
+    query = "SELECT path FROM audio WHERE conversation_id = ?"
+    saved = [(each, path) for each in ids for (path,) in connection.execute(query, (each,))]
+    query = "SELECT 1 FROM conversations WHERE conversation_id = ? AND has_audio"
+    without = [
+        each for each in set(ids).difference(each for each, _ in saved) if connection.execute(query, (each,)).fetchone()
+    ]
+    if not without:
+        return saved
+    folders = connection.execute("SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM audio")
+    return saved + [(each, f"{folder}{_recordings.file_name(each)}") for (folder,) in folders for each in without]
 
 
 def mark_scrub_due(connection: Connection) -> None:
@@ -131,6 +136,5 @@ def delete_rows(connection: Connection, tables: Sequence[str], ids: Collection[s
     )
 
 
-def _audio_row(conversation_id: str, audio: Recording, archive: Path) -> tuple[Any, ...]:
-    path = audio.path.relative_to(archive.parent).as_posix()
-    return conversation_id, path, audio.size, audio.sha256, audio.content_type
+def _audio_row(conversation_id: str, audio: Recording) -> tuple[Any, ...]:
+    return conversation_id, audio.path, audio.size, audio.sha256, audio.content_type

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convai_async.archive import _jsonl
@@ -13,6 +12,7 @@ from convai_async.archive._files import open_decompressed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from convai_async.archive._jsonl import Line
     from convai_async.archive._writer import ArchiveWriter
@@ -37,9 +37,8 @@ def import_file(
             raise ArchiveError(f"{str(file)!r} contains no conversations")
         count = 0
         with open_writer(first.source) as writer:
-            folder = writer.path.parent if isinstance(writer.path, Path) else Path()
             for batch in split_into_batches(_check_source(first, lines, file)):
-                writer.store([update for line in batch for update in _jsonl.build_updates(line, file, folder)])
+                writer.store([update for line in batch for update in _jsonl.build_updates(line, file)])
                 count += len(batch)
         return count
 

@@ -34,7 +34,7 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
         fetched_unix_secs: When it was fetched.
         deleted_unix_secs: When it was found that the service has deleted it.
         no_audio_unix_secs: When it was found that the service has no recording.
-        audio: Its recording's path (from the archive's folder), size, SHA-256 and media type.
+        audio: Its recording's path (from the archive's folder) or URL, size, SHA-256 and media type.
         from_webhook: Whether it came from a webhook.
         summary_json: Its entry in the list.
         listed: Its entry in the list, in files of older versions.
@@ -80,18 +80,19 @@ def read(file: Path, stream: IO[bytes]) -> Iterator[Line]:
             raise ArchiveError(f"line {number} of {str(file)!r} was not written by `export`: {error}") from error
         if "\0" in line.conversation_id:  # nothing could find or delete it
             raise ArchiveError(f"line {number} of {str(file)!r} has an id with a NUL: {line.conversation_id[:100]!r}")
-        if line.audio is not None and not _recordings.is_recording(line.audio[0]):
-            raise ArchiveError(f"line {number} of {str(file)!r} names no recording in audio/: {line.audio[0][:100]!r}")
+        if line.audio is not None and not _recordings.is_recording(line.conversation_id, line.audio[0]):
+            raise ArchiveError(
+                f"line {number} of {str(file)!r} names no recording of its conversation: {line.audio[0][:100]!r}"
+            )
         yield line
 
 
-def build_updates(line: Line, file: Path, folder: Path) -> Iterator[Update]:
+def build_updates(line: Line, file: Path) -> Iterator[Update]:
     """Yield the updates that store a line.
 
     Args:
         line: The line.
         file: The file that it is from, for error messages.
-        folder: The folder of the archive that it is stored in.
 
     Raises:
         ArchiveError: The line contradicts itself.
@@ -108,8 +109,7 @@ def build_updates(line: Line, file: Path, folder: Path) -> Iterator[Update]:
         raise ArchiveError(f"{str(file)!r}: the line of {line.conversation_id!r} contains another conversation")
     yield conversation
     if line.audio is not None:
-        relative, size, sha256, content_type = line.audio
-        yield RecordingUpdate(line.conversation_id, Recording(folder / relative, size, sha256, content_type))
+        yield RecordingUpdate(line.conversation_id, Recording(*line.audio))
     elif line.no_audio_unix_secs is not None:
         yield RecordingUpdate(line.conversation_id, None, line.no_audio_unix_secs)
     if line.deleted_unix_secs is not None:

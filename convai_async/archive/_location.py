@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import TypeAlias
+from typing import Self, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
@@ -39,7 +39,7 @@ class PostgresUrl(msgspec.Struct, frozen=True):
     workspace: str
 
     @classmethod
-    def parse(cls, url: str, workspace: str = DEFAULT_WORKSPACE) -> PostgresUrl:
+    def parse(cls, url: str, workspace: str = DEFAULT_WORKSPACE) -> Self:
         """Parse a URL such as ``postgresql://user@host/database?workspace=acme``.
 
         Args:

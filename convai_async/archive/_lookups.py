@@ -12,7 +12,7 @@ import msgspec
 from convai_async._support.timestamps import latest_start
 from convai_async.archive import _recordings
 from convai_async.archive._conditions import CREDIBLE_START, Condition, build_condition
-from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
+from convai_async.archive._errors import translate_content_errors, translate_errors
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import is_same_entry, summary_json
 from convai_async.archive._sql import fetch_value, to_struct
@@ -66,16 +66,6 @@ class ArchiveQueries:
         self._connection = connection
         self._clock = clock
         self._turn = Lock()
-
-    def get_file(self) -> Path:
-        """Return the file, beside which recordings are saved.
-
-        Raises:
-            ArchiveError: The archive is in a database.
-        """
-        if self.file is None:
-            raise ArchiveError(f"recordings cannot be saved in {str(self.path)!r}")
-        return self.file
 
     def get_windows(self, agent_id: str) -> list[Window]:
         """Return the ranges of an agent's list that were read, oldest first; empty stands for all agents."""
@@ -149,7 +139,9 @@ class ArchiveQueries:
         return [summary for summary in summaries if self._may_lie_in(summary, scope)]
 
     def find_missing_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
-        """Return the ids of conversations whose recording is not on disk, newest first.
+        """Return the ids of conversations whose recording is not saved, newest first.
+
+        Objects in an object store are not looked for: their rows are relied on.
 
         Args:
             scope: The conversations to look at.
@@ -166,7 +158,7 @@ class ArchiveQueries:
                 [ask_again_since, *parameters],
             )
             return msgspec.convert(
-                [each for each, path in rows if path is None or not self._is_on_disk(path)], list[str]
+                [each for each, path in rows if path is None or not self._is_saved(each, path)], list[str]
             )
 
     def find_absent(self, scope: Scope, ids: Collection[str]) -> list[str]:
@@ -188,8 +180,8 @@ class ArchiveQueries:
     def _latest(self) -> int:
         return latest_start(self._clock())
 
-    def _is_on_disk(self, path: str) -> bool:
-        return self.file is not None and _recordings.find_file(self.file, path) is not None
+    def _is_saved(self, conversation_id: str, path: str) -> bool:
+        return _recordings.find(self.file, conversation_id, path) is not None
 
     def _select_by_id(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._turn, translate_errors(self.path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -66,16 +65,16 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """A recording on disk.
+    """A saved recording.
 
     Attributes:
-        path: Where it is.
+        path: Where it is: relative to the archive's folder, or a URL.
         size: Its bytes.
         sha256: The SHA-256 of its bytes, in hexadecimal.
         content_type: Its media type, as the service named it.
     """
 
-    path: Path
+    path: str
     size: int
     sha256: str
     content_type: str
@@ -86,7 +85,7 @@ class RecordingUpdate(msgspec.Struct, frozen=True):
 
     Attributes:
         conversation_id: The conversation's id.
-        audio: The recording on disk; None if the service has none.
+        audio: The saved recording; None if the service has none.
         unix_secs: When that was found; None means now.
     """
 

@@ -48,7 +48,7 @@ class ArchiveSession:
 
     def open(self) -> ArchiveReader:
         """Open the archive for reading."""
-        self._opened = _open_reader(self._path)
+        self._opened = open_reader(self._path)
         return self._opened
 
     def close(self) -> None:
@@ -107,7 +107,12 @@ class ArchiveSession:
             raise ArchiveError(f"{str(self._path)!r} is closed: open it again with Archive.open")
 
 
-def _open_reader(path: Location) -> ArchiveReader:
+def open_reader(path: Location) -> ArchiveReader:
+    """Open an archive for reading.
+
+    Raises:
+        ArchiveError: It does not exist, is not a convai archive, or has another version.
+    """
     if isinstance(path, Path):
         return ArchiveReader(*open_for_reading(path))
     from convai_async.archive._postgres import PostgresReader  # noqa: PLC0415 - only with the extra

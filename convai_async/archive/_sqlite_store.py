@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,10 @@ class SqliteStore:
     def decode_document(self, stored: Any) -> bytes:
         """See `Store`."""
         return bytes(stored)
+
+    def read_clock(self) -> int:
+        """See `Store`."""
+        return int(time.time())
 
     def scrub(self) -> None:
         """See `Store`: the search index keeps removed text until its parts are merged, and the log as well.

@@ -121,13 +121,13 @@ class StepOutcome(msgspec.Struct, frozen=True):
         job: The job.
         result: The result, JSON; None if there is none.
         error: The error of an attempt that failed; else None.
-        retry_unix_secs: When a failed job is tried again; None if it is dead.
+        retry_secs: After how many seconds a failed job is tried again; None if it is dead.
     """
 
     job: StepJob
     result: str | None = None
     error: str | None = None
-    retry_unix_secs: int | None = None
+    retry_secs: int | None = None
 
 
 class StepStatus(msgspec.Struct, frozen=True):
@@ -316,18 +316,20 @@ def finish_jobs(connection: Connection, step: str, outcomes: Sequence[StepOutcom
     Returns:
         How many results and how many errors were stored; the others belong to jobs that are not claimed any more.
     """
-    ended = [each for each in outcomes if each.error is None]
-    keys = {each.job.conversation_id: (each.job.conversation_id, step, each.job.claim) for each in outcomes}
-    connection.executemany(_STORE_RESULT, [(each.result, now, *keys[each.job.conversation_id]) for each in ended])
-    done = connection.executemany(_END_JOB, [keys[each.job.conversation_id] for each in ended]).rowcount
-    failed = connection.executemany(
-        _FAIL_JOB,
-        [
-            (each.error, each.retry_unix_secs, *keys[each.job.conversation_id])
-            for each in outcomes
-            if each.error is not None
-        ],
-    ).rowcount
+    results = [
+        (each.result, now, each.job.conversation_id, step, each.job.claim) for each in outcomes if each.error is None
+    ]
+    errors = [
+        (
+            *(each.error, None if each.retry_secs is None else now + each.retry_secs),
+            *(each.job.conversation_id, step, each.job.claim),
+        )
+        for each in outcomes
+        if each.error is not None
+    ]
+    connection.executemany(_STORE_RESULT, results)
+    done = connection.executemany(_END_JOB, [key for _, _, *key in results]).rowcount
+    failed = connection.executemany(_FAIL_JOB, errors).rowcount
     return max(done, 0), max(failed, 0)
 
 

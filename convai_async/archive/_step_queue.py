@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from convai_async.archive import _step_jobs
@@ -10,9 +11,9 @@ from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._writer import ArchiveWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from convai_async.archive._location import ArchivePath
+    from convai_async.archive._location import ArchivePath, PostgresUrl
     from convai_async.archive._step_jobs import StepJob, StepOutcome, StepSettings
 
 LEASE_SECS = 90
@@ -25,11 +26,12 @@ class StepQueue(ArchiveWriter):
 
     Args:
         path: The file, or the URL of a database.
-        clock: Returns the current time in Unix seconds.
+        clock: Returns the current time in Unix seconds; None for the clock of the store.
     """
 
-    def __init__(self, path: ArchivePath, *, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(path, None, create=False, exclusive=False, clock=clock)
+    def __init__(self, path: ArchivePath | PostgresUrl, *, clock: Callable[[], float] | None = None) -> None:
+        super().__init__(path, None, create=False, exclusive=False, clock=clock or time.time)
+        self._fixed_clock = clock
 
     def register(self, step: StepSettings) -> None:
         """Note a step: conversations are queued for it from now on, and by `queue_stored`.
@@ -37,13 +39,13 @@ class StepQueue(ArchiveWriter):
         Raises:
             ArchiveError: A higher version of it was run.
         """
-        with self._transaction():
-            _step_jobs.register_step(self._connection, step, self.now)
+        with self._write() as now:
+            _step_jobs.register_step(self._connection, step, now)
 
     def queue_stored(self, step: StepSettings) -> int:
         """Queue some conversations that were stored before a step was registered, and return how many; 0 at the end."""
-        with self._transaction():
-            return _step_jobs.queue_stored(self._connection, step.name, self.now, _QUEUED_AT_ONCE)
+        with self._write() as now:
+            return _step_jobs.queue_stored(self._connection, step.name, now, _QUEUED_AT_ONCE)
 
     def claim(self, step: StepSettings, count: int, ids: Collection[str] | None = None) -> list[StepJob]:
         """Claim jobs that are due for `LEASE_SECS`.
@@ -56,8 +58,7 @@ class StepQueue(ArchiveWriter):
         Raises:
             ArchiveError: Another version of the step is registered.
         """
-        now = self.now
-        with translate_content_errors(self.path), self._transaction():
+        with self._write() as now:
             return _step_jobs.claim_jobs(self._connection, step, now=now, until=now + LEASE_SECS, count=count, ids=ids)
 
     def read_documents(self, jobs: Collection[StepJob]) -> dict[str, bytes]:
@@ -68,25 +69,26 @@ class StepQueue(ArchiveWriter):
 
     def renew(self, step: StepSettings, jobs: Collection[StepJob]) -> None:
         """Claim jobs for `LEASE_SECS` from now on."""
-        with self._transaction():
-            _step_jobs.renew_jobs(self._connection, step.name, jobs, self.now + LEASE_SECS)
+        with self._write() as now:
+            _step_jobs.renew_jobs(self._connection, step.name, jobs, now + LEASE_SECS)
 
     def release(self, step: StepSettings, jobs: Collection[StepJob]) -> None:
         """Give back jobs that were not run."""
-        with self._transaction():
-            _step_jobs.release_jobs(self._connection, step.name, jobs, self.now)
+        with self._write() as now:
+            _step_jobs.release_jobs(self._connection, step.name, jobs, now)
 
     def finish(self, step: StepSettings, outcomes: Sequence[StepOutcome]) -> tuple[int, int]:
         """Store results and errors, and return how many of each; others are of jobs that are not claimed any more."""
-        with self._transaction():
-            return _step_jobs.finish_jobs(self._connection, step.name, outcomes, self.now)
+        with self._write() as now:
+            return _step_jobs.finish_jobs(self._connection, step.name, outcomes, now)
 
     def retry(self, steps: Collection[str] | None) -> int:
         """Let jobs that failed run now, also those that are dead, and return how many there were."""
-        with self._transaction():
-            return _step_jobs.retry_jobs(self._connection, steps, self.now)
+        with self._write() as now:
+            return _step_jobs.retry_jobs(self._connection, steps, now)
 
-    @property
-    def now(self) -> int:
-        """The current time in Unix seconds."""
-        return int(self._clock())
+    @contextmanager
+    def _write(self) -> Iterator[int]:
+        """Write in one transaction, and give the time in Unix seconds by the clock that all who write share."""
+        with translate_content_errors(self.path), self._transaction():
+            yield self._store.read_clock() if self._fixed_clock is None else int(self._fixed_clock())

@@ -54,6 +54,9 @@ class Store(Protocol):
     def decode_document(self, stored: Any) -> bytes:
         """Return a document, given the value of its column."""
 
+    def read_clock(self) -> int:
+        """Return the current time in Unix seconds, by the clock that all who use the archive share."""
+
     def scrub(self) -> None:
         """Wipe what deleted rows have left, as far as the database can. Called outside a transaction.
 

@@ -152,7 +152,7 @@ class ArchiveWriter(ArchiveQueries):
         with self._transaction():
             self._store_conversations([item for item in fetched if not self._is_outdated(item)], now)
             clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
-            store_recordings(self._connection, self.file, recorded, now)
+            store_recordings(self._connection, recorded, now)
             store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
             if remove_deleted:
                 remove_conversations(self._connection, self.file, [item.conversation_id for item in gone])
@@ -160,6 +160,28 @@ class ArchiveWriter(ArchiveQueries):
                 mark_deleted(self._connection, gone, now)
             if windows:
                 add_windows(self._connection, windows, agent_id)
+
+    def store_rows(self, table: str, columns: Sequence[str], key: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Write rows of a table, in place of those with the same key.
+
+        Raises:
+            ArchiveError: They cannot be written; none of them was.
+        """
+        updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+        with self._transaction():
+            self._connection.executemany(
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+                f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}",
+                rows,
+            )
+
+    def copy_binding(self, salt: bytes | None, fingerprint: bytes | None) -> None:
+        """Bind the archive to the key of another one, unless it is bound already."""
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE archive SET key_salt = ?, key_fingerprint = ? WHERE key_fingerprint IS NULL",
+                (salt, fingerprint),
+            )
 
     def store_if_better(self, item: ConversationUpdate) -> None:
         """Store a webhook's conversation, unless the stored one is newer or more complete.

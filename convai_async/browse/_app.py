@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING, get_args
 
 from aiohttp import web
 
-from convai_async.archive import ArchiveError, find_recording_file
+from convai_async.archive import ArchiveError, find_recording
 from convai_async.browse._choices import read_choices
 from convai_async.browse._conversation import read_conversation, read_recording
 from convai_async.browse._filters import HAS, Filters, Result, Status
+from convai_async.browse._objects import send_object
 from convai_async.browse._queries import Position, list_conversations
 from convai_async.browse._security import STATIC, AccessDeniedError, add_security_headers
 from convai_async.browse._templates import compile_templates, render
-from convai_async.errors import InvalidArgumentError
+from convai_async.errors import ConfigurationError, InvalidArgumentError, StorageError
 
 if TYPE_CHECKING:
     import sqlite3
 
     from aiohttp.typedefs import Handler
 
+    from convai_async.archive import StoredObject
     from convai_async.browse._choices import Choices
     from convai_async.browse._conversation import ConversationDetails, Recording
     from convai_async.browse._database import ArchiveConnection
@@ -92,7 +94,7 @@ class _Pages:
         def read(connection: sqlite3.Connection) -> tuple[ConversationDetails | None, bool]:
             conversation = read_conversation(connection, conversation_id)
             recording = None if conversation is None else conversation.recording
-            return conversation, recording is not None and self._find_file(recording) is not None
+            return conversation, recording is not None and self._find(conversation_id, recording) is not None
 
         conversation, is_playable = await self._archive.run(read)
         if conversation is None:
@@ -107,21 +109,24 @@ class _Pages:
     async def send_recording(self, request: web.Request) -> web.StreamResponse:
         conversation_id = request.match_info["conversation_id"]
 
-        def read(connection: sqlite3.Connection) -> tuple[Path, Recording] | None:
+        def read(connection: sqlite3.Connection) -> tuple[Path | StoredObject | None, str]:
             recording = read_recording(connection, conversation_id)
-            file = None if recording is None else self._find_file(recording)
-            return None if recording is None or file is None else (file, recording)
+            if recording is None:
+                return None, ""
+            return self._find(conversation_id, recording), recording.content_type
 
-        found = await self._archive.run(read)
-        if found is None:
-            return self._render_message(
-                HTTPStatus.NOT_FOUND,
-                f"The archive has no recording of {conversation_id}: it was not saved, or it was deleted.",
-            )
-        file, recording = found
+        found, content_type = await self._archive.run(read)
         # In an untrusted archive, the type can be any text: never send one that a browser shows as a page.
-        content_type = recording.content_type if _AUDIO.fullmatch(recording.content_type) else "audio/mpeg"
-        return web.FileResponse(file, headers={"Content-Type": content_type})
+        content_type = content_type if _AUDIO.fullmatch(content_type) else "audio/mpeg"
+        response: web.StreamResponse | None = None
+        if isinstance(found, Path):
+            response = web.FileResponse(found, headers={"Content-Type": content_type})
+        elif found is not None:
+            response = await send_object(request, found, content_type)
+        return response or self._render_message(
+            HTTPStatus.NOT_FOUND,
+            f"The archive has no recording of {conversation_id}: it was not saved, or it was deleted.",
+        )
 
     @web.middleware
     async def explain_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -132,13 +137,13 @@ class _Pages:
             return self._render_message(error.status, str(error), again=again, archive="convai-async browse")
         except InvalidArgumentError as error:
             return self._render_message(HTTPStatus.BAD_REQUEST, str(error))
-        except ArchiveError as error:
+        except (ArchiveError, ConfigurationError, StorageError) as error:
             return self._render_message(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         except web.HTTPNotFound:
             return self._render_message(HTTPStatus.NOT_FOUND, "There is no such page.")
 
-    def _find_file(self, recording: Recording) -> Path | None:
-        return find_recording_file(self._archive.path, recording.path)
+    def _find(self, conversation_id: str, recording: Recording) -> Path | StoredObject | None:
+        return find_recording(self._archive.path, conversation_id, recording.path)
 
     def _render(self, template: str, *, status: int = HTTPStatus.OK, **values: object) -> web.Response:
         html = render(template, **{"archive": self._archive.path.name, **values})

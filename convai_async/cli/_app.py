@@ -32,6 +32,8 @@ from convai_async.errors import (
 
 _COMMANDS = {
     "harvest": ("_harvest", "Download conversations into an archive, or update it."),
+    "workspaces": ("_workspaces", "Set what workers harvest, and show how far they are."),
+    "worker": ("_worker", "Harvest workspaces on several machines, over PostgreSQL."),
     "status": ("_status", "Show the contents of an archive."),
     "search": ("_search", "Search the transcripts in an archive."),
     "show": ("_show", "Show the transcript of a conversation."),
@@ -46,6 +48,7 @@ _COMMANDS = {
     "steps": ("_steps", "Run your functions on every conversation of an archive."),
     "datasette": ("_datasette", "Print the metadata of an archive for Datasette."),
     "import": ("_import", "Import an exported JSONL file into an archive."),
+    "copy": ("_copy", "Copy an archive, also between SQLite and PostgreSQL."),
     "delete": ("_delete", "Delete conversations from the service and an archive."),
     "mcp": ("_mcp", "Serve an archive to an assistant, over MCP."),
     "sandbox": ("_sandbox", "Run a local fake service with sample conversations."),

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
 _SECONDS_PER_MINUTE = 60
 _SECONDS_PER_HOUR = 3600
 _KIB = 1024
@@ -27,6 +32,18 @@ def _replace_control_char(char: str) -> str:
 def to_single_line(text: str | None) -> str:
     """Return text without control characters as a single line."""
     return " ".join(strip_control_chars(text).split())
+
+
+def format_table(rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> str:
+    """Return rows as lines with aligned columns; the columns in ``numbers`` are aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if number in numbers else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
 
 
 def format_duration(seconds: float) -> str:

@@ -47,6 +47,7 @@ _ARCHIVE_OPTIONS = {
     "until",
     "lookback",
     "audio",
+    "recordings",
     "prune",
     "prune_limit",
     "share",
@@ -64,6 +65,7 @@ _ARCHIVE_OPTIONS = {
     epilog=format_examples(
         "convai-async harvest calls.db --sandbox",
         "convai-async harvest calls.db --since 30d --audio",
+        "convai-async harvest calls.db --audio --recordings s3://my-bucket/calls",
         "convai-async harvest --workspaces workspaces.toml --every 1h",
     ),
 )
@@ -84,6 +86,11 @@ _ARCHIVE_OPTIONS = {
     help="Re-read this much of the list, back from the newest known conversation, to find changes.",
 )
 @click.option("--audio", is_flag=True, help="Also save recordings, as audio/<id>.mp3 next to the archive.")
+@click.option(
+    "--recordings",
+    metavar="PLACE",
+    help="Save recordings in this folder or object store instead: s3://BUCKET/PREFIX, gs:// or az://. Needs --audio.",
+)
 @click.option(
     "--prune",
     type=click.Choice(["mark", "remove"]),
@@ -186,6 +193,8 @@ def _check_options(context: click.Context) -> None:
             if not has_archive
             else "Pass either ARCHIVE or --workspaces FILE, not both."
         )
+    if context.params["recordings"] is not None and not context.params["audio"] and has_archive:
+        raise click.UsageError("--recordings needs --audio.")
     for parameter in context.command.params:
         if not (parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE):
             continue

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
-from convai_async.cli._formatting import format_duration, to_single_line
+from convai_async.cli._formatting import format_duration, format_table, to_single_line
 from convai_async.cli._many_progress import create_many_display, encode_tally
 from convai_async.cli._output import print_output
 from convai_async.cli._tally import Tally, format_end
@@ -59,17 +59,6 @@ async def harvest_workspaces(  # noqa: PLR0913 - the options, each by its name
 def _format_reports(reports: Sequence[WorkspaceReport], tally: Tally) -> str:
     """Return a table of the workspaces, the problems, and the counts of all workspaces."""
     rows = [("workspace", "found", "fetched", "failed", "archive"), *map(_format_row, reports)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = [
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(row[1:4], widths[1:4], strict=True)),
-                row[4],
-            ]
-        )
-        for row in rows
-    ]
     problems = [
         f"{to_single_line(report.workspace.name)}: {problem}" for report in reports if (problem := _explain(report))
     ]
@@ -78,7 +67,7 @@ def _format_reports(reports: Sequence[WorkspaceReport], tally: Tally) -> str:
         f"{counts['complete']:,} of {counts['workspaces']:,} workspaces are complete;"
         f" {counts['fetched']:,} conversations fetched in {format_duration(counts['seconds'])}"
     )
-    return "\n".join([*table, *problems, summary])
+    return "\n".join([format_table(rows, numbers={1, 2, 3}), *problems, summary])
 
 
 def _format_row(report: WorkspaceReport) -> tuple[str, str, str, str, str]:

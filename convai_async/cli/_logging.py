@@ -87,6 +87,14 @@ def _show_everything(_context: click.Context, _parameter: click.Parameter, given
             handler.detailed = True
 
 
+def log_progress(name: str) -> None:
+    """Also log what a part of the package does: the messages of its logger from INFO on."""
+    logger = logging.getLogger(name)
+    logger.setLevel(min(logging.INFO, logger.getEffectiveLevel()))
+    for handler in _find_handlers():
+        handler.setLevel(min(logging.INFO, handler.level))
+
+
 def _find_handlers() -> list[_StderrHandler]:
     return [handler for handler in logging.getLogger().handlers if isinstance(handler, _StderrHandler)]
 

@@ -55,11 +55,14 @@ class HarvestMonitor:
     Attributes:
         workspaces: The state of each workspace by its name.
         rounds: The number of rounds that have ended.
+        connected: Whether a worker waits for jobs; None for a command that harvests without a queue, which is ready
+            after its first harvest.
     """
 
     def __init__(self, stop: anyio.Event, clock: Callable[[], float] = time.time) -> None:
         self.workspaces: dict[str, WorkspaceState] = {}
         self.rounds = 0
+        self.connected: bool | None = None
         self._stop = stop
         self._clock = clock
 
@@ -100,8 +103,9 @@ class HarvestMonitor:
     def summarize(self) -> dict[str, int | bool]:
         """Return the facts of the readiness check, without names."""
         states = self.workspaces.values()
+        is_working = any(map(self._has_worked, states)) if self.connected is None else self.connected
         return {
-            "ready": not self._stop.is_set() and any(self._has_worked(state) for state in states),
+            "ready": not self._stop.is_set() and is_working,
             "stopping": self._stop.is_set(),
             "rounds": self.rounds,
             "workspaces": len(states),

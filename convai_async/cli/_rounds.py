@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,13 +18,30 @@ from convai_async.cli._times import parse_duration_option
 from convai_async.errors import ConfigurationError, ConvAIError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import timedelta
 
     from convai_async.cli._options import Command
 
     Harvest = Callable[[HarvestMonitor, anyio.Event], Awaitable[int]]
     """Harvests once until it is complete or the event is set, prints the report, and returns the exit code."""
+
+
+HEALTH_OPTIONS = [
+    click.option(
+        "--health-port",
+        type=click.IntRange(0, 65_535),
+        metavar="PORT",
+        help="Serve /healthz, /readyz and /metrics on this port (0 for a free one).",
+    ),
+    click.option(
+        "--health-host",
+        default="127.0.0.1",
+        show_default=True,
+        metavar="ADDRESS",
+        help="Address for --health-port. The metrics contain the names of the workspaces.",
+    ),
+]
 
 
 def add_round_options(command: Command) -> Command:
@@ -39,19 +56,7 @@ def add_round_options(command: Command) -> Command:
                 help="Keep running, and harvest again in each such time: 30m, 12h or 1d. SIGTERM or Ctrl-C stops it,"
                 " with exit code 0.",
             ),
-            click.option(
-                "--health-port",
-                type=click.IntRange(0, 65_535),
-                metavar="PORT",
-                help="Serve /healthz, /readyz and /metrics on this port (0 for a free one).",
-            ),
-            click.option(
-                "--health-host",
-                default="127.0.0.1",
-                show_default=True,
-                metavar="ADDRESS",
-                help="Address for --health-port. The metrics contain the names of the workspaces.",
-            ),
+            *HEALTH_OPTIONS,
         ],
     )
 
@@ -70,16 +75,25 @@ async def run_rounds(
         stack.enter_context(
             stop_gracefully(stop, "stopping: waiting for running requests (press Ctrl-C again to stop immediately)")
         )
-        if health_port is not None:
-            from convai_async.cli._health import serve_health  # noqa: PLC0415 - loads aiohttp's server
-
-            address = await stack.enter_async_context(serve_health(monitor, health_host, health_port))
-            print_note(f"health checks and metrics on {address}")
+        await stack.enter_async_context(open_health_checks(monitor, health_host, health_port))
         if every is None:
             return await harvest_once(monitor, stop)
         while not stop.is_set():
             await _run_round(harvest_once, monitor, stop, every.total_seconds())
         return 0
+
+
+@asynccontextmanager
+async def open_health_checks(monitor: HarvestMonitor, host: str, port: int | None) -> AsyncIterator[None]:
+    """Serve health checks and metrics until the block ends, if there is a port."""
+    if port is None:
+        yield
+        return
+    from convai_async.cli._health import serve_health  # noqa: PLC0415 - loads aiohttp's server
+
+    async with serve_health(monitor, host, port) as address:
+        print_note(f"health checks and metrics on {address}")
+        yield
 
 
 async def _run_round(harvest_once: Harvest, monitor: HarvestMonitor, stop: anyio.Event, seconds: float) -> None:

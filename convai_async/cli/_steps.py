@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,13 +13,14 @@ from convai_async.archive import ArchiveBusyError
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._logging import build_logging_options
-from convai_async.cli._options import apply_options, format_examples, utc_option
+from convai_async.cli._options import ArchiveType, apply_options, format_examples, utc_option
 from convai_async.cli._output import print_note, print_output
 from convai_async.cli._progress import LineClock
 from convai_async.cli._signals import stop_gracefully
 from convai_async.cli._times import TimeFormatter, parse_duration_option
 from convai_async.cli._upgrade import upgrade_archive
 from convai_async.steps import (
+    StepFailure,
     StepReport,
     StepStatus,
     get_step_failures,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import timedelta
 
+    from convai_async.archive import Location
     from convai_async.cli._options import Command
     from convai_async.steps import Step
 
@@ -70,7 +71,7 @@ def steps_command() -> None:
         "convai-async steps run calls.db --module my_steps --every 1m",
     ),
 )
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=ArchiveType())
 @click.option(
     "--module",
     required=True,
@@ -87,7 +88,9 @@ def steps_command() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON lines.")
 @_add_logging_options
-def run_command(archive: Path, *, module: str, names: tuple[str, ...], every: timedelta | None, as_json: bool) -> int:
+def run_command(
+    archive: Location, *, module: str, names: tuple[str, ...], every: timedelta | None, as_json: bool
+) -> int:
     """Run the steps of a module on the conversations in ARCHIVE that they have not processed.
 
     Run the same command again after a harvest, after an interruption, or to retry what failed: each failure is retried
@@ -109,7 +112,7 @@ def _choose(steps: list[Step[Any]], module: str, names: tuple[str, ...]) -> list
     return [each for each in steps if not names or each.name in names]
 
 
-async def _run(archive: Path, steps: list[Step[Any]], every: timedelta | None, *, as_json: bool) -> int:
+async def _run(archive: Location, steps: list[Step[Any]], every: timedelta | None, *, as_json: bool) -> int:
     """Run the steps once, or with ``every`` until the command is stopped, and return the exit code."""
     stop = anyio.Event()
     with stop_gracefully(stop, "stopping: waiting for running steps (press Ctrl-C again to stop immediately)"):
@@ -130,7 +133,7 @@ async def _run(archive: Path, steps: list[Step[Any]], every: timedelta | None, *
         return 0
 
 
-async def _run_once(archive: Path, steps: list[Step[Any]], stop: anyio.Event, *, as_json: bool) -> list[StepReport]:
+async def _run_once(archive: Location, steps: list[Step[Any]], stop: anyio.Event, *, as_json: bool) -> list[StepReport]:
     clock = LineClock(at_once=False)
 
     def show(reports: list[StepReport]) -> None:
@@ -159,10 +162,10 @@ def _format_report(report: StepReport) -> str:
 
 
 @steps_command.command("status", epilog=format_examples("convai-async steps status calls.db"))
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=ArchiveType())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @utc_option
-def status_command(archive: Path, *, as_json: bool, utc: bool) -> int:
+def status_command(archive: Location, *, as_json: bool, utc: bool) -> int:
     """Show the steps that were run on ARCHIVE, and the conversations that they could not process."""
     status, failures = get_step_status(archive), get_step_failures(archive)
     if as_json:
@@ -172,21 +175,25 @@ def status_command(archive: Path, *, as_json: bool, utc: bool) -> int:
         print_output(f"no step was run on {archive}")
     times = TimeFormatter(utc=utc)
     for step in status:
-        for line in _format_status(step, times):
+        for line in _format_status(archive, step, times):
             print_output(line)
     for failure in failures[:_MAX_FAILURES_SHOWN]:
-        what = "dead" if failure.retry_unix_secs is None else f"retried {times.format(failure.retry_unix_secs)}"
-        print_output(
-            f"{to_single_line(failure.conversation_id)}, {to_single_line(failure.step)}: {what} (attempt"
-            f" {failure.attempts:,}): {to_single_line(failure.error)}"
-        )
+        print_output(_format_failure(failure, times))
     if len(failures) > _MAX_FAILURES_SHOWN:
-        print_output(f"and {len(failures) - _MAX_FAILURES_SHOWN:,} more or others: --json prints up to 1,000 of them")
+        print_output(f"and {len(failures) - _MAX_FAILURES_SHOWN:,} more: --json prints up to 1,000")
     return 0
 
 
-def _format_status(step: StepStatus, times: TimeFormatter) -> Iterator[str]:
-    yield f"{to_single_line(step.name)} version {step.version}, of {step.selects} conversations"
+def _format_failure(failure: StepFailure, times: TimeFormatter) -> str:
+    when = failure.retry_unix_secs
+    what = "dead" if when is None else f"retried {times.format(when)}"
+    attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts:,} attempts"
+    where = f"{to_single_line(failure.conversation_id)}, {to_single_line(failure.step)}"
+    return f"{where}: {what} after {attempts}: {to_single_line(failure.error)}"
+
+
+def _format_status(archive: Location, step: StepStatus, times: TimeFormatter) -> Iterator[str]:
+    yield f"{to_single_line(step.name)} version {step.version}, for {step.selects} conversations"
     yield f"{step.done:>9,} done"
     if step.outdated:
         yield f"{step.outdated:>9,} with the result of an older version"
@@ -197,13 +204,13 @@ def _format_status(step: StepStatus, times: TimeFormatter) -> Iterator[str]:
     if step.waiting:
         yield f"{step.waiting:>9,} waiting for a retry, the first {times.format(step.next_unix_secs)}"
     if step.dead:
-        yield f"{step.dead:>9,} dead: `convai-async steps retry` queues them again"
+        yield f"{step.dead:>9,} dead: `convai-async steps retry {archive}` queues them again"
 
 
 @steps_command.command("retry", epilog=format_examples("convai-async steps retry calls.db --step score"))
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=ArchiveType())
 @_step_option
-def retry_command(archive: Path, *, names: tuple[str, ...]) -> int:
+def retry_command(archive: Location, *, names: tuple[str, ...]) -> int:
     """Queue the conversations again that steps could not process, also those that have failed too often.
 
     The next `convai-async steps run` processes them, with all attempts.

@@ -13,6 +13,7 @@ from convai_async import endpoints
 from convai_async._support.tasks import run_shielded_in_thread
 from convai_async._support.validate import validate_choice, validate_integer, validate_share
 from convai_async.archive._lookups import Scope
+from convai_async.archive._recording_storage import open_storage
 from convai_async.archive._windows import BEGINNING, Window, parse_start_bound
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.client import get_engine
@@ -21,6 +22,7 @@ from convai_async.harvest._harvester import Harvester
 from convai_async.harvest._workspace import confirm_workspace
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Callable
     from datetime import date, datetime
 
@@ -42,6 +44,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     until: date | datetime | None = None,
     lookback: timedelta = _DEFAULT_LOOKBACK,
     audio: bool = False,
+    recordings: str | os.PathLike[str] | None = None,
     prune: Literal["mark", "remove"] | None = None,
     prune_limit: float = _DEFAULT_PRUNE_LIMIT,
     max_concurrency: int = _DEFAULT_CONCURRENCY,
@@ -70,7 +73,10 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         until: Only conversations that started before this time: a datetime with a time zone, or a date (UTC).
         lookback: The part of the list to read again, back from the newest conversation in the archive; 3 days by
             default.
-        audio: Whether to save recordings as well, as ``audio/<id>.mp3`` beside the archive; False by default.
+        audio: Whether to save recordings as well; False by default.
+        recordings: Where to save them, as ``<id>.mp3``: a folder, or ``s3://bucket/prefix``, ``gs://…`` or ``az://…``,
+            which need the extra ``cloud`` and credentials in the environment. By default the folder ``audio`` beside
+            the archive. Recordings that were saved elsewhere before stay there.
         prune: What to do with conversations that were deleted at the service, within the part of the list that is read:
             ``"mark"`` sets ``deleted_unix_secs``, ``"remove"`` removes them and their recordings, and None (default)
             keeps them. A conversation is pruned only if the service itself, and not a proxy, responds to a request for
@@ -104,6 +110,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
             responded in its place for 15 minutes.
         ConnectionFailedError: The first request could not connect for 10 seconds.
         TransportError: The service could not be reached for 15 minutes.
+        ConfigurationError: The extra ``cloud`` is not installed.
+        StorageError: The object store does not take recordings.
         OSError: A recording cannot be written.
     """
     validate_integer("max_concurrency", max_concurrency, 1)
@@ -120,6 +128,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         raise InvalidArgumentError("since", f"{since} must be earlier than until, {until}")
     if agent_id is not None:
         endpoints.list_conversations(agent_id=agent_id)  # rejects an invalid id before the file is created
+    if recordings is not None:
+        open_storage(recordings, None)  # raises errors before the archive is created
     open_archive = partial(
         ArchiveWriter,
         path,
@@ -128,11 +138,13 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         same_workspace=same_workspace,
     )
     async with _opened(open_archive) as archive:
+        storage = open_storage(recordings, archive.file) if audio else None
         await confirm_workspace(client, archive, same_workspace=same_workspace)
         harvester = Harvester(
             get_engine(client).with_options(priority="bulk"),
             archive,
             Scope(window, agent_id or ""),
+            storage,
             limit=limit,
             prune=prune,
             prune_limit=prune_limit,
@@ -140,7 +152,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
             progress=progress,
             stop=stop or anyio.Event(),
         )
-        return await harvester.harvest(lookback, audio=audio)
+        return await harvester.harvest(lookback)
 
 
 @asynccontextmanager

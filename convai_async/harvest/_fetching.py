@@ -6,32 +6,30 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from convai_async import endpoints
-from convai_async.archive import _recordings
 from convai_async.archive._records import (
     ConversationUpdate,
     DeletionUpdate,
     Failure,
-    Recording,
     RecordingUpdate,
     Update,
     decode_update,
     is_document_of,
 )
-from convai_async.errors import AuthenticationError, ConvAIError, DecodeError, NotFoundError
+from convai_async.errors import AuthenticationError, ConvAIError, DecodeError, NotFoundError, StorageError
 from convai_async.harvest._outages import OUTAGE_ERRORS
-from convai_async.streaming import save
+from convai_async.streaming import receive
 
 if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
     from convai_async._transport.memory import Reservation
-    from convai_async.archive._writer import ArchiveWriter
+    from convai_async.archive._recording_storage import RecordingStorage
     from convai_async.endpoints import Response
     from convai_async.harvest._jobs import Job
     from convai_async.harvest._outages import OutageGuard
     from convai_async.models import Conversation
 
 
-async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: ArchiveWriter) -> Update | None:
+async def fetch(job: Job, memory: Reservation, guard: OutageGuard, storage: RecordingStorage | None) -> Update | None:
     """Fetch the conversation or recording of a job.
 
     Return None if the job only checks that the service still has a conversation, and it does.
@@ -40,10 +38,11 @@ async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: Arch
         job: What to fetch.
         memory: Counts the memory of a large document until the caller releases it.
         guard: Sends the requests.
-        archive: The archive: recordings are saved beside its file.
+        storage: Where recordings are saved; required for a recording.
 
     Raises:
         AuthenticationError: The service no longer accepts the key.
+        OSError, StorageError: A recording cannot be saved.
         TransportError, ServerError: An outage lasted too long.
         StopRequested: The run was stopped while the service could not be reached.
     """
@@ -55,11 +54,12 @@ async def fetch(job: Job, memory: Reservation, guard: OutageGuard, archive: Arch
                 case "conversation":
                     return await _fetch_conversation(job, memory, engine)
                 case "audio":
-                    return await _save_recording(conversation_id, archive, engine)
+                    assert storage is not None  # noqa: S101 - there are such jobs only with a storage
+                    return await _save_recording(conversation_id, storage, engine)
                 case "presence":
                     await engine.send_raw(endpoints.get_conversation(conversation_id))
                     return None
-        except (AuthenticationError, *OUTAGE_ERRORS):
+        except (AuthenticationError, StorageError, *OUTAGE_ERRORS):
             raise
         except ConvAIError as error:
             return _update_for_error(job, error)
@@ -91,15 +91,14 @@ async def _fetch_conversation(job: Job, memory: Reservation, engine: Engine) -> 
     return updates[-1]
 
 
-async def _save_recording(conversation_id: str, archive: ArchiveWriter, engine: Engine) -> RecordingUpdate:
-    destination = archive.get_file().parent / _recordings.FOLDER / _recordings.file_name(conversation_id)
+async def _save_recording(conversation_id: str, storage: RecordingStorage, engine: Engine) -> RecordingUpdate:
     try:
-        audio = await save(engine, conversation_id, destination, overwrite=True, progress=None)
+        async with receive(engine, conversation_id, partial(storage.create, conversation_id)) as (recording, audio):
+            return RecordingUpdate(conversation_id, await recording.save(audio.content_type))
     except NotFoundError as error:
         if not is_missing(error):
             raise
         return RecordingUpdate(conversation_id, None)
-    return RecordingUpdate(conversation_id, Recording(audio.path, audio.size, audio.sha256, audio.content_type))
 
 
 def _not_the_conversation(problem: str) -> DecodeError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from anyio.to_thread import run_sync
 
-from convai_async.archive import ArchiveError, _recordings
+from convai_async.archive import ArchiveError
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate
 from convai_async.archive._windows import BEGINNING, Window, subtract_windows
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from convai_async._transport.engine import Engine
     from convai_async._transport.memory import Reservation
+    from convai_async.archive._recording_storage import RecordingStorage
     from convai_async.archive._writer import ArchiveWriter
     from convai_async.harvest._report import HarvestReport
 
@@ -52,6 +53,7 @@ class Harvester:
         engine: Sends the requests.
         archive: The archive to write to.
         scope: The conversations to harvest.
+        recordings: Where to save recordings; None to save none.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of a harvest
@@ -59,6 +61,7 @@ class Harvester:
         engine: Engine,
         archive: ArchiveWriter,
         scope: Scope,
+        recordings: RecordingStorage | None,
         *,
         limit: int | None,
         prune: Literal["mark", "remove"] | None,
@@ -69,6 +72,7 @@ class Harvester:
     ) -> None:
         self._archive = archive
         self._scope = scope
+        self._recordings = recordings
         self._prune = prune
         self._prune_limit = prune_limit
         self._stop = stop
@@ -85,12 +89,12 @@ class Harvester:
         self._listers = 1 if self._intake.is_limited else min(LISTERS, max_concurrency)
         self._pruning: Pruning | None = None
 
-    async def harvest(self, lookback: timedelta, *, audio: bool) -> HarvestReport:
+    async def harvest(self, lookback: timedelta) -> HarvestReport:
         """List, fetch and write all conversations, or until the run is stopped, and record how the run ended."""
         report = self._counters.report
         run_id = await run_sync(self._archive.begin_run)
         try:
-            await self._run_phases(lookback, audio=audio)
+            await self._run_phases(lookback)
         except Exception as error:
             with suppress(ArchiveError):  # it may be the reason
                 await run_sync(self._archive.end_run, run_id, report, f"{type(error).__name__}: {error}")
@@ -101,7 +105,9 @@ class Harvester:
         await run_sync(self._archive.scrub)
         return report
 
-    async def _run_phases(self, lookback: timedelta, *, audio: bool) -> None:
+    async def _run_phases(self, lookback: timedelta) -> None:
+        if self._recordings is not None:
+            await self._recordings.prepare()
         if self._prune is not None:
             self._pruning = Pruning(self._prune_limit, await run_sync(self._archive.count_conversations))
         newest = await run_sync(self._archive.get_newest_start)
@@ -110,8 +116,8 @@ class Harvester:
         await self._fetch_unfinished()
         if self._pruning is not None:
             await self._apply(self._pruning)
-        if audio:
-            await self._fetch_recordings(again_from)
+        if self._recordings is not None:
+            await self._fetch_recordings(self._recordings, again_from)
 
     async def _read_list(self, again_from: int) -> None:
         """Read the part of the list that has not been read yet, and everything since ``again_from`` (Unix seconds)."""
@@ -138,9 +144,9 @@ class Harvester:
         self._counters.add(found=len(again))
         await self._do(Job(summary, is_listed=False) for summary in again)
 
-    async def _fetch_recordings(self, ask_again_since: int) -> None:
+    async def _fetch_recordings(self, recordings: RecordingStorage, ask_again_since: int) -> None:
         ids = await run_sync(lambda: self._archive.find_missing_audio(self._scope, ask_again_since=ask_again_since))
-        await run_sync(_recordings.make_folder, self._archive.get_file(), ids)
+        await recordings.remove_partial(ids)
         await self._do(Job(ConversationSummary(conversation_id=each), "audio") for each in ids)
 
     async def _do(self, jobs: Iterable[Job]) -> None:
@@ -165,7 +171,7 @@ class Harvester:
         if self._stop.is_set() or (self._pruning is not None and not self._pruning.needs(job)):
             return None
         try:
-            update = await fetch(job, memory, self._guard, self._archive)
+            update = await fetch(job, memory, self._guard, self._recordings)
         except StopRequested:
             return None
         result = Result(update, job, memory)

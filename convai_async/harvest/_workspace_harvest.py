@@ -173,6 +173,7 @@ class WorkspaceHarvest:
                 agent_id=self.agents[0] or None,
                 lookback=workspace.lookback,
                 audio=workspace.audio,
+                recordings=workspace.recordings,
                 max_concurrency=max_concurrency,
                 progress=self._update,
                 stop=stop,

@@ -8,7 +8,7 @@ import tomllib
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,8 @@ from convai_async._support.durations import parse_duration
 from convai_async._support.text import Secret, one_line
 from convai_async._support.validate import validate_id
 from convai_async.archive._location import PostgresUrl, hide_password, is_postgres_url, parse_location
+from convai_async.archive._recording_storage import parse_recordings
+from convai_async.archive._recordings import FOLDER
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         agents: The ids of the agents whose conversations are fetched; empty (default) for all agents.
         lookback: The part of the list to read again, as for `harvest`; 3 days by default.
         audio: Whether to save recordings as well; False by default.
+        recordings: Where to save them: a folder, or a URL such as ``"s3://bucket/acme"``, as for `harvest`. By default
+            the folder ``audio`` beside the archive.
         share: The share of the service's limit to use, as for `ConvAIClient`; 1 by default.
     """
 
@@ -53,6 +57,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     agents: tuple[str, ...] = ()
     lookback: timedelta = timedelta(days=3)
     audio: bool = False
+    recordings: str | None = None
     share: float = 1.0
 
     @property
@@ -69,6 +74,9 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
+AnyWorkspace = TypeVar("AnyWorkspace", bound=Workspace)
+
+
 def read_workspaces(path: str | os.PathLike[str]) -> list[Workspace]:
     """Read the workspaces from a TOML file, which has a table ``[[workspaces]]`` for each of them.
 
@@ -82,14 +90,31 @@ def read_workspaces(path: str | os.PathLike[str]) -> list[Workspace]:
         ConfigurationError: The file cannot be read, or a field is unknown, missing or invalid. The message names the
             file, the workspace and the field.
     """
+    workspaces = load_workspaces(path, Workspace)
+    try:
+        validate_workspaces(workspaces)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{str(Path(path))!r}: {error}") from None
+    return workspaces
+
+
+def load_workspaces(path: str | os.PathLike[str], struct: type[AnyWorkspace]) -> list[AnyWorkspace]:
+    """Read workspaces from a TOML file, without the checks of `validate_workspaces`.
+
+    Args:
+        path: The file.
+        struct: `Workspace`, or a class with more fields.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or a field is unknown, missing or of the wrong type.
+    """
     file = Path(path)
     try:
         tables = _load_tables(file)
-        workspaces = [_build_workspace(table, number, file.absolute().parent) for number, table in enumerate(tables, 1)]
-        validate_workspaces(workspaces)
+        folder = file.absolute().parent
+        return [_build_workspace(table, number, folder, struct) for number, table in enumerate(tables, 1)]
     except ConfigurationError as error:
         raise ConfigurationError(f"{str(file)!r}: {error}") from None
-    return workspaces
 
 
 def validate_workspaces(workspaces: Sequence[Workspace]) -> None:
@@ -122,12 +147,19 @@ def validate_workspaces(workspaces: Sequence[Workspace]) -> None:
             raise _build_error(
                 workspace.name, "share", f"workspace {first.name!r} has the same key: set the same share for both"
             )
-        folder = str(Path(archive).parent)
-        if workspace.audio and (other := recordings.setdefault(folder, workspace.name)) != workspace.name:
+        if not workspace.audio:
+            continue
+        if workspace.recordings is not None:
+            place = str(parse_recordings(workspace.recordings))
+        elif isinstance(location, PostgresUrl):
+            raise _build_error(workspace.name, "recordings", "is required with audio for an archive in a database")
+        else:
+            place = str(Path(archive).parent / FOLDER)
+        if (other := recordings.setdefault(place, workspace.name)) != workspace.name:
             raise _build_error(
                 workspace.name,
-                "audio",
-                f"the recordings of workspace {other!r} are in the same folder: put one archive into another folder",
+                "audio" if workspace.recordings is None else "recordings",
+                f"the recordings of workspace {other!r} are in the same place: choose another for one of them",
             )
 
 
@@ -169,9 +201,9 @@ def _load_tables(file: Path) -> list[dict[str, Any]]:
     return tables
 
 
-def _build_workspace(table: dict[str, Any], number: int, folder: Path) -> Workspace:
+def _build_workspace(table: dict[str, Any], number: int, folder: Path, struct: type[AnyWorkspace]) -> AnyWorkspace:
     name = table["name"] if isinstance(table.get("name"), str) else f"number {number}"
-    fields = Workspace.__struct_fields__
+    fields = struct.__struct_fields__
     for field in table:
         if field not in fields:
             close = get_close_matches(field, fields, 1)
@@ -181,7 +213,7 @@ def _build_workspace(table: dict[str, Any], number: int, folder: Path) -> Worksp
     if "lookback" in table:
         table["lookback"] = _parse_lookback(name, table["lookback"])
     try:
-        workspace = msgspec.convert(table, Workspace)
+        workspace = msgspec.convert(table, struct)
     except msgspec.ValidationError as error:
         found = _VALIDATION_ERROR.fullmatch(str(error))
         if found is None:  # a field is missing
@@ -192,7 +224,10 @@ def _build_workspace(table: dict[str, Any], number: int, folder: Path) -> Worksp
     archive = workspace.archive
     if archive and not is_postgres_url(archive):
         archive = str(folder / archive)
-    return msgspec.structs.replace(workspace, archive=archive, key=key)
+    recordings = workspace.recordings
+    if recordings and "://" not in recordings:
+        recordings = str(folder / recordings)
+    return msgspec.structs.replace(workspace, archive=archive, key=key, recordings=recordings)
 
 
 def _parse_lookback(name: str, value: object) -> timedelta:
@@ -220,6 +255,8 @@ def _validate(workspace: Workspace) -> None:
         raise InvalidArgumentError(field, str(error)) from None
     for agent_id in workspace.agents:
         validate_id("agents", agent_id)
+    if workspace.recordings is not None:
+        parse_recordings(workspace.recordings)
     validate_share(workspace.share)
 
 

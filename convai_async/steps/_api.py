@@ -20,18 +20,19 @@ from convai_async.steps._runner import StepRunner
 from convai_async.steps._step import Step
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Collection, Iterable
+
+    from convai_async.archive._location import ArchivePath, PostgresUrl
 
 
 async def run_steps(  # noqa: PLR0913 - keyword-only
-    path: str | os.PathLike[str],
+    path: ArchivePath | PostgresUrl,
     steps: Iterable[Step[Any]],
     *,
     ids: Collection[str] | None = None,
     progress: Callable[[list[StepReport]], None] | None = None,
     stop: anyio.Event | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] | None = None,
 ) -> list[StepReport]:
     """Run steps on all conversations of an archive that they have not processed, and store their results.
 
@@ -40,13 +41,13 @@ async def run_steps(  # noqa: PLR0913 - keyword-only
     the same time, also during a harvest. Cancelling the run or killing the process is safe: the next run continues.
 
     Args:
-        path: The file of the archive.
+        path: The file of the archive, or the URL of a PostgreSQL database.
         steps: The steps.
         ids: Only these conversations, as far as they are due; None (default) for all.
         progress: A function that is called in the event loop with the reports whenever their counts have changed.
         stop: An event that ends the run early when it is set. Conversations that are being processed have 30 seconds
             to finish.
-        clock: Returns the current time in Unix seconds.
+        clock: Returns the current time in Unix seconds; by default, the clock of the system or of the database.
 
     Returns:
         The counts of the run, for each step.
@@ -79,11 +80,11 @@ async def run_steps(  # noqa: PLR0913 - keyword-only
     return reports
 
 
-def get_step_status(path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> list[StepStatus]:
+def get_step_status(path: ArchivePath | PostgresUrl, *, clock: Callable[[], float] = time.time) -> list[StepStatus]:
     """Return the steps that were run on an archive, in numbers of conversations. Blocks.
 
     Args:
-        path: The file of the archive.
+        path: The file of the archive, or the URL of a PostgreSQL database.
         clock: Returns the current time in Unix seconds.
 
     Raises:
@@ -93,11 +94,11 @@ def get_step_status(path: str | os.PathLike[str], *, clock: Callable[[], float] 
         return read_step_status(connection, int(clock()))
 
 
-def get_step_failures(path: str | os.PathLike[str], *, limit: int = 1000) -> list[StepFailure]:
+def get_step_failures(path: ArchivePath | PostgresUrl, *, limit: int = 1000) -> list[StepFailure]:
     """Return conversations that steps could not process, those that are dead first. Blocks.
 
     Args:
-        path: The file of the archive.
+        path: The file of the archive, or the URL of a PostgreSQL database.
         limit: How many at most; 1,000 by default.
 
     Raises:
@@ -108,14 +109,14 @@ def get_step_failures(path: str | os.PathLike[str], *, limit: int = 1000) -> lis
 
 
 def retry_steps(
-    path: str | os.PathLike[str], steps: Collection[str] | None = None, *, clock: Callable[[], float] = time.time
+    path: ArchivePath | PostgresUrl, steps: Collection[str] | None = None, *, clock: Callable[[], float] | None = None
 ) -> int:
     """Let conversations that steps could not process run again now, with all attempts, and return how many. Blocks.
 
     Args:
-        path: The file of the archive.
+        path: The file of the archive, or the URL of a PostgreSQL database.
         steps: The names of the steps; None (default) for all.
-        clock: Returns the current time in Unix seconds.
+        clock: Returns the current time in Unix seconds; by default, the clock of the system or of the database.
 
     Raises:
         ArchiveError: The file is not an archive, or cannot be written.

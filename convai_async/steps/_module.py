@@ -45,6 +45,8 @@ def check_names(parameter: str, steps: list[Step[object]]) -> None:
 
 
 def _import(module: str) -> object:
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise InvalidArgumentError("module", f"must be the name of a module, such as 'my_steps', got {module!r}")
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -49,5 +49,5 @@ class StepReport(msgspec.Struct):
         self.discarded += len(outcomes) - done - failed
         errors = [each for each in outcomes if each.error is not None]
         if errors:
-            self.dead += sum(each.retry_unix_secs is None for each in errors)
+            self.dead += sum(each.retry_secs is None for each in errors)
             self.last_error = errors[-1].error

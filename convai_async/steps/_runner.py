@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from convai_async._support.tasks import is_cancelling, run_shielded_in_thread, task_group
+from convai_async.archive import ArchiveError
 from convai_async.archive._step_jobs import StepOutcome
 from convai_async.archive._step_queue import LEASE_SECS
 from convai_async.steps._step import compute_retry_wait
@@ -125,8 +126,11 @@ class StepRunner:
         _logger.debug("step %s failed for %s", self._step.name, job.conversation_id, exc_info=error)
         attempts = job.attempts + 1
         is_dead = attempts >= self._step.settings.max_attempts
-        retry = None if is_dead else self._queue.now + compute_retry_wait(attempts)
-        return StepOutcome(job, error=self._step.describe_error(error), retry_unix_secs=retry)
+        return StepOutcome(
+            job,
+            error=self._step.describe_error(error),
+            retry_secs=None if is_dead else compute_retry_wait(attempts),
+        )
 
     async def _take(self) -> tuple[StepJob, bytes] | None:
         """Return the next job, or None if no more are to be started."""
@@ -174,8 +178,11 @@ class StepRunner:
             outcomes, self._outcomes = self._outcomes, []
             if not outcomes:
                 return
-            settings = self._step.settings
-            done, failed = await run_shielded_in_thread(lambda: self._queue.finish(settings, outcomes))
+            try:
+                done, failed = await run_shielded_in_thread(partial(self._queue.finish, self._step.settings, outcomes))
+            except ArchiveError:
+                self._outcomes += outcomes  # the end of the run tries again
+                raise
             self._report.add(outcomes, done, failed)
         self._changed()
 

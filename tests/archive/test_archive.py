@@ -351,7 +351,7 @@ def test_conversation_deleted_at_the_service_is_marked_or_removed(
         [
             build_update("conv_1", "a"),
             build_update("conv_2", "b"),
-            RecordingUpdate("conv_2", Recording(recording, 3, "x", "audio/mpeg")),
+            RecordingUpdate("conv_2", Recording("audio/a.mp3", 3, "x", "audio/mpeg")),
         ]
     )
     writer.store([DeletionUpdate("conv_1")])
@@ -381,7 +381,7 @@ def test_removed_conversation_leaves_no_bytes_in_the_files(writer: ArchiveWriter
 def test_find_missing_audio_returns_conversations_whose_recording_is_not_on_disk(
     writer: ArchiveWriter, path: Path
 ) -> None:
-    there, removed = path.parent / "audio" / "a.mp3", path.parent / "audio" / "b.mp3"
+    there = path.parent / "audio" / "a.mp3"
     there.parent.mkdir()
     there.write_bytes(b"ID3")
     ids = ["there", "removed", "none", "none lately", "not asked", "without"]
@@ -390,8 +390,8 @@ def test_find_missing_audio_returns_conversations_whose_recording_is_not_on_disk
     )
     writer.store(
         [
-            RecordingUpdate("there", Recording(there, 3, "x", "audio/mpeg")),
-            RecordingUpdate("removed", Recording(removed, 3, "x", "audio/mpeg")),
+            RecordingUpdate("there", Recording("audio/a.mp3", 3, "x", "audio/mpeg")),
+            RecordingUpdate("removed", Recording("audio/b.mp3", 3, "x", "audio/mpeg")),
             RecordingUpdate("none", None),
             RecordingUpdate("none lately", None),
         ]

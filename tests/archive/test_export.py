@@ -58,7 +58,7 @@ def path(tmp_path: Path) -> Path:
         first, second, third, *_ = corpus
         writer.store(
             [
-                RecordingUpdate(first, Recording(tmp_path / "audio" / "a.mp3", 3, "abc", "audio/mpeg")),
+                RecordingUpdate(first, Recording("audio/a.mp3", 3, "abc", "audio/mpeg")),
                 RecordingUpdate(second, None),
                 DeletionUpdate(third),
             ]

@@ -9,9 +9,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import ClientSession, CookieJar
+from aiohttp import ClientPayloadError, ClientSession, CookieJar, ServerDisconnectedError, web
 from archives import rows
 from browse_client import open_browser
+from s3_server import refuse
 from yarl import URL
 
 from convai_async.archive import Archive
@@ -20,7 +21,9 @@ from convai_async.browse import serve_archive
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["browse_fixtures"]
+    from s3_server import Bucket
+
+pytest_plugins = ["browse_fixtures", "s3_fixtures"]
 
 
 def find_recording(archive: Path) -> tuple[str, bytes]:
@@ -29,24 +32,29 @@ def find_recording(archive: Path) -> tuple[str, bytes]:
     return f"/conversations/{conversation_id}/recording", (archive.parent / path).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("requested", "status", "expected"),
-    [
-        (None, 200, slice(None)),
-        ("bytes=0-99", 206, slice(0, 100)),
-        ("bytes=100-", 206, slice(100, None)),
-        ("bytes=-7", 206, slice(-7, None)),
-        ("bytes=5-999999999", 206, slice(5, None)),
-        ("bytes=999999999-", 416, None),
-        ("bytes=9-2", 416, None),
-        ("lines=1-2", 416, None),
-    ],
-)
+RANGES: list[tuple[str | None, int, slice | None]] = [
+    (None, 200, slice(None)),
+    ("bytes=0-99", 206, slice(0, 100)),
+    ("bytes=100-", 206, slice(100, None)),
+    ("bytes=-7", 206, slice(-7, None)),
+    ("bytes=5-999999999", 206, slice(5, None)),
+    ("bytes=999999999-", 416, None),
+    ("bytes=9-2", 416, None),
+    ("lines=1-2", 416, None),
+]
+
+
+@pytest.mark.parametrize(("requested", "status", "expected"), RANGES)
 async def test_recording_supports_ranges(
     harvested_once: Path, requested: str | None, status: int, expected: slice | None
 ) -> None:
-    url, whole = find_recording(harvested_once)
-    async with open_browser(harvested_once) as browser:
+    await check_range(harvested_once, *find_recording(harvested_once), requested, status, expected)
+
+
+async def check_range(
+    archive: Path, url: str, whole: bytes, requested: str | None, status: int, expected: slice | None
+) -> None:
+    async with open_browser(archive) as browser:
         headers = {} if requested is None else {"Range": requested}
         response = await browser.get(url, **headers)
         assert response.status == status
@@ -62,6 +70,69 @@ async def test_recording_supports_ranges(
         head = await browser.get(url, method="HEAD", **headers)
         assert (head.status, head.content_length) == (status, len(whole[expected]))
         assert await head.read() == b""
+
+
+def move_to_bucket(archive: Path, bucket: Bucket) -> str:
+    """Move the recordings of an archive to a bucket, and return the key of the first."""
+    for path in (archive.parent / "audio").iterdir():
+        bucket.put(f"calls/{path.name}", path.read_bytes())
+        path.unlink()
+    with closing(sqlite3.connect(archive)) as connection, connection:
+        connection.execute("UPDATE audio SET path = replace(path, 'audio', ?)", (bucket.url,))
+        ((path,),) = connection.execute("SELECT path FROM audio ORDER BY conversation_id LIMIT 1")
+    return str(path).removeprefix(f"s3://{bucket.name}/")
+
+
+@pytest.mark.parametrize(("requested", "status", "expected"), RANGES)
+async def test_object_supports_ranges(
+    archive_copy: Path, bucket: Bucket, requested: str | None, status: int, expected: slice | None
+) -> None:
+    url, whole = find_recording(archive_copy)
+    move_to_bucket(archive_copy, bucket)
+    await check_range(archive_copy, url, whole, requested, status, expected)
+
+
+async def test_object_is_read_in_pieces(archive_copy: Path, bucket: Bucket) -> None:
+    url, _ = find_recording(archive_copy)
+    content = os.urandom(2_500_000)
+    bucket.put(move_to_bucket(archive_copy, bucket), content)
+    async with open_browser(archive_copy) as browser:
+        assert "<audio" in await browser.read(url.removesuffix("/recording"))
+        bucket.requests.clear()
+        assert await (await browser.get(url)).read() == content
+        assert bucket.count("GET") == 3
+
+
+async def test_missing_object_is_not_found(archive_copy: Path, bucket: Bucket) -> None:
+    url, _ = find_recording(archive_copy)
+    bucket.delete(move_to_bucket(archive_copy, bucket))
+    async with open_browser(archive_copy) as browser:
+        assert "it was not saved, or it was deleted" in await browser.read(url, 404)
+
+
+async def test_failing_store_is_explained(archive_copy: Path, bucket: Bucket) -> None:
+    url, _ = find_recording(archive_copy)
+    move_to_bucket(archive_copy, bucket)
+
+    async def respond(_: web.Request) -> web.Response:
+        return refuse(403, "AccessDenied")
+
+    bucket.respond = respond
+    async with open_browser(archive_copy) as browser:
+        assert "access was denied (status 403): check the credentials" in await browser.read(url, 503)
+
+
+async def test_object_that_disappears_while_it_is_sent_is_incomplete(archive_copy: Path, bucket: Bucket) -> None:
+    url, _ = find_recording(archive_copy)
+    bucket.put(move_to_bucket(archive_copy, bucket), os.urandom(2_500_000))
+
+    async def respond(_: web.Request) -> web.Response | None:
+        return refuse(404, "NoSuchKey") if bucket.count("GET") == 2 else None
+
+    bucket.respond = respond
+    async with open_browser(archive_copy) as browser:
+        with pytest.raises((ClientPayloadError, ServerDisconnectedError)):
+            await browser.get(url)
 
 
 async def test_recording_of_a_deleted_conversation_is_not_found(archive_copy: Path) -> None:

@@ -34,6 +34,8 @@ ARGUMENTS = {
 ELSEWHERE = {
     # test_dlt_page.py
     "dlt": {"load", "load_all", "load_again"},
+    # test_distributed_page.py
+    "distributed": {"harvest_now"},
     # test_guide_examples.py
     "conversations": {"watch_forever"},
     "live": {"lookup_order", "with_tools", "call", "speak_file", "supervise"},

@@ -37,7 +37,7 @@ def test_documented_file_is_valid_and_the_table_has_every_field(tmp_path: Path) 
     ]
     assert tuple(rows) == Workspace.__struct_fields__
     written = tomllib.loads((tmp_path / "workspaces.toml").read_text())["workspaces"][1]
-    assert {*written, "base_url"} == {*msgspec.structs.asdict(globex)}
+    assert {*written, "base_url", "recordings"} == {*msgspec.structs.asdict(globex)}
 
 
 async def test_documented_functions_harvest_the_workspaces(

@@ -77,7 +77,19 @@ def test_file_with_all_fields_is_read(tmp_path: Path) -> None:
         ),
         (
             [ACME + "audio = true", ACME.replace("acme", "beta") + "audio = true"],
-            "workspace 'beta': audio: the recordings of workspace 'acme' are in the same folder",
+            "workspace 'beta': audio: the recordings of workspace 'acme' are in the same place",
+        ),
+        (
+            [
+                ACME + 'audio = true\nrecordings = "s3://calls/a"',
+                ACME.replace("acme", "beta") + 'audio = true\nrecordings = "s3://calls/a/"',
+            ],
+            "workspace 'beta': recordings: the recordings of workspace 'acme' are in the same place",
+        ),
+        ([ACME + 'recordings = "s3://"'], "workspace 'acme': recordings: must be s3://bucket/prefix"),
+        (
+            [ACME.replace("acme.db", "postgresql://host/db") + "audio = true"],
+            "workspace 'acme': recordings: is required with audio for an archive in a database",
         ),
         (
             [ACME, ACME.replace('"acme"', '"beta"').replace("acme.db", "b.db") + "share = 0.5"],

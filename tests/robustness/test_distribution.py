@@ -85,6 +85,8 @@ def test_distribution_has_only_the_extras_for_users() -> None:
         "all",
         "browse",
         "cli",
+        "cloud",
+        "dlt",
         "mcp",
         "metrics",
         "parquet",

@@ -20,7 +20,7 @@ from threaded_service import ThreadedService
 
 from convai_async.archive import Archive, ArchiveError, Failure
 from convai_async.archive._columns import FACT_TABLES
-from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder
+from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder, remove_partial
 from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
@@ -82,13 +82,13 @@ NO_RECORDINGS = [
 @pytest.mark.parametrize("path", NO_RECORDINGS)
 def test_import_refuses_recordings_outside_the_audio_folder(archive: Path, path: str | bytes) -> None:
     file = exported(archive.with_name("a.jsonl"), audio=[path, 1, "a", "b"])
-    with pytest.raises(ArchiveError, match=r"^line 1 of .*a\.jsonl' names no recording in audio/: "):
+    with pytest.raises(ArchiveError, match=r"^line 1 of .*a\.jsonl' names no recording of its conversation: "):
         import_file(archive, file)
 
 
 @pytest.mark.parametrize("path", NO_RECORDINGS)
 def test_file_outside_the_audio_folder_is_not_removed(archive: Path, path: str | bytes) -> None:
-    assert not is_recording(path)
+    assert not is_recording("c", path)
     victim = archive.parent.parent / "victim"
     victim.touch()
     with ArchiveWriter(archive, SOURCE) as writer:
@@ -122,7 +122,7 @@ def test_archive_behind_a_symbolic_link_is_locked_and_erased_at_its_target(archi
     with ArchiveWriter(link, SOURCE) as writer:
         with pytest.raises(ArchiveError, match="another process is writing"):
             ArchiveWriter(archive, SOURCE)
-        writer.store([said("c"), RecordingUpdate("c", Recording(recording, 0, "x", "audio/mpeg"))])
+        writer.store([said("c"), RecordingUpdate("c", Recording("audio/c.mp3", 0, "x", "audio/mpeg"))])
         writer.remove(["c"])
     assert not recording.exists()
 
@@ -170,7 +170,7 @@ def test_long_id_gives_a_short_unique_file_name() -> None:
     assert len(set(names)) == len(ids)
     assert max(map(len, names)) < 210
     assert names[3:] == ["conv_1.mp3", "...mp3", "a%2Fb.mp3"]
-    assert all(is_recording(f"audio/{name}") for name in names)
+    assert all(is_recording("c", f"audio/{name}") for name in names)
 
 
 async def test_harvest_keeps_temporary_recordings_of_another_archive(
@@ -190,13 +190,13 @@ async def test_harvest_keeps_temporary_recordings_of_another_archive(
 
 
 def test_audio_folder_is_private_and_old_temporary_files_are_removed(tmp_path: Path) -> None:
-    archive, folder = tmp_path / "calls.db", tmp_path / FOLDER
-    make_folder(archive, ())
+    folder = tmp_path / FOLDER
+    make_folder(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     own, of_another = folder / ".c.mp3.x.part", folder / ".other.mp3.x.part"
     own.touch()
     of_another.touch()
-    make_folder(archive, ["c"])
+    remove_partial(folder, ["c"])
     assert list(folder.iterdir()) == [of_another]
 
 

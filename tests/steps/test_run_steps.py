@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from step_archives import JOBS, RESULTS, build_step, read_rows, run_one, store
+from step_archives import JOBS, RESULTS, build_step, on_both_stores, read_rows, run_one, store
 
 from convai_async import Conversation, steps
 from convai_async.archive import ArchiveError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["postgres_fixtures", "step_fixtures"]
 
 
+@on_both_stores
 async def test_results_of_all_steps_are_stored(path: str, writer: ArchiveWriter, clock: FakeClock) -> None:
     @dataclass
     class Score:
@@ -49,6 +50,7 @@ async def test_results_of_all_steps_are_stored(path: str, writer: ArchiveWriter,
     assert read_rows(path, "SELECT DISTINCT finished_unix_secs FROM step_results") == [(1000,)]
 
 
+@on_both_stores
 async def test_stored_conversations_are_queued_in_the_transaction_that_stores_them(
     path: str, writer: ArchiveWriter, clock: FakeClock
 ) -> None:
@@ -61,6 +63,7 @@ async def test_stored_conversations_are_queued_in_the_transaction_that_stores_th
     assert (await run_one(path, build_step(), clock)).done == 1
 
 
+@on_both_stores
 async def test_changed_document_runs_again_and_an_equal_one_does_not(
     path: str, writer: ArchiveWriter, clock: FakeClock
 ) -> None:
@@ -74,6 +77,7 @@ async def test_changed_document_runs_again_and_an_equal_one_does_not(
     assert read_rows(path, RESULTS)[1] == ("b", "count", 1, '{"turns":2}')
 
 
+@on_both_stores
 async def test_higher_version_runs_again_and_keeps_the_result_until_then(
     path: str, writer: ArchiveWriter, clock: FakeClock
 ) -> None:
@@ -85,12 +89,14 @@ async def test_higher_version_runs_again_and_keeps_the_result_until_then(
     assert [version for _, _, version, _ in read_rows(path, RESULTS)] == [2, 2]
 
 
+@on_both_stores
 async def test_lower_version_is_refused(path: str, writer: ArchiveWriter, clock: FakeClock) -> None:
     await run_one(path, build_step(2), clock)
     with pytest.raises(ArchiveError, match=r"^version 2 of the step 'count' was run on this archive, .* version 1: "):
         await run_one(path, build_step(1), clock)
 
 
+@on_both_stores
 async def test_conversations_in_progress_and_undecodable_ones_wait(
     path: str, writer: ArchiveWriter, clock: FakeClock
 ) -> None:
@@ -103,6 +109,7 @@ async def test_conversations_in_progress_and_undecodable_ones_wait(
     assert read_rows(path, RESULTS) == [("a", "count", 2, '{"turns":2}')]
 
 
+@on_both_stores
 async def test_failures_are_retried_after_growing_waits_until_they_are_dead(
     path: str, writer: ArchiveWriter, clock: FakeClock
 ) -> None:
@@ -124,6 +131,7 @@ async def test_failures_are_retried_after_growing_waits_until_they_are_dead(
     assert (await run_one(path, build_step(), clock)).failed == 0
 
 
+@on_both_stores
 async def test_deleted_conversation_takes_its_results_and_errors_with_it(
     path: str, writer: ArchiveWriter, clock: FakeClock
 ) -> None:

@@ -82,6 +82,7 @@ TESTS: dict[str, Tests] = {
     ),
     "testing": Tests("tests/testing"),
     "webhooks": Tests("tests/test_webhooks.py"),
+    "workers": Tests("tests/workers tests/cli/test_worker_command.py"),
 }
 """By the name of a package or module in ``convai_async``."""
 

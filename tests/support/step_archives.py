@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from archives import build_update
 
 from convai_async import Conversation, steps
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 RESULTS = "SELECT conversation_id, step, version, result FROM step_results ORDER BY 1, 2"
 JOBS = "SELECT conversation_id, attempts, due_unix_secs, claim IS NOT NULL, error FROM step_jobs ORDER BY 1"
+
+on_both_stores = pytest.mark.parametrize("path", ["sqlite", "postgres"], indirect=True)
+"""Runs a test with an SQLite file, and with a PostgreSQL database."""
 
 
 class FakeClock:

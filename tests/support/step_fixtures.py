@@ -20,10 +20,12 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The path of an archive, or the URL of one, which does not exist yet."""
-    return str(tmp_path / "calls.db") if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    """The path of an archive that does not exist yet; its URL if the test has the mark `on_both_stores`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return str(tmp_path / "calls.db")
+    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

@@ -52,10 +52,7 @@ def open_for_writing(url: PostgresUrl, source: str | None, *, create: bool) -> P
     """
     connection = PostgresConnection(url, read_only=False)
     with _close_on_error(connection):
-        if create and not _has_schema(connection):
-            _change_schema(connection, _create_schema)
-        if _check_version(connection) < SCHEMA_VERSION:
-            _change_schema(connection, _upgrade_schema)
+        _prepare_schema(connection, create=create)
         if not _has_workspace(connection):
             if not create:
                 raise build_missing_error(url)
@@ -65,6 +62,27 @@ def open_for_writing(url: PostgresUrl, source: str | None, *, create: bool) -> P
             change_source(connection, url, source)
             connection.commit()
     return connection
+
+
+def prepare_schema(url: PostgresUrl) -> None:
+    """Make the schema if it does not exist, and bring it up to this version.
+
+    Raises:
+        ArchiveConnectionError: The database cannot be reached.
+        ArchiveError: The schema is of a newer version, or the role may not make it.
+    """
+    connection = PostgresConnection(url, read_only=False)
+    try:
+        _prepare_schema(connection, create=True)
+    finally:
+        connection.close()
+
+
+def _prepare_schema(connection: PostgresConnection, *, create: bool) -> None:
+    if create and not _has_schema(connection):
+        _change_schema(connection, _create_schema)
+    if _check_version(connection) < SCHEMA_VERSION:
+        _change_schema(connection, _upgrade_schema)
 
 
 def begin(connection: PostgresConnection) -> None:

@@ -9,6 +9,7 @@ from convai_async.archive._columns import CONVERSATION_TABLES
 from convai_async.archive._postgres._changes import decompress, store_conversations
 from convai_async.archive._postgres._database import begin, open_for_writing
 from convai_async.archive._postgres._lease import Lease
+from convai_async.archive._sql import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +57,10 @@ class PostgresStore:
     def decode_document(self, stored: Any) -> bytes:
         """See `Store`."""
         return decompress(stored)
+
+    def read_clock(self) -> int:
+        """See `Store`."""
+        return int(fetch_value(self.connection, "SELECT floor(extract(epoch FROM clock_timestamp()))"))
 
     def scrub(self) -> None:
         """See `Store`: old versions of rows stay until a vacuum; in the log and in backups, they stay longer."""

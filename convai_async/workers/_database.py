@@ -1,0 +1,87 @@
+"""Connect to the database of the workers."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from convai_async.archive import ArchiveError, PostgresUrl
+from convai_async.archive._location import is_postgres_url
+from convai_async.archive._postgres._connection import translate_database_errors
+from convai_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+QUEUE_SCHEMA = "convai_queue"
+"""The schema of procrastinate's tables, apart from those of an application that uses procrastinate too."""
+
+_DEFAULTS = {
+    "application_name": "convai-async worker",
+    "connect_timeout": "10",
+    "keepalives_idle": "10",  # otherwise it is noticed after two hours that the machine of the database is gone
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+class Database(PostgresUrl, frozen=True):
+    """A database with workspaces. ``str()`` returns its URL without the password."""
+
+    def __str__(self) -> str:
+        return super().__str__().partition("?")[0]
+
+
+def parse_database(url: str) -> Database:
+    """Parse the URL of a database; the parameter ``workspace``, which archives have, is ignored.
+
+    Raises:
+        InvalidArgumentError: It is not the URL of a PostgreSQL database.
+    """
+    try:
+        if is_postgres_url(url):
+            database = Database.parse(url)
+            conninfo_to_dict(database.dsn)
+            return database
+    except psycopg.ProgrammingError:  # its message may contain the password
+        pass
+    raise InvalidArgumentError(
+        "database", "must be the URL of a PostgreSQL database, such as postgresql://user@host/database"
+    )
+
+
+def build_parameters(database: Database, *, search_path: str = "") -> dict[str, Any]:
+    """Return the parameters of a connection.
+
+    Args:
+        database: The database.
+        search_path: The schema in which names are looked up; empty for the server's setting.
+    """
+    parameters = _DEFAULTS | conninfo_to_dict(database.dsn)
+    if search_path:
+        parameters["options"] = f"{parameters.get('options', '')} -c search_path={search_path}".strip()
+    return parameters
+
+
+@asynccontextmanager
+async def connect(database: Database) -> AsyncIterator[Connection]:
+    """Open a connection in which each statement is a transaction.
+
+    Raises:
+        ArchiveConnectionError: The database cannot be reached, or the connection was lost.
+        ArchiveError: A statement in the block failed.
+    """
+    with translate_database_errors(database):
+        try:
+            async with await psycopg.AsyncConnection.connect(**build_parameters(database), autocommit=True) as opened:
+                yield opened
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise ArchiveError(
+                f"{str(database)!r} has no workspaces: add one with `convai-async workspaces add`"
+            ) from error

@@ -1,0 +1,57 @@
+"""Requeue the jobs of workers that have died or were paused, and delete what is old."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from convai_async.workers._queue import ALL_QUEUES
+
+if TYPE_CHECKING:
+    from procrastinate import App
+
+_logger = logging.getLogger("convai_async.workers")
+
+_MOST_STALLS = 5
+"""How many workers one job may stop, for example because it takes too much memory, before it waits for its schedule."""
+_KEEP_JOBS_HOURS = 7 * 24
+
+# A new job takes the place of the stalled one, so that the worker of the stalled one, when it continues, cannot end
+# the job of the worker that took it over: procrastinate ends jobs by their id. A job of the same queueing lock that is
+# in the queue already takes the place too.
+_REQUEUE = """
+WITH stalled AS (
+    DELETE FROM procrastinate_jobs AS job
+    WHERE job.id = %(job_id)s AND job.status = 'doing' AND NOT EXISTS (
+        SELECT FROM procrastinate_workers AS worker
+        WHERE worker.id = job.worker_id AND worker.last_heartbeat >= now() - make_interval(secs => %(seconds)s)
+    )
+    RETURNING *
+)
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args, attempts)
+SELECT queue_name, task_name, priority, lock, queueing_lock, args, attempts + 1 FROM stalled
+WHERE attempts < %(most_stalls)s
+ON CONFLICT DO NOTHING
+"""
+
+
+async def requeue_stalled_jobs(app: App, seconds: float) -> None:
+    """Put the jobs of workers without a heartbeat back into the queue.
+
+    Args:
+        app: The application with the queue.
+        seconds: How old a heartbeat may be.
+    """
+    for queue in ALL_QUEUES:
+        for job in await app.job_manager.get_stalled_jobs(queue=queue, seconds_since_heartbeat=seconds):
+            _logger.warning("the worker of %s has no heartbeat: another worker continues", job.call_string)
+            values: dict[str, Any] = {"job_id": job.id, "seconds": seconds, "most_stalls": _MOST_STALLS}
+            await app.connector.execute_query_async(_REQUEUE, **values)
+
+
+async def delete_old_jobs(app: App) -> None:
+    """Delete jobs that ended a week ago."""
+    for queue in ALL_QUEUES:
+        await app.job_manager.delete_old_jobs(
+            _KEEP_JOBS_HOURS, queue, include_failed=True, include_cancelled=True, include_aborted=True
+        )

@@ -1,0 +1,135 @@
+"""Run a worker: two workers of procrastinate, one for harvests and one for housekeeping, until they are stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from psycopg import Error
+
+from convai_async._support.validate import validate_integer
+from convai_async.archive import ArchiveConnectionError
+from convai_async.workers._blueprint import DEFAULT_CONCURRENCY, DEFAULT_STALLED_SECS, create_blueprint
+from convai_async.workers._database import QUEUE_SCHEMA, build_parameters, connect, parse_database
+from convai_async.workers._queue import HARVEST_QUEUE, HOUSEKEEPING_QUEUE, NAMESPACE
+from convai_async.workers._runs import get_worker_name
+from convai_async.workers._schema import prepare_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from convai_async.harvest import WorkspaceReport
+
+_logger = logging.getLogger("convai_async.workers")
+
+_DEFAULT_AT_ONCE = 4
+_POLL_SECS = 2.0
+"""Seconds between looks at the queue. A notification announces new jobs, but not the end of a lock or a delay."""
+_POOL_SECS = 10.0
+"""Seconds to wait for a connection before the database counts as unreachable."""
+_RESTART_SECS = 2.0
+_STOP_SECS = 60.0
+"""Seconds that jobs have to end when the worker stops; requests in flight have 30 of them."""
+
+
+def create_app(database: str) -> App:
+    """Return an application of procrastinate with the queue of the workers, to add jobs to it.
+
+    Raises:
+        InvalidArgumentError: It is not a URL of a PostgreSQL database.
+    """
+    parameters = build_parameters(parse_database(database), search_path=QUEUE_SCHEMA)
+    return App(connector=PsycopgConnector(kwargs=parameters, min_size=1, max_size=8, timeout=_POOL_SECS))
+
+
+async def run_worker(  # noqa: PLR0913 - keyword-only settings
+    database: str,
+    *,
+    at_once: int = _DEFAULT_AT_ONCE,
+    max_concurrency: int = DEFAULT_CONCURRENCY,
+    stalled_secs: float = DEFAULT_STALLED_SECS,
+    progress: Callable[[WorkspaceReport], None] | None = None,
+    connected: Callable[[bool], None] | None = None,
+    stop: anyio.Event | None = None,
+    **options: Any,
+) -> None:
+    """Harvest workspaces of a database as their schedules say, until the worker is stopped.
+
+    Any number of workers can run at the same time, on any number of machines.
+
+    Args:
+        database: The URL of the database.
+        at_once: The maximum number of workspaces that are harvested at the same time, 4 by default.
+        max_concurrency: The maximum number of requests in flight of a key, 128 by default.
+        stalled_secs: How old the heartbeat of a worker may be, in seconds, before others continue its jobs; 30 by
+            default, and the same for all workers.
+        progress: A function that is called in the event loop with a workspace's report whenever it has changed.
+        connected: A function that is called in the event loop with True when the worker waits for jobs, and with False
+            when the database does not respond.
+        stop: An event that ends the worker when it is set. Requests in flight have 30 seconds to finish, and other
+            workers continue the harvests.
+        **options: ``open_client``, as for `create_blueprint`.
+
+    Raises:
+        ArchiveError: The database cannot be reached at the start, or the role may not create schemas.
+        InvalidArgumentError: A value is invalid.
+    """
+    validate_integer("at_once", at_once, 1)
+    parsed, stop = parse_database(database), stop or anyio.Event()
+    blueprint = create_blueprint(
+        database, max_concurrency=max_concurrency, stalled_secs=stalled_secs, progress=progress, stop=stop, **options
+    )
+    await prepare_database(database)
+    connected = connected or _ignore
+    app = create_app(database)
+    app.add_tasks_from(blueprint, namespace=NAMESPACE)
+    settings: dict[str, Any] = {
+        "update_heartbeat_interval": stalled_secs / 3,
+        "stalled_worker_timeout": stalled_secs,
+        "fetch_job_polling_interval": _POLL_SECS,
+        "shutdown_graceful_timeout": _STOP_SECS,
+        "install_signal_handlers": False,
+        "delete_jobs": "successful",
+    }
+    workers: list[dict[str, Any]] = [
+        {**settings, "queues": [HARVEST_QUEUE], "concurrency": at_once},
+        {**settings, "queues": [HOUSEKEEPING_QUEUE]},
+    ]
+    _logger.info("worker %s started", get_worker_name())
+    while not stop.is_set():
+        try:
+            async with connect(parsed):  # the pool would try for long
+                pass
+            async with app.open_async():
+                connected(True)
+                await _run_until(stop, [asyncio.create_task(app.run_worker_async(**each)) for each in workers])
+        except (ArchiveConnectionError, ConnectorException, Error) as error:
+            _logger.warning("the database does not respond: %s", error.__cause__ or error)
+        connected(False)
+        if not stop.is_set():
+            with anyio.move_on_after(_RESTART_SECS):
+                await stop.wait()
+    _logger.info("worker %s stopped", get_worker_name())
+
+
+async def _run_until(stop: anyio.Event, workers: list[asyncio.Task[None]]) -> None:
+    """Wait until the event is set, or a worker ends because the database fails; then end all in order."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({*workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        for worker in workers:
+            worker.cancel()  # it waits for its jobs
+        await asyncio.wait(workers)
+    for worker in workers:
+        if not worker.cancelled():
+            worker.result()
+
+
+def _ignore(_: bool) -> None:  # noqa: FBT001 - the signature of a callback
+    """Ignore the state of the connection."""
