@@ -12,30 +12,27 @@ import logging
 import math
 import secrets
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
-import psycopg
 from anyio.to_thread import run_sync
-from psycopg.conninfo import conninfo_to_dict
 
-from convai_async._support.tasks import task_group
+from convai_async._support.tasks import wait_all_shielded
 from convai_async.archive import ArchiveError
-from convai_async.archive._postgres._connection import translate_database_errors
 from convai_async.client import get_engine
 from convai_async.workers import _key_limits_table as table
+from convai_async.workers._database import connect
 from convai_async.workers._key_share import KeyShare
 from convai_async.workers._limit_policy import renew
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from contextlib import AbstractContextManager
+
+    from psycopg import Notify
 
     from convai_async._transport.limiter import ConcurrencyLimiter
-    from convai_async.archive._location import PostgresUrl
     from convai_async.client import ConvAIClient
-
-    Connection = psycopg.AsyncConnection[Any]
+    from convai_async.workers._database import Connection, Database
 
 _logger = logging.getLogger("convai_async.workers")
 
@@ -46,40 +43,21 @@ _NEW_PAUSE_SECS = 0.1
 """Two pauses that end at times which differ by less than this are the same pause."""
 
 
-@asynccontextmanager
-async def open_key_limits(database: PostgresUrl) -> AsyncIterator[KeyLimits]:
-    """Share the limits of API keys with other processes while the block runs.
+class KeyLimits:
+    """The API keys of this process, whose limits it shares with other processes while they are used.
 
     Args:
         database: The database, which has the tables of the workers.
-
-    Raises:
-        ArchiveError: The database cannot be reached, or has no such tables.
-    """
-    async with _connect(database) as connection:
-        salt = await table.read_salt(connection)
-    limits = KeyLimits(database, salt)
-    async with task_group() as group:
-        group.start_soon(limits.run)
-        yield limits
-        group.cancel_scope.cancel()
-
-
-class KeyLimits:
-    """The API keys of a process. Made by `open_key_limits`.
-
-    Args:
-        database: The database.
-        salt: Makes the fingerprints of keys, the same in all processes.
     """
 
-    def __init__(self, database: PostgresUrl, salt: bytes) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._salt = salt
+        self._salt = b""
         self._holder = secrets.token_hex(8)
         self._keys: dict[bytes, KeyShare] = {}
         self._left: set[bytes] = set()
         self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self._is_away = False
 
     @asynccontextmanager
@@ -92,10 +70,18 @@ class KeyLimits:
         Args:
             client: The client.
             limiter: The limiter for its requests; by default that of the client.
+
+        Raises:
+            ArchiveError: The database cannot be reached, or has no such tables.
         """
         engine = get_engine(client)
+        if not self._salt:
+            async with connect(self._database) as connection:
+                self._salt = await table.read_salt(connection)
         fingerprint = await run_sync(client.hash_api_key, self._salt)
+        self._start()
         if fingerprint not in self._keys:
+            self._left.discard(fingerprint)
             self._keys[fingerprint] = KeyShare(limiter or engine.limiter, self._wake.set)
             self._wake.set()
         key = self._keys[fingerprint]
@@ -110,46 +96,52 @@ class KeyLimits:
                 del self._keys[fingerprint]
                 self._left.add(fingerprint)
                 self._wake.set()
+                if not self._keys and self._task is not None:
+                    await wait_all_shielded([self._task])
 
-    async def run(self) -> None:
-        """Renew the keys' parts of their limits until this is cancelled."""
+    def _start(self) -> None:
+        """Run the renewals in the background; they end when no key is left."""
+        if self._task is None or self._task.done():
+            self._wake = asyncio.Event()
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
         while True:
             try:
-                async with _connect(self._database) as connection:
+                async with connect(self._database) as connection:
                     await self._serve(connection)
             except (ArchiveError, TimeoutError) as error:
                 if not self._is_away:
                     _logger.warning("the limits of API keys are not shared with other processes for now: %s", error)
                 self._is_away = True
-            await anyio.sleep(_RECONNECT_SECS)
+                await anyio.sleep(_RECONNECT_SECS)
+            if not self._keys:
+                return
 
     async def _serve(self, connection: Connection) -> None:
-        """Renew over a connection until it fails; give everything back when this is cancelled."""
+        """Renew the keys' parts of their limits over a connection, until it fails or no key is left."""
         own_pid = connection.info.backend_pid
 
-        def note(notification: psycopg.Notify) -> None:
+        def note(notification: Notify) -> None:
             key = self._keys.get(bytes.fromhex(notification.payload))
             if key is not None and notification.pid != own_pid:
                 key.note_notification()
 
         connection.add_notify_handler(note)
-        await connection.execute(f"LISTEN {table.CHANNEL}")
-        try:
-            while True:
-                self._wake.clear()
-                await self._renew_all(connection)
-                await self._wait(connection)
-        except asyncio.CancelledError:
-            self._left |= {*self._keys}
-            await self._leave(connection)
-            raise
+        await connection.execute(table.LISTEN)
+        while True:
+            self._wake.clear()
+            await self._renew_all(connection)
+            if not self._keys:
+                return
+            await self._wait(connection)
 
     async def _renew_all(self, connection: Connection) -> None:
         await self._leave(connection)
         now = asyncio.get_running_loop().time()
         for fingerprint, key in tuple(self._keys.items()):
             if key.due_at <= now:
-                with _limit_time():
+                async with asyncio.timeout(_QUERY_SECS):
                     await self._renew(connection, fingerprint, key)
         if self._is_away:
             self._is_away = False
@@ -181,7 +173,7 @@ class KeyLimits:
     async def _leave(self, connection: Connection) -> None:
         """Give back the parts of the keys that are not used any more."""
         while self._left:
-            with _limit_time():
+            async with asyncio.timeout(_QUERY_SECS):
                 await table.leave(connection, self._left.pop(), self._holder)
 
     async def _wait(self, connection: Connection) -> None:
@@ -203,24 +195,5 @@ class KeyLimits:
         finally:
             loop.remove_reader(descriptor)
         if received.is_set():
-            with _limit_time():
+            async with asyncio.timeout(_QUERY_SECS):
                 await connection.execute("SELECT")  # receives notifications, or the end of the connection
-
-
-def _limit_time() -> AbstractContextManager[object]:
-    """Limit the time of queries; nothing else cancels them, since that closes the connection."""
-    return anyio.fail_after(_QUERY_SECS, shield=True)
-
-
-@asynccontextmanager
-async def _connect(database: PostgresUrl) -> AsyncIterator[Connection]:
-    """Open a connection in which each statement is a transaction; its errors are `ArchiveError`."""
-    with translate_database_errors(database):
-        parameters: dict[str, Any] = {"connect_timeout": int(_QUERY_SECS), **conninfo_to_dict(database.dsn)}
-        connection = await psycopg.AsyncConnection.connect(
-            **parameters, autocommit=True, application_name="convai-async limits"
-        )
-        try:
-            yield connection
-        finally:
-            await connection.close()  # its context would wait for a rollback, which can be cancelled

@@ -7,22 +7,25 @@ statements: a process that is stopped at any time blocks nobody.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from convai_async.workers._limit_policy import Demand, Holder, KeyLimit
 
 if TYPE_CHECKING:
-    import psycopg
+    from convai_async.workers._database import Connection
 
 CHANNEL = "convai_key_limits"
 """Notifications of a key's changes, with its fingerprint in hexadecimal digits."""
 
+LISTEN = "LISTEN convai_key_limits"
+"""Receives the notifications."""
+
 _FIRST_FOUND = 8
 _TURN_SECS = 10
 
-TABLES = """
+KEY_LIMIT_TABLES = """
 CREATE TABLE IF NOT EXISTS convai.key_limits_salt (
     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     salt bytea NOT NULL DEFAULT uuid_send(gen_random_uuid())
@@ -108,14 +111,14 @@ class StoredLimit(msgspec.Struct, frozen=True):
     turn: int
 
 
-async def read_salt(connection: psycopg.AsyncConnection[Any]) -> bytes:
+async def read_salt(connection: Connection) -> bytes:
     """Return the salt of the fingerprints."""
     cursor = await connection.execute("SELECT salt FROM convai.key_limits_salt")
     [(salt,)] = await cursor.fetchall()
     return bytes(salt)
 
 
-async def read(connection: psycopg.AsyncConnection[Any], fingerprint: bytes) -> StoredLimit:
+async def read(connection: Connection, fingerprint: bytes) -> StoredLimit:
     """Read the limit of a key; the first process that uses a key adds it."""
     cursor = await connection.execute(_READ, [_TURN_SECS, fingerprint])
     while not (rows := await cursor.fetchall()):
@@ -134,7 +137,7 @@ async def read(connection: psycopg.AsyncConnection[Any], fingerprint: bytes) -> 
 
 
 async def write(  # noqa: PLR0913 - the values of the rows
-    connection: psycopg.AsyncConnection[Any],
+    connection: Connection,
     fingerprint: bytes,
     holder: str,
     *,
@@ -180,6 +183,6 @@ async def write(  # noqa: PLR0913 - the values of the rows
     return cursor.rowcount == 1
 
 
-async def leave(connection: psycopg.AsyncConnection[Any], fingerprint: bytes, holder: str) -> None:
+async def leave(connection: Connection, fingerprint: bytes, holder: str) -> None:
     """Give all slots of a holder back."""
     await connection.execute(_LEAVE, {"fingerprint": fingerprint, "holder": holder, "channel": CHANNEL})

@@ -21,11 +21,11 @@ async def main(url: str, api_key: str, database: str, tasks: str, lease_secs: st
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ConvAIClient(api_key, base_url=url, retry=retry))
         if database:
-            from convai_async.archive._location import PostgresUrl  # noqa: PLC0415 - needs an extra
             from convai_async.workers import _key_limits  # noqa: PLC0415 - needs an extra
+            from convai_async.workers._database import parse_database  # noqa: PLC0415 - needs an extra
 
             _key_limits._LEASE_SECS = float(lease_secs)
-            limits = await stack.enter_async_context(_key_limits.open_key_limits(PostgresUrl.parse(database)))
+            limits = _key_limits.KeyLimits(parse_database(database))
             await stack.enter_async_context(limits.join(client))
         bulk = client.with_options(priority="bulk")
 
