@@ -43,6 +43,15 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("engine", list(nox.project.dependency_groups(PROJECT, "engines")))
+def engines(session: nox.Session, engine: str) -> None:
+    """Run the documentation's recipes for the workflow engines that need an environment of their own."""
+    used = {"hypothesis", "pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist"}
+    session.install("-e", ".", engine, *(line for line in group("test") if Requirement(line).name in used))
+    session.run("pytest", "tests/docs/test_engine_examples.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format."""
     session.install(*group("lint"))

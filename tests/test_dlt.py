@@ -40,6 +40,11 @@ MIDNIGHT = 1_700_006_400
 
 
 @pytest.fixture
+def store() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
 def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     """A pipeline into a DuckDB file of the test."""
     monkeypatch.chdir(tmp_path)  # where dlt looks for its settings
@@ -100,13 +105,13 @@ def test_every_table_is_loaded_with_a_key_that_its_rows_have() -> None:
             assert constraint.endswith(f"({', '.join(convai_dlt._KEYS[table.name])})")
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
 async def test_pipeline_follows_what_harvests_and_deletions_change(
-    pipeline: Pipeline, store: str, request: pytest.FixtureRequest, tmp_path: Path
+    pipeline: Pipeline, database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     archive: Path | str = tmp_path / "calls.db"
     workspace = "default"
-    if store == "postgres":
+    if database == "postgres":
         workspace = "acme"
         archive = f"{request.getfixturevalue('postgres_url')}?workspace={workspace}"
     async with (

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from virtual_time import in_virtual_time
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async._support.atomic_files import AtomicFile
@@ -36,11 +37,13 @@ async def fake() -> AsyncIterator[FakeConvAI]:
         yield service
 
 
+def find_recorded(fake: FakeConvAI) -> str:
+    return next(filter(fake.conversations.has_audio, fake.conversations))
+
+
 @pytest.fixture
 def recorded(fake: FakeConvAI) -> str:
-    return next(
-        conversation_id for conversation_id in fake.conversations if fake.conversations.has_audio(conversation_id)
-    )
+    return find_recorded(fake)
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ async def test_recording_without_a_length_streams_completely() -> None:
         FakeConvAI(conversations=30, audio_bytes=SIZE, audio_content_length=False) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
-        recorded = next(filter(fake.conversations.has_audio, fake.conversations))
+        recorded = find_recorded(fake)
         async with client.conversations.audio.stream(recorded) as audio:
             assert audio.content_length is None
             assert b"".join([chunk async for chunk in audio]) == WHOLE
@@ -104,9 +107,14 @@ async def test_truncated_stream_raises_incomplete_body(
     assert len(fake.requests) == 1
 
 
-async def test_stream_times_out_when_it_stalls_but_not_when_it_is_slow(fake: FakeConvAI, recorded: str) -> None:
-    async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=1, retry=None) as client:
-        fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=0.1))
+@in_virtual_time
+async def test_stream_times_out_when_it_stalls_but_not_when_it_is_slow() -> None:
+    async with (
+        FakeConvAI(conversations=30, audio_bytes=SIZE) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, timeout=1, retry=None) as client,
+    ):
+        recorded = find_recorded(fake)
+        fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=0.9))
         async with client.conversations.audio.stream(recorded) as audio:
             assert sum([len(chunk) async for chunk in audio]) == SIZE
         fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=60))
@@ -345,7 +353,7 @@ async def test_download_that_is_cancelled_twice_leaves_no_file(
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while list(tmp_path.iterdir()):
             await asyncio.sleep(0)
 
@@ -401,9 +409,14 @@ async def test_stream_rate_is_bytes_per_second_of_waiting(
                 assert sum([len(chunk) async for chunk in audio]) == SIZE
 
 
-async def test_stream_rate_is_that_of_the_last_minute(fake: FakeConvAI, recorded: str) -> None:
-    fake.faults.add(faults.slow_body(chunk=SIZE - 1, pause=0.3))
-    async with ConvAIClient(fake.api_key, base_url=fake.url, min_stream_rate=1, retry=None) as client:
+@in_virtual_time
+async def test_stream_rate_is_that_of_the_last_minute() -> None:
+    async with (
+        FakeConvAI(conversations=30, audio_bytes=SIZE) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, min_stream_rate=1, retry=None) as client,
+    ):
+        recorded = find_recorded(fake)
+        fake.faults.add(faults.slow_body(chunk=SIZE - 1, pause=0.3))
         clock = client._engine.clock = Clock()
         clock.step = 61.0  # seconds for each chunk
         received = 0

@@ -91,9 +91,9 @@ def _build_source(table: str, schema: str, condition: Condition) -> tuple[str, l
     # if it is not used, and PostgreSQL cannot run that of the documents.
     views = [view for view in VIEWS if view is not DOCUMENTS or table == DOCUMENTS.name]
     tables += [f"{view.name} AS ({view.query})" for view in views]
-    order = " ORDER BY start_time_unix_secs, conversation_id" if table == "conversations" else ""
-    order = " ORDER BY start_time, conversation_id" if table == "calls" else order
-    return f"WITH {', '.join(tables)} SELECT * FROM {table}{order}", condition.parameters  # noqa: S608
+    order = " ORDER BY start_time_unix_secs NULLS FIRST, conversation_id" if table == "conversations" else ""
+    order = " ORDER BY start_time NULLS FIRST, conversation_id" if table == "calls" else order
+    return f"WITH RECURSIVE {', '.join(tables)} SELECT * FROM {table}{order}", condition.parameters  # noqa: S608
 
 
 def _read_rows(

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 pytest_plugins = ["archive_fixtures"]
 
 
+@pytest.fixture
+def store() -> str:
+    return "sqlite"
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_new_archive_has_the_columns_with_their_descriptions(writer: ArchiveWriter, path: Path, table: Table) -> None:
     assert [column.name for column in table.columns] == [

@@ -16,13 +16,14 @@ from convai_async.endpoints import list_conversations
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytest_plugins = ["archive_fixtures"]
+
 PLAIN = b'{"conversation_id":  "plain", "new_field": 1.50, "status": "done", "call_duration_secs": 12.5}'
 BROKEN = b'{"conversation_id": "broken", "new_field": NaN,\n "agent_name": "\xff", "status": "done"}'
 
 
-def test_list_entries_are_kept_byte_for_byte(tmp_path: Path) -> None:
+def test_list_entries_are_kept_byte_for_byte(path: Path | str, tmp_path: Path) -> None:
     page = list_conversations().decode(b'{"conversations": [%s, %s]}' % (PLAIN, BROKEN))
-    path = tmp_path / "calls.db"
     with ArchiveWriter(path, "sandbox:1") as writer:
         for summary in page:
             raw = b'{"conversation_id": "%s", "status": "done"}' % summary.conversation_id.encode()
@@ -44,10 +45,10 @@ def test_list_entries_are_kept_byte_for_byte(tmp_path: Path) -> None:
     assert '"agent_name":"\N{REPLACEMENT CHARACTER}"'.encode() in lines["broken"]
 
 
-def test_list_entry_with_invalid_fields_is_read_back_for_the_next_harvest(tmp_path: Path) -> None:
+def test_list_entry_with_invalid_fields_is_read_back_for_the_next_harvest(path: Path | str) -> None:
     line = b'{"conversation_id": "c", "status": "processing", "start_time_unix_secs": 1000.5, "rating": "good"}'
     (summary,) = list_conversations().decode(b'{"conversations": [%s]}' % line)
-    with ArchiveWriter(tmp_path / "calls.db", "sandbox:1") as writer:
+    with ArchiveWriter(path, "sandbox:1") as writer:
         writer.store([decode_update(summary, b'{"conversation_id": "c", "status": "processing"}')])
         (again,) = writer.find_unfinished(Scope(Window(0, 2000)))
     assert again == summary

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 pytest_plugins = ["archive_fixtures"]
 
 
+@pytest.fixture
+def store() -> str:
+    return "sqlite"
+
+
 OPEN: list[Callable[[Path], object]] = [lambda path: ArchiveWriter(path, SOURCE), Archive.open]
 
 

@@ -21,8 +21,10 @@ from convai_async.models.enums import FINAL_STATUSES
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+pytest_plugins = ["archive_fixtures"]
 
 SOURCE = "https://api.elevenlabs.io"
 ALL = Scope(Window(0, None))
@@ -78,17 +80,24 @@ def line_of(conversation_id: str, step: Step) -> ConversationSummary:
     return ConversationSummary(conversation_id=conversation_id, status=step.status, agent_name="Ann")
 
 
-@pytest.fixture(scope="module")
-def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArchiveWriter]:
-    with ArchiveWriter(tmp_path_factory.mktemp("landing") / "calls.db", SOURCE, clock=lambda: NOW) as opened:
-        opened._connection.execute("PRAGMA synchronous = OFF")
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def writer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArchiveWriter]:
+    path: Path | str = tmp_path_factory.mktemp("landing") / "calls.db"
+    if request.param == "postgres":
+        path = f"{request.getfixturevalue('postgres_database')}?workspace=precedence"
+    with ArchiveWriter(path, SOURCE, clock=lambda: NOW) as opened:
+        if request.param == "sqlite":
+            opened._connection.execute("PRAGMA synchronous = OFF")
         yield opened
 
 
 def row_of(writer: ArchiveWriter, conversation_id: str) -> dict[str, Any] | None:
     cursor = writer._connection.execute("SELECT * FROM conversations WHERE conversation_id = ?", (conversation_id,))
     row = cursor.fetchone()
-    return None if row is None else dict(zip([name for name, *_ in cursor.description], row, strict=True))
+    if row is None:
+        return None
+    found = dict(zip([name for name, *_ in cursor.description], row, strict=True))
+    return found | {"raw": writer._store.decode_document(found["raw"])}
 
 
 def said(writer: ArchiveWriter, conversation_id: str) -> list[str]:
@@ -131,20 +140,43 @@ def is_taken(step: Step, kept: Step, kept_at: int) -> bool:
     return not lacks_nothing_of(kept, step) or step.event is None or min(step.event, NOW) > kept_at
 
 
-@settings(max_examples=250)
-@given(st.lists(steps, min_size=1, max_size=6))
-@example(
+EXAMPLES = [
     [  # the transcript comes, and then the same event without it
         Step("webhook", NOW, "done", 2, True),
         Step("webhook", NOW, "done", 0, True),
         Step("harvest", None, "done", 2, True),
         Step("webhook", NOW - 20, "done", 0, True),
-    ]
-)
-@example([Step("webhook", event, "done", 2, True) for event in (NOW - 20, NOW - 10, NOW - 20, None, NOW - 10)])
-@example([Step("harvest", None, "done", 2, True), *(Step("webhook", event, "done", 2, True) for event in EVENTS)])
-@example([Step("webhook", None, "done", 2, True), Step("harvest", None, "processing", 2, True)])
+    ],
+    [Step("webhook", event, "done", 2, True) for event in (NOW - 20, NOW - 10, NOW - 20, None, NOW - 10)],
+    [Step("harvest", None, "done", 2, True), *(Step("webhook", event, "done", 2, True) for event in EVENTS)],
+    [Step("webhook", None, "done", 2, True), Step("harvest", None, "processing", 2, True)],
+]
+
+
+def given_steps(max_examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        for happened in EXAMPLES:
+            test = example(happened=happened)(test)
+        return settings(max_examples=max_examples)(given(happened=st.lists(steps, min_size=1, max_size=6))(test))
+
+    return decorate
+
+
+@pytest.mark.parametrize("writer", ["sqlite"], indirect=True)
+@given_steps(250)
 def test_older_or_less_complete_document_replaces_nothing(writer: ArchiveWriter, happened: list[Step]) -> None:
+    check_steps(writer, happened)
+
+
+@pytest.mark.parametrize("writer", ["postgres"], indirect=True)
+@given_steps(25)
+def test_older_or_less_complete_document_replaces_nothing_in_postgres(
+    writer: ArchiveWriter, happened: list[Step]
+) -> None:
+    check_steps(writer, happened)
+
+
+def check_steps(writer: ArchiveWriter, happened: list[Step]) -> None:
     conversation_id = f"conv_{next(NUMBERS)}"
     kept: Step | None = None
     for mark, step in enumerate(happened):
@@ -218,8 +250,10 @@ def fake() -> FakeConvAI:
     return FakeConvAI(conversations=40, seed=7)
 
 
-async def test_harvest_after_webhooks_fetches_only_incomplete_conversations(tmp_path: Path, fake: FakeConvAI) -> None:
-    path, harvested = tmp_path / "calls.db", tmp_path / "harvested.db"
+async def test_harvest_after_webhooks_fetches_only_incomplete_conversations(
+    path: Path | str, tmp_path: Path, fake: FakeConvAI
+) -> None:
+    harvested = tmp_path / "harvested.db"
     async with fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
         documents = {each: json.loads(fake.conversations.document(each)) for each in fake.conversations}
         without, *others = [each for each in documents if documents[each]["transcript"]]
@@ -249,7 +283,7 @@ async def test_harvest_after_webhooks_fetches_only_incomplete_conversations(tmp_
         assert archive.status().conversations == 40
 
 
-def rows_of(path: Path, query: str) -> list[tuple[Any, ...]]:
+def rows_of(path: Path | str, query: str) -> list[tuple[Any, ...]]:
     with Archive.open(path) as archive:
         return sorted(archive._connection.execute(query).fetchall(), key=repr)
 

@@ -59,6 +59,11 @@ NOT_PERMITTED = [
 
 
 @pytest.fixture
+def store() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
 def filled(writer: ArchiveWriter, path: Path) -> Path:
     for number in range(10):
         result = "success" if number % 2 else "failure"

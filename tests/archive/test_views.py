@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
-from archives import build_update, summary
+from archives import SQLITE_ONLY, build_update, summary
 
 from convai_async.archive import Archive, compute_statistics
 from convai_async.archive._records import ConversationUpdate, decode_update
-from convai_async.archive._views import VIEWS
+from convai_async.archive._views import DOCUMENTS, VIEWS
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -24,14 +22,15 @@ if TYPE_CHECKING:
 pytest_plugins = ["archive_fixtures"]
 
 
-def query(path: Path, sql: str) -> list[dict[str, Any]]:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(sql)]
+def query(path: Path | str, sql: str) -> list[dict[str, Any]]:
+    with Archive.open(path) as archive, archive.snapshot() as connection:
+        cursor = connection.execute(sql)
+        names = [name for name, *_ in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 @pytest.fixture
-def filled(writer: ArchiveWriter, path: Path) -> Path:
+def filled(writer: ArchiveWriter, path: Path | str) -> Path | str:
     for number in range(20):
         call = {"request_id": f"r{number}", "tool_name": "lookup", "type": "webhook"}
         result = {**call, "tool_latency_secs": (number + 1) / 10, "is_error": number == 0, "result_value": ""}
@@ -58,19 +57,25 @@ def filled(writer: ArchiveWriter, path: Path) -> Path:
         writer.store(
             [build_update(f"conv_{number}", transcript=[turn], metadata=metadata, analysis=analysis, agent_name="A")]
         )
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("INSERT INTO step_results VALUES ('conv_1', 'score', 2, '{\"mean\":0.5}', 1700000000)")
+    writer._connection.execute(
+        "INSERT INTO step_results (conversation_id, step, version, result, finished_unix_secs)"
+        " VALUES ('conv_1', 'score', 2, '{\"mean\":0.5}', 1700000000)"
+    )
     return path
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_views_hold_no_bytes(filled: Path, view: Any) -> None:
+@pytest.mark.parametrize(
+    ("store", "view"),
+    [(store, view) for store in ("sqlite", "postgres") for view in VIEWS if (store, view) != ("postgres", DOCUMENTS)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_views_hold_no_bytes(filled: Path | str, view: Any) -> None:
     for row in query(filled, f"SELECT * FROM {view.name}"):
         assert not any(isinstance(value, bytes) for value in row.values())
     assert view.description.endswith(".")
 
 
-def test_views_compute_numbers_of_agents_days_tools_and_stages(filled: Path) -> None:
+def test_views_compute_numbers_of_agents_days_tools_and_stages(filled: Path | str) -> None:
     call = query(filled, "SELECT * FROM calls WHERE conversation_id = 'conv_0'")[0]
     assert (call["start_time"], call["agent_name"], call["cost"]) == ("2023-11-14 22:13:20", "A", 3)
     (agent,) = query(filled, "SELECT * FROM agents")
@@ -90,6 +95,10 @@ def test_views_compute_numbers_of_agents_days_tools_and_stages(filled: Path) -> 
     assert (cost["model"], cost["calls"], cost["input_tokens"], cost["output_tokens"], cost["price"]) == (
         *("m", 20, 200, 20, 2.0),
     )
+
+
+@SQLITE_ONLY
+def test_documents_view_has_the_json_of_conversations(filled: Path | str) -> None:
     (title,) = query(filled, "SELECT json_extract(document, '$.agent_name') AS name FROM documents LIMIT 1")
     assert title == {"name": "A"}
 
@@ -104,20 +113,31 @@ def test_tools_view_has_latency_of_tools_without_a_type_and_null_without_a_laten
     assert [tuple(row.values()) for row in rows] == [("timed", None, 1, 0.5, 0.5), ("untimed", None, 1, None, None)]
 
 
-def test_tool_whose_failed_results_have_no_type_is_in_one_row(writer: ArchiveWriter, path: Path) -> None:
+def store_untyped_failure(writer: ArchiveWriter) -> None:
     results = [
         {"request_id": "a", "tool_name": "lookup", "type": "webhook", "tool_latency_secs": 0.5, "is_error": False},
         {"request_id": "b", "tool_name": "lookup", "tool_latency_secs": 1.5, "is_error": True},
     ]
     calls = [{name: result.get(name) for name in ("request_id", "tool_name", "type")} for result in results]
     writer.store([build_update("conv_1", transcript=[{"role": "agent", "tool_calls": calls, "tool_results": results}])])
+
+
+def test_tool_whose_failed_results_have_no_type_is_in_one_row(writer: ArchiveWriter, path: Path | str) -> None:
+    store_untyped_failure(writer)
     (row,) = query(path, "SELECT tool_name, type, calls, failed, mean FROM tools")
     assert tuple(row.values()) == ("lookup", "webhook", 2, 1, 1.0)
+
+
+@SQLITE_ONLY
+def test_statistics_of_a_tool_whose_failed_results_have_no_type_are_in_one_row(
+    writer: ArchiveWriter, path: Path
+) -> None:
+    store_untyped_failure(writer)
     assert compute_statistics(path, "tool_latency").rows == [("lookup", 2, 1.0, 0.5, 1.5, 1.5, "webhook")]
     assert compute_statistics(path, "tool_calls").rows == [("lookup", 2, 1, 0.5, "webhook")]
 
 
-def test_turn_metrics_view_has_the_position_of_each_measured_turn(writer: ArchiveWriter, path: Path) -> None:
+def test_turn_metrics_view_has_the_position_of_each_measured_turn(writer: ArchiveWriter, path: Path | str) -> None:
     measured = [{"llm": 1}, None, {"llm": 2.5, "tts": 3}]
     transcript = [
         {
@@ -140,11 +160,13 @@ SELECT name FROM sqlite_master WHERE rootpage = 0 AND (
 """The question that Datasette and sqlite-utils ask."""
 
 
-def test_other_tools_find_the_search_index(filled: Path) -> None:
+@SQLITE_ONLY
+def test_other_tools_find_the_search_index(filled: Path | str) -> None:
     assert query(filled, DETECT_FTS) == [{"name": "turns_search"}]
 
 
-def test_sqlite_utils_searches_the_turns(filled: Path) -> None:
+@SQLITE_ONLY
+def test_sqlite_utils_searches_the_turns(filled: Path | str) -> None:
     sqlite_utils = pytest.importorskip("sqlite_utils")
     database = sqlite_utils.Database(str(filled))
     assert database["turns"].detect_fts() == "turns_search"
@@ -159,8 +181,8 @@ TABLES = {
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
-def test_export_of_all_tables_has_a_file_for_each_with_all_rows(filled: Path, kind: Any) -> None:
-    folder = filled.with_name("tables")
+def test_export_of_all_tables_has_a_file_for_each_with_all_rows(filled: Path | str, tmp_path: Path, kind: Any) -> None:
+    folder = tmp_path / "tables"
     with Archive.open(filled) as archive:
         count = archive.export(folder, all_tables=True, format=kind)
         with pytest.raises(InvalidArgumentError, match="exists already"):
@@ -187,8 +209,8 @@ def test_export_of_all_tables_has_a_file_for_each_with_all_rows(filled: Path, ki
         ]
 
 
-def test_export_of_all_tables_takes_filters(filled: Path) -> None:
-    folder = filled.with_name("tables")
+def test_export_of_all_tables_takes_filters(filled: Path | str, tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
     with Archive.open(filled) as archive:
         archive.export(folder, all_tables=True, since=1_700_000_000 + 18 * 3600, agent_id="agent_1")
     for name in ("conversations", "turns", "evaluation_results", "turn_metrics"):
@@ -197,7 +219,9 @@ def test_export_of_all_tables_takes_filters(filled: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
-def test_numbers_that_no_integer_holds_become_null_or_text(writer: ArchiveWriter, path: Path, number: int) -> None:
+def test_numbers_that_no_integer_holds_become_null_or_text(
+    writer: ArchiveWriter, path: Path | str, number: int
+) -> None:
     usage = {"model_usage": {"m": {"input": {"tokens": number, "price": 0.5}}}}
     metadata = {
         "accepted_time_unix_secs": number,
@@ -227,7 +251,8 @@ def test_numbers_that_no_integer_holds_become_null_or_text(writer: ArchiveWriter
     assert float(variable["value"]) == pytest.approx(float(number))
 
 
-def test_text_that_is_not_utf8_is_not_a_document(writer: ArchiveWriter, path: Path) -> None:
+@SQLITE_ONLY
+def test_text_that_is_not_utf8_is_not_a_document(writer: ArchiveWriter, path: Path | str) -> None:
     line = summary("c")
     for raw in (b'{"conversation_id":"c","x":"\xff"}', b'{"conversation_id":"c","x":NaN}'):
         update = decode_update(line, raw)

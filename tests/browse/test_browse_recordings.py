@@ -167,7 +167,7 @@ async def test_server_ends_while_a_recording_is_sent(archive_copy: Path) -> None
     url, _ = find_recording(archive_copy)
     ((path,),) = rows(archive_copy, "SELECT path FROM audio ORDER BY conversation_id LIMIT 1")
     os.truncate(archive_copy.parent / path, 50_000_000)  # more than the buffers of a connection
-    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session, asyncio.timeout(5):
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session, asyncio.timeout(60):
         async with serve_archive(archive_copy) as pages:
             await session.get(pages.url)
             response = await session.get(URL(pages.url).origin().with_path(url))

@@ -199,7 +199,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         content: bytes = response.read()
     return content.decode()
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 PAGES = pages()
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-OTHER_PROGRAMS = {"--pool", "--config", "--setting", "--junitxml"}
-"""Options of celery, Datasette and pytest."""
+OTHER_PROGRAMS = {"--pool", "--config", "--setting", "--junitxml", "--wait-tasks-timeout"}
+"""Options of celery, Datasette, pytest and taskiq."""
 
 
 def shell_lines() -> list[str]:

@@ -34,6 +34,14 @@ ARGUMENTS = {
 ELSEWHERE = {
     # test_dlt_page.py
     "dlt": {"load", "load_all", "load_again"},
+    # test_engine_examples.py
+    "engines_calls": {"harvest_workspace", "harvest_blocking"},
+    "engines_airflow": {"harvest_one", "harvest_workspaces"},
+    "engines_prefect": {"is_retryable", "harvest_one", "harvest_workspaces"},
+    "engines_dagster": {"calls", "nightly"},
+    "engines_taskiq": {"harvest_one"},
+    "engines_arq": {"harvest_one", "start_all"},
+    "engines_celery": {"harvest_one"},
     # test_distributed_page.py
     "distributed": {"harvest_now"},
     # test_guide_examples.py
@@ -104,7 +112,7 @@ async def test_function_runs(  # each may need any of them
         assert known.keys() == ARGUMENTS
         returned = function(**{parameter: known[parameter] for parameter in parameters(function)})
         if inspect.isawaitable(returned):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await returned
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from documentation import EXAMPLES, ROOT
+from documentation import EXAMPLES, ROOT, SHARED
 from unmeasured import unmeasured
 
 if TYPE_CHECKING:
@@ -19,12 +19,14 @@ pytestmark = pytest.mark.types
 # others are typed in part only.
 PYRIGHT = (
     "# pyright: strict, reportUnusedVariable=false, reportUnusedExpression=false, reportMissingTypeStubs=false,"
-    " reportUnknownMemberType=false, reportUnknownVariableType=false, reportUntypedFunctionDecorator=false"
+    " reportUnknownMemberType=false, reportUnknownVariableType=false, reportUntypedFunctionDecorator=false,"
+    " reportMissingImports=false"
 )
 
 
 # celery has no types at all.
-MYPY = {"workers_celery": '# mypy: disable-error-code="import-untyped,untyped-decorator"\n'}
+CELERY = '# mypy: disable-error-code="import-untyped,untyped-decorator"\n'
+MYPY = {"workers_celery": CELERY, "engines_celery": CELERY}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     pytest.importorskip("mypy")
     pytest.importorskip("pyright")
     folder: Path = tmp_path_factory.mktemp("examples")
+    folder.joinpath(f"{SHARED}.py").write_text(EXAMPLES[f"engines_{SHARED}"].source)
     paths: list[str] = []
     for name, example in EXAMPLES.items():
         if example.missing_package() is None:

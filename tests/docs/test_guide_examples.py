@@ -134,7 +134,7 @@ async def test_watch_example_continues_from_a_token(
         await anext(watch)
         saved = watch.token
     task = asyncio.create_task(load("conversations")["watch_forever"](client, saved))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(fake.requests("get_conversation")) < 10:
             await asyncio.sleep(0)
     task.cancel()

@@ -199,7 +199,7 @@ async def test_fifty_calls_end_and_leave_nothing_behind(
     async with (
         served_by_uvicorn(load_file(example).app) as url,
         aiohttp.ClientSession(url) as web,
-        asyncio.timeout(30),
+        asyncio.timeout(60),
     ):
         await caller.call(web, AGENT_HANGS_UP)
         tasks = len(asyncio.all_tasks())

@@ -106,7 +106,7 @@ class TestFastAPI:
             async with web.get(f"/calls/{recorded}/audio") as response:
                 await response.content.readexactly(10)
                 response.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while limiter.in_flight:
                 await asyncio.sleep(0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +39,14 @@ async def test_taskiq_returns_a_result_and_repeats_a_job(
 
     async def result_of(conversation_id: str) -> Any:
         task = await summarize.kiq(conversation_id)
-        return await task.wait_result(timeout=10, check_interval=0.01)
+        return await task.wait_result(timeout=60, check_interval=0.01)
 
     assert (await result_of("conv_1")).return_value == SUMMARY
     assert (await result_of("conv_none")).return_value is None
     before = len(served.requests)
     fail_once(served)
     await summarize.kiq("conv_1")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(served.requests) < before + 6:
             await asyncio.sleep(0.01)
     await broker.wait_all()
@@ -105,17 +106,16 @@ async def test_dramatiq_handles_jobs_in_its_event_loop(
         try:
             for conversation_id in ("conv_1", "conv_none"):
                 print_status.send(conversation_id)
-            broker.join(print_status.queue_name, timeout=10_000)
+            broker.join(print_status.queue_name, timeout=60_000)
             fail_once(served)
             print_status.send("conv_1")
-            with pytest.raises(dramatiq.errors.QueueJoinTimeout):  # it waits for its next try
-                broker.join(print_status.queue_name, timeout=1_000)
+            while "in 60000 milliseconds" not in caplog.text:
+                time.sleep(0.01)
         finally:
             worker.stop()
 
     await asyncio.to_thread(work)
     assert capsys.readouterr().out == "conv_1 done\n"
-    assert "in 60000 milliseconds" in caplog.text
 
 
 async def test_lambda_reports_the_messages_that_should_come_again(

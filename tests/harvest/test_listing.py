@@ -347,7 +347,7 @@ async def test_range_is_recorded_as_read_only_after_its_last_conversation_is_wri
                 others_written.set()
 
         task = asyncio.create_task(harvest(client, path, progress=progress))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await others_written.wait()
             while server.pages < 10:  # the parts are being read
                 await asyncio.sleep(0.01)

@@ -147,7 +147,7 @@ async def test_requests_that_outlast_the_grace_period_after_a_stop_are_cancelled
             return response
 
         fake.faults.add(trickle, operation="get_audio", times=None)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             report = await harvest(client, archive, audio=True, stop=stop)
         assert report.interrupted
         assert (report.fetched, report.recordings) == (20, 0)

@@ -161,7 +161,7 @@ async def test_watch_continues_after_temporary_errors_and_raises_others(
         with pytest.raises(AuthenticationError):
             await anext(watch)
         assert (await anext(watch)).conversation_id == oldest[4], "and it can go on"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await anext(watch)).conversation_id != oldest[0]:
                 pass
 
@@ -171,7 +171,7 @@ async def test_watch_skips_no_conversation_because_a_proxy_does_not_know_its_pat
 ) -> None:
     oldest = list(fake.conversations)[-1]
     fake.faults.add(faults.html(404), operation="get_conversation", path=oldest)
-    async with client.conversations.watch(since=0) as watch, asyncio.timeout(10):
+    async with client.conversations.watch(since=0) as watch, asyncio.timeout(60):
         while (await anext(watch)).conversation_id != oldest:
             pass
 
@@ -264,14 +264,14 @@ async def test_start_in_the_future_does_not_hide_later_conversations(
     milliseconds = fake.add(start=1_780_000_000_000)
     for conversation_id in fake.conversations:
         fake.finish(conversation_id)
-    async with client.conversations.watch(since=0) as watch, asyncio.timeout(10):
+    async with client.conversations.watch(since=0) as watch, asyncio.timeout(60):
         given = {(await anext(watch)).conversation_id for _ in fake.conversations}
         assert milliseconds in given
         new = fake.add(start=1_780_000_100)
         assert (await anext(watch)).conversation_id == new
         token = watch.token
     newer = fake.add(start=1_780_000_200)
-    async with client.conversations.watch(token=token) as watch, asyncio.timeout(10):
+    async with client.conversations.watch(token=token) as watch, asyncio.timeout(60):
         assert (await anext(watch)).conversation_id == newer
 
 
@@ -285,7 +285,7 @@ async def test_watch_skips_a_conversation_that_cannot_be_fetched(
     fake.faults.add(fault, path=bad, times=None)
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None, max_response_bytes=200_000) as client:
         client._engine.clock, client._engine.sleep = (lambda: time.now), time.sleep
-        async with client.conversations.watch(since=0) as watch, asyncio.timeout(10):
+        async with client.conversations.watch(since=0) as watch, asyncio.timeout(60):
             assert bad not in {(await anext(watch)).conversation_id for _ in range(20)}
 
 
@@ -298,7 +298,7 @@ async def test_wait_ends_at_its_timeout_although_the_service_hangs(fake: FakeCon
         return await proceed()
 
     fake.faults.add(hang, times=None)
-    async with ConvAIClient(fake.api_key, base_url=fake.url) as client, asyncio.timeout(10):
+    async with ConvAIClient(fake.api_key, base_url=fake.url) as client, asyncio.timeout(60):
         with pytest.raises(ConversationNotReadyError, match="does not exist yet after 1 s"):
             await client.conversations.wait(next(iter(fake.conversations)), timeout=timeout)
         hangs.set()

@@ -227,7 +227,7 @@ async def test_get_many_cancelled_twice_ends_as_cancelled(fake: FakeConvAI, clie
                 pass
 
     task = asyncio.ensure_future(use())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not fake.requests:
             await asyncio.sleep(0)
         task.cancel()

@@ -53,7 +53,7 @@ def build_close_frame(payload: bytes) -> bytes:
 
 async def read_to_end(live: LiveConversation) -> tuple[int, str]:
     """Read the events, and return who ended the conversation."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for _ in live:
             pass
     assert live.closed is not None

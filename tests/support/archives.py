@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pytest
 
 from convai_async.archive import Archive, Window
 from convai_async.archive._lookups import Scope
@@ -16,6 +15,9 @@ from convai_async.models import ConversationSummary
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+SQLITE_ONLY = pytest.mark.parametrize("store", ["sqlite"])
+"""Marks tests of SQLite's files."""
 
 SOURCE = "https://api.elevenlabs.io"
 ALL = Scope(Window(0, None))
@@ -46,8 +48,8 @@ def line_of(conversation_id: str, status: str = "done", start: int = 0) -> Conve
     return summary(conversation_id, status=status, start_time_unix_secs=start)
 
 
-def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path)) as connection:
+def rows(path: Path | str, query: str) -> list[tuple[Any, ...]]:
+    with Archive.open(path) as archive, archive.snapshot() as connection:
         return connection.execute(query).fetchall()
 
 

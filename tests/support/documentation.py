@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 _FENCE = re.compile(r"^```(\w*)$")
+SHARED = "calls"
+"""The module that the examples of the page on engines import; it is an example of the same page."""
+
 _EXAMPLE = re.compile(r"^<!-- example: (\w+)(, top-level await)? -->$")
 
 
@@ -62,7 +65,7 @@ class Example(NamedTuple):
                 [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
             )
         ]
-        return next((name for name in names if importlib.util.find_spec(name) is None), None)
+        return next((name for name in names if name != SHARED and importlib.util.find_spec(name) is None), None)
 
     def load(self) -> dict[str, Any]:
         """Run the module, and return its names."""

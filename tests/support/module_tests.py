@@ -44,8 +44,8 @@ TESTS: dict[str, Tests] = {
         "tests/archive tests/harvest/test_workspace.py tests/robustness/test_erasure.py",
         "tests/harvest tests/robustness/test_crash_matrix.py"
         " tests/robustness/test_hostile_archives.py tests/robustness/test_hostile_files.py"
-        " tests/robustness/test_concurrent_writers.py tests/robustness/test_fuzz_archive.py"
-        " tests/robustness/test_killed_files.py",
+        " tests/robustness/test_concurrent_writers.py tests/robustness/test_postgres_chaos.py"
+        " tests/robustness/test_fuzz_archive.py tests/robustness/test_killed_files.py",
     ),
     "browse": Tests("tests/browse", "tests/cli/test_browse_command.py"),
     "cli": Tests("tests/cli", "tests/robustness/test_secrets.py tests/robustness/test_erasure.py"),

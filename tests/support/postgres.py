@@ -133,12 +133,24 @@ class PostgresServer:
         """The URL of the database ``postgres``, as a superuser."""
         return (self.folder / "url").read_text()
 
-    def start(self) -> None:
-        """Start the server, or start it again on the same port, and wait until it accepts connections."""
+    def start(self, *, max_file_bytes: int | None = None) -> None:
+        """Start the server, or start it again on the same port, and wait until it accepts connections.
+
+        Args:
+            max_file_bytes: The size up to which it can write its files, as on a disk that is full.
+        """
         log = self.folder / "log"
         settings = {**SETTINGS, "port": urlsplit(self.url).port, "unix_socket_directories": self.folder}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        self._run("pg_ctl", "start", "--wait", "--pgdata=data", f"--log={log}", f"--options={options}")
+        self._run(
+            "pg_ctl",
+            "start",
+            "--wait",
+            "--pgdata=data",
+            f"--log={log}",
+            f"--options={options}",
+            max_file_bytes=max_file_bytes,
+        )
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server and wait until it has ended; `immediate` is like a crash, and `fast` is in order."""
@@ -158,8 +170,10 @@ class PostgresServer:
         options = ["--username=postgres", "--pwfile=password", "--encoding=UTF8", "--locale=C", "--no-sync"]
         self._run("initdb", "--pgdata=data", "--auth-local=trust", "--auth-host=scram-sha-256", *options)
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(self, program: str, *arguments: str, max_file_bytes: int | None = None) -> None:
         command = [str(self._programs / program), *arguments]
+        if max_file_bytes is not None:
+            command = ["sh", "-c", f'ulimit -f {max_file_bytes // 512} && exec "$@"', "sh", *command]
         ended = subprocess.run(
             command, check=False, capture_output=True, text=True, cwd=self.folder, env=unmeasured(), **server_owner()
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from postgres import PostgresServer, find_programs, new_database, server_url
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 @pytest.fixture
 def postgres_url(postgres_connection: psycopg.Connection) -> Iterator[str]:
     """The URL of a new, empty database, which is deleted after the test."""
+    with new_database(postgres_connection) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_workspace(postgres_database: str) -> str:
+    """The URL of a new workspace, in a database that other tests use too: cheaper than a database for each test."""
+    return f"{postgres_database}?workspace={uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_connection: psycopg.Connection) -> Iterator[str]:
+    """The URL of a database whose workspaces belong to tests."""
     with new_database(postgres_connection) as url:
         yield url
 

@@ -316,9 +316,9 @@ def test_sdk_holds_a_conversation_with_a_tool(requires_auth: bool) -> None:
             callback_disconnect=lambda _: ended.set(),
         )
         conversation.start_session()
-        assert said.get(timeout=20) == "Hello Ann!"
+        assert said.get(timeout=60) == "Hello Ann!"
         conversation.send_user_message("Where is my order?")
-        assert said.get(timeout=20) == "Where is my order? It is order 7"
+        assert said.get(timeout=60) == "Where is my order? It is order 7"
         conversation.end_session()
         assert ended.wait(20)
         conversation_id = conversation.wait_for_session_end()

@@ -14,16 +14,17 @@ _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def clean_text(text: str) -> str:
-    """Return a text with U+FFFD for each NUL, also for an escaped one, since JSON functions refuse that."""
+    """Return a text with U+FFFD for each NUL, also for an escaped one in JSON, since JSON functions refuse that."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
-    return _ESCAPED_NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text
+    is_json = text.startswith(("{", "[")) and r"\u0000" in text
+    return _ESCAPED_NUL.sub(r"\1\\ufffd", text) if is_json else text
 
 
 def clean_update(update: ConversationUpdate) -> ConversationUpdate:
     """Return a conversation whose columns PostgreSQL can hold; its document stays as it is."""
     row = update.row
-    if not any(_may_contain_nul(data) for data in (row["raw"], row["summary_json"] or b"")):
+    if not any(_may_contain_nul(data) for data in (row["raw"], row.get("summary_json") or b"")):
         return update
     return msgspec.structs.replace(
         update,

@@ -188,4 +188,6 @@ def _is_connection_lost(error: psycopg.Error) -> bool:
 
 def _describe(error: psycopg.Error) -> str:
     # Not the details, which quote values of rows.
-    return error.diag.message_primary or " ".join(str(error).split("\n")[0].split())
+    if error.diag.message_primary is None:  # from libpq
+        return str(error).split("\n", 1)[0].strip()
+    return " ".join(filter(None, [error.diag.message_primary, error.diag.message_hint]))
