@@ -33,11 +33,7 @@ def build_schema() -> str:
     statements = ["CREATE SCHEMA convai;", FUNCTIONS]
     statements.append("CREATE TABLE convai.schema_version (version integer NOT NULL);")
     statements += [statement for table in POSTGRES_TABLES for statement in _create(table)]
-<<<<<<< HEAD
-    return "\n".join([*statements, _LEASES, DELETIONS])
-=======
-    return "\n".join([*statements, build_search(), _LEASES])
->>>>>>> main
+    return "\n".join([*statements, build_search(), _LEASES, DELETIONS])
 
 
 def drop_views() -> str:
