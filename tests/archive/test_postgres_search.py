@@ -121,10 +121,8 @@ def test_search_works_without_its_index(filled: tuple[Archive, Archive], postgre
 def test_documented_statements_search_and_make_the_index_again(
     filled: tuple[Archive, Archive], postgres_url: str
 ) -> None:
-    page = Path("docs/postgres.md").read_text(encoding="utf-8")
-    statements = {
-        name: sql for name, sql in re.findall(r"<!-- sql: (search.*?) -->\n```sql\n(.*?)```", page, re.DOTALL)
-    }
+    page = (Path(__file__).parents[2] / "docs" / "postgres.md").read_text(encoding="utf-8")
+    statements = dict(re.findall(r"<!-- sql: (search.*?) -->\n```sql\n(.*?)```", page, re.DOTALL))
     with closing(PostgresConnection(PostgresUrl.parse(postgres_url), read_only=False)) as connection:
         connection.run_script(statements["search index"])
         query = statements["search"].replace("your order", "refund")
