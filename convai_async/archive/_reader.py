@@ -12,7 +12,7 @@ from convai_async.archive._columns import EXPORTED
 from convai_async.archive._conditions import Condition
 from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
 from convai_async.archive._search_terms import to_fts_query
-from convai_async.archive._sql import fetch_value, to_struct
+from convai_async.archive._sql import check_document, fetch_value, to_struct
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ class ArchiveReader:
 
     def decode_document(self, stored: Any) -> bytes:
         """Return a document from the column ``raw``."""
-        if not isinstance(stored, bytes):
-            raise TypeError(f"a document is {type(stored).__name__}, not bytes")
-        return stored
+        return check_document(stored)
 
     def measure_size(self) -> int:
         """Return the size of the archive in bytes."""
