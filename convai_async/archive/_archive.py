@@ -14,7 +14,8 @@ from convai_async.archive._export import EXPORTED_COLUMNS, ExportTarget, export,
 from convai_async.archive._import import import_file
 from convai_async.archive._location import PostgresUrl, parse_location
 from convai_async.archive._records import build_update
-from convai_async.archive._search import build_fts_query, count_hits, search
+from convai_async.archive._search import count_hits, search
+from convai_async.archive._search_terms import parse_terms
 from convai_async.archive._session import ArchiveSession
 from convai_async.archive._status import read_failures, read_status
 from convai_async.errors import InvalidArgumentError
@@ -224,10 +225,10 @@ class Archive:
         Raises:
             InvalidArgumentError: The text contains no word.
         """
-        expression = build_fts_query(text)
+        terms = parse_terms(text)
         if limit is not None:
             validate_integer("limit", limit, 0)
-        return search(self._reader, expression, parse_filters(agent_id, since, until), limit)
+        return search(self._reader, terms, parse_filters(agent_id, since, until), limit)
 
     def count_hits(
         self,
@@ -238,7 +239,7 @@ class Archive:
         until: date | int | None = None,
     ) -> int:
         """Return how many turns `search` finds; the arguments are the same."""
-        return count_hits(self._reader, build_fts_query(text), parse_filters(agent_id, since, until))
+        return count_hits(self._reader, parse_terms(text), parse_filters(agent_id, since, until))
 
     def export(  # noqa: PLR0913 - keyword-only
         self,

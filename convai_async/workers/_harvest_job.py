@@ -14,10 +14,12 @@ from procrastinate.exceptions import ConnectorException
 from convai_async._support.workspace_name import workspace_name
 from convai_async._transport.memory import MemoryBudget
 from convai_async.archive import ArchiveBusyError, ArchiveConnectionError
+from convai_async.client import get_engine
 from convai_async.errors import ConvAIError
 from convai_async.harvest import WorkspaceReport
 from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
 from convai_async.workers._database import connect
+from convai_async.workers._key_limits import KeyLimits
 from convai_async.workers._queue import defer_harvest, is_taken_over
 from convai_async.workers._runs import delete_run, end_run, start_run
 from convai_async.workers._workspaces import find_workspace, set_archive
@@ -71,6 +73,7 @@ class HarvestJobs:
         self._progress = progress
         self._stop = stop
         self._limits = SharedLimits(max_concurrency, 1)
+        self._key_limits = KeyLimits(database)
         self._memory = MemoryBudget(_MAX_MEMORY_BYTES)
 
     async def run(self, context: JobContext, name: str, attempt: int) -> None:
@@ -141,9 +144,11 @@ class HarvestJobs:
         harvest.set_status("running")
         try:
             async with self._open_client(workspace) as client:
-                await harvest.harvest(
-                    client, self._limits, self._memory, max_concurrency=self._max_concurrency, stop=self._stop
-                )
+                limiter = self._limits.get(get_engine(client).session.key_digest, workspace)
+                async with self._key_limits.join(client, limiter):
+                    await harvest.harvest(
+                        client, self._limits, self._memory, max_concurrency=self._max_concurrency, stop=self._stop
+                    )
         except Exception as error:
             if not isinstance(error, ConvAIError | OSError):
                 _logger.exception("the harvest failed unexpectedly")

@@ -31,6 +31,8 @@ READING = {
     "show": ["show", "CONVERSATION", "--archive", "ARCHIVE", "--utc"],
     "raw": ["show", "CONVERSATION", "--archive", "ARCHIVE", "--json"],
     "jsonl": ["export", "ARCHIVE", "-"],
+    "search": ["search", "ARCHIVE", "refund", "--limit", "7", "--utc"],
+    "report": ["report", "ARCHIVE", "--utc", "--since", "2000-01-01", "--compare", "previous"],
     "csv": ["export", "ARCHIVE", "-", "--format", "csv", "--table", "turns", "--agent", "agent_billing"],
 }
 
