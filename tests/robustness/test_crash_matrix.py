@@ -1,8 +1,7 @@
 """The archive survives: killed at every step that SQLite takes on its files, with the power off, and on a full disk.
 
-``CRASH_STRIDE=1 pytest -m slow tests/robustness/test_crash_matrix.py``
-takes every step in every way; the ordinary run is killed
-at each step too, and takes every so many of the rest. With ``-rP`` it says how many there were.
+``CRASH_STRIDE=1 pytest -m slow tests/robustness/test_crash_matrix.py`` takes every step in every way; CI kills at each
+step too, and takes every so many of the rest. With ``-rP`` it says how many there were.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Processes that run a step are killed at any statement: no result is lost, and none is stored twice.
 
-``STEP_DEATHS=200 pytest -m slow tests/steps/test_killed_steps.py -rP`` kills more of them; the ordinary run is a sample.
+``STEP_DEATHS=200 pytest -m slow tests/steps/test_killed_steps.py -rP`` kills more of them; CI runs a sample.
 """
 
 from __future__ import annotations
