@@ -147,6 +147,11 @@ async def test_wrong_api_key_raises_authentication_error_without_retry(fake: Fak
     assert len(fake.requests) == 1
 
 
+def test_hash_of_the_api_key_never_changes() -> None:
+    archived = "7d1a588675b7fe28931f6f2869cfaff72149e4156d0d9218647e658994d0c199"
+    assert ConvAIClient("key").hash_api_key(b"salt").hex() == archived
+
+
 async def test_path_of_base_url_is_a_prefix(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=f"{fake.url}/gateway/") as client:
         with pytest.raises(Exception, match="404"):
@@ -159,13 +164,16 @@ async def test_no_connection_before_first_request() -> None:
         assert client._engine.session._session is None
 
 
-async def test_closed_client_raises_client_closed_error(fake: FakeConvAI) -> None:
-    client = ConvAIClient(fake.api_key, base_url=fake.url)
+async def test_closed_client_raises_client_closed_error_without_waiting(fake: FakeConvAI) -> None:
+    client = ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1)
     await client.conversations.list()
+    slot = await client._engine.limiter.acquire()
     await client.close()
     await client.close()
-    with pytest.raises(ClientClosedError, match="create a new one"):
-        await client.conversations.list()
+    async with asyncio.timeout(60):
+        with pytest.raises(ClientClosedError, match="create a new one"):
+            await client.conversations.list()
+    client._engine.limiter.release(slot)
 
 
 async def test_unused_client_can_be_closed() -> None:
@@ -221,17 +229,22 @@ async def test_borrowed_connector_is_used_and_stays_open(fake: FakeConvAI) -> No
     await connector.close()
 
 
-async def test_trace_configs_see_requests(fake: FakeConvAI) -> None:
+async def test_trace_configs_see_requests_that_share_a_connection(fake: FakeConvAI) -> None:
     seen: list[str] = []
     config = aiohttp.TraceConfig()
 
     async def on_start(_session: Any, _context: Any, parameters: aiohttp.TraceRequestStartParams) -> None:
         seen.append(parameters.method)
 
+    async def on_connection(*_: Any) -> None:
+        seen.append("connection")
+
     config.on_request_start.append(on_start)
+    config.on_connection_create_end.append(on_connection)
     async with ConvAIClient(fake.api_key, base_url=fake.url, trace_configs=[config]) as client:
-        await client.conversations.list()
-    assert seen == ["GET"]
+        await client.conversations.list(page_size=1)
+        await client.conversations.list(page_size=1)
+    assert seen == ["GET", "connection", "GET"]
 
 
 async def test_cookies_are_not_sent_back(fake: FakeConvAI) -> None:
@@ -261,7 +274,7 @@ async def test_with_options_shares_connections(fake: FakeConvAI) -> None:
 
 
 @pytest.mark.filterwarnings(
-    "ignore:unclosed:ResourceWarning"
+    "ignore:unclosed (transport|<socket):ResourceWarning"
 )  # what a loop leaves behind that is closed with tasks in it
 def test_client_works_in_a_new_loop_after_the_first_is_closed() -> None:
     with ThreadedService(conversations=20) as fake:
@@ -273,6 +286,9 @@ def test_client_works_in_a_new_loop_after_the_first_is_closed() -> None:
             async with asyncio.TaskGroup() as group:
                 for conversation_id in ids:
                     group.create_task(patient.conversations.get(conversation_id))
+            session = client._engine.session._session
+            await client.conversations.get(ids[0])
+            assert client._engine.session._session is session
 
         async def break_off() -> None:
             tasks = [asyncio.create_task(client.conversations.get(each)) for each in ids]
@@ -296,6 +312,25 @@ def test_client_works_in_a_new_loop_after_the_first_is_closed() -> None:
         assert len(fake.requests) >= 5 * len(ids)
         asyncio.run(client.close())
     gc.collect()
+
+
+def test_client_that_sent_nothing_works_in_a_new_loop() -> None:
+    with ThreadedService(conversations=1) as fake:
+        client = ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1)
+
+        async def wait_for_a_slot() -> None:
+            slot = await client._engine.limiter.acquire()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await client.conversations.list()
+            client._engine.limiter.release(slot)
+
+        async def use() -> None:
+            async with client:
+                assert len(await client.conversations.list()) == 1
+
+        asyncio.run(wait_for_a_slot())
+        asyncio.run(use())
 
 
 async def test_client_is_refused_in_second_loop_while_first_is_open(fake: FakeConvAI) -> None:

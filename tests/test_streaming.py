@@ -14,6 +14,7 @@ from virtual_time import in_virtual_time
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async._support.atomic_files import AtomicFile
 from convai_async.errors import (
+    ClientClosedError,
     ConnectionFailedError,
     DecodeError,
     IncompleteBodyError,
@@ -56,12 +57,19 @@ def silent(fake: FakeConvAI) -> str:
 WHOLE = b"".join(mp3.iter_blocks(SIZE))
 
 
-async def test_recording_streams_completely(client: ConvAIClient, recorded: str) -> None:
+async def test_recording_streams_completely(client: ConvAIClient, fake: FakeConvAI, recorded: str) -> None:
     async with client.conversations.audio.stream(recorded) as audio:
         assert audio.content_type == "audio/mpeg"
         assert audio.content_length == SIZE
         assert b"".join([chunk async for chunk in audio]) == WHOLE
     assert str(SIZE) in repr(audio)
+    assert fake.requests[0].headers["accept-encoding"] == "identity", "a compressed one could be cut unnoticed"
+
+
+async def test_range_is_sent(client: ConvAIClient, fake: FakeConvAI, recorded: str) -> None:
+    async with client.conversations.audio.stream(recorded, range="bytes=0-"):
+        pass
+    assert fake.requests[0].headers["range"] == "bytes=0-"
 
 
 async def test_recording_without_a_length_streams_completely() -> None:
@@ -105,6 +113,32 @@ async def test_truncated_stream_raises_incomplete_body(
     with pytest.raises(IncompleteBodyError, match="ended early"):
         await read()
     assert len(fake.requests) == 1
+
+
+async def test_stream_that_does_not_start_in_time_raises_request_timeout(fake: FakeConvAI, recorded: str) -> None:
+    fake.faults.add(faults.latency(60))
+    async with ConvAIClient(fake.api_key, base_url=fake.url, timeout=0.1, retry=None) as client:
+        with pytest.raises(RequestTimeoutError):
+            await client.conversations.audio.stream(recorded).__aenter__()
+
+
+async def test_stalls_are_noticed_while_a_stream_is_open(client: ConvAIClient, recorded: str) -> None:
+    clock = client._engine.running
+    async with client.conversations.audio.stream(recorded):
+        assert clock._users == 1
+    assert clock._users == 0
+
+
+async def test_stream_ends_when_the_client_is_closed(fake: FakeConvAI, recorded: str) -> None:
+    fake.faults.add(faults.slow_body(chunk=SIZE // 4, pause=60))
+    client = ConvAIClient(fake.api_key, base_url=fake.url)
+    async with client.conversations.audio.stream(recorded) as audio:
+        chunks = aiter(audio)
+        await anext(chunks)
+        await client.close()
+        with pytest.raises(ClientClosedError):
+            async for _ in chunks:
+                pass
 
 
 @in_virtual_time

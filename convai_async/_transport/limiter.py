@@ -8,6 +8,9 @@ Other processes with the same key share the service's limit. When a request is r
 more of it than before. Then the interval is short, because they will use less again. Bulk requests leave them a quarter
 of the limit and take it back slowly. A limiter with a share also probes the whole limit, but only to measure it, and
 less often.
+
+Processes that know of each other divide the limit (`allot`). Then only one of them probes, and what each one notices
+(`estimate`, `stated`) changes the limit of all.
 """
 
 from __future__ import annotations
@@ -91,6 +94,10 @@ class ConcurrencyLimiter:
         maximum: The upper bound of the limit.
         share: The share of the service's limit to use, more than 0 and at most 1.
         clock: Returns seconds.
+
+    Attributes:
+        stated: The limit that the service stated for all processes since the limit was allotted, or None.
+        on_change: Called when a request is rejected, a pause starts or an interactive request waits; None by default.
     """
 
     def __init__(self, maximum: int, share: float = 1.0, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -118,6 +125,10 @@ class ConcurrencyLimiter:
         self._throttled_until: float | None = None
         self._resuming: asyncio.TimerHandle | None = None
         self._allowed = int(self._limit)
+        self._allotted: int | None = None
+        self._may_probe = True
+        self.stated: int | None = None
+        self.on_change: Callable[[], None] | None = None
 
     @property
     def limit(self) -> int:
@@ -128,6 +139,33 @@ class ConcurrencyLimiter:
     def in_flight(self) -> int:
         """The number of requests that are in flight now."""
         return len(self._held)
+
+    @property
+    def maximum(self) -> int:
+        """The upper bound of the limit."""
+        return self._maximum
+
+    @property
+    def share(self) -> float:
+        """The share of the service's limit to use."""
+        return self._share
+
+    @property
+    def estimate(self) -> float:
+        """The estimate of the service's limit: the number of requests in flight that it does not reject."""
+        return max(self._ceiling, self._limit - 1) if self._probing else self._ceiling
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether the limit grows above the estimate, since requests succeed with all slots in use."""
+        return self._probing and self.estimate > self._ceiling and len(self._held) >= self._allowed
+
+    def count_demand(self) -> dict[Priority, int]:
+        """Return how many requests of each priority are in flight or wait for a slot."""
+        demand: dict[Priority, int] = {priority: len(queue) for priority, queue in self._waiting.items()}
+        for slot in self._held:
+            demand[slot.priority] += 1
+        return demand
 
     @property
     def throttle_left(self) -> float:
@@ -169,6 +207,8 @@ class ConcurrencyLimiter:
         timer = None if timeout is None else loop.call_later(timeout, _stop_waiting, future)
         if self._throttled_until is not None:
             self._resume()
+        elif priority == "interactive":
+            self._announce()
         try:
             slot = await future
         except asyncio.CancelledError:
@@ -205,6 +245,8 @@ class ConcurrencyLimiter:
                 # No probe is needed: the share is that of the number which was just in flight.
                 self._ceiling = max(self._ceiling, len(self._held))
                 self._settle()
+        elif len(self._held) > self._allowed:
+            pass  # more than allowed were in flight before, which says nothing about the limit
         elif self._growing or self._clock() >= self._next_growth():
             self._grow()
 
@@ -215,6 +257,12 @@ class ConcurrencyLimiter:
             slot: The slot of the rejected request.
             maximum: The service's limit, if the response has it.
         """
+        if self._allotted is not None and maximum is not None:
+            self.stated, maximum = maximum, None  # the limit of all processes
+        self._adapt_to_rejection(slot, maximum)
+        self._announce()
+
+    def _adapt_to_rejection(self, slot: Slot, maximum: int | None) -> None:
         if slot.cuts < self._cuts:
             if maximum is None:
                 # It was in flight when the limit was cut, and was counted as not rejected.
@@ -229,13 +277,16 @@ class ConcurrencyLimiter:
         self._note_served(len(self._held) - 1 if stated is None else stated)
         no_more_room = probed and 0.9 * before - 1 <= self._served <= 1.1 * before + 1
         plan = self._plan
-        self._probe_interval = min(2 * self._probe_interval, plan.max_interval) if no_more_room else plan.min_interval
+        if probed or self._allotted is None:
+            interval = self._probe_interval
+            self._probe_interval = min(2 * interval, plan.max_interval) if no_more_room else plan.min_interval
         self._yielding = not probed and (self._share < 1 or slot.priority == "bulk")
         self._floor = max(1.0, _MAX_CUT * self._limit)
         if stated is not None:
             self._limit = float(stated)
         elif self._yielding:
-            self._limit = max(1.0, _YIELD * self._limit)
+            # Where the limit is divided, one slot: it was a probe of another process, or the others yield as well.
+            self._limit = max(1.0, _YIELD * self._limit if self._allotted is None else self._served)
         else:
             self._limit = min(self._limit, max(self._floor, self._served if self._share == 1 else self._ceiling))
         if maximum is not None:
@@ -246,6 +297,26 @@ class ConcurrencyLimiter:
     def raise_maximum(self, maximum: int) -> None:
         """Raise the upper bound of the limit, which grows to it while requests succeed."""
         self._maximum = max(self._maximum, maximum)
+
+    def allot(self, slots: int, change: float, *, may_probe: bool) -> None:
+        """Use a part of a limit that is divided between processes.
+
+        Args:
+            slots: The number of requests that can be in flight, except for probes.
+            change: How much more room there is for this process in the service's limit than before.
+            may_probe: Whether to probe; for one process at a time.
+        """
+        before = self.estimate
+        if may_probe and not self._may_probe and self._cuts:
+            self._grow_at = self._clock() + self._probe_interval
+        self._allotted, self._may_probe = slots, may_probe
+        self._ceiling = max(0.0, before + change)
+        if self._yielding and self._limit < before:
+            self._limit = max(1.0, self._limit / before * self._ceiling)
+        else:
+            self._limit = self._ceiling + (self._limit - before if self._growing and may_probe else 0.0)
+        self._growing = self._growing and may_probe
+        self._update()
 
     def throttle(self, seconds: float) -> None:
         """Start no requests for this many seconds, at most 15 minutes. Pauses do not add up."""
@@ -259,13 +330,20 @@ class ConcurrencyLimiter:
                 _stop_waiting(future)
         if waiting:
             self._resume()
+        self._announce()
 
     @property
     def _probing(self) -> bool:
         """Whether the limit is above the estimate of the service's limit."""
         return self._growing and self._limit >= self._ceiling
 
+    def _announce(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
+
     def _next_growth(self) -> float:
+        if not self._may_probe and not (self._yielding and self._limit < self._ceiling):
+            return math.inf
         if len(self._waiting["interactive"]) <= self._queued:
             return self._grow_at
         return min(self._grow_at, self._settled_at + _PROBE_SECS_WHILE_QUEUE_GROWS)
@@ -274,6 +352,7 @@ class ConcurrencyLimiter:
         if self._yielding and self._limit < self._ceiling:
             self._limit = min(self._limit + max(1.0, _RECOVERY * self._limit), self._ceiling)
             if self._limit == self._ceiling:
+                self._yielding = False
                 self._settle()
             else:
                 self._grow_at = self._clock() + _RECOVERY_SECS
@@ -283,7 +362,7 @@ class ConcurrencyLimiter:
         self._update()
 
     def _note_served(self, served: float) -> None:
-        self._served = max(1.0, served)
+        self._served = max(1.0 if self._allotted is None else 0.0, served)  # another process may have the whole limit
         before = self._ceiling_before
         less = min(0.0, self._served - before)
         self._ceiling = before + self._plan.decay * less if less else self._served
@@ -293,12 +372,15 @@ class ConcurrencyLimiter:
         self._growing = False
         self._queued = len(self._waiting["interactive"])
         self._settled_at = self._clock()
-        self._grow_at = self._settled_at + self._probe_interval
+        self._grow_at = self._settled_at + (self._plan.min_interval if self._yielding else self._probe_interval)
         self._update()
 
     def _update(self) -> None:
         whole = self._share == 1 or self._probing
         self._allowed = int(self._limit) if whole else math.ceil(self._share * self._limit)
+        if self._allotted is not None and not self._probing:
+            self._allowed = min(self._allowed, self._allotted)
+        self._allowed = min(self._allowed, self._maximum)
         self._grant_slots()
 
     def _take(self, priority: Priority) -> Slot:

@@ -91,11 +91,11 @@ class Session:
         headers: Mapping[str, str],
         api_key: Secret,
         *,
-        borrowed: aiohttp.ClientSession | None = None,
-        connector: aiohttp.BaseConnector | None = None,
-        trust_env: bool = False,
-        ssl: ssl.SSLContext | aiohttp.Fingerprint | bool = True,
-        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        borrowed: aiohttp.ClientSession | None,
+        connector: aiohttp.BaseConnector | None,
+        trust_env: bool,
+        ssl: ssl.SSLContext | aiohttp.Fingerprint | bool,
+        trace_configs: Sequence[aiohttp.TraceConfig],
         max_response_bytes: int,
         max_memory_bytes: int,
         stream_limits: StreamLimits,
@@ -345,7 +345,6 @@ class Session:
             )
         if self._session is not None and isinstance(self._session.connector, _Connector):
             self._session.connector.forget()
-            self._session.detach()
         self._session = None
         self._open_responses.clear()
         self._loop = loop
@@ -376,10 +375,11 @@ class Session:
 
 def _redirect_target(request: Request[Any], aiohttp_response: aiohttp.ClientResponse) -> URL | None:
     """Return the address of a redirect within the origin, or None: the key must not be sent to another origin."""
-    if request.method not in {"GET", "HEAD"}:
+    location = aiohttp_response.headers.get("location")
+    if request.method not in {"GET", "HEAD"} or not location:
         return None
     try:
-        target = aiohttp_response.url.join(URL(aiohttp_response.headers.get("location", "")))
+        target = aiohttp_response.url.join(URL(location))
         # The response must not set a user and password either.
         return target if target.origin() == aiohttp_response.url.origin() and "@" not in target.raw_authority else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""A store of conversations in one SQLite file.
+"""A store of conversations in one SQLite file, or in a PostgreSQL database.
 
 ::
 
@@ -13,7 +13,12 @@ from convai_async.archive._connection import Connection
 from convai_async.archive._copy import CopyReport, copy_archive
 from convai_async.archive._datasette import build_datasette_metadata
 from convai_async.archive._description import ColumnDescription, TableDescription, describe_tables
-from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
+from convai_async.archive._errors import (
+    ArchiveBusyError,
+    ArchiveConnectionError,
+    ArchiveError,
+    translate_content_errors,
+)
 from convai_async.archive._files import check_destination
 from convai_async.archive._location import (
     ArchivePath,
@@ -24,12 +29,14 @@ from convai_async.archive._location import (
     require_file,
 )
 from convai_async.archive._object_storage import StoredObject
+from convai_async.archive._page_reader import open_page_reader
 from convai_async.archive._query import QueryError, QueryResult, run_query
-from convai_async.archive._reader import ArchivedConversation
+from convai_async.archive._reader import ArchivedConversation, ArchiveReader
 from convai_async.archive._recordings import file_name as get_recording_file_name
 from convai_async.archive._recordings import find as find_recording
 from convai_async.archive._records import Failure
-from convai_async.archive._search import FoundHits, SearchHit, build_fts_query, find_hits
+from convai_async.archive._search import FoundHits, SearchHit, find_hits
+from convai_async.archive._search_terms import build_fts_query, parse_terms, to_fts_query
 from convai_async.archive._statistics import Bucket, Dimension, Metric, compute_statistics
 from convai_async.archive._status import ArchiveStatus, HarvestRun
 from convai_async.archive._webhooks import store_conversation
@@ -41,6 +48,7 @@ __all__ = [
     "ArchiveConnectionError",
     "ArchiveError",
     "ArchivePath",
+    "ArchiveReader",
     "ArchiveStatus",
     "ArchivedConversation",
     "Bucket",
@@ -71,8 +79,12 @@ __all__ = [
     "get_recording_file_name",
     "hide_password",
     "list_calls",
+    "open_page_reader",
     "parse_location",
+    "parse_terms",
     "require_file",
     "run_query",
     "store_conversation",
+    "to_fts_query",
+    "translate_content_errors",
 ]

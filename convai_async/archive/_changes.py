@@ -13,7 +13,6 @@ from convai_async.archive._windows import merge_windows, read_windows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from pathlib import Path
 
     from convai_async.archive._connection import Connection
     from convai_async.archive._records import DeletionUpdate, Failure, Recording, RecordingUpdate
@@ -72,13 +71,8 @@ def mark_deleted(connection: Connection, updates: Sequence[DeletionUpdate], now:
     delete_rows(connection, ("failures",), [update.conversation_id for update in updates])
 
 
-def remove_conversations(connection: Connection, archive: Path | None, ids: Sequence[str]) -> int:
-    """Remove conversations with all their data, and return how many were removed.
-
-    Raises:
-        OSError, StorageError: A recording cannot be removed.
-    """
-    _recordings.remove(archive, ids, _find_recordings(connection, ids))
+def remove_conversations(connection: Connection, ids: Sequence[str]) -> int:
+    """Remove the rows of conversations, and return how many conversations were removed."""
     changed = delete_rows(connection, CONVERSATION_TABLES, ids)
     # A list entry that could not be read is stored without its conversation's id.
     changed += connection.executemany(
@@ -93,17 +87,16 @@ def remove_conversations(connection: Connection, archive: Path | None, ids: Sequ
     return count
 
 
-def _find_recordings(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
+def find_recordings(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
     """Return the ids and paths of recordings, and the paths at which a killed harvest can have left one without a row.
 
     It saves recordings where others are.
     """
     query = "SELECT path FROM audio WHERE conversation_id = ?"
     saved = [(each, path) for each in ids for (path,) in connection.execute(query, (each,))]
+    others = set(ids).difference(conversation_id for conversation_id, _ in saved)
     query = "SELECT 1 FROM conversations WHERE conversation_id = ? AND has_audio"
-    without = [
-        each for each in set(ids).difference(each for each, _ in saved) if connection.execute(query, (each,)).fetchone()
-    ]
+    without = [each for each in others if connection.execute(query, (each,)).fetchone()]
     if not without:
         return saved
     folders = connection.execute("SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM audio")

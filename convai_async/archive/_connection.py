@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ class Cursor(Protocol):
         """Return the rows that are left."""
 
 
+class SqliteConnection(sqlite3.Connection):
+    """A connection to SQLite with all methods of `Connection`."""
+
+    def iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Iterator[Any]:
+        """Yield the rows of a query without holding all of them in memory."""
+        return self.execute(sql, parameters)
+
+
 class Connection(Protocol):
     """A connection to the database of an archive.
 
@@ -37,6 +46,9 @@ class Connection(Protocol):
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Cursor:
         """Execute a statement."""
 
+    def iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Iterator[Any]:
+        """Yield the rows of a query without holding all of them in memory."""
+
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
         """Execute a statement for each of several rows of parameters."""
 
@@ -45,6 +57,9 @@ class Connection(Protocol):
 
     def rollback(self) -> None:
         """Roll the transaction back."""
+
+    def interrupt(self) -> None:
+        """End the statement that runs in another thread with an error."""
 
     def close(self) -> None:
         """Close the connection."""

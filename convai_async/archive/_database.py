@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convai_async.archive._columns import TABLES
+from convai_async.archive._connection import SqliteConnection
 from convai_async.archive._contents import change_source
 from convai_async.archive._errors import (
     BUSY_TIMEOUT_SECS,
@@ -38,7 +39,7 @@ _opening = Lock()
 """Held while a file is made or opened: see `_connect`."""
 
 
-def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -> tuple[Path, sqlite3.Connection]:
+def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -> tuple[Path, SqliteConnection]:
     """Open an archive that exists.
 
     Args:
@@ -79,7 +80,7 @@ def open_for_writing(
     create: bool,
     exclusive: bool,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Path, sqlite3.Connection, sqlite3.Connection | None]:
+) -> tuple[Path, SqliteConnection, sqlite3.Connection | None]:
     """Open an archive and bring it up to this version.
 
     Args:
@@ -141,7 +142,7 @@ def _needs_upgrade(path: str | os.PathLike[str]) -> bool:
         return _validate_version(connection, file) < SCHEMA_VERSION or is_fill_due(connection)
 
 
-def _check_ours(connection: sqlite3.Connection, file: Path, *, create: bool) -> None:
+def _check_ours(connection: SqliteConnection, file: Path, *, create: bool) -> None:
     if not (create and _is_new(connection)):
         _validate_version(connection, file)
 
@@ -194,7 +195,7 @@ class FileIdentity(msgspec.Struct, frozen=True):
         return cls(found.st_dev, found.st_ino)
 
 
-def check_in_place(file: Path, identity: FileIdentity | None, connection: sqlite3.Connection) -> None:
+def check_in_place(file: Path, identity: FileIdentity | None, connection: SqliteConnection) -> None:
     """Make sure that the file that is being written still has its name.
 
     Raises:
@@ -221,7 +222,7 @@ def check_in_place(file: Path, identity: FileIdentity | None, connection: sqlite
 
 
 def _prepare(
-    connection: sqlite3.Connection, file: Path, source: str | None, progress: Callable[[int, int], None] | None
+    connection: SqliteConnection, file: Path, source: str | None, progress: Callable[[int, int], None] | None
 ) -> None:
     # WAL lets people query while a harvest runs. FULL syncs it at every commit: conversations that the harvest
     # counts as written are still there after a power failure.
@@ -241,7 +242,7 @@ def _prepare(
             change_source(connection, file, source)
 
 
-def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str | None) -> None:
+def _bring_up_to_date(connection: SqliteConnection, file: Path, source: str | None) -> None:
     if _is_new(connection):  # another process can have made it meanwhile
         _run_script(connection, build_schema())
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -253,7 +254,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, file: Path, source: str | 
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _run_script(connection: sqlite3.Connection, script: str) -> None:
+def _run_script(connection: SqliteConnection, script: str) -> None:
     """Execute statements that each end at the end of a line; `executescript` would commit first."""
     statement = ""
     for line in script.splitlines(keepends=True):
@@ -263,7 +264,7 @@ def _run_script(connection: sqlite3.Connection, script: str) -> None:
             statement = ""
 
 
-def _is_new(connection: sqlite3.Connection) -> bool:
+def _is_new(connection: SqliteConnection) -> bool:
     tables, mark = (
         fetch_value(connection, "SELECT count(*) FROM sqlite_schema"),
         fetch_value(connection, "PRAGMA application_id"),
@@ -271,7 +272,7 @@ def _is_new(connection: sqlite3.Connection) -> bool:
     return (tables, mark) == (0, 0)
 
 
-def _validate_version(connection: sqlite3.Connection, file: Path) -> int:
+def _validate_version(connection: SqliteConnection, file: Path) -> int:
     if fetch_value(connection, "PRAGMA application_id") != APPLICATION_ID:
         raise ArchiveError(f"{str(file)!r} is a database, but not a convai archive: choose another file")
     version = int(fetch_value(connection, "PRAGMA user_version"))
@@ -287,7 +288,7 @@ def _validate_version(connection: sqlite3.Connection, file: Path) -> int:
     return version
 
 
-def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
+def _check_tables(connection: SqliteConnection, file: Path) -> None:
     # A view instead of a table can have an infinite number of rows.
     rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
     missing = {table.name for table in TABLES} - {name for (name,) in rows}
@@ -329,7 +330,7 @@ def _check_links(file: Path) -> None:
         )
 
 
-def _connect(file: Path, how: str, *, writable: bool = False, timeout: float | None = None) -> sqlite3.Connection:
+def _connect(file: Path, how: str, *, writable: bool = False, timeout: float | None = None) -> SqliteConnection:
     # When any descriptor of a file is closed, a process loses its POSIX locks on it, SQLite's too
     # (https://www.sqlite.org/howtocorrupt.html, 2.2): never open a file that a connection may be open to.
     with translate_errors(file), _opening:
@@ -341,6 +342,7 @@ def _connect(file: Path, how: str, *, writable: bool = False, timeout: float | N
             timeout=BUSY_TIMEOUT_SECS if timeout is None else timeout,
             isolation_level=None,  # `transaction` begins them
             check_same_thread=False,  # worker threads take turns with it
+            factory=SqliteConnection,
         )
 
 
@@ -355,7 +357,7 @@ def _make_private(file: Path) -> None:
 
 
 @contextmanager
-def _close_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+def _close_on_error(connection: SqliteConnection) -> Iterator[None]:
     try:
         yield
     except BaseException:

@@ -20,10 +20,10 @@ from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from convai_async.archive._connection import SqliteConnection
     from convai_async.archive._facts import Facts
     from convai_async.archive._table import Table
 
@@ -34,12 +34,12 @@ _FIRST_VERSION = 5
 """The version of the schema whose migration added the first columns that have to be filled."""
 
 
-def is_fill_due(connection: sqlite3.Connection) -> bool:
+def is_fill_due(connection: SqliteConnection) -> bool:
     """Return whether an upgrade of the archive is not complete."""
     return fetch_value(connection, "SELECT upgraded_to FROM archive") is not None
 
 
-def fill_new_columns(connection: sqlite3.Connection, file: Path, progress: Callable[[int, int], None] | None) -> None:
+def fill_new_columns(connection: SqliteConnection, file: Path, progress: Callable[[int, int], None] | None) -> None:
     """Fill the new columns of all conversations that do not have them yet.
 
     Args:
@@ -60,7 +60,7 @@ def fill_new_columns(connection: sqlite3.Connection, file: Path, progress: Calla
     _logger.info("upgraded %r", str(file))
 
 
-def _fill_batch(connection: sqlite3.Connection) -> int:
+def _fill_batch(connection: SqliteConnection) -> int:
     """Fill the next conversations, and return how many there were; 0 if none is left."""
     with transaction(connection):  # another process may be filling them too
         rows = connection.execute(
@@ -74,7 +74,7 @@ def _fill_batch(connection: sqlite3.Connection) -> int:
     return len(ids)
 
 
-def _fill(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+def _fill(connection: SqliteConnection, ids: Sequence[str]) -> None:
     conversations: list[tuple[Any, ...]] = []
     turns: list[Any] = []
     tool_calls: list[Any] = []
@@ -104,7 +104,7 @@ def _fill(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
     insert_facts(connection, facts)
 
 
-def _update(connection: sqlite3.Connection, table: Table, values: list[Any]) -> None:
+def _update(connection: SqliteConnection, table: Table, values: list[Any]) -> None:
     names = _new_columns(table)
     columns = get_inserted_columns(table)
     places = [columns.index(name) for name in names]

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from anyio.to_thread import run_sync
 
 from convai_async.errors import ConfigurationError, StorageError
 
@@ -42,6 +43,7 @@ _CREDENTIALS = {
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
+_ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 _READ_RETRIES = 3
 """A person waits for a read, and a check is the first request of a harvest."""
 
@@ -72,11 +74,6 @@ class ObjectPrefix(msgspec.Struct, frozen=True):
         """Return an object by its name in the prefix."""
         return StoredObject(self.scheme, self.bucket, f"{self.prefix}/{name}" if self.prefix else name)
 
-    @property
-    def label(self) -> str:
-        """The bucket's URL, for messages."""
-        return f"{self.scheme}://{self.bucket}"
-
 
 class StoredObject(msgspec.Struct, frozen=True):
     """An object in a bucket.
@@ -103,10 +100,10 @@ class StoredObject(msgspec.Struct, frozen=True):
             ConfigurationError: The extra ``cloud`` is not installed.
             StorageError: The store cannot be reached, or does not allow it.
         """
+        store = await run_sync(connect, self.scheme, self.bucket, _READ_RETRIES)
         import obstore  # noqa: PLC0415 - an extra
 
         with translate_errors(self.scheme, self.bucket, "read"):
-            store = connect(self.scheme, self.bucket, _READ_RETRIES)
             try:
                 return (await obstore.head_async(store, self.key))["size"]
             except FileNotFoundError:
@@ -118,10 +115,10 @@ class StoredObject(msgspec.Struct, frozen=True):
         Raises:
             StorageError: The object was removed, or the store cannot be reached.
         """
+        store = await run_sync(connect, self.scheme, self.bucket, _READ_RETRIES)
         import obstore  # noqa: PLC0415 - an extra
 
         with translate_errors(self.scheme, self.bucket, "read"):
-            store = connect(self.scheme, self.bucket, _READ_RETRIES)
             return bytes(await obstore.get_range_async(store, self.key, start=start, end=end))
 
 
@@ -169,7 +166,7 @@ async def check_bucket(prefix: ObjectPrefix) -> None:
         ConfigurationError: The extra ``cloud`` is not installed.
         StorageError: It does not, or cannot be reached.
     """
-    store = connect(prefix.scheme, prefix.bucket, _READ_RETRIES)
+    store = await run_sync(connect, prefix.scheme, prefix.bucket, _READ_RETRIES)
     import obstore  # noqa: PLC0415 - an extra
 
     with translate_errors(prefix.scheme, prefix.bucket, "read"):
@@ -186,6 +183,8 @@ async def check_bucket(prefix: ObjectPrefix) -> None:
 @lru_cache(maxsize=32)
 def connect(scheme: str, bucket: str, max_retries: int | None = None) -> Any:
     """Return obstore's store for a bucket, with the credentials and settings of the environment.
+
+    The first time takes 50 ms, as it reads the system's certificates: call it in a thread.
 
     Args:
         scheme: ``"s3"``, ``"gs"`` or ``"az"``.
@@ -222,7 +221,7 @@ def translate_errors(scheme: str, bucket: str, action: str) -> Iterator[None]:
 
     try:
         yield
-    except (BaseError, OSError) as error:
+    except (BaseError, FileNotFoundError) as error:
         problem, retryable = _explain(error, scheme)
         translated = StorageError(f"cannot {action} {scheme}://{bucket}: {problem}")
         translated.retryable = retryable
@@ -244,7 +243,7 @@ def _explain(error: Exception, scheme: str) -> tuple[str, bool]:
     elif status:
         return f"the store responded with {name}", status[1].startswith("5")
     elif "BadScheme" in text:
-        problem = "its endpoint is not https: set AWS_ALLOW_HTTP=true if that is intended"
+        problem = f"its endpoint is not https: set {_ALLOW_HTTP[scheme]}=true if that is intended"
     elif "Error performing" in text:
         return "the store cannot be reached: check the network, the region and the endpoint", True
     else:

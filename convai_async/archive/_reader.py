@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.archive._columns import EXPORTED
+from convai_async.archive._conditions import Condition
 from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
-from convai_async.archive._sql import fetch_value, to_struct
+from convai_async.archive._search_terms import to_fts_query
+from convai_async.archive._sql import check_document, fetch_value, to_struct
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from convai_async.archive._conditions import Condition
     from convai_async.archive._connection import Connection
     from convai_async.archive._location import Location
+    from convai_async.archive._search_terms import Term
 
 OLDEST_FIRST = "start_time_unix_secs NULLS FIRST, conversation_id"
 
@@ -59,9 +61,13 @@ class ArchiveReader:
         path: The file, or the URL of the database.
         connection: The connection to it.
         schema: The schema that has the tables.
+        searched_table: The table of the condition of `build_match`.
+        join_turns: The join of that table with ``turns``, if it is another.
     """
 
     schema = "main"
+    searched_table = "turns_search"
+    join_turns = " JOIN turns ON turn_id = turns_search.rowid"
 
     def __init__(self, path: Location, connection: Connection) -> None:
         self.path = path
@@ -83,13 +89,11 @@ class ArchiveReader:
 
     def iterate(self, sql: str, parameters: Sequence[Any]) -> Iterable[Any]:
         """Return an iterator over the rows of a query, which does not hold all of them in memory."""
-        return self.connection.execute(sql, parameters)
+        return self.connection.iterate(sql, parameters)
 
     def decode_document(self, stored: Any) -> bytes:
         """Return a document from the column ``raw``."""
-        if not isinstance(stored, bytes):
-            raise TypeError(f"a document is {type(stored).__name__}, not bytes")
-        return stored
+        return check_document(stored)
 
     def measure_size(self) -> int:
         """Return the size of the archive in bytes."""
@@ -168,6 +172,23 @@ class ArchiveReader:
             f" SELECT {', '.join(f'rows.{name}' for name in columns)} FROM chosen CROSS JOIN {table} AS rows"
             " ON rows.conversation_id = chosen.conversation_id"
         )
+
+    @staticmethod
+    def build_match(terms: Sequence[Term]) -> Condition:
+        """Return the condition for turns whose messages have all terms."""
+        return Condition("turns_search MATCH ?", [to_fts_query(terms)])
+
+    def find_matches(self, terms: Sequence[Term], most: int) -> list[str] | None:
+        """Return conversations, with those that have all terms in a turn; None if more than ``most`` turns do."""
+        match = self.build_match(terms)
+        count = f"SELECT count(*) FROM (SELECT 1 FROM {self.searched_table} WHERE {match.sql} LIMIT ?) AS matches"  # noqa: S608
+        if fetch_value(self.connection, count, *match.parameters, most + 1) > most:
+            return None
+        rows = self.connection.execute(
+            f"SELECT DISTINCT conversation_id FROM {self.searched_table}{self.join_turns} WHERE {match.sql}",  # noqa: S608
+            match.parameters,
+        )
+        return [conversation_id for (conversation_id,) in rows]
 
     def get_rows(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""

@@ -9,7 +9,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 import anyio
 from anyio.to_thread import run_sync
@@ -29,7 +29,9 @@ PART_BYTES = 5 * 1024 * 1024
 """Bytes of a part of an upload, the least that S3 takes. A recording up to this size is one request."""
 _PARTS_IN_FLIGHT = 2
 _UPLOADS = 16
-"""How many recordings are uploaded at the same time: with their parts, they take up to 240 MiB."""
+"""How many recordings are uploaded at the same time, each in one request."""
+_UPLOADS_IN_PARTS = 4
+"""How many others are uploaded at the same time in parts, each of which obstore copies: 30 MiB for one recording."""
 _ABORT_SECS = 10.0
 
 
@@ -179,6 +181,7 @@ class ObjectStorage:
         self._prefix = prefix
         self._store = connect(prefix.scheme, prefix.bucket)
         self._uploads = asyncio.Semaphore(_UPLOADS)
+        self._uploads_in_parts = asyncio.Semaphore(_UPLOADS_IN_PARTS)
 
     async def prepare(self) -> None:
         """See `RecordingStorage`."""
@@ -189,108 +192,109 @@ class ObjectStorage:
 
     def create(self, conversation_id: str) -> PartialRecording:
         """See `RecordingStorage`."""
-        return _Upload(self._store, self._prefix.get(_recordings.file_name(conversation_id)), self._uploads)
+        target = self._prefix.get(_recordings.file_name(conversation_id))
+        return _Upload(self._store, target, self._uploads, self._uploads_in_parts)
 
 
 class _Upload:
-    def __init__(self, store: Any, target: StoredObject, uploads: asyncio.Semaphore) -> None:
+    """A recording that is received into a temporary file without a name: a killed process leaves nothing."""
+
+    def __init__(
+        self, store: Any, target: StoredObject, uploads: asyncio.Semaphore, uploads_in_parts: asyncio.Semaphore
+    ) -> None:
         self.size = 0
         self._store = store
         self._target = target
         self._uploads = uploads
+        self._uploads_in_parts = uploads_in_parts
         self._sha256 = hashlib.sha256()
-        self._file = _TemporaryFile()
+        self._lock = Lock()  # a thread goes on when its task is cancelled
+        self._file: IO[bytes] | None = None
+        self._is_discarded = False
 
     def write(self, data: bytes | bytearray) -> None:
-        self._file.write(data)
-        self._sha256.update(data)
-        self.size += len(data)
+        with self._lock:
+            if self._is_discarded:
+                return
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="convai-async-")  # noqa: SIM115 - see `discard`
+            self._file.write(data)
+            self._sha256.update(data)
+            self.size += len(data)
+
+    def read(self, start: int) -> bytes:
+        """Return the part that begins at a byte."""
+        with self._lock:
+            data = b""
+            if self._file is not None and not self._is_discarded:
+                self._file.seek(start)
+                data = self._file.read(PART_BYTES)
+            if len(data) != min(PART_BYTES, self.size - start):
+                raise OSError("the temporary file of a recording is not complete any more")
+            return data
 
     async def save(self, content_type: str) -> Recording:
         sha256 = self._sha256.hexdigest()
-        await run_sync(self._file.seek, 0)
-        async with self._uploads:
+        attributes = {"Content-Type": content_type, "sha256": sha256}
+        has_parts = self.size > PART_BYTES
+        async with self._uploads_in_parts if has_parts else self._uploads:
             with translate_errors(self._target.scheme, self._target.bucket, "write to"):
-                await self._put({"Content-Type": content_type, "sha256": sha256})
-        assert self._file.bytes_read == self.size, "the upload is not whole"  # noqa: S101 - obstore's part
+                if has_parts:
+                    await self._put_parts(attributes)
+                else:
+                    await self._put(await run_sync(self.read, 0), attributes, use_multipart=False)
         return Recording(self._target.url, self.size, sha256, content_type)
 
-    async def _put(self, attributes: dict[str, str]) -> None:
-        import obstore  # noqa: PLC0415 - an extra
-
-        has_parts = self.size > PART_BYTES
-        file: Any = self._file
-        upload = asyncio.ensure_future(
-            obstore.put_async(
-                self._store,
-                self._target.key,
-                file,
-                attributes=attributes,
-                use_multipart=has_parts,
-                chunk_size=PART_BYTES,
-                max_concurrency=_PARTS_IN_FLIGHT,
-            )
-        )
+    async def _put_parts(self, attributes: dict[str, str]) -> None:
+        parts = _Parts(self)
+        upload = asyncio.ensure_future(self._put(parts, attributes, use_multipart=True))
         try:
             await asyncio.shield(upload)
         except asyncio.CancelledError:
-            self._file.stop()
+            parts.is_stopped = True  # obstore gets no other part, and removes those before
             with anyio.CancelScope(shield=True):
-                if has_parts:  # obstore cannot read the next one, and removes the others
-                    await asyncio.wait([upload], timeout=_ABORT_SECS)
-            if upload.done():
-                upload.exception()  # it was retrieved: asyncio does not log it
+                await asyncio.wait([upload], timeout=_ABORT_SECS)
             upload.cancel()
+            if upload.done() and not upload.cancelled():
+                upload.exception()  # so that asyncio does not log it
             raise
 
+    async def _put(self, content: Any, attributes: dict[str, str], *, use_multipart: bool) -> None:
+        import obstore  # noqa: PLC0415 - an extra
+
+        await obstore.put_async(
+            self._store,
+            self._target.key,
+            content,
+            attributes=attributes,
+            use_multipart=use_multipart,
+            chunk_size=PART_BYTES,
+            max_concurrency=_PARTS_IN_FLIGHT,
+        )
+
     def discard(self) -> None:
-        self._file.close()
-
-
-class _TemporaryFile:
-    """A temporary file without a name: a killed process leaves nothing. obstore reads it in its own threads.
-
-    Attributes:
-        bytes_read: The number of bytes that were read.
-    """
-
-    def __init__(self) -> None:
-        self.bytes_read = 0
-        self._lock = Lock()
-        self._file: IO[bytes] | None = None
-        self._stopped = False
-
-    def write(self, data: bytes | bytearray) -> None:
         with self._lock:
-            if self._stopped:
-                return
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="convai-async-")  # noqa: SIM115 - see close()
-            self._file.write(data)
-
-    def read(self, size: int = -1) -> bytes:
-        with self._lock:
-            if self._stopped or self._file is None:
-                raise OSError("the upload was stopped")
-            data = self._file.read(size)
-            self.bytes_read += len(data)
-            return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        assert self._file is not None  # noqa: S101 - an empty recording is not received
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        assert self._file is not None  # noqa: S101 - as above
-        return self._file.tell()
-
-    def stop(self) -> None:
-        """Raise an error when more is read."""
-        with self._lock:
-            self._stopped = True
-
-    def close(self) -> None:
-        with self._lock:
-            self._stopped = True
+            self._is_discarded = True
             if self._file is not None:
                 self._file.close()
+
+
+class _Parts:
+    """The parts of a recording, from the first to the last."""
+
+    def __init__(self, upload: _Upload) -> None:
+        self._upload = upload
+        self._start = 0
+        self.is_stopped = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.is_stopped:
+            raise OSError("the upload was cancelled")
+        if self._start >= self._upload.size:
+            raise StopAsyncIteration
+        part = await run_sync(self._upload.read, self._start)
+        self._start += len(part)
+        return part

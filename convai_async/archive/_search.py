@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive._conditions import parse_filters, validate_sql_text
+from convai_async.archive._conditions import Condition, parse_filters
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._query import QueryError, run_query
+from convai_async.archive._reader import ArchiveReader
+from convai_async.archive._search_terms import parse_terms
 from convai_async.archive._sql import fetch_value, to_struct
-from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-    from convai_async.archive._conditions import Condition
-    from convai_async.archive._reader import ArchiveReader
-
-_JOINS = " JOIN turns ON turn_id = turns_search.rowid JOIN conversations USING (conversation_id)"
+    from convai_async.archive._search_terms import Term
 
 _MAX_COUNTED = 1_000
 """The number of hits after which `find_hits` stops counting."""
@@ -63,20 +61,19 @@ class FoundHits(msgspec.Struct, frozen=True):
     has_more: bool
 
 
-def search(reader: ArchiveReader, expression: str, condition: Condition, limit: int | None) -> Iterator[SearchHit]:
-    """Yield the turns that match an expression of `build_fts_query`, newest conversations first."""
+def search(reader: ArchiveReader, terms: list[Term], condition: Condition, limit: int | None) -> Iterator[SearchHit]:
+    """Yield the turns that have all terms, newest conversations first."""
+    query, parameters = _select_hits(reader, terms, condition, limit)
     with translate_content_errors(reader.path):
-        for row in reader.connection.execute(
-            _select_hits(condition), [expression, *condition.parameters, -1 if limit is None else limit]
-        ):
+        for row in reader.iterate(query, parameters):
             yield to_struct(SearchHit, row)
 
 
-def count_hits(reader: ArchiveReader, expression: str, condition: Condition) -> int:
-    """Return how many turns match an expression of `build_fts_query`."""
-    query = f"SELECT count(*) {_from_hits(condition)}"
+def count_hits(reader: ArchiveReader, terms: list[Term], condition: Condition) -> int:
+    """Return how many turns have all terms."""
+    source, parameters = _from_hits(reader, terms, condition)
     with translate_content_errors(reader.path):
-        return int(fetch_value(reader.connection, query, expression, *condition.parameters))
+        return int(fetch_value(reader.connection, f"SELECT count(*) {source}", *parameters))
 
 
 def find_hits(  # noqa: PLR0913 - keyword-only
@@ -107,14 +104,13 @@ def find_hits(  # noqa: PLR0913 - keyword-only
         ArchiveError: The archive cannot be read.
         QueryError: The search took too long.
     """
-    condition = parse_filters(agent_id, since, until)
-    parameters = [build_fts_query(text), *condition.parameters]
-    count = f"SELECT count(*) FROM (SELECT 1 {_from_hits(condition)} LIMIT {_MAX_COUNTED + 1})"  # noqa: S608
+    condition, terms = parse_filters(agent_id, since, until), parse_terms(text)
+    source, parameters = _from_hits(ArchiveReader, terms, condition)
+    count = f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {_MAX_COUNTED + 1})"  # noqa: S608
     try:
         counted = run_query(path, count, parameters, timeout_secs=timeout_secs, stop=stop)
-        found = run_query(
-            path, _select_hits(condition), [*parameters, limit], timeout_secs=timeout_secs, max_rows=limit, stop=stop
-        )
+        hits = _select_hits(ArchiveReader, terms, condition, limit)
+        found = run_query(path, *hits, timeout_secs=timeout_secs, max_rows=limit, stop=stop)
     except QueryError as error:
         raise QueryError(
             f"the search took more than {timeout_secs:g} s, or is too complex: search for rarer words, or for longer"
@@ -122,43 +118,28 @@ def find_hits(  # noqa: PLR0913 - keyword-only
         ) from error
     with translate_content_errors(path):
         total = int(counted.rows[0][0])
-        hits = [to_struct(SearchHit, row) for row in found.rows]
-    return FoundHits(hits, min(total, _MAX_COUNTED), total > _MAX_COUNTED)
+        found_hits = [to_struct(SearchHit, row) for row in found.rows]
+    return FoundHits(found_hits, min(total, _MAX_COUNTED), total > _MAX_COUNTED)
 
 
-def _select_hits(condition: Condition) -> str:
-    return (
-        "SELECT conversation_id, agent_id, start_time_unix_secs, position, time_in_call_secs, role,"  # noqa: S608
-        f" turns.message FROM turns_search{_JOINS} WHERE turns_search MATCH ? AND {condition.sql}"
-        " ORDER BY start_time_unix_secs DESC, conversation_id, position LIMIT ?"
+def _select_hits(
+    reader: ArchiveReader | type[ArchiveReader], terms: list[Term], condition: Condition, limit: int | None
+) -> Condition:
+    """Return the query for hits, and its parameters."""
+    source, parameters = _from_hits(reader, terms, condition, joined=True)
+    query = (
+        "SELECT conversation_id, agent_id, start_time_unix_secs, position, time_in_call_secs, role,"
+        f" turns.message {source} ORDER BY start_time_unix_secs DESC NULLS LAST, conversation_id, position"
     )
+    return Condition(query, parameters) if limit is None else Condition(f"{query} LIMIT ?", [*parameters, limit])
 
 
-def _from_hits(condition: Condition) -> str:
-    return f"FROM turns_search{_JOINS if condition.parameters else ''} WHERE turns_search MATCH ? AND {condition.sql}"
-
-
-def build_fts_query(text: str) -> str:
-    """Return the FTS5 query for a text of words, phrases in double quotes and prefixes such as ``refund*``.
-
-    Any text with a word is valid: other characters are not read as the syntax of FTS5.
-
-    Raises:
-        InvalidArgumentError: The text contains no word.
-    """
-    validate_sql_text("text", text)
-    parts = text.split('"')
-    if len(parts) % 2 == 0:
-        parts[-2:] = [" ".join(parts[-2:])]  # a quote that is not closed
-    phrases = [part.strip() for part in parts[1::2]]
-    words = [word for part in parts[::2] for word in part.split()]
-    terms = [f'"{phrase}"' for phrase in phrases if _has_word(phrase)]
-    terms += [f'"{word.rstrip("*")}"' + ("*" if word.endswith("*") else "") for word in words if _has_word(word)]
-    if not terms:
-        raise InvalidArgumentError("text", "contains no word to search for")
-    return " AND ".join(terms)
-
-
-def _has_word(text: str) -> bool:
-    # FTS5 finds nothing at all when one of several terms is only punctuation.
-    return any(map(str.isalnum, text))
+def _from_hits(
+    reader: ArchiveReader | type[ArchiveReader], terms: list[Term], condition: Condition, *, joined: bool = False
+) -> Condition:
+    joins = f"{reader.join_turns} JOIN conversations USING (conversation_id)" if joined or condition.parameters else ""
+    match = reader.build_match(terms)
+    return Condition(
+        f"FROM {reader.searched_table}{joins} WHERE {match.sql} AND {condition.sql}",
+        [*match.parameters, *condition.parameters],
+    )

@@ -40,3 +40,14 @@ def to_struct(kind: type[T], row: Iterable[object]) -> T:
         msgspec.ValidationError: A value is not of its field's type.
     """
     return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=False)), kind, builtin_types=(bytes,))
+
+
+def check_document(stored: Any) -> bytes:
+    """Return a document from the column ``raw`` of SQLite.
+
+    Raises:
+        TypeError: It is not bytes: convai_async did not write it.
+    """
+    if not isinstance(stored, bytes):
+        raise TypeError(f"a document is {type(stored).__name__}, not bytes")
+    return stored

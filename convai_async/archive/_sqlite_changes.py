@@ -12,9 +12,9 @@ from convai_async.archive._statements import insert_rows, upsert_rows
 from convai_async.archive._step_jobs import has_steps
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
+    from convai_async.archive._connection import SqliteConnection
     from convai_async.archive._facts import Facts
     from convai_async.archive._records import ConversationUpdate
     from convai_async.archive._rows import Row
@@ -27,7 +27,7 @@ _HAS_ROW = " OR ".join(
 )
 
 
-def store_conversations(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], now: int) -> list[str]:
+def store_conversations(connection: SqliteConnection, updates: Sequence[ConversationUpdate], now: int) -> list[str]:
     """Store conversations with their turns and tool calls, in place of those of the same ids: see `Store`."""
     stored = _find_stored(connection, [update.conversation_id for update in updates])
     changed = _find_changed(connection, updates, stored) if has_steps(connection) else []
@@ -41,18 +41,18 @@ def store_conversations(connection: sqlite3.Connection, updates: Sequence[Conver
     return changed
 
 
-def insert_facts(connection: sqlite3.Connection, facts: Sequence[Facts]) -> None:
+def insert_facts(connection: SqliteConnection, facts: Sequence[Facts]) -> None:
     """Insert the rows of `FACT_TABLES` of conversations that have none."""
     for table, values in zip(FACT_TABLES, zip(*facts, strict=True), strict=False):
         insert_rows(connection, table.name, [column.name for column in table.columns], values)
 
 
-def delete_facts(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+def delete_facts(connection: SqliteConnection, ids: Sequence[str]) -> None:
     """Delete the rows of `FACT_TABLES` of conversations."""
     delete_rows(connection, [table.name for table in FACT_TABLES], ids)
 
 
-def _find_stored(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+def _find_stored(connection: SqliteConnection, ids: Sequence[str]) -> set[str]:
     """Return the ids that have rows already, perhaps without a conversation: other programs ignore foreign keys."""
     if not ids:
         return set()
@@ -61,7 +61,7 @@ def _find_stored(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]
     return {conversation_id for (conversation_id,) in rows}
 
 
-def _find_changed(connection: sqlite3.Connection, updates: Sequence[ConversationUpdate], stored: set[str]) -> list[str]:
+def _find_changed(connection: SqliteConnection, updates: Sequence[ConversationUpdate], stored: set[str]) -> list[str]:
     """Return the ids of the stored conversations whose document is another one."""
     query = "SELECT NOT EXISTS (SELECT 1 FROM conversations WHERE conversation_id = ? AND raw = ?)"
     return [
@@ -72,7 +72,7 @@ def _find_changed(connection: sqlite3.Connection, updates: Sequence[Conversation
     ]
 
 
-def _removes_messages(connection: sqlite3.Connection, update: ConversationUpdate) -> bool:
+def _removes_messages(connection: SqliteConnection, update: ConversationUpdate) -> bool:
     """Return whether a stored message is not in the new document, as after the service has redacted it."""
     messages = set(update.turns[_TURN_COLUMNS.index("message") :: len(_TURN_COLUMNS)])
     rows = connection.execute(
@@ -81,7 +81,7 @@ def _removes_messages(connection: sqlite3.Connection, update: ConversationUpdate
     return any(message not in messages for (message,) in rows)
 
 
-def _upsert(connection: sqlite3.Connection, rows: Sequence[Row], now: int) -> None:
+def _upsert(connection: SqliteConnection, rows: Sequence[Row], now: int) -> None:
     """Insert or update rows with the same columns; ``now`` is the time of those that were fetched now."""
     if not rows:
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convai_async.archive._database import FileIdentity, check_in_place, open_for_writing
 from convai_async.archive._errors import ArchiveBusyError
-from convai_async.archive._sql import fetch_value, transaction
+from convai_async.archive._sql import check_document, fetch_value, transaction
 from convai_async.archive._sqlite_changes import store_conversations
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class SqliteStore:
 
     def decode_document(self, stored: Any) -> bytes:
         """See `Store`."""
-        return bytes(stored)
+        return check_document(stored)
 
     def read_clock(self) -> int:
         """See `Store`."""

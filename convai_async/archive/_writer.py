@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from convai_async.archive import _recordings
 from convai_async.archive._binding import bind, build_other_key_error, matches_key
 from convai_async.archive._changes import (
     add_windows,
     clear_failures,
+    find_recordings,
     mark_deleted,
     remove_conversations,
     store_failures,
@@ -149,13 +151,15 @@ class ArchiveWriter(ArchiveQueries):
         )
         gone = [item for item in updates if isinstance(item, DeletionUpdate)]
         recorded = [item for item in updates if isinstance(item, RecordingUpdate)]
+        removed = [item.conversation_id for item in gone if remove_deleted]
+        self._remove_recordings(removed)
         with self._transaction():
             self._store_conversations([item for item in fetched if not self._is_outdated(item)], now)
             clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
             store_recordings(self._connection, recorded, now)
             store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
             if remove_deleted:
-                remove_conversations(self._connection, self.file, [item.conversation_id for item in gone])
+                remove_conversations(self._connection, removed)
             else:
                 mark_deleted(self._connection, gone, now)
             if windows:
@@ -226,11 +230,22 @@ class ArchiveWriter(ArchiveQueries):
         Raises:
             ArchiveError: They cannot be removed; none of them was. Or their rows are removed, but not their last
                 bytes: see `scrub`.
+            OSError, StorageError: A recording cannot be removed; the rows were not.
         """
-        with translate_content_errors(self.path), self._transaction():
-            count = remove_conversations(self._connection, self.file, ids)
+        with translate_content_errors(self.path):
+            self._remove_recordings(ids)
+            with self._transaction():
+                count = remove_conversations(self._connection, ids)
         self.scrub()
         return count
+
+    def _remove_recordings(self, ids: Sequence[str]) -> None:
+        """Remove recordings before their rows, and outside a transaction: an object store can take long."""
+        if not ids:
+            return
+        with self._transaction():  # which this process may still write
+            rows = find_recordings(self._connection, ids)
+        _recordings.remove(self.file, ids, rows)
 
     def scrub(self) -> None:
         """Wipe what deleted rows have left in the database: see `Store.scrub`.

@@ -22,11 +22,9 @@ from convai_async.browse._templates import compile_templates, render
 from convai_async.errors import ConfigurationError, InvalidArgumentError, StorageError
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from aiohttp.typedefs import Handler
 
-    from convai_async.archive import StoredObject
+    from convai_async.archive import ArchiveReader, StoredObject
     from convai_async.browse._choices import Choices
     from convai_async.browse._conversation import ConversationDetails, Recording
     from convai_async.browse._database import ArchiveConnection
@@ -71,8 +69,9 @@ class _Pages:
         if newer:
             position = Position.from_text(_NEWER, newer)
 
-        def read(connection: sqlite3.Connection) -> tuple[ListPage, Choices]:
-            return list_conversations(connection, filters, position, newer=bool(newer)), read_choices(connection)
+        def read(reader: ArchiveReader) -> tuple[ListPage, Choices]:
+            page = list_conversations(reader, filters, position, newer=bool(newer))
+            return page, read_choices(reader.connection)
 
         page, choices = await self._archive.run(read)
         return self._render(
@@ -91,8 +90,8 @@ class _Pages:
     async def show_conversation(self, request: web.Request) -> web.Response:
         conversation_id = request.match_info["conversation_id"]
 
-        def read(connection: sqlite3.Connection) -> tuple[ConversationDetails | None, bool]:
-            conversation = read_conversation(connection, conversation_id)
+        def read(reader: ArchiveReader) -> tuple[ConversationDetails | None, bool]:
+            conversation = read_conversation(reader.connection, conversation_id)
             recording = None if conversation is None else conversation.recording
             return conversation, recording is not None and self._find(conversation_id, recording) is not None
 
@@ -109,8 +108,8 @@ class _Pages:
     async def send_recording(self, request: web.Request) -> web.StreamResponse:
         conversation_id = request.match_info["conversation_id"]
 
-        def read(connection: sqlite3.Connection) -> tuple[Path | StoredObject | None, str]:
-            recording = read_recording(connection, conversation_id)
+        def read(reader: ArchiveReader) -> tuple[Path | StoredObject | None, str]:
+            recording = read_recording(reader.connection, conversation_id)
             if recording is None:
                 return None, ""
             return self._find(conversation_id, recording), recording.content_type
@@ -143,10 +142,10 @@ class _Pages:
             return self._render_message(HTTPStatus.NOT_FOUND, "There is no such page.")
 
     def _find(self, conversation_id: str, recording: Recording) -> Path | StoredObject | None:
-        return find_recording(self._archive.path, conversation_id, recording.path)
+        return find_recording(self._archive.file, conversation_id, recording.path)
 
     def _render(self, template: str, *, status: int = HTTPStatus.OK, **values: object) -> web.Response:
-        html = render(template, **{"archive": self._archive.path.name, **values})
+        html = render(template, **{"archive": self._archive.name, **values})
         return web.Response(text=html, content_type="text/html", charset="utf-8", status=status)
 
     def _render_message(self, status: HTTPStatus, message: str, **values: object) -> web.Response:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    import sqlite3
+    from convai_async.archive import Connection
 
 T = TypeVar("T")
 
@@ -30,12 +30,12 @@ class Choices(msgspec.Struct, frozen=True):
     languages: list[str]
 
 
-def read_choices(connection: sqlite3.Connection) -> Choices:
+def read_choices(connection: Connection) -> Choices:
     """Return the values that the filters offer. It takes the same time in every archive."""
     agents = connection.execute(
         f"WITH RECURSIVE {_distinct('agent_id', 'conversations')}"  # noqa: S608
         " SELECT value, (SELECT agent_name FROM conversations WHERE agent_id = value"
-        " ORDER BY start_time_unix_secs DESC LIMIT 1) FROM found WHERE value IS NOT NULL LIMIT ?",
+        " ORDER BY start_time_unix_secs DESC NULLS LAST LIMIT 1) FROM found WHERE value IS NOT NULL LIMIT ?",
         (_MAX_CHOICES,),
     )
     tools = connection.execute(
@@ -45,7 +45,7 @@ def read_choices(connection: sqlite3.Connection) -> Choices:
     )
     languages = connection.execute(
         "SELECT DISTINCT main_language FROM (SELECT main_language FROM conversations"
-        " ORDER BY start_time_unix_secs DESC LIMIT ?) WHERE main_language IS NOT NULL ORDER BY 1",
+        " ORDER BY start_time_unix_secs DESC NULLS LAST LIMIT ?) AS newest WHERE main_language IS NOT NULL ORDER BY 1",
         (_NEWEST_CONVERSATIONS,),
     )
     return Choices(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    import sqlite3
+    from convai_async.archive import Connection
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -151,20 +151,20 @@ class ConversationDetails(msgspec.Struct, frozen=True):
     recording: Recording | None = None
 
 
-def read_conversation(connection: sqlite3.Connection, conversation_id: str) -> ConversationDetails | None:
+def read_conversation(connection: Connection, conversation_id: str) -> ConversationDetails | None:
     """Return a conversation, or None if the archive does not have it."""
     found = _read(connection, ConversationDetails, "conversations", conversation_id)
     if not found:
         return None
 
-    def read(kind: type[T], table: str, order: str = "rowid") -> list[T]:
+    def read(kind: type[T], table: str, order: str) -> list[T]:
         return _read(connection, kind, table, conversation_id, order)
 
     return msgspec.structs.replace(
         found[0],
         turns=_read_turns(connection, conversation_id),
-        evaluations=read(Evaluation, "evaluation_results"),
-        collected=read(CollectedValue, "data_collection_results"),
+        evaluations=read(Evaluation, "evaluation_results", "criteria_id"),
+        collected=read(CollectedValue, "data_collection_results", "data_collection_id"),
         usage=read(ModelUsage, "llm_usage", "model, category"),
         variables=read(Variable, "dynamic_variables", "name"),
         tags=[each.tag_id for each in read(_Tag, "tags", "tag_id")],
@@ -172,7 +172,7 @@ def read_conversation(connection: sqlite3.Connection, conversation_id: str) -> C
     )
 
 
-def read_recording(connection: sqlite3.Connection, conversation_id: str) -> Recording | None:
+def read_recording(connection: Connection, conversation_id: str) -> Recording | None:
     """Return the recording of a conversation, or None if the archive does not have it."""
     found = _read(connection, Recording, "audio", conversation_id)
     return found[0] if found else None
@@ -182,7 +182,7 @@ class _Tag(msgspec.Struct, frozen=True):
     tag_id: str
 
 
-def _read_turns(connection: sqlite3.Connection, conversation_id: str) -> list[Turn]:
+def _read_turns(connection: Connection, conversation_id: str) -> list[Turn]:
     turns = _read(connection, Turn, "turns", conversation_id, "position")
     by_position = {turn.position: turn for turn in turns}
     for kind, table, order, attribute in (
@@ -198,7 +198,7 @@ def _read_turns(connection: sqlite3.Connection, conversation_id: str) -> list[Tu
 
 
 def _read(
-    connection: sqlite3.Connection, kind: type[T], table: str, conversation_id: str, order: str = "rowid"
+    connection: Connection, kind: type[T], table: str, conversation_id: str, order: str = "conversation_id"
 ) -> list[T]:
     """Return the rows of a conversation in a table; the columns are the fields of a Struct that have no default."""
     names = kind.__struct_fields__[: len(kind.__struct_fields__) - len(kind.__struct_defaults__)]

@@ -3,45 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from convai_async.archive import Archive, ArchiveError, PostgresUrl
-from convai_async.browse._search import CREATE_TEMPORARY_INDEX
-from convai_async.errors import ConvAIError
+from convai_async.archive import (
+    Archive,
+    ArchiveConnectionError,
+    ArchiveError,
+    open_page_reader,
+    translate_content_errors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
-    from convai_async.archive import ArchivePath
-
+    from convai_async.archive import ArchivePath, ArchiveReader, Location, PostgresUrl
 
 T = TypeVar("T")
-
-_BUSY_TIMEOUT_SECS = 5.0
 
 
 class ArchiveConnection:
     """Runs queries on an archive in one thread, each in a transaction, so that its results belong together.
 
     Args:
-        archive: The archive, which stays open: the last connection to a file that is closed removes SQLite's log beside
-            it, and one that is read-only cannot.
+        path: The archive's file, or the URL of its database.
 
     Attributes:
-        path: The archive's file.
+        name: The name of the archive for people, without a password.
+        file: The archive's file; None if it is in a database.
     """
 
-    def __init__(self, archive: Archive) -> None:
-        if isinstance(archive.path, PostgresUrl):
-            raise ArchiveError(f"{str(archive.path)!r} cannot be browsed: choose an SQLite file")
-        self.path = archive.path
-        self._file = _identify(archive.path)
-        self._connection = _connect(archive.path)
+    def __init__(self, path: Location) -> None:
+        self.file = path if isinstance(path, Path) else None
+        self.name = str(path) if self.file is None else self.file.name
+        self._path = path
+        self._identity = _identify(path)
+        self._reader = open_page_reader(path)
         self._thread = ThreadPoolExecutor(1, "convai-async-browse")
 
     @classmethod
@@ -50,73 +49,51 @@ class ArchiveConnection:
         """Open an archive.
 
         Raises:
-            ArchiveError: The file does not exist, is not a convai archive, or has another version.
+            ArchiveError: It does not exist, is not a convai archive, has another version, or cannot be reached.
         """
+        # A file stays open: the last connection to it removes SQLite's log beside it, and a read-only one cannot.
         with await asyncio.to_thread(Archive.open, path) as archive:
-            opened = cls(archive)
+            opened = await asyncio.to_thread(cls, archive.path)
             try:
                 yield opened
             finally:
-                opened._close()
+                await asyncio.to_thread(opened.close)
 
-    async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, query: Callable[[ArchiveReader], T]) -> T:
         """Run a query and return its result.
 
         Raises:
-            ArchiveError: The archive was removed or replaced, or contains data that convai_async did not write.
+            ArchiveError: The archive was removed or replaced, contains data that convai_async did not write, or its
+                database cannot be reached.
         """
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, query)
 
-    def _run(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        if _identify(self.path) != self._file:
+    def _run(self, query: Callable[[ArchiveReader], T]) -> T:
+        if _identify(self._path) != self._identity:
             raise ArchiveError(
-                f"{str(self.path)!r} was moved, removed or replaced: stop this command and start it again"
+                f"{str(self._path)!r} was moved, removed or replaced: stop this command and start it again"
             )
         try:
-            self._connection.execute("BEGIN")
-            try:
-                return query(self._connection)
-            finally:
-                self._connection.rollback()
-        except ConvAIError:
-            raise
-        except sqlite3.Error as error:
-            raise ArchiveError(f"{str(self.path)!r} cannot be read: {error}") from error
-        except (TypeError, ValueError, LookupError, OverflowError) as error:
-            raise ArchiveError(
-                f"{str(self.path)!r} contains data that convai_async did not write ({error}): restore it from a backup,"
-                " or harvest into a new one"
-            ) from error
+            return self._query(query)
+        except ArchiveConnectionError:  # the database was restarted
+            self._reader.close()
+            self._reader = open_page_reader(self._path)
+            return self._query(query)
 
-    def _close(self) -> None:
-        self._connection.interrupt()
+    def _query(self, query: Callable[[ArchiveReader], T]) -> T:
+        with translate_content_errors(self._path), self._reader.snapshot():
+            return query(self._reader)
+
+    def close(self) -> None:
+        """Close the archive; a query that runs ends with an error."""
+        self._reader.connection.interrupt()
         self._thread.shutdown()
-        self._connection.close()
+        self._reader.close()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    # SQLite would make its log in the folder, also for reading.
-    unwritable = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{'immutable=1' if unwritable else 'mode=ro'}",
-        uri=True,
-        timeout=_BUSY_TIMEOUT_SECS,
-        isolation_level=None,  # `_run` begins the transactions
-        check_same_thread=False,  # opened and closed in the main thread, used in the other
-    )
-    connection.text_factory = _decode_text
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(CREATE_TEMPORARY_INDEX)
-    return connection
-
-
-def _decode_text(data: bytes) -> str:
-    return data.decode(errors="replace")  # an untrusted file can hold any bytes
-
-
-def _identify(path: Path) -> tuple[int, int] | None:
+def _identify(path: Location) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        found = path.stat() if isinstance(path, Path) else None
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return None if found is None else (found.st_dev, found.st_ino)

@@ -17,19 +17,22 @@ _Text = Annotated[str, msgspec.Meta(max_length=1000)]
 HAS = {
     "recording": (
         "a recording",
-        "EXISTS (SELECT 1 FROM audio WHERE audio.conversation_id = conversations.conversation_id)",
+        "(SELECT 1 FROM audio WHERE audio.conversation_id = conversations.conversation_id LIMIT 1) = 1",
     ),
     "comment": ("a comment", "comment IS NOT NULL"),
     "error": ("an error", "(error_code IS NOT NULL OR error_reason IS NOT NULL)"),
     "failed_tool": (
         "a failed tool call",
         (
-            "EXISTS (SELECT 1 FROM tool_calls"
-            " WHERE tool_calls.conversation_id = conversations.conversation_id AND is_error)"
+            "(SELECT 1 FROM tool_calls"
+            " WHERE tool_calls.conversation_id = conversations.conversation_id AND is_error LIMIT 1) = 1"
         ),
     ),
 }
-"""What a conversation can have, by its name in a URL: the label, and the condition."""
+"""What a conversation can have, by its name in a URL: the label, and the condition.
+
+Not EXISTS: PostgreSQL would read the whole table for the first row of the list.
+"""
 
 Result = Literal["success", "failure", "unknown"]
 Status = Literal["done", "failed", "in-progress", "processing", "initiated"]

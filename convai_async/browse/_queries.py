@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
 from convai_async.browse._filters import Condition, Filters, build_match, build_range
-from convai_async.browse._search import MAX_CANDIDATES, Hit, TurnSearch, to_json
+from convai_async.browse._search import MAX_CANDIDATES, Hit, TurnSearch, build_choice, to_json
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Generator, Iterator
+
+    from convai_async.archive import ArchiveReader, Connection
 
 PAGE_SIZE = 50
 BUDGET_SECS = 0.04
@@ -28,8 +29,8 @@ BUDGET_SECS = 0.04
 _BATCH_SIZE = 20
 _POSITION = re.compile(r"(?P<start>-?\d{1,18}|):(?P<conversation_id>[^\0]*)", re.ASCII)
 
-_HAS_TOOL_CALL = """EXISTS (SELECT 1 FROM tool_calls
-WHERE tool_calls.conversation_id = conversations.conversation_id AND tool_name = ?)"""
+_HAS_TOOL_CALL = """(SELECT 1 FROM tool_calls
+WHERE tool_calls.conversation_id = conversations.conversation_id AND tool_name = ? LIMIT 1) = 1"""
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -113,12 +114,12 @@ class _Found(NamedTuple):
 
 
 def list_conversations(
-    connection: sqlite3.Connection, filters: Filters, position: Position | None = None, *, newer: bool = False
+    reader: ArchiveReader, filters: Filters, position: Position | None = None, *, newer: bool = False
 ) -> ListPage:
     """Return the page of the list after a position.
 
     Args:
-        connection: The connection to the archive.
+        reader: Reads the archive, in a transaction.
         filters: The conversations to list.
         position: The position to begin at; None for the beginning of the list.
         newer: Whether to go from the position to newer conversations.
@@ -127,10 +128,11 @@ def list_conversations(
         InvalidArgumentError: The text to search for contains no word.
     """
     deadline = time.monotonic() + BUDGET_SECS
-    search = TurnSearch(connection, filters.q) if filters.q else None
-    with closing(_walk(connection, filters, search, position, newer=newer)) as rows:
+    with ExitStack() as stack:
+        search = stack.enter_context(closing(TurnSearch(reader, filters.q))) if filters.q else None
+        rows = stack.enter_context(closing(_walk(reader.connection, filters, search, position, newer=newer)))
         found = _find(rows, search, deadline)
-    items = _read_items(connection, found.hits)
+    items = _read_items(reader.connection, found.hits)
     ahead, behind = found.next, position
     if newer:
         items.reverse()
@@ -171,7 +173,7 @@ def _read_batch(rows: Iterator[_Row], deadline: float) -> tuple[list[Position], 
 
 
 def _walk(
-    connection: sqlite3.Connection,
+    connection: Connection,
     filters: Filters,
     search: TurnSearch | None,
     position: Position | None,
@@ -185,23 +187,19 @@ def _walk(
     source = Condition("conversations", [])
     candidates = _find_candidates(connection, filters, search)
     if candidates is not None:
-        source = Condition(
-            "json_each(?) AS candidates CROSS JOIN conversations ON conversation_id = candidates.value",
-            [to_json(candidates)],
-        )
-    order = "ASC" if newer else "DESC"
+        source = Condition("json_each(?) AS candidates CROSS JOIN conversations", [to_json(candidates)])
+        within = within.and_("conversation_id = candidates.value")
+    order, nulls = ("ASC", "FIRST") if newer else ("DESC", "LAST")
     for part in _split(position, newer=newer):
         where = within.and_(part.sql, *part.parameters)
-        rows = connection.execute(
+        yield from connection.iterate(
             f"SELECT conversation_id, start_time_unix_secs, ({match.sql}) FROM {source.sql} WHERE {where.sql}"  # noqa: S608
-            f" ORDER BY start_time_unix_secs {order}, conversation_id {order}",
+            f" ORDER BY start_time_unix_secs {order} NULLS {nulls}, conversation_id {order}",
             [*match.parameters, *source.parameters, *where.parameters],
         )
-        with closing(rows):
-            yield from rows
 
 
-def _find_candidates(connection: sqlite3.Connection, filters: Filters, search: TurnSearch | None) -> list[str] | None:
+def _find_candidates(connection: Connection, filters: Filters, search: TurnSearch | None) -> list[str] | None:
     """Return the conversations that can match, if an index finds few enough of them."""
     candidates = None if search is None else search.find_candidates()
     for is_chosen, query, parameters in (
@@ -229,17 +227,17 @@ def _split(position: Position | None, *, newer: bool) -> list[Condition]:
     return [dated] if newer else [dated, undated]
 
 
-def _read_items(connection: sqlite3.Connection, hits: dict[Position, list[Hit]]) -> list[Item]:
+def _read_items(connection: Connection, hits: dict[Position, list[Hit]]) -> list[Item]:
     names = Item.__struct_fields__
     columns = ", ".join(names[: names.index("has_recording")])
     ids = [place.conversation_id for place in hits]
-    # Not json_each: it ends a text at a NUL.
     rows = connection.execute(
-        f"SELECT {columns}, audio.path IS NOT NULL FROM (VALUES {', '.join(['(?)'] * len(ids)) or '(null)'})"  # noqa: S608
-        " CROSS JOIN conversations ON conversation_id = column1 LEFT JOIN audio USING (conversation_id)",
+        f"SELECT {columns}, audio.path IS NOT NULL FROM conversations LEFT JOIN audio USING (conversation_id)"  # noqa: S608
+        f" WHERE {build_choice(ids)}",
         ids,
     )
+    by_id = {row[0]: row for row in rows}
     return [
-        msgspec.convert(dict(zip(names, (*row, found), strict=True)), Item, strict=False)
-        for row, found in zip(rows, hits.values(), strict=True)
+        msgspec.convert(dict(zip(names, (*by_id[each], found), strict=True)), Item, strict=False)
+        for each, found in zip(ids, hits.values(), strict=True)
     ]

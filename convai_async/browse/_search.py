@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive import build_fts_query
+from convai_async.archive import parse_terms, to_fts_query
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
+
+    from convai_async.archive import ArchiveReader
 
 MARK = "\x02", "\x03"
 """Before and after a word of an excerpt that was searched for."""
@@ -23,8 +25,7 @@ _HITS_SHOWN = 2
 _SHORT_PREFIX = re.compile(r'"\W*\w{1,2}"\*')
 """SQLite reads all words with a prefix before it returns the first row: too many for so few letters."""
 
-# Not in the archive, which is read-only. The same words match here as in its index.
-CREATE_TEMPORARY_INDEX = """CREATE VIRTUAL TABLE temp.excerpts USING fts5 (message, conversation_id UNINDEXED,
+_CREATE_INDEX = """CREATE VIRTUAL TABLE excerpts USING fts5 (message, conversation_id UNINDEXED,
 position UNINDEXED, role UNINDEXED, tokenize='unicode61 remove_diacritics 2')"""
 
 
@@ -45,51 +46,49 @@ class Hit(msgspec.Struct, frozen=True):
 class TurnSearch:
     """A search for the turns that contain all words of a text.
 
+    SQLite makes the excerpts in memory, whatever the archive's database: the same words match as in its index.
+
     Args:
-        connection: The connection to the archive, with the table of `CREATE_TEMPORARY_INDEX`.
+        reader: Reads the archive.
         text: The words, as for `Archive.search`.
 
     Raises:
         InvalidArgumentError: The text contains no word.
     """
 
-    def __init__(self, connection: sqlite3.Connection, text: str) -> None:
-        self._connection = connection
-        self._expression = build_fts_query(text)
+    def __init__(self, reader: ArchiveReader, text: str) -> None:
+        self._reader = reader
+        self._terms = parse_terms(text)
+        self._expression = to_fts_query(self._terms)
+        self._excerpts = sqlite3.connect(":memory:")
+        self._excerpts.execute(_CREATE_INDEX)
+
+    def close(self) -> None:
+        """Free the memory of the excerpts."""
+        self._excerpts.close()
 
     def find_candidates(self) -> list[str] | None:
         """Return the conversations with a hit, or None if there are too many hits."""
         if _SHORT_PREFIX.search(self._expression):
             return None
-        turn_ids = [
-            turn_id
-            for (turn_id,) in self._connection.execute(
-                "SELECT rowid FROM turns_search WHERE turns_search MATCH ? LIMIT ?",
-                (self._expression, MAX_CANDIDATES + 1),
-            )
-        ]
-        if len(turn_ids) > MAX_CANDIDATES:
-            return None
-        rows = self._connection.execute(
-            "SELECT DISTINCT conversation_id FROM json_each(?) CROSS JOIN turns ON turn_id = value",
-            (to_json(turn_ids),),
-        )
-        return [conversation_id for (conversation_id,) in rows]
+        return self._reader.find_matches(self._terms, MAX_CANDIDATES)
 
     def find_hits(self, ids: Sequence[str]) -> dict[str, list[Hit]]:
         """Return the first turns with a hit of those conversations that have one."""
-        (last,) = self._connection.execute("SELECT coalesce(max(rowid), 0) FROM excerpts").fetchone()
-        self._connection.execute(
-            "INSERT INTO excerpts (message, conversation_id, position, role)"
-            " SELECT message, conversation_id, position, role FROM json_each(?) CROSS JOIN turns"
-            " ON conversation_id = value WHERE message IS NOT NULL",
-            (to_json(ids),),
+        self._excerpts.execute("DELETE FROM excerpts")
+        self._excerpts.executemany(
+            "INSERT INTO excerpts (conversation_id, position, role, message) VALUES (?, ?, ?, ?)",
+            self._reader.connection.execute(
+                "SELECT conversation_id, position, role, message FROM turns"  # noqa: S608
+                f" WHERE {build_choice(ids)} AND message IS NOT NULL ORDER BY conversation_id, position",
+                ids,
+            ),
         )
         hits: dict[str, list[Hit]] = {}
-        for conversation_id, *fields in self._connection.execute(
+        for conversation_id, *fields in self._excerpts.execute(
             "SELECT conversation_id, position, role, snippet(excerpts, 0, ?, ?, '…', 24) FROM excerpts"
-            " WHERE excerpts MATCH ? AND rowid > ? ORDER BY rowid",
-            (*MARK, f"{{message}}: {self._expression}", last),
+            " WHERE excerpts MATCH ? ORDER BY rowid",
+            (*MARK, f"{{message}}: {self._expression}"),
         ):
             of_conversation = hits.setdefault(conversation_id, [])
             if len(of_conversation) < _HITS_SHOWN:
@@ -97,6 +96,11 @@ class TurnSearch:
         return hits
 
 
+def build_choice(ids: Sequence[str]) -> str:
+    """Return the condition for conversations with these ids, which are its parameters."""
+    return f"conversation_id IN ({', '.join(['?'] * len(ids)) or 'NULL'})"
+
+
 def to_json(values: Sequence[object]) -> str:
-    """Return a list for SQLite's ``json_each``."""
+    """Return a list for ``json_each``."""
     return msgspec.json.encode(values).decode()

@@ -56,11 +56,11 @@ async def serve_archive(path: ArchivePath | PostgresUrl, *, port: int = 0) -> As
     cannot change the archive. When the block ends, open connections are closed.
 
     Args:
-        path: The archive's file.
+        path: The archive's file, or the URL of its database.
         port: The port of 127.0.0.1 to listen on; 0 (default) selects a free one.
 
     Raises:
-        ArchiveError: The file does not exist, is not a convai archive, or has another version.
+        ArchiveError: The archive does not exist, is not one, has another version, or cannot be reached.
         OSError: The server cannot listen on the port, for example because it is in use.
     """
     async with ArchiveConnection.open(path) as archive:

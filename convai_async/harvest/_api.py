@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import anyio
+from anyio.to_thread import run_sync
 
 from convai_async import endpoints
 from convai_async._support.tasks import run_shielded_in_thread
@@ -129,7 +130,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
     if agent_id is not None:
         endpoints.list_conversations(agent_id=agent_id)  # rejects an invalid id before the file is created
     if recordings is not None:
-        open_storage(recordings, None)  # raises errors before the archive is created
+        await run_sync(open_storage, recordings, None)  # raises errors before the archive is created
     open_archive = partial(
         ArchiveWriter,
         path,
@@ -138,7 +139,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         same_workspace=same_workspace,
     )
     async with _opened(open_archive) as archive:
-        storage = open_storage(recordings, archive.file) if audio else None
+        storage = await run_sync(open_storage, recordings, archive.file) if audio else None
         await confirm_workspace(client, archive, same_workspace=same_workspace)
         harvester = Harvester(
             get_engine(client).with_options(priority="bulk"),

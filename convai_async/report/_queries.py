@@ -196,7 +196,7 @@ def _read(archive: Archive, connection: Connection, filters: ReportFilters) -> R
     spans = _convert(
         connection.execute(
             "SELECT agent_id, min(start_time_unix_secs), max(start_time_unix_secs) FROM conversations"  # noqa: S608
-            f" WHERE {filters.sql} GROUP BY agent_id ORDER BY count(*) DESC, agent_id",
+            f" WHERE {filters.sql} GROUP BY agent_id ORDER BY count(*) DESC, agent_id NULLS FIRST",
             filters.parameters,
         ),
         _AgentRow,
@@ -207,13 +207,13 @@ def _read(archive: Archive, connection: Connection, filters: ReportFilters) -> R
     buckets = build_buckets(first, last)
     ids = [each.agent_id for each in spans[:MAX_AGENTS]]
     agents = _name_agents(connection, ids) + [OTHER_AGENTS] * (len(spans) > MAX_AGENTS)
-    branches = " ".join(f"WHEN agent_id IS :agent_{number} THEN {number}" for number in range(len(ids)))
+    branches = " ".join(f"WHEN {_match_agent(each, number)} THEN {number}" for number, each in enumerate(ids))
     query = _CALLS.format(
         cell=f"{buckets.sql} * {len(agents)} + CASE {branches} ELSE {len(ids)} END", condition=filters.sql
     )
     parameters = filters.parameters | {f"agent_{number}": each for number, each in enumerate(ids)}
     counter = _Counter()
-    rows = connection.execute(query, parameters)
+    rows = connection.iterate(query, parameters)
     while batch := list(itertools.islice(rows, _BATCH_SIZE)):
         counter.count(connection, msgspec.convert(batch, list[_CallRow]))
     return ReportData(archive.source, agents, first, last, buckets, counter.build_cubes(), counter.selector.build())
@@ -221,15 +221,22 @@ def _read(archive: Archive, connection: Connection, filters: ReportFilters) -> R
 
 def _name_agents(connection: Connection, ids: list[str | None]) -> list[str]:
     """Return the latest name of each agent, or its id where there is none, or two have the same."""
-    query = (
-        "SELECT agent_name FROM conversations WHERE agent_id IS ? AND agent_name > ''"
-        " ORDER BY start_time_unix_secs DESC LIMIT 1"
-    )
-    found = [connection.execute(query, (each,)).fetchone() for each in ids]
+    found = [
+        connection.execute(
+            f"SELECT agent_name FROM conversations WHERE {_match_agent(each, 0)} AND agent_name > ''"  # noqa: S608
+            " ORDER BY start_time_unix_secs DESC NULLS LAST LIMIT 1",
+            {"agent_0": each},
+        ).fetchone()
+        for each in ids
+    ]
     names = [_label(row[0] if row else agent_id) for row, agent_id in zip(found, ids, strict=True)]
     return [
         f"{name} ({agent_id})" if names.count(name) > 1 else name for name, agent_id in zip(names, ids, strict=True)
     ]
+
+
+def _match_agent(agent_id: str | None, number: int) -> str:
+    return "agent_id IS NULL" if agent_id is None else f"agent_id = :agent_{number}"
 
 
 def _convert(rows: Any, kind: type[T]) -> list[T]:

@@ -133,7 +133,7 @@ def build_report(  # noqa: PLR0913 - keyword-only
     percentiles are estimates, within a few percent of the exact ones.
 
     Args:
-        archive: The archive, or its file.
+        archive: The archive, its file, or the URL of its database.
         agent_id: Only conversations with this agent.
         since: Only conversations that started at this time or later: a datetime with a time zone, a date (midnight in
             UTC), or Unix seconds.

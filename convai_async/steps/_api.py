@@ -11,6 +11,7 @@ import anyio
 from convai_async._support.tasks import run_shielded_in_thread, task_group
 from convai_async._support.validate import validate_integer, validate_texts
 from convai_async.archive import Archive
+from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._step_jobs import StepFailure, StepStatus, read_step_failures, read_step_status
 from convai_async.archive._step_queue import StepQueue
 from convai_async.errors import InvalidArgumentError
@@ -90,7 +91,7 @@ def get_step_status(path: ArchivePath | PostgresUrl, *, clock: Callable[[], floa
     Raises:
         ArchiveError: The file is not an archive, or cannot be read.
     """
-    with Archive.open(path) as archive, archive.snapshot() as connection:
+    with Archive.open(path) as archive, translate_content_errors(archive.path), archive.snapshot() as connection:
         return read_step_status(connection, int(clock()))
 
 
@@ -104,8 +105,9 @@ def get_step_failures(path: ArchivePath | PostgresUrl, *, limit: int = 1000) -> 
     Raises:
         ArchiveError: The file is not an archive, or cannot be read.
     """
-    with Archive.open(path) as archive, archive.snapshot() as connection:
-        return read_step_failures(connection, validate_integer("limit", limit, 0))
+    validate_integer("limit", limit, 0)
+    with Archive.open(path) as archive, translate_content_errors(archive.path), archive.snapshot() as connection:
+        return read_step_failures(connection, limit)
 
 
 def retry_steps(

@@ -14,10 +14,13 @@ from procrastinate.exceptions import ConnectorException
 from convai_async._support.workspace_name import workspace_name
 from convai_async._transport.memory import MemoryBudget
 from convai_async.archive import ArchiveBusyError, ArchiveConnectionError
+from convai_async.client import get_engine
 from convai_async.errors import ConvAIError
 from convai_async.harvest import WorkspaceReport
 from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
+from convai_async.workers._analyze import analyze_once
 from convai_async.workers._database import connect
+from convai_async.workers._key_limits import KeyLimits
 from convai_async.workers._queue import defer_harvest, is_taken_over
 from convai_async.workers._runs import delete_run, end_run, start_run
 from convai_async.workers._workspaces import find_workspace, set_archive
@@ -41,6 +44,8 @@ _FIRST_RETRY_SECS = 5
 _MAX_RETRY_SECS = 15 * 60
 _MAX_BUSY_SECS = 60
 _RECONNECT_SECS = 2.0
+_MANY = 5_000
+"""How many conversations make a harvest a large one."""
 
 T = TypeVar("T")
 
@@ -71,6 +76,7 @@ class HarvestJobs:
         self._progress = progress
         self._stop = stop
         self._limits = SharedLimits(max_concurrency, 1)
+        self._key_limits = KeyLimits(database)
         self._memory = MemoryBudget(_MAX_MEMORY_BYTES)
 
     async def run(self, context: JobContext, name: str, attempt: int) -> None:
@@ -125,6 +131,8 @@ class HarvestJobs:
                 await delete_run(connection, run)
             else:
                 await end_run(connection, run, outcome, report.harvest, error)
+                if report.harvest.fetched >= _MANY:
+                    await analyze_once(connection)
         if await is_taken_over(context):
             _logger.warning("another worker has continued this harvest, since this one did not respond")
         elif outcome == "stopped":
@@ -141,9 +149,11 @@ class HarvestJobs:
         harvest.set_status("running")
         try:
             async with self._open_client(workspace) as client:
-                await harvest.harvest(
-                    client, self._limits, self._memory, max_concurrency=self._max_concurrency, stop=self._stop
-                )
+                limiter = self._limits.get(get_engine(client).session.key_digest, workspace)
+                async with self._key_limits.join(client, limiter):
+                    await harvest.harvest(
+                        client, self._limits, self._memory, max_concurrency=self._max_concurrency, stop=self._stop
+                    )
         except Exception as error:
             if not isinstance(error, ConvAIError | OSError):
                 _logger.exception("the harvest failed unexpectedly")

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from convai_async.archive._postgres._database import prepare_schema
 from convai_async.workers._database import QUEUE_SCHEMA, connect, parse_database
+from convai_async.workers._key_limits_table import KEY_LIMIT_TABLES
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -66,6 +67,7 @@ async def prepare_database(database: str) -> None:
     async with connect(parsed) as connection:
         await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # until the connection is closed
         await connection.execute(_TABLES)
+        await connection.execute(KEY_LIMIT_TABLES)
         await _prepare_queue(connection)
 
 

@@ -12,7 +12,7 @@ from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._records import (
     decode_update,
 )
-from convai_async.archive._search import build_fts_query
+from convai_async.archive._search_terms import build_fts_query
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

@@ -23,6 +23,8 @@ from convai_async.models import Conversation
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from convai_async.archive._reader import ArchiveReader
+
 pytest_plugins = ["browse_fixtures"]
 
 SAYS_REFUND = "conversation_id IN (SELECT conversation_id FROM turns WHERE message LIKE '%refund%')"
@@ -71,9 +73,9 @@ async def read_around(path: Path, conversation_id: str) -> tuple[list[str], list
     ((start,),) = rows(path, f"SELECT start_time_unix_secs FROM conversations WHERE {where}")
     place = Position(start, conversation_id)
 
-    def read(connection: sqlite3.Connection) -> tuple[list[str], list[str]]:
-        older = list_conversations(connection, Filters(), place)
-        newer = list_conversations(connection, Filters(), place, newer=True)
+    def read(reader: ArchiveReader) -> tuple[list[str], list[str]]:
+        older = list_conversations(reader, Filters(), place)
+        newer = list_conversations(reader, Filters(), place, newer=True)
         return [item.conversation_id for item in older.items], [item.conversation_id for item in newer.items]
 
     async with ArchiveConnection.open(path) as archive:

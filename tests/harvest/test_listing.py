@@ -34,7 +34,7 @@ from convai_async.models import ConversationSummary
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 NEWEST = 1_780_000_000
 CASES = int(os.environ.get("LIST_CASES", "25"))
@@ -435,6 +435,82 @@ def test_parts_of_a_split_range_cover_it_without_gaps(
         assert length == 1 or start >= estimate.latest or 2 * estimate.within < max(estimate.entries, 1)
 
 
+def estimate_range(window: Window, *pages: Iterable[int], now: int = 100_000) -> RangeEstimate:
+    """Return the estimate for pages with these starts."""
+    estimate = RangeEstimate(window, now)
+    for starts in pages:
+        estimate.add(Page([ConversationSummary("c", start_time_unix_secs=each) for each in starts]))
+    return estimate
+
+
+@pytest.mark.parametrize(
+    ("end", "pages", "left", "is_too_long"),
+    [
+        (1_980, [range(1_979, 1_879, -1)], 1_900, False),  # 20 pages of 99 seconds
+        (1_981, [range(1_980, 1_880, -1)], 1_981 / 99 * 100 - 100, True),
+        (1_990, [range(1_989, 1_889, -1), range(1_889, 1_789, -1)], 2_000 - 200, False),  # 199 seconds for two pages
+        (2_000, [[1_400, 1_300]], 1_401 / 350 * 2 - 2, False),  # the last 700 seconds have two
+        (2_000, [[1_400] * 30], 2_000 / 20 * 70.05 * 30 / 100 - 30, True),
+        (50_688, [range(50_687, 50_587, -1)], 51_100, True),  # 512 pages
+        (50_689, [range(50_688, 50_588, -1)], 0, True),
+        (None, [[8, 8]], 9 * 2 - 2, False),
+        (3, [[1]] * 19, 19, False),
+        (3, [[1]] * 20, 20, True),
+        (2_000, [[2_000, None]], 0, False),
+    ],
+)
+def test_estimate_assumes_the_density_of_the_pages_so_far(
+    end: int | None, pages: list[Iterable[int]], left: float, is_too_long: bool
+) -> None:
+    estimate = estimate_range(Window(0, end), *pages)
+    assert estimate.conversations_left == pytest.approx(left)
+    assert estimate.is_too_long is is_too_long
+
+
+@pytest.mark.parametrize(
+    ("window", "pages", "parts"),
+    [
+        (Window(0, 2_000), [range(1_999, 1_899, -1)], [0, 666, 1_333]),
+        (Window(0, 2_000), [[1_400, 1_300]], [0, 700]),  # up to the newest
+        (Window(10, None), [[1_400, 1_300]], [10, 705]),
+        (Window(10, 20), [[10]], [10, 11]),
+        (Window(10, 20), [[9]] * 19, [10, 15]),
+        (Window(10, 20), [[9]] * 20, [10, 11, 12, 13, 15, 16, 17, 18]),
+        (Window(10, 20), [[9, 8]], [10, 15]),
+        (Window(10, 20), [[9, 8, 7]], []),
+        (Window(10, 20), [[20, 21]], [10, 15]),
+        (Window(10, 20), [[20, 21, 22]], []),
+        (Window(10, 20), [[]], []),
+        (Window(10, 11), [[10]], []),
+        (Window(0, None), [[1_000] * 30], [0, 489, 745, 873, 937, 969, 985, 993]),  # too long for an estimate
+        (Window(0, 1_000), [[900]] * 20, [0, 389, 645, 773, 837, 869, 885, 893, 897, 899]),
+    ],
+)
+def test_range_is_split_into_equal_parts_or_into_shorter_and_shorter_ones(
+    window: Window, pages: list[Iterable[int]], parts: list[int]
+) -> None:
+    split = estimate_range(window, *pages).split()
+    assert [each.start for each in split] == parts
+    assert [each.end for each in split] == ([*parts[1:], window.end] if parts else [])
+
+
+@pytest.mark.parametrize(
+    ("window", "read"),
+    [
+        (Window(0, 1_500), Window(0, 1_500)),
+        (Window(0, 1_501), Window(0, 1_401)),  # the end is in the future
+        (Window(0, None), Window(0, 1_401)),
+        (Window(1_401, None), Window(1_401, 1_401)),
+    ],
+)
+def test_range_without_an_end_counts_as_read_up_to_its_newest_conversation(window: Window, read: Window) -> None:
+    assert estimate_range(window, [1_300, 1_400], [900], now=1_500).read == read
+
+
+def test_range_never_counts_as_read_beyond_the_clock() -> None:
+    assert estimate_range(Window(0, None), [1_600], now=1_500).read == Window(0, 1_501)
+
+
 async def test_scheduler_takes_the_newest_range_first_and_ends_when_all_are_read() -> None:
     scheduler = RangeScheduler()
     scheduler.add([Window(0, 5), Window(7, 9)])
@@ -458,6 +534,35 @@ async def test_scheduler_takes_the_newest_range_first_and_ends_when_all_are_read
             assert each is not None
             scheduler.release(each, is_settled=True)
     assert ended == [None]
+
+
+async def test_scheduler_estimates_how_many_conversations_are_not_listed_yet() -> None:
+    scheduler = RangeScheduler()
+    scheduler.add([Window(0, 5), Window(7, 9)])
+    newest = await scheduler.take()
+    assert newest is not None
+    assert scheduler.expected() == 0
+    newest.expected = 30
+    assert scheduler.expected() == 30
+    scheduler.split(newest, [Window(7, 8), Window(8, 9)])
+    scheduler.release(newest, is_settled=True)
+    part = await scheduler.take()
+    assert part is not None
+    assert (part.expected, scheduler.expected()) == (15, 30)
+    scheduler.release(part, is_settled=False)
+    assert scheduler.expected() == 30, "it is not read"
+
+
+async def test_scheduler_gives_a_range_that_was_put_back_after_all_others() -> None:
+    scheduler = RangeScheduler()
+    scheduler.add([Window(0, 5), Window(7, 9)])
+    newest = await scheduler.take()
+    assert newest is not None
+    scheduler.put_back(newest)
+    scheduler.release(newest, is_settled=True)
+    taken = [await scheduler.take() for _ in range(2)]
+    assert [each.window for each in taken if each] == [Window(0, 5), Window(7, 9)]
+    assert newest.attempts == 1
 
 
 async def test_entries_without_an_id_are_failures_until_they_can_be_read(tmp_path: Path) -> None:

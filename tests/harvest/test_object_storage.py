@@ -14,14 +14,15 @@ import anyio
 import pytest
 from aiohttp import web
 from archive_file import query
+from blockbuster import blockbuster_ctx
 from s3_server import TEST_KEY, TEST_SECRET, refuse, set_environment
 
 from convai_async import ConvAIClient
-from convai_async.archive import _object_storage, _recording_storage
+from convai_async.archive import Archive, StoredObject, _object_storage, _recording_storage, find_recording
 from convai_async.archive._recording_storage import open_storage
 from convai_async.errors import ConfigurationError, InvalidArgumentError, StorageError
 from convai_async.harvest import harvest
-from convai_async.testing import FakeConvAI, mp3
+from convai_async.testing import FakeConvAI, faults, mp3
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from s3_server import Bucket
 
-pytest_plugins = ["s3_fixtures"]
+pytest_plugins = ["postgres_fixtures", "s3_fixtures"]
 
 LARGE = 12_000_000
 """Bytes of a recording of three parts."""
@@ -359,3 +360,61 @@ async def test_usual_folder_by_its_name_gives_relative_paths(client: ConvAIClien
 def test_place_is_required_for_an_archive_without_a_file() -> None:
     with pytest.raises(InvalidArgumentError, match=r"^recordings: is required with audio"):
         open_storage(None, None)
+
+
+async def test_recordings_of_an_archive_in_a_database(
+    fake: FakeConvAI, client: ConvAIClient, bucket: Bucket, postgres_url: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^recordings: is required with audio"):
+        await harvest(client, postgres_url, audio=True)
+    report = await harvest(client, postgres_url, audio=True, recordings=bucket.url)
+    recorded = find_recorded(fake)
+    assert (report.recordings, report.failed) == (len(recorded), 0)
+    assert (await harvest(client, postgres_url, audio=True, recordings=bucket.url)).recordings == 0
+    assert sorted(bucket.keys) == [f"calls/{each}.mp3" for each in recorded]
+
+    def delete() -> None:
+        with Archive.open(postgres_url) as archive:
+            assert {record.audio[0] for record in archive.records() if record.audio is not None} == {
+                f"{bucket.url}/{each}.mp3" for each in recorded
+            }
+            assert archive.delete(recorded[:2]) == 2
+
+    await asyncio.to_thread(delete)
+    assert sorted(bucket.keys) == [f"calls/{each}.mp3" for each in recorded[2:]]
+
+
+async def test_recording_that_the_service_does_not_have_is_not_uploaded(
+    fake: FakeConvAI, client: ConvAIClient, archive: Path, bucket: Bucket
+) -> None:
+    fake.faults.add(faults.status(404), operation="get_audio", times=None)
+    report = await harvest(client, archive, audio=True, recordings=bucket.url)
+    assert (report.recordings, report.failed, bucket.keys) == (0, 0, [])
+
+
+@pytest.mark.parametrize("size", [1000, LARGE])
+async def test_truncated_temporary_file_is_not_uploaded(bucket: Bucket, size: int) -> None:
+    recording = open_storage(bucket.url, None).create("conv_1")
+    assert isinstance(recording, _recording_storage._Upload)
+    recording.write(bytes(size))
+    assert recording._file is not None
+    recording._file.truncate(size // 2)
+    with pytest.raises(OSError, match="the temporary file of a recording is not complete any more"):
+        await recording.save("audio/mpeg")
+    recording.discard()
+    recording.write(b"more")
+    assert recording.size == size, "a thread that goes on writes nothing"
+    assert (bucket.keys, bucket.unfinished_uploads) == ([], 0)
+
+
+async def test_uploads_and_reads_never_block_the_event_loop(archive: Path, bucket: Bucket) -> None:
+    async with (
+        FakeConvAI(conversations=6, audio_bytes=6_000_000) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url) as client,
+    ):
+        with blockbuster_ctx("convai_async"):
+            await harvest(client, archive, audio=True, recordings=bucket.url)
+            found = find_recording(None, find_recorded(fake)[0], f"{bucket.url}/{find_recorded(fake)[0]}.mp3")
+            assert isinstance(found, StoredObject)
+            assert await found.get_size() == 6_000_000
+            assert len(await found.read(10, 20)) == 10

@@ -18,6 +18,7 @@ import pytest
 from archives import import_file, rows
 from threaded_service import ThreadedService
 
+from convai_async import steps
 from convai_async.archive import Archive, ArchiveError, Failure
 from convai_async.archive._columns import FACT_TABLES
 from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder, remove_partial
@@ -437,6 +438,24 @@ def test_facts_of_a_removed_conversation_are_erased(archive: Path) -> None:
         for table in FACT_TABLES:
             (count,) = writer._connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
             assert not count, table.name
+    assert SECRET not in bytes_of(archive)
+
+
+async def test_results_and_errors_of_steps_are_erased_with_their_conversation(archive: Path) -> None:
+    @steps.step("quote", version=1)
+    def quote(conversation: Conversation) -> str:
+        if conversation.conversation_id == "d":
+            raise ValueError(f"d {SECRET.decode()}")
+        return f"{conversation.conversation_id} {SECRET.decode()}"
+
+    with ArchiveWriter(archive, SOURCE) as writer:
+        updates = [said("c"), said("d"), said("changed")]
+        writer.store([msgspec.structs.replace(each, row={**each.row, "status": "done"}) for each in updates])
+        await steps.run_steps(archive, [quote])
+        found = bytes_of(archive)
+        assert all(word in found for word in (b"c hamster", b"d hamster", b"changed hamster"))
+        writer.store([said("changed", "another")])
+        assert writer.remove(["c", "d"]) == 2
     assert SECRET not in bytes_of(archive)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from threaded_service import ThreadedService
 
-from convai_async import ConvAIClient
+from convai_async import ConvAIClient, Conversation, steps
 from convai_async.archive import Archive, ArchiveError
 from convai_async.cli._app import run
 from convai_async.harvest import harvest
@@ -102,6 +104,12 @@ WRONG = {
     "facts of other types": "UPDATE conversations SET turn_metrics = x'ff', features = '[', dynamic_variables = 5,"
     " text_only = 'x', accepted_time_unix_secs = 9e18, likes = 'y', raw_is_utf8 = 'z'",
     "results of other types": "UPDATE evaluation_results SET score = 'x', result = x'ff', criteria_id = 5",
+    "steps of other types": "INSERT INTO steps VALUES (x'ff', 'y', 5, x'ff'), ('score', 'y', 5, x'ff')",
+    "jobs of steps of other types": (
+        "INSERT INTO steps VALUES ('score', 1, 'all', NULL); INSERT INTO step_results SELECT conversation_id, x'ff',"
+        " 'v', 5, 'z' FROM conversations; INSERT INTO step_jobs SELECT conversation_id, 'score', 'v', 'a', 5, x'ff',"
+        " x'ff' FROM conversations"
+    ),
     "an upgrade of bytes": "UPDATE archive SET upgraded_to = x'ff'",
     "an upgrade that begins again": "UPDATE archive SET upgraded_to = ''; UPDATE conversations SET raw = 'abc'",
     "no table for conversations": "DROP TABLE conversations",
@@ -117,6 +125,14 @@ WRONG = {
     "version 0": "PRAGMA user_version = 0",
     "version -5": "PRAGMA user_version = -5",
 }
+
+
+@steps.step("score", version=1)
+async def score(conversation: Conversation) -> int:
+    return len(conversation.transcript)
+
+
+MODULE = SimpleNamespace(score=score)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +162,7 @@ def test_commands_report_wrong_archives_without_a_traceback(
 ) -> None:
     monkeypatch.setenv("ELEVENLABS_API_KEY", service.api_key)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "steps_of_tests", MODULE)
     conversation_id = next(iter(service.conversations))
     commands = [
         ["status", "calls.db"],
@@ -162,6 +179,9 @@ def test_commands_report_wrong_archives_without_a_traceback(
         ["import", "calls.db", str(sound.with_name("calls.jsonl"))],
         ["harvest", "calls.db", "--audio", "--prune", "mark", "--base-url", service.url],
         ["delete", "conv_none", "--yes", "--archive", "calls.db", "--base-url", service.url],
+        ["steps", "run", "calls.db", "--module", "steps_of_tests"],
+        ["steps", "status", "calls.db"],
+        ["steps", "retry", "calls.db"],
     ]
     for command in commands:
         shutil.copy(sound, tmp_path / "calls.db")

@@ -69,31 +69,6 @@ async def receive(client: ConvAIClient, what: str, folder: Path) -> None:
                 pass
 
 
-async def test_unsolicited_response_is_not_used_for_the_next_request() -> None:
-    stray = asyncio.Event()
-    numbers = count()
-
-    async def answer(writer: asyncio.StreamWriter, path: str) -> None:
-        writer.write(build_response(conversation(path)))
-        if next(numbers) == 0:
-            await stray.wait()
-            writer.write(build_response(b'{"conversations": [], "has_more": false}') * 2)
-
-    async with raw_server(answer) as url, ConvAIClient(KEY, base_url=url, retry=None) as client:
-        assert (await client.conversations.get("conv_1")).conversation_id == "conv_1"
-        session = client._engine.session._session
-        assert session is not None
-        assert session.connector is not None
-        ((lent, _),) = next(iter(session.connector._conns.values()))
-        stray.set()
-        async with asyncio.timeout(60):
-            while not lent.should_close:
-                await asyncio.sleep(0)
-        with pytest.raises(DecodeError):
-            await client.conversations.list()  # on a new connection, where the response is a conversation
-        assert (await client.conversations.get("conv_2")).conversation_id == "conv_2"
-
-
 async def test_response_with_another_conversation_is_a_decode_error(fake: FakeConvAI, client: ConvAIClient) -> None:
     wanted, other = list(fake.conversations)[:2]
     fake.faults.add(faults.change(lambda document: document.update(conversation_id=other)), times=None)

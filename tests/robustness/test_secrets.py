@@ -347,6 +347,7 @@ async def test_files_do_not_contain_the_key_and_only_their_owner_can_read_them(t
         ["status", "ARCHIVE"],
         ["report", "ARCHIVE"],
         ["datasette", "ARCHIVE"],
+        ["steps", "status", "ARCHIVE"],
         ["delete", "conv_1", "--yes"],
         ["talk", "agent_x"],
         ["--help"],
@@ -366,7 +367,7 @@ def test_command_line_does_not_print_the_key(
     archive = str(tmp_path / "calls.db")
     with ThreadedService(conversations=3, api_key=KEY) as fake:
         fake.faults.add(FAULTS[fault], operation="get_conversation", times=None)
-        is_offline = arguments[0] in {"status", "datasette", "report"}
+        is_offline = arguments[0] in {"status", "datasette", "report", "steps"}
         has_address = is_offline or "--help" in arguments or "WORKSPACES" in arguments
         address = [] if has_address else ["--base-url", fake.url]
         workspaces = tmp_path / "workspaces.toml"

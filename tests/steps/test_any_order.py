@@ -129,6 +129,6 @@ class StepsInAnyOrder(RuleBasedStateMachine):
 
 
 StepsInAnyOrder.TestCase.settings = settings(
-    max_examples=15, stateful_step_count=15, deadline=None, phases=[Phase.generate]
+    max_examples=8, stateful_step_count=15, deadline=None, phases=[Phase.generate]
 )
 test_steps_in_any_order = StepsInAnyOrder.TestCase

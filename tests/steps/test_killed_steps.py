@@ -19,7 +19,7 @@ from unmeasured import unmeasured
 
 pytest_plugins = ["postgres_fixtures", "step_fixtures"]
 
-DEATHS = int(os.environ.get("STEP_DEATHS", "10"))
+DEATHS = int(os.environ.get("STEP_DEATHS", "4"))
 pytestmark = pytest.mark.timeout(300 if DEATHS < 50 else 3600)
 
 

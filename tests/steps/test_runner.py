@@ -311,6 +311,28 @@ async def test_claims_are_renewed_while_conversations_are_processed(
     assert task.result().done == 2
 
 
+async def test_results_are_stored_while_other_conversations_are_processed(
+    path: str, writer: ArchiveWriter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_runner, "_TICK_SECS", 0.001)
+    waits = asyncio.Event()
+
+    @steps.step("second_waits", version=1)
+    async def wait_for_all_but_the_first(conversation: Conversation) -> int:
+        if conversation.conversation_id != "a":
+            await waits.wait()
+        return 1
+
+    store(writer, "a", "b")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_one(path, wait_for_all_but_the_first, clock))
+        async with asyncio.timeout(30):
+            while not await asyncio.to_thread(read_rows, path, RESULTS):
+                await asyncio.sleep(0.01)
+        assert [row[0] for row in read_rows(path, RESULTS)] == ["a"]
+        waits.set()
+
+
 async def test_removed_conversation_of_a_batch_is_skipped(path: str, writer: ArchiveWriter, clock: FakeClock) -> None:
     @steps.step("remove", version=1, concurrency=1)
     async def remove(conversation: Conversation) -> None:
@@ -348,6 +370,30 @@ def test_jobs_of_processes_that_end_come_in_smaller_batches_until_they_are_dead(
     assert [(row[0], row[1], row[4]) for row in dead] == [
         (ids[0], 5, "the process ended, or was stopped for too long, while the step ran")
     ]
+
+
+@pytest.mark.parametrize("lost_first", [True, False])
+async def test_conversations_whose_process_ended_run_apart_from_others(
+    path: str, writer: ArchiveWriter, clock: FakeClock, *, lost_first: bool
+) -> None:
+    gate = Gate(concurrency=4, timeout=None)
+    with StepQueue(path, clock=clock) as queue:
+        queue.register(gate.step.settings)
+        store(writer, "lost_1", "lost_2")
+        assert len(queue.claim(gate.step.settings, 10)) == 2
+        clock.now += LEASE_SECS + (1 if lost_first else -1)
+        store(writer, "other_1", "other_2")
+        clock.now += 2
+    first, second = ("lost", "other") if lost_first else ("other", "lost")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(run_one(path, gate.step, clock))
+        await gate.wait_for(2)
+        for _ in range(10):
+            await asyncio.to_thread(read_rows, path, JOBS)
+        assert sorted(gate.started) == [f"{first}_1", f"{first}_2"]
+        gate.open.set()
+    assert sorted(gate.started[2:]) == [f"{second}_1", f"{second}_2"]
+    assert task.result().done == 4
 
 
 async def test_failed_write_is_tried_again_at_the_end_of_the_run(

@@ -13,9 +13,10 @@ from convai_async.browse import _queries, serve_archive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from aiohttp import ClientResponse
+
+    from convai_async.archive import ArchivePath
 
 
 class Browser:
@@ -42,7 +43,7 @@ class Browser:
 
 
 @asynccontextmanager
-async def open_browser(archive: Path, *, search_secs: float = 3600) -> AsyncIterator[Browser]:
+async def open_browser(archive: ArchivePath, *, search_secs: float = 3600) -> AsyncIterator[Browser]:
     """Serve an archive, and open its first URL. A page searches as long as it needs, unless `search_secs` limits it."""
     with patch.object(_queries, "BUDGET_SECS", search_secs):
         async with _open(archive) as browser:
@@ -50,7 +51,7 @@ async def open_browser(archive: Path, *, search_secs: float = 3600) -> AsyncIter
 
 
 @asynccontextmanager
-async def _open(archive: Path) -> AsyncIterator[Browser]:
+async def _open(archive: ArchivePath) -> AsyncIterator[Browser]:
     async with (
         serve_archive(archive) as pages,
         ClientSession(cookie_jar=CookieJar(unsafe=True)) as session,  # unsafe: cookies for IP addresses too

@@ -30,11 +30,33 @@ async def test_redirect_to_another_origin_is_not_followed(fake: FakeConvAI, code
     assert len(fake.requests) == 1
 
 
+async def test_redirect_of_a_head_request_is_followed(client: ConvAIClient, fake: FakeConvAI) -> None:
+    path = f"/v1/convai/conversations/{next(iter(fake.conversations))}/audio"
+    fake.faults.add(faults.redirect(path))
+    await client.request("HEAD", path)
+    assert len(fake.requests) == 2
+
+
+async def test_redirect_to_an_address_with_a_password_is_not_followed(client: ConvAIClient, fake: FakeConvAI) -> None:
+    address = fake.url.replace("://", "://user:password@")
+    fake.faults.add(faults.redirect(f"{address}/v1/convai/conversations"))
+    with pytest.raises(APIStatusError, match="redirect"):
+        await client.conversations.list()
+    assert len(fake.requests) == 1
+
+
 @pytest.mark.parametrize("location", ["", "//", "http://[", "ftp://127.0.0.1/"])
 async def test_redirect_to_an_invalid_address_raises(client: ConvAIClient, fake: FakeConvAI, location: str) -> None:
     fake.faults.add(faults.redirect(location), times=None)
     with pytest.raises(APIStatusError, match="redirect"):
         await client.conversations.list()
+
+
+async def test_redirect_without_an_address_raises_at_once(client: ConvAIClient, fake: FakeConvAI) -> None:
+    fake.faults.add(faults.status(302), times=None)
+    with pytest.raises(APIStatusError, match="302"):
+        await client.conversations.list()
+    assert len(fake.requests) == 1
 
 
 async def test_circular_redirect_raises_after_five(client: ConvAIClient, fake: FakeConvAI) -> None:

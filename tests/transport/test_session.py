@@ -1,14 +1,18 @@
-"""Single requests and responses of the session, mocked with aioresponses."""
+"""Single requests and responses of the session, most of them mocked with aioresponses."""
 
 from __future__ import annotations
 
+import asyncio
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.test_utils import TestServer
 from aioresponses import CallbackResult, aioresponses
+from raw_server import build_response, raw_server
 
 from convai_async import ConvAIClient, RetryPolicy
 from convai_async.errors import (
@@ -77,6 +81,12 @@ async def test_every_2xx_is_a_success(mocked: aioresponses, once: ConvAIClient, 
     url = f"{BASE}/v1/convai/conversations/conv_1"
     mocked.delete(url, status=status, response_class=MockedClientResponse)
     await once.conversations.delete("conv_1")
+
+
+async def test_status_300_is_an_error(mocked: aioresponses, once: ConvAIClient) -> None:
+    answer(mocked, status=300, payload=PAGE)
+    with pytest.raises(APIStatusError, match="300"):
+        await once.conversations.list()
 
 
 @pytest.mark.parametrize(
@@ -199,6 +209,30 @@ async def test_session_applies_its_own_timeouts(mocked: aioresponses, timeout: f
         assert len(await client.conversations.list()) == 1
 
 
+async def test_file_is_sent_with_its_name_and_type() -> None:
+    received: list[tuple[str | None, str | None, bytes]] = []
+
+    async def receive(request: web.Request) -> web.Response:
+        part = await (await request.multipart()).next()
+        assert isinstance(part, aiohttp.BodyPartReader)
+        received.append((part.filename, part.headers.get("content-type"), bytes(await part.read())))
+        return web.json_response({"file_id": "file_1"})
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", receive)
+    async with TestServer(app) as server, ConvAIClient("key", base_url=f"http://127.0.0.1:{server.port}") as client:
+        await client.conversations.files.create("conv_1", b"%PDF", filename="квитанция 1.pdf")
+    assert received == [("квитанция 1.pdf", "application/pdf", b"%PDF")]
+
+
+async def test_content_type_is_that_of_the_body(fake: FakeConvAI, client: ConvAIClient) -> None:
+    conversation_id = next(iter(fake.conversations))
+    await client.conversations.feedback.create(conversation_id, feedback="like")
+    assert fake.requests[-1].headers["content-type"] == "application/json"
+    await client.request("POST", f"/v1/convai/conversations/{conversation_id}/analysis/run")
+    assert "content-type" not in fake.requests[-1].headers
+
+
 async def test_delete_whose_response_was_lost_on_a_pooled_connection_succeeds(
     fake: FakeConvAI, client: ConvAIClient
 ) -> None:
@@ -232,3 +266,28 @@ async def test_followed_redirect_releases_its_connection(fake: FakeConvAI, clien
     assert session is not None
     assert isinstance(session.connector, aiohttp.TCPConnector)
     assert not session.connector._acquired
+
+
+async def test_unsolicited_response_is_not_used_for_the_next_request() -> None:
+    stray = asyncio.Event()
+    numbers = count()
+
+    async def respond(writer: asyncio.StreamWriter, path: str) -> None:
+        writer.write(build_response(b'{"conversation_id": "conv_1", "transcript": []}'))
+        if next(numbers) == 0:
+            await stray.wait()
+            writer.write(build_response(b'{"conversations": [], "has_more": false}') * 2)
+
+    async with raw_server(respond) as url, ConvAIClient("key", base_url=url, retry=None) as client:
+        assert (await client.conversations.get("conv_1")).conversation_id == "conv_1"
+        session = client._engine.session._session
+        assert session is not None
+        assert session.connector is not None
+        ((lent, _),) = next(iter(session.connector._conns.values()))
+        stray.set()
+        async with asyncio.timeout(60):
+            while not lent.should_close:
+                await asyncio.sleep(0)
+        with pytest.raises(DecodeError):
+            await client.conversations.list()  # on a new connection, where the response is a conversation
+        assert (await client.conversations.get("conv_1")).conversation_id == "conv_1"

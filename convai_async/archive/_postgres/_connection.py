@@ -136,6 +136,10 @@ class PostgresConnection:
             with translate_database_errors(self.url):
                 self.raw.rollback()
 
+    def interrupt(self) -> None:
+        """End the statement that runs in another thread with an error."""
+        self.raw.cancel()
+
     def close(self) -> None:
         """Close the connection; this also rolls back."""
         self.raw.close()

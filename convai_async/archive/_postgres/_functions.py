@@ -12,6 +12,10 @@ $$;
 CREATE FUNCTION convai.strftime(format text, moment text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT extract(epoch FROM moment::timestamp)::bigint::text
 $$;
+CREATE FUNCTION convai.strftime(format text, secs bigint, unit text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT to_char(to_timestamp(secs) AT TIME ZONE 'UTC', CASE format WHEN '%Y' THEN 'YYYY' WHEN '%m' THEN 'MM' END)
+$$;
 CREATE FUNCTION convai.round(value double precision, digits integer) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN abs(value) < 'Infinity' THEN round(value::numeric, digits)::double precision ELSE value END
@@ -39,4 +43,5 @@ $$;
 CREATE AGGREGATE convai.group_concat(text, text) (SFUNC = convai.append_text, STYPE = text);
 """
 """Each does what the archive's SQL needs of it, and not more: the second argument of ``datetime`` and ``date`` is
-``'unixepoch'``, the format of ``strftime`` is ``'%s'``, and the path of ``json_extract`` has only keys."""
+``'unixepoch'``, the format of ``strftime`` is ``'%s'`` for a text, and ``'%Y'`` or ``'%m'`` for seconds, and the
+path of ``json_extract`` has only keys."""

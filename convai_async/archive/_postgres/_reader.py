@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convai_async.archive._postgres._changes import decompress
 from convai_async.archive._postgres._database import open_for_reading
+from convai_async.archive._postgres._words import build_condition
 from convai_async.archive._reader import ArchiveReader
 from convai_async.archive._sql import fetch_value
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from convai_async.archive._conditions import Condition
     from convai_async.archive._location import PostgresUrl
     from convai_async.archive._postgres._connection import PostgresConnection
+    from convai_async.archive._search_terms import Term
+
+
+_MOST_MATCHES = 2_000
+"""How many rows can be read for a page of a list: each is somewhere else in the table."""
 
 
 class PostgresReader(ArchiveReader):
@@ -28,6 +34,8 @@ class PostgresReader(ArchiveReader):
 
     connection: PostgresConnection
     schema = "convai_workspace"
+    searched_table = "turns"
+    join_turns = ""
 
     def __init__(self, url: PostgresUrl) -> None:
         super().__init__(url, open_for_reading(url))
@@ -41,10 +49,6 @@ class PostgresReader(ArchiveReader):
         finally:
             self.connection.rollback()
 
-    def iterate(self, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
-        """See `ArchiveReader`."""
-        return self.connection.iterate(sql, parameters)
-
     def select_rows(self, table: str, columns: Sequence[str], condition: Condition) -> str:
         """See `ArchiveReader`: here, an index and an incremental sort of each conversation's rows make the order."""
         names = [f"rows.{name}" for name in columns]
@@ -54,6 +58,21 @@ class PostgresReader(ArchiveReader):
             " ON rows.conversation_id = chosen.conversation_id"
             f" ORDER BY chosen.start_time_unix_secs NULLS FIRST, chosen.conversation_id, {', '.join(names)}"
         )
+
+    def find_matches(self, terms: Sequence[Term], most: int) -> list[str] | None:
+        """See `ArchiveReader`; called in a transaction. Some turns have the words of a phrase in another order."""
+        most = min(most, _MOST_MATCHES)
+        match = build_condition(terms, any_order=True)
+        # The index returns all rows at once: of a frequent word, some are enough to see that there are too many.
+        self.connection.execute(f"SET LOCAL gin_fuzzy_search_limit = {4 * most}")
+        query = f"SELECT conversation_id FROM turns WHERE {match.sql} LIMIT ?"  # noqa: S608
+        ids = [each for (each,) in self.connection.execute(query, (*match.parameters, most + 1))]
+        return None if len(ids) > most else list(dict.fromkeys(ids))
+
+    @staticmethod
+    def build_match(terms: Sequence[Term]) -> Condition:
+        """See `ArchiveReader`."""
+        return build_condition(terms)
 
     def decode_document(self, stored: Any) -> bytes:
         """See `ArchiveReader`."""
