@@ -15,6 +15,7 @@ from convai_async.cli._options import apply_options, format_examples
 from convai_async.cli._rounds import HEALTH_OPTIONS, open_health_checks
 from convai_async.cli._signals import stop_gracefully
 from convai_async.errors import ConfigurationError
+from convai_async.steps import load_steps
 
 if TYPE_CHECKING:
     from convai_async.cli._options import Command
@@ -57,6 +58,12 @@ def _add_worker_options(command: Command) -> Command:
     metavar="SECONDS",
     help="Continue the harvests of workers that have not responded for this time. Set the same for all workers.",
 )
+@click.option(
+    "--module",
+    metavar="NAME",
+    help="Also run the steps of this Python module on all archives of DATABASE, such as my_steps for my_steps.py in"
+    " this folder.",
+)
 @_add_worker_options
 def worker_command(  # noqa: PLR0913 - the options, each by its name
     database: str,
@@ -64,6 +71,7 @@ def worker_command(  # noqa: PLR0913 - the options, each by its name
     concurrency: int,
     max_concurrency: int,
     stalled_after: float,
+    module: str | None,
     health_port: int | None,
     health_host: str,
 ) -> int:
@@ -82,6 +90,7 @@ def worker_command(  # noqa: PLR0913 - the options, each by its name
         "at_once": concurrency,
         "max_concurrency": max_concurrency,
         "stalled_secs": stalled_after,
+        "steps": [] if module is None else load_steps(module),
     }
     asyncio.run(_work(database, health_host, health_port, **settings))
     return 0

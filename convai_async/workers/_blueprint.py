@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from procrastinate import App, Blueprint, JobContext
@@ -16,16 +16,25 @@ from convai_async.harvest._workspace_harvest import ignore_progress
 from convai_async.workers._database import connect, parse_database
 from convai_async.workers._harvest_job import HarvestJobs
 from convai_async.workers._housekeeping import delete_old_jobs, requeue_stalled_jobs
-from convai_async.workers._queue import HARVEST_QUEUE, HARVEST_TASK, HOUSEKEEPING_QUEUE, defer_harvest
+from convai_async.workers._queue import (
+    HARVEST_QUEUE,
+    HARVEST_TASK,
+    HOUSEKEEPING_QUEUE,
+    PROCESS_TASK,
+    build_step_queue,
+    defer_harvest,
+)
 from convai_async.workers._runs import delete_old_runs
 from convai_async.workers._schedule import defer_due
+from convai_async.workers._step_jobs import StepJobs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
     from convai_async.client import ConvAIClient
     from convai_async.harvest import Workspace, WorkspaceReport
+    from convai_async.steps import Step
 
 _logger = logging.getLogger("convai_async.workers")
 
@@ -39,6 +48,7 @@ def create_blueprint(  # noqa: PLR0913 - keyword-only settings
     max_concurrency: int = DEFAULT_CONCURRENCY,
     stalled_secs: float = DEFAULT_STALLED_SECS,
     open_client: Callable[[Workspace], AbstractAsyncContextManager[ConvAIClient]] = open_workspace_client,
+    steps: Iterable[Step[Any]] = (),
     progress: Callable[[WorkspaceReport], None] | None = None,
     stop: anyio.Event | None = None,
 ) -> Blueprint:
@@ -53,6 +63,7 @@ def create_blueprint(  # noqa: PLR0913 - keyword-only settings
             default. It must be longer than the worker's ``update_heartbeat_interval``.
         open_client: Opens the client of a workspace, for example with a key from a vault. By default
             `convai_async.harvest.open_workspace_client`.
+        steps: Steps to run on the archives in the database, for example from `convai_async.steps.load_steps`.
         progress: A function that is called in the event loop with a workspace's report whenever it has changed.
         stop: An event that ends running harvests early when it is set; they are queued again.
 
@@ -61,12 +72,13 @@ def create_blueprint(  # noqa: PLR0913 - keyword-only settings
     """
     validate_integer("max_concurrency", max_concurrency, 1)
     parsed = parse_database(database)
+    stop = stop or anyio.Event()
     jobs = HarvestJobs(
         parsed,
         max_concurrency=max_concurrency,
         open_client=open_client,
         progress=progress or ignore_progress,
-        stop=stop or anyio.Event(),
+        stop=stop,
     )
     blueprint = Blueprint()
 
@@ -104,7 +116,31 @@ def create_blueprint(  # noqa: PLR0913 - keyword-only settings
         async with connect(parsed) as connection:
             await delete_old_runs(connection)
 
+    _add_steps(blueprint, StepJobs(parsed, steps, stop))
     return blueprint
+
+
+def _add_steps(blueprint: Blueprint, jobs: StepJobs) -> None:
+    """Add the tasks that run steps."""
+
+    @blueprint.task(name=PROCESS_TASK, pass_context=True)
+    async def process(context: JobContext, step: str, workspace: str, ids: list[str]) -> None:
+        _log_end_errors(context)
+        await jobs.process(step, workspace, ids)
+
+    @blueprint.task(name="queue_step", pass_context=True)
+    async def queue_step(context: JobContext, timestamp: int, step: str) -> None:  # noqa: ARG001 - periodic tasks get it
+        _log_end_errors(context)
+        await jobs.queue(context.app, step)
+
+    for name in jobs.names:
+        queue = build_step_queue(name)
+        blueprint.periodic_registry.register_task(
+            task=queue_step,
+            cron="* * * * * */15",
+            periodic_id=name,
+            configure_kwargs={"queue": queue, "queueing_lock": queue, "priority": 1, "task_kwargs": {"step": name}},
+        )
 
 
 def _compute_requeue_secs(stalled_secs: float) -> int:

@@ -22,7 +22,7 @@ QUEUE_SCHEMA = "convai_queue"
 """The schema of procrastinate's tables, apart from those of an application that uses procrastinate too."""
 
 _DEFAULTS = {
-    "application_name": "convai-async worker",
+    "application_name": "convai-async",
     "connect_timeout": "10",
     "keepalives_idle": "10",  # otherwise it is noticed after two hours that the machine of the database is gone
     "keepalives_interval": "5",
@@ -56,16 +56,15 @@ def parse_database(url: str) -> Database:
     )
 
 
-def build_parameters(database: Database, *, search_path: str = "") -> dict[str, Any]:
-    """Return the parameters of a connection.
+def build_parameters(database: Database) -> dict[str, Any]:
+    """Return the parameters of a connection."""
+    return _DEFAULTS | conninfo_to_dict(database.dsn)
 
-    Args:
-        database: The database.
-        search_path: The schema in which names are looked up; empty for the server's setting.
-    """
-    parameters = _DEFAULTS | conninfo_to_dict(database.dsn)
-    if search_path:
-        parameters["options"] = f"{parameters.get('options', '')} -c search_path={search_path}".strip()
+
+def build_queue_parameters(database: Database) -> dict[str, Any]:
+    """Return the parameters of a connection to the queue."""
+    parameters = build_parameters(database)
+    parameters["options"] = f"{parameters.get('options', '')} -c search_path={QUEUE_SCHEMA}".strip()
     return parameters
 
 

@@ -18,6 +18,7 @@ from convai_async.client import get_engine
 from convai_async.errors import ConvAIError
 from convai_async.harvest import WorkspaceReport
 from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
+from convai_async.workers._analyze import analyze_once
 from convai_async.workers._database import connect
 from convai_async.workers._key_limits import KeyLimits
 from convai_async.workers._queue import defer_harvest, is_taken_over
@@ -43,6 +44,8 @@ _FIRST_RETRY_SECS = 5
 _MAX_RETRY_SECS = 15 * 60
 _MAX_BUSY_SECS = 60
 _RECONNECT_SECS = 2.0
+_MANY = 5_000
+"""How many conversations make a harvest a large one."""
 
 T = TypeVar("T")
 
@@ -128,6 +131,8 @@ class HarvestJobs:
                 await delete_run(connection, run)
             else:
                 await end_run(connection, run, outcome, report.harvest, error)
+                if report.harvest.fetched >= _MANY:
+                    await analyze_once(connection)
         if await is_taken_over(context):
             _logger.warning("another worker has continued this harvest, since this one did not respond")
         elif outcome == "stopped":

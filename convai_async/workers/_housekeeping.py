@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from convai_async.workers._queue import ALL_QUEUES
+from convai_async.workers._queue import NAMESPACE
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -14,7 +14,6 @@ _logger = logging.getLogger("convai_async.workers")
 
 _MOST_STALLS = 5
 """How many workers one job may stop, for example because it takes too much memory, before it waits for its schedule."""
-_KEEP_JOBS_HOURS = 7 * 24
 
 # A new job takes the place of the stalled one, so that the worker of the stalled one, when it continues, cannot end
 # the job of the worker that took it over: procrastinate ends jobs by their id. A job of the same queueing lock that is
@@ -33,6 +32,12 @@ SELECT queue_name, task_name, priority, lock, queueing_lock, args, attempts + 1 
 WHERE attempts < %(most_stalls)s
 ON CONFLICT DO NOTHING
 """
+_DELETE_OLD = """
+DELETE FROM procrastinate_jobs AS job
+WHERE starts_with(task_name, %(tasks)s) AND status NOT IN ('todo', 'doing') AND NOT EXISTS (
+    SELECT FROM procrastinate_events AS event WHERE event.job_id = job.id AND event.at > now() - interval '7 days'
+)
+"""
 
 
 async def requeue_stalled_jobs(app: App, seconds: float) -> None:
@@ -42,16 +47,13 @@ async def requeue_stalled_jobs(app: App, seconds: float) -> None:
         app: The application with the queue.
         seconds: How old a heartbeat may be.
     """
-    for queue in ALL_QUEUES:
-        for job in await app.job_manager.get_stalled_jobs(queue=queue, seconds_since_heartbeat=seconds):
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds):
+        if job.task_name.startswith(f"{NAMESPACE}:"):  # not those of an application that has the same tables
             _logger.warning("the worker of %s has no heartbeat: another worker continues", job.call_string)
             values: dict[str, Any] = {"job_id": job.id, "seconds": seconds, "most_stalls": _MOST_STALLS}
             await app.connector.execute_query_async(_REQUEUE, **values)
 
 
 async def delete_old_jobs(app: App) -> None:
-    """Delete jobs that ended a week ago."""
-    for queue in ALL_QUEUES:
-        await app.job_manager.delete_old_jobs(
-            _KEEP_JOBS_HOURS, queue, include_failed=True, include_cancelled=True, include_aborted=True
-        )
+    """Delete jobs that ended a week ago; procrastinate's own query sorts the events of all jobs."""
+    await app.connector.execute_query_async(_DELETE_OLD, tasks=f"{NAMESPACE}:")

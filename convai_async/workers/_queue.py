@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,16 @@ if TYPE_CHECKING:
 NAMESPACE = "convai"
 HARVEST_QUEUE = "convai"
 HOUSEKEEPING_QUEUE = "convai-housekeeping"
-ALL_QUEUES = (HARVEST_QUEUE, HOUSEKEEPING_QUEUE)
 HARVEST_TASK = "harvest_workspace"
+PROCESS_TASK = "process"
+
+
+def build_step_queue(step: str) -> str:
+    """Return the queue of a step: only workers that have the step may take its jobs.
+
+    PostgreSQL refuses names of more than 40 characters, since procrastinate makes channels of them.
+    """
+    return f"convai-step-{hashlib.sha256(step.encode()).hexdigest()[:16]}"
 
 
 def build_lock(workspace: str) -> str:

@@ -14,6 +14,10 @@ Outcome = Literal["complete", "incomplete", "stopped", "failed"]
 """How a harvest ended: "incomplete" if some conversations could not be fetched, and "stopped" with its worker."""
 
 
+WORKER_PREFIX = "convai-async worker "
+"""The beginning of the name that the connections of a worker have in ``pg_stat_activity``."""
+
+
 def get_worker_name() -> str:
     """Return the name of this process: its machine and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"

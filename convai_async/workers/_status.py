@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from convai_async.workers._database import connect, parse_database
 from convai_async.workers._queue import HARVEST_QUEUE, build_lock
+from convai_async.workers._runs import WORKER_PREFIX
 from convai_async.workers._schedule import compute_next
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class WorkersStatus(msgspec.Struct, frozen=True, kw_only=True):
         queued: The number of harvests that wait for a worker.
         delayed: The number of harvests that wait for their next attempt.
         running: The number of harvests that run.
-        workers: The number of workers with a heartbeat in the last minute.
+        workers: The number of `run_worker` that are connected.
     """
 
     workspaces: list[WorkspaceStatus]
@@ -88,8 +89,10 @@ SELECT lock, CASE WHEN bool_or(status = 'doing') THEN 'running'
 FROM convai_queue.procrastinate_jobs
 WHERE queue_name = %s AND status IN ('todo', 'doing') GROUP BY lock
 """
-_WORKERS = "SELECT count(*) FROM convai_queue.procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute'"
-_WORKERS_OF_PROCESS = 2
+_WORKERS = """
+SELECT count(DISTINCT application_name) FROM pg_stat_activity
+WHERE datname = current_database() AND starts_with(application_name, %s)
+"""
 
 
 async def read_status(database: str) -> WorkersStatus:
@@ -102,7 +105,7 @@ async def read_status(database: str) -> WorkersStatus:
     async with connect(parse_database(database)) as connection:
         cursor = await connection.execute(_JOBS, (HARVEST_QUEUE,))
         jobs = dict(await cursor.fetchall())
-        cursor = await connection.execute(_WORKERS)
+        cursor = await connection.execute(_WORKERS, (WORKER_PREFIX,))
         (workers,) = await cursor.fetchone() or (0,)
         workspaces = [_build_status(row, jobs) for row in await _read_rows(connection)]
     states = list(jobs.values())
@@ -111,7 +114,7 @@ async def read_status(database: str) -> WorkersStatus:
         queued=states.count("queued"),
         delayed=states.count("delayed"),
         running=states.count("running"),
-        workers=workers // _WORKERS_OF_PROCESS,
+        workers=workers,
     )
 
 

@@ -14,19 +14,22 @@ from psycopg import Error
 from convai_async._support.validate import validate_integer
 from convai_async.archive import ArchiveConnectionError
 from convai_async.workers._blueprint import DEFAULT_CONCURRENCY, DEFAULT_STALLED_SECS, create_blueprint
-from convai_async.workers._database import QUEUE_SCHEMA, build_parameters, connect, parse_database
-from convai_async.workers._queue import HARVEST_QUEUE, HOUSEKEEPING_QUEUE, NAMESPACE
-from convai_async.workers._runs import get_worker_name
+from convai_async.workers._database import build_queue_parameters, connect, parse_database
+from convai_async.workers._queue import HARVEST_QUEUE, HOUSEKEEPING_QUEUE, NAMESPACE, build_step_queue
+from convai_async.workers._runs import WORKER_PREFIX, get_worker_name
 from convai_async.workers._schema import prepare_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from convai_async.harvest import WorkspaceReport
+    from convai_async.steps import Step
 
 _logger = logging.getLogger("convai_async.workers")
 
 _DEFAULT_AT_ONCE = 4
+_STEP_JOBS_AT_ONCE = 2
+"""One more than runs: while the last conversations of a job are processed, the next job starts."""
 _POLL_SECS = 2.0
 """Seconds between looks at the queue. A notification announces new jobs, but not the end of a lock or a delay."""
 _POOL_SECS = 10.0
@@ -42,7 +45,10 @@ def create_app(database: str) -> App:
     Raises:
         InvalidArgumentError: It is not a URL of a PostgreSQL database.
     """
-    parameters = build_parameters(parse_database(database), search_path=QUEUE_SCHEMA)
+    return _create_app(build_queue_parameters(parse_database(database)))
+
+
+def _create_app(parameters: dict[str, Any]) -> App:
     return App(connector=PsycopgConnector(kwargs=parameters, min_size=1, max_size=8, timeout=_POOL_SECS))
 
 
@@ -52,6 +58,7 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
     at_once: int = _DEFAULT_AT_ONCE,
     max_concurrency: int = DEFAULT_CONCURRENCY,
     stalled_secs: float = DEFAULT_STALLED_SECS,
+    steps: Iterable[Step[Any]] = (),
     progress: Callable[[WorkspaceReport], None] | None = None,
     connected: Callable[[bool], None] | None = None,
     stop: anyio.Event | None = None,
@@ -67,6 +74,7 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         max_concurrency: The maximum number of requests in flight of a key, 128 by default.
         stalled_secs: How old the heartbeat of a worker may be, in seconds, before others continue its jobs; 30 by
             default, and the same for all workers.
+        steps: Steps to run on the archives in the database, for example from `convai_async.steps.load_steps`.
         progress: A function that is called in the event loop with a workspace's report whenever it has changed.
         connected: A function that is called in the event loop with True when the worker waits for jobs, and with False
             when the database does not respond.
@@ -80,12 +88,19 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
     """
     validate_integer("at_once", at_once, 1)
     parsed, stop = parse_database(database), stop or anyio.Event()
+    steps = list(steps)
     blueprint = create_blueprint(
-        database, max_concurrency=max_concurrency, stalled_secs=stalled_secs, progress=progress, stop=stop, **options
+        database,
+        max_concurrency=max_concurrency,
+        stalled_secs=stalled_secs,
+        steps=steps,
+        progress=progress,
+        stop=stop,
+        **options,
     )
     await prepare_database(database)
     connected = connected or _ignore
-    app = create_app(database)
+    app = _create_app(build_queue_parameters(parsed) | {"application_name": WORKER_PREFIX + get_worker_name()})
     app.add_tasks_from(blueprint, namespace=NAMESPACE)
     settings: dict[str, Any] = {
         "update_heartbeat_interval": stalled_secs / 3,
@@ -99,6 +114,9 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         {**settings, "queues": [HARVEST_QUEUE], "concurrency": at_once},
         {**settings, "queues": [HOUSEKEEPING_QUEUE]},
     ]
+    if steps:
+        queues = [build_step_queue(step.name) for step in steps]
+        workers.append({**settings, "queues": queues, "concurrency": _STEP_JOBS_AT_ONCE})
     _logger.info("worker %s started", get_worker_name())
     while not stop.is_set():
         try:

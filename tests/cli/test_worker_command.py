@@ -141,6 +141,7 @@ def test_harvest_of_a_killed_worker_is_continued_and_nothing_is_lost_or_stored_t
             if KILLS == 1:
                 query(postgres_url, AGE_HEARTBEATS)
             else:
+                query(postgres_url, "UPDATE convai_queue.procrastinate_jobs SET attempts = 0")  # five are the limit
                 workers.start(1)
             workers.wait_for_another(victim)
             seconds.append(time.monotonic() - killed)

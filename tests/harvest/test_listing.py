@@ -463,7 +463,8 @@ def test_estimate_assumes_the_density_of_the_pages_so_far(
     end: int | None, pages: list[Iterable[int]], left: float, is_too_long: bool
 ) -> None:
     estimate = estimate_range(Window(0, end), *pages)
-    assert (estimate.conversations_left, estimate.is_too_long) == (pytest.approx(left), is_too_long)
+    assert estimate.conversations_left == pytest.approx(left)
+    assert estimate.is_too_long is is_too_long
 
 
 @pytest.mark.parametrize(

@@ -280,3 +280,20 @@ async def test_earlier_harvest_without_an_end_is_noted_as_lost(queued: str) -> N
         ("killed:1", "lost"),
         ("busy:1", None),
     ]
+
+
+async def test_first_large_harvest_is_followed_by_statistics_for_queries(
+    queued: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyzed = "SELECT last_analyze FROM pg_stat_user_tables WHERE relname IN ('conversations', 'turns')"
+    monkeypatch.setattr("convai_async.workers._harvest_job._MANY", 41)
+    await work_until_done(queued)
+    assert query(queued, analyzed) == [None, None]
+    monkeypatch.setattr("convai_async.workers._harvest_job._MANY", 0)
+    await queue_harvest(queued)
+    await work_until_done(queued)
+    first = query(queued, analyzed)
+    assert None not in first
+    await queue_harvest(queued)
+    await work_until_done(queued)
+    assert query(queued, analyzed) == first, "once"

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from convai_async.archive._columns import CONVERSATIONS, TABLES, TURNS
+from convai_async.archive._postgres._deletions import DELETIONS
 from convai_async.archive._postgres._functions import FUNCTIONS
 from convai_async.archive._postgres._words import build_search
 from convai_async.archive._views import DOCUMENTS, VIEWS
@@ -32,7 +33,7 @@ def build_schema() -> str:
     statements = ["CREATE SCHEMA convai;", FUNCTIONS]
     statements.append("CREATE TABLE convai.schema_version (version integer NOT NULL);")
     statements += [statement for table in POSTGRES_TABLES for statement in _create(table)]
-    return "\n".join([*statements, build_search(), _LEASES])
+    return "\n".join([*statements, build_search(), _LEASES, DELETIONS])
 
 
 def drop_views() -> str:
