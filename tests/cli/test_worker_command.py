@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["postgres_fixtures"]
 
 KILLS = int(os.environ.get("WORKER_KILLS", "1"))
-STEP = 40
+STEP = 20
 """How many conversations are fetched before each interruption."""
 AGE_HEARTBEATS = """
 UPDATE convai_queue.procrastinate_workers SET last_heartbeat = now() - interval '1 hour' WHERE id IN (
@@ -68,7 +68,7 @@ class Workers:
         while not is_true():
             if all(process.poll() is not None for process in self.processes):
                 pytest.fail(f"all workers have ended: {self.read_logs()}")
-            time.sleep(0.05)
+            time.sleep(0.25)  # each look can open a connection
 
     def read_logs(self) -> str:
         """Return the messages of all workers."""
