@@ -336,6 +336,7 @@ def test_client_that_sent_nothing_works_in_a_new_loop() -> None:
 async def test_client_is_refused_in_second_loop_while_first_is_open(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
         await client.conversations.list(page_size=1)
+        session = client._engine.session._session
 
         def use_elsewhere() -> None:
             with pytest.raises(ConfigurationError, match="create one client for each event loop"):
@@ -345,6 +346,7 @@ async def test_client_is_refused_in_second_loop_while_first_is_open(fake: FakeCo
         await asyncio.to_thread(use_elsewhere)
         client._engine.limiter.release(slot)
         assert len(await client.conversations.list(page_size=1)) == 1
+        assert client._engine.session._session is session
 
 
 @pytest.mark.parametrize("borrowed", ["session", "connector"])
