@@ -181,7 +181,7 @@ class RangeEstimate:
         length = high - start
         if length <= 0:
             return []
-        if self.count and self._expected_pages > _MOST_EQUAL_PAGES:
+        if self._expected_pages > _MOST_EQUAL_PAGES:
             first = self._seconds_a_page * _PAGES_A_PART
             starts = {high - int(first * 2**number) for number in range(math.ceil(math.log2(length / first)))}
         else:

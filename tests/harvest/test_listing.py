@@ -482,6 +482,8 @@ def test_estimate_assumes_the_density_of_the_pages_so_far(
         (Window(10, 20), [[20, 21, 22]], []),
         (Window(10, 20), [[]], []),
         (Window(10, 11), [[10]], []),
+        (Window(186_400, None), [[186_399]], []),  # it begins at the latest start that is credible
+        (Window(0, 50_688), [range(50_687, 50_587, -1)], list(range(0, 50_688, 792))),
         (Window(0, None), [[1_000] * 30], [0, 489, 745, 873, 937, 969, 985, 993]),  # too long for an estimate
         (Window(0, 1_000), [[900]] * 20, [0, 389, 645, 773, 837, 869, 885, 893, 897, 899]),
     ],
