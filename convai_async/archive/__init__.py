@@ -1,4 +1,4 @@
-"""A store of conversations in one SQLite file.
+"""A store of conversations in one SQLite file, or in a PostgreSQL database.
 
 ::
 

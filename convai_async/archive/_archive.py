@@ -1,4 +1,4 @@
-"""An archive: a store of conversations in one SQLite file."""
+"""An archive: a store of conversations in one SQLite file, or in a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Archive:
-    """A store of conversations in one SQLite file.
+    """A store of conversations in one SQLite file, or in a workspace of a PostgreSQL database.
 
     Open it with `Archive.open`, and close it with ``with`` or `close`::
 
@@ -51,19 +51,19 @@ class Archive:
             for conversation in archive.conversations(agent_id="agent_1"):
                 print(conversation.conversation_id, len(conversation.transcript))
 
-    The methods block: call them in a thread from asyncio code. Other processes can read and write the file at the same
-    time. `add`, `delete` and `import_` open the file for writing, write in transactions, and close it again.
+    The methods block: call them in a thread from asyncio code. Other processes can read and write the archive at the
+    same time. `add`, `delete` and `import_` open it for writing, write in transactions, and close it again.
 
     Several methods take the same filters: ``agent_id`` selects the conversations with an agent, ``since`` those that
     started at a time or later, and ``until`` those that started before a time. A time is a datetime with a time zone, a
     date (midnight in UTC), or Unix seconds. A conversation without a valid start time (none, before 1970, or in the
     future) is in every range.
 
-    All methods raise `ArchiveError` if the file is damaged or cannot be read or written, and `ArchiveBusyError` if
+    All methods raise `ArchiveError` if the archive is damaged or cannot be read or written, and `ArchiveBusyError` if
     other processes have locked it for 30 seconds. Invalid arguments raise `InvalidArgumentError`.
 
     Attributes:
-        path: The file.
+        path: The file, or the URL of the database.
     """
 
     def __init__(self, path: Path | PostgresUrl, *, create: bool, source: str | None) -> None:
@@ -78,15 +78,15 @@ class Archive:
         """Open an archive.
 
         Args:
-            path: The file.
-            create: Whether the first write creates the file if it does not exist; False by default. Its folder must
-                exist.
+            path: The file, or a URL such as ``postgresql://user@host/database?workspace=acme``.
+            create: Whether the first write creates the archive if it does not exist; False by default. The folder of a
+                file, or the database, must exist.
             source: The address of the service that the conversations come from: the client's ``base_url``. Required to
                 `add` to a new archive. If it is given, the first write upgrades an archive of an older version, and
                 fails if the archive belongs to another service.
 
         Raises:
-            ArchiveError: The file does not exist, is not a convai archive, or has another version.
+            ArchiveError: The archive does not exist, is not a convai archive, or has another version.
         """
         location = parse_location(path)
         if isinstance(location, Path):
@@ -106,12 +106,12 @@ class Archive:
         The first write does the same. An interrupted upgrade continues where it stopped.
 
         Args:
-            path: The file; if it does not exist, nothing happens.
+            path: The file, or the URL of a database; if it does not exist, nothing happens.
             progress: Called with the number of conversations so far, and the number of all.
 
         Raises:
             ArchiveBusyError: Another process has the lock.
-            ArchiveError: The file is not a convai archive, is of a newer version, or cannot be written.
+            ArchiveError: It is not a convai archive, is of a newer version, or cannot be written.
         """
         location = parse_location(path)
         if isinstance(location, Path):
@@ -129,7 +129,7 @@ class Archive:
         self.close()
 
     def close(self) -> None:
-        """Close the file. Closing it again does nothing."""
+        """Close the archive. Closing it again does nothing."""
         self._session.close()
 
     @property

@@ -56,7 +56,7 @@ AUDIO = Table(
             "TEXT PRIMARY KEY REFERENCES conversations ON DELETE CASCADE",
             "The conversation that was recorded.",
         ),
-        Column("path", "TEXT NOT NULL", "The file, relative to the archive's folder."),
+        Column("path", "TEXT NOT NULL", "The file, relative to the archive's folder; or the URL of a file or object."),
         Column("size", "INTEGER NOT NULL", "Its size in bytes."),
         Column("sha256", "TEXT NOT NULL", "Its SHA-256, in hexadecimal."),
         Column("content_type", "TEXT NOT NULL", "Its media type."),

@@ -107,9 +107,8 @@ def require_file(path: ArchivePath | PostgresUrl, reason: str) -> Path:
     if isinstance(location, PostgresUrl):
         raise InvalidArgumentError(
             "archive",
-            f"{str(location)!r} is a PostgreSQL database, but {reason}. For a copy in a file:"
-            f" `convai-async export {shlex.quote(str(location))} copy.jsonl`, then"
-            " `convai-async import copy.db copy.jsonl`",
+            f"{str(location)!r} is a PostgreSQL database, but {reason}."
+            f" Copy it to a file: `convai-async copy {shlex.quote(str(location))} copy.db`",
         )
     return location
 

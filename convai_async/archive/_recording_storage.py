@@ -29,7 +29,9 @@ PART_BYTES = 5 * 1024 * 1024
 """Bytes of a part of an upload, the least that S3 takes. A recording up to this size is one request."""
 _PARTS_IN_FLIGHT = 2
 _UPLOADS = 16
-"""How many recordings are uploaded at the same time: with their parts, they take up to 240 MiB."""
+"""How many recordings are uploaded at the same time, each in one request."""
+_UPLOADS_IN_PARTS = 4
+"""How many others are uploaded at the same time in parts, each of which obstore copies: 30 MiB for one recording."""
 _ABORT_SECS = 10.0
 
 
@@ -179,6 +181,7 @@ class ObjectStorage:
         self._prefix = prefix
         self._store = connect(prefix.scheme, prefix.bucket)
         self._uploads = asyncio.Semaphore(_UPLOADS)
+        self._uploads_in_parts = asyncio.Semaphore(_UPLOADS_IN_PARTS)
 
     async def prepare(self) -> None:
         """See `RecordingStorage`."""
@@ -189,17 +192,21 @@ class ObjectStorage:
 
     def create(self, conversation_id: str) -> PartialRecording:
         """See `RecordingStorage`."""
-        return _Upload(self._store, self._prefix.get(_recordings.file_name(conversation_id)), self._uploads)
+        target = self._prefix.get(_recordings.file_name(conversation_id))
+        return _Upload(self._store, target, self._uploads, self._uploads_in_parts)
 
 
 class _Upload:
     """A recording that is received into a temporary file without a name: a killed process leaves nothing."""
 
-    def __init__(self, store: Any, target: StoredObject, uploads: asyncio.Semaphore) -> None:
+    def __init__(
+        self, store: Any, target: StoredObject, uploads: asyncio.Semaphore, uploads_in_parts: asyncio.Semaphore
+    ) -> None:
         self.size = 0
         self._store = store
         self._target = target
         self._uploads = uploads
+        self._uploads_in_parts = uploads_in_parts
         self._sha256 = hashlib.sha256()
         self._lock = Lock()  # a thread goes on when its task is cancelled
         self._file: IO[bytes] | None = None
@@ -229,9 +236,10 @@ class _Upload:
     async def save(self, content_type: str) -> Recording:
         sha256 = self._sha256.hexdigest()
         attributes = {"Content-Type": content_type, "sha256": sha256}
-        async with self._uploads:
+        has_parts = self.size > PART_BYTES
+        async with self._uploads_in_parts if has_parts else self._uploads:
             with translate_errors(self._target.scheme, self._target.bucket, "write to"):
-                if self.size > PART_BYTES:
+                if has_parts:
                     await self._put_parts(attributes)
                 else:
                     await self._put(await run_sync(self.read, 0), attributes, use_multipart=False)

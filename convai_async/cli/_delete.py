@@ -47,8 +47,8 @@ def delete_command(
     """Delete conversations permanently from the service and, with --archive, from an archive.
 
     Conversations that do not exist at the service count as deleted. Conversations that cannot be deleted at the
-    service stay in the archive, unless their id is not valid there. From the archive file all their data is erased,
-    including free pages and the search index.
+    service stay in the archive, unless their id is not valid there. The data of deleted
+    conversations is erased from the archive; in an SQLite file, also from free pages and the search index.
     """
     wanted = list(dict.fromkeys([*(validate_encodable("CONVERSATION_ID", each) for each in ids), *_read_ids(file)]))
     if not wanted:

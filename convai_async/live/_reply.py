@@ -25,7 +25,9 @@ from convai_async.live.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from convai_async._support.clock import RunningClock
 
 __all__ = ["Reply"]
 
@@ -207,13 +209,13 @@ class Replies:
     """Waits for the agent's replies, one at a time.
 
     Args:
-        clock: Returns seconds.
+        clock: Counts the seconds in which the process was running: a reply that came while it was stopped is not over.
 
     Attributes:
         lock: Held while a reply is awaited.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: RunningClock) -> None:
         self.lock = asyncio.Lock()
         self._clock = clock
         self._started_at = clock()
@@ -277,7 +279,7 @@ class Replies:
     async def _wait_for_change(self, seconds: float | None) -> None:
         self._changed.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with self._clock.timeout(seconds):
                 await self._changed.wait()
 
 

@@ -70,7 +70,7 @@ class LiveConversation(EventStream):
         self._sleep = engine.sleep
         self._clock = asyncio.get_running_loop().time
         self._acceptance = Acceptance()
-        self._replies = Replies(self._clock)
+        self._replies = Replies(self._running)
         self._connection = Connection(
             socket, max_buffered_bytes=max_buffered_bytes, on_event=self._handle_event, on_end=self._end
         )
@@ -134,7 +134,8 @@ class LiveConversation(EventStream):
         if timeout is not None:
             validate_seconds("timeout", timeout, positive=True)
         async with self._replies.lock:
-            await self._replies.wait_for_first_message()
+            with self._running:
+                await self._replies.wait_for_first_message()
             with self._replies.collect() as collector:
                 if isinstance(question, str):
                     await self.send_text(question)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import unicodedata
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +24,6 @@ from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytest_plugins = ["postgres_fixtures"]
 
@@ -115,6 +116,20 @@ def test_search_works_without_its_index(filled: tuple[Archive, Archive], postgre
     with closing(PostgresConnection(PostgresUrl.parse(postgres_url), read_only=False)) as connection:
         connection.execute("DROP INDEX convai.turns_by_words")
     assert list(postgres.search("refund")) == list(sqlite.search("refund"))
+
+
+def test_documented_statements_search_and_make_the_index_again(
+    filled: tuple[Archive, Archive], postgres_url: str
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "postgres.md").read_text(encoding="utf-8")
+    statements = dict(re.findall(r"<!-- sql: (search.*?) -->\n```sql\n(.*?)```", page, re.DOTALL))
+    with closing(PostgresConnection(PostgresUrl.parse(postgres_url), read_only=False)) as connection:
+        connection.run_script(statements["search index"])
+        query = statements["search"].replace("your order", "refund")
+        rows = connection.execute(query.rstrip().rstrip(";")).fetchall()
+    assert sorted(rows) == sorted(
+        (hit.conversation_id, hit.position, hit.message) for hit in filled[1].search("refund")
+    )
 
 
 def test_search_uses_its_index(connection: PostgresConnection, postgres_url: str) -> None:

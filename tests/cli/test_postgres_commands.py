@@ -10,6 +10,7 @@ from contextlib import redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import click
 import pytest
 from both_stores import get_label, hide_names, read_folder
 from command_line import COMMAND
@@ -17,7 +18,7 @@ from threaded_service import ThreadedService
 
 from convai_async.archive import Archive, build_datasette_metadata, run_query, store_conversation
 from convai_async.archive._location import PostgresUrl, hide_password
-from convai_async.cli._app import run
+from convai_async.cli._app import app, run
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import Workspace, read_workspaces
 from convai_async.models import Conversation
@@ -145,7 +146,7 @@ def test_two_workspaces_cannot_have_the_same_place_in_a_database(tmp_path: Path)
 )
 def test_what_needs_a_file_refuses_a_database(refuse: Any) -> None:
     with pytest.raises(
-        InvalidArgumentError, match=r"is a PostgreSQL database, but .* `convai-async export 'postgresql://u@h/d"
+        InvalidArgumentError, match=r"is a PostgreSQL database, but .* `convai-async copy 'postgresql://u@h/d"
     ):
         refuse("postgresql://u:secret@h/d?workspace=acme")
 
@@ -156,6 +157,14 @@ def test_commands_that_need_a_file_refuse_a_database(command: str, capsys: pytes
     error = capsys.readouterr().err
     assert "'postgresql://u@h/d?workspace=default' is a PostgreSQL database, but" in error
     assert "secret" not in error
+
+
+def test_names_of_archives_are_completed_as_files() -> None:
+    command = app.get_command(click.Context(app), "status")
+    assert command is not None
+    context = click.Context(command)
+    [completion] = command.params[0].shell_complete(context, "ca")
+    assert (completion.value, completion.type) == ("ca", "file")
 
 
 def test_password_with_characters_of_a_url_is_refused_without_quoting_it() -> None:

@@ -154,6 +154,26 @@ async def test_reply_that_does_not_come_times_out_and_the_conversation_continues
             assert (await live.ask("Are you there?")).text == "Yes."
 
 
+@in_virtual_time
+async def test_reply_that_arrives_while_the_process_is_stopped_is_whole() -> None:
+    async def reply(turn: Turn) -> None:
+        await turn.say("One.")
+        loop.call_later(0.2, stop)
+        await asyncio.sleep(0.6)
+        await turn.say("Two.")
+
+    def stop() -> None:
+        loop.now += 10
+
+    loop: Any = asyncio.get_running_loop()
+    async with FakeConvAI(conversations=2) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        fake.live.add_agent(
+            "agent_1", reply=reply, text_only=True, first_message="", client_events=WITHOUT_COMPLETE, ping_interval=1e6
+        )
+        async with client.conversations.connect("agent_1", authorization="none") as live:
+            assert (await live.ask("Count")).text == "One.\nTwo."
+
+
 @pytest.mark.parametrize("says_goodbye", [True, False])
 async def test_conversation_that_ends_gives_its_reply_or_an_error(
     says_goodbye: bool, client: ConvAIClient, fake: FakeConvAI

@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from every_endpoint import EXAMPLES, Example, Existing, create_existing
 from multidict import CIMultiDict
@@ -28,12 +29,14 @@ from convai_async import ConvAIClient, ConvAIError, RetryPolicy, endpoints
 from convai_async.archive import Archive
 from convai_async.cli._app import run
 from convai_async.errors import APIStatusError, AuthenticationError, ConnectionFailedError, DecodeError
-from convai_async.harvest import harvest
+from convai_async.harvest import WorkspaceReport, harvest
 from convai_async.testing import FakeConvAI, faults
 from convai_async.testing.documents import AGENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+pytest_plugins = ["postgres_fixtures"]
 
 KEY = "sk_8f41c02d_never_shown"
 PASSWORD = "proxy_pass_never_shown"
@@ -383,3 +386,38 @@ def test_command_line_does_not_print_the_key(
     captured = capsys.readouterr()
     assert captured.out + captured.err
     assert_no_secret([captured.out, captured.err])
+
+
+def test_worker_and_its_commands_print_neither_the_key_nor_the_password(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from convai_async.workers import run_worker  # noqa: PLC0415 - slow to import
+
+    monkeypatch.setenv("ELEVENLABS_API_KEY", KEY)
+    password = postgres_url.split(":")[2].partition("@")[0]
+    stop, notes = anyio.Event(), list[str]()
+
+    def note(report: WorkspaceReport) -> None:
+        notes.append(repr(report))
+        if report.status in {"done", "failed"}:
+            stop.set()
+
+    with ThreadedService(conversations=3, api_key=KEY) as fake:
+        fake.faults.add(FAULTS["quoted in a message"], operation="list_conversations", times=None)
+        key = ["--key", "env:ELEVENLABS_API_KEY", "--base-url", fake.url]
+        assert run(["workspaces", "add", postgres_url, "acme", *key]) == 0
+        asyncio.run(run_worker(postgres_url, progress=note, stop=stop))
+    for command in (
+        ["status"],
+        ["status", "--json"],
+        ["list"],
+        ["list", "--json"],
+        ["remove", "acme"],
+        ["add", "acme"],
+    ):
+        run(["workspaces", command[0], postgres_url, *command[1:]])
+    captured = capsys.readouterr()
+    printed = [captured.out, captured.err, *notes]
+    assert "failed" in captured.out
+    assert_no_secret(printed)
+    assert password not in "".join(printed)

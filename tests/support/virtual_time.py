@@ -6,6 +6,9 @@ import asyncio
 import heapq
 from functools import wraps
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from convai_async._support.clock import RunningClock
 
 if TYPE_CHECKING:
     import selectors
@@ -33,11 +36,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run an async test in a `VirtualTimeLoop`."""
+    """Run an async test in a `VirtualTimeLoop`, whose time its clients use too."""
 
     @wraps(test)
     def run(*arguments: Any, **keywords: Any) -> None:
-        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        with (
+            patch.object(RunningClock.__init__, "__defaults__", (now,)),
+            asyncio.Runner(loop_factory=VirtualTimeLoop) as runner,
+        ):
             runner.run(test(*arguments, **keywords))
 
     return run

@@ -152,7 +152,7 @@ def latency(seconds: float) -> Fault:
 
     ::
 
-        fake.faults.add(faults.latency(0.5))
+        fake.faults.add(faults.latency(60))
         with pytest.raises(RequestTimeoutError):
             await once.with_options(timeout=0.05).conversations.get(conversation_id)
 
