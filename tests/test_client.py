@@ -299,12 +299,12 @@ def test_client_works_in_a_new_loop_after_the_first_is_closed() -> None:
             await use()
             for _ in range(2):
                 await client._engine.limiter.acquire()
-            await stream.__aenter__()
+            await held[0].__aenter__()
 
         for run in (use, use, break_off, use):
             asyncio.run(run())
             assert client._engine.limiter.in_flight == 0
-        stream = client.conversations.audio.stream(next(filter(fake.conversations.has_audio, ids)))
+        held = [client.conversations.audio.stream(next(filter(fake.conversations.has_audio, ids)))]
         loop = asyncio.new_event_loop()  # what is under way when it is closed never ends
         loop.run_until_complete(hold())
         loop.close()
@@ -314,7 +314,7 @@ def test_client_works_in_a_new_loop_after_the_first_is_closed() -> None:
         assert not client._engine.session._open_responses, "closing the client would abort them in the closed loop"
         assert len(fake.requests) >= 5 * len(ids)
         asyncio.run(client.close())
-    del stream
+    held.clear()
     gc.collect()
 
 
