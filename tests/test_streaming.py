@@ -450,6 +450,12 @@ async def test_empty_recording_is_a_decode_error(fake: FakeConvAI, client: ConvA
             await anext(aiter(audio))
 
 
+async def test_file_can_have_any_type(client: ConvAIClient, recorded: str) -> None:
+    uploaded = await client.conversations.files.create(recorded, b"%PDF", filename="a.pdf")
+    async with client.conversations.files.get(recorded, uploaded.file_id) as stream:
+        assert b"".join([chunk async for chunk in stream]) == b"%PDF"
+
+
 async def test_compressed_recording_is_a_decode_error(fake: FakeConvAI, recorded: str) -> None:
     async def compress(_request: web.Request, _proceed: Any) -> web.Response:
         headers = {"content-encoding": "gzip", "content-type": "audio/mpeg"}
