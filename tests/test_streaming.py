@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
+from raw_server import build_response, raw_server
 from virtual_time import in_virtual_time
 
 from convai_async import ConvAIClient, RetryPolicy
@@ -434,6 +435,9 @@ async def test_recording_over_max_stream_bytes_raises(with_length: bool) -> None
 
         with pytest.raises(ResponseTooLargeError, match=f"larger than max_stream_bytes, {SIZE - 1:,}"):
             await read(client)
+        if with_length:
+            with pytest.raises(ResponseTooLargeError):
+                await client.conversations.audio.stream(recorded).__aenter__()
         assert await read(larger) == SIZE
 
 
@@ -450,10 +454,34 @@ async def test_empty_recording_is_a_decode_error(fake: FakeConvAI, client: ConvA
             await anext(aiter(audio))
 
 
-async def test_file_can_have_any_type(client: ConvAIClient, recorded: str) -> None:
+async def test_file_can_have_any_type_and_be_empty(client: ConvAIClient, fake: FakeConvAI, recorded: str) -> None:
     uploaded = await client.conversations.files.create(recorded, b"%PDF", filename="a.pdf")
     async with client.conversations.files.get(recorded, uploaded.file_id) as stream:
         assert b"".join([chunk async for chunk in stream]) == b"%PDF"
+    fake.faults.add(respond_empty)
+    async with client.conversations.files.get(recorded, uploaded.file_id) as stream:
+        assert [chunk async for chunk in stream] == []
+
+
+async def test_recording_whose_end_is_not_marked_is_refused(
+    client: ConvAIClient, fake: FakeConvAI, recorded: str
+) -> None:
+    fake.faults.add(faults.close_delimited())
+    with pytest.raises(IncompleteBodyError, match="neither a Content-Length nor chunked encoding"):
+        await client.conversations.audio.stream(recorded).__aenter__()
+
+
+async def test_recording_without_a_content_type_is_accepted() -> None:
+    async def respond(writer: asyncio.StreamWriter, _path: str) -> None:
+        writer.write(build_response(b"ID3"))
+
+    async with (
+        raw_server(respond) as url,
+        ConvAIClient("key", base_url=url, retry=None) as client,
+        client.conversations.audio.stream("conv_1") as audio,
+    ):
+        assert audio.content_type == "application/octet-stream"
+        assert [chunk async for chunk in audio] == [b"ID3"]
 
 
 async def test_compressed_recording_is_a_decode_error(fake: FakeConvAI, recorded: str) -> None:
@@ -535,7 +563,7 @@ async def test_stream_rate_is_that_of_the_last_minute() -> None:
         recorded = find_recorded(fake)
         fake.faults.add(faults.slow_body(chunk=SIZE - 1, pause=0.3))
         clock = client._engine.clock = Clock()
-        clock.step = 61.0  # seconds for each chunk
+        clock.step = 60.0  # seconds for each chunk
         received = 0
 
         async def read() -> None:
@@ -544,7 +572,7 @@ async def test_stream_rate_is_that_of_the_last_minute() -> None:
                 async for chunk in audio:
                     received += len(chunk)
 
-        with pytest.raises(RequestTimeoutError, match="1 bytes in 61 s are fewer than min_stream_rate, 1 bytes per"):
+        with pytest.raises(RequestTimeoutError, match="1 bytes in 60 s are fewer than min_stream_rate, 1 bytes per"):
             await read()
         assert received == SIZE - 1
 
