@@ -411,7 +411,9 @@ async def test_web_page_instead_of_a_recording_raises_and_creates_no_file(
             pass
 
 
-@pytest.mark.parametrize("content_type", ["application/octet-stream", "binary/octet-stream"])
+@pytest.mark.parametrize(
+    "content_type", ["application/octet-stream", "binary/octet-stream", "application/octet-stream; charset=binary"]
+)
 async def test_recording_can_have_a_binary_type(
     client: ConvAIClient, fake: FakeConvAI, recorded: str, content_type: str
 ) -> None:
@@ -515,6 +517,16 @@ async def test_part_that_was_not_requested_is_a_decode_error(
     async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
         with pytest.raises(DecodeError, match=problem):
             await client.conversations.audio.stream(recorded, range=requested).__aenter__()
+
+
+async def test_part_is_forwarded_with_accept_ranges(fake: FakeConvAI, client: ConvAIClient, recorded: str) -> None:
+    async def respond(_request: web.Request, _proceed: Any) -> web.Response:
+        headers = {"content-type": "audio/mpeg", "content-range": "bytes 0-2/3"}
+        return web.Response(body=b"ID3", status=206, headers=headers)
+
+    fake.faults.add(respond)
+    async with client.conversations.audio.stream(recorded, range="bytes=0-2") as audio:
+        assert audio.response_headers()["accept-ranges"] == "bytes"
 
 
 class Clock:
