@@ -124,6 +124,7 @@ def check_complete(url: str, service: FakeConvAI) -> None:
     assert count_stored(url) == (len(service.conversations), len(service.conversations))
 
 
+@pytest.mark.slow
 def test_harvest_of_a_killed_worker_is_continued_and_nothing_is_lost_or_stored_twice(
     service: FakeConvAI, gate: Gate, postgres_url: str, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_harvest_of_a_killed_worker_is_continued_and_nothing_is_lost_or_stored_t
     print(f"others continued after {sorted(seconds)} s; fetched again after a kill: {again}; {fetches} fetches in all")
 
 
+@pytest.mark.slow
 def test_worker_that_was_stopped_for_long_does_not_write_after_another_has_continued(
     service: FakeConvAI, gate: Gate, postgres_url: str, tmp_path: Path
 ) -> None:
