@@ -37,6 +37,11 @@ KEY = "key-of-two-processes"
 REQUESTS = int(os.environ.get("LIMIT_REQUESTS", "200"))
 MAX_REFUSED = 0.01 if REQUESTS > 2000 else 0.1  # a few are rejected in the first seconds after a process has joined
 
+END_OF_WORKERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'convai-async' AND datname = current_database()
+"""
+
 
 class Row(NamedTuple):
     holder: str
@@ -217,8 +222,7 @@ async def test_lost_connection_is_opened_again(
     monkeypatch.setattr(_key_limits, "_RECONNECT_SECS", 0)
     async with KeyLimits(database.url).join(client):
         await database.wait_for(lambda: len(database.holders()) == 1)
-        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'convai-async worker'"
-        assert database.ask(end) == [(True,)]
+        assert database.ask(END_OF_WORKERS) == [(True,)]
         await database.wait_for(lambda: len(caplog.messages) == 2)
         database.ask("DELETE FROM convai.key_limit_holders")
         await database.wait_for(lambda: len(database.holders()) == 1)
