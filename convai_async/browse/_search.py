@@ -75,7 +75,7 @@ class TurnSearch:
 
     def find_hits(self, ids: Sequence[str]) -> dict[str, list[Hit]]:
         """Return the first turns with a hit of those conversations that have one."""
-        self._excerpts.execute("DELETE FROM excerpts")
+        (last,) = self._excerpts.execute("SELECT coalesce(max(rowid), 0) FROM excerpts").fetchone()
         self._excerpts.executemany(
             "INSERT INTO excerpts (conversation_id, position, role, message) VALUES (?, ?, ?, ?)",
             self._reader.connection.execute(
@@ -87,8 +87,8 @@ class TurnSearch:
         hits: dict[str, list[Hit]] = {}
         for conversation_id, *fields in self._excerpts.execute(
             "SELECT conversation_id, position, role, snippet(excerpts, 0, ?, ?, '…', 24) FROM excerpts"
-            " WHERE excerpts MATCH ? ORDER BY rowid",
-            (*MARK, f"{{message}}: {self._expression}"),
+            " WHERE excerpts MATCH ? AND rowid > ? ORDER BY rowid",
+            (*MARK, f"{{message}}: {self._expression}", last),
         ):
             of_conversation = hits.setdefault(conversation_id, [])
             if len(of_conversation) < _HITS_SHOWN:

@@ -52,8 +52,8 @@ def _add_settings(command: Command) -> Command:
             click.option(
                 "--schedule",
                 metavar="CRON",
-                help="When to harvest: a cron expression in UTC, in which H is a number that depends on the name."
-                " By default once an hour, at a minute that depends on the name.",
+                help="When to harvest: a cron expression in UTC, in which H is a number that depends on the name. By"
+                " default once an hour.",
             ),
             click.option(
                 "--archive",

@@ -15,7 +15,7 @@ from convai_async._support.tasks import is_cancelling, run_shielded_in_thread, t
 from convai_async.archive import ArchiveError
 from convai_async.archive._step_jobs import StepOutcome
 from convai_async.archive._step_queue import LEASE_SECS
-from convai_async.steps._step import compute_retry_wait
+from convai_async.steps._step import compute_retry_wait, describe_error, run_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -114,7 +114,7 @@ class StepRunner:
 
     async def _run(self, job: StepJob, document: bytes) -> StepOutcome:
         try:
-            return StepOutcome(job, result=await self._step.run(document, self._threads))
+            return StepOutcome(job, result=await run_attempt(self._step, document, self._threads))
         except asyncio.CancelledError as error:
             if is_cancelling():
                 raise
@@ -128,7 +128,7 @@ class StepRunner:
         is_dead = attempts >= self._step.settings.max_attempts
         return StepOutcome(
             job,
-            error=self._step.describe_error(error),
+            error=describe_error(self._step, error),
             retry_secs=None if is_dead else compute_retry_wait(attempts),
         )
 
@@ -174,16 +174,19 @@ class StepRunner:
             await self._idle.wait()
 
     async def _store_outcomes(self) -> None:
-        async with self._storing:
-            outcomes, self._outcomes = self._outcomes, []
-            if not outcomes:
-                return
-            try:
-                done, failed = await run_shielded_in_thread(partial(self._queue.finish, self._step.settings, outcomes))
-            except ArchiveError:
-                self._outcomes += outcomes  # the end of the run tries again
-                raise
-            self._report.add(outcomes, done, failed)
+        # Shielded, since what was stored must also be counted.
+        with anyio.CancelScope(shield=True):
+            async with self._storing:
+                outcomes, self._outcomes = self._outcomes, []
+                if not outcomes:
+                    return
+                try:
+                    finish = partial(self._queue.finish, self._step.settings, outcomes)
+                    done, failed = await run_shielded_in_thread(finish)
+                except ArchiveError:
+                    self._outcomes += outcomes  # the end of the run tries again
+                    raise
+                self._report.add(outcomes, done, failed)
         self._changed()
 
     async def _keep_claims(self) -> None:

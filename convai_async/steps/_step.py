@@ -77,42 +77,45 @@ class Step(Generic[R]):
         """Its version."""
         return self.settings.version
 
-    async def run(self, document: bytes, threads: anyio.CapacityLimiter) -> str | None:
-        """Call the function with a conversation, and return its result as JSON, or None if it returns None.
 
-        Args:
-            document: The conversation's JSON.
-            threads: Limits the threads for functions that are not async.
-        """
-        conversation = Conversation.from_json(document)
-        limit = asyncio.timeout(self.timeout)
-        try:
-            async with limit:
-                result: Any
-                if inspect.iscoroutinefunction(self.function):
-                    result = await self.function(conversation)
-                else:
-                    result = await anyio.to_thread.run_sync(
-                        self.function, conversation, limiter=threads, abandon_on_cancel=True
-                    )
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise TimeoutError(f"it took longer than {self.timeout:g} s") from error
-        return None if result is None else msgspec.json.encode(result).decode()
+async def run_attempt(step: Step[Any], document: bytes, threads: anyio.CapacityLimiter) -> str | None:
+    """Call the function of a step with a conversation, and return its result as JSON, or None if it returns None.
 
-    def describe_error(self, error: BaseException) -> str:
-        """Return the text of an error, with the line of the step's file that it comes from."""
-        try:
-            text = str(error)
-        except Exception:  # noqa: BLE001 - the error's own code
-            text = ""
-        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        text = text[:_LONGEST_ERROR].encode(errors="replace").decode().replace("\0", "\ufffd")
-        frames = traceback.extract_tb(error.__traceback__)
-        code = getattr(self.function, "__code__", None)
-        own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
-        return f"{text} (line {own[-1].lineno})" if own else text
+    Args:
+        step: The step.
+        document: The conversation's JSON.
+        threads: Limits the threads for functions that are not async.
+    """
+    conversation = Conversation.from_json(document)
+    limit = asyncio.timeout(step.timeout)
+    try:
+        async with limit:
+            result: Any
+            if inspect.iscoroutinefunction(step.function):
+                result = await step.function(conversation)
+            else:
+                result = await anyio.to_thread.run_sync(
+                    step.function, conversation, limiter=threads, abandon_on_cancel=True
+                )
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TimeoutError(f"it took longer than {step.timeout:g} s") from error
+    return None if result is None else msgspec.json.encode(result).decode()
+
+
+def describe_error(step: Step[Any], error: BaseException) -> str:
+    """Return the text of an error, with the line of the step's file that it comes from."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - the error's own code
+        text = ""
+    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    text = text[:_LONGEST_ERROR].encode(errors="replace").decode().replace("\0", "\ufffd")
+    code = getattr(step.function, "__code__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
+    return f"{text} (line {own[-1].lineno})" if own else text
 
 
 def compute_retry_wait(attempts: int) -> int:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from archives import SQLITE_ONLY, build_update, summary
+from archives import build_update, summary
 
 from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._records import (
@@ -67,7 +67,6 @@ def test_records_include_undecodable_conversations_and_list_entries(reader: Arch
     assert records[0].audio is None
 
 
-@SQLITE_ONLY
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -102,14 +101,12 @@ def test_quotes_make_phrases_unless_they_are_not_closed(text: str, expression: s
     assert build_fts_query(text) == expression
 
 
-@SQLITE_ONLY
 def test_search_hit_has_role_message_and_time(reader: Archive) -> None:
     (hit,) = reader.search("teapot")
     assert (hit.role, hit.message, hit.position) == ("user", "No refund for the teapot", 0)
     assert (hit.start_time_unix_secs, hit.agent_id) == (200, "agent_1")
 
 
-@SQLITE_ONLY
 def test_search_is_limited_by_agent_date_and_number(reader: Archive) -> None:
     assert [hit.conversation_id for hit in reader.search("refund*", agent_id="agent_2")] == ["conv_3"]
     assert [hit.conversation_id for hit in reader.search("refund*", since=150, until=300)] == ["conv_2"]
@@ -144,7 +141,6 @@ def test_id_that_is_not_valid_text_is_refused_by_name(reader: Archive) -> None:
         reader.get_raw("\udcff")
 
 
-@SQLITE_ONLY
 def test_replaced_message_is_not_found(writer: ArchiveWriter, reader: Archive) -> None:
     writer.store([build_update("conv_2", "A kettle", start=200)])
     assert [hit.conversation_id for hit in reader.search("teapot")] == []

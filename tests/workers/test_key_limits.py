@@ -275,6 +275,7 @@ async def worker(
         await process.wait()
 
 
+@pytest.mark.slow
 async def test_processes_with_different_clocks_share_a_key_when_some_join_are_stopped_or_killed(
     database: Database,
 ) -> None:
