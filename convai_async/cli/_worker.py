@@ -29,8 +29,8 @@ def _add_worker_options(command: Command) -> Command:
 @click.command(
     "worker",
     epilog=format_examples(
-        "convai-async worker postgresql://convai@db.example/calls",
-        "convai-async worker postgresql://convai@db.example/calls --at-once 8 --health-port 8080",
+        "convai-async worker postgresql://db/convai",
+        "convai-async worker postgresql://db/convai --at-once 8 --health-port 8080",
     ),
 )
 @click.argument("database")

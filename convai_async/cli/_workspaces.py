@@ -99,22 +99,22 @@ def _add_settings(command: Command) -> Command:
 @click.group(
     "workspaces",
     epilog=format_examples(
-        "convai-async workspaces add postgresql://convai@db.example/calls acme --key env:ACME_KEY",
-        "convai-async workspaces status postgresql://convai@db.example/calls",
+        "convai-async workspaces add postgresql://db/convai acme --key env:ACME_KEY",
+        "convai-async workspaces status postgresql://db/convai",
     ),
 )
 def workspaces_command() -> None:
     """Set which workspaces workers harvest, and show their state.
 
-    The settings are in DATABASE, a PostgreSQL URL such as postgresql://convai@db.example/calls.
+    The settings are in DATABASE, a PostgreSQL URL such as postgresql://db/convai.
     """
 
 
 @workspaces_command.command(
     "add",
     epilog=format_examples(
-        "convai-async workspaces add postgresql://convai@db.example/calls acme --key env:ACME_KEY",
-        "convai-async workspaces add postgresql://convai@db.example/calls --file workspaces.toml",
+        "convai-async workspaces add postgresql://db/convai acme --key env:ACME_KEY",
+        "convai-async workspaces add postgresql://db/convai --file workspaces.toml",
     ),
 )
 @_database_argument
@@ -185,7 +185,10 @@ def list_command(database: str, *, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @utc_option
 def status_command(database: str, *, as_json: bool, utc: bool) -> int:
-    """Show which worker harvests which workspace, how far behind each one is, and how long the queue is."""
+    """Show which worker harvests which workspace.
+
+    Also shows how far behind each workspace is, and how long the queue is.
+    """
     status = asyncio.run(_import_workers().read_status(database))
     print_output(msgspec.json.encode(status) if as_json else format_status(status, TimeFormatter(utc=utc)))
     return 0
