@@ -156,6 +156,12 @@ def _change_schema(connection: PostgresConnection, change: Callable[[PostgresCon
 
 def _create_schema(connection: PostgresConnection) -> None:
     if not _has_schema(connection):  # another process can have made it meanwhile
+        encoding = fetch_value(connection, "SHOW server_encoding")
+        if encoding != "UTF8":
+            raise ArchiveError(
+                f"the database of {str(connection.url)!r} has the encoding {encoding}: create one with"
+                " `createdb --encoding UTF8 --template template0`"
+            )
         connection.run_script(f"{build_schema()}\n{build_views()}")
         connection.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
 
