@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convai_async.archive._database import open_for_reading
 from convai_async.archive._errors import ArchiveError, translate_errors
 from convai_async.archive._location import require_file
+from convai_async.archive._sqlite._database import open_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from convai_async.archive._location import PostgresUrl, parse_location
-from convai_async.archive._sqlite_store import SqliteStore
+from convai_async.archive._sqlite._store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

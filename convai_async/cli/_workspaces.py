@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,7 +211,6 @@ def _format_settings(workspace: ScheduledWorkspace) -> tuple[str, ...]:
 
 def _import_workers() -> ModuleType:
     try:
-        from convai_async import workers  # noqa: PLC0415 - needs an extra
+        return importlib.import_module("convai_async.workers")
     except ModuleNotFoundError:
         raise ConfigurationError("this command needs an extra: pip install 'convai-async[postgres]'") from None
-    return workers

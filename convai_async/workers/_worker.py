@@ -119,6 +119,7 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         workers.append({**settings, "queues": queues, "concurrency": _STEP_JOBS_AT_ONCE})
     _logger.info("worker %s started", get_worker_name())
     while not stop.is_set():
+        problem: object = "the connection of the queue was lost"
         try:
             async with connect(parsed):  # fails sooner than the pool, which retries
                 pass
@@ -126,9 +127,10 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
                 connected(True)
                 await _run_until(stop, [asyncio.create_task(app.run_worker_async(**each)) for each in workers])
         except (ArchiveConnectionError, ConnectorException, Error) as error:
-            _logger.warning("the database does not respond: %s", error.__cause__ or error)
+            problem = error.__cause__ or error
         connected(False)
         if not stop.is_set():
+            _logger.warning("connecting to the database again: %s", problem)
             with anyio.move_on_after(_RESTART_SECS):
                 await stop.wait()
     _logger.info("worker %s stopped", get_worker_name())

@@ -113,7 +113,7 @@ def test_failed_attempt_in_the_same_process_does_not_free_the_lock(path: Path) -
 
 
 def test_webhook_that_waited_too_long_gets_a_retryable_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convai_async.archive._database.BUSY_TIMEOUT_SECS", 0.1)
+    monkeypatch.setattr("convai_async.archive._sqlite._database.BUSY_TIMEOUT_SECS", 0.1)
     with ArchiveWriter(path, SOURCE) as writer:
         writer._connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(ArchiveBusyError, match=r"other processes have locked .*calls\.db.* try again later") as e:
