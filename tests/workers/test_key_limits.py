@@ -217,7 +217,7 @@ async def test_lost_connection_is_opened_again(
     monkeypatch.setattr(_key_limits, "_RECONNECT_SECS", 0)
     async with KeyLimits(database.url).join(client):
         await database.wait_for(lambda: len(database.holders()) == 1)
-        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'convai-async worker'"
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'convai-async'"
         assert database.ask(end) == [(True,)]
         await database.wait_for(lambda: len(caplog.messages) == 2)
         database.ask("DELETE FROM convai.key_limit_holders")
