@@ -289,10 +289,10 @@ async def test_first_large_harvest_is_followed_by_statistics_for_queries(
     queued: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyzed = "SELECT last_analyze FROM pg_stat_user_tables WHERE relname IN ('conversations', 'turns')"
-    monkeypatch.setattr("convai_async.workers._harvest_job._MANY", 41)
+    monkeypatch.setattr("convai_async.workers._harvest_job._LARGE_HARVEST", 41)
     await work_until_done(queued)
     assert query(queued, analyzed) == [None, None]
-    monkeypatch.setattr("convai_async.workers._harvest_job._MANY", 0)
+    monkeypatch.setattr("convai_async.workers._harvest_job._LARGE_HARVEST", 0)
     await queue_harvest(queued)
     await work_until_done(queued)
     first = query(queued, analyzed)

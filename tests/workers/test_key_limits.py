@@ -167,7 +167,7 @@ async def test_write_after_that_of_another_process_is_repeated(database: Databas
         await database.wait_for(lambda: len(database.holders()) == 1)
         [(fingerprint, version)] = database.ask("SELECT fingerprint, version FROM convai.key_limits")
         async with await psycopg.AsyncConnection.connect(database.url.dsn, autocommit=True) as connection:
-            stored = await _key_limits_table.read(connection, fingerprint)
+            stored = await _key_limits_table.read_or_add(connection, fingerprint)
             [holder] = stored.limit.holders
             for version, is_written in [(stored.version - 1, False), (stored.version, True)]:
                 assert is_written == await _key_limits_table.write(

@@ -65,11 +65,11 @@ def open_for_writing(url: PostgresUrl, source: str | None, *, create: bool) -> P
 
 
 def prepare_schema(url: PostgresUrl) -> None:
-    """Make the schema if it does not exist, and bring it up to this version.
+    """Create the schema if it does not exist, and bring it up to this version.
 
     Raises:
         ArchiveConnectionError: The database cannot be reached.
-        ArchiveError: The schema is of a newer version, or the role may not make it.
+        ArchiveError: The schema is of a newer version, or the role may not create it.
     """
     connection = PostgresConnection(url, read_only=False)
     try:
