@@ -156,6 +156,11 @@ def _change_schema(connection: PostgresConnection, change: Callable[[PostgresCon
 
 def _create_schema(connection: PostgresConnection) -> None:
     if not _has_schema(connection):  # another process can have made it meanwhile
+        if (encoding := fetch_value(connection, "SHOW server_encoding")) != "UTF8":
+            raise ArchiveError(
+                f"{str(connection.url)!r} has the encoding {encoding}, which cannot hold all texts: create a database"
+                " with `createdb --template template0 --encoding UTF8`"
+            )
         connection.run_script(f"{build_schema()}\n{build_views()}")
         connection.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
 
