@@ -29,6 +29,14 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run the long tests: processes that are killed, servers that crash, power failures at each step."""
+    session.install("-e", PACKAGE, *group("test"))
+    arguments = session.posargs or ["-n", "auto", "--dist", "worksteal"]
+    session.run("pytest", "-m", "slow", *arguments, env={"LEAK_REQUESTS": "50000"})
+
+
 @nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest version that pyproject.toml allows of every package."""
@@ -89,7 +97,6 @@ def readme(session: nox.Session) -> None:
     settings = {
         "COVERAGE_PROCESS_START": str(Path("pyproject.toml").absolute()),
         "COVERAGE_FILE": str(Path(".coverage").absolute()),
-        "LEAK_REQUESTS": "50000",
     }
     command = command_from_readme("the test command")
     session.run("bash", "-euo", "pipefail", "-c", command, env=settings, external=True)

@@ -72,8 +72,8 @@ def archive_source(archive: str | os.PathLike[str], *, workspace: str | None = N
     was fetched again, or was deleted. The rows of such an hour replace those in the destination, in all tables. The
     state of the pipeline has a digest of each hour.
 
-    Each table begins with two more columns: ``workspace``, and ``start_hour``, the hour in which the conversation
-    started (UTC; 1970-01-01 00:00 for a conversation without a valid start time).
+    Each table has three more columns: ``workspace``; ``start_hour``, the hour in which the conversation started (UTC;
+    1970-01-01 00:00 for a conversation without a valid start time); and ``is_removed``, which is always false.
 
     Args:
         archive: The file of the archive, or the URL of a PostgreSQL database.

@@ -21,7 +21,7 @@
     │   ├── RequestTimeoutError    the response took longer than the timeout
     │   └── IncompleteBodyError    the body ended early
     ├── ResponseTooLargeError      the body is larger than the client's limit
-    ├── StorageError               an object store did not take, return or delete a recording
+    ├── StorageError               an object store cannot store, return or delete a recording
     ├── DecodeError                the response is not the expected document
     ├── PaginationError            the cursors of a list contradict each other
     ├── ConversationNotReadyError  the conversation did not reach the awaited status
@@ -339,7 +339,7 @@ class ResponseTooLargeError(ConvAIError):
 
 
 class StorageError(ConvAIError):
-    """An object store did not take, return or delete a recording.
+    """An object store cannot store, return or delete a recording.
 
     The message names the bucket and contains no credentials.
     """

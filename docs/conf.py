@@ -45,7 +45,15 @@ suppress_warnings = [
     "ref.python"
 ]  # short names in annotations can have several targets
 autodoc_member_order = "bysource"
-autodoc_mock_imports = ["dlt", "pyarrow"]  # convai_async.dlt needs them
+# convai_async.dlt and convai_async.workers need them
+autodoc_mock_imports = [
+    "backports",
+    "croniter",
+    "dlt",
+    "procrastinate",
+    "psycopg",
+    "pyarrow",
+]
 napoleon_use_ivar = True
 napoleon_custom_sections = [("Filters", "params_style")]
 napoleon_use_rtype = False

@@ -297,20 +297,24 @@ def test_client_works_in_a_new_loop_after_the_first_is_closed() -> None:
 
         async def hold() -> None:
             await use()
-            for _ in range(3):
+            for _ in range(2):
                 await client._engine.limiter.acquire()
+            await held[0].__aenter__()
 
         for run in (use, use, break_off, use):
             asyncio.run(run())
             assert client._engine.limiter.in_flight == 0
+        held = [client.conversations.audio.stream(next(filter(fake.conversations.has_audio, ids)))]
         loop = asyncio.new_event_loop()  # what is under way when it is closed never ends
         loop.run_until_complete(hold())
         loop.close()
         assert client._engine.limiter.in_flight == 3
         asyncio.run(use())
         assert client._engine.limiter.in_flight == 0
+        assert not client._engine.session._open_responses, "closing the client would abort them in the closed loop"
         assert len(fake.requests) >= 5 * len(ids)
         asyncio.run(client.close())
+    held.clear()
     gc.collect()
 
 
@@ -336,6 +340,7 @@ def test_client_that_sent_nothing_works_in_a_new_loop() -> None:
 async def test_client_is_refused_in_second_loop_while_first_is_open(fake: FakeConvAI) -> None:
     async with ConvAIClient(fake.api_key, base_url=fake.url, max_concurrency=1) as client:
         await client.conversations.list(page_size=1)
+        session = client._engine.session._session
 
         def use_elsewhere() -> None:
             with pytest.raises(ConfigurationError, match="create one client for each event loop"):
@@ -345,6 +350,7 @@ async def test_client_is_refused_in_second_loop_while_first_is_open(fake: FakeCo
         await asyncio.to_thread(use_elsewhere)
         client._engine.limiter.release(slot)
         assert len(await client.conversations.list(page_size=1)) == 1
+        assert client._engine.session._session is session
 
 
 @pytest.mark.parametrize("borrowed", ["session", "connector"])

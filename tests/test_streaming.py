@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import os
 import stat
@@ -9,6 +10,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
+from raw_server import build_response, raw_server
 from virtual_time import in_virtual_time
 
 from convai_async import ConvAIClient, RetryPolicy
@@ -21,6 +24,7 @@ from convai_async.errors import (
     InvalidArgumentError,
     NotFoundError,
     RequestTimeoutError,
+    ResponseTooLargeError,
 )
 from convai_async.testing import FakeConvAI, faults, mp3
 
@@ -400,10 +404,129 @@ async def test_web_page_instead_of_a_recording_raises_and_creates_no_file(
     with pytest.raises(DecodeError, match=content_type) as caught:
         await client.conversations.audio.download(recorded, tmp_path / "call.mp3")
     assert caught.value.body == b"<html>log in first</html>"
+    assert str(caught.value).startswith(f"GET /v1/convai/conversations/{recorded}/audio: ")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(DecodeError, match=content_type):
         async with client.conversations.audio.stream(recorded):
             pass
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/octet-stream", "binary/octet-stream", "application/octet-stream; charset=binary"]
+)
+async def test_recording_can_have_a_binary_type(
+    client: ConvAIClient, fake: FakeConvAI, recorded: str, content_type: str
+) -> None:
+    fake.faults.add(faults.mislabelled(content_type))
+    async with client.conversations.audio.stream(recorded) as audio:
+        assert audio.content_type == content_type
+
+
+@pytest.mark.parametrize("with_length", [True, False])
+async def test_recording_over_max_stream_bytes_raises(with_length: bool) -> None:
+    async with (
+        FakeConvAI(conversations=30, audio_bytes=SIZE, audio_content_length=with_length) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, max_stream_bytes=SIZE - 1) as client,
+        ConvAIClient(fake.api_key, base_url=fake.url, max_stream_bytes=SIZE) as larger,
+    ):
+        recorded = find_recorded(fake)
+
+        async def read(client: ConvAIClient) -> int:
+            async with client.conversations.audio.stream(recorded) as audio:
+                return sum([len(chunk) async for chunk in audio])
+
+        with pytest.raises(ResponseTooLargeError, match=f"larger than max_stream_bytes, {SIZE - 1:,}"):
+            await read(client)
+        if with_length:
+            with pytest.raises(ResponseTooLargeError):
+                await client.conversations.audio.stream(recorded).__aenter__()
+        assert await read(larger) == SIZE
+
+
+async def respond_empty(_request: web.Request, _proceed: Any) -> web.Response:
+    response = web.Response(content_type="audio/mpeg")
+    response.enable_chunked_encoding()
+    return response
+
+
+async def test_empty_recording_is_a_decode_error(fake: FakeConvAI, client: ConvAIClient, recorded: str) -> None:
+    fake.faults.add(respond_empty)
+    async with client.conversations.audio.stream(recorded) as audio:
+        with pytest.raises(DecodeError, match="it is empty"):
+            await anext(aiter(audio))
+
+
+async def test_file_can_have_any_type_and_be_empty(client: ConvAIClient, fake: FakeConvAI, recorded: str) -> None:
+    uploaded = await client.conversations.files.create(recorded, b"%PDF", filename="a.pdf")
+    async with client.conversations.files.get(recorded, uploaded.file_id) as stream:
+        assert b"".join([chunk async for chunk in stream]) == b"%PDF"
+    fake.faults.add(respond_empty)
+    async with client.conversations.files.get(recorded, uploaded.file_id) as stream:
+        assert [chunk async for chunk in stream] == []
+
+
+async def test_recording_whose_end_is_not_marked_is_refused(
+    client: ConvAIClient, fake: FakeConvAI, recorded: str
+) -> None:
+    fake.faults.add(faults.close_delimited())
+    with pytest.raises(IncompleteBodyError, match="neither a Content-Length nor chunked encoding"):
+        await client.conversations.audio.stream(recorded).__aenter__()
+
+
+async def test_recording_without_a_content_type_is_accepted() -> None:
+    async def respond(writer: asyncio.StreamWriter, _path: str) -> None:
+        writer.write(build_response(b"ID3"))
+
+    async with (
+        raw_server(respond) as url,
+        ConvAIClient("key", base_url=url, retry=None) as client,
+        client.conversations.audio.stream("conv_1") as audio,
+    ):
+        assert audio.content_type == "application/octet-stream"
+        assert [chunk async for chunk in audio] == [b"ID3"]
+
+
+async def test_compressed_recording_is_a_decode_error(fake: FakeConvAI, recorded: str) -> None:
+    async def compress(_request: web.Request, _proceed: Any) -> web.Response:
+        headers = {"content-encoding": "gzip", "content-type": "audio/mpeg"}
+        return web.Response(body=gzip.compress(b"ID3"), headers=headers)
+
+    fake.faults.add(compress)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
+        with pytest.raises(DecodeError, match=r"it is compressed \(gzip\), which was not requested"):
+            await client.conversations.audio.stream(recorded).__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("status", "content_range", "requested", "problem"),
+    [
+        (200, "bytes 0-2/3", None, "it is a part, with Content-Range 'bytes 0-2/3'"),
+        (200, "bytes 0-2/3", "bytes=0-2", "it is a part, with Content-Range 'bytes 0-2/3'"),
+        (206, "bytes 0-2/3", None, "its status is 206, not 200"),
+        (206, None, "bytes=0-2", "its status is 206, not 200"),
+    ],
+)
+async def test_part_that_was_not_requested_is_a_decode_error(
+    fake: FakeConvAI, recorded: str, status: int, content_range: str | None, requested: str | None, problem: str
+) -> None:
+    async def respond(_request: web.Request, _proceed: Any) -> web.Response:
+        headers = {"content-type": "audio/mpeg"} | ({"content-range": content_range} if content_range else {})
+        return web.Response(body=b"ID3", status=status, headers=headers)
+
+    fake.faults.add(respond)
+    async with ConvAIClient(fake.api_key, base_url=fake.url, retry=None) as client:
+        with pytest.raises(DecodeError, match=problem):
+            await client.conversations.audio.stream(recorded, range=requested).__aenter__()
+
+
+async def test_part_is_forwarded_with_accept_ranges(fake: FakeConvAI, client: ConvAIClient, recorded: str) -> None:
+    async def respond(_request: web.Request, _proceed: Any) -> web.Response:
+        headers = {"content-type": "audio/mpeg", "content-range": "bytes 0-2/3"}
+        return web.Response(body=b"ID3", status=206, headers=headers)
+
+    fake.faults.add(respond)
+    async with client.conversations.audio.stream(recorded, range="bytes=0-2") as audio:
+        assert audio.response_headers()["accept-ranges"] == "bytes"
 
 
 class Clock:
@@ -452,7 +575,7 @@ async def test_stream_rate_is_that_of_the_last_minute() -> None:
         recorded = find_recorded(fake)
         fake.faults.add(faults.slow_body(chunk=SIZE - 1, pause=0.3))
         clock = client._engine.clock = Clock()
-        clock.step = 61.0  # seconds for each chunk
+        clock.step = 60.0  # seconds for each chunk
         received = 0
 
         async def read() -> None:
@@ -461,7 +584,7 @@ async def test_stream_rate_is_that_of_the_last_minute() -> None:
                 async for chunk in audio:
                     received += len(chunk)
 
-        with pytest.raises(RequestTimeoutError, match="1 bytes in 61 s are fewer than min_stream_rate, 1 bytes per"):
+        with pytest.raises(RequestTimeoutError, match="1 bytes in 60 s are fewer than min_stream_rate, 1 bytes per"):
             await read()
         assert received == SIZE - 1
 

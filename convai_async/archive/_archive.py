@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 from convai_async._support.validate import validate_choice, validate_encodable, validate_integer
 from convai_async.archive._columns import EXPORTED, NESTED_TABLES
 from convai_async.archive._conditions import parse_filters, validate_sql_text
-from convai_async.archive._database import build_missing_error, upgrade_file, validate_path
 from convai_async.archive._dataframe import read_dataframe
 from convai_async.archive._export import EXPORTED_COLUMNS, ExportTarget, export, export_stream
 from convai_async.archive._import import import_file
@@ -17,6 +16,7 @@ from convai_async.archive._records import build_update
 from convai_async.archive._search import count_hits, search
 from convai_async.archive._search_terms import parse_terms
 from convai_async.archive._session import ArchiveSession
+from convai_async.archive._sqlite._database import build_missing_error, upgrade_file, validate_path
 from convai_async.archive._status import read_failures, read_status
 from convai_async.errors import InvalidArgumentError
 from convai_async.models import Conversation, ConversationSummary

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hmac
 import os
+import shlex
 from typing import TYPE_CHECKING
 
-from convai_async.archive._contents import is_empty, start_over
+from convai_async.archive._contents import clear_list_state, is_empty
 from convai_async.archive._errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -37,13 +38,14 @@ def bind(connection: Connection, hash_api_key: KeyHasher) -> None:
     fingerprint = hash_api_key(salt)
     connection.execute("UPDATE archive SET key_salt = ?, key_fingerprint = ?", (salt, fingerprint))
     if is_empty(connection):
-        start_over(connection)
+        clear_list_state(connection)
 
 
 def build_other_key_error(path: Location) -> ArchiveError:
     """Return the error for an archive that is bound to another key."""
+    command = shlex.join(["convai-async", "harvest", str(path), "--same-workspace"])
     return ArchiveError(
-        f"{str(path)!r} was filled with another API key. Use another file for another workspace;"
-        f" if the key was replaced, run `convai-async harvest {path} --same-workspace` once"
+        f"{str(path)!r} was filled with another API key. Use another archive for another workspace;"
+        f" if the key was replaced, run `{command}` once"
         " (in Python: same_workspace=True)"
     )

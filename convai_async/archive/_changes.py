@@ -90,7 +90,7 @@ def remove_conversations(connection: Connection, ids: Sequence[str]) -> int:
 def find_recordings(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
     """Return the ids and paths of recordings, and the paths at which a killed harvest can have left one without a row.
 
-    It saves recordings where others are.
+    Such a recording is in a folder, or has a prefix, that the row of another recording has.
     """
     query = "SELECT path FROM audio WHERE conversation_id = ?"
     saved = [(each, path) for each in ids for (path,) in connection.execute(query, (each,))]

@@ -1,7 +1,8 @@
 """The archive's tables: each column once, with its type, where its value comes from, and its meaning.
 
 The SQL schema, the rows that are inserted, the exported files and the documentation are derived from `TABLES`.
-A new column needs a line here or in the modules of its table, and a migration in `_migrations` for archives that exist.
+A new column needs a line here or in the modules of its table, and a
+migration in `_sqlite/_migrations` and `_postgres/_migrations` for archives that exist.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ __all__ = [
     "FACT_TABLES",
     "JOINED_TABLES",
     "NESTED_TABLES",
+    "SCHEMA_VERSION",
     "TABLES",
     "TOOL_CALLS",
     "TURNS",
     "TURNS_SEARCH",
 ]
+
+SCHEMA_VERSION = 6
+"""The version of the tables, in SQLite and in PostgreSQL."""
 
 ARCHIVE = Table(
     "archive",

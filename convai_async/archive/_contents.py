@@ -1,7 +1,8 @@
-"""Whether an archive contains anything, and how to begin again with another service."""
+"""Check whether an archive is empty, and change the service of an empty one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convai_async.archive._errors import ArchiveError
@@ -17,8 +18,8 @@ def is_empty(connection: Connection) -> bool:
     return not fetch_value(connection, "SELECT EXISTS (SELECT 1 FROM conversations)")
 
 
-def start_over(connection: Connection) -> None:
-    """Delete the windows and failures of an archive without conversations: its list will be another one."""
+def clear_list_state(connection: Connection) -> None:
+    """Delete the windows and failures of an archive without conversations: they are of another list."""
     connection.execute("DELETE FROM windows")
     connection.execute("DELETE FROM failures")
 
@@ -31,9 +32,10 @@ def change_source(connection: Connection, path: Location, source: str) -> None:
     """
     present = fetch_value(connection, "SELECT source FROM archive")
     if not is_empty(connection):
+        kind = "file" if isinstance(path, Path) else "workspace"
         raise ArchiveError(
-            f"{str(path)!r} contains conversations from {present}, not from {source}: choose another file"
+            f"{str(path)!r} contains conversations from {present}, not from {source}: choose another {kind}"
         )
     # The first run may have named the wrong region, and found nothing.
     connection.execute("UPDATE archive SET source = ?, key_salt = NULL, key_fingerprint = NULL", (source,))
-    start_over(connection)
+    clear_list_state(connection)

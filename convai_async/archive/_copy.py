@@ -54,18 +54,18 @@ class CopyReport(msgspec.Struct, frozen=True):
 def copy_archive(
     source: ArchivePath, destination: ArchivePath, *, progress: Callable[[int], None] | None = None
 ) -> CopyReport:
-    """Copy an archive to another, also between SQLite and PostgreSQL. Blocks: call it in a thread.
+    """Copy an archive to another, also between SQLite and PostgreSQL. Blocks: call it in a thread from asyncio code.
 
     Copies the conversations, the failures, the ranges of the list that were read, the steps with their results, and the
     hash of the API key. Each conversation is read again from the destination and compared, with its document byte for
-    byte. A copy that was interrupted continues: what the destination has already is only compared. Conversations that
-    only the destination has stay there.
+    byte. A copy that was interrupted continues: conversations that the destination already has are only compared.
+    Conversations that only the destination has stay there.
 
     Args:
         source: The path or URL of the archive to copy. Other processes can write to it meanwhile: the copy has the
             conversations of the moment at which it began.
         destination: The path or URL of the copy; created if it does not exist.
-        progress: A function that is called with the number of conversations so far.
+        progress: A function that is called with the number of conversations so far, after each batch.
 
     Raises:
         ArchiveBusyError: Another process is harvesting into the destination.

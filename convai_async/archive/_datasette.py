@@ -6,11 +6,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from convai_async.archive._columns import TABLES
-from convai_async.archive._database import open_for_reading
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._location import require_file
 from convai_async.archive._questions import QUESTIONS
 from convai_async.archive._reader import ArchiveReader
+from convai_async.archive._sqlite._database import open_for_reading
 from convai_async.archive._views import VIEWS
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ class PostgresUrl(msgspec.Struct, frozen=True):
 
     Attributes:
         dsn: The URL for libpq, with its password.
-        workspace: The workspace: ``"default"`` unless the URL has the parameter ``workspace``.
+        workspace: The name of the workspace: ``"default"`` unless the URL has the parameter ``workspace``.
     """
 
     dsn: str
@@ -47,8 +47,9 @@ class PostgresUrl(msgspec.Struct, frozen=True):
             workspace: The workspace if the URL does not name one.
 
         Raises:
-            InvalidArgumentError: The name of the workspace is empty, too long, or contains a NUL. Or the URL has an
-                ``@`` in another place than before the host: libpq's error would have parts of the password.
+            InvalidArgumentError: The name of the workspace is empty, longer than 200 characters, or contains a NUL.
+                Or the URL has an ``@`` elsewhere than before the host: libpq's error would have parts of the
+                password.
         """
         if "@" in _USER_INFO.sub("", url, count=1):
             raise InvalidArgumentError(
@@ -79,7 +80,7 @@ def is_postgres_url(path: ArchivePath) -> bool:
 
 
 def parse_location(path: ArchivePath | PostgresUrl, workspace: str = DEFAULT_WORKSPACE) -> Location:
-    """Return where an archive is.
+    """Parse the path or URL of an archive.
 
     Args:
         path: The path of a file, or the URL of a database.
@@ -94,7 +95,7 @@ def parse_location(path: ArchivePath | PostgresUrl, workspace: str = DEFAULT_WOR
 
 
 def require_file(path: ArchivePath | PostgresUrl, reason: str) -> Path:
-    """Return the path of an archive that is a file.
+    """Return the path of an archive, and raise an error if it is in a database.
 
     Args:
         path: The path of a file, or the URL of a database.

@@ -45,7 +45,7 @@ _CREDENTIALS = {
 }
 _ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 _READ_RETRIES = 3
-"""A person waits for a read, and a check is the first request of a harvest."""
+"""Fewer than for writes: a user waits for a read, and for the check before a harvest."""
 
 
 class ObjectPrefix(msgspec.Struct, frozen=True):
@@ -142,10 +142,10 @@ def delete_objects(objects: Iterable[StoredObject]) -> None:
             except FileNotFoundError as error:
                 _raise_if_no_bucket(error)
                 for name in names:
-                    _delete_if_there(store, name)
+                    _delete_if_present(store, name)
 
 
-def _delete_if_there(store: Any, key: str) -> None:
+def _delete_if_present(store: Any, key: str) -> None:
     import obstore  # noqa: PLC0415 - an extra
 
     try:
@@ -160,11 +160,11 @@ def _raise_if_no_bucket(error: FileNotFoundError) -> None:
 
 
 async def check_bucket(prefix: ObjectPrefix) -> None:
-    """Check that a bucket exists and accepts the credentials, as far as possible without writing to it.
+    """Check that a bucket exists and accepts the credentials, as far as a read request can tell.
 
     Raises:
         ConfigurationError: The extra ``cloud`` is not installed.
-        StorageError: It does not, or cannot be reached.
+        StorageError: The bucket does not exist, does not accept the credentials, or cannot be reached.
     """
     store = await run_sync(connect, prefix.scheme, prefix.bucket, _READ_RETRIES)
     import obstore  # noqa: PLC0415 - an extra

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convai_async.archive._database import open_for_reading
 from convai_async.archive._errors import ArchiveError, translate_errors
 from convai_async.archive._location import require_file
+from convai_async.archive._sqlite._database import open_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -108,7 +108,7 @@ def run_query(  # noqa: PLR0913 - keyword-only
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
         QueryError: The query is not valid SQL, is not permitted, or exceeded a limit.
     """
-    file, first = open_for_reading(require_file(path, "only in SQLite can untrusted SQL be limited to reading"))
+    file, first = open_for_reading(require_file(path, "untrusted SQL can be limited to reading only in SQLite"))
     # The last connection to close removes the log, which a read-only one cannot: so another one stays open.
     with closing(first):
         tables = {name for (name,) in first.execute("SELECT name FROM sqlite_schema")} | _TABLE_FUNCTIONS

@@ -85,7 +85,7 @@ class RecordingStorage(Protocol):
 
 
 def open_storage(recordings: str | os.PathLike[str] | None, archive: Path | None) -> RecordingStorage:
-    """Return where to save recordings.
+    """Return the storage for recordings, without creating or contacting it.
 
     Args:
         recordings: A folder, or a URL such as ``s3://bucket/prefix``; None for the folder ``audio`` beside the archive.
@@ -93,8 +93,8 @@ def open_storage(recordings: str | os.PathLike[str] | None, archive: Path | None
 
     Raises:
         ConfigurationError: The extra ``cloud`` is not installed.
-        InvalidArgumentError: It is neither.
-        StorageError: The settings of the object store are not valid.
+        InvalidArgumentError: ``recordings`` is neither a folder nor such a URL.
+        StorageError: The settings of the object store in the environment are not valid.
     """
     if recordings is None:
         if archive is None:
@@ -208,7 +208,7 @@ class _Upload:
         self._uploads = uploads
         self._uploads_in_parts = uploads_in_parts
         self._sha256 = hashlib.sha256()
-        self._lock = Lock()  # a thread goes on when its task is cancelled
+        self._lock = Lock()  # a thread continues when its task is cancelled
         self._file: IO[bytes] | None = None
         self._is_discarded = False
 

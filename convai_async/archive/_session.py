@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convai_async.archive._database import open_for_reading
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._reader import ArchiveReader
+from convai_async.archive._sqlite._database import open_for_reading
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import InvalidArgumentError
 

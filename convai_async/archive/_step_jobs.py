@@ -1,4 +1,4 @@
-"""What steps have to do and have done: statements for the tables of `_step_tables`, in the transaction of the caller.
+"""The jobs and results of steps: statements for the tables of `_step_tables`, in the transaction of the caller.
 
 Storing a conversation queues it for the steps that are known. A batch is claimed with random text, which all its jobs
 have until they end or until their time is over. A result or an error is written only if the job still has that text:
@@ -131,7 +131,7 @@ class StepOutcome(msgspec.Struct, frozen=True):
 
 
 class StepStatus(msgspec.Struct, frozen=True):
-    """A step in numbers of conversations.
+    """The state of a step, in numbers of conversations.
 
     Attributes:
         name: Its name.
@@ -143,7 +143,7 @@ class StepStatus(msgspec.Struct, frozen=True):
         due: How many can run now.
         running: How many are being processed.
         waiting: How many have failed, and wait for their next attempt.
-        dead: How many have failed too often.
+        dead: How many have no attempts left.
         next_unix_secs: The time of the next attempt of those that wait, in Unix seconds; None if none waits.
     """
 
@@ -161,7 +161,7 @@ class StepStatus(msgspec.Struct, frozen=True):
 
 
 class StepFailure(msgspec.Struct, frozen=True):
-    """A conversation that a step could not process.
+    """A conversation that a step failed to process.
 
     Attributes:
         step: The name of the step.
@@ -198,7 +198,7 @@ def queue_conversations(connection: Connection, ids: Collection[str], changed: C
 
 
 def register_step(connection: Connection, step: StepSettings, now: int) -> None:
-    """Note a step: conversations are queued for it from now on. Jobs of an older version become jobs of this one.
+    """Store a step: conversations are queued for it from now on. Jobs of an older version become jobs of this one.
 
     Raises:
         ArchiveError: A higher version of it was run.
@@ -352,14 +352,14 @@ def retry_jobs(connection: Connection, steps: Collection[str] | None, now: int) 
 
 
 def read_step_status(connection: Connection, now: int) -> list[StepStatus]:
-    """Return the steps in numbers."""
+    """Return the state of each step."""
     return [
         to_struct(StepStatus, (*row[:3], bool(row[3]), *row[4:])) for row in connection.execute(_COUNTS, {"now": now})
     ]
 
 
 def read_step_failures(connection: Connection, limit: int) -> list[StepFailure]:
-    """Return conversations that steps could not process, those that are dead first."""
+    """Return conversations that steps failed to process, dead ones first."""
     rows = connection.execute(
         "SELECT step, conversation_id, attempts, error, due_unix_secs FROM step_jobs"
         " WHERE error IS NOT NULL AND claim IS NULL"

@@ -1,4 +1,4 @@
-"""The jobs of steps in an archive, for those who run them."""
+"""Claim and finish the jobs of steps in an archive."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StepQueue(ArchiveWriter):
         self._fixed_clock = clock
 
     def register(self, step: StepSettings) -> None:
-        """Note a step: conversations are queued for it from now on, and by `queue_stored`.
+        """Store a step: conversations are queued for it from now on, and earlier ones by `queue_stored`.
 
         Raises:
             ArchiveError: A higher version of it was run.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from convai_async.archive._location import PostgresUrl, parse_location
-from convai_async.archive._sqlite_store import SqliteStore
+from convai_async.archive._sqlite._store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """Differences between the databases, for `ArchiveWriter`. Used by one thread at a time.
+    """The operations of `ArchiveWriter` that differ between SQLite and PostgreSQL. Used by one thread at a time.
 
     Attributes:
         path: The file, or the URL of the database.
@@ -34,7 +34,7 @@ class Store(Protocol):
         """
 
     def check_in_place(self) -> None:
-        """Make sure that what was written is where others read it.
+        """Check that the archive is still where others open it.
 
         Raises:
             ArchiveError: It is not.
@@ -58,7 +58,7 @@ class Store(Protocol):
         """Return the current time in Unix seconds, by the clock that all who use the archive share."""
 
     def scrub(self) -> None:
-        """Wipe what deleted rows have left, as far as the database can. Called outside a transaction.
+        """Erase the bytes of deleted rows, as far as the database can. Called outside a transaction.
 
         Raises:
             ArchiveBusyError: Another process prevents it at the moment.

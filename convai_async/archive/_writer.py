@@ -81,7 +81,7 @@ class ArchiveWriter(ArchiveQueries):
         self._run_id: int | None = None
         self._hash_api_key = hash_api_key
         try:
-            self.is_bound = self._check_key(same_workspace=same_workspace)
+            self.is_bound = self._check_or_bind_key(same_workspace=same_workspace)
             if exclusive:
                 self._scrub_if_due()
         except BaseException:
@@ -112,7 +112,8 @@ class ArchiveWriter(ArchiveQueries):
                 bind(self._connection, self._hash_api_key)
         self.is_bound = True
 
-    def _check_key(self, *, same_workspace: bool) -> bool:
+    def _check_or_bind_key(self, *, same_workspace: bool) -> bool:
+        """Bind an empty archive to the key, and return whether the archive is bound to it."""
         if self._hash_api_key is None:
             return True
         with translate_content_errors(self.path):

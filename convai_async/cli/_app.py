@@ -32,7 +32,7 @@ from convai_async.errors import (
 
 _COMMANDS = {
     "harvest": ("_harvest", "Download conversations into an archive, or update it."),
-    "workspaces": ("_workspaces", "Set what workers harvest, and show how far they are."),
+    "workspaces": ("_workspaces", "Set which workspaces workers harvest, and show their state."),
     "worker": ("_worker", "Harvest workspaces on several machines, over PostgreSQL."),
     "status": ("_status", "Show the contents of an archive."),
     "search": ("_search", "Search the transcripts in an archive."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -60,7 +61,8 @@ def _add_logging_options(command: Command) -> Command:
 def steps_command() -> None:
     """Run your functions on every conversation of an archive.
 
-    A step is a function with the decorator convai_async.steps.step. Its results are in the table step_results.
+    A step is a function with the decorator convai_async.steps.step. Its results are stored in the table step_results of
+    the archive.
     """
 
 
@@ -83,8 +85,8 @@ def steps_command() -> None:
     "--every",
     type=parse_duration_option,
     metavar="TIME",
-    help="Keep running, and look for conversations in each such time: 30s, 5m or 1h. SIGTERM or Ctrl-C stops it, with"
-    " exit code 0.",
+    help="Keep running, and process new and changed conversations again after this time: 30s, 5m or 1h. SIGTERM or"
+    " Ctrl-C stops it, with exit code 0.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON lines.")
 @_add_logging_options
@@ -94,7 +96,7 @@ def run_command(
     """Run the steps of a module on the conversations in ARCHIVE that they have not processed.
 
     Run the same command again after a harvest, after an interruption, or to retry what failed: each failure is retried
-    after a wait that grows, up to eight times by default.
+    after a growing wait, for eight attempts by default.
 
     Ctrl-C waits up to 30 seconds for conversations that are being processed; a second Ctrl-C stops immediately.
     Results are never lost, and never stored twice.
@@ -151,12 +153,12 @@ def _print_reports(reports: Iterable[StepReport], *, as_json: bool) -> None:
         print_output(_format_report(report))
         if report.last_error is not None:
             print_output(f"  last error: {to_single_line(report.last_error)}")
-        if report.gave_up:
-            print_output("  stopped, as 100 conversations failed one after the other: the others were not tried")
+        if report.aborted:
+            print_output("  stopped after 100 failures in a row: correct the step, and run it again for the others")
 
 
 def _format_report(report: StepReport) -> str:
-    dead = f" ({report.dead:,} for the last time)" if report.dead else ""
+    dead = f" ({report.dead:,} dead)" if report.dead else ""
     discarded = f", {report.discarded:,} discarded" if report.discarded else ""
     return f"{report.step} version {report.version}: {report.done:,} done, {report.failed:,} failed{dead}{discarded}"
 
@@ -166,7 +168,7 @@ def _format_report(report: StepReport) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @utc_option
 def status_command(archive: Location, *, as_json: bool, utc: bool) -> int:
-    """Show the steps that were run on ARCHIVE, and the conversations that they could not process."""
+    """Show the steps that were run on ARCHIVE, and the conversations that they failed to process."""
     status, failures = get_step_status(archive), get_step_failures(archive)
     if as_json:
         print_output(msgspec.json.encode({"steps": status, "failures": failures}))
@@ -204,14 +206,15 @@ def _format_status(archive: Location, step: StepStatus, times: TimeFormatter) ->
     if step.waiting:
         yield f"{step.waiting:>9,} waiting for a retry, the first {times.format(step.next_unix_secs)}"
     if step.dead:
-        yield f"{step.dead:>9,} dead: `convai-async steps retry {archive}` queues them again"
+        command = shlex.join(["convai-async", "steps", "retry", str(archive)])
+        yield f"{step.dead:>9,} dead: `{command}` queues them again"
 
 
 @steps_command.command("retry", epilog=format_examples("convai-async steps retry calls.db --step score"))
 @click.argument("archive", type=ArchiveType())
 @_step_option
 def retry_command(archive: Location, *, names: tuple[str, ...]) -> int:
-    """Queue the conversations again that steps could not process, also those that have failed too often.
+    """Queue the conversations again that steps failed to process, also the dead ones, which have no attempts left.
 
     The next `convai-async steps run` processes them, with all attempts.
     """

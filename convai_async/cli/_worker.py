@@ -29,13 +29,13 @@ def _add_worker_options(command: Command) -> Command:
 @click.command(
     "worker",
     epilog=format_examples(
-        "convai-async worker postgresql://convai@db.example/calls",
-        "convai-async worker postgresql://convai@db.example/calls --concurrency 8 --health-port 8080",
+        "convai-async worker postgresql://db/convai",
+        "convai-async worker postgresql://db/convai --at-once 8 --health-port 8080",
     ),
 )
 @click.argument("database")
 @click.option(
-    "--concurrency",
+    "--at-once",
     type=click.IntRange(min=1),
     default=4,
     show_default=True,
@@ -56,7 +56,7 @@ def _add_worker_options(command: Command) -> Command:
     default=30,
     show_default=True,
     metavar="SECONDS",
-    help="Continue the harvests of workers that have not responded for this time. Set the same for all workers.",
+    help="Continue the harvests of workers that have not responded for this time. It must be the same for all workers.",
 )
 @click.option(
     "--module",
@@ -68,26 +68,26 @@ def _add_worker_options(command: Command) -> Command:
 def worker_command(  # noqa: PLR0913 - the options, each by its name
     database: str,
     *,
-    concurrency: int,
+    at_once: int,
     max_concurrency: int,
     stalled_after: float,
     module: str | None,
     health_port: int | None,
     health_host: str,
 ) -> int:
-    """Harvest the workspaces of DATABASE, a PostgreSQL URL, as their schedules say.
+    """Harvest the workspaces of DATABASE, a PostgreSQL URL, by their schedules.
 
     Run as many workers as you want, on any number of machines: each workspace is harvested by one of them at a time.
     `convai-async workspaces add` adds workspaces.
 
     SIGTERM or Ctrl-C stops the worker, with exit code 0: running requests have 30 seconds to finish, and another worker
-    continues. A second signal stops it immediately.
+    continues its harvests. A second signal stops it immediately.
     """
     log_progress("convai_async.workers")
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a line for each connection that it tries
     settings: dict[str, Any] = {
-        "at_once": concurrency,
+        "at_once": at_once,
         "max_concurrency": max_concurrency,
         "stalled_secs": stalled_after,
         "steps": [] if module is None else load_steps(module),

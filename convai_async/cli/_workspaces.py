@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,19 +45,27 @@ def _add_settings(command: Command) -> Command:
     return apply_options(
         command,
         [
-            click.option("--key", metavar="REFERENCE", help="Where workers find the API key: env:NAME or file:/PATH."),
+            click.option(
+                "--key",
+                metavar="REFERENCE",
+                help="Where workers find the API key: env:NAME for an environment variable, or file:/PATH.",
+            ),
             click.option(
                 "--schedule",
                 metavar="CRON",
-                help="When to harvest: a cron expression in UTC, in which H is a number that depends on the name."
-                " By default 'H * * * *', once an hour.",
+                help="When to harvest: a cron expression in UTC, in which H is a number that depends on the name. By"
+                " default once an hour.",
             ),
             click.option(
                 "--archive",
-                metavar="PATH",
-                help="The archive, by default in DATABASE.",
+                metavar="ARCHIVE",
+                help="Another archive than DATABASE: the absolute path of a file, or a URL without a password.",
             ),
-            click.option("--region", type=click.Choice(["global", "us", "eu", "in", "sg"]), help="The region."),
+            click.option(
+                "--region",
+                type=click.Choice(["global", "us", "eu", "in", "sg"]),
+                help="Data residency region of the workspace.",
+            ),
             click.option("--base-url", metavar="URL", help="Base URL of the service, instead of --region."),
             click.option(
                 "--agent",
@@ -69,34 +78,44 @@ def _add_settings(command: Command) -> Command:
                 "--lookback",
                 type=parse_duration_option,
                 metavar="TIME",
-                help="The part of the list to read again, by default 3d.",
+                help="How far back each harvest reads the list again, by default 3d.",
             ),
             click.option("--audio/--no-audio", default=None, help="Whether to save recordings."),
-            click.option("--recordings", metavar="PLACE", help="Where to save them: s3://, gs://, az:// or a folder."),
+            click.option(
+                "--recordings",
+                metavar="PLACE",
+                help="Where to save recordings: a folder, s3://BUCKET/PREFIX, gs:// or az://.",
+            ),
             click.option(
                 "--share",
                 type=click.FloatRange(0, 1, min_open=True),
                 metavar="SHARE",
                 help="Share of the service's limit to use, by default 1.",
             ),
-            click.option("--paused/--not-paused", default=None, help="Whether to stop harvesting it for now."),
+            click.option("--paused/--not-paused", default=None, help="Whether workers leave it out for now."),
         ],
     )
 
 
-@click.group("workspaces")
+@click.group(
+    "workspaces",
+    epilog=format_examples(
+        "convai-async workspaces add postgresql://db/convai acme --key env:ACME_KEY",
+        "convai-async workspaces status postgresql://db/convai",
+    ),
+)
 def workspaces_command() -> None:
-    """Set what workers harvest, and show how far they are.
+    """Set which workspaces workers harvest, and show their state.
 
-    The settings are in DATABASE, a PostgreSQL URL such as postgresql://convai@db.example/calls.
+    The settings are in DATABASE, a PostgreSQL URL such as postgresql://db/convai.
     """
 
 
 @workspaces_command.command(
     "add",
     epilog=format_examples(
-        "convai-async workspaces add postgresql://convai@db.example/calls acme --key env:ACME_KEY",
-        "convai-async workspaces add postgresql://convai@db.example/calls --file workspaces.toml",
+        "convai-async workspaces add postgresql://db/convai acme --key env:ACME_KEY",
+        "convai-async workspaces add postgresql://db/convai --file workspaces.toml",
     ),
 )
 @_database_argument
@@ -108,7 +127,7 @@ def workspaces_command() -> None:
 )
 @_add_settings
 def add_command(database: str, name: str | None, file: Path | None, **settings: Any) -> int:
-    """Add the workspace NAME, or those of a file. Workers harvest them within 20 seconds for the first time."""
+    """Add the workspace NAME, or those of a file. Workers start to harvest them within 20 seconds."""
     given = _select_given(settings)
     if (name is None) == (file is None) or (file is not None and given):
         raise click.UsageError("Pass either NAME with --key and other settings, or --file.")
@@ -142,7 +161,7 @@ def change_command(database: str, name: str, **settings: Any) -> int:
 @_database_argument
 @click.argument("name")
 def remove_command(database: str, name: str) -> int:
-    """Remove the settings of the workspace NAME. Its archive stays; a harvest that runs ends as usual."""
+    """Remove the settings of the workspace NAME. Its archive stays, and a running harvest continues to its end."""
     asyncio.run(_import_workers().remove_workspace(database, name))
     print_output(f"{to_single_line(name)}: removed; its archive is unchanged")
     return 0
@@ -167,7 +186,10 @@ def list_command(database: str, *, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @utc_option
 def status_command(database: str, *, as_json: bool, utc: bool) -> int:
-    """Show who harvests which workspace, how far behind each one is, and how long the queue is."""
+    """Show which worker harvests which workspace.
+
+    Also shows how far behind each workspace is, and how long the queue is.
+    """
     status = asyncio.run(_import_workers().read_status(database))
     print_output(msgspec.json.encode(status) if as_json else format_status(status, TimeFormatter(utc=utc)))
     return 0
@@ -189,7 +211,6 @@ def _format_settings(workspace: ScheduledWorkspace) -> tuple[str, ...]:
 
 def _import_workers() -> ModuleType:
     try:
-        from convai_async import workers  # noqa: PLC0415 - needs an extra
+        return importlib.import_module("convai_async.workers")
     except ModuleNotFoundError:
         raise ConfigurationError("this command needs an extra: pip install 'convai-async[postgres]'") from None
-    return workers

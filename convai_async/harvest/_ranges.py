@@ -173,7 +173,7 @@ class RangeEstimate:
         The parts have the same length, unless the range is too long for an estimate, as one that begins in 1970. Then
         each part is twice as long as the next one.
         """
-        if 2 * self.within < max(self.entries, 1):
+        if not self.within or 2 * self.within < self.entries:
             return []  # a service that ignores the bounds would do so for each part
         start, end = self._window.start, self._window.end
         high = self._newest + 1 if self.count else self.latest
@@ -181,7 +181,7 @@ class RangeEstimate:
         length = high - start
         if length <= 0:
             return []
-        if self.count and self._expected_pages > _MOST_EQUAL_PAGES:
+        if self._expected_pages > _MOST_EQUAL_PAGES:
             first = self._seconds_a_page * _PAGES_A_PART
             starts = {high - int(first * 2**number) for number in range(math.ceil(math.log2(length / first)))}
         else:

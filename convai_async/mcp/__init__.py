@@ -32,6 +32,6 @@ async def serve(path: ArchivePath | PostgresUrl, *, allow_sql: bool = False) -> 
         from convai_async.mcp._server import run_server  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
         raise ConfigurationError("the MCP server needs an extra: pip install 'convai-async[mcp]'") from error
-    file = require_file(path, "the MCP server limits what an assistant can do with SQLite's means")
+    file = require_file(path, "the MCP server needs SQLite to limit the SQL of an assistant")
     Archive.open(file).close()
     await run_server(file.absolute(), allow_sql=allow_sql)

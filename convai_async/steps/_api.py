@@ -1,4 +1,4 @@
-"""Run steps on an archive, and look at them."""
+"""Run steps on an archive, show their state, and retry failures."""
 
 from __future__ import annotations
 
@@ -82,11 +82,11 @@ async def run_steps(  # noqa: PLR0913 - keyword-only
 
 
 def get_step_status(path: ArchivePath | PostgresUrl, *, clock: Callable[[], float] = time.time) -> list[StepStatus]:
-    """Return the steps that were run on an archive, in numbers of conversations. Blocks.
+    """Return the state of each step that was run on an archive, in numbers of conversations. Blocks.
 
     Args:
         path: The file of the archive, or the URL of a PostgreSQL database.
-        clock: Returns the current time in Unix seconds.
+        clock: Returns the current time in Unix seconds; by default, the clock of the system.
 
     Raises:
         ArchiveError: The file is not an archive, or cannot be read.
@@ -96,7 +96,7 @@ def get_step_status(path: ArchivePath | PostgresUrl, *, clock: Callable[[], floa
 
 
 def get_step_failures(path: ArchivePath | PostgresUrl, *, limit: int = 1000) -> list[StepFailure]:
-    """Return conversations that steps could not process, those that are dead first. Blocks.
+    """Return conversations that steps failed to process, dead ones first. Blocks.
 
     Args:
         path: The file of the archive, or the URL of a PostgreSQL database.
@@ -113,7 +113,7 @@ def get_step_failures(path: ArchivePath | PostgresUrl, *, limit: int = 1000) -> 
 def retry_steps(
     path: ArchivePath | PostgresUrl, steps: Collection[str] | None = None, *, clock: Callable[[], float] | None = None
 ) -> int:
-    """Let conversations that steps could not process run again now, with all attempts, and return how many. Blocks.
+    """Queue the conversations again that steps failed to process, with all attempts, and return how many. Blocks.
 
     Args:
         path: The file of the archive, or the URL of a PostgreSQL database.

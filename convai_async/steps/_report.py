@@ -20,10 +20,10 @@ class StepReport(msgspec.Struct):
         version: Its version.
         done: How many results were stored.
         failed: How many attempts failed.
-        dead: How many of them were the last one.
+        dead: How many of them were the last attempt for their conversation.
         discarded: How many results and errors were not stored, as the conversation changed, was deleted, or was taken
             over by another process.
-        gave_up: Whether the run stopped because 100 conversations failed one after the other.
+        aborted: Whether the run stopped because 100 conversations failed in a row.
         last_error: The error of the last attempt that failed, or None.
     """
 
@@ -33,7 +33,7 @@ class StepReport(msgspec.Struct):
     failed: int = 0
     dead: int = 0
     discarded: int = 0
-    gave_up: bool = False
+    aborted: bool = False
     last_error: str | None = None
 
     def add(self, outcomes: Sequence[StepOutcome], done: int, failed: int) -> None:

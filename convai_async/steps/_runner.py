@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("convai_async")
 
 BATCH = 100
-"""How many conversations are claimed at once, and how many have to fail one after the other to stop the run."""
+"""How many conversations are claimed at once, and how many failures in a row stop the run."""
 _STORED_AT_ONCE = 50
 _READ_AT_ONCE = 20
 _TICK_SECS = 1.0
-"""How long a result waits for others until it is stored."""
+"""The longest time before a result is stored; those of this time are stored together."""
 _RENEW_SECS = LEASE_SECS / 3
 _GRACE_SECS = 30.0
 
@@ -150,7 +150,7 @@ class StepRunner:
                 if document is not None:  # otherwise it was removed, and its job as well
                     self._running[job.conversation_id] = job
                     return job, document
-            self._report.gave_up = self._failures_in_a_row >= BATCH
+            self._report.aborted = self._failures_in_a_row >= BATCH
             return None
 
     async def _claim(self) -> None:

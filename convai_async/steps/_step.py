@@ -35,7 +35,7 @@ _MAX_ATTEMPTS = 8
 
 
 class Step(Generic[R]):
-    """A function that runs on each conversation of an archive; `step` makes it.
+    """A function that runs on each conversation of an archive; the decorator `step` creates it.
 
     It can be called like the function, for example in a test.
 
@@ -148,9 +148,9 @@ def step(  # noqa: PLR0913 - keyword-only
         name: The name of the step in the archive: up to 100 letters, digits and ``_``, ``-``, ``.``.
         version: Its version, 1 or more. A higher version runs on all conversations again.
         select: ``"final"`` (default) to run on conversations that are done or failed, with their transcript;
-            ``"all"`` to run also while they are in progress, and again when they have changed.
-        max_attempts: After how many failed attempts it is given up for a conversation; 8 by default. The waits between
-            them grow from 10 seconds to 11 hours.
+            ``"all"`` to run also while they are in progress.
+        max_attempts: After how many failed attempts a conversation is dead, so that it is not tried again before
+            `retry_steps`; 8 by default. The waits between attempts grow from 10 seconds to 11 hours.
         timeout: The maximum duration of an attempt in seconds, 300 by default; None for no limit. A function that is
             not async is not stopped: its result is ignored.
         concurrency: How many conversations to process at the same time, 16 by default.

@@ -2,7 +2,7 @@
 
 ::
 
-    await run_worker("postgresql://user@host/database")  # as `convai-async worker` does
+    await run_worker("postgresql://user@host/database")  # the same as `convai-async worker`
 
     app.add_tasks_from(create_blueprint("postgresql://user@host/database"), namespace="convai")  # in your application
 """

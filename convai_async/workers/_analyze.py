@@ -25,7 +25,7 @@ _ANALYZE = sql.SQL("ANALYZE {}").format(
 
 
 async def analyze_once(connection: Connection) -> None:
-    """Analyze the tables of archives, unless that has been done; without effect for a role that does not own them."""
+    """Analyze the tables of archives if that was never done. PostgreSQL skips tables that the role does not own."""
     cursor = await connection.execute(_NEVER_ANALYZED)
     if await cursor.fetchone() == (True,):
         await connection.execute(_ANALYZE)

@@ -1,4 +1,4 @@
-"""Harvest a workspace as a job: read its settings, harvest it, note how it ended, and queue what is left."""
+"""Harvest a workspace as a job: read its settings, harvest it, store the outcome, and queue the rest of the work."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _FIRST_RETRY_SECS = 5
 _MAX_RETRY_SECS = 15 * 60
 _MAX_BUSY_SECS = 60
 _RECONNECT_SECS = 2.0
-_MANY = 5_000
-"""How many conversations make a harvest a large one."""
+_LARGE_HARVEST = 5_000
+"""The number of fetched conversations from which on a harvest is large."""
 
 T = TypeVar("T")
 
@@ -82,8 +82,7 @@ class HarvestJobs:
     async def run(self, context: JobContext, name: str, attempt: int) -> None:
         """Harvest a workspace until it is complete or the worker is stopped.
 
-        What is left is queued: immediately if the worker was stopped, later if the harvest failed for a reason that may
-        pass.
+        If the worker was stopped, the harvest is queued again immediately; if it failed with a retryable error, later.
         """
         workspace_name.set(name)
         try:
@@ -103,7 +102,8 @@ class HarvestJobs:
     async def _persist(self, action: Callable[[], Awaitable[T]]) -> T:
         """Read or write the state of a harvest; if the database does not respond, wait for it until the worker stops.
 
-        Procrastinate would note that the job has failed as soon as the database responds, and nobody would continue it.
+        Otherwise procrastinate would mark the job as failed as soon as the database responds, and no worker would
+        continue it.
         """
         while True:
             try:
@@ -116,7 +116,7 @@ class HarvestJobs:
                 await self._stop.wait()
 
     async def _start(self, name: str) -> tuple[ScheduledWorkspace | None, int]:
-        """Read the settings of a workspace, and note that its harvest starts."""
+        """Read the settings of a workspace, and store that its harvest starts; the id is 0 if it does not."""
         async with connect(self._database) as connection:
             workspace = await find_workspace(connection, name)
             if workspace is None or workspace.paused:
@@ -124,14 +124,14 @@ class HarvestJobs:
             return workspace, await start_run(connection, name)
 
     async def _end(self, context: JobContext, run: int, report: WorkspaceReport, attempt: int) -> None:
-        """Note how a harvest ended, and queue what is left."""
+        """Store the outcome of a harvest, and queue it again if it was stopped or can be retried."""
         outcome, error, name = _find_outcome(report), report.error, report.workspace.name
         async with connect(self._database) as connection:
             if isinstance(error, ArchiveBusyError):
                 await delete_run(connection, run)
             else:
                 await end_run(connection, run, outcome, report.harvest, error)
-                if report.harvest.fetched >= _MANY:
+                if report.harvest.fetched >= _LARGE_HARVEST:
                     await analyze_once(connection)
         if await is_taken_over(context):
             _logger.warning("another worker has continued this harvest, since this one did not respond")

@@ -1,4 +1,4 @@
-"""Requeue the jobs of workers that have died or were paused, and delete what is old."""
+"""Requeue the jobs of workers that have died or do not respond, and delete old jobs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("convai_async.workers")
 
-_MOST_STALLS = 5
-"""How many workers one job may stop, for example because it takes too much memory, before it waits for its schedule."""
+_MAX_STALLS = 5
+"""How many workers a job may crash, for example because it takes too much memory, before it waits for its schedule."""
 
 # A new job takes the place of the stalled one, so that the worker of the stalled one, when it continues, cannot end
-# the job of the worker that took it over: procrastinate ends jobs by their id. A job of the same queueing lock that is
-# in the queue already takes the place too.
+# the job of the worker that took it over: procrastinate ends jobs by their id. If a job with the same
+# queueing lock is already in the queue, no new one is needed.
 _REQUEUE = """
 WITH stalled AS (
     DELETE FROM procrastinate_jobs AS job
@@ -29,7 +29,7 @@ WITH stalled AS (
 )
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args, attempts)
 SELECT queue_name, task_name, priority, lock, queueing_lock, args, attempts + 1 FROM stalled
-WHERE attempts < %(most_stalls)s
+WHERE attempts < %(max_stalls)s
 ON CONFLICT DO NOTHING
 """
 _DELETE_OLD = """
@@ -50,7 +50,7 @@ async def requeue_stalled_jobs(app: App, seconds: float) -> None:
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds):
         if job.task_name.startswith(f"{NAMESPACE}:"):  # not those of an application that has the same tables
             _logger.warning("the worker of %s has no heartbeat: another worker continues", job.call_string)
-            values: dict[str, Any] = {"job_id": job.id, "seconds": seconds, "most_stalls": _MOST_STALLS}
+            values: dict[str, Any] = {"job_id": job.id, "seconds": seconds, "max_stalls": _MAX_STALLS}
             await app.connector.execute_query_async(_REQUEUE, **values)
 
 

@@ -23,7 +23,7 @@ from convai_async.client import get_engine
 from convai_async.workers import _key_limits_table as table
 from convai_async.workers._database import connect
 from convai_async.workers._key_share import KeyShare
-from convai_async.workers._limit_policy import renew
+from convai_async.workers._limit_policy import compute_renewal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ class KeyLimits:
         self._left: set[bytes] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._is_away = False
+        self._is_disconnected = False
 
     @asynccontextmanager
     async def join(self, client: ConvAIClient, limiter: ConcurrencyLimiter | None = None) -> AsyncIterator[None]:
@@ -111,9 +111,9 @@ class KeyLimits:
                 async with connect(self._database) as connection:
                     await self._serve(connection)
             except (ArchiveError, TimeoutError) as error:
-                if not self._is_away:
+                if not self._is_disconnected:
                     _logger.warning("the limits of API keys are not shared with other processes for now: %s", error)
-                self._is_away = True
+                self._is_disconnected = True
                 await anyio.sleep(_RECONNECT_SECS)
             if not self._keys:
                 return
@@ -143,15 +143,15 @@ class KeyLimits:
             if key.due_at <= now:
                 async with asyncio.timeout(_QUERY_SECS):
                     await self._renew(connection, fingerprint, key)
-        if self._is_away:
-            self._is_away = False
+        if self._is_disconnected:
+            self._is_disconnected = False
             _logger.info("the limits of API keys are shared with other processes again")
 
     async def _renew(self, connection: Connection, fingerprint: bytes, key: KeyShare) -> None:
         while True:  # until no other process writes in between
             started = asyncio.get_running_loop().time()
-            stored = await table.read(connection, fingerprint)
-            limit, grant = renew(stored.limit, self._holder, key.report(), stored.turn)
+            stored = await table.read_or_add(connection, fingerprint)
+            limit, grant = compute_renewal(stored.limit, self._holder, key.take_report(), stored.turn)
             key.shrink(grant)
             pause = key.limiter.throttle_left
             written = await table.write(

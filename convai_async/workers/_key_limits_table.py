@@ -118,8 +118,8 @@ async def read_salt(connection: Connection) -> bytes:
     return bytes(salt)
 
 
-async def read(connection: Connection, fingerprint: bytes) -> StoredLimit:
-    """Read the limit of a key; the first process that uses a key adds it."""
+async def read_or_add(connection: Connection, fingerprint: bytes) -> StoredLimit:
+    """Read the limit of a key; add it if no process has used the key before."""
     cursor = await connection.execute(_READ, [_TURN_SECS, fingerprint])
     while not (rows := await cursor.fetchall()):
         await connection.execute(

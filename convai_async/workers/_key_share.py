@@ -66,8 +66,8 @@ class KeyShare:
         self._was_notified = True
         self._renew_in(_MIN_RENEWAL_SECS)
 
-    def report(self) -> Report:
-        """Return what the limiter noticed since the last renewal."""
+    def take_report(self) -> Report:
+        """Return what the limiter noticed since the last renewal, and forget it."""
         self._reported = self.limiter.estimate
         if self.limiter.stated is not None:
             self._stated, self.limiter.stated = self.limiter.stated, None
@@ -90,7 +90,7 @@ class KeyShare:
         )
 
     def shrink(self, grant: Grant) -> None:
-        """Use no more than what will be granted, before it is written that the rest is free."""
+        """Use no more than the coming grant, before the rest is written as free."""
         if grant.slots < self._slots:
             self._slots = grant.slots
             self.limiter.allot(grant.slots, 0.0, may_probe=False)

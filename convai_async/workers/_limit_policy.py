@@ -1,10 +1,10 @@
 """Divide the limit of one API key between the processes that use it.
 
 The limit is divided by demand: interactive requests come first, and what is left is divided evenly. A process keeps its
-slots until it gives them back, so that the sum is never above the limit: those who have too many give back at once, and
-those who have too few take what is free.
+slots until it gives them back, so that the sum is never above the limit: a process that has too many gives some back
+immediately, and one that has too few takes free ones.
 
-Nothing here does I/O or reads a clock: `renew` computes the next state from the one that was read.
+Nothing here does I/O or reads a clock: `compute_renewal` computes the next state from the one that was read.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _raise_slots(slots: list[int], wants: list[int], available: int, turn: int) 
             available -= 1
 
 
-def renew(limit: KeyLimit, name: str, report: Report, turn: int = 0) -> tuple[KeyLimit, Grant]:
+def compute_renewal(limit: KeyLimit, name: str, report: Report, turn: int = 0) -> tuple[KeyLimit, Grant]:
     """Return the limit after the renewal of a process, and what the process may use.
 
     Args:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from convai_async.workers._database import Connection
 
 Outcome = Literal["complete", "incomplete", "stopped", "failed"]
-"""How a harvest ended: "incomplete" if some conversations could not be fetched, and "stopped" with its worker."""
+"""How a harvest ended: "incomplete" if some conversations could not be fetched, "stopped" if its worker was stopped."""
 
 
 WORKER_PREFIX = "convai-async worker "
@@ -24,7 +24,7 @@ def get_worker_name() -> str:
 
 
 async def start_run(connection: Connection, workspace: str) -> int:
-    """Note that a harvest begins, and return its id."""
+    """Store that a harvest begins, and return its id."""
     cursor = await connection.execute(
         "INSERT INTO convai.harvests (workspace, worker) VALUES (%s, %s) RETURNING id", (workspace, get_worker_name())
     )
@@ -36,7 +36,7 @@ async def start_run(connection: Connection, workspace: str) -> int:
 async def end_run(
     connection: Connection, run: int, outcome: Outcome, report: HarvestReport, error: Exception | None
 ) -> None:
-    """Note how a harvest ended; earlier ones of the workspace that have no end were lost with their worker."""
+    """Store the outcome of a harvest; mark earlier ones of the workspace that have none as lost with their worker."""
     await connection.execute(
         "UPDATE convai.harvests SET ended_at = now(), outcome = %s, found = %s, fetched = %s, failed = %s,"
         " recordings = %s, error = %s WHERE id = %s",

@@ -17,9 +17,9 @@ _CRON_FIELDS = 5
 
 
 async def defer_due(connection: Connection, defer: Callable[[str], Awaitable[object]]) -> None:
-    """Queue a harvest of each workspace that is new, or whose schedule has come since the last time.
+    """Queue a harvest of each workspace that is new, or that was due since the last time.
 
-    The clock is that of the database. Times that were missed, because no worker was running, count once.
+    The clock is that of the database. Several times that passed while no worker was running count as one.
 
     Args:
         connection: A connection to the database.

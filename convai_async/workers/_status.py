@@ -1,4 +1,4 @@
-"""Who harvests which workspace, how far behind each one is, and how long the queue is."""
+"""Read the state of workspaces, harvests and workers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WorkspaceStatus(msgspec.Struct, frozen=True, kw_only=True):
         fetched: The number of conversations that harvests of the last 24 hours have fetched.
         complete_at: The start of the last complete harvest: everything until then is in the archive. None if there was
             none.
-        behind_secs: The seconds since then, or None.
+        behind_secs: The seconds since ``complete_at``, or None.
         next_at: The next time of the schedule, or None if the workspace is paused.
     """
 
@@ -58,7 +58,7 @@ class WorkersStatus(msgspec.Struct, frozen=True, kw_only=True):
         queued: The number of harvests that wait for a worker.
         delayed: The number of harvests that wait for their next attempt.
         running: The number of harvests that run.
-        workers: The number of `run_worker` that are connected.
+        workers: The number of workers that are connected to the database.
     """
 
     workspaces: list[WorkspaceStatus]

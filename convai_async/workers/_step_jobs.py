@@ -1,7 +1,7 @@
 """Run steps as jobs of up to 100 conversations.
 
-What is due is in the archives, in ``convai.step_jobs``: storing a conversation queues it there in the same transaction.
-Jobs of procrastinate only spread the work, so one that is lost or comes twice does no harm: a conversation is claimed
+The archives know what is due: storing a conversation queues it in ``convai.step_jobs`` in the same transaction. Jobs of
+procrastinate only spread the work. A job that is lost or runs twice does no harm, since a conversation is claimed
 before a step runs on it.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("convai_async.workers")
 
 _IDS_PER_JOB = 100
-_MOST_JOBS = 50
+_MAX_JOBS = 50
 """How many jobs of a step are queued at once. More follow when these have started."""
 
 _NOT_QUEUED = """
@@ -81,7 +81,7 @@ class StepJobs:
         if await app.job_manager.list_jobs_async(queue=queue, task=task, status="todo"):
             return
         async with connect(self._database) as connection:
-            cursor = await connection.execute(_DUE, (name, step.version, _IDS_PER_JOB * _MOST_JOBS))
+            cursor = await connection.execute(_DUE, (name, step.version, _IDS_PER_JOB * _MAX_JOBS))
             due = await cursor.fetchall()
         jobs: list[dict[str, Any]] = [
             {"step": name, "workspace": workspace, "ids": ids} for workspace, ids in _split(due)

@@ -31,7 +31,7 @@ _DEFAULT_AT_ONCE = 4
 _STEP_JOBS_AT_ONCE = 2
 """One more than runs: while the last conversations of a job are processed, the next job starts."""
 _POLL_SECS = 2.0
-"""Seconds between looks at the queue. A notification announces new jobs, but not the end of a lock or a delay."""
+"""Seconds between polls of the queue. A notification announces new jobs, but not the end of a lock or a delay."""
 _POOL_SECS = 10.0
 """Seconds to wait for a connection before the database counts as unreachable."""
 _RESTART_SECS = 2.0
@@ -64,7 +64,7 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
     stop: anyio.Event | None = None,
     **options: Any,
 ) -> None:
-    """Harvest workspaces of a database as their schedules say, until the worker is stopped.
+    """Harvest workspaces of a database by their schedules, until the worker is stopped.
 
     Any number of workers can run at the same time, on any number of machines.
 
@@ -119,23 +119,25 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         workers.append({**settings, "queues": queues, "concurrency": _STEP_JOBS_AT_ONCE})
     _logger.info("worker %s started", get_worker_name())
     while not stop.is_set():
+        problem: object = "the connection of the queue was lost"
         try:
-            async with connect(parsed):  # the pool would try for long
+            async with connect(parsed):  # fails sooner than the pool, which retries
                 pass
             async with app.open_async():
                 connected(True)
                 await _run_until(stop, [asyncio.create_task(app.run_worker_async(**each)) for each in workers])
         except (ArchiveConnectionError, ConnectorException, Error) as error:
-            _logger.warning("the database does not respond: %s", error.__cause__ or error)
+            problem = error.__cause__ or error
         connected(False)
         if not stop.is_set():
+            _logger.warning("connecting to the database again: %s", problem)
             with anyio.move_on_after(_RESTART_SECS):
                 await stop.wait()
     _logger.info("worker %s stopped", get_worker_name())
 
 
 async def _run_until(stop: anyio.Event, workers: list[asyncio.Task[None]]) -> None:
-    """Wait until the event is set, or a worker ends because the database fails; then end all in order."""
+    """Wait until the event is set, or a worker ends because the database fails; then end all gracefully."""
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({*workers, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -32,7 +32,7 @@ class ScheduledWorkspace(Workspace, frozen=True, kw_only=True, forbid_unknown_fi
         archive: The archive; empty (default) for the database of the workers.
         schedule: When to harvest it: a cron expression in UTC, in which ``H`` is a number that depends on the name; by
             default ``"H * * * *"``, once an hour.
-        paused: Whether it is not harvested for now; False by default.
+        paused: Whether workers leave it out for now; False by default.
     """
 
     archive: str = ""
@@ -47,7 +47,7 @@ _COLUMNS = sql.SQL(", ").join(map(sql.Identifier, _FIELDS))
 async def add_workspaces(database: str, workspaces: Iterable[ScheduledWorkspace]) -> None:
     """Add workspaces, all of them or none, and create the tables of the workers if they do not exist.
 
-    Workers harvest them within 20 seconds for the first time.
+    Workers start to harvest them within 20 seconds.
 
     Args:
         database: The URL of the database.
@@ -157,7 +157,9 @@ async def find_workspace(connection: Connection, name: str) -> ScheduledWorkspac
 
 def _build_unknown_error(name: str) -> ConfigurationError:
     """Return the error for a name that no workspace has."""
-    return ConfigurationError(f"there is no workspace {name!r}: `convai-async workspaces list` shows the names")
+    return ConfigurationError(
+        f"there is no workspace {name!r}: `convai-async workspaces list DATABASE` shows the names"
+    )
 
 
 async def _lock(connection: Connection) -> None:
@@ -178,7 +180,7 @@ def _validate(workspaces: list[ScheduledWorkspace], database: Database) -> None:
 
 
 def _find_problem(workspace: ScheduledWorkspace) -> str:
-    """Return the problem of a workspace that only workers have; empty if there is none."""
+    """Return the first problem with a setting that only workers check; empty if there is none."""
     if not is_valid_schedule(workspace.name, workspace.schedule):
         return 'schedule: must be a cron expression of five fields, such as "0 6 * * *"'
     paths = {"archive": workspace.archive, "recordings": workspace.recordings}

@@ -103,6 +103,11 @@ def show_examples_as_code(
     lines[:] = shown if end > start + 1 else []
 
 
+def keep_stars(app: Sphinx, context: click.Context, lines: list[str]) -> None:
+    """Show the stars in the help of options, such as those of cron expressions: in a page they would be emphasis."""
+    lines[:] = [line.replace("*", "\\*") for line in lines]
+
+
 def draw_dashes(app: Sphinx, doctree: nodes.document) -> None:
     """Draw the dashes that smart quotes would draw, but not those of options."""
     for text in list(doctree.findall(nodes.Text)):
@@ -121,5 +126,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "autodoc-process-docstring", keep_colon, priority=400
     )  # napoleon has 500
     app.connect("sphinx-click-process-epilog", show_examples_as_code)
+    app.connect("sphinx-click-process-options", keep_stars)
     app.connect("doctree-read", draw_dashes)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

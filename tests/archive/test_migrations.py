@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from convai_async.archive import Archive, ArchiveError, Window, _fill
+from convai_async.archive import Archive, ArchiveError, Window
+from convai_async.archive._columns import SCHEMA_VERSION
 from convai_async.archive._lookups import Scope
-from convai_async.archive._migrations import MIGRATIONS
 from convai_async.archive._records import ConversationUpdate, decode_update
-from convai_async.archive._schema import SCHEMA_VERSION
+from convai_async.archive._sqlite import _fill
+from convai_async.archive._sqlite._migrations import MIGRATIONS
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.models import ConversationSummary
 

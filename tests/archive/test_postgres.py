@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -138,15 +137,3 @@ def test_accents_are_ignored_with_each_setting_of_the_role(postgres_url: str) ->
         writer.store([build_update("conv_1", "h\N{LATIN SMALL LETTER E WITH ACUTE}llo")])
     with Archive.open(postgres_url) as archive:
         assert len(list(archive.search("hello"))) == 1
-
-
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_database_of_another_encoding_is_refused(postgres_url: str, encoding: str) -> None:
-    name = f"convai_test_{encoding.lower()}_{uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
-        try:
-            with pytest.raises(ArchiveError, match=f"has the encoding {encoding}"):
-                ArchiveWriter(urlsplit(postgres_url)._replace(path=f"/{name}").geturl(), SOURCE)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -5,16 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
 from postgres_holder import SOURCE, store
 
 from convai_async.archive import Archive, ArchiveError
+from convai_async.archive._columns import SCHEMA_VERSION
 from convai_async.archive._postgres import _database
 from convai_async.archive._postgres._migrations import MIGRATIONS
 from convai_async.archive._postgres._schema import POSTGRES_TABLES, get_columns
-from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
 
 pytest_plugins = ["postgres_fixtures"]
@@ -99,6 +101,16 @@ def test_a_newer_schema_is_refused(postgres_url: str) -> None:
     for open_archive in (Archive.open, partial(ArchiveWriter, source=SOURCE)):
         with pytest.raises(ArchiveError, match="newer convai_async"):
             open_archive(f"{postgres_url}?workspace=acme")
+
+
+def test_a_database_of_another_encoding_is_refused(postgres_connection: psycopg.Connection, postgres_url: str) -> None:
+    name = f"convai_test_{uuid4().hex}"
+    postgres_connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1'".encode())
+    try:
+        with pytest.raises(ArchiveError, match="has the encoding LATIN1: create one with"):
+            ArchiveWriter(urlsplit(postgres_url)._replace(path=name).geturl(), SOURCE)
+    finally:
+        postgres_connection.execute(f"DROP DATABASE {name}".encode())
 
 
 def test_a_failed_upgrade_changes_nothing(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

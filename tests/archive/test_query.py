@@ -34,6 +34,7 @@ ENDLESS = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELE
 NOT_PERMITTED = [
     "ATTACH 'other.db' AS other",
     "PRAGMA writable_schema = 1",
+    "PRAGMA database_list",
     "SELECT * FROM pragma_database_list",
     "DELETE FROM turns",
     "WITH doomed AS (SELECT 1 AS id) DELETE FROM turns WHERE turn_id IN (SELECT id FROM doomed)",
@@ -105,6 +106,11 @@ def test_message_of_a_refused_query_says_what_is_permitted(filled: Path) -> None
         run_query(filled, "SELECT load_extension('x')")
 
 
+def test_message_of_an_invalid_query_is_that_of_sqlite(filled: Path) -> None:
+    with pytest.raises(QueryError, match=r"^the query failed: no such table: missing$"):
+        run_query(filled, "SELECT * FROM missing")
+
+
 def test_select_reads_tables_views_search_and_json(filled: Path) -> None:
     assert run_query(filled, "SELECT count(*) AS n FROM calls WHERE agent_name = :name", {"name": "Ann"}).rows == [
         (10,)
@@ -117,13 +123,16 @@ def test_select_reads_tables_views_search_and_json(filled: Path) -> None:
     extracted = "SELECT document ->> '$.agent_id', json_extract(document, '$.status') FROM documents LIMIT 1"
     assert run_query(filled, extracted).rows == [("agent_1", "done")]
     assert run_query(filled, "SELECT value FROM json_each('[1, 2]')").rows == [(1,), (2,)]
+    assert run_query(filled, "SELECT atom FROM json_tree('[1, 2]')").rows == [(None,), (1,), (2,)]
     assert run_query(filled, "-- nothing").rows == []
 
 
 def test_query_reads_the_hash_of_the_api_key_as_null(filled: Path) -> None:
     with closing(sqlite3.connect(filled)) as connection, connection:
         connection.execute("UPDATE archive SET key_salt = x'01', key_fingerprint = x'02'")
-    assert run_query(filled, "SELECT key_salt, key_fingerprint FROM archive").rows == [(None, None)]
+    ((salt, fingerprint, source),) = run_query(filled, "SELECT key_salt, key_fingerprint, source FROM archive").rows
+    assert (salt, fingerprint) == (None, None)
+    assert source is not None
 
 
 def test_parameter_that_sqlite_cannot_hold_is_refused(filled: Path) -> None:
@@ -158,6 +167,7 @@ def test_result_ends_at_the_limits_of_rows_and_bytes(filled: Path) -> None:
     assert repr(run_query(filled, "SELECT 'secret' AS message")) == "<QueryResult 1 rows: message>"
     by_numbers = run_query(filled, "SELECT position FROM turns", max_bytes=72)
     assert (len(by_numbers.rows), by_numbers.truncated) == (9, True)
+    assert not run_query(filled, "SELECT position FROM turns", max_bytes=73).truncated
 
 
 def test_result_has_1000_rows_and_a_million_bytes_by_default(filled: Path) -> None:

@@ -103,7 +103,7 @@ def test_archive_of_another_service_is_refused_by_every_write(
             lambda: other.delete(["conv_1"]),
             lambda: other.lock().__enter__(),
         ):
-            with pytest.raises(ArchiveError, match=f"from {SOURCE}, not from {OTHER}: choose another file"):
+            with pytest.raises(ArchiveError, match=f"from {SOURCE}, not from {OTHER}: choose another "):
                 write()
         with pytest.raises(
             ArchiveError, match=rf"calls\.jsonl' contains conversations from {SOURCE}, not from {OTHER}"

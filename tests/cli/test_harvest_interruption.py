@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["cli_fixtures"]
 
+CONVERSATIONS = 700
+
 
 def start_harvest(fake: FakeConvAI, archive: Path) -> tuple[subprocess.Popen[str], list[str], dict[str, str]]:
     """Start a harvest, and wait until it is in the middle."""
@@ -37,7 +39,7 @@ def start_harvest(fake: FakeConvAI, archive: Path) -> tuple[subprocess.Popen[str
 def test_first_ctrl_c_finishes_running_requests_and_the_same_command_resumes(
     archive: Path, number: signal.Signals
 ) -> None:
-    with ThreadedService(conversations=1000, latency=0.02) as fake:
+    with ThreadedService(conversations=CONVERSATIONS, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
         process.send_signal(number)
         out, err = process.communicate()
@@ -47,17 +49,17 @@ def test_first_ctrl_c_finishes_running_requests_and_the_same_command_resumes(
         assert "interrupted: " in out
         assert f"resume with: convai-async harvest {archive} --base-url {fake.url}" in out
         kept = count_conversations(archive)
-        assert 0 < kept < 1000
+        assert 0 < kept < CONVERSATIONS
         fetched = len(fake.requests("get_conversation"))
         assert fetched == kept, "running requests were finished and written"
         assert run(["status", str(archive)]) == 0
         subprocess.run(command, check=True, env=env, capture_output=True)
-        assert count_conversations(archive) == 1000
-        assert len(fake.requests("get_conversation")) == 1000, "nothing was fetched twice"
+        assert count_conversations(archive) == CONVERSATIONS
+        assert len(fake.requests("get_conversation")) == CONVERSATIONS, "nothing was fetched twice"
 
 
 def test_second_ctrl_c_stops_immediately_and_keeps_written_conversations(archive: Path) -> None:
-    with ThreadedService(conversations=1000, latency=0.02) as fake:
+    with ThreadedService(conversations=CONVERSATIONS, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
         fake.faults.add(faults.latency(60), times=None)
         process.send_signal(signal.SIGINT)
@@ -73,19 +75,19 @@ def test_second_ctrl_c_stops_immediately_and_keeps_written_conversations(archive
         assert kept > 0
         fake.faults.clear()
         subprocess.run(command, check=True, env=env, capture_output=True)
-        assert count_conversations(archive) == 1000
+        assert count_conversations(archive) == CONVERSATIONS
 
 
 def test_sigkill_loses_at_most_one_batch(archive: Path) -> None:
-    with ThreadedService(conversations=1000, latency=0.02) as fake:
+    with ThreadedService(conversations=CONVERSATIONS, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
         process.kill()
         process.communicate()
         kept = count_conversations(archive)
-        assert 0 < kept < 1000
+        assert 0 < kept < CONVERSATIONS
         subprocess.run(command, check=True, env=env, capture_output=True)
-        assert count_conversations(archive) == 1000
-        repeated = len(fake.requests("get_conversation")) - 1000
+        assert count_conversations(archive) == CONVERSATIONS
+        repeated = len(fake.requests("get_conversation")) - CONVERSATIONS
         assert 0 <= repeated <= 100 + 100 + 128, "the batch being written, the next batch and the running requests"
         raw = sqlite3.connect(archive)
         rows = raw.execute("SELECT conversation_id, raw FROM conversations").fetchall()
@@ -94,11 +96,11 @@ def test_sigkill_loses_at_most_one_batch(archive: Path) -> None:
 
 
 def test_second_harvest_of_the_same_archive_exits_with_2(archive: Path) -> None:
-    with ThreadedService(conversations=1000, latency=0.02) as fake:
+    with ThreadedService(conversations=CONVERSATIONS, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
         second = subprocess.run(command, check=False, env=env, capture_output=True, text=True)
         assert second.returncode == 2
         assert "another process is writing to" in second.stderr
         _, err = process.communicate()
         assert process.returncode == 0, err
-        assert count_conversations(archive) == 1000
+        assert count_conversations(archive) == CONVERSATIONS

@@ -166,13 +166,13 @@ def test_progress_is_printed_every_ten_seconds(
     assert capsys.readouterr().err == ""
 
 
-def test_run_that_gave_up_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    report = steps.StepReport("score", 1, failed=100, dead=3, discarded=2, gave_up=True, last_error="KeyError")
+def test_aborted_run_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    report = steps.StepReport("score", 1, failed=100, dead=3, discarded=2, aborted=True, last_error="KeyError")
     _steps._print_reports([report], as_json=False)
     assert capsys.readouterr().out.splitlines() == [
-        "score version 1: 0 done, 100 failed (3 for the last time), 2 discarded",
+        "score version 1: 0 done, 100 failed (3 dead), 2 discarded",
         "  last error: KeyError",
-        "  stopped, as 100 conversations failed one after the other: the others were not tried",
+        "  stopped after 100 failures in a row: correct the step, and run it again for the others",
     ]
 
 

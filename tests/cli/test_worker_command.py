@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["postgres_fixtures"]
 
 KILLS = int(os.environ.get("WORKER_KILLS", "1"))
-STEP = 40
+STEP = 20
 """How many conversations are fetched before each interruption."""
 AGE_HEARTBEATS = """
 UPDATE convai_queue.procrastinate_workers SET last_heartbeat = now() - interval '1 hour' WHERE id IN (
@@ -68,7 +68,7 @@ class Workers:
         while not is_true():
             if all(process.poll() is not None for process in self.processes):
                 pytest.fail(f"all workers have ended: {self.read_logs()}")
-            time.sleep(0.05)
+            time.sleep(0.25)  # each look can open a connection
 
     def read_logs(self) -> str:
         """Return the messages of all workers."""
@@ -124,6 +124,7 @@ def check_complete(url: str, service: FakeConvAI) -> None:
     assert count_stored(url) == (len(service.conversations), len(service.conversations))
 
 
+@pytest.mark.slow
 def test_harvest_of_a_killed_worker_is_continued_and_nothing_is_lost_or_stored_twice(
     service: FakeConvAI, gate: Gate, postgres_url: str, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_harvest_of_a_killed_worker_is_continued_and_nothing_is_lost_or_stored_t
     print(f"others continued after {sorted(seconds)} s; fetched again after a kill: {again}; {fetches} fetches in all")
 
 
+@pytest.mark.slow
 def test_worker_that_was_stopped_for_long_does_not_write_after_another_has_continued(
     service: FakeConvAI, gate: Gate, postgres_url: str, tmp_path: Path
 ) -> None:

@@ -453,16 +453,19 @@ def estimate_range(window: Window, *pages: Iterable[int], now: int = 100_000) ->
         (2_000, [[1_400] * 30], 2_000 / 20 * 70.05 * 30 / 100 - 30, True),
         (50_688, [range(50_687, 50_587, -1)], 51_100, True),  # 512 pages
         (50_689, [range(50_688, 50_588, -1)], 0, True),
+        (None, [[8]], 9 - 1, False),
         (None, [[8, 8]], 9 * 2 - 2, False),
         (3, [[1]] * 19, 19, False),
         (3, [[1]] * 20, 20, True),
-        (2_000, [[2_000, None]], 0, False),
+        (2_000, [[2_000]], 0, False),
     ],
 )
+@pytest.mark.parametrize("start", [0, 1_000])
 def test_estimate_assumes_the_density_of_the_pages_so_far(
-    end: int | None, pages: list[Iterable[int]], left: float, is_too_long: bool
+    start: int, end: int | None, pages: list[Iterable[int]], left: float, is_too_long: bool
 ) -> None:
-    estimate = estimate_range(Window(0, end), *pages)
+    window = Window(start, None if end is None else start + end)
+    estimate = estimate_range(window, *[[start + each for each in page] for page in pages])
     assert estimate.conversations_left == pytest.approx(left)
     assert estimate.is_too_long is is_too_long
 
@@ -482,6 +485,8 @@ def test_estimate_assumes_the_density_of_the_pages_so_far(
         (Window(10, 20), [[20, 21, 22]], []),
         (Window(10, 20), [[]], []),
         (Window(10, 11), [[10]], []),
+        (Window(186_400, None), [[186_399]], []),  # it begins at the latest start that is credible
+        (Window(0, 50_688), [range(50_687, 50_587, -1)], list(range(0, 50_688, 792))),
         (Window(0, None), [[1_000] * 30], [0, 489, 745, 873, 937, 969, 985, 993]),  # too long for an estimate
         (Window(0, 1_000), [[900]] * 20, [0, 389, 645, 773, 837, 869, 885, 893, 897, 899]),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ events = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(seed=st.integers(0, 100), schedule=st.lists(events, max_size=8))
 def test_any_schedule_ends_with_an_archive_equal_to_the_service(seed: int, schedule: list[tuple[str, int]]) -> None:

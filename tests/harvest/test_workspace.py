@@ -71,7 +71,7 @@ async def test_second_workspace_is_refused_and_leaves_the_archive_as_it_was(
     first: FakeConvAI, second: FakeConvAI, path: Path
 ) -> None:
     assert await harvest_from(first, path) == 12
-    with pytest.raises(ArchiveError, match=r"filled with another API key\. Use another file .*--same-workspace"):
+    with pytest.raises(ArchiveError, match=r"filled with another API key\. Use another archive .*--same-workspace"):
         await harvest_from(second, path)
     assert second.requests == []
     assert ids_in(path) == set(first.conversations)

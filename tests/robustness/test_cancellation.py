@@ -161,7 +161,11 @@ def check_files(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["get", "list_all", "prefetch", "get_many", "stream", "download", "upload", "watch", "live", "harvest"]
+    "name",
+    [
+        *("get", "list_all", "prefetch", "get_many", "stream", "download", "upload", "watch", "live"),
+        pytest.param("harvest", marks=pytest.mark.slow),
+    ],
 )
 def test_cancellation_at_any_step_releases_everything(name: str, service: ServiceProcess, tmp_path: Path) -> None:
     cancel_at_every_step(name, service, tmp_path)

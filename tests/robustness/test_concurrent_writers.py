@@ -1,6 +1,6 @@
 """Several processes write to one archive: short writes wait for each other, and harvests exclude each other.
 
-``WRITERS_SECS=12 pytest tests/robustness/test_concurrent_writers.py`` takes more of it.
+``WRITERS_SECS=12 pytest -m slow tests/robustness/test_concurrent_writers.py`` takes more of it.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def ids_in(path: Path) -> set[str]:
         return {each for (each,) in connection.execute("SELECT conversation_id FROM conversations")}
 
 
+@pytest.mark.slow
 async def test_webhooks_from_six_processes_are_all_stored_during_harvests(path: Path) -> None:
     processes = start("store", path)
     async with FakeConvAI(conversations=150) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
@@ -71,6 +72,7 @@ async def test_webhooks_from_six_processes_are_all_stored_during_harvests(path: 
     assert all(each["stored"] > 0 for each in stored)
 
 
+@pytest.mark.slow
 def test_exclusive_writers_in_six_processes_never_overlap(path: Path) -> None:
     found = results(start("open", path))
     assert sum(each["opened"] for each in found) > PROCESSES
@@ -111,7 +113,7 @@ def test_failed_attempt_in_the_same_process_does_not_free_the_lock(path: Path) -
 
 
 def test_webhook_that_waited_too_long_gets_a_retryable_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convai_async.archive._database.BUSY_TIMEOUT_SECS", 0.1)
+    monkeypatch.setattr("convai_async.archive._sqlite._database.BUSY_TIMEOUT_SECS", 0.1)
     with ArchiveWriter(path, SOURCE) as writer:
         writer._connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(ArchiveBusyError, match=r"other processes have locked .*calls\.db.* try again later") as e:

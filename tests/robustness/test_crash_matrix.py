@@ -1,8 +1,7 @@
 """The archive survives: killed at every step that SQLite takes on its files, with the power off, and on a full disk.
 
-``CRASH_STRIDE=1 pytest tests/robustness/test_crash_matrix.py``
-takes every step in every way; the ordinary run is killed
-at each step too, and takes every so many of the rest. With ``-rP`` it says how many there were.
+``CRASH_STRIDE=1 pytest -m slow tests/robustness/test_crash_matrix.py`` takes every step in every way; CI kills at each
+step too, and takes every so many of the rest. With ``-rP`` it says how many there were.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ import pytest
 from recorded_disk import SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE, Crash, RecordedDisk, Step
 
 from convai_async import ConvAIClient
-from convai_async.archive import Archive, ArchiveError, _fill
-from convai_async.archive._schema import SCHEMA_VERSION
+from convai_async.archive import Archive, ArchiveError
+from convai_async.archive._columns import SCHEMA_VERSION
+from convai_async.archive._sqlite import _fill
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.harvest import _pipeline, harvest
 from convai_async.testing import FakeConvAI
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
 STRIDE = int(os.environ.get("CRASH_STRIDE", "37"))
-pytestmark = pytest.mark.timeout(300 if STRIDE > 1 else 3600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 if STRIDE > 1 else 3600)]
 DATA = Path(__file__).parent.parent / "data"
 EVERYTHING = timedelta(days=10_000)
 """A lookback that reads the whole list again."""

@@ -366,7 +366,7 @@ def test_message_that_a_new_version_does_not_have_is_erased(archive: Path) -> No
 def test_scrub_blocked_by_a_reader_stays_due(
     archive: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("convai_async.archive._database.BUSY_TIMEOUT_SECS", 0.01)
+    monkeypatch.setattr("convai_async.archive._sqlite._database.BUSY_TIMEOUT_SECS", 0.01)
     with ArchiveWriter(archive, SOURCE) as writer:
         writer.store([said("c", f"my {SECRET.decode()}")])
     with closing(sqlite3.connect(archive)) as reader:

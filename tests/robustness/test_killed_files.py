@@ -95,7 +95,9 @@ def test_killed_download_leaves_the_old_file_or_the_complete_new_one(
     check(tmp_path, "call.mp3", old.encode() or None, whole, steps)
 
 
-@pytest.mark.parametrize("name", ["calls.jsonl", "calls.jsonl.gz", "calls.csv", "calls.parquet"])
+@pytest.mark.parametrize(
+    "name", ["calls.jsonl", "calls.jsonl.gz", "calls.csv", pytest.param("calls.parquet", marks=pytest.mark.slow)]
+)
 def test_killed_export_leaves_no_file_or_a_complete_one(name: str, archive: Path, tmp_path: Path) -> None:
     forks = tmp_path / "forks"
     forks.mkdir()

@@ -1,6 +1,6 @@
 """Thousands of requests with every outcome leak no memory, socket, task, thread or file.
 
-``LEAK_REQUESTS=50000 pytest tests/robustness/test_leaks.py`` sends as many as CI.
+``LEAK_REQUESTS=50000 pytest -m slow tests/robustness/test_leaks.py`` sends as many as CI.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from service_process import service_process
 from unmeasured import unmeasured
 
@@ -24,6 +25,7 @@ MAX_GROWTH = 2 * 2**20
 """Bytes by which the process may grow after the first rounds: 50 for each of 50,000 requests."""
 
 
+@pytest.mark.slow
 def test_requests_leak_nothing() -> None:
     with service_process(conversations=20, audio_bytes=200_000, render_once=True) as service:
         recorded = next(filter(service.conversations.has_audio, service.conversations))

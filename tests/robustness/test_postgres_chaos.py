@@ -1,6 +1,6 @@
 """Harvests into PostgreSQL lose nothing and store nothing twice when processes, connections and servers fail.
 
-``POSTGRES_KILLS=200 pytest tests/robustness/test_postgres_chaos.py`` kills more harvests.
+``POSTGRES_KILLS=200 pytest -m slow tests/robustness/test_postgres_chaos.py`` kills more harvests.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def check_complete(url: str, service: ServiceProcess) -> None:
     assert turns == sum(len(document["transcript"]) for document in expected.values())
 
 
+@pytest.mark.slow
 def test_killed_harvests_lose_nothing_and_store_nothing_twice(postgres_url: str, service: ServiceProcess) -> None:
     rng = random.Random(1)
     with psycopg.connect(postgres_url, autocommit=True) as connection:
@@ -101,6 +102,7 @@ def test_killed_harvests_lose_nothing_and_store_nothing_twice(postgres_url: str,
             connection.execute("DELETE FROM convai.conversations")
 
 
+@pytest.mark.slow
 def test_harvest_through_a_crash_of_the_server_is_completed_by_the_next(
     postgres_server: PostgresServer, service: ServiceProcess
 ) -> None:

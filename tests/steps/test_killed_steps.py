@@ -1,6 +1,6 @@
 """Processes that run a step are killed at any statement: no result is lost, and none is stored twice.
 
-``STEP_DEATHS=200 pytest tests/steps/test_killed_steps.py -rP`` kills more of them; the ordinary run is a sample.
+``STEP_DEATHS=200 pytest -m slow tests/steps/test_killed_steps.py -rP`` kills more of them; CI runs a sample.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from unmeasured import unmeasured
 pytest_plugins = ["postgres_fixtures", "step_fixtures"]
 
 DEATHS = int(os.environ.get("STEP_DEATHS", "4"))
-pytestmark = pytest.mark.timeout(300 if DEATHS < 50 else 3600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 if DEATHS < 50 else 3600)]
 
 
 @on_both_stores

@@ -226,7 +226,7 @@ async def test_run_stops_when_many_conversations_fail_one_after_the_other(
     monkeypatch.setattr(_runner, "BATCH", 5)
     store(writer, *(f"conv_{number:02}" for number in range(20)), messages=("fail",))
     report = await run_one(path, build_step(concurrency=1), clock)
-    assert (report.failed, report.gave_up) == (5, True)
+    assert (report.failed, report.aborted) == (5, True)
     assert report.last_error is not None
     assert report.last_error.startswith("ValueError: this one fails")
     assert [row[1] for row in read_rows(path, JOBS)] == 5 * [1] + 15 * [0]

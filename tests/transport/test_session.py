@@ -56,6 +56,11 @@ async def test_page_is_decoded(mocked: aioresponses, once: ConvAIClient) -> None
     assert [summary.conversation_id for summary in page] == ["conv_1"]
 
 
+async def test_location_of_a_success_is_not_followed(mocked: aioresponses, once: ConvAIClient) -> None:
+    answer(mocked, payload=PAGE, headers={"location": "/elsewhere"})
+    assert len(await once.conversations.list()) == 1
+
+
 async def test_request_has_the_documented_method_path_and_headers(mocked: aioresponses, once: ConvAIClient) -> None:
     def check(_url: Any, **request: Any) -> CallbackResult:
         assert request["headers"]["xi-api-key"] == "key"

@@ -17,6 +17,7 @@ from convai_async.harvest import Workspace, WorkspaceReport, open_workspace_clie
 from convai_async.testing import faults
 from convai_async.workers import (
     ScheduledWorkspace,
+    add_workspaces,
     change_workspace,
     create_app,
     create_blueprint,
@@ -29,6 +30,8 @@ from convai_async.workers import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from postgres import PostgresServer
 
     from convai_async import ConvAIClient
     from convai_async.testing import FakeConvAI
@@ -286,10 +289,10 @@ async def test_first_large_harvest_is_followed_by_statistics_for_queries(
     queued: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyzed = "SELECT last_analyze FROM pg_stat_user_tables WHERE relname IN ('conversations', 'turns')"
-    monkeypatch.setattr("convai_async.workers._harvest_job._MANY", 41)
+    monkeypatch.setattr("convai_async.workers._harvest_job._LARGE_HARVEST", 41)
     await work_until_done(queued)
     assert query(queued, analyzed) == [None, None]
-    monkeypatch.setattr("convai_async.workers._harvest_job._MANY", 0)
+    monkeypatch.setattr("convai_async.workers._harvest_job._LARGE_HARVEST", 0)
     await queue_harvest(queued)
     await work_until_done(queued)
     first = query(queued, analyzed)
@@ -297,3 +300,23 @@ async def test_first_large_harvest_is_followed_by_statistics_for_queries(
     await queue_harvest(queued)
     await work_until_done(queued)
     assert query(queued, analyzed) == first, "once"
+
+
+async def test_end_of_a_harvest_is_noted_when_the_database_is_back(
+    service: FakeConvAI, postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, stop = postgres_server.url, anyio.Event()
+    await add_workspaces(url, [ScheduledWorkspace(name="acme", key="env:ACME_KEY", base_url=service.url)])
+
+    def note(report: WorkspaceReport) -> None:
+        if report.status == "done" and "waiting for the database" not in caplog.text:
+            postgres_server.stop("immediate")
+
+    worker = asyncio.create_task(run_worker(url, progress=note, stop=stop))
+    while "waiting for the database" not in caplog.text:
+        await asyncio.sleep(0.05)
+    await asyncio.to_thread(postgres_server.start)
+    while not query(url, "SELECT id FROM convai.harvests WHERE outcome = 'complete'"):
+        await asyncio.sleep(0.25)
+    stop.set()
+    await worker

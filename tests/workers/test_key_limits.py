@@ -37,6 +37,11 @@ KEY = "key-of-two-processes"
 REQUESTS = int(os.environ.get("LIMIT_REQUESTS", "200"))
 MAX_REFUSED = 0.01 if REQUESTS > 2000 else 0.1  # a few are rejected in the first seconds after a process has joined
 
+END_OF_WORKERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'convai-async' AND datname = current_database()
+"""
+
 
 class Row(NamedTuple):
     holder: str
@@ -162,7 +167,7 @@ async def test_write_after_that_of_another_process_is_repeated(database: Databas
         await database.wait_for(lambda: len(database.holders()) == 1)
         [(fingerprint, version)] = database.ask("SELECT fingerprint, version FROM convai.key_limits")
         async with await psycopg.AsyncConnection.connect(database.url.dsn, autocommit=True) as connection:
-            stored = await _key_limits_table.read(connection, fingerprint)
+            stored = await _key_limits_table.read_or_add(connection, fingerprint)
             [holder] = stored.limit.holders
             for version, is_written in [(stored.version - 1, False), (stored.version, True)]:
                 assert is_written == await _key_limits_table.write(
@@ -217,8 +222,7 @@ async def test_lost_connection_is_opened_again(
     monkeypatch.setattr(_key_limits, "_RECONNECT_SECS", 0)
     async with KeyLimits(database.url).join(client):
         await database.wait_for(lambda: len(database.holders()) == 1)
-        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'convai-async worker'"
-        assert database.ask(end) == [(True,)]
+        assert database.ask(END_OF_WORKERS) == [(True,)]
         await database.wait_for(lambda: len(caplog.messages) == 2)
         database.ask("DELETE FROM convai.key_limit_holders")
         await database.wait_for(lambda: len(database.holders()) == 1)
@@ -275,6 +279,7 @@ async def worker(
         await process.wait()
 
 
+@pytest.mark.slow
 async def test_processes_with_different_clocks_share_a_key_when_some_join_are_stopped_or_killed(
     database: Database,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convai_async.workers._limit_policy import Demand, Holder, KeyLimit, Report, divide, renew
+from convai_async.workers._limit_policy import Demand, Holder, KeyLimit, Report, compute_renewal, divide
 
 DEMANDS = st.builds(
     Demand, interactive=st.integers(0, 40), bulk=st.integers(0, 200), maximum=st.integers(1, 128), share=st.just(1.0)
@@ -87,7 +87,7 @@ def test_slots_of_all_processes_are_never_more_than_the_limit(
     for number in [*order, *5 * list(range(len(demands)))]:
         name, demand = names[number % len(names)], demands[number % len(names)]
         in_use = report(demand, granted[name], room=rooms[name], estimate=float(rooms[name]))
-        key, grant = renew(key, name, in_use)
+        key, grant = compute_renewal(key, name, in_use)
         granted[name], rooms[name] = grant.slots, grant.room
         assert sum(each.slots for each in key.holders.values()) <= limit
         assert sum(granted.values()) <= limit
@@ -97,92 +97,92 @@ def test_slots_of_all_processes_are_never_more_than_the_limit(
 
 def test_slots_in_use_are_not_free_until_the_requests_have_ended() -> None:
     key = KeyLimit(10.0, None, {"first": holder(10)})
-    key, joined = renew(key, "second", report(BULK))
+    key, joined = compute_renewal(key, "second", report(BULK))
     assert (joined.slots, joined.lacks) == (0, True)
-    key, first = renew(key, "first", report(BULK, 10, in_flight=8))
+    key, first = compute_renewal(key, "first", report(BULK, 10, in_flight=8))
     assert (first.slots, first.frees, key.holders["first"].slots) == (5, True, 8)
-    key, second = renew(key, "second", report(BULK))
+    key, second = compute_renewal(key, "second", report(BULK))
     assert second.slots == 2
-    key, first = renew(key, "first", report(BULK, 5))
-    key, second = renew(key, "second", report(BULK, 2))
+    key, first = compute_renewal(key, "first", report(BULK, 5))
+    key, second = compute_renewal(key, "second", report(BULK, 2))
     assert (first.slots, second.slots) == (5, 5)
 
 
 def test_rejection_of_one_process_lowers_the_limit_of_all() -> None:
     key = KeyLimit(20.0, None, {"first": holder(10), "second": holder(10)})
-    key, grant = renew(key, "first", report(BULK, 10, estimate=8.0, in_flight=8))
+    key, grant = compute_renewal(key, "first", report(BULK, 10, estimate=8.0, in_flight=8))
     assert (key.found, grant.slots) == (18.0, 8)
-    key, grant = renew(key, "second", report(BULK, 10))
+    key, grant = compute_renewal(key, "second", report(BULK, 10))
     assert grant.slots == 9
 
 
 def test_limit_that_the_service_stated_replaces_what_was_found() -> None:
     key = KeyLimit(20.0, None, {"first": holder(20)})
-    assert renew(key, "first", report(BULK, 20, estimate=18.0, stated=12))[0].found == 12.0
-    assert renew(key, "first", report(BULK, 20, estimate=18.0, stated=30))[0].found == 30.0
+    assert compute_renewal(key, "first", report(BULK, 20, estimate=18.0, stated=12))[0].found == 12.0
+    assert compute_renewal(key, "first", report(BULK, 20, estimate=18.0, stated=30))[0].found == 30.0
 
 
 def test_limit_is_at_least_one() -> None:
     key = KeyLimit(2.0, None, {"first": holder(2), "second": holder(0)})
-    assert renew(key, "first", report(BULK, 2, estimate=-5.0))[0].found == 1.0
+    assert compute_renewal(key, "first", report(BULK, 2, estimate=-5.0))[0].found == 1.0
 
 
 def test_only_the_process_that_probes_raises_the_limit() -> None:
     key = KeyLimit(20.0, "first", {"first": holder(10), "second": holder(10)})
-    assert renew(key, "first", report(BULK, 10, estimate=12.0))[0].found == 22.0
-    assert renew(key, "second", report(BULK, 10, estimate=12.0))[0].found == 20.0
+    assert compute_renewal(key, "first", report(BULK, 10, estimate=12.0))[0].found == 22.0
+    assert compute_renewal(key, "second", report(BULK, 10, estimate=12.0))[0].found == 20.0
 
 
 def test_slots_that_others_do_not_use_prove_no_higher_limit() -> None:
     idle = Demand(interactive=1, bulk=0, maximum=64)
     key = KeyLimit(20.0, "first", {"first": holder(10), "second": holder(10, idle)})
-    assert renew(key, "first", report(BULK, 10, estimate=15.0))[0].found == 20.0
-    assert renew(key, "first", report(BULK, 10, estimate=21.0))[0].found == 22.0
+    assert compute_renewal(key, "first", report(BULK, 10, estimate=15.0))[0].found == 20.0
+    assert compute_renewal(key, "first", report(BULK, 10, estimate=21.0))[0].found == 22.0
 
 
 def test_one_process_probes_until_another_is_more_suitable() -> None:
     backend = Demand(interactive=30, bulk=0, maximum=64)
     key = KeyLimit(20.0, None, {})
-    key, grant = renew(key, "backend", report(backend))
+    key, grant = compute_renewal(key, "backend", report(backend))
     assert (key.prober, grant.may_probe) == ("backend", True)
-    key, grant = renew(key, "first", report(BULK))
+    key, grant = compute_renewal(key, "first", report(BULK))
     assert key.prober == "backend"  # the first has no slots yet
-    key, _ = renew(key, "backend", report(backend, 20, in_flight=19))
-    key, grant = renew(key, "first", report(BULK))
+    key, _ = compute_renewal(key, "backend", report(backend, 20, in_flight=19))
+    key, grant = compute_renewal(key, "first", report(BULK))
     assert (key.prober, grant.may_probe) == ("first", True)
-    key, grant = renew(key, "backend", report(backend, 19))
+    key, grant = compute_renewal(key, "backend", report(backend, 19))
     assert (key.prober, grant.may_probe) == ("first", False)
 
 
 def test_process_that_ended_is_replaced_as_the_one_that_probes() -> None:
     key = KeyLimit(20.0, "ended", {"first": holder(20)})
-    assert renew(key, "first", report(BULK, 20))[0].prober == "first"
+    assert compute_renewal(key, "first", report(BULK, 20))[0].prober == "first"
 
 
 def test_no_probe_while_slots_are_not_used() -> None:
     few = Demand(interactive=2, bulk=0, maximum=64)
     key = KeyLimit(20.0, "first", {"first": holder(10), "second": holder(10, few)})
-    assert not renew(key, "first", report(BULK, 10))[1].may_probe
+    assert not compute_renewal(key, "first", report(BULK, 10))[1].may_probe
 
 
 def test_probe_keeps_what_it_finds_until_it_fails() -> None:
     key = KeyLimit(8.0, "first", {"first": holder(8), "second": holder(0)})
-    key, grant = renew(key, "first", report(BULK, 8, estimate=19.0, in_flight=20, is_growing=True))
+    key, grant = compute_renewal(key, "first", report(BULK, 8, estimate=19.0, in_flight=20, is_growing=True))
     assert (key.found, grant.slots, grant.may_probe) == (19.0, 19, True)
-    key, grant = renew(key, "first", report(BULK, 19, in_flight=19))
+    key, grant = compute_renewal(key, "first", report(BULK, 19, in_flight=19))
     assert (grant.slots, grant.may_probe) == (10, False)  # not while requests above its part are in flight
 
 
 def test_processes_with_a_share_use_that_share_together() -> None:
     half = Demand(interactive=0, bulk=200, maximum=128, share=0.5)
-    _, first = renew(KeyLimit(20.0, None, {}), "first", report(half))
+    _, first = compute_renewal(KeyLimit(20.0, None, {}), "first", report(half))
     assert (first.slots, first.room) == (10, 20)
-    _, first = renew(KeyLimit(20.0, None, {"second": holder(5, half)}), "first", report(half))
+    _, first = compute_renewal(KeyLimit(20.0, None, {"second": holder(5, half)}), "first", report(half))
     assert (first.slots, first.room) == (5, 15)
 
 
 def test_process_with_a_share_has_no_more_beside_one_without() -> None:
     few = Demand(interactive=0, bulk=2, maximum=64)
     half = Demand(interactive=0, bulk=200, maximum=128, share=0.5)
-    _, grant = renew(KeyLimit(20.0, None, {"second": holder(2, few)}), "first", report(half))
+    _, grant = compute_renewal(KeyLimit(20.0, None, {"second": holder(2, few)}), "first", report(half))
     assert grant.slots == 10

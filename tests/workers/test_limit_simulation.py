@@ -11,7 +11,7 @@ from simulated_processes import LATENCY, SimulatedProcess, SimulatedService
 from virtual_time import in_virtual_time, now
 
 from convai_async.workers._key_share import KeyShare
-from convai_async.workers._limit_policy import KeyLimit, renew
+from convai_async.workers._limit_policy import KeyLimit, compute_renewal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ class SimulatedTable:
             await asyncio.sleep(1)
         started = now()
         await asyncio.sleep(QUERY_SECS)
-        self.limit, grant = renew(self.limit, name, key.report(), int(now() / TURN_SECS))
+        self.limit, grant = compute_renewal(self.limit, name, key.take_report(), int(now() / TURN_SECS))
         self.renewals += 1
         key.shrink(grant)
         if key.should_notify(grant):

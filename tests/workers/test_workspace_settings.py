@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -163,3 +164,12 @@ def test_database_that_cannot_be_reached_is_named_without_its_password(
     err = capsys.readouterr().err
     assert "'postgresql://user@127.0.0.1:1/db' cannot be reached" in err
     assert "hunter2" not in err
+
+
+@pytest.mark.parametrize("command", ["workspaces list", "worker"])
+def test_missing_extra_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "convai_async.workers", None)
+    assert run([*command.split(), "postgresql://localhost/db"]) == 2
+    assert "pip install 'convai-async[postgres]'" in capsys.readouterr().err

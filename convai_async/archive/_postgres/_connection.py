@@ -109,7 +109,7 @@ class PostgresConnection:
     def iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
         """Yield the rows of a query without holding all of them in memory.
 
-        Outside a transaction, they are read through a connection of their own, since other statements may follow
+        Outside a transaction, they are read through a separate connection, since other statements may follow
         meanwhile.
         """
         if self.raw.info.transaction_status == TransactionStatus.INTRANS:

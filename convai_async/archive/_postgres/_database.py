@@ -6,12 +6,12 @@ import shlex
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from convai_async.archive._columns import SCHEMA_VERSION
 from convai_async.archive._contents import change_source
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._postgres._connection import PostgresConnection
 from convai_async.archive._postgres._migrations import MIGRATIONS
 from convai_async.archive._postgres._schema import build_schema, build_views, drop_views
-from convai_async.archive._schema import SCHEMA_VERSION
 from convai_async.archive._sql import fetch_value
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def open_for_writing(url: PostgresUrl, source: str | None, *, create: bool) -> P
 
 
 def prepare_schema(url: PostgresUrl) -> None:
-    """Make the schema if it does not exist, and bring it up to this version.
+    """Create the schema if it does not exist, and bring it up to this version.
 
     Raises:
         ArchiveConnectionError: The database cannot be reached.
-        ArchiveError: The schema is of a newer version, or the role may not make it.
+        ArchiveError: The schema is of a newer version, or the role may not create it.
     """
     connection = PostgresConnection(url, read_only=False)
     try:
@@ -156,10 +156,11 @@ def _change_schema(connection: PostgresConnection, change: Callable[[PostgresCon
 
 def _create_schema(connection: PostgresConnection) -> None:
     if not _has_schema(connection):  # another process can have made it meanwhile
-        if (encoding := fetch_value(connection, "SHOW server_encoding")) != "UTF8":
+        encoding = fetch_value(connection, "SHOW server_encoding")
+        if encoding != "UTF8":
             raise ArchiveError(
-                f"{str(connection.url)!r} has the encoding {encoding}, which cannot hold all texts: create a database"
-                " with `createdb --template template0 --encoding UTF8`"
+                f"the database of {str(connection.url)!r} has the encoding {encoding}: create one with"
+                " `createdb --encoding UTF8 --template template0`"
             )
         connection.run_script(f"{build_schema()}\n{build_views()}")
         connection.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))

@@ -1,7 +1,7 @@
-"""The note of each deletion: when, in which workspace, how many conversations, by which role and program.
+"""The log of deletions: when, in which workspace, how many conversations, by which role and program.
 
-It has no ids, since it is kept when what was deleted has to be gone. A trigger writes it, so that deletions with SQL
-are noted as well. The trigger has the rights of the schema's owner: other roles can neither write nor change notes.
+It has no ids, since it is kept after the data is erased. A trigger writes it, so that deletions with SQL are logged as
+well. The trigger has the rights of the schema's owner: other roles can neither add nor change rows.
 """
 
 DELETIONS = """\

@@ -64,7 +64,7 @@ class Lease:
         if number != self._number:
             raise ArchiveError(
                 f"another process has taken over {str(self._url)!r}, since this one did not respond for"
-                f" {LEASE_SECS} s: nothing of it was lost, and nothing more is written by this one"
+                f" {LEASE_SECS} s. What this one wrote is kept, and it writes nothing more: wait for the other one"
             )
 
     def release(self) -> None:

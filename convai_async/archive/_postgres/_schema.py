@@ -29,7 +29,7 @@ _VIEWS = tuple(view for view in VIEWS if view is not DOCUMENTS)  # its documents
 
 
 def build_schema() -> str:
-    """Return the SQL that makes the schema."""
+    """Return the SQL that creates the schema."""
     statements = ["CREATE SCHEMA convai;", FUNCTIONS]
     statements.append("CREATE TABLE convai.schema_version (version integer NOT NULL);")
     statements += [statement for table in POSTGRES_TABLES for statement in _create(table)]
@@ -43,7 +43,7 @@ def drop_views() -> str:
 
 
 def build_views() -> str:
-    """Return the SQL that makes all views."""
+    """Return the SQL that creates all views."""
     statements = ["CREATE SCHEMA convai_workspace;"]
     for view in sorted(_VIEWS, key=lambda view: "json_each" not in view.template):  # others read these
         statements.append(f"CREATE VIEW convai.{view.name} AS {view.query_of_all_workspaces};")

@@ -88,7 +88,7 @@ def build_condition(terms: Sequence[Term], *, any_order: bool = False) -> Condit
 
 @cache
 def build_search() -> str:
-    """Return the SQL that makes the functions and the index."""
+    """Return the SQL that creates the functions and the index."""
     letters = [code for code in range(0x80, _LAST_ASSIGNED + 1) if _is_letter(chr(code))]
     folded = {code: lower for code in letters if ord(lower := _fold(chr(code))) != code}
     functions = _FUNCTIONS

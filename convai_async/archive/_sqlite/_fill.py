@@ -14,8 +14,8 @@ from convai_async.archive._facts import read_facts
 from convai_async.archive._records import is_utf8
 from convai_async.archive._rows import get_inserted_columns, read_conversation, read_tool_calls, read_turns
 from convai_async.archive._sql import fetch_value, transaction
-from convai_async.archive._sqlite_changes import delete_facts, insert_facts
-from convai_async.archive._statements import execute_many
+from convai_async.archive._sqlite._changes import delete_facts, insert_facts
+from convai_async.archive._sqlite._statements import execute_many
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary
 

@@ -6,10 +6,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from convai_async.archive._database import FileIdentity, check_in_place, open_for_writing
 from convai_async.archive._errors import ArchiveBusyError
 from convai_async.archive._sql import check_document, fetch_value, transaction
-from convai_async.archive._sqlite_changes import store_conversations
+from convai_async.archive._sqlite._changes import store_conversations
+from convai_async.archive._sqlite._database import FileIdentity, check_in_place, open_for_writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from convai_async.archive._changes import delete_rows, mark_scrub_due
 from convai_async.archive._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._rows import get_inserted_columns
 from convai_async.archive._sql import fetch_value
-from convai_async.archive._statements import insert_rows, upsert_rows
+from convai_async.archive._sqlite._statements import insert_rows, upsert_rows
 from convai_async.archive._step_jobs import has_steps
 
 if TYPE_CHECKING:

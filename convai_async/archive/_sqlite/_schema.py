@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convai_async.archive._columns import TABLES
-from convai_async.archive._migrations import MIGRATIONS
 from convai_async.archive._views import VIEWS
 
 if TYPE_CHECKING:
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x43564149
 """Marks a SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""
-
-SCHEMA_VERSION = max(MIGRATIONS) + 1
-"""The version of the schema (``PRAGMA user_version``)."""
 
 
 def build_schema() -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive._columns import TABLES
+from convai_async.archive._columns import SCHEMA_VERSION, TABLES
 from convai_async.archive._connection import SqliteConnection
 from convai_async.archive._contents import change_source
 from convai_async.archive._errors import (
@@ -25,10 +25,10 @@ from convai_async.archive._errors import (
     translate_content_errors,
     translate_errors,
 )
-from convai_async.archive._fill import fill_new_columns, is_fill_due
-from convai_async.archive._migrations import MIGRATIONS
-from convai_async.archive._schema import APPLICATION_ID, SCHEMA_VERSION, build_schema, build_views
 from convai_async.archive._sql import fetch_value, transaction
+from convai_async.archive._sqlite._fill import fill_new_columns, is_fill_due
+from convai_async.archive._sqlite._migrations import MIGRATIONS
+from convai_async.archive._sqlite._schema import APPLICATION_ID, build_schema, build_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
