@@ -28,7 +28,7 @@ _MOST_CHARS = 200
 class PostgresUrl(msgspec.Struct, frozen=True):
     """A workspace in a PostgreSQL database.
 
-    ``str()`` returns the URL without its password.
+    ``str()`` returns the URL without its password, and without its parameters except ``workspace``.
 
     Attributes:
         dsn: The URL for libpq, with its password.

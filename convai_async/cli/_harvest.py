@@ -89,7 +89,8 @@ _ARCHIVE_OPTIONS = {
 @click.option(
     "--recordings",
     metavar="PLACE",
-    help="Save recordings in this folder or object store instead: s3://BUCKET/PREFIX, gs:// or az://. Needs --audio.",
+    help="Save recordings in this folder or object store instead: s3://BUCKET/PREFIX, gs:// or az://. Needs"
+    " --audio; an archive in PostgreSQL has no folder, and requires it.",
 )
 @click.option(
     "--prune",

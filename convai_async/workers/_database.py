@@ -32,7 +32,7 @@ _DEFAULTS = {
 
 
 class Database(PostgresUrl, frozen=True):
-    """A database with workspaces. ``str()`` returns its URL without the password."""
+    """A database with workspaces. ``str()`` returns its URL without password and parameters."""
 
     def __str__(self) -> str:
         return super().__str__().partition("?")[0]
