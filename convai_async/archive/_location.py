@@ -7,7 +7,7 @@ import re
 import shlex
 from pathlib import Path
 from typing import Self, TypeAlias
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote
 
 import msgspec
 
@@ -56,11 +56,11 @@ class PostgresUrl(msgspec.Struct, frozen=True):
                 "archive", "the URL has an @ that is not before the host: in a user name or password, write %40 for it"
             )
         address, _, query = url.partition("?")
-        parameters = parse_qsl(query, keep_blank_values=True)
-        workspace = dict(parameters).get("workspace", workspace)
+        workspace = dict(parse_qsl(query, keep_blank_values=True)).get("workspace", workspace)
         if not workspace or len(workspace) > _MOST_CHARS or "\0" in workspace:
             raise InvalidArgumentError("workspace", f"must have 1 to {_MOST_CHARS} characters, got {workspace!r}")
-        rest = urlencode([each for each in parameters if each[0] != "workspace"], quote_via=quote)
+        # The others stay as they are: libpq does not read + as a space.
+        rest = "&".join(each for each in query.split("&") if each and unquote(each.partition("=")[0]) != "workspace")
         return cls(f"{address}?{rest}" if rest else address, workspace)
 
     def __str__(self) -> str:

@@ -119,7 +119,9 @@ class StepRunner:
             if is_cancelling():
                 raise
             return self._fail(job, error)  # of something that the step awaited
-        except Exception as error:  # noqa: BLE001 - the step's
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the step's, also SystemExit: others have to run
             return self._fail(job, error)
 
     def _fail(self, job: StepJob, error: BaseException) -> StepOutcome:

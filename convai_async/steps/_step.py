@@ -108,7 +108,7 @@ def describe_error(step: Step[Any], error: BaseException) -> str:
     """Return the text of an error, with the line of the step's file that it comes from."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - the error's own code
+    except BaseException:  # noqa: BLE001 - the error's own code
         text = ""
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     text = text[:_LONGEST_ERROR].encode(errors="replace").decode().replace("\0", "\ufffd")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from archives import build_update
 
 from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveBusyError, ArchiveError
 from convai_async.archive._columns import DETAIL_TABLES
+from convai_async.archive._location import PostgresUrl
 from convai_async.archive._views import VIEWS
 from convai_async.archive._writer import ArchiveWriter
+from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import harvest
 from convai_async.testing import FakeConvAI
 
@@ -87,3 +93,47 @@ def test_a_workspace_that_does_not_exist_is_named_without_the_password(postgres_
     password = urlsplit(postgres_url).password
     assert password
     assert password not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("password", "parameter"),
+    [("s3cret%ZZ", ""), ("s3cret word", ""), ("s3cret%00", ""), ("s3cret", "?user=%ZZ"), ("", "?password=a&s3cret")],
+)
+def test_a_url_that_libpq_cannot_read_is_refused_without_its_password(password: str, parameter: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="the URL of the database is not valid") as raised:
+        Archive.open(f"postgresql://user:{password}@127.0.0.1:1/calls{parameter}")
+    assert "s3cret" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_parameters_reach_libpq_as_they_were_written() -> None:
+    url = PostgresUrl.parse("postgresql://user@host/calls?password=a+b%20c&workspace=acme&sslmode=require")
+    assert url == PostgresUrl("postgresql://user@host/calls?password=a+b%20c&sslmode=require", "acme")
+
+
+def set_for_database(url: str, setting: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET {setting}")
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_writers_wait_for_each_other_at_each_isolation_level_of_the_role(postgres_url: str, level: str) -> None:
+    ArchiveWriter(postgres_url, SOURCE).close()
+    set_for_database(postgres_url, f"default_transaction_isolation = '{level}'")
+
+    def store(number: int) -> None:
+        url = postgres_url if number < 2 else f"{postgres_url}?workspace=acme{number}"
+        with ArchiveWriter(url, SOURCE, exclusive=False) as writer:
+            for count in range(15):
+                writer.store([build_update(f"conv_{count % 7}", f"{number} {count}")])
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(store, number) for number in range(4)]:
+            future.result()
+
+
+def test_accents_are_ignored_with_each_setting_of_the_role(postgres_url: str) -> None:
+    set_for_database(postgres_url, "standard_conforming_strings = off")
+    with ArchiveWriter(postgres_url, SOURCE) as writer:
+        writer.store([build_update("conv_1", "h\N{LATIN SMALL LETTER E WITH ACUTE}llo")])
+    with Archive.open(postgres_url) as archive:
+        assert len(list(archive.search("hello"))) == 1

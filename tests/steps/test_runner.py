@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -103,15 +104,21 @@ def raise_unprintable() -> None:
     raise UnprintableError
 
 
+def leave() -> None:
+    sys.exit(3)
+
+
 def raise_long() -> None:
     raise ValueError("\0\udc80" + "x" * 5_000)
 
 
 @on_both_stores
+@pytest.mark.parametrize("is_async", [True, False])
 @pytest.mark.parametrize(
     ("fail", "error"),
     [
         (cancel_itself, "CancelledError (line "),
+        (leave, "SystemExit: 3 (line "),
         (raise_unprintable, "UnprintableError (line "),
         (raise_long, "ValueError: \ufffd?xxx"),
         (object, "TypeError: Encoding objects of type object is unsupported"),
@@ -119,13 +126,16 @@ def raise_long() -> None:
     ],
 )
 async def test_error_is_stored_as_text_that_every_database_holds(
-    path: str, writer: ArchiveWriter, clock: FakeClock, fail: Callable[[], Any], error: str
+    path: str, writer: ArchiveWriter, clock: FakeClock, fail: Callable[[], Any], error: str, is_async: bool
 ) -> None:
-    @steps.step("fails", version=1)
-    async def fails(conversation: Conversation) -> Any:
+    async def run_async(conversation: Conversation) -> Any:
+        return fail()
+
+    def run_in_thread(conversation: Conversation) -> Any:
         return fail()
 
     store(writer, "a")
+    fails = steps.step("fails", version=1)(run_async if is_async else run_in_thread)
     report = await run_one(path, fails, clock)
     [(_, attempts, _, claimed, stored)] = read_rows(path, JOBS)
     assert (report.failed, attempts, bool(claimed)) == (1, 1, False)
@@ -197,7 +207,7 @@ async def test_cancelled_run_stores_what_is_done_and_gives_the_rest_back(
 async def test_keyboard_interrupt_in_a_step_ends_the_run_and_gives_the_rest_back(
     path: str, writer: ArchiveWriter, clock: FakeClock
 ) -> None:
-    class StopError(BaseException):
+    class StopError(GeneratorExit):  # KeyboardInterrupt would also end the loop of the tests
         pass
 
     @steps.step("interrupted", version=1, concurrency=1)
@@ -453,3 +463,14 @@ async def test_clock_is_the_one_of_the_store(path: str, writer: ArchiveWriter) -
     with Archive.open(path) as archive, archive.snapshot() as connection:
         [(finished,)] = connection.execute("SELECT finished_unix_secs FROM step_results").fetchall()
     assert finished > 1_700_000_000
+
+
+@pytest.mark.parametrize("path", ["postgres"], indirect=True)
+async def test_result_with_nul_is_json_for_postgresql(path: str, writer: ArchiveWriter, clock: FakeClock) -> None:
+    @steps.step("echo", version=1)
+    async def echo(conversation: Conversation) -> Any:
+        return {"message": "a\0"}
+
+    store(writer, "a")
+    await run_one(path, echo, clock)
+    assert read_rows(path, "SELECT CAST(result AS json) ->> 'message' FROM step_results") == [("a\ufffd",)]

@@ -20,6 +20,8 @@ from convai_async.archive._errors import (
     ArchiveConnectionError,
     ArchiveError,
 )
+from convai_async.archive._postgres._clean import clean_text
+from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,9 +33,13 @@ _DEFAULTS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval"
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\?|:([a-z]\w*)|%|\bON CONFLICT \(")
 _ROWS_PER_FETCH = 200
+# Those that the role or the database can have set to other values: on a snapshot from before it waited for the lock of
+# the workspace, a transaction would not see what the one before it has stored.
 _SETTINGS = """\
 SELECT set_config('search_path', 'convai_workspace, convai', false), set_config('convai.workspace', %s, false),
-    set_config('lock_timeout', %s, false), set_config('default_transaction_read_only', %s, false)"""
+    set_config('lock_timeout', %s, false), set_config('default_transaction_read_only', %s, false),
+    set_config('default_transaction_isolation', 'read committed', false),
+    set_config('standard_conforming_strings', 'on', false)"""
 
 
 class _NumericLoader(NumericBinaryLoader):
@@ -55,7 +61,7 @@ class _TextDumper(StrDumperUnknown):
     """Dumps text without NUL, which PostgreSQL cannot hold."""
 
     def dump(self, obj: str) -> Any:
-        return super().dump(obj.replace("\0", "\ufffd"))
+        return super().dump(clean_text(obj))
 
 
 class PostgresConnection:
@@ -67,6 +73,7 @@ class PostgresConnection:
 
     Raises:
         ArchiveConnectionError: The database cannot be reached.
+        InvalidArgumentError: libpq cannot read the URL.
 
     Attributes:
         url: The database and the workspace.
@@ -76,8 +83,9 @@ class PostgresConnection:
     def __init__(self, url: PostgresUrl, *, read_only: bool) -> None:
         self.url = url
         self._read_only = read_only
+        given = _read_parameters(url)
         with translate_database_errors(url):
-            defaults: Any = {name: value for name, value in _DEFAULTS.items() if name not in conninfo_to_dict(url.dsn)}
+            defaults: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
             self.raw = psycopg.connect(
                 url.dsn, autocommit=True, application_name="convai_async", client_encoding="utf8", **defaults
             )
@@ -143,6 +151,19 @@ class PostgresConnection:
     def close(self) -> None:
         """Close the connection; this also rolls back."""
         self.raw.close()
+
+
+def _read_parameters(url: PostgresUrl) -> dict[str, Any]:
+    try:
+        return conninfo_to_dict(url.dsn)
+    except psycopg.ProgrammingError:
+        pass
+    # Not libpq's error, which may contain the password.
+    raise InvalidArgumentError(
+        "archive",
+        "the URL of the database is not valid: write spaces and other special characters in the user name, the password"
+        " and parameters as %20 and the like, and after the ? only parameters of libpq, such as sslmode",
+    )
 
 
 @lru_cache(1024)
