@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -39,7 +40,21 @@ class Database(PostgresUrl, frozen=True):
 
 
 def parse_database(url: str) -> Database:
-    """Parse the URL of a database; the parameter ``workspace``, which archives have, is ignored.
+    """Parse the URL of a database.
+
+    Raises:
+        InvalidArgumentError: It is not the URL of a PostgreSQL database, or has the parameter ``workspace``.
+    """
+    if any(name == "workspace" for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True)):
+        raise InvalidArgumentError(
+            "database",
+            "must not have the parameter workspace, since workers harvest all workspaces of a database: leave it out",
+        )
+    return parse_archive_database(url)
+
+
+def parse_archive_database(url: str) -> Database:
+    """Parse the URL of an archive; the name of its workspace is left out.
 
     Raises:
         InvalidArgumentError: It is not the URL of a PostgreSQL database.

@@ -23,7 +23,7 @@ class WorkspaceStatus(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: The name.
         state: ``"running"``; ``"queued"`` until a worker is free; ``"delayed"`` until the next attempt; ``"paused"``;
-            or ``"idle"`` until the next time of the schedule.
+            ``"failed"`` if the last harvest failed, and ``"idle"`` if not, until the next time of the schedule.
         worker: The machine and process id of the worker of the current harvest, or of the last one; None if there was
             none.
         started_at: When that harvest started.
@@ -35,11 +35,12 @@ class WorkspaceStatus(msgspec.Struct, frozen=True, kw_only=True):
         complete_at: The start of the last complete harvest: everything until then is in the archive. None if there was
             none.
         behind_secs: The seconds since ``complete_at``, or None.
-        next_at: The next time of the schedule, or None if the workspace is paused.
+        next_at: The next attempt if the state is ``"delayed"``, otherwise the next time of the schedule; None if the
+            workspace is paused.
     """
 
     name: str
-    state: Literal["running", "queued", "delayed", "paused", "idle"]
+    state: Literal["running", "queued", "delayed", "paused", "failed", "idle"]
     worker: str | None
     started_at: datetime | None
     outcome: str | None
@@ -85,7 +86,7 @@ ORDER BY workspace.name
 """
 _JOBS = """
 SELECT lock, CASE WHEN bool_or(status = 'doing') THEN 'running'
-    WHEN bool_or(scheduled_at > now()) THEN 'delayed' ELSE 'queued' END
+    WHEN bool_or(scheduled_at > now()) THEN 'delayed' ELSE 'queued' END, max(scheduled_at)
 FROM convai_queue.procrastinate_jobs
 WHERE queue_name = %s AND status IN ('todo', 'doing') GROUP BY lock
 """
@@ -104,11 +105,11 @@ async def read_status(database: str) -> WorkersStatus:
     """
     async with connect(parse_database(database)) as connection:
         cursor = await connection.execute(_JOBS, (HARVEST_QUEUE,))
-        jobs = dict(await cursor.fetchall())
+        jobs = {lock: (state, scheduled_at) for lock, state, scheduled_at in await cursor.fetchall()}
         cursor = await connection.execute(_WORKERS, (WORKER_PREFIX,))
         (workers,) = await cursor.fetchone() or (0,)
         workspaces = [_build_status(row, jobs) for row in await _read_rows(connection)]
-    states = list(jobs.values())
+    states = [state for state, _ in jobs.values()]
     return WorkersStatus(
         workspaces=workspaces,
         queued=states.count("queued"),
@@ -126,9 +127,12 @@ async def _read_rows(connection: Connection) -> list[dict[str, Any]]:
 
 def _build_status(row: dict[str, Any], jobs: dict[str, Any]) -> WorkspaceStatus:
     name, paused = row["name"], row["paused"]
-    next_at = compute_next(name, row["schedule"], row["scheduled_until"] or row["now"])
+    rest = "paused" if paused else "failed" if row["outcome"] == "failed" else "idle"
+    state, next_at = jobs.get(build_lock(name), (rest, None))
+    if state != "delayed":
+        next_at = compute_next(name, row["schedule"], row["scheduled_until"] or row["now"])
     return WorkspaceStatus(
-        state=jobs.get(build_lock(name), "paused" if paused else "idle"),
+        state=state,
         next_at=None if paused else next_at,
         **{
             field: row[field]

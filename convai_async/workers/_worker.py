@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
+from procrastinate.worker import Worker
 from psycopg import Error
 
 from convai_async._support.validate import validate_integer
@@ -125,7 +127,7 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
                 pass
             async with app.open_async():
                 connected(True)
-                await _run_until(stop, [asyncio.create_task(app.run_worker_async(**each)) for each in workers])
+                await _run_until(stop, [Worker(app, **each) for each in workers])
         except (ArchiveConnectionError, ConnectorException, Error) as error:
             problem = error.__cause__ or error
         connected(False)
@@ -136,19 +138,34 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
     _logger.info("worker %s stopped", get_worker_name())
 
 
-async def _run_until(stop: anyio.Event, workers: list[asyncio.Task[None]]) -> None:
+async def _run_until(stop: anyio.Event, workers: list[Worker]) -> None:
     """Wait until the event is set, or a worker ends because the database fails; then end all gracefully."""
     stopping = asyncio.create_task(stop.wait())
+    heartbeats = asyncio.create_task(_send_heartbeats(workers))
+    runs = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
     try:
-        await asyncio.wait({*workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({*runs, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
+        for run in runs:
+            run.cancel()  # it waits for its jobs
+        await asyncio.wait(runs)
+        heartbeats.cancel()
+        await asyncio.wait({heartbeats})
+    # Of all, since asyncio logs those that nobody has retrieved.
+    errors = [error for run in runs if not run.cancelled() and (error := run.exception()) is not None]
+    if errors:
+        raise errors[0]
+
+
+async def _send_heartbeats(workers: list[Worker]) -> None:
+    """Send the heartbeats of workers, also while they wait for their jobs to end: procrastinate's own stop then."""
+    while True:
         for worker in workers:
-            worker.cancel()  # it waits for its jobs
-        await asyncio.wait(workers)
-    for worker in workers:
-        if not worker.cancelled():
-            worker.result()
+            await asyncio.sleep(worker.update_heartbeat_interval / len(workers))
+            if worker.worker_id is not None:
+                with suppress(ConnectorException):  # the worker notices it too
+                    await worker.app.job_manager.update_heartbeat(worker.worker_id)
 
 
 def _ignore(_: bool) -> None:  # noqa: FBT001 - the signature of a callback

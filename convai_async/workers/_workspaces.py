@@ -14,7 +14,7 @@ from convai_async.archive._location import is_postgres_url
 from convai_async.errors import ConfigurationError
 from convai_async.harvest import Workspace
 from convai_async.harvest._workspaces import load_workspaces, validate_workspaces
-from convai_async.workers._database import connect, parse_database
+from convai_async.workers._database import connect, parse_archive_database, parse_database
 from convai_async.workers._schedule import is_valid_schedule
 from convai_async.workers._schema import prepare_database
 
@@ -55,8 +55,8 @@ async def add_workspaces(database: str, workspaces: Iterable[ScheduledWorkspace]
 
     Raises:
         ArchiveError: The database cannot be reached, or the role may not change it.
-        ConfigurationError: A field is invalid, or contradicts another workspace. The message names the workspace and
-            the field.
+        ConfigurationError: A workspace exists already, or a field is invalid or contradicts another workspace. The
+            message names the workspace and the field.
         InvalidArgumentError: The URL is not valid.
     """
     added = list(workspaces)
@@ -64,7 +64,12 @@ async def add_workspaces(database: str, workspaces: Iterable[ScheduledWorkspace]
     parsed = parse_database(database)
     async with connect(parsed) as connection, connection.transaction():
         await _lock(connection)
-        _validate([*await fetch_workspaces(connection), *added], parsed)
+        existing = await fetch_workspaces(connection)
+        if names := {each.name for each in existing} & {each.name for each in added}:
+            raise ConfigurationError(
+                f"the workspace {min(names)!r} exists already: `convai-async workspaces change` changes its settings"
+            )
+        _validate([*existing, *added], parsed)
         insert = sql.SQL("INSERT INTO convai.workspaces ({}) VALUES ({})").format(
             _COLUMNS, sql.SQL(", ").join(map(sql.Placeholder, _FIELDS))
         )
@@ -189,7 +194,8 @@ def _find_problem(workspace: ScheduledWorkspace) -> str:
     for field, path in paths.items():
         if path and "://" not in path and not Path(path).is_absolute():
             return f"{field}: the path must be absolute, since workers run in different folders"
-    if is_postgres_url(workspace.archive) and "password" in conninfo_to_dict(parse_database(workspace.archive).dsn):
+    archive = workspace.archive
+    if is_postgres_url(archive) and "password" in conninfo_to_dict(parse_archive_database(archive).dsn):
         return "archive: must not contain a password: let workers read it from PGPASSWORD or ~/.pgpass"
     return ""
 

@@ -35,7 +35,6 @@ def test_tables_have_every_field_and_every_task() -> None:
 async def test_documented_application_queues_a_harvest(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await prepare_database(postgres_url)
     code = EXAMPLES["distributed"].source.replace('"postgresql://convai@db.example.com/convai"', "URL")
-    code = code.replace("conninfo=DATABASE", 'conninfo=DATABASE, kwargs={"options": "-c search_path=convai_queue"}')
     namespace = {"URL": postgres_url}
     exec(compile(code, "distributed.md", "exec"), namespace)
     await namespace["harvest_now"]()  # type: ignore[operator]

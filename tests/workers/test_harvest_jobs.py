@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,7 @@ async def test_rejected_key_is_noted_and_not_tried_again(
     assert list_jobs(queued) == []
     assert "harvest failed: " in caplog.text
     [acme] = (await read_status(queued)).workspaces
-    assert (acme.outcome, acme.error, acme.behind_secs) == ("failed", error, None)
+    assert (acme.state, acme.outcome, acme.error, acme.behind_secs) == ("failed", "failed", error, None)
 
 
 @asynccontextmanager
@@ -141,6 +142,8 @@ async def test_failure_that_may_pass_is_tried_again_after_growing_waits(
     assert 0 <= seconds - delay < 5
     status_now = await read_status(postgres_url)
     assert (status_now.delayed, status_now.workspaces[0].state) == (1, "delayed")
+    queued = "SELECT scheduled_at FROM convai_queue.procrastinate_jobs WHERE queue_name = 'convai'"
+    assert query(postgres_url, queued) == [status_now.workspaces[0].next_at]
 
 
 async def test_busy_archive_is_tried_again_and_not_noted_as_a_failure(queued: str) -> None:
@@ -223,6 +226,30 @@ async def test_harvest_of_a_worker_that_stops_is_continued_by_another(queued: st
     await work_until_done(queued)
     assert count_stored(queued) == (40, 40)
     assert len(service.requests("get_conversation")) == 40, "nothing was fetched twice"
+
+
+async def test_worker_sends_heartbeats_until_its_harvests_have_ended(
+    queued: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "procrastinate")
+    heartbeats = "SELECT id FROM convai_queue.procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute'"
+    stop, release = anyio.Event(), anyio.Event()
+
+    @asynccontextmanager
+    async def open_client(workspace: Workspace) -> AsyncIterator[ConvAIClient]:
+        stop.set()
+        await release.wait()
+        async with open_workspace_client(workspace) as client:
+            yield client
+
+    worker = asyncio.create_task(run_worker(queued, open_client=open_client, stop=stop, stalled_secs=1))
+    while "Waiting for job to finish" not in caplog.text:  # procrastinate has ended its own heartbeats
+        await asyncio.sleep(0.05)
+    query(queued, "UPDATE convai_queue.procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+    while not query(queued, heartbeats):
+        await asyncio.sleep(0.05)
+    release.set()
+    await worker
 
 
 async def test_harvest_that_is_cancelled_is_queued_again(queued: str, service: FakeConvAI) -> None:
@@ -320,3 +347,5 @@ async def test_end_of_a_harvest_is_noted_when_the_database_is_back(
         await asyncio.sleep(0.25)
     stop.set()
     await worker
+    gc.collect()
+    assert "never retrieved" not in caplog.text

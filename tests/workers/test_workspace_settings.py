@@ -70,14 +70,14 @@ def test_workspaces_of_a_file_are_added(postgres_url: str, tmp_path: Path, capsy
         ),
     ]
     assert run(["workspaces", "add", postgres_url, "--file", str(file)]) == 2
-    assert "workspace 'acme': name: two workspaces have this name" in capsys.readouterr().err
+    assert "the workspace 'acme' exists already: `convai-async workspaces change`" in capsys.readouterr().err
     file.write_text('[[workspaces]]\nname = "gamma"\nkey = "env:G"\nschedules = "5 * * * *"\n')
     assert run(["workspaces", "add", postgres_url, "--file", str(file)]) == 2
     assert "schedules: there is no such field: did you mean 'schedule'?" in capsys.readouterr().err
 
 
 BAD_SETTINGS = [
-    (["acme", "--key", "env:B"], "workspace 'acme': name: two workspaces have this name"),
+    (["acme", "--key", "env:B"], "the workspace 'acme' exists already: `convai-async workspaces change` changes its"),
     (["b", "--key", "sk_0123456789abcdef"], "workspace 'b': key: must be a reference, env:NAME or file:PATH"),
     (["b", "--key", "file:keys/b"], "workspace 'b': key: the path must be absolute"),
     (["b", "--key", "env:B", "--schedule", "99 * * * *"], "workspace 'b': schedule: must be a cron expression"),
@@ -157,10 +157,18 @@ def test_wrong_url_is_refused_without_its_password(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("command", ["workspaces list", "worker"])
+def test_url_of_one_workspace_is_refused(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert run([*command.split(), "postgresql://user:hunter2@127.0.0.1:1/db?workspace=acme"]) == 2
+    err = capsys.readouterr().err
+    assert "database: must not have the parameter workspace" in err
+    assert "hunter2" not in err
+
+
+@pytest.mark.parametrize("command", ["workspaces list", "worker"])
 def test_database_that_cannot_be_reached_is_named_without_its_password(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert run([*command.split(), "postgresql://user:hunter2@127.0.0.1:1/db?workspace=acme"]) == 2
+    assert run([*command.split(), "postgresql://user:hunter2@127.0.0.1:1/db?sslmode=disable"]) == 2
     err = capsys.readouterr().err
     assert "'postgresql://user@127.0.0.1:1/db' cannot be reached" in err
     assert "hunter2" not in err
