@@ -141,28 +141,28 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
 async def _run_until(stop: anyio.Event, workers: list[Worker]) -> None:
     """Wait until the event is set, or a worker ends because the database fails; then end all gracefully."""
     stopping = asyncio.create_task(stop.wait())
-    heartbeats = asyncio.create_task(_send_heartbeats(workers))
     runs = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
+    heartbeats = asyncio.create_task(_send_heartbeats(workers, runs))
     try:
         await asyncio.wait({*runs, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
         for run in runs:
             run.cancel()  # it waits for its jobs
-        await asyncio.wait(runs)
-        heartbeats.cancel()
-        await asyncio.wait({heartbeats})
+        await asyncio.wait({*runs, heartbeats})
     # Of all, since asyncio logs those that nobody has retrieved.
     errors = [error for run in runs if not run.cancelled() and (error := run.exception()) is not None]
     if errors:
         raise errors[0]
 
 
-async def _send_heartbeats(workers: list[Worker]) -> None:
-    """Send the heartbeats of workers, also while they wait for their jobs to end: procrastinate's own stop then."""
+async def _send_heartbeats(workers: list[Worker], runs: list[asyncio.Task[None]]) -> None:
+    """Send the heartbeats of workers until they have ended: procrastinate's own stop before their last jobs end."""
     while True:
+        _, running = await asyncio.wait(runs, timeout=workers[0].update_heartbeat_interval)
+        if not running:
+            return
         for worker in workers:
-            await asyncio.sleep(worker.update_heartbeat_interval / len(workers))
             if worker.worker_id is not None:
                 with suppress(ConnectorException):  # the worker notices it too
                     await worker.app.job_manager.update_heartbeat(worker.worker_id)

@@ -347,5 +347,27 @@ async def test_end_of_a_harvest_is_noted_when_the_database_is_back(
         await asyncio.sleep(0.25)
     stop.set()
     await worker
+
+
+async def test_errors_of_a_worker_without_a_database_are_retrieved(
+    postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convai_async.workers._worker._POOL_SECS", 0.5)
+    for name in ("procrastinate", "convai_async.workers"):
+        caplog.set_level("CRITICAL", name)  # records would keep the errors
+    problems: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, problem: problems.append(problem))
+    url, stop, connected = postgres_server.url, anyio.Event(), anyio.Event()
+
+    def note(is_connected: bool) -> None:
+        (connected if is_connected else stop).set()
+
+    worker = asyncio.create_task(run_worker(url, connected=note, stop=stop))
+    await connected.wait()
+    while len(query(url, "SELECT id FROM convai_queue.procrastinate_workers")) < 2:
+        await asyncio.sleep(0.05)
+    await asyncio.to_thread(postgres_server.stop, "immediate")
+    await worker
+    del worker
     gc.collect()
-    assert "never retrieved" not in caplog.text
+    assert problems == []
