@@ -122,6 +122,7 @@ def test_missing_extra_prints_the_install_command() -> None:
         (["export", "none.db", "a.jsonl"], "there is no archive 'none.db'"),
         (["import", "calls.db", "foreign.txt"], "line 1 of 'foreign.txt' was not written by `export`"),
         (["search", "none.db", "x"], "there is no archive 'none.db'"),
+        (["status", "my calls.db"], "create one with `convai-async harvest 'my calls.db'`"),
         (["status", "none.db"], "create one with `convai-async harvest none.db`"),
         (["show", "", "--sandbox"], "conversation_id: must not be empty"),
         (["show"], "Missing argument 'CONVERSATION_ID'"),
