@@ -13,7 +13,7 @@ import pytest
 from archives import build_update
 
 from convai_async import ConvAIClient
-from convai_async.archive import Archive, ArchiveBusyError, ArchiveError
+from convai_async.archive import Archive, ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._columns import DETAIL_TABLES
 from convai_async.archive._location import PostgresUrl
 from convai_async.archive._views import VIEWS
@@ -88,7 +88,8 @@ def test_only_one_process_can_harvest_a_workspace(postgres_url: str) -> None:
 
 
 def test_a_workspace_that_does_not_exist_is_named_without_the_password(postgres_url: str) -> None:
-    with pytest.raises(ArchiveError, match="there is no archive") as raised:
+    ArchiveWriter(f"{postgres_url}?workspace=acme", SOURCE).close()
+    with pytest.raises(ArchiveError, match=r"there is no archive .*workspace=nobody' \(it has 'acme'\)") as raised:
         Archive.open(f"{postgres_url}?workspace=nobody")
     password = urlsplit(postgres_url).password
     assert password
@@ -137,3 +138,10 @@ def test_accents_are_ignored_with_each_setting_of_the_role(postgres_url: str) ->
         writer.store([build_update("conv_1", "h\N{LATIN SMALL LETTER E WITH ACUTE}llo")])
     with Archive.open(postgres_url) as archive:
         assert len(list(archive.search("hello"))) == 1
+
+
+def test_a_wrong_password_is_told_from_a_wrong_address(postgres_url: str) -> None:
+    password = urlsplit(postgres_url).password
+    assert password is not None
+    with pytest.raises(ArchiveConnectionError, match=r"authentication failed .*Check the user and the password"):
+        Archive.open(postgres_url.replace(password, "wrong"))

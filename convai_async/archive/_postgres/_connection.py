@@ -198,9 +198,9 @@ def translate_database_errors(url: PostgresUrl) -> Iterator[None]:
         raise ArchiveError(f"the role of {str(url)!r} is not permitted to do this: {_describe(error)}") from error
     except psycopg.Error as error:
         if _is_connection_lost(error):
-            raise ArchiveConnectionError(
-                f"{str(url)!r} cannot be reached: {_describe(error)}. Check the address, or try again later"
-            ) from error
+            reason = _describe(error)
+            wrong = "the user and the password" if "password" in reason else "the address, or try again later"
+            raise ArchiveConnectionError(f"{str(url)!r} cannot be reached: {reason}. Check {wrong}") from error
         raise ArchiveError(f"{str(url)!r}: {_describe(error)}") from error
 
 
