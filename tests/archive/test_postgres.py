@@ -137,3 +137,19 @@ def test_accents_are_ignored_with_each_setting_of_the_role(postgres_url: str) ->
         writer.store([build_update("conv_1", "h\N{LATIN SMALL LETTER E WITH ACUTE}llo")])
     with Archive.open(postgres_url) as archive:
         assert len(list(archive.search("hello"))) == 1
+
+
+def test_a_session_of_another_workspace_is_neither_written_nor_read(postgres_url: str) -> None:
+    """As a pooler gives it in transaction mode."""
+    change = "SELECT set_config('convai.workspace', 'other', false)"
+    with ArchiveWriter(postgres_url, SOURCE) as writer:
+        writer._store.connection.execute(change)
+        with pytest.raises(ArchiveError, match="use its session mode"):
+            writer.store([build_update("conv_1", "hello")])
+    with Archive.open(postgres_url) as archive, archive.snapshot() as connection:
+        connection.execute(change)
+        connection.execute("COMMIT")
+        with pytest.raises(ArchiveError, match="use its session mode"), archive.snapshot():
+            pass
+    with Archive.open(postgres_url) as archive:
+        assert archive.status().conversations == 0

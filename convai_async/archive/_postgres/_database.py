@@ -89,6 +89,7 @@ def begin(connection: PostgresConnection) -> None:
     """Begin a transaction that writes, when those of others in this workspace have ended."""
     connection.execute("BEGIN")
     try:
+        connection.check_session()
         connection.execute("SELECT pg_advisory_xact_lock(?, hashtext(?))", (_SCHEMA_LOCK, connection.url.workspace))
     except BaseException:
         connection.rollback()
