@@ -22,7 +22,7 @@ from convai_async.archive import ArchiveError
 from convai_async.client import get_engine
 from convai_async.workers import _key_limits_table as table
 from convai_async.workers._database import connect
-from convai_async.workers._key_share import KeyShare
+from convai_async.workers._key_part import KeyPart
 from convai_async.workers._limit_policy import compute_renewal
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class KeyLimits:
         self._database = database
         self._salt = b""
         self._holder = secrets.token_hex(8)
-        self._keys: dict[bytes, KeyShare] = {}
+        self._keys: dict[bytes, KeyPart] = {}
         self._left: set[bytes] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -82,7 +82,7 @@ class KeyLimits:
         self._start()
         if fingerprint not in self._keys:
             self._left.discard(fingerprint)
-            self._keys[fingerprint] = KeyShare(limiter or engine.limiter, self._wake.set)
+            self._keys[fingerprint] = KeyPart(limiter or engine.limiter, self._wake.set)
             self._wake.set()
         key = self._keys[fingerprint]
         engine.limiter = key.limiter
@@ -147,7 +147,7 @@ class KeyLimits:
             self._is_disconnected = False
             _logger.info("the limits of API keys are shared with other processes again")
 
-    async def _renew(self, connection: Connection, fingerprint: bytes, key: KeyShare) -> None:
+    async def _renew(self, connection: Connection, fingerprint: bytes, key: KeyPart) -> None:
         while True:  # until no other process writes in between
             started = asyncio.get_running_loop().time()
             stored = await table.read_or_add(connection, fingerprint)

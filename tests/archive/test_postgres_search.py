@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from convai_async.archive import Archive
 from convai_async.archive._location import PostgresUrl
 from convai_async.archive._postgres._connection import PostgresConnection
-from convai_async.archive._postgres._words import build_condition
+from convai_async.archive._postgres._search import build_condition
 from convai_async.archive._search_terms import parse_terms, to_fts_query
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import InvalidArgumentError

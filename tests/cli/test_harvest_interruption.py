@@ -78,6 +78,7 @@ def test_second_ctrl_c_stops_immediately_and_keeps_written_conversations(archive
         assert count_conversations(archive) == CONVERSATIONS
 
 
+@pytest.mark.slow
 def test_sigkill_loses_at_most_one_batch(archive: Path) -> None:
     with ThreadedService(conversations=CONVERSATIONS, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)

@@ -101,6 +101,7 @@ async def test_stopped_harvest_uploads_only_what_is_missing(
     assert sorted(bucket.uploaded()) == [f"calls/{each}.mp3" for each in find_recorded(fake)], "each once"
 
 
+@pytest.mark.slow
 async def test_killed_harvest_is_completed_by_the_next(archive: Path, bucket: Bucket) -> None:
     async with (
         FakeConvAI(conversations=6, audio_bytes=6_000_000) as fake,

@@ -1,7 +1,7 @@
 """Under pairs of faults, every operation returns correct data or raises one of the client's errors.
 
-``CHAOS_ROUNDS=100 pytest tests/robustness/test_chaos.py`` injects more than ten thousand faults. By default there are
-fewer. ``-rP`` prints the number of faults.
+``CHAOS_ROUNDS=100 pytest -m slow tests/robustness/test_chaos.py`` injects more than ten thousand faults. By default
+there are fewer. ``-rP`` prints the number of faults.
 """
 
 from __future__ import annotations
@@ -154,6 +154,7 @@ async def run(seed: int, folder: Path, *, invalid: bool) -> tuple[int, list[str]
     return sum(rule.hits for rule in rules), failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(ROUNDS))
 async def test_transient_faults_are_retried_until_all_operations_succeed(seed: int, tmp_path: Path) -> None:
     hits, failed = await run(seed, tmp_path, invalid=False)
@@ -161,6 +162,7 @@ async def test_transient_faults_are_retried_until_all_operations_succeed(seed: i
     assert failed == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(ROUNDS))
 async def test_invalid_responses_raise_convai_error_and_never_give_wrong_data(seed: int, tmp_path: Path) -> None:
     hits, failed = await run(seed, tmp_path, invalid=True)

@@ -80,6 +80,7 @@ def check(folder: Path, name: str, old: bytes | None, whole: bytes, steps: list[
     assert set(contents) == {old, whole}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", ["", OLD], ids=["new", "overwritten"])
 def test_killed_download_leaves_the_old_file_or_the_complete_new_one(
     old: str, service: FakeConvAI, tmp_path: Path

@@ -157,6 +157,7 @@ def test_connection_that_is_lost_in_a_copy_leaves_nothing_behind(postgres_url: s
         assert (archive.status().conversations, archive.status().turns) == (1, 1)
 
 
+@pytest.mark.slow
 def test_full_disk_stores_all_or_nothing_and_writing_goes_on_when_there_is_space(
     postgres_server: PostgresServer,
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from simulated_processes import LATENCY, SimulatedProcess, SimulatedService
 from virtual_time import in_virtual_time, now
 
-from convai_async.workers._key_share import KeyShare
+from convai_async.workers._key_part import KeyPart
 from convai_async.workers._limit_policy import KeyLimit, compute_renewal
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class SimulatedTable:
     def __init__(self, *, notifies: bool = True) -> None:
         self.limit = KeyLimit(8.0, None, {})
         self.notifies = notifies
-        self.keys: dict[str, KeyShare] = {}
+        self.keys: dict[str, KeyPart] = {}
         self.renewals = 0
         self.away: set[str] = set()
         """The processes that cannot reach the database."""
@@ -35,7 +35,7 @@ class SimulatedTable:
     @asynccontextmanager
     async def join(self, name: str, process: SimulatedProcess) -> AsyncIterator[None]:
         wake = asyncio.Event()
-        key = self.keys[name] = KeyShare(process.limiter, wake.set)
+        key = self.keys[name] = KeyPart(process.limiter, wake.set)
         task = asyncio.create_task(self.keep(name, key, wake))
         try:
             yield
@@ -47,7 +47,7 @@ class SimulatedTable:
             self.limit = KeyLimit(self.limit.found, self.limit.prober, holders)
             self.notify(name)
 
-    async def keep(self, name: str, key: KeyShare, wake: asyncio.Event) -> None:
+    async def keep(self, name: str, key: KeyPart, wake: asyncio.Event) -> None:
         while True:
             wake.clear()
             if key.due_at <= now():
@@ -58,7 +58,7 @@ class SimulatedTable:
             except TimeoutError:
                 pass
 
-    async def renew(self, name: str, key: KeyShare) -> None:
+    async def renew(self, name: str, key: KeyPart) -> None:
         while name in self.away:
             await asyncio.sleep(1)
         started = now()

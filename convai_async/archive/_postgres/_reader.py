@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convai_async.archive._postgres._changes import decompress
 from convai_async.archive._postgres._database import open_for_reading
-from convai_async.archive._postgres._words import build_condition
+from convai_async.archive._postgres._search import build_condition
 from convai_async.archive._reader import ArchiveReader
 from convai_async.archive._sql import fetch_value
 

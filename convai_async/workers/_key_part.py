@@ -23,7 +23,7 @@ _PEAK_DECAY = 0.5
 """The part of an earlier demand that still counts after a renewal."""
 
 
-class KeyShare:
+class KeyPart:
     """Tells the limiter of a key what it may use, and the other processes what it notices.
 
     Until the first renewal it is one request in flight, and after a lease has ended without a renewal half of what it
