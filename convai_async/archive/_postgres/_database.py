@@ -133,7 +133,10 @@ def _check_version(connection: PostgresConnection) -> int:
     url = connection.url
     if not _has_schema(connection):
         raise build_missing_error(url)
-    version = int(fetch_value(connection, "SELECT version FROM convai.schema_version"))
+    row = connection.execute("SELECT version FROM convai.schema_version").fetchone()
+    if row is None or not isinstance(row[0], int):
+        raise ArchiveError(f"the schema convai in {str(url)!r} is not of a convai archive: choose another database")
+    version = row[0]
     if version > SCHEMA_VERSION:
         raise ArchiveError(
             f"{str(url)!r} was made by a newer convai_async (schema {version}, this one knows {SCHEMA_VERSION}):"
