@@ -145,3 +145,19 @@ def test_a_wrong_password_is_told_from_a_wrong_address(postgres_url: str) -> Non
     assert password is not None
     with pytest.raises(ArchiveConnectionError, match=r"authentication failed .*Check the user and the password"):
         Archive.open(postgres_url.replace(password, "wrong"))
+
+
+def test_a_session_of_another_workspace_is_neither_written_nor_read(postgres_url: str) -> None:
+    """As a pooler gives it in transaction mode."""
+    change = "SELECT set_config('convai.workspace', 'other', false)"
+    with ArchiveWriter(postgres_url, SOURCE) as writer:
+        writer._store.connection.execute(change)
+        with pytest.raises(ArchiveError, match="use its session mode"):
+            writer.store([build_update("conv_1", "hello")])
+    with Archive.open(postgres_url) as archive, archive.snapshot() as connection:
+        connection.execute(change)
+        connection.execute("COMMIT")
+        with pytest.raises(ArchiveError, match="use its session mode"), archive.snapshot():
+            pass
+    with Archive.open(postgres_url) as archive:
+        assert archive.status().conversations == 0

@@ -89,6 +89,7 @@ def begin(connection: PostgresConnection) -> None:
     """Begin a transaction that writes, when those of others in this workspace have ended."""
     connection.execute("BEGIN")
     try:
+        connection.check_session()
         connection.execute("SELECT pg_advisory_xact_lock(?, hashtext(?))", (_SCHEMA_LOCK, connection.url.workspace))
     except BaseException:
         connection.rollback()
@@ -138,7 +139,10 @@ def _check_version(connection: PostgresConnection) -> int:
     url = connection.url
     if not _has_schema(connection):
         raise _build_missing_error(url)
-    version = int(fetch_value(connection, "SELECT version FROM convai.schema_version"))
+    row = connection.execute("SELECT version FROM convai.schema_version").fetchone()
+    if row is None or not isinstance(row[0], int):
+        raise ArchiveError(f"the schema convai in {str(url)!r} is not of a convai archive: choose another database")
+    version = row[0]
     if version > SCHEMA_VERSION:
         raise ArchiveError(
             f"{str(url)!r} was made by a newer convai_async (schema {version}, this one knows {SCHEMA_VERSION}):"
