@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
 import psycopg
 import pytest
 from archives import build_update
@@ -16,10 +17,12 @@ from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._columns import DETAIL_TABLES
 from convai_async.archive._location import PostgresUrl
+from convai_async.archive._records import decode_update
 from convai_async.archive._views import VIEWS
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import harvest
+from convai_async.models import ConversationSummary
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
@@ -161,3 +164,15 @@ def test_a_session_of_another_workspace_is_neither_written_nor_read(postgres_url
             pass
     with Archive.open(postgres_url) as archive:
         assert archive.status().conversations == 0
+
+
+def test_an_absurd_duration_does_not_break_the_view_of_latencies(postgres_url: str) -> None:
+    metrics = {"metrics": {"convai_llm_service_ttfb": {"elapsed_time": 1e308}}}
+    raw = {"conversation_id": "one", "agent_id": "a", "status": "done", "metadata": {}}
+    turn = {"role": "agent", "message": "hello", "conversation_turn_metrics": metrics}
+    document = msgspec.json.encode(raw | {"transcript": [turn, turn]})
+    with ArchiveWriter(postgres_url, SOURCE) as writer:
+        writer.store([decode_update(ConversationSummary(conversation_id="one"), document)])
+    with Archive.open(postgres_url) as archive, archive.snapshot() as connection:
+        assert connection.execute("SELECT count(*) FROM turn_metrics").fetchone() == (2,)
+        assert connection.execute("SELECT * FROM latency").fetchall() == []
