@@ -113,7 +113,7 @@ def test_missing_extra_prints_the_install_command() -> None:
             ["harvest", "calls.db", "--sandbox", "--since", "2026-02-01", "--until", "2026-01-01"],
             "must be earlier than --until (2026-01-01T",
         ),
-        (["harvest", "none/calls.db", "--sandbox"], "mkdir -p none"),
+        (["harvest", "not here/calls.db", "--sandbox"], "mkdir -p 'not here'`"),
         (["harvest", ".", "--sandbox"], "is a folder: choose a file in it"),
         (["harvest", "foreign.txt", "--sandbox"], "is not a convai archive: choose another file"),
         (["harvest", "calls.db"], "export ELEVENLABS_API_KEY="),

@@ -319,7 +319,9 @@ def validate_path(path: str | os.PathLike[str]) -> Path:
     if file.is_dir():
         raise ArchiveError(f"{str(file)!r} is a folder: choose a file in it, such as '{file / 'calls.db'}'")
     if not file.parent.is_dir():
-        raise ArchiveError(f"the folder {str(file.parent)!r} does not exist: create it with `mkdir -p {file.parent}`")
+        raise ArchiveError(
+            f"the folder {str(file.parent)!r} does not exist: create it with `mkdir -p {shlex.quote(str(file.parent))}`"
+        )
     if file.exists() and not file.is_file():
         raise ArchiveError(f"{str(file)!r} is not a regular file: choose another")
     return file
