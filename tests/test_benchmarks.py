@@ -29,6 +29,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - SLOW))
 async def test_benchmark_runs(name: str, rendered: Path, tmp_path: Path) -> None:
     benchmark = msgspec.structs.replace(BENCHMARKS[name], seconds=0.05)

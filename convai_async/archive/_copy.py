@@ -18,6 +18,7 @@ from convai_async.archive._records import DeletionUpdate, Recording, RecordingUp
 from convai_async.archive._session import open_reader
 from convai_async.archive._windows import Window
 from convai_async.archive._writer import ArchiveWriter
+from convai_async.errors import InvalidArgumentError
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def copy_archive(
         ArchiveBusyError: Another process is harvesting into the destination.
         ArchiveError: The source cannot be read, the destination cannot be written or has conversations of another
             service, or a conversation in the destination differs after it was written.
+        InvalidArgumentError: The destination is the source.
     """
+    if parse_location(source) == parse_location(destination):
+        raise InvalidArgumentError("destination", "must be another archive than the source")
     with closing(open_reader(parse_location(source))) as reader, ArchiveWriter(destination, reader.source()) as writer:
         report = _copy_conversations(reader, writer, progress)
         with translate_content_errors(reader.path):

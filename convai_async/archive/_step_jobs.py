@@ -15,6 +15,7 @@ import msgspec
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._sql import to_struct
+from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -340,7 +341,17 @@ def retry_jobs(connection: Connection, steps: Collection[str] | None, now: int) 
         connection: The connection.
         steps: The names of their steps; None means all.
         now: The current time in Unix seconds.
+
+    Raises:
+        InvalidArgumentError: A step with one of the names was never run.
     """
+    known = [name for (name,) in connection.execute("SELECT name FROM steps ORDER BY name")]
+    for name in steps or ():
+        if name not in known:
+            raise InvalidArgumentError(
+                "steps",
+                f"no step {name!r} was run on this archive; steps that were run: {', '.join(known) or 'none'}",
+            )
     which, parameters = (
         ("", []) if steps is None else (" AND step IN (SELECT value FROM json_each(?))", [_encode(steps)])
     )

@@ -149,7 +149,8 @@ GROUP BY {workspace}tool_name""",
 LATENCY = View(
     "latency",
     "Each stage of the turns with its durations in seconds; percentiles are rounded to milliseconds.",
-    # Counts equal durations first: to sort each of a million takes three times as long.
+    # Counts equal durations first: to sort each of a million takes three times as long. Sums of absurd durations would
+    # overflow in PostgreSQL.
     """\
 SELECT {workspace}metric, sum(turns) AS turns, round(sum(total) / sum(turns), 3) AS mean,
     min(secs) FILTER (WHERE share >= 0.5) AS p50,
@@ -162,7 +163,7 @@ FROM (
     FROM (
         SELECT {workspace}metric, round(1000 * elapsed_secs) / 1000 AS secs, count(*) AS turns,
             sum(elapsed_secs) AS total, max(elapsed_secs) AS longest
-        FROM turn_metrics GROUP BY {workspace}metric, secs
+        FROM turn_metrics WHERE elapsed_secs < 1e9 GROUP BY {workspace}metric, secs
     ) AS counted
 ) AS ranked
 GROUP BY {workspace}metric""",

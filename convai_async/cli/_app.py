@@ -161,7 +161,9 @@ def _get_exit_code(error: ConvAIError) -> int:
     from convai_async.archive import ArchiveError  # noqa: PLC0415 - loads SQLite
 
     match error:
-        case ArchiveError() | AuthenticationError() | ConfigurationError() | InvalidArgumentError():
+        case ArchiveError():
+            return EXIT_SOME_FAILED if error.retryable else EXIT_USAGE
+        case AuthenticationError() | ConfigurationError() | InvalidArgumentError():
             return EXIT_USAGE
         case ConversationNotReadyError() if error.retryable:
             return EXIT_NOT_READY

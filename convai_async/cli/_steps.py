@@ -10,7 +10,6 @@ import anyio
 import click
 import msgspec
 
-from convai_async.archive import ArchiveBusyError
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._logging import build_logging_options
@@ -20,6 +19,7 @@ from convai_async.cli._progress import LineClock
 from convai_async.cli._signals import stop_gracefully
 from convai_async.cli._times import TimeFormatter, parse_duration_option
 from convai_async.cli._upgrade import upgrade_archive
+from convai_async.errors import ConvAIError
 from convai_async.steps import (
     StepFailure,
     StepReport,
@@ -115,7 +115,10 @@ def _choose(steps: list[Step[Any]], module: str, names: tuple[str, ...]) -> list
 
 
 async def _run(archive: Location, steps: list[Step[Any]], every: timedelta | None, *, as_json: bool) -> int:
-    """Run the steps once, or with ``every`` until the command is stopped, and return the exit code."""
+    """Run the steps once, or with ``every`` until the command is stopped, and return the exit code.
+
+    With ``every``, an error that may pass, such as a lost connection, is printed, and the next round tries again.
+    """
     stop = anyio.Event()
     with stop_gracefully(stop, "stopping: waiting for running steps (press Ctrl-C again to stop immediately)"):
         if every is None:
@@ -128,8 +131,10 @@ async def _run(archive: Location, steps: list[Step[Any]], every: timedelta | Non
             try:
                 reports = await _run_once(archive, steps, stop, as_json=as_json)
                 _print_reports([each for each in reports if each.done or each.failed], as_json=as_json)
-            except ArchiveBusyError as error:
-                print_note(f"convai-async: {error}")
+            except ConvAIError as error:
+                if not error.retryable:
+                    raise
+                print_note(f"convai-async: {to_single_line(str(error))}")
             with anyio.move_on_after(every.total_seconds()):
                 await stop.wait()
         return 0

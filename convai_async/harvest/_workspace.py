@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
@@ -39,9 +40,10 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
     if not await _has_any(client, ids):
         problem = f"the service has none of the {len(ids)} newest conversations of {str(archive.path)!r}"
         if not same_workspace:
+            command = shlex.join(["convai-async", "harvest", str(archive.path), "--same-workspace"])
             raise ArchiveError(
-                f"{problem}: the API key seems to belong to another workspace. Use another file for it; if it is"
-                f" the same workspace, run `convai-async harvest {archive.path} --same-workspace` once"
+                f"{problem}: the API key seems to belong to another workspace. Use another archive for it; if it"
+                f" is the same workspace, run `{command}` once"
                 " (in Python: same_workspace=True)"
             )
         _logger.warning("%s; it is used because of same_workspace", problem)

@@ -121,6 +121,7 @@ def retry_steps(
         clock: Returns the current time in Unix seconds; by default, the clock of the system or of the database.
 
     Raises:
+        InvalidArgumentError: A step with one of the names was never run on the archive.
         ArchiveError: The file is not an archive, or cannot be written.
     """
     with StepQueue(path, clock=clock) as queue:

@@ -55,8 +55,9 @@ def _import(module: str) -> object:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise ConfigurationError(f"{module!r} cannot be imported: {error}") from error
+        hint = ": leave out .py" if module.endswith(".py") else ""
         raise InvalidArgumentError(
-            "module", f"there is no module {module!r} in {folder!r} or among the installed packages"
+            "module", f"there is no module {module!r} in {folder!r} or among the installed packages{hint}"
         ) from error
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]

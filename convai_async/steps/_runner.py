@@ -137,10 +137,13 @@ class StepRunner:
     async def _take(self) -> tuple[StepJob, bytes] | None:
         """Return the next job, or None if no more are to be started."""
         async with self._turn:
-            while not self._stop.is_set() and self._failures_in_a_row < BATCH:
+            while not self._stop.is_set():
                 if not self._ready:
                     await self._claim()
                 if not self._ready:
+                    return None
+                self._report.aborted = self._failures_in_a_row >= BATCH
+                if self._report.aborted:
                     return None
                 if self._ready[0].conversation_id not in self._documents:
                     some = list(islice(self._ready, _READ_AT_ONCE))
@@ -150,7 +153,6 @@ class StepRunner:
                 if document is not None:  # otherwise it was removed, and its job as well
                     self._running[job.conversation_id] = job
                     return job, document
-            self._report.aborted = self._failures_in_a_row >= BATCH
             return None
 
     async def _claim(self) -> None:

@@ -94,6 +94,7 @@ async def connect(database: Database) -> AsyncIterator[Connection]:
     with translate_database_errors(database):
         try:
             async with await psycopg.AsyncConnection.connect(**build_parameters(database), autocommit=True) as opened:
+                await opened.execute("SET default_transaction_isolation = 'read committed'")
                 yield opened
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ArchiveError(

@@ -26,20 +26,21 @@ _FIRST_FOUND = 8
 _TURN_SECS = 10
 
 KEY_LIMIT_TABLES = """
-CREATE TABLE IF NOT EXISTS convai.key_limits_salt (
+CREATE SCHEMA IF NOT EXISTS convai_keys;
+CREATE TABLE IF NOT EXISTS convai_keys.key_limits_salt (
     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     salt bytea NOT NULL DEFAULT uuid_send(gen_random_uuid())
 );
-INSERT INTO convai.key_limits_salt (is_only) VALUES (true) ON CONFLICT DO NOTHING;
-CREATE TABLE IF NOT EXISTS convai.key_limits (
+INSERT INTO convai_keys.key_limits_salt (is_only) VALUES (true) ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS convai_keys.key_limits (
     fingerprint bytea PRIMARY KEY,
     version bigint NOT NULL DEFAULT 0,
     found double precision NOT NULL,
     prober text,
     paused_until timestamptz NOT NULL DEFAULT '-infinity'
 );
-CREATE TABLE IF NOT EXISTS convai.key_limit_holders (
-    fingerprint bytea NOT NULL REFERENCES convai.key_limits ON DELETE CASCADE,
+CREATE TABLE IF NOT EXISTS convai_keys.key_limit_holders (
+    fingerprint bytea NOT NULL REFERENCES convai_keys.key_limits ON DELETE CASCADE,
     holder text NOT NULL,
     expires_at timestamptz NOT NULL,
     slots integer NOT NULL,
@@ -51,30 +52,30 @@ CREATE TABLE IF NOT EXISTS convai.key_limit_holders (
     PRIMARY KEY (fingerprint, holder)
 );
 """
-"""The tables, in the schema of archives. The salt makes the fingerprints of keys, which are slow hashes."""
+"""The tables, in a schema that roles for dashboards cannot read. Fingerprints are slow hashes of keys with the salt."""
 
 _READ = """
 SELECT version, found, prober, extract(epoch FROM greatest(paused_until, now()) - now())::float8,
        (extract(epoch FROM now()) / %s)::int8,
        holder, slots, in_use, interactive, bulk, maximum, share
-FROM convai.key_limits AS limits
-LEFT JOIN convai.key_limit_holders AS holders
+FROM convai_keys.key_limits AS limits
+LEFT JOIN convai_keys.key_limit_holders AS holders
     ON holders.fingerprint = limits.fingerprint AND expires_at > now()
 WHERE limits.fingerprint = %s
 """
 
 _WRITE = """
 WITH updated AS (
-    UPDATE convai.key_limits
+    UPDATE convai_keys.key_limits
     SET version = version + 1, found = %(found)s, prober = %(prober)s,
         paused_until = greatest(paused_until, now() + %(pause)s * interval '1 second')
     WHERE fingerprint = %(fingerprint)s AND version = %(version)s
     RETURNING fingerprint
 ), expired AS (
-    DELETE FROM convai.key_limit_holders
+    DELETE FROM convai_keys.key_limit_holders
     WHERE fingerprint IN (SELECT fingerprint FROM updated) AND expires_at <= now() AND holder <> %(holder)s
 )
-INSERT INTO convai.key_limit_holders AS holders
+INSERT INTO convai_keys.key_limit_holders AS holders
 SELECT fingerprint, %(holder)s, now() + %(lease)s * interval '1 second',
        %(slots)s, %(in_use)s, %(interactive)s, %(bulk)s, %(maximum)s, %(share)s
 FROM updated
@@ -86,10 +87,10 @@ RETURNING CASE WHEN %(notify)s THEN pg_notify(%(channel)s, encode(fingerprint, '
 
 _LEAVE = """
 WITH deleted AS (
-    DELETE FROM convai.key_limit_holders WHERE fingerprint = %(fingerprint)s AND holder = %(holder)s
+    DELETE FROM convai_keys.key_limit_holders WHERE fingerprint = %(fingerprint)s AND holder = %(holder)s
     RETURNING fingerprint
 ), updated AS (
-    UPDATE convai.key_limits SET version = version + 1 WHERE fingerprint IN (SELECT fingerprint FROM deleted)
+    UPDATE convai_keys.key_limits SET version = version + 1 WHERE fingerprint IN (SELECT fingerprint FROM deleted)
 )
 SELECT pg_notify(%(channel)s, encode(fingerprint, 'hex')) FROM deleted
 """
@@ -113,7 +114,7 @@ class StoredLimit(msgspec.Struct, frozen=True):
 
 async def read_salt(connection: Connection) -> bytes:
     """Return the salt of the fingerprints."""
-    cursor = await connection.execute("SELECT salt FROM convai.key_limits_salt")
+    cursor = await connection.execute("SELECT salt FROM convai_keys.key_limits_salt")
     [(salt,)] = await cursor.fetchall()
     return bytes(salt)
 
@@ -123,7 +124,7 @@ async def read_or_add(connection: Connection, fingerprint: bytes) -> StoredLimit
     cursor = await connection.execute(_READ, [_TURN_SECS, fingerprint])
     while not (rows := await cursor.fetchall()):
         await connection.execute(
-            "INSERT INTO convai.key_limits (fingerprint, found) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            "INSERT INTO convai_keys.key_limits (fingerprint, found) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             [fingerprint, _FIRST_FOUND],
         )
         cursor = await connection.execute(_READ, [_TURN_SECS, fingerprint])

@@ -14,6 +14,7 @@ from convai_async.archive._columns import DETAIL_TABLES
 from convai_async.archive._records import DeletionUpdate, Failure, Recording, RecordingUpdate, decode_update
 from convai_async.archive._windows import Window
 from convai_async.archive._writer import ArchiveWriter
+from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import harvest
 from convai_async.models import ConversationSummary
 from convai_async.testing import FakeConvAI
@@ -138,6 +139,11 @@ def test_conversations_of_another_service_are_refused(original: Path, destinatio
         writer.store([decode_update(ConversationSummary(conversation_id="here"), raw)])
     with pytest.raises(ArchiveError, match="contains conversations from"):
         copy_archive(original, destination)
+
+
+def test_a_copy_onto_itself_is_refused(original: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match="must be another archive"):
+        copy_archive(original, str(original))
 
 
 def test_a_document_that_does_not_arrive_is_an_error(original: Path, tmp_path: Path) -> None:

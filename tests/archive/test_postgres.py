@@ -8,18 +8,21 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
 import psycopg
 import pytest
 from archives import build_update
 
 from convai_async import ConvAIClient
-from convai_async.archive import Archive, ArchiveBusyError, ArchiveError
+from convai_async.archive import Archive, ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._columns import DETAIL_TABLES
 from convai_async.archive._location import PostgresUrl
+from convai_async.archive._records import decode_update
 from convai_async.archive._views import VIEWS
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import harvest
+from convai_async.models import ConversationSummary
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
@@ -88,7 +91,8 @@ def test_only_one_process_can_harvest_a_workspace(postgres_url: str) -> None:
 
 
 def test_a_workspace_that_does_not_exist_is_named_without_the_password(postgres_url: str) -> None:
-    with pytest.raises(ArchiveError, match="there is no archive") as raised:
+    ArchiveWriter(f"{postgres_url}?workspace=acme", SOURCE).close()
+    with pytest.raises(ArchiveError, match=r"there is no archive .*workspace=nobody' \(it has 'acme'\)") as raised:
         Archive.open(f"{postgres_url}?workspace=nobody")
     password = urlsplit(postgres_url).password
     assert password
@@ -137,3 +141,38 @@ def test_accents_are_ignored_with_each_setting_of_the_role(postgres_url: str) ->
         writer.store([build_update("conv_1", "h\N{LATIN SMALL LETTER E WITH ACUTE}llo")])
     with Archive.open(postgres_url) as archive:
         assert len(list(archive.search("hello"))) == 1
+
+
+def test_a_wrong_password_is_told_from_a_wrong_address(postgres_url: str) -> None:
+    password = urlsplit(postgres_url).password
+    assert password is not None
+    with pytest.raises(ArchiveConnectionError, match=r"authentication failed .*Check the user and the password"):
+        Archive.open(postgres_url.replace(password, "wrong"))
+
+
+def test_a_session_of_another_workspace_is_neither_written_nor_read(postgres_url: str) -> None:
+    """As a pooler gives it in transaction mode."""
+    change = "SELECT set_config('convai.workspace', 'other', false)"
+    with ArchiveWriter(postgres_url, SOURCE) as writer:
+        writer._store.connection.execute(change)
+        with pytest.raises(ArchiveError, match="use its session mode"):
+            writer.store([build_update("conv_1", "hello")])
+    with Archive.open(postgres_url) as archive, archive.snapshot() as connection:
+        connection.execute(change)
+        connection.execute("COMMIT")
+        with pytest.raises(ArchiveError, match="use its session mode"), archive.snapshot():
+            pass
+    with Archive.open(postgres_url) as archive:
+        assert archive.status().conversations == 0
+
+
+def test_an_absurd_duration_does_not_break_the_view_of_latencies(postgres_url: str) -> None:
+    metrics = {"metrics": {"convai_llm_service_ttfb": {"elapsed_time": 1e308}}}
+    raw = {"conversation_id": "one", "agent_id": "a", "status": "done", "metadata": {}}
+    turn = {"role": "agent", "message": "hello", "conversation_turn_metrics": metrics}
+    document = msgspec.json.encode(raw | {"transcript": [turn, turn]})
+    with ArchiveWriter(postgres_url, SOURCE) as writer:
+        writer.store([decode_update(ConversationSummary(conversation_id="one"), document)])
+    with Archive.open(postgres_url) as archive, archive.snapshot() as connection:
+        assert connection.execute("SELECT count(*) FROM turn_metrics").fetchone() == (2,)
+        assert connection.execute("SELECT * FROM latency").fetchall() == []

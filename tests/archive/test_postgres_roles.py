@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from postgres_holder import SOURCE, store
 
 from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._writer import ArchiveWriter
+from convai_async.workers import prepare_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,7 @@ BLOCK = re.compile(r"<!-- sql: dashboards -->\n```sql\n(.*?)```", re.DOTALL)
 def reader_url(postgres_url: str) -> Iterator[str]:
     with closing(ArchiveWriter(postgres_url, SOURCE, hash_api_key=lambda salt: salt)) as writer:
         store(writer, "one")
+    asyncio.run(prepare_database(postgres_url))  # workers add tables
     found = BLOCK.search((DOCS / "postgres.md").read_text())
     assert found is not None
     parts = urlsplit(postgres_url)
@@ -58,6 +61,16 @@ def test_reader_cannot_see_the_hash_of_the_key(reader_url: str, schema: str) -> 
         assert connection.execute(f"SELECT source FROM {schema}.archive".encode()).fetchall() == [(SOURCE,)]
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(f"SELECT key_fingerprint FROM {schema}.archive".encode())
+
+
+def test_reader_can_read_nothing_about_keys(reader_url: str) -> None:
+    with psycopg.connect(reader_url) as connection:
+        columns = connection.execute(
+            "SELECT table_schema, table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema LIKE 'convai%' AND column_name ~ 'salt|fingerprint' AND has_column_privilege("
+            "format('%I.%I', table_schema, table_name), column_name, 'SELECT')"
+        ).fetchall()
+    assert columns == []
 
 
 def test_reader_cannot_write(reader_url: str) -> None:

@@ -123,3 +123,12 @@ def test_a_failed_upgrade_changes_nothing(postgres_url: str, monkeypatch: pytest
             Archive.upgrade(postgres_url)
     with Archive.open(postgres_url) as archive:
         assert archive.status().conversations == 1
+
+
+@pytest.mark.parametrize("rows", ["SELECT 1 WHERE false", "SELECT 'new'"])
+def test_a_schema_of_another_program_is_refused(postgres_url: str, rows: str) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("CREATE SCHEMA convai CREATE TABLE schema_version (version text)")
+        connection.execute(f"INSERT INTO convai.schema_version {rows}")
+    with pytest.raises(ArchiveError, match="is not of a convai archive"):
+        Archive.open(postgres_url)

@@ -96,11 +96,11 @@ def test_sigkill_loses_at_most_one_batch(archive: Path) -> None:
         assert all(document == fake.conversations.document(each) for each, document in rows)
 
 
-def test_second_harvest_of_the_same_archive_exits_with_2(archive: Path) -> None:
+def test_second_harvest_of_the_same_archive_exits_with_1(archive: Path) -> None:
     with ThreadedService(conversations=CONVERSATIONS, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
         second = subprocess.run(command, check=False, env=env, capture_output=True, text=True)
-        assert second.returncode == 2
+        assert second.returncode == 1
         assert "another process is writing to" in second.stderr
         _, err = process.communicate()
         assert process.returncode == 0, err

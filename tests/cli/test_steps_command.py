@@ -12,11 +12,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from archives import rows
+from archives import build_update, rows
 from command_line import COMMAND, interrupt, read_lines
 
 from convai_async import steps
 from convai_async.archive import ArchiveBusyError
+from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli import _progress, _steps
 from convai_async.cli._app import run
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytest_plugins = ["cli_fixtures"]
+    from postgres import PostgresServer
+
+pytest_plugins = ["cli_fixtures", "postgres_fixtures"]
 
 MODULE = """
 import asyncio
@@ -105,9 +108,9 @@ def test_status_shows_counts_and_failures_and_retry_queues_them_again(
     printed = json.loads(capsys.readouterr().out)
     assert (printed["steps"][0]["name"], printed["steps"][0]["dead"]) == ("strict", long)
     assert printed["failures"][0]["retry_unix_secs"] is None
-    assert run(["steps", "retry", str(harvested), "--step", "score"]) == 0
+    assert run(["steps", "retry", str(harvested), "--step", "strict"]) == 0
     assert run(["steps", "retry", str(harvested)]) == 0
-    assert capsys.readouterr().out == f"0 queued again\n{long} queued again\n"
+    assert capsys.readouterr().out == f"{long} queued again\n0 queued again\n"
     run_steps_command(harvested, "--step", "strict", code=1)
 
 
@@ -156,6 +159,18 @@ def test_invalid_usage_prints_the_problem_and_exits_with_2(
     assert problem in capsys.readouterr().err
 
 
+def test_retry_of_an_unknown_step_names_the_known_ones_and_exits_with_2(
+    harvested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    retry = ["steps", "retry", str(harvested), "--step", "strict", "--step", "scor"]
+    assert run(retry) == 2
+    assert "no step 'strict' was run on this archive; steps that were run: none\n" in capsys.readouterr().err
+    run_steps_command(harvested, "--step", "score", "--step", "strict", code=1)
+    capsys.readouterr()
+    assert run(retry) == 2
+    assert "no step 'scor' was run on this archive; steps that were run: score, strict\n" in capsys.readouterr().err
+
+
 def test_progress_is_printed_every_ten_seconds(
     harvested: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +191,7 @@ def test_aborted_run_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def start(archive: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(archive: Path | str, *arguments: str) -> subprocess.Popen[str]:
     command = [*COMMAND, "steps", "run", str(archive), "--module", "example_steps", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -221,6 +236,33 @@ def test_busy_archive_does_not_end_a_command_that_keeps_running(
     monkeypatch.setattr(_steps, "run_steps", be_busy_once)
     run_steps_command(harvested, "--every", "1s")
     assert "convai-async: other processes have locked it\n" in capsys.readouterr().err
+
+
+def test_error_that_does_not_pass_ends_a_command_that_keeps_running(
+    harvested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_steps_command(harvested, "--step", "score")
+    write(harvested, "UPDATE steps SET version = 2")
+    run_steps_command(harvested, "--step", "score", "--every", "1s", code=2)
+    assert "version 2 of the step 'score' was run on this archive" in capsys.readouterr().err
+
+
+def test_database_that_stops_does_not_end_a_command_that_keeps_running(postgres_server: PostgresServer) -> None:
+    url = postgres_server.url
+    with ArchiveWriter(url, "https://example.com") as writer:
+        writer.store([build_update("conv_1")])
+    process = start(url, "--step", "score", "--every", "1s")
+    assert read_lines(process, 1) == ["score version 1: 1 done, 0 failed"]
+    postgres_server.stop()
+    assert process.stderr is not None
+    assert "cannot be reached" in process.stderr.readline()
+    assert run(["steps", "run", url, "--module", "example_steps"]) == 1
+    postgres_server.start()
+    with ArchiveWriter(url, "https://example.com") as writer:
+        writer.store([build_update("conv_2")])
+    assert read_lines(process, 1) == ["score version 1: 1 done, 0 failed"]
+    code, _ = interrupt(process, signal.SIGTERM)
+    assert code == 0
 
 
 def test_interrupted_run_exits_with_130(harvested: Path, monkeypatch: pytest.MonkeyPatch) -> None:

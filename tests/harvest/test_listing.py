@@ -1,6 +1,6 @@
 """The list is read whole, whatever its order, and whatever happens to its cursors.
 
-``LIST_CASES=2000 pytest tests/harvest/test_listing.py`` tries more orders than the ordinary run.
+``LIST_CASES=2000 pytest -m slow tests/harvest/test_listing.py`` tries more orders than CI.
 """
 
 from __future__ import annotations
@@ -107,6 +107,7 @@ def constants(values: tuple[int, int, int]) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @settings(max_examples=CASES)
 @given(
     starts=st.lists(st.one_of(st.integers(0, 40), st.integers(0, 4_000_000)), max_size=60),

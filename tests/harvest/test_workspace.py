@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ EVERYTHING = timedelta(days=10_000)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "calls.db"
+    return tmp_path / "my calls.db"
 
 
 @pytest.fixture
@@ -110,8 +111,9 @@ async def test_archive_filled_without_a_key_is_bound_if_the_service_has_its_conv
     with pytest.raises(
         ArchiveError,
         match=r"has none of the 10 newest conversations of .*: the API key seems to belong to another workspace",
-    ):
+    ) as raised:
         await harvest_from(second, path)
+    assert f"`convai-async harvest {shlex.quote(str(path))} --same-workspace`" in str(raised.value)
     assert {request.operation for request in second.requests} == {"get_conversation"}
     assert ids_in(path) == set(first.conversations)
     await harvest_from(first, path)

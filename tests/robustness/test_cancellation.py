@@ -171,6 +171,7 @@ def test_cancellation_at_any_step_releases_everything(name: str, service: Servic
     cancel_at_every_step(name, service, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_cancellation_of_an_endpoint_at_any_step_releases_everything(
     name: str, large_service: ServiceProcess, tmp_path: Path

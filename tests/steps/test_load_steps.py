@@ -71,6 +71,12 @@ def test_module_that_does_not_exist_is_named(write: Callable[[str, str], None], 
         load_steps(name)
 
 
+def test_name_of_a_file_is_answered_with_a_hint(write: Callable[[str, str], None]) -> None:
+    write("mine_3", STEP.format(name="score"))
+    with pytest.raises(InvalidArgumentError, match=r"^module: there is no module 'mine_3.py' in .*: leave out \.py$"):
+        load_steps("mine_3.py")
+
+
 @pytest.mark.parametrize("name", ["", ".steps", "my_steps.py/", "my-steps"])
 def test_text_that_is_not_the_name_of_a_module_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^module: must be the name of a module, such as 'my_steps', got "):

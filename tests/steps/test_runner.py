@@ -232,6 +232,16 @@ async def test_run_stops_when_many_conversations_fail_one_after_the_other(
     assert [row[1] for row in read_rows(path, JOBS)] == 5 * [1] + 15 * [0]
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_run_whose_last_conversations_fail_is_not_aborted(
+    path: str, writer: ArchiveWriter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, concurrency: int
+) -> None:
+    monkeypatch.setattr(_runner, "BATCH", 5)
+    store(writer, *(f"conv_{number:02}" for number in range(5)), messages=("fail",))
+    report = await run_one(path, build_step(concurrency=concurrency), clock)
+    assert (report.failed, report.aborted) == (5, False)
+
+
 async def test_two_runners_share_the_conversations(
     path: str, writer: ArchiveWriter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,6 +201,7 @@ async def test_decompression_bomb_is_refused(size: int, refused: bool) -> None:
     assert not caught.value.retryable
 
 
+@pytest.mark.slow
 def test_harvest_of_many_large_responses_stays_within_its_memory() -> None:
     """`MEMORY_ATTACK="32 120 512"` runs it in full."""
     script = Path(__file__).parents[1] / "support/memory_attack.py"

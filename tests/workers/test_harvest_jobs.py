@@ -77,8 +77,8 @@ async def test_worker_harvests_into_the_database_and_notes_it(queued: str, servi
     assert count_stored(queued) == (40, 40)
     assert query(queued, RUNS) == [("complete", 40, 40, 0, None)]
     assert list_jobs(queued) == []
-    assert query(queued, "SELECT count(*) FROM convai.key_limits") == [1]  # divided with other workers
-    assert query(queued, "SELECT count(*) FROM convai.key_limit_holders") == [0]
+    assert query(queued, "SELECT count(*) FROM convai_keys.key_limits") == [1]  # divided with other workers
+    assert query(queued, "SELECT count(*) FROM convai_keys.key_limit_holders") == [0]
     assert connections[0]
     status = await read_status(queued)
     assert (status.queued, status.delayed, status.running, status.workers) == (0, 0, 0, 0)

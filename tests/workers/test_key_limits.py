@@ -61,7 +61,7 @@ class Database:
         return cursor.fetchall() if cursor.description else []
 
     def holders(self) -> list[Row]:
-        query = "SELECT holder, slots, expires_at <= now() FROM convai.key_limit_holders ORDER BY slots"
+        query = "SELECT holder, slots, expires_at <= now() FROM convai_keys.key_limit_holders ORDER BY slots"
         return [Row(*row) for row in self.ask(query)]
 
     def slots(self) -> list[int]:
@@ -115,7 +115,7 @@ async def test_processes_divide_the_limit_while_they_use_the_key(database: Datab
         await database.wait_for_slots(1, at_least=11)
         await database.wait_for(lambda: first.limiter.limit >= 11)
     assert database.holders() == []
-    [(found,)] = database.ask("SELECT found FROM convai.key_limits")
+    [(found,)] = database.ask("SELECT found FROM convai_keys.key_limits")
     assert found == pytest.approx(12, abs=2)
 
 
@@ -128,7 +128,7 @@ async def test_pause_of_one_process_is_everybodys(database: Database, client: Co
         await database.wait_for(lambda: second.limiter.throttle_left > 90)
         third = await stack.enter_async_context(sender(database, client, service))
         await database.wait_for(lambda: third.limiter.throttle_left > 90)
-        [(pause,)] = database.ask("SELECT extract(epoch FROM paused_until - now())::float8 FROM convai.key_limits")
+        [(pause,)] = database.ask("SELECT extract(epoch FROM paused_until - now())::float8 FROM convai_keys.key_limits")
         assert 90 < pause < 100.5
         assert max(first.limiter.throttle_left, third.limiter.throttle_left) < 100.5
 
@@ -155,8 +155,8 @@ async def test_slots_of_an_expired_lease_are_free(database: Database, client: Co
     async with sender(database, client, service):
         await database.wait_for(lambda: len(database.holders()) == 1)
         database.ask(
-            "INSERT INTO convai.key_limit_holders"
-            " SELECT fingerprint, 'dead', now() - interval '1 second', 12, 12, 0, 99, 64, 1 FROM convai.key_limits"
+            "INSERT INTO convai_keys.key_limit_holders"
+            " SELECT fingerprint, 'dead', now() - interval '1 second', 12, 12, 0, 99, 64, 1 FROM convai_keys.key_limits"
         )
         await database.wait_for(lambda: [row.holder == "dead" for row in database.holders()] == [False])
         await database.wait_for_slots(1, at_least=11)
@@ -165,7 +165,7 @@ async def test_slots_of_an_expired_lease_are_free(database: Database, client: Co
 async def test_write_after_that_of_another_process_is_repeated(database: Database, client: ConvAIClient) -> None:
     async with KeyLimits(database.url).join(client):
         await database.wait_for(lambda: len(database.holders()) == 1)
-        [(fingerprint, version)] = database.ask("SELECT fingerprint, version FROM convai.key_limits")
+        [(fingerprint, version)] = database.ask("SELECT fingerprint, version FROM convai_keys.key_limits")
         async with await psycopg.AsyncConnection.connect(database.url.dsn, autocommit=True) as connection:
             stored = await _key_limits_table.read_or_add(connection, fingerprint)
             [holder] = stored.limit.holders
@@ -202,7 +202,9 @@ async def test_client_can_leave_before_it_has_a_lease(database: Database, client
 async def test_key_is_stored_only_as_a_slow_hash_with_a_salt(database: Database, client: ConvAIClient) -> None:
     async with KeyLimits(database.url).join(client):
         await database.wait_for(lambda: len(database.holders()) == 1)
-    [(fingerprint, salt)] = database.ask("SELECT fingerprint, salt FROM convai.key_limits, convai.key_limits_salt")
+    [(fingerprint, salt)] = database.ask(
+        "SELECT fingerprint, salt FROM convai_keys.key_limits, convai_keys.key_limits_salt"
+    )
     assert fingerprint == client.hash_api_key(salt)
     assert len(salt) == 16
     assert fingerprint not in {hashlib.sha256(KEY.encode()).digest(), get_engine(client).session.key_digest}
@@ -224,7 +226,7 @@ async def test_lost_connection_is_opened_again(
         await database.wait_for(lambda: len(database.holders()) == 1)
         assert database.ask(END_OF_WORKERS) == [(True,)]
         await database.wait_for(lambda: len(caplog.messages) == 2)
-        database.ask("DELETE FROM convai.key_limit_holders")
+        database.ask("DELETE FROM convai_keys.key_limit_holders")
         await database.wait_for(lambda: len(database.holders()) == 1)
     assert [message[:38] for message in caplog.messages] == [
         "the limits of API keys are not shared ",

@@ -94,6 +94,19 @@ class PostgresConnection:
             self.raw.adapters.register_dumper(str, _TextDumper)
             self.raw.execute(_SETTINGS, (url.workspace, f"{BUSY_TIMEOUT_SECS:g}s", "on" if read_only else "off"))
 
+    def check_session(self) -> None:
+        """Make sure, in a transaction, that the session is still the one that this connection has set up.
+
+        Raises:
+            ArchiveError: A pooler has given the transaction another session, which may be of another workspace.
+        """
+        row = self.execute("SELECT current_setting('convai.workspace', true)").fetchone()
+        if row != (self.url.workspace,):
+            raise ArchiveError(
+                f"the connection to {str(self.url)!r} does not keep its settings: if it goes through a pooler such as"
+                " PgBouncer, use its session mode, or connect directly"
+            )
+
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> psycopg.Cursor[Any]:
         """Execute a statement in the syntax of `Connection`."""
         with translate_database_errors(self.url):
@@ -118,6 +131,7 @@ class PostgresConnection:
         connection = PostgresConnection(self.url, read_only=self._read_only)
         try:
             connection.execute("BEGIN")
+            connection.check_session()
             yield from connection._iterate(sql, parameters)
         finally:
             connection.close()
@@ -198,9 +212,9 @@ def translate_database_errors(url: PostgresUrl) -> Iterator[None]:
         raise ArchiveError(f"the role of {str(url)!r} is not permitted to do this: {_describe(error)}") from error
     except psycopg.Error as error:
         if _is_connection_lost(error):
-            raise ArchiveConnectionError(
-                f"{str(url)!r} cannot be reached: {_describe(error)}. Check the address, or try again later"
-            ) from error
+            reason = _describe(error)
+            wrong = "the user and the password" if "password" in reason else "the address, or try again later"
+            raise ArchiveConnectionError(f"{str(url)!r} cannot be reached: {reason}. Check {wrong}") from error
         raise ArchiveError(f"{str(url)!r}: {_describe(error)}") from error
 
 

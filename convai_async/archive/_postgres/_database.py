@@ -15,7 +15,7 @@ from convai_async.archive._postgres._schema import build_schema, build_views, dr
 from convai_async.archive._sql import fetch_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from convai_async.archive._location import PostgresUrl
 
@@ -39,7 +39,7 @@ def open_for_reading(url: PostgresUrl) -> PostgresConnection:
                 " the next harvest brings it up to date"
             )
         if not _has_workspace(connection):
-            raise build_missing_error(url)
+            raise _build_missing_error(url, _find_workspaces(connection))
     return connection
 
 
@@ -55,7 +55,7 @@ def open_for_writing(url: PostgresUrl, source: str | None, *, create: bool) -> P
         _prepare_schema(connection, create=create)
         if not _has_workspace(connection):
             if not create:
-                raise build_missing_error(url)
+                raise _build_missing_error(url, _find_workspaces(connection))
             connection.execute("INSERT INTO archive (source) VALUES (?) ON CONFLICT DO NOTHING", (source,))
         if source is not None and fetch_value(connection, "SELECT source FROM archive") != source:
             begin(connection)
@@ -89,6 +89,7 @@ def begin(connection: PostgresConnection) -> None:
     """Begin a transaction that writes, when those of others in this workspace have ended."""
     connection.execute("BEGIN")
     try:
+        connection.check_session()
         connection.execute("SELECT pg_advisory_xact_lock(?, hashtext(?))", (_SCHEMA_LOCK, connection.url.workspace))
     except BaseException:
         connection.rollback()
@@ -105,10 +106,11 @@ def upgrade(url: PostgresUrl) -> bool:
         return is_due
 
 
-def build_missing_error(url: PostgresUrl) -> ArchiveError:
-    """Return the error for a workspace that does not exist."""
+def _build_missing_error(url: PostgresUrl, present: Sequence[str] = ()) -> ArchiveError:
+    """Return the error for a workspace that does not exist; ``present`` are workspaces that do."""
     command = shlex.join(["convai-async", "harvest", str(url)])
-    return ArchiveError(f"there is no archive {str(url)!r}: create one with `{command}`")
+    others = f" (it has {', '.join(map(repr, present))})" if present else ""
+    return ArchiveError(f"there is no archive {str(url)!r}{others}: create one with `{command}`")
 
 
 @contextmanager
@@ -128,11 +130,19 @@ def _has_workspace(connection: PostgresConnection) -> bool:
     return bool(fetch_value(connection, "SELECT EXISTS (SELECT 1 FROM archive)"))
 
 
+def _find_workspaces(connection: PostgresConnection) -> list[str]:
+    query = "SELECT workspace FROM convai.archive ORDER BY workspace LIMIT 10"
+    return [workspace for (workspace,) in connection.execute(query)]
+
+
 def _check_version(connection: PostgresConnection) -> int:
     url = connection.url
     if not _has_schema(connection):
-        raise build_missing_error(url)
-    version = int(fetch_value(connection, "SELECT version FROM convai.schema_version"))
+        raise _build_missing_error(url)
+    row = connection.execute("SELECT version FROM convai.schema_version").fetchone()
+    if row is None or not isinstance(row[0], int):
+        raise ArchiveError(f"the schema convai in {str(url)!r} is not of a convai archive: choose another database")
+    version = row[0]
     if version > SCHEMA_VERSION:
         raise ArchiveError(
             f"{str(url)!r} was made by a newer convai_async (schema {version}, this one knows {SCHEMA_VERSION}):"

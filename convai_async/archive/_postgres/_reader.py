@@ -45,6 +45,7 @@ class PostgresReader(ArchiveReader):
         """See `ArchiveReader`."""
         self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         try:
+            self.connection.check_session()
             yield self.connection
         finally:
             self.connection.rollback()

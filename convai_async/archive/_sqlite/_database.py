@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import shlex
 import sqlite3
 import time
 from contextlib import closing, contextmanager, suppress
@@ -62,13 +63,13 @@ def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -
         if version < SCHEMA_VERSION:
             raise ArchiveError(
                 f"{str(file)!r} was written by an older convai_async (schema {version}, this one reads"
-                f" {SCHEMA_VERSION}): the next `convai-async harvest {file}` brings it up to date"
+                f" {SCHEMA_VERSION}): the next `convai-async harvest {shlex.quote(str(file))}` brings it up to date"
             )
         _check_tables(connection, file)
         if is_fill_due(connection):
             raise ArchiveError(
                 f"the upgrade of {str(file)!r} is not complete: wait for it, or if it was interrupted, the next"
-                f" `convai-async harvest {file}` completes it"
+                f" `convai-async harvest {shlex.quote(str(file))}` completes it"
             )
     return file, connection
 
@@ -301,7 +302,9 @@ def _check_tables(connection: SqliteConnection, file: Path) -> None:
 
 def build_missing_error(file: Path) -> ArchiveError:
     """Return the error for a file that does not exist."""
-    return ArchiveError(f"there is no archive {str(file)!r}: create one with `convai-async harvest {file}`")
+    return ArchiveError(
+        f"there is no archive {str(file)!r}: create one with `convai-async harvest {shlex.quote(str(file))}`"
+    )
 
 
 def validate_path(path: str | os.PathLike[str]) -> Path:
@@ -316,7 +319,9 @@ def validate_path(path: str | os.PathLike[str]) -> Path:
     if file.is_dir():
         raise ArchiveError(f"{str(file)!r} is a folder: choose a file in it, such as '{file / 'calls.db'}'")
     if not file.parent.is_dir():
-        raise ArchiveError(f"the folder {str(file.parent)!r} does not exist: create it with `mkdir -p {file.parent}`")
+        raise ArchiveError(
+            f"the folder {str(file.parent)!r} does not exist: create it with `mkdir -p {shlex.quote(str(file.parent))}`"
+        )
     if file.exists() and not file.is_file():
         raise ArchiveError(f"{str(file)!r} is not a regular file: choose another")
     return file
