@@ -286,7 +286,7 @@ def test_archive_examples_search_and_copy(
     examples["print_refunds"]()
     assert "conv_1 user I want a refund." in capsys.readouterr().out
     assert examples["count_turns"]() >= 3
-    assert examples["copy_archive"]() == 102
+    assert examples["copy_with_jsonl"]() == 102
     with Archive.open("calls.db") as archive, Archive.open("copy.db") as copy:
         assert copy.get_raw("conv_1") == archive.get_raw("conv_1")
 

@@ -299,6 +299,11 @@ def count_of(archive: Path, ids: list[str]) -> int:
         return int(connection.execute(query, ids).fetchone()[0])
 
 
+def listen_to_hangups() -> None:
+    """Do not ignore SIGHUP, also if the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def interrupt_pruning(archive: Path, service: FakeConvAI, deleted: list[str], how: str) -> None:
     """Remove conversations with a harvest that is interrupted after that, while it saves recordings."""
     arguments = ["harvest", str(archive), "--base-url", service.url, "--audio", *PRUNE]
@@ -309,12 +314,20 @@ def interrupt_pruning(archive: Path, service: FakeConvAI, deleted: list[str], ho
         return
     service.faults.add(_no_recording, operation="get_audio", times=None)
     command = [sys.executable, "-m", "convai_async", *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
-        while count_of(archive, deleted):
-            assert process.poll() is None
-            time.sleep(0.02)
-        INTERRUPTIONS[how](process)
-        process.communicate()
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=listen_to_hangups,  # noqa: PLW1509 - it takes no lock
+    ) as process:
+        try:
+            while count_of(archive, deleted):
+                assert process.poll() is None
+                time.sleep(0.02)
+            INTERRUPTIONS[how](process)
+            process.communicate()
+        finally:
+            process.kill()
     assert process.returncode != 0
 
 
