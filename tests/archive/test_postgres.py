@@ -176,3 +176,12 @@ def test_an_absurd_duration_does_not_break_the_view_of_latencies(postgres_url: s
     with Archive.open(postgres_url) as archive, archive.snapshot() as connection:
         assert connection.execute("SELECT count(*) FROM turn_metrics").fetchone() == (2,)
         assert connection.execute("SELECT * FROM latency").fetchall() == []
+
+
+def test_queries_can_be_iterated_within_each_other(postgres_url: str) -> None:
+    with ArchiveWriter(postgres_url, SOURCE) as writer:
+        writer.store([build_update(each, "hello") for each in ("one", "two")])
+    query = "SELECT conversation_id FROM conversations ORDER BY 1"
+    with Archive.open(postgres_url) as archive, archive.snapshot() as connection:
+        pairs = [(one, other) for (one,) in connection.iterate(query) for (other,) in connection.iterate(query)]
+    assert pairs == [("one", "one"), ("one", "two"), ("two", "one"), ("two", "two")]

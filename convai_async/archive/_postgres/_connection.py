@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -33,6 +34,7 @@ _DEFAULTS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval"
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\?|:([a-z]\w*)|%|\bON CONFLICT \(")
 _ROWS_PER_FETCH = 200
+_numbers = count()  # of cursors, whose names must differ within a transaction
 # Those that the role or the database can have set to other values: on a snapshot from before it waited for the lock of
 # the workspace, a transaction would not see what the one before it has stored.
 _SETTINGS = """\
@@ -137,7 +139,7 @@ class PostgresConnection:
             connection.close()
 
     def _iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> Iterator[Any]:
-        with translate_database_errors(self.url), self.raw.cursor(f"rows_{id(object())}", binary=True) as cursor:
+        with translate_database_errors(self.url), self.raw.cursor(f"rows_{next(_numbers)}", binary=True) as cursor:
             cursor.itersize = _ROWS_PER_FETCH
             cursor.execute(translate(sql), parameters)
             yield from cursor
