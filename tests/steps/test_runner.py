@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from convai_async.archive._writer import ArchiveWriter
 
-pytest_plugins = ["postgres_fixtures", "step_fixtures"]
+pytest_plugins = ["postgres_fixtures"]
 
 
 class Gate:
