@@ -19,6 +19,8 @@ from convai_async.testing import FakeConvAI, faults
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["cli_fixtures"]
 
 CONVERSATIONS = 700

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 IMPOSSIBLE = [1_780_000_000_000, 4_102_444_800, 2**63 - 1, 2**63, 10**30, -1, -(10**15), -(10**30)]
 """Starts in milliseconds, in the year 2100, before 1970, and what no integer of SQLite holds."""
 

@@ -201,6 +201,7 @@ def assert_no_secret(texts: Iterator[str] | list[str], *secrets: str) -> None:
             assert secret not in text, f"{secret} is in: {text[:2000]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "fault"), list(product(OPERATIONS, FAULTS)))
 async def test_errors_results_and_logs_of_every_operation_do_not_contain_the_key(
     operation: str, fault: str, caplog: pytest.LogCaptureFixture
