@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from convai_async.archive._connection import Connection
-    from convai_async.archive._records import DeletionUpdate, Failure, Recording, RecordingUpdate
+    from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, Recording, RecordingUpdate
     from convai_async.archive._windows import Window
 
 _UPSERT_RECORDING = """\
@@ -101,6 +101,15 @@ def find_recordings(connection: Connection, ids: Sequence[str]) -> list[tuple[st
         return saved
     folders = connection.execute("SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM audio")
     return saved + [(each, f"{folder}{_recordings.file_name(each)}") for (folder,) in folders for each in without]
+
+
+def removes_messages(connection: Connection, update: ConversationUpdate) -> bool:
+    """Return whether a stored message is not in the new document, as after the service has redacted it."""
+    messages = update.messages
+    rows = connection.execute(
+        "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (update.conversation_id,)
+    )
+    return any(message not in messages for (message,) in rows)
 
 
 def mark_scrub_due(connection: Connection) -> None:

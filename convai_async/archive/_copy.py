@@ -14,8 +14,9 @@ from convai_async.archive._columns import TABLES
 from convai_async.archive._conditions import Condition
 from convai_async.archive._errors import ArchiveError, translate_content_errors
 from convai_async.archive._location import parse_location
-from convai_async.archive._records import DeletionUpdate, Recording, RecordingUpdate, Update, decode_update
+from convai_async.archive._records import Update, build_later_updates, decode_update
 from convai_async.archive._session import open_reader
+from convai_async.archive._sql import BY_ID, encode_list
 from convai_async.archive._windows import Window
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import InvalidArgumentError
@@ -131,23 +132,21 @@ def _read_all(reader: ArchiveReader) -> Iterator[ArchivedConversation]:
 
 
 def _read_again(reader: ArchiveReader, records: Sequence[ArchivedConversation]) -> dict[str, ArchivedConversation]:
-    ids = msgspec.json.encode([record.conversation_id for record in records]).decode()
-    condition = Condition("conversation_id IN (SELECT value FROM json_each(?))", [ids])
+    condition = Condition(BY_ID, [encode_list(record.conversation_id for record in records)])
     return {record.conversation_id: record for record in reader.records(condition)}
 
 
 def _build_updates(record: ArchivedConversation) -> Iterator[Update]:
-    conversation_id = record.conversation_id
-    summary = ConversationSummary(conversation_id=conversation_id)
+    summary = ConversationSummary(conversation_id=record.conversation_id)
     if record.summary_json is not None:
         summary = ConversationSummary.from_json(record.summary_json)
     yield decode_update(summary, record.raw, record.fetched_unix_secs, from_webhook=record.from_webhook)
-    if record.audio is not None:
-        yield RecordingUpdate(conversation_id, Recording(*record.audio))
-    elif record.no_audio_unix_secs is not None:
-        yield RecordingUpdate(conversation_id, None, record.no_audio_unix_secs)
-    if record.deleted_unix_secs is not None:
-        yield DeletionUpdate(conversation_id, record.deleted_unix_secs)
+    yield from build_later_updates(
+        record.conversation_id,
+        audio=record.audio,
+        no_audio_unix_secs=record.no_audio_unix_secs,
+        deleted_unix_secs=record.deleted_unix_secs,
+    )
 
 
 def _copy_other_tables(reader: ArchiveReader, writer: ArchiveWriter) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from convai_async.archive import _recordings
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._int64 import Int64
-from convai_async.archive._records import DeletionUpdate, Failure, Recording, RecordingUpdate, Update, decode_update
+from convai_async.archive._records import Failure, Update, build_later_updates, decode_update
 from convai_async.errors import DecodeError
 from convai_async.models import ConversationSummary
 
@@ -108,12 +108,12 @@ def build_updates(line: Line, file: Path) -> Iterator[Update]:
     if isinstance(conversation, Failure) or summary.conversation_id != line.conversation_id:
         raise ArchiveError(f"{str(file)!r}: the line of {line.conversation_id!r} contains another conversation")
     yield conversation
-    if line.audio is not None:
-        yield RecordingUpdate(line.conversation_id, Recording(*line.audio))
-    elif line.no_audio_unix_secs is not None:
-        yield RecordingUpdate(line.conversation_id, None, line.no_audio_unix_secs)
-    if line.deleted_unix_secs is not None:
-        yield DeletionUpdate(line.conversation_id, line.deleted_unix_secs)
+    yield from build_later_updates(
+        line.conversation_id,
+        audio=line.audio,
+        no_audio_unix_secs=line.no_audio_unix_secs,
+        deleted_unix_secs=line.deleted_unix_secs,
+    )
 
 
 def _build_line(source: str, record: ArchivedConversation) -> Line:

@@ -15,7 +15,7 @@ from convai_async.archive._conditions import CREDIBLE_START, Condition, build_co
 from convai_async.archive._errors import translate_content_errors, translate_errors
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import is_same_entry, summary_json
-from convai_async.archive._sql import fetch_value, to_struct
+from convai_async.archive._sql import BY_ID, encode_list, fetch_value, to_struct
 from convai_async.archive._windows import BEGINNING, Window, may_be_in, read_windows
 from convai_async.errors import DecodeError
 from convai_async.models import ConversationSummary
@@ -107,7 +107,7 @@ class ArchiveQueries:
         by_id = {summary.conversation_id: summary for summary in summaries}
         rows = self._select_by_id(
             f"SELECT conversation_id, summary_json FROM conversations WHERE {IS_COMPLETE}"  # noqa: S608
-            " AND deleted_unix_secs IS NULL AND conversation_id IN",
+            f" AND deleted_unix_secs IS NULL AND {BY_ID}",
             by_id,
         )
         # A file from a stranger can hold any value here.
@@ -120,7 +120,7 @@ class ArchiveQueries:
         columns = self._select_by_id(
             f"SELECT conversation_id, {', '.join(_SHOWN)},"  # noqa: S608 - constants
             " (SELECT count(*) FROM turns WHERE turns.conversation_id = conversations.conversation_id)"
-            " FROM conversations WHERE conversation_id IN",
+            f" FROM conversations WHERE {BY_ID}",
             without_entry,
         )
         return same | {each for each, *shown, turns in columns if _is_covered(by_id[each], shown, turns)}
@@ -185,9 +185,7 @@ class ArchiveQueries:
 
     def _select_by_id(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._turn, translate_errors(self.path):
-            encoded = msgspec.json.encode(list(ids)).decode()
-            query += " (SELECT value FROM json_each(?))"
-            return self._connection.execute(query, (encoded,)).fetchall()
+            return self._connection.execute(query, (encode_list(ids),)).fetchall()
 
 
 def _is_covered(summary: ConversationSummary, shown: Sequence[Any], turns: int) -> bool:

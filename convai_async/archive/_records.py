@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,9 @@ from convai_async.archive._rows import (
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary
 from convai_async.models.enums import FINAL_STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TURN_COLUMNS = get_inserted_columns(TURNS)
 
@@ -52,6 +55,11 @@ class ConversationUpdate(msgspec.Struct, frozen=True):
     def turn_count(self) -> int:
         """The number of turns."""
         return len(self.turns) // len(_TURN_COLUMNS)
+
+    @property
+    def messages(self) -> set[str | None]:
+        """The messages of the turns."""
+        return set(self.turns[_TURN_COLUMNS.index("message") :: len(_TURN_COLUMNS)])
 
     @property
     def is_undecodable(self) -> bool:
@@ -226,6 +234,22 @@ def _row(
         raw_is_utf8=is_utf8(raw),
     )
     return row
+
+
+def build_later_updates(
+    conversation_id: str,
+    *,
+    audio: tuple[str, int, str, str] | None,
+    no_audio_unix_secs: int | None,
+    deleted_unix_secs: int | None,
+) -> Iterator[Update]:
+    """Yield the updates with what was found out about a stored conversation after it was fetched."""
+    if audio is not None:
+        yield RecordingUpdate(conversation_id, Recording(*audio))
+    elif no_audio_unix_secs is not None:
+        yield RecordingUpdate(conversation_id, None, no_audio_unix_secs)
+    if deleted_unix_secs is not None:
+        yield DeletionUpdate(conversation_id, deleted_unix_secs)
 
 
 def is_utf8(raw: bytes) -> bool:

@@ -10,10 +10,36 @@ import msgspec
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
+    from typing import Protocol
 
     from convai_async.archive._connection import Connection
 
+    class Closeable(Protocol):
+        """Something that can be closed."""
+
+        def close(self) -> None:
+            """Close it."""
+
+
 T = TypeVar("T", bound=msgspec.Struct)
+
+BY_ID = "conversation_id IN (SELECT value FROM json_each(?))"
+"""A condition; its parameter is a list of `encode_list`."""
+
+
+def encode_list(values: Iterable[str]) -> str:
+    """Return a list for ``json_each``."""
+    return msgspec.json.encode(list(values)).decode()
+
+
+@contextmanager
+def close_on_error(resource: Closeable) -> Iterator[None]:
+    """Close a resource that was opened if the block fails."""
+    try:
+        yield
+    except BaseException:
+        resource.close()
+        raise
 
 
 @contextmanager

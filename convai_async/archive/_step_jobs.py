@@ -14,7 +14,7 @@ import msgspec
 
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._precedence import IS_COMPLETE
-from convai_async.archive._sql import to_struct
+from convai_async.archive._sql import BY_ID, encode_list, to_struct
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -27,12 +27,10 @@ _LOST = "the process ended, or was stopped for too long, while the step ran"
 _LOST_SHRINK = 4
 """By how much a batch is smaller for each attempt of a job whose process ended, to find the one that ends it."""
 
-_BY_ID = "conversation_id IN (SELECT value FROM json_each(?))"
-
 _QUEUE = f"""
 INSERT INTO step_jobs (conversation_id, step, version, attempts, due_unix_secs)
 SELECT conversation_id, name, version, 0, ? FROM conversations CROSS JOIN steps
-WHERE {_BY_ID} AND {{which}} AND decode_error IS NULL AND (selects = 'all' OR {IS_COMPLETE})
+WHERE {BY_ID} AND {{which}} AND decode_error IS NULL AND (selects = 'all' OR {IS_COMPLETE})
     AND NOT EXISTS (
         SELECT 1 FROM step_results WHERE step_results.conversation_id = conversations.conversation_id
         AND step_results.step = steps.name AND step_results.version >= steps.version
@@ -194,8 +192,8 @@ def queue_conversations(connection: Connection, ids: Collection[str], changed: C
         now: The current time in Unix seconds.
     """
     for table in ("step_results", "step_jobs"):
-        connection.execute(f"DELETE FROM {table} WHERE {_BY_ID}", (_encode(changed),))  # noqa: S608
-    connection.execute(_QUEUE_ALL, (now, _encode(ids)))
+        connection.execute(f"DELETE FROM {table} WHERE {BY_ID}", (encode_list(changed),))  # noqa: S608
+    connection.execute(_QUEUE_ALL, (now, encode_list(ids)))
 
 
 def register_step(connection: Connection, step: StepSettings, now: int) -> None:
@@ -237,7 +235,7 @@ def queue_stored(connection: Connection, step: str, now: int, count: int) -> int
         (queued_to, count),
     )
     ids = [conversation_id for (conversation_id,) in rows]
-    connection.execute(_QUEUE_ONE, (now, _encode(ids), step))
+    connection.execute(_QUEUE_ONE, (now, encode_list(ids), step))
     connection.execute("UPDATE steps SET queued_to = ? WHERE name = ?", (ids[-1] if ids else None, step))
     return len(ids)
 
@@ -270,7 +268,7 @@ def claim_jobs(  # noqa: PLR0913 - keyword-only
     ((version,),) = connection.execute("SELECT version FROM steps WHERE name = ?", (step.name,)).fetchall()
     if version != step.version:
         raise build_outdated_error(step, version)
-    which, parameters = ("", []) if ids is None else (f" AND {_BY_ID}", [_encode(ids)])
+    which, parameters = ("", []) if ids is None else (f" AND {BY_ID}", [encode_list(ids)])
     rows = connection.execute(
         "SELECT conversation_id, attempts, claim IS NOT NULL FROM step_jobs"  # noqa: S608
         f" WHERE step = ? AND due_unix_secs <= ?{which} ORDER BY due_unix_secs LIMIT ?",
@@ -279,7 +277,7 @@ def claim_jobs(  # noqa: PLR0913 - keyword-only
     claim = secrets.token_hex(8)
     jobs = [StepJob(each, attempts + lost, bool(lost), claim) for each, attempts, lost in _select_batch(rows, count)]
     connection.execute(
-        f"{_CLAIM} AND {_BY_ID}", (claim, until, step.name, _encode([job.conversation_id for job in jobs]))
+        f"{_CLAIM} AND {BY_ID}", (claim, until, step.name, encode_list([job.conversation_id for job in jobs]))
     )
     dead = [(_LOST, job.conversation_id, step.name) for job in jobs if job.attempts >= step.max_attempts]
     connection.executemany(_END_LOST, dead)
@@ -297,7 +295,7 @@ def _select_batch(rows: list[tuple[str, int, bool]], count: int) -> list[tuple[s
 
 def read_documents(connection: Connection, ids: Collection[str]) -> dict[str, Any]:
     """Return the column of the documents of conversations by id; those that are not stored any more are left out."""
-    rows = connection.execute(f"SELECT conversation_id, raw FROM conversations WHERE {_BY_ID}", (_encode(ids),))  # noqa: S608
+    rows = connection.execute(f"SELECT conversation_id, raw FROM conversations WHERE {BY_ID}", (encode_list(ids),))  # noqa: S608
     return dict(rows.fetchall())
 
 
@@ -353,7 +351,7 @@ def retry_jobs(connection: Connection, steps: Collection[str] | None, now: int) 
                 f"no step {name!r} was run on this archive; steps that were run: {', '.join(known) or 'none'}",
             )
     which, parameters = (
-        ("", []) if steps is None else (" AND step IN (SELECT value FROM json_each(?))", [_encode(steps)])
+        ("", []) if steps is None else (" AND step IN (SELECT value FROM json_each(?))", [encode_list(steps)])
     )
     return connection.execute(
         "UPDATE step_jobs SET attempts = 0, due_unix_secs = ?, error = NULL"  # noqa: S608
@@ -378,7 +376,3 @@ def read_step_failures(connection: Connection, limit: int) -> list[StepFailure]:
         (limit,),
     )
     return [to_struct(StepFailure, row) for row in rows]
-
-
-def _encode(ids: Collection[str]) -> str:
-    return msgspec.json.encode(list(ids)).decode()

@@ -25,7 +25,7 @@ from convai_async.archive._errors import ArchiveBusyError, ArchiveError, transla
 from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
-from convai_async.archive._sql import fetch_value
+from convai_async.archive._sql import close_on_error, fetch_value
 from convai_async.archive._step_jobs import has_steps, queue_conversations
 from convai_async.archive._store import open_store
 
@@ -80,13 +80,10 @@ class ArchiveWriter(ArchiveQueries):
         super().__init__(self._store.path, self._store.connection, clock)
         self._run_id: int | None = None
         self._hash_api_key = hash_api_key
-        try:
+        with close_on_error(self):
             self.is_bound = self._check_or_bind_key(same_workspace=same_workspace)
             if exclusive:
                 self._scrub_if_due()
-        except BaseException:
-            self.close()
-            raise
 
     def __enter__(self) -> Self:
         return self

@@ -54,7 +54,7 @@ async def run_steps(  # noqa: PLR0913 - keyword-only
         The counts of the run, for each step.
 
     Raises:
-        InvalidArgumentError: There are no steps, or two with the same name.
+        InvalidArgumentError: The list of steps is empty, or two have the same name.
         ArchiveError: The file is not an archive, cannot be written, or has a higher version of a step.
     """
     chosen = list(steps)

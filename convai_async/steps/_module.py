@@ -18,7 +18,7 @@ def load_steps(module: str) -> list[Step[object]]:
         module: Its name, such as ``my_steps`` or ``package.steps``. The working folder is searched first.
 
     Raises:
-        InvalidArgumentError: There is no such module, it has no steps, or two with the same name.
+        InvalidArgumentError: The module was not found, has no steps, or two of them have the same name.
         ConfigurationError: It cannot be imported.
     """
     namespace = vars(_import(module))

@@ -15,6 +15,7 @@ from psycopg import Error
 
 from convai_async._support.validate import validate_integer
 from convai_async.archive import ArchiveConnectionError
+from convai_async.harvest import open_workspace_client
 from convai_async.workers._blueprint import DEFAULT_CONCURRENCY, DEFAULT_STALLED_SECS, create_blueprint
 from convai_async.workers._database import build_queue_parameters, connect, parse_database
 from convai_async.workers._queue import HARVEST_QUEUE, HOUSEKEEPING_QUEUE, NAMESPACE, build_step_queue
@@ -23,8 +24,10 @@ from convai_async.workers._schema import prepare_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
-    from convai_async.harvest import WorkspaceReport
+    from convai_async.client import ConvAIClient
+    from convai_async.harvest import Workspace, WorkspaceReport
     from convai_async.steps import Step
 
 _logger = logging.getLogger("convai_async.workers")
@@ -60,11 +63,11 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
     at_once: int = _DEFAULT_AT_ONCE,
     max_concurrency: int = DEFAULT_CONCURRENCY,
     stalled_secs: float = DEFAULT_STALLED_SECS,
+    open_client: Callable[[Workspace], AbstractAsyncContextManager[ConvAIClient]] = open_workspace_client,
     steps: Iterable[Step[Any]] = (),
     progress: Callable[[WorkspaceReport], None] | None = None,
     connected: Callable[[bool], None] | None = None,
     stop: anyio.Event | None = None,
-    **options: Any,
 ) -> None:
     """Harvest workspaces of a database by their schedules, until the worker is stopped.
 
@@ -76,13 +79,14 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         max_concurrency: The maximum number of requests in flight of a key, 128 by default.
         stalled_secs: How old the heartbeat of a worker may be, in seconds, before others continue its jobs; 30 by
             default, and the same for all workers.
+        open_client: Opens the client of a workspace, for example with a key from a vault. By default
+            `convai_async.harvest.open_workspace_client`.
         steps: Steps to run on the archives in the database, for example from `convai_async.steps.load_steps`.
         progress: A function that is called in the event loop with a workspace's report whenever it has changed.
         connected: A function that is called in the event loop with True when the worker waits for jobs, and with False
             when the database does not respond.
         stop: An event that ends the worker when it is set. Requests in flight have 30 seconds to finish, and other
             workers continue the harvests.
-        **options: ``open_client``, as for `create_blueprint`.
 
     Raises:
         ArchiveError: The database cannot be reached at the start, or the role may not create schemas.
@@ -95,10 +99,10 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         database,
         max_concurrency=max_concurrency,
         stalled_secs=stalled_secs,
+        open_client=open_client,
         steps=steps,
         progress=progress,
         stop=stop,
-        **options,
     )
     await prepare_database(database)
     connected = connected or _ignore

@@ -99,7 +99,7 @@ async def change_workspace(database: str, name: str, **changes: object) -> None:
 
     Raises:
         ArchiveError: The database cannot be reached, or the role may not change it.
-        ConfigurationError: There is no such workspace, or a field is invalid.
+        ConfigurationError: The workspace does not exist, or a field is invalid.
         InvalidArgumentError: The URL is not valid.
     """
     parsed = parse_database(database)
@@ -125,7 +125,7 @@ async def remove_workspace(database: str, name: str) -> None:
 
     Raises:
         ArchiveError: The database cannot be reached, or the role may not change it.
-        ConfigurationError: There is no such workspace.
+        ConfigurationError: The workspace does not exist.
         InvalidArgumentError: The URL is not valid.
     """
     async with connect(parse_database(database)) as connection:

@@ -1,4 +1,4 @@
-"""The schema in PostgreSQL is made and upgraded once, whoever comes first."""
+"""The schema in PostgreSQL is created and upgraded once, also by several processes at the same time."""
 
 from __future__ import annotations
 

@@ -142,6 +142,20 @@ async def test_killed_harvest_is_completed_by_the_next(archive: Path, bucket: Bu
         assert len(bucket.keys) == len(recorded)
 
 
+def hold_uploads(bucket: Bucket) -> tuple[asyncio.Event, asyncio.Event]:
+    """Hold uploads: return an event that is set when one has begun, and one that lets them go on."""
+    began, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(request: web.Request) -> web.Response | None:
+        if request.method == "PUT":
+            began.set()
+            await may_go_on.wait()
+        return None
+
+    bucket.respond = hold
+    return began, may_go_on
+
+
 @pytest.mark.parametrize("is_hanging", [False, True])
 async def test_cancelled_upload_leaves_nothing(
     archive: Path, bucket: Bucket, is_hanging: bool, monkeypatch: pytest.MonkeyPatch
@@ -152,15 +166,7 @@ async def test_cancelled_upload_leaves_nothing(
         FakeConvAI(conversations=3, audio_bytes=LARGE) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
     ):
-        began, may_go_on = asyncio.Event(), asyncio.Event()
-
-        async def hold(request: web.Request) -> web.Response | None:
-            if request.method == "PUT":
-                began.set()
-                await may_go_on.wait()
-            return None
-
-        bucket.respond = hold
+        began, may_go_on = hold_uploads(bucket)
         task = asyncio.create_task(harvest(client, archive, audio=True, recordings=bucket.url, limit=1))
         await began.wait()
         task.cancel()
@@ -178,15 +184,7 @@ async def test_cancelled_upload_leaves_nothing(
 async def test_cancelled_upload_in_one_request_is_not_waited_for(
     fake: FakeConvAI, client: ConvAIClient, archive: Path, bucket: Bucket
 ) -> None:
-    began, may_go_on = asyncio.Event(), asyncio.Event()
-
-    async def hold(request: web.Request) -> web.Response | None:
-        if request.method == "PUT":
-            began.set()
-            await may_go_on.wait()
-        return None
-
-    bucket.respond = hold
+    began, may_go_on = hold_uploads(bucket)
     task = asyncio.create_task(harvest(client, archive, audio=True, recordings=bucket.url, limit=1))
     await began.wait()
     task.cancel()

@@ -6,7 +6,7 @@ import hashlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from convai_async.archive._changes import delete_rows, mark_scrub_due
+from convai_async.archive._changes import delete_rows, mark_scrub_due, removes_messages
 from convai_async.archive._columns import CONVERSATIONS, DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._int64 import int64_or_none
 from convai_async.archive._postgres._clean import clean_update
@@ -50,7 +50,7 @@ def store_conversations(connection: PostgresConnection, updates: Sequence[Conver
     changed = [
         update for each, update in cleaned.items() if each in stored and stored[each] != rows[each]["raw_sha256"]
     ]
-    if any(_removes_messages(connection, update) for update in changed):
+    if any(removes_messages(connection, update) for update in changed):
         mark_scrub_due(connection)
     delete_rows(connection, DETAIL_NAMES, [update.conversation_id for update in changed])
     for each in stored:
@@ -92,15 +92,6 @@ def _update(connection: PostgresConnection, row: Row, *, is_changed: bool) -> No
         f"UPDATE conversations SET {assignments} WHERE conversation_id = ?",  # noqa: S608 - names of columns
         (*written.values(), row["conversation_id"]),
     )
-
-
-def _removes_messages(connection: PostgresConnection, update: ConversationUpdate) -> bool:
-    """Return whether a stored message is not in the new document, as after the service has redacted it."""
-    messages = set(update.turns[_TURN_COLUMNS.index("message") :: len(_TURN_COLUMNS)])
-    rows = connection.execute(
-        "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (update.conversation_id,)
-    )
-    return any(message not in messages for (message,) in rows)
 
 
 def _copy_details(connection: PostgresConnection, updates: Sequence[ConversationUpdate]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from convai_async.archive._columns import SCHEMA_VERSION
@@ -12,10 +12,10 @@ from convai_async.archive._errors import ArchiveError
 from convai_async.archive._postgres._connection import PostgresConnection
 from convai_async.archive._postgres._migrations import MIGRATIONS
 from convai_async.archive._postgres._schema import build_schema, build_views, drop_views
-from convai_async.archive._sql import fetch_value
+from convai_async.archive._sql import close_on_error, fetch_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from convai_async.archive._location import PostgresUrl
 
@@ -31,7 +31,7 @@ def open_for_reading(url: PostgresUrl) -> PostgresConnection:
         ArchiveError: It has no such workspace, or the schema of another version.
     """
     connection = PostgresConnection(url, read_only=True)
-    with _close_on_error(connection):
+    with close_on_error(connection):
         version = _check_version(connection)
         if version < SCHEMA_VERSION:
             raise ArchiveError(
@@ -51,7 +51,7 @@ def open_for_writing(url: PostgresUrl, source: str | None, *, create: bool) -> P
         ArchiveError: The workspace is of another service, or its schema is of a newer version.
     """
     connection = PostgresConnection(url, read_only=False)
-    with _close_on_error(connection):
+    with close_on_error(connection):
         _prepare_schema(connection, create=create)
         if not _has_workspace(connection):
             if not create:
@@ -111,15 +111,6 @@ def _build_missing_error(url: PostgresUrl, present: Sequence[str] = ()) -> Archi
     command = shlex.join(["convai-async", "harvest", str(url)])
     others = f" (it has {', '.join(map(repr, present))})" if present else ""
     return ArchiveError(f"there is no archive {str(url)!r}{others}: create one with `{command}`")
-
-
-@contextmanager
-def _close_on_error(connection: PostgresConnection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        connection.close()
-        raise
 
 
 def _has_schema(connection: PostgresConnection) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError
 from convai_async.archive._postgres._connection import PostgresConnection
-from convai_async.archive._sql import fetch_value
+from convai_async.archive._sql import close_on_error, fetch_value
 
 if TYPE_CHECKING:
     from convai_async.archive._location import PostgresUrl
@@ -44,11 +44,8 @@ class Lease:
         self._url = url
         self._released = Event()
         self._connection = PostgresConnection(url, read_only=False)
-        try:
+        with close_on_error(self._connection):
             self._number = self._acquire(writer_pid)
-        except BaseException:
-            self._connection.close()
-            raise
         self._thread = Thread(target=self._keep, name="convai-async-lease", daemon=True)
         self._thread.start()
 

@@ -9,7 +9,7 @@ from convai_async.archive._columns import CONVERSATION_TABLES
 from convai_async.archive._postgres._changes import decompress, store_conversations
 from convai_async.archive._postgres._database import begin, open_for_writing
 from convai_async.archive._postgres._lease import Lease
-from convai_async.archive._sql import fetch_value
+from convai_async.archive._sql import close_on_error, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,11 +28,8 @@ class PostgresStore:
         self.connection = open_for_writing(url, source, create=create)
         self._lease: Lease | None = None
         if exclusive:
-            try:
+            with close_on_error(self.connection):
                 self._lease = Lease(url, self.connection.raw.info.backend_pid)
-            except BaseException:
-                self.connection.close()
-                raise
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async.archive._changes import delete_rows, mark_scrub_due
+from convai_async.archive._changes import delete_rows, mark_scrub_due, removes_messages
 from convai_async.archive._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._rows import get_inserted_columns
 from convai_async.archive._sql import fetch_value
@@ -31,7 +31,7 @@ def store_conversations(connection: SqliteConnection, updates: Sequence[Conversa
     """Store conversations with their turns and tool calls, in place of those of the same ids: see `Store`."""
     stored = _find_stored(connection, [update.conversation_id for update in updates])
     changed = _find_changed(connection, updates, stored) if has_steps(connection) else []
-    if any(_removes_messages(connection, update) for update in updates if update.conversation_id in stored):
+    if any(removes_messages(connection, update) for update in updates if update.conversation_id in stored):
         mark_scrub_due(connection)
     delete_rows(connection, DETAIL_NAMES, stored)
     _upsert(connection, [update.row for update in updates], now)
@@ -70,15 +70,6 @@ def _find_changed(connection: SqliteConnection, updates: Sequence[ConversationUp
         if update.conversation_id in stored
         and fetch_value(connection, query, update.conversation_id, update.row["raw"])
     ]
-
-
-def _removes_messages(connection: SqliteConnection, update: ConversationUpdate) -> bool:
-    """Return whether a stored message is not in the new document, as after the service has redacted it."""
-    messages = set(update.turns[_TURN_COLUMNS.index("message") :: len(_TURN_COLUMNS)])
-    rows = connection.execute(
-        "SELECT message FROM turns WHERE conversation_id = ? AND message IS NOT NULL", (update.conversation_id,)
-    )
-    return any(message not in messages for (message,) in rows)
 
 
 def _upsert(connection: SqliteConnection, rows: Sequence[Row], now: int) -> None:

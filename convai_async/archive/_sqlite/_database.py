@@ -8,7 +8,7 @@ import random
 import shlex
 import sqlite3
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -26,13 +26,13 @@ from convai_async.archive._errors import (
     translate_content_errors,
     translate_errors,
 )
-from convai_async.archive._sql import fetch_value, transaction
+from convai_async.archive._sql import close_on_error, fetch_value, transaction
 from convai_async.archive._sqlite._fill import fill_new_columns, is_fill_due
 from convai_async.archive._sqlite._migrations import MIGRATIONS
 from convai_async.archive._sqlite._schema import APPLICATION_ID, build_schema, build_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _LOCK_TIMEOUT_SECS = 0.2
 """Seconds to wait for the lock of a long write, since two concurrent attempts can block each other."""
@@ -56,7 +56,7 @@ def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -
     # SQLite would make its log beside the file, also for reading.
     unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
     connection = _connect(file, "immutable=1" if unwritable else "mode=ro" if read_only else "mode=rw")
-    with _close_on_error(connection), translate_content_errors(file):
+    with close_on_error(connection), translate_content_errors(file):
         # Not opened as read-only: the last process that closes the file must be able to remove the log beside it.
         connection.execute("PRAGMA query_only = ON")
         version = _validate_version(connection, file)
@@ -106,7 +106,7 @@ def open_for_writing(
     if file.exists():
         _check_links(file)
     connection = _connect(file, "mode=rw", writable=True)
-    with _close_on_error(connection), translate_content_errors(file):
+    with close_on_error(connection), translate_content_errors(file):
         _while_busy(lambda: _check_ours(connection, file, create=create))
         lock = _lock(file) if exclusive else None
         try:
@@ -153,7 +153,7 @@ def _lock(file: Path) -> sqlite3.Connection:
     # the process, however that ends. The file stays: a process that waited for a removed file would lock that one.
     lock_file = file.with_name(f"{file.name}.lock")
     lock = _connect(lock_file, "mode=rw", writable=True, timeout=_LOCK_TIMEOUT_SECS)
-    with translate_errors(lock_file), _close_on_error(lock):
+    with translate_errors(lock_file), close_on_error(lock):
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
@@ -359,12 +359,3 @@ def _make_private(file: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise ArchiveError(f"{str(file)!r} cannot be written: {error.strerror}") from error
-
-
-@contextmanager
-def _close_on_error(connection: SqliteConnection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        connection.close()
-        raise
