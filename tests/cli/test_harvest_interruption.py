@@ -101,7 +101,9 @@ def test_sigkill_loses_at_most_one_batch(archive: Path) -> None:
 def test_second_harvest_of_the_same_archive_exits_with_1(archive: Path) -> None:
     with ThreadedService(conversations=CONVERSATIONS, latency=0.02) as fake:
         process, command, env = start_harvest(fake, archive)
+        process.send_signal(signal.SIGSTOP)  # or it may end before the second one has started
         second = subprocess.run(command, check=False, env=env, capture_output=True, text=True)
+        process.send_signal(signal.SIGCONT)
         assert second.returncode == 1
         assert "another process is writing to" in second.stderr
         _, err = process.communicate()
