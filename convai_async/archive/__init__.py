@@ -10,7 +10,7 @@
 from convai_async.archive._archive import Archive
 from convai_async.archive._copy import CopyReport, copy_archive
 from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
-from convai_async.archive._location import ArchivePath, Location, PostgresUrl, hide_password, parse_location
+from convai_async.archive._location import ArchivePath, Location, PostgresUrl, format_command, parse_location
 from convai_async.archive._queries._call_list import list_calls
 from convai_async.archive._queries._datasette import build_datasette_metadata
 from convai_async.archive._queries._query import QueryError, QueryResult, run_query
@@ -53,8 +53,8 @@ __all__ = [
     "compute_statistics",
     "copy_archive",
     "describe_tables",
+    "format_command",
     "get_recording_file_name",
-    "hide_password",
     "list_calls",
     "parse_location",
     "run_query",
