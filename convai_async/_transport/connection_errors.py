@@ -29,6 +29,18 @@ from convai_async.errors import (
 if TYPE_CHECKING:
     from convai_async._support.redaction import Redactor
 
+_CERTIFICATE_ADVICE = {
+    10: "renew the server's certificate, or set the clock of this machine",
+    62: "check the host of base_url",  # the name of the host is another one
+    64: "check the host of base_url",  # the IP address is another one
+}
+"""By the codes of OpenSSL."""
+_PROXY_ADVICE = {
+    403: " (ask who runs the proxy to allow the host, or add it to NO_PROXY)",
+    407: " (put the user and password into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT)",
+}
+_FIRST_SERVER_ERROR = 500
+
 
 class _DroppedError(Exception):
     """Hides a dropped connection from aiohttp, which would send the request again."""
@@ -81,8 +93,9 @@ class ErrorTranslator:
             raise error
         if self.client_closed:
             translated = build_closed_error()
-        # aiohttp's ClientResponseError holds the request's headers, and so the key: it is not chained.
-        cause = None if isinstance(error, aiohttp.ClientResponseError) else error
+        # Not chained: aiohttp's ClientResponseError holds the headers of the request, and so the key; InvalidURL the
+        # password of a proxy.
+        cause = None if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL) else error
         drop_frames(error)
         try:
             raise translated from cause
@@ -108,7 +121,7 @@ def _translate(  # noqa: C901 - a list
             translated = RequestTimeoutError(f"{request}: no complete response within the timeout")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
             translated = ConnectionFailedError(
-                f"{request}: no trusted connection: {reason} (pass ssl=<an ssl.SSLContext> to trust a private CA)",
+                f"{request}: no trusted connection: {reason} ({_choose_certificate_advice(error)})",
                 ambiguous=False,
                 retryable=False,
             )
@@ -119,14 +132,18 @@ def _translate(  # noqa: C901 - a list
                 retryable=False,
             )
         case aiohttp.ClientConnectorError():
-            translated = ConnectionFailedError(f"{request}: no connection: {reason}", ambiguous=False)
+            target = " to the proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+            translated = ConnectionFailedError(f"{request}: no connection{target}: {reason}", ambiguous=False)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            translated = ConfigurationError(f"{request}: base_url is not a valid address: {reason}")
+            translated = ConfigurationError(
+                f"{request}: base_url, or the address of the proxy, is not valid: both begin with a scheme such as http://"
+            )
         case aiohttp.ClientHttpProxyError():
             translated = ConnectionFailedError(
-                f"{request}: the proxy refused the connection: {error.status} {reason}",
+                f"{request}: the proxy refused the connection: {error.status} {reason}"
+                + _PROXY_ADVICE.get(error.status, ""),
                 ambiguous=False,
-                retryable=False,
+                retryable=error.status >= _FIRST_SERVER_ERROR,
             )
         case aiohttp.WSServerHandshakeError():
             translated = ConnectionFailedError(
@@ -143,13 +160,26 @@ def _translate(  # noqa: C901 - a list
     return translated
 
 
+def _choose_certificate_advice(
+    error: aiohttp.ClientConnectorCertificateError | aiohttp.ServerFingerprintMismatch,
+) -> str:
+    cause = getattr(error, "certificate_error", None)
+    return _CERTIFICATE_ADVICE.get(
+        getattr(cause, "verify_code", 0),
+        "pass ssl=<an ssl.SSLContext>, or set the environment variable SSL_CERT_FILE, to trust a private CA",
+    )
+
+
 def _describe(error: BaseException) -> str:
     """Return the reason of an error without terms of aiohttp."""
     match error:
         case aiohttp.ClientPayloadError():
             return _why_incomplete(error)
         case aiohttp.ClientConnectorError():
-            return f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+            reason = (
+                error.os_error.strerror or str(error.os_error) or "the connection was closed during the TLS handshake"
+            )
+            return f"{error.host}:{error.port}: {reason}"
         case aiohttp.ClientResponseError():
             return error.message
         case _:

@@ -23,6 +23,7 @@ from convai_async._support.redaction import Redactor
 from convai_async._transport.body import read_body, read_error_body, suspend
 from convai_async._transport.connection_errors import ErrorTranslator, build_closed_error, disable_transparent_retry
 from convai_async._transport.memory import MemoryBudget
+from convai_async._transport.proxies import check_proxies
 from convai_async._transport.status_errors import REDIRECT_STATUSES, error_from_response
 from convai_async._transport.streamed_response import StreamedResponse, StreamLimits
 from convai_async._transport.websocket import HandshakeSession, WebSocket
@@ -354,6 +355,8 @@ class Session:
         if self._closed:
             raise build_closed_error()
         if self._session is None:
+            if self._trust_env:
+                check_proxies(self._base_url)
             self._session = aiohttp.ClientSession(
                 # No limit here: the limiter has one, and a second queue would be invisible.
                 connector=self._connector or _Connector(limit=0),

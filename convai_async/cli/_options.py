@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from convai_async import endpoints
+from convai_async._transport.proxies import has_proxy
 from convai_async.cli._logging import build_logging_options
 from convai_async.cli._times import TIME_FORMATS, check_time_order, parse_time_option
 from convai_async.client import ConvAIClient
@@ -142,7 +143,7 @@ async def open_client(
 ) -> AsyncIterator[ConvAIClient]:
     """Open a client with the connection options; with ``--sandbox``, also start the fake service."""
     if sandbox is None:
-        async with ConvAIClient(region=region, base_url=base_url, **settings) as client:
+        async with ConvAIClient(region=region, base_url=base_url, trust_env=has_proxy(), **settings) as client:
             yield client
         return
     if base_url is not None or region != "global":

@@ -64,7 +64,7 @@ async def harvest_many(  # noqa: PLR0913 - keyword-only settings
         workspaces: The workspaces, for example from `read_workspaces`.
         max_concurrency: The maximum number of requests in flight for all workspaces together, 128 by default.
         at_once: The maximum number of workspaces that are harvested at the same time, 16 by default.
-        open_client: Opens the client of a workspace, for example with a key from a vault or with a proxy. By default
+        open_client: Opens the client of a workspace, for example with a key from a vault. By default
             `open_workspace_client`. Its limit on requests in flight is replaced.
         progress: A function that is called in the event loop with a workspace's report whenever it has changed.
         stop: An event that ends all harvests early when it is set, as for `harvest`.

@@ -10,6 +10,7 @@ import msgspec
 from anyio.to_thread import run_sync
 
 from convai_async._transport.limiter import ConcurrencyLimiter
+from convai_async._transport.proxies import has_proxy
 from convai_async.client import ConvAIClient, get_engine
 from convai_async.errors import ConfigurationError
 from convai_async.harvest._api import harvest
@@ -48,7 +49,7 @@ class WorkspaceReport(msgspec.Struct, kw_only=True):
 
 @asynccontextmanager
 async def open_workspace_client(workspace: Workspace, *, timeout: float | None = 60.0) -> AsyncIterator[ConvAIClient]:
-    """Open a client with the key and the address of a workspace.
+    """Open a client with the key and the address of a workspace, and with the proxy of the environment.
 
     Args:
         workspace: The workspace.
@@ -59,7 +60,12 @@ async def open_workspace_client(workspace: Workspace, *, timeout: float | None =
     """
     key = await run_sync(read_key, workspace)
     async with ConvAIClient(
-        key, region=workspace.region, base_url=workspace.base_url, share=workspace.share, timeout=timeout
+        key,
+        region=workspace.region,
+        base_url=workspace.base_url,
+        share=workspace.share,
+        timeout=timeout,
+        trust_env=has_proxy(),
     ) as client:
         yield client
 

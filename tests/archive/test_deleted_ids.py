@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from convai_async import ConvAIClient
 from convai_async.archive import Archive, copy_archive, store_conversation
-from convai_async.archive._columns import CONVERSATION_TABLES
 from convai_async.archive._records import (
     DeletionUpdate,
     Failure,
@@ -25,6 +24,7 @@ from convai_async.archive._records import (
     Update,
     decode_update,
 )
+from convai_async.archive._schema._columns import CONVERSATION_TABLES
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.harvest import harvest

@@ -7,66 +7,26 @@ before it counts the connections, and cuts them.
 from __future__ import annotations
 
 import asyncio
-import ssl
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from aiohttp import web
 from tcp_proxy import TCPProxy, Weather
+from tls_service import AT_ONCE, HOST, TLSService, run_tls_service
 from world import World
 
-from convai_async import ConvAIClient, RetryPolicy
 from convai_async.errors import ConnectionFailedError
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    import ssl
     from pathlib import Path
 
-HOST = "127.0.0.1"
-AT_ONCE = RetryPolicy(attempts=3, wait_initial=0, wait_max=0)
+pytest_plugins = ["tls_fixtures"]
+
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    """The context of a client that trusts the authority."""
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
-class TLSService:
-    """A fake service that listens for TLS, behind a proxy."""
-
-    def __init__(self, fake: FakeConvAI, proxy: TCPProxy) -> None:
-        self.fake = fake
-        self.proxy = proxy
-        self.url = proxy.url.replace("http:", "https:")
-
-    def client(self, url: str | None = None, **settings: Any) -> ConvAIClient:
-        return ConvAIClient(self.fake.api_key, base_url=url or self.url, retry=AT_ONCE, **settings)
-
-
-@asynccontextmanager
-async def run_tls_service(certificate: trustme.LeafCert) -> AsyncIterator[TLSService]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    async with FakeConvAI(conversations=20, audio_bytes=150_000) as fake:
-        assert fake._running is not None
-        runner, _ = fake._running
-        await web.TCPSite(runner, HOST, 0, ssl_context=context).start()
-        async with TCPProxy(runner.addresses[-1][1]) as proxy:
-            yield TLSService(fake, proxy)
 
 
 async def read_refusal(service: TLSService, **settings: Any) -> str:
@@ -88,6 +48,7 @@ async def test_unknown_authority_is_refused_and_error_says_how_to_trust_it(
         text = await read_refusal(service)
     assert "no trusted connection" in text
     assert "ssl=" in text
+    assert "SSL_CERT_FILE" in text
 
 
 async def test_authority_other_than_the_trusted_one_is_refused(trusting: ssl.SSLContext) -> None:
@@ -97,7 +58,9 @@ async def test_authority_other_than_the_trusted_one_is_refused(trusting: ssl.SSL
 
 async def test_certificate_of_another_host_is_refused(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
     async with run_tls_service(authority.issue_cert("api.elevenlabs.example")) as service:
-        assert "IP address mismatch" in await read_refusal(service, ssl=trusting)
+        text = await read_refusal(service, ssl=trusting)
+    assert "IP address mismatch" in text
+    assert text.endswith("(check the host of base_url)")
 
 
 async def test_expired_certificate_is_refused_and_error_says_so(
@@ -105,7 +68,9 @@ async def test_expired_certificate_is_refused_and_error_says_so(
 ) -> None:
     certificate = authority.issue_cert(HOST, not_before=LONG_AGO - timedelta(days=90), not_after=LONG_AGO)
     async with run_tls_service(certificate) as service:
-        assert "certificate has expired" in await read_refusal(service, ssl=trusting)
+        text = await read_refusal(service, ssl=trusting)
+    assert "certificate has expired" in text
+    assert text.endswith("(renew the server's certificate, or set the clock of this machine)")
 
 
 @pytest.mark.parametrize("operation", ["list", "prefetch", "get_raw", "get_many", "stream", "download", "harvest"])

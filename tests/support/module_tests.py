@@ -38,7 +38,7 @@ TESTS: dict[str, Tests] = {
         "tests/transport tests/test_clock.py tests/test_client.py tests/test_streaming.py"
         " tests/resources/test_requests_by_path.py",
         "tests/robustness/test_hostile_responses.py tests/robustness/test_network.py tests/robustness/test_tls.py"
-        " tests/robustness/test_secrets.py tests/robustness/test_leaks.py",
+        " tests/robustness/test_proxies.py tests/robustness/test_secrets.py tests/robustness/test_leaks.py",
     ),
     "archive": Tests(
         "tests/archive tests/harvest/test_workspace.py tests/robustness/test_erasure.py",

@@ -37,7 +37,8 @@ async def get_signed_url(state: State, request: web.Request, query: dict[str, An
     signed |= {name: request.query[name] for name in _OPTIONS if query[name] is not None}
     if conversation_id is not None:
         signed["conversation_id"] = conversation_id
-    return json_response({"signed_url": f"ws://{request.host}/v1/convai/conversation?{urlencode(signed)}"})
+    scheme = request.scheme.replace("http", "ws")
+    return json_response({"signed_url": f"{scheme}://{request.host}/v1/convai/conversation?{urlencode(signed)}"})
 
 
 @route("GET", "/conversation/token", agent_id=text(required=True), participant_name=text(), **_OPTIONS)
