@@ -39,13 +39,17 @@ def slow(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
-    """Run the tests with the lowest version that pyproject.toml allows of every package."""
+    """Run the tests with the lowest version that pyproject.toml allows of every package.
+
+    The tests of robustness take half of the time and depend less on the versions than the others: they are left out.
+    """
     constraints = Path(session.create_tmp(), "lowest.txt")
     versions = lowest_versions()
     constraints.write_text("\n".join(versions) + "\n")
     package = ".[browse,cli,cloud,dlt,metrics,parquet,postgres,report,uvloop,zstd]"
+    ignored = ["--ignore", "tests/mcp", "--ignore", "tests/robustness"]
     session.install("-e", package, *group("test"), "--constraint", str(constraints))
-    session.run("pytest", "-n", "auto", "--dist", "worksteal", "--ignore", "tests/mcp", *session.posargs)
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *ignored, *session.posargs)
     session.install(*(version for version in versions if version.startswith("mcp==")))  # needs a newer anyio
     session.run("pytest", "tests/mcp")
 

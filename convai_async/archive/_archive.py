@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from convai_async._support.validate import validate_choice, validate_encodable, validate_integer
-from convai_async.archive._columns import EXPORTED, NESTED_TABLES
 from convai_async.archive._conditions import parse_filters, validate_sql_text
-from convai_async.archive._dataframe import read_dataframe
-from convai_async.archive._export import EXPORTED_COLUMNS, ExportTarget, export, export_stream
-from convai_async.archive._import import import_file
+from convai_async.archive._formats._dataframe import read_dataframe
+from convai_async.archive._formats._export import EXPORTED_COLUMNS, ExportTarget, export, export_stream
+from convai_async.archive._formats._import import import_file
 from convai_async.archive._location import PostgresUrl, parse_location
+from convai_async.archive._queries._search import count_hits, search
 from convai_async.archive._records import build_update
-from convai_async.archive._search import count_hits, search
+from convai_async.archive._schema._columns import EXPORTED, NESTED_TABLES
 from convai_async.archive._search_terms import parse_terms
 from convai_async.archive._session import ArchiveSession
 from convai_async.archive._sqlite._database import build_missing_error, upgrade_file, validate_path
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
     from convai_async.archive._conditions import Filters
     from convai_async.archive._connection import Connection
-    from convai_async.archive._export import Table
-    from convai_async.archive._files import Sink
+    from convai_async.archive._formats._export import Table
+    from convai_async.archive._formats._files import Sink
     from convai_async.archive._location import ArchivePath
+    from convai_async.archive._queries._search import SearchHit
     from convai_async.archive._reader import ArchivedConversation, ArchiveReader
     from convai_async.archive._records import Failure
-    from convai_async.archive._search import SearchHit
     from convai_async.archive._status import ArchiveStatus
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.archive import _recordings
-from convai_async.archive._columns import CONVERSATION_TABLES
 from convai_async.archive._records import summary_json
+from convai_async.archive._schema._columns import CONVERSATION_TABLES
 from convai_async.archive._windows import merge_windows, read_windows
 
 if TYPE_CHECKING:

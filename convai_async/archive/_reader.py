@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convai_async.archive._columns import EXPORTED
 from convai_async.archive._conditions import Condition
 from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
+from convai_async.archive._schema._columns import EXPORTED
 from convai_async.archive._search_terms import to_fts_query
 from convai_async.archive._sql import check_document, fetch_value, to_struct
 from convai_async.models import Conversation

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
-from convai_async.archive._columns import TURNS
-from convai_async.archive._facts import Facts, read_facts
-from convai_async.archive._rows import (
+from convai_async.archive._schema._columns import TURNS
+from convai_async.archive._schema._facts import Facts, read_facts
+from convai_async.archive._schema._rows import (
     DetailValues,
     Row,
     get_inserted_columns,

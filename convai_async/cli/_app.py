@@ -31,29 +31,29 @@ from convai_async.errors import (
 )
 
 _COMMANDS = {
-    "harvest": ("_harvest", "Download conversations into an archive, or update it."),
-    "workspaces": ("_workspaces", "Set which workspaces workers harvest, and show their state."),
-    "worker": ("_worker", "Harvest workspaces on several machines, over PostgreSQL."),
-    "status": ("_status", "Show the contents of an archive."),
-    "search": ("_search", "Search the transcripts in an archive."),
-    "show": ("_show", "Show the transcript of a conversation."),
-    "browse": ("_browse", "Open a local web page to read and listen to an archive."),
-    "list": ("_list", "List conversations, newest first."),
-    "wait": ("_wait", "Wait until a conversation is done."),
-    "watch": ("_watch", "Print new conversations, or run a command for each one."),
-    "talk": ("_talk", "Talk to an agent, in text or with a WAV file."),
-    "audio": ("_audio", "Download the recording of a conversation."),
-    "report": ("_report", "Show key figures and charts of an archive."),
-    "export": ("_export", "Export an archive to JSONL, CSV or Parquet."),
-    "steps": ("_steps", "Run your functions on every conversation of an archive."),
-    "datasette": ("_datasette", "Print the metadata of an archive for Datasette."),
-    "import": ("_import", "Import an exported JSONL file into an archive."),
-    "copy": ("_copy", "Copy an archive, also between SQLite and PostgreSQL."),
-    "delete": ("_delete", "Delete conversations from the service and an archive."),
-    "mcp": ("_mcp", "Serve an archive to an assistant, over MCP."),
-    "sandbox": ("_sandbox", "Run a local fake service with sample conversations."),
+    "harvest": "Download conversations into an archive, or update it.",
+    "workspaces": "Set which workspaces workers harvest, and show their state.",
+    "worker": "Harvest workspaces on several machines, over PostgreSQL.",
+    "status": "Show the contents of an archive.",
+    "search": "Search the transcripts in an archive.",
+    "show": "Show the transcript of a conversation.",
+    "browse": "Open a local web page to read and listen to an archive.",
+    "list": "List conversations, newest first.",
+    "wait": "Wait until a conversation is done.",
+    "watch": "Print new conversations, or run a command for each one.",
+    "talk": "Talk to an agent, in text or with a WAV file.",
+    "audio": "Download the recording of a conversation.",
+    "report": "Show key figures and charts of an archive.",
+    "export": "Export an archive to JSONL, CSV or Parquet.",
+    "steps": "Run your functions on every conversation of an archive.",
+    "datasette": "Print the metadata of an archive for Datasette.",
+    "import": "Import an exported JSONL file into an archive.",
+    "copy": "Copy an archive, also between SQLite and PostgreSQL.",
+    "delete": "Delete conversations from the service and an archive.",
+    "mcp": "Serve an archive to an assistant, over MCP.",
+    "sandbox": "Run a local fake service with sample conversations.",
 }
-"""The module of each command, and its line in the help: `--help` stays fast because it imports none of them."""
+"""Each command, and its line in the help: `--help` stays fast because it imports none of them."""
 
 _EPILOG = (
     format_examples("convai-async harvest calls.db --sandbox", "convai-async search calls.db refund")
@@ -91,14 +91,14 @@ class _Commands(click.Group):
         """Import and return a command, or None if there is no such command."""
         if cmd_name not in _COMMANDS:
             return None
-        module, _ = _COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(f"convai_async.cli.{module}"), f"{cmd_name}_command")
+        module = importlib.import_module(f"convai_async.cli._commands._{cmd_name}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Add the list of commands to the help."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+            formatter.write_dl(list(_COMMANDS.items()))
 
 
 @click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

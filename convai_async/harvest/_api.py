@@ -14,7 +14,7 @@ from convai_async import endpoints
 from convai_async._support.tasks import run_shielded_in_thread
 from convai_async._support.validate import validate_choice, validate_integer, validate_share
 from convai_async.archive._lookups import Scope
-from convai_async.archive._recording_storage import open_storage
+from convai_async.archive._recordings._storage import open_storage
 from convai_async.archive._windows import BEGINNING, Window, parse_start_bound
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.client import get_engine

@@ -22,7 +22,7 @@ from convai_async.streaming import receive
 if TYPE_CHECKING:
     from convai_async._transport.engine import Engine
     from convai_async._transport.memory import Reservation
-    from convai_async.archive._recording_storage import RecordingStorage
+    from convai_async.archive._recordings._storage import RecordingStorage
     from convai_async.endpoints import Response
     from convai_async.harvest._jobs import Job
     from convai_async.harvest._outages import OutageGuard

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from convai_async._transport.engine import Engine
     from convai_async._transport.memory import Reservation
-    from convai_async.archive._recording_storage import RecordingStorage
+    from convai_async.archive._recordings._storage import RecordingStorage
     from convai_async.archive._writer import ArchiveWriter
     from convai_async.harvest._report import HarvestReport
 

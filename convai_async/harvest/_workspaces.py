@@ -17,8 +17,8 @@ from convai_async._support.durations import parse_duration
 from convai_async._support.text import Secret, one_line
 from convai_async._support.validate import validate_id
 from convai_async.archive._location import PostgresUrl, hide_password, is_postgres_url, parse_location
-from convai_async.archive._recording_storage import parse_recordings
 from convai_async.archive._recordings import FOLDER
+from convai_async.archive._recordings._storage import parse_recordings
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from convai_async.archive._columns import TABLES
-from convai_async.archive._questions import QUESTIONS
-from convai_async.archive._views import VIEWS
+from convai_async.archive._queries._questions import QUESTIONS
+from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._views import VIEWS
 
 if TYPE_CHECKING:
     from docutils import nodes
     from sphinx.application import Sphinx
 
-    from convai_async.archive._table import Table
+    from convai_async.archive._schema._table import Table
 
 
 class ArchiveSchema(SphinxDirective):

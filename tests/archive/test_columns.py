@@ -1,4 +1,4 @@
-"""The schema, the inserts and the exports are those of `_columns`."""
+"""The schema, the inserts and the exports follow the description of the columns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from archives import build_update, rows
 
-from convai_async.archive._columns import EXPORTED, NESTED_TABLES, TABLES
+from convai_async.archive._schema._columns import EXPORTED, NESTED_TABLES, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from convai_async.archive import Archive
-    from convai_async.archive._table import Table
+    from convai_async.archive._schema._table import Table
     from convai_async.archive._writer import ArchiveWriter
 
 pytest_plugins = ["archive_fixtures"]

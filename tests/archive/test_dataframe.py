@@ -12,8 +12,8 @@ import pytest
 from archives import build_update
 
 from convai_async.archive import Archive, describe_tables
-from convai_async.archive._columns import JOINED_TABLES
-from convai_async.archive._views import VIEWS
+from convai_async.archive._schema._columns import JOINED_TABLES
+from convai_async.archive._schema._views import VIEWS
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -98,12 +98,13 @@ def test_unknown_table_or_library_is_refused(reader: Archive) -> None:
 
 @pytest.mark.parametrize(
     ("missing", "advice"),
-    [("convai_async.archive._parquet", r"pip install 'convai-async\[parquet\]'"), ("polars", "pip install polars")],
+    [
+        ("convai_async.archive._formats._parquet", r"pip install 'convai-async\[parquet\]'"),
+        ("polars", "pip install polars"),
+    ],
 )
 def test_missing_package_is_named(reader: Archive, monkeypatch: pytest.MonkeyPatch, missing: str, advice: str) -> None:
-    import convai_async.archive  # noqa: PLC0415
-
-    monkeypatch.delattr(convai_async.archive, "_parquet", raising=False)
+    monkeypatch.delattr("convai_async.archive._formats._parquet", raising=False)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ConfigurationError, match=advice):
         reader.dataframe("calls", library="polars")

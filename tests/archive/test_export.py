@@ -17,8 +17,8 @@ import pytest
 from archives import import_file
 
 from convai_async.archive import Archive, ArchiveError, store_conversation
-from convai_async.archive._export import EXPORTED_COLUMNS, Table
-from convai_async.archive._files import create_file
+from convai_async.archive._formats._export import EXPORTED_COLUMNS, Table
+from convai_async.archive._formats._files import create_file
 from convai_async.archive._records import DeletionUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import ConfigurationError, InvalidArgumentError
@@ -300,8 +300,8 @@ def test_file_that_was_not_exported_is_refused_with_the_line_number(
 def test_missing_extra_is_named(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, name: str, extra: str
 ) -> None:
-    monkeypatch.delitem(sys.modules, "convai_async.archive._parquet", raising=False)
-    monkeypatch.delattr("convai_async.archive._parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "convai_async.archive._formats._parquet", raising=False)
+    monkeypatch.delattr("convai_async.archive._formats._parquet", raising=False)
     monkeypatch.setitem(sys.modules, module, None)
     if extra == "zstd":
         monkeypatch.delattr("backports.zstd", raising=False)

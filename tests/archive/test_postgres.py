@@ -15,12 +15,12 @@ from archives import build_update
 
 from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveBusyError, ArchiveConnectionError, ArchiveError
-from convai_async.archive._columns import DETAIL_TABLES
 from convai_async.archive._location import PostgresUrl
 from convai_async.archive._records import decode_update
-from convai_async.archive._views import VIEWS
+from convai_async.archive._schema._columns import DETAIL_TABLES
+from convai_async.archive._schema._views import VIEWS
 from convai_async.archive._writer import ArchiveWriter
-from convai_async.errors import InvalidArgumentError
+from convai_async.errors import ConvAIError, InvalidArgumentError
 from convai_async.harvest import harvest
 from convai_async.models import ConversationSummary
 from convai_async.testing import FakeConvAI
@@ -101,11 +101,18 @@ def test_a_workspace_that_does_not_exist_is_named_without_the_password(postgres_
 
 @pytest.mark.parametrize(
     ("password", "parameter"),
-    [("s3cret%ZZ", ""), ("s3cret word", ""), ("s3cret%00", ""), ("s3cret", "?user=%ZZ"), ("", "?password=a&s3cret")],
+    [("s3cret%ZZ", ""), ("s3cret%00", ""), ("s3cret", "?user=%ZZ"), ("", "?password=a&s3cret")],
 )
 def test_a_url_that_libpq_cannot_read_is_refused_without_its_password(password: str, parameter: str) -> None:
     with pytest.raises(InvalidArgumentError, match="the URL of the database is not valid") as raised:
         Archive.open(f"postgresql://user:{password}@127.0.0.1:1/calls{parameter}")
+    assert "s3cret" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_password_with_a_space_is_not_shown() -> None:
+    password = "s3cret word"
+    with pytest.raises(ConvAIError) as raised:  # libpq refuses the URL since version 17; before, it connects
+        Archive.open(f"postgresql://user:{password}@127.0.0.1:1/calls")
     assert "s3cret" not in "".join(traceback.format_exception(raised.value))
 
 

@@ -11,7 +11,7 @@ from archives import SQLITE_ONLY, build_update, summary
 
 from convai_async.archive import Archive, compute_statistics
 from convai_async.archive._records import ConversationUpdate, decode_update
-from convai_async.archive._views import DOCUMENTS, VIEWS
+from convai_async.archive._schema._views import DOCUMENTS, VIEWS
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

@@ -69,7 +69,7 @@ def test_help_imports_neither_commands_nor_rich() -> None:
     command = [COMMAND[0], "-P", "-c", script]
     result = subprocess.run(command, check=True, capture_output=True, text=True, env=unmeasured())
     loaded = set(result.stderr.split())
-    assert not {"rich", "rich.console", "sqlite3", "convai_async.harvest", "convai_async.cli._list"} & loaded
+    assert not {"rich", "rich.console", "sqlite3", "convai_async.harvest", "convai_async.cli._commands._list"} & loaded
 
 
 @needs_dev_full

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from convai_async.archive import Archive
-from convai_async.archive._columns import TABLES
-from convai_async.archive._questions import QUESTIONS
-from convai_async.archive._views import VIEWS
+from convai_async.archive._queries._questions import QUESTIONS
+from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._views import VIEWS
 from convai_async.cli._app import run
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from convai_async.cli._live_progress import LiveProgress
+from convai_async.cli._display._live_progress import LiveProgress
+from convai_async.cli._display._progress import LineProgress, create_display, format_outlook
 from convai_async.cli._output import OutputError
-from convai_async.cli._progress import LineProgress, create_display, format_outlook
 from convai_async.cli._times import TimeFormatter
 from convai_async.harvest import HarvestReport
 

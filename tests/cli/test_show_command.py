@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from convai_async.cli._app import run
+from convai_async.cli._display._transcript import TranscriptView
 from convai_async.cli._formatting import strip_control_chars, to_single_line
 from convai_async.cli._times import TimeFormatter
-from convai_async.cli._transcript import TranscriptView
 from convai_async.models import Conversation
 from convai_async.testing import FakeConvAI, faults
 

@@ -18,8 +18,9 @@ from command_line import COMMAND, interrupt, read_lines
 from convai_async import steps
 from convai_async.archive import ArchiveBusyError
 from convai_async.archive._writer import ArchiveWriter
-from convai_async.cli import _progress, _steps
 from convai_async.cli._app import run
+from convai_async.cli._commands import _steps
+from convai_async.cli._display import _progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

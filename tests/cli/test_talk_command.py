@@ -13,8 +13,8 @@ import pytest
 from command_line import COMMAND, interrupt
 from typed_terminal import TypedTerminal
 
-from convai_async.cli import _talk
 from convai_async.cli._app import run
+from convai_async.cli._commands import _talk
 from convai_async.live import read_wav, write_wav
 from convai_async.testing.live import faults
 from convai_async.testing.live.audio import FORMATS, build_tone

@@ -17,11 +17,11 @@ from command_line import COMMAND, count_conversations, remove_styles, run_in_ter
 from rich.console import Console
 from threaded_service import ThreadedService
 
-from convai_async.cli import _live_display
 from convai_async.cli._app import run
-from convai_async.cli._live_many import LiveMany
+from convai_async.cli._display import _live_display
+from convai_async.cli._display._live_many import LiveMany
+from convai_async.cli._display._tally import Tally
 from convai_async.cli._rounds import run_rounds
-from convai_async.cli._tally import Tally
 from convai_async.cli._times import TimeFormatter
 from convai_async.errors import ConfigurationError, ConvAIError
 from convai_async.harvest import Workspace, WorkspaceReport
@@ -137,7 +137,7 @@ def test_terminal_shows_as_many_workspaces_as_fit(monkeypatch: pytest.MonkeyPatc
 def test_summary_line_follows_every_ten_seconds(
     workspaces: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("convai_async.cli._progress._SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("convai_async.cli._display._progress._SECONDS_BETWEEN_LINES", 0)
     assert run(["harvest", "--workspaces", str(workspaces)]) == 0
     assert "0 of 2 workspaces ended, 1 running; 0 conversations fetched" in capsys.readouterr().err
     assert run(["harvest", "--workspaces", str(workspaces), "--json"]) == 0

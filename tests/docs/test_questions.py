@@ -16,7 +16,7 @@ import pytest
 from documentation import DOCS, blocks
 
 from convai_async.archive import Archive
-from convai_async.archive._questions import QUESTIONS, Question
+from convai_async.archive._queries._questions import QUESTIONS, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -18,8 +18,9 @@ from blockbuster import blockbuster_ctx
 from s3_server import TEST_KEY, TEST_SECRET, refuse, set_environment
 
 from convai_async import ConvAIClient
-from convai_async.archive import Archive, StoredObject, _object_storage, _recording_storage, find_recording
-from convai_async.archive._recording_storage import open_storage
+from convai_async.archive import Archive, StoredObject, find_recording
+from convai_async.archive._recordings import _object_storage, _storage
+from convai_async.archive._recordings._storage import open_storage
 from convai_async.errors import ConfigurationError, InvalidArgumentError, StorageError
 from convai_async.harvest import harvest
 from convai_async.testing import FakeConvAI, faults, mp3
@@ -161,7 +162,7 @@ async def test_cancelled_upload_leaves_nothing(
     archive: Path, bucket: Bucket, is_hanging: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_hanging:
-        monkeypatch.setattr(_recording_storage, "_ABORT_SECS", 0.01)
+        monkeypatch.setattr(_storage, "_ABORT_SECS", 0.01)
     async with (
         FakeConvAI(conversations=3, audio_bytes=LARGE) as fake,
         ConvAIClient(fake.api_key, base_url=fake.url) as client,
@@ -394,7 +395,7 @@ async def test_recording_that_the_service_does_not_have_is_not_uploaded(
 @pytest.mark.parametrize("size", [1000, LARGE])
 async def test_truncated_temporary_file_is_not_uploaded(bucket: Bucket, size: int) -> None:
     recording = open_storage(bucket.url, None).create("conv_1")
-    assert isinstance(recording, _recording_storage._Upload)
+    assert isinstance(recording, _storage._Upload)
     recording.write(bytes(size))
     assert recording._file is not None
     recording._file.truncate(size // 2)

@@ -20,9 +20,9 @@ from threaded_service import ThreadedService
 
 from convai_async import steps
 from convai_async.archive import Archive, ArchiveError, Failure
-from convai_async.archive._columns import FACT_TABLES
 from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder, remove_partial
 from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
+from convai_async.archive._schema._columns import FACT_TABLES
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.errors import InvalidArgumentError

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from archives import import_file
 
-from convai_async.archive import Archive, ArchiveError, _jsonl
+from convai_async.archive import Archive, ArchiveError
+from convai_async.archive._formats import _jsonl
 from convai_async.archive._records import decode_update
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.models import ConversationSummary

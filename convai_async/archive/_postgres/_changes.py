@@ -7,12 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from convai_async.archive._changes import delete_rows, mark_scrub_due, removes_messages
-from convai_async.archive._columns import CONVERSATIONS, DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._int64 import int64_or_none
 from convai_async.archive._postgres._clean import clean_update
 from convai_async.archive._postgres._connection import translate_database_errors
 from convai_async.archive._postgres._schema import get_type
-from convai_async.archive._rows import get_inserted_columns
+from convai_async.archive._schema._columns import CONVERSATIONS, DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
+from convai_async.archive._schema._rows import get_inserted_columns
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from convai_async.archive._postgres._connection import PostgresConnection
     from convai_async.archive._records import ConversationUpdate
-    from convai_async.archive._rows import Row
-    from convai_async.archive._table import Table
+    from convai_async.archive._schema._rows import Row
+    from convai_async.archive._schema._table import Table
 
 _LEVEL = 3
 _COPY_TYPES = {"text": "text", "bigint": "int8", "double precision": "float8", "boolean": "bool", "bytea": "bytea"}

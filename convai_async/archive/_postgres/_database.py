@@ -6,12 +6,12 @@ import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from convai_async.archive._columns import SCHEMA_VERSION
 from convai_async.archive._contents import change_source
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._postgres._connection import PostgresConnection
 from convai_async.archive._postgres._migrations import MIGRATIONS
 from convai_async.archive._postgres._schema import build_schema, build_views, drop_views
+from convai_async.archive._schema._columns import SCHEMA_VERSION
 from convai_async.archive._sql import close_on_error, fetch_value
 
 if TYPE_CHECKING:

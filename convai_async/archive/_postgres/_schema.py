@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from convai_async.archive._columns import CONVERSATIONS, TABLES, TURNS
 from convai_async.archive._postgres._deletions import DELETIONS
 from convai_async.archive._postgres._functions import FUNCTIONS
 from convai_async.archive._postgres._search import build_search
-from convai_async.archive._views import DOCUMENTS, VIEWS
+from convai_async.archive._schema._columns import CONVERSATIONS, TABLES, TURNS
+from convai_async.archive._schema._views import DOCUMENTS, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from convai_async.archive._table import Column, Table
+    from convai_async.archive._schema._table import Column, Table
 
 RAW_COLUMNS = ("raw_zstd", "raw_sha256")
 """The columns that ``raw`` has here: compressed, and the hash of the document."""

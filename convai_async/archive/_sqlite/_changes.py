@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convai_async.archive._changes import delete_rows, mark_scrub_due, removes_messages
-from convai_async.archive._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
-from convai_async.archive._rows import get_inserted_columns
+from convai_async.archive._schema._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
+from convai_async.archive._schema._rows import get_inserted_columns
 from convai_async.archive._sql import fetch_value
 from convai_async.archive._sqlite._statements import insert_rows, upsert_rows
 from convai_async.archive._step_jobs import has_steps
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from convai_async.archive._connection import SqliteConnection
-    from convai_async.archive._facts import Facts
     from convai_async.archive._records import ConversationUpdate
-    from convai_async.archive._rows import Row
+    from convai_async.archive._schema._facts import Facts
+    from convai_async.archive._schema._rows import Row
 
 _TURN_COLUMNS = get_inserted_columns(TURNS)
 _TOOL_COLUMNS = get_inserted_columns(TOOL_CALLS)

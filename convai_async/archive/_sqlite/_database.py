@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive._columns import SCHEMA_VERSION, TABLES
 from convai_async.archive._connection import SqliteConnection
 from convai_async.archive._contents import change_source
 from convai_async.archive._errors import (
@@ -26,6 +25,7 @@ from convai_async.archive._errors import (
     translate_content_errors,
     translate_errors,
 )
+from convai_async.archive._schema._columns import SCHEMA_VERSION, TABLES
 from convai_async.archive._sql import close_on_error, fetch_value, transaction
 from convai_async.archive._sqlite._fill import fill_new_columns, is_fill_due
 from convai_async.archive._sqlite._migrations import MIGRATIONS

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from convai_async.archive._columns import CONVERSATIONS, TOOL_CALLS, TURNS
-from convai_async.archive._facts import read_facts
 from convai_async.archive._records import is_utf8
-from convai_async.archive._rows import get_inserted_columns, read_conversation, read_tool_calls, read_turns
+from convai_async.archive._schema._columns import CONVERSATIONS, TOOL_CALLS, TURNS
+from convai_async.archive._schema._facts import read_facts
+from convai_async.archive._schema._rows import get_inserted_columns, read_conversation, read_tool_calls, read_turns
 from convai_async.archive._sql import fetch_value, transaction
 from convai_async.archive._sqlite._changes import delete_facts, insert_facts
 from convai_async.archive._sqlite._statements import execute_many
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from convai_async.archive._connection import SqliteConnection
-    from convai_async.archive._facts import Facts
-    from convai_async.archive._table import Table
+    from convai_async.archive._schema._facts import Facts
+    from convai_async.archive._schema._table import Table
 
 _logger = logging.getLogger("convai_async")
 

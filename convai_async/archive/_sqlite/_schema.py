@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async.archive._columns import TABLES
-from convai_async.archive._views import VIEWS
+from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._views import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from convai_async.archive._table import Column, Table
+    from convai_async.archive._schema._table import Column, Table
 
 APPLICATION_ID = 0x43564149
 """Marks a SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""

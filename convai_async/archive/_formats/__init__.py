@@ -1,0 +1,1 @@
+"""Exports and imports: JSON Lines, CSV, Parquet and data frames."""

@@ -1,0 +1,1 @@
+"""Queries about an archive: SQL, searches, statistics, and the questions of the documentation."""

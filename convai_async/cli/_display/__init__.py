@@ -1,0 +1,1 @@
+"""Progress, transcripts and tables, on a terminal or as lines of text."""
