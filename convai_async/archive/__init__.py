@@ -21,7 +21,7 @@ from convai_async.archive._location import (
     ArchivePath,
     Location,
     PostgresUrl,
-    hide_password,
+    format_command,
     parse_location,
     require_file,
 )
@@ -76,8 +76,8 @@ __all__ = [
     "describe_tables",
     "find_hits",
     "find_recording",
+    "format_command",
     "get_recording_file_name",
-    "hide_password",
     "list_calls",
     "open_page_reader",
     "parse_location",

@@ -201,7 +201,7 @@ class Archive:
     def get_rows(self, table: Literal["turns", "tool_calls"], conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
         validate_choice("table", table, [each.name for each in NESTED_TABLES])
-        return self._reader.get_rows(table, conversation_id)
+        return self._reader.get_rows(table, [conversation_id]).get(conversation_id, [])
 
     def search(
         self,

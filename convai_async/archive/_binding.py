@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hmac
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from convai_async.archive._contents import clear_list_state, is_empty
 from convai_async.archive._errors import ArchiveError
+from convai_async.archive._location import format_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def bind(connection: Connection, hash_api_key: KeyHasher) -> None:
 
 def build_other_key_error(path: Location) -> ArchiveError:
     """Return the error for an archive that is bound to another key."""
-    command = shlex.join(["convai-async", "harvest", str(path), "--same-workspace"])
+    command = format_command("harvest", path, "--same-workspace")
     return ArchiveError(
         f"{str(path)!r} was filled with another API key. Use another archive for another workspace;"
         f" if the key was replaced, run `{command}` once"

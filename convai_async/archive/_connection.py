@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+ROWS_PER_FETCH = 1_000
+"""For rows without documents: a few megabytes, and few round trips."""
+DOCUMENTS_PER_FETCH = 200
+
 
 class Cursor(Protocol):
     """The result of a statement; its rows are tuples."""
@@ -32,7 +36,14 @@ class Cursor(Protocol):
 class SqliteConnection(sqlite3.Connection):
     """A connection to SQLite with all methods of `Connection`."""
 
-    def iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Iterator[Any]:
+    def iterate(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        /,
+        *,
+        rows_per_fetch: int = ROWS_PER_FETCH,  # noqa: ARG002 - SQLite reads row by row
+    ) -> Iterator[Any]:
         """Yield the rows of a query without holding all of them in memory."""
         return self.execute(sql, parameters)
 
@@ -46,8 +57,21 @@ class Connection(Protocol):
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Cursor:
         """Execute a statement."""
 
-    def iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Iterator[Any]:
-        """Yield the rows of a query without holding all of them in memory."""
+    def iterate(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        /,
+        *,
+        rows_per_fetch: int = ROWS_PER_FETCH,
+    ) -> Iterator[Any]:
+        """Yield the rows of a query without holding all of them in memory.
+
+        Args:
+            sql: The query.
+            parameters: Its parameters.
+            rows_per_fetch: How many rows are read at once from a database on another machine.
+        """
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
         """Execute a statement for each of several rows of parameters."""

@@ -21,7 +21,9 @@ DEFAULT_WORKSPACE = "default"
 
 _SCHEMES = ("postgresql://", "postgres://")
 _USER_INFO = re.compile(r"(?<=//)(?P<user>[^:@/?]*)(?::[^@/?]*)?@")
-_PASSWORD_PARAMETER = re.compile(r"(?<=[?&])((?:ssl)?password=)[^&]*")
+_SECRET_PARAMETERS = frozenset(
+    {"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
+)
 _MOST_CHARS = 200
 
 
@@ -70,6 +72,12 @@ class PostgresUrl(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"PostgresUrl({str(self)!r})"
 
+    @property
+    def command_argument(self) -> str:
+        """The URL for a command line: with all parameters, such as the folder of a socket, but without passwords."""
+        address, _, query = hide_password(self.dsn).partition("?")
+        return f"{address}?{query}{'&' if query else ''}workspace={quote(self.workspace, safe='')}"
+
 
 Location: TypeAlias = Path | PostgresUrl
 
@@ -109,11 +117,19 @@ def require_file(path: ArchivePath | PostgresUrl, reason: str) -> Path:
         raise InvalidArgumentError(
             "archive",
             f"{str(location)!r} is a PostgreSQL database, but {reason}."
-            f" Copy it to a file: `convai-async copy {shlex.quote(str(location))} copy.db`",
+            f" Copy it to a file: `{format_command('copy', location, 'copy.db')}`",
         )
     return location
 
 
 def hide_password(url: str) -> str:
-    """Return the URL of a database without its password."""
-    return _PASSWORD_PARAMETER.sub(r"\1...", _USER_INFO.sub(r"\g<user>@", url))
+    """Return the URL of a database without its passwords; libpq can read them from PGPASSWORD or a file."""
+    address, question_mark, query = url.partition("?")
+    kept = "&".join(each for each in query.split("&") if unquote(each.partition("=")[0]) not in _SECRET_PARAMETERS)
+    return _USER_INFO.sub(r"\g<user>@", address) + (f"?{kept}" if kept or (question_mark and not query) else "")
+
+
+def format_command(*words: str | Location) -> str:
+    """Return a command of convai_async that can be pasted into a shell. It contains no passwords."""
+    arguments = (each.command_argument if isinstance(each, PostgresUrl) else hide_password(str(each)) for each in words)
+    return shlex.join(["convai-async", *arguments])

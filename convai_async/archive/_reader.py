@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.archive._conditions import Condition
+from convai_async.archive._connection import DOCUMENTS_PER_FETCH, ROWS_PER_FETCH
 from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
 from convai_async.archive._schema._columns import EXPORTED
 from convai_async.archive._search_terms import to_fts_query
-from convai_async.archive._sql import check_document, fetch_value, to_struct
+from convai_async.archive._sql import BY_ID, check_document, encode_list, fetch_value, to_struct
 from convai_async.models import Conversation
 
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ class ArchiveReader:
             finally:
                 self.connection.rollback()
 
-    def iterate(self, sql: str, parameters: Sequence[Any]) -> Iterable[Any]:
+    def iterate(self, sql: str, parameters: Sequence[Any], *, rows_per_fetch: int = ROWS_PER_FETCH) -> Iterable[Any]:
         """Return an iterator over the rows of a query, which does not hold all of them in memory."""
-        return self.connection.iterate(sql, parameters)
+        return self.connection.iterate(sql, parameters, rows_per_fetch=rows_per_fetch)
 
     def decode_document(self, stored: Any) -> bytes:
         """Return a document from the column ``raw``."""
@@ -125,6 +126,7 @@ class ArchiveReader:
                 f"SELECT raw FROM conversations WHERE decode_error IS NULL AND {condition.sql}"  # noqa: S608
                 f" ORDER BY {OLDEST_FIRST}",
                 condition.parameters,
+                rows_per_fetch=DOCUMENTS_PER_FETCH,
             ):
                 yield Conversation.from_json(self.decode_document(raw))
 
@@ -137,6 +139,7 @@ class ArchiveReader:
                 " FROM conversations LEFT JOIN audio USING (conversation_id)"
                 f" WHERE {condition.sql} ORDER BY {OLDEST_FIRST}",
                 condition.parameters,
+                rows_per_fetch=DOCUMENTS_PER_FETCH,
             ):
                 conversation_id, raw, *fields, from_webhook, path, size, sha256, content_type = row
                 audio = None if path is None else (path, size, sha256, content_type)
@@ -190,12 +193,18 @@ class ArchiveReader:
         )
         return [conversation_id for (conversation_id,) in rows]
 
-    def get_rows(self, table: str, conversation_id: str) -> list[dict[str, Any]]:
-        """Return a conversation's rows of ``turns`` or ``tool_calls``, without its id, in their order."""
+    def get_rows(self, table: str, conversation_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return conversations' rows of ``turns`` or ``tool_calls``, without the id, in their order.
+
+        A conversation without rows is not in the result.
+        """
         columns = [column.name for column in EXPORTED[table].exported if column.name != "conversation_id"]
+        found: dict[str, list[dict[str, Any]]] = {}
         with translate_content_errors(self.path):
-            rows = self.connection.execute(
-                f"SELECT {', '.join(columns)} FROM {table} WHERE conversation_id = ? ORDER BY position",  # noqa: S608
-                (conversation_id,),
-            )
-            return [dict(zip(columns, row, strict=True)) for row in rows]
+            for conversation_id, *row in self.connection.execute(
+                f"SELECT conversation_id, {', '.join(columns)} FROM {table} WHERE {BY_ID}"  # noqa: S608
+                " ORDER BY conversation_id, position",
+                (encode_list(conversation_ids),),
+            ):
+                found.setdefault(conversation_id, []).append(dict(zip(columns, row, strict=True)))
+        return found

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
 from convai_async import endpoints
-from convai_async.archive import ArchiveError
+from convai_async.archive import ArchiveError, format_command
 from convai_async.archive._records import is_document_of
 from convai_async.errors import BadRequestError, InvalidArgumentError, NotFoundError, ValidationError
 
@@ -40,7 +39,7 @@ async def confirm_workspace(client: ConvAIClient, archive: ArchiveWriter, *, sam
     if not await _has_any(client, ids):
         problem = f"the service has none of the {len(ids)} newest conversations of {str(archive.path)!r}"
         if not same_workspace:
-            command = shlex.join(["convai-async", "harvest", str(archive.path), "--same-workspace"])
+            command = format_command("harvest", archive.path, "--same-workspace")
             raise ArchiveError(
                 f"{problem}: the API key seems to belong to another workspace. Use another archive for it; if it"
                 f" is the same workspace, run `{command}` once"

@@ -200,6 +200,18 @@ def test_parquet_has_typed_columns_and_nested_turns(archive: Archive, tmp_path: 
     assert table.column_names == [*exported, "turns", "tool_calls"]
 
 
+def test_parquet_reads_the_rows_of_many_conversations_in_one_query(archive: Archive, tmp_path: Path) -> None:
+    statements: list[str] = []
+    assert isinstance(archive._reader.connection, sqlite3.Connection)
+    archive._reader.connection.set_trace_callback(statements.append)
+    assert archive.export(tmp_path / "calls.parquet") > 30
+    assert [re.findall("FROM (turns|tool_calls) ", statement) for statement in statements].count(["turns"]) == 1
+    assert len(statements) <= 10
+    for row in pq.read_table(tmp_path / "calls.parquet").to_pylist():
+        turns = archive.get_rows("turns", row["conversation_id"])
+        assert [turn["position"] for turn in row["turns"]] == [turn["position"] for turn in turns]
+
+
 def test_parquet_can_be_partitioned_by_day(archive: Archive, tmp_path: Path) -> None:
     assert archive.export(tmp_path / "calls.parquet", partition=True) == 36
     dataset = ds.dataset(tmp_path / "calls.parquet", partitioning="hive")

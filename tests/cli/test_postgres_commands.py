@@ -8,16 +8,17 @@ import re
 import subprocess
 from contextlib import redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import click
 import pytest
 from both_stores import get_label, hide_names, read_folder
 from command_line import COMMAND
+from psycopg.conninfo import conninfo_to_dict
 from threaded_service import ThreadedService
 
 from convai_async.archive import Archive, build_datasette_metadata, run_query, store_conversation
-from convai_async.archive._location import PostgresUrl, hide_password
+from convai_async.archive._location import PostgresUrl, format_command, hide_password
 from convai_async.cli._app import app, run
 from convai_async.errors import InvalidArgumentError
 from convai_async.harvest import Workspace, read_workspaces
@@ -67,6 +68,8 @@ def test_status_differs_only_in_size_and_runs(both_stores: tuple[str, str]) -> N
     ]
     assert len(kept[0]) == 5
     assert kept[1] == kept[0]
+    [first, *_] = run_on_both(both_stores, ["status", "ARCHIVE", "--utc"])[1].splitlines()
+    assert re.search(r": [\d.]+ MiB \(the whole database\), from sandbox:30 ", first)
 
 
 def test_exported_tables_are_the_same(both_stores: tuple[str, str], tmp_path: Path) -> None:
@@ -178,10 +181,27 @@ def test_password_with_characters_of_a_url_is_refused_without_quoting_it() -> No
 
 def test_passwords_of_a_url_are_hidden_in_commands_and_reprs() -> None:
     url = "postgresql://u:pa%40ss@h/d?workspace=w&password=secret&sslpassword=secret"
-    assert hide_password(url) == "postgresql://u@h/d?workspace=w&password=...&sslpassword=..."
+    assert hide_password(url) == "postgresql://u@h/d?workspace=w"
+    assert hide_password("postgresql://u:x@h/d?pass%77ord=secret") == "postgresql://u@h/d"
+    assert [hide_password(each) for each in ("/d?", "/d?a&b=1", "x=?")] == ["/d?", "/d?a&b=1", "x=?"]
     assert hide_password("calls.db") == "calls.db"
     workspace = Workspace(name="acme", key="env:KEY", archive=url)
     assert "secret" not in f"{workspace!r}{dict(workspace.__rich_repr__())}"
+
+
+def test_commands_of_messages_have_the_parameters_of_a_url_but_no_password(
+    postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = conninfo_to_dict(postgres_url)
+    password = given.pop("password", "not in the URL")
+    address = f"postgresql:///{given.pop('dbname')}?{urlencode(given)}"
+    assert run(["status", f"{address}&password={password}&workspace=a%20b"]) != 0
+    shown = capsys.readouterr().err
+    assert f"`convai-async harvest '{address}&workspace=a%20b'`" in shown
+    assert str(password) not in shown
+    assert format_command("harvest", PostgresUrl.parse("postgresql://h/d")).endswith(
+        " 'postgresql://h/d?workspace=default'"
+    )
 
 
 def test_interrupted_harvest_prints_how_to_resume_without_the_password(postgres_url: str) -> None:

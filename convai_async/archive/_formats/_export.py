@@ -154,10 +154,13 @@ def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
 
 
 def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[str, Any]]:
-    for row in reader.rows("conversations", condition):
+    for batch in split_into_batches(reader.rows("conversations", condition)):
+        ids = [row["conversation_id"] for row in batch]
         for table in NESTED_TABLES:
-            row[table.name] = reader.get_rows(table.name, row["conversation_id"])
-        yield row
+            nested = reader.get_rows(table.name, ids)
+            for row in batch:
+                row[table.name] = nested.get(row["conversation_id"], [])
+        yield from batch
 
 
 def _export_parquet(

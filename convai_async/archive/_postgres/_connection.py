@@ -15,6 +15,7 @@ from psycopg.types.bool import BoolBinaryLoader
 from psycopg.types.numeric import NumericBinaryLoader
 from psycopg.types.string import StrDumperUnknown
 
+from convai_async.archive._connection import ROWS_PER_FETCH
 from convai_async.archive._errors import (
     BUSY_TIMEOUT_SECS,
     ArchiveBusyError,
@@ -33,7 +34,6 @@ _DEFAULTS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval"
 """Parameters of libpq, unless the URL has others: by default, a lost connection is noticed after hours."""
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\?|:([a-z]\w*)|%|\bON CONFLICT \(")
-_ROWS_PER_FETCH = 200
 _numbers = count()  # of cursors, whose names must differ within a transaction
 # Those that the role or the database can have set to other values: on a snapshot from before it waited for the lock of
 # the workspace, a transaction would not see what the one before it has stored.
@@ -121,26 +121,32 @@ class PostgresConnection:
             cursor.executemany(translate(sql), parameters)
             return cursor
 
-    def iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
+    def iterate(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        rows_per_fetch: int = ROWS_PER_FETCH,
+    ) -> Iterator[Any]:
         """Yield the rows of a query without holding all of them in memory.
 
         Outside a transaction, they are read through a separate connection, since other statements may follow
         meanwhile.
         """
         if self.raw.info.transaction_status == TransactionStatus.INTRANS:
-            yield from self._iterate(sql, parameters)
+            yield from self._iterate(sql, parameters, rows_per_fetch)
             return
         connection = PostgresConnection(self.url, read_only=self._read_only)
         try:
             connection.execute("BEGIN")
             connection.check_session()
-            yield from connection._iterate(sql, parameters)
+            yield from connection._iterate(sql, parameters, rows_per_fetch)
         finally:
             connection.close()
 
-    def _iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> Iterator[Any]:
+    def _iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any], rows_per_fetch: int) -> Iterator[Any]:
         with translate_database_errors(self.url), self.raw.cursor(f"rows_{next(_numbers)}", binary=True) as cursor:
-            cursor.itersize = _ROWS_PER_FETCH
+            cursor.itersize = rows_per_fetch
             cursor.execute(translate(sql), parameters)
             yield from cursor
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from convai_async.archive._contents import change_source
 from convai_async.archive._errors import ArchiveError
+from convai_async.archive._location import format_command
 from convai_async.archive._postgres._connection import PostgresConnection
 from convai_async.archive._postgres._migrations import MIGRATIONS
 from convai_async.archive._postgres._schema import build_schema, build_views, drop_views
@@ -36,7 +36,7 @@ def open_for_reading(url: PostgresUrl) -> PostgresConnection:
         if version < SCHEMA_VERSION:
             raise ArchiveError(
                 f"{str(url)!r} was made by an older convai_async (schema {version}, this one reads {SCHEMA_VERSION}):"
-                " the next harvest brings it up to date"
+                f" the next `{format_command('harvest', url)}` brings it up to date"
             )
         if not _has_workspace(connection):
             raise _build_missing_error(url, _find_workspaces(connection))
@@ -108,7 +108,7 @@ def upgrade(url: PostgresUrl) -> bool:
 
 def _build_missing_error(url: PostgresUrl, present: Sequence[str] = ()) -> ArchiveError:
     """Return the error for a workspace that does not exist; ``present`` are workspaces that do."""
-    command = shlex.join(["convai-async", "harvest", str(url)])
+    command = format_command("harvest", url)
     others = f" (it has {', '.join(map(repr, present))})" if present else ""
     return ArchiveError(f"there is no archive {str(url)!r}{others}: create one with `{command}`")
 

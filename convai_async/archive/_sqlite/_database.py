@@ -25,6 +25,7 @@ from convai_async.archive._errors import (
     translate_content_errors,
     translate_errors,
 )
+from convai_async.archive._location import format_command
 from convai_async.archive._schema._columns import SCHEMA_VERSION, TABLES
 from convai_async.archive._sql import close_on_error, fetch_value, transaction
 from convai_async.archive._sqlite._fill import fill_new_columns, is_fill_due
@@ -63,13 +64,13 @@ def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -
         if version < SCHEMA_VERSION:
             raise ArchiveError(
                 f"{str(file)!r} was written by an older convai_async (schema {version}, this one reads"
-                f" {SCHEMA_VERSION}): the next `convai-async harvest {shlex.quote(str(file))}` brings it up to date"
+                f" {SCHEMA_VERSION}): the next `{format_command('harvest', file)}` brings it up to date"
             )
         _check_tables(connection, file)
         if is_fill_due(connection):
             raise ArchiveError(
                 f"the upgrade of {str(file)!r} is not complete: wait for it, or if it was interrupted, the next"
-                f" `convai-async harvest {shlex.quote(str(file))}` completes it"
+                f" `{format_command('harvest', file)}` completes it"
             )
     return file, connection
 
@@ -302,9 +303,7 @@ def _check_tables(connection: SqliteConnection, file: Path) -> None:
 
 def build_missing_error(file: Path) -> ArchiveError:
     """Return the error for a file that does not exist."""
-    return ArchiveError(
-        f"there is no archive {str(file)!r}: create one with `convai-async harvest {shlex.quote(str(file))}`"
-    )
+    return ArchiveError(f"there is no archive {str(file)!r}: create one with `{format_command('harvest', file)}`")
 
 
 def validate_path(path: str | os.PathLike[str]) -> Path:

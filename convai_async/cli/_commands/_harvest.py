@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 from datetime import timedelta
 from functools import partial
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from convai_async.archive import hide_password
+from convai_async.archive import format_command
 from convai_async.cli._commands._harvest_many import harvest_workspaces
 from convai_async.cli._display._progress import create_display, encode_report, format_counts
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
@@ -281,7 +280,7 @@ def _format_summary(archive: Location, report: HarvestReport, times: TimeFormatt
         )
     if report.failed:
         lines.append(
-            f"{report.failed:,} failed: see `{shlex.join(['convai-async', 'status', str(archive)])}`; run the same"
+            f"{report.failed:,} failed: see `{format_command('status', archive)}`; run the same"
             " command again to retry them"
         )
     if report.not_pruned:
@@ -295,6 +294,6 @@ def _format_summary(archive: Location, report: HarvestReport, times: TimeFormatt
         left_to_list = f", and at least {report.left_to_list:,} more are not listed yet" if report.left_to_list else ""
         lines.append(
             f"interrupted: {left:,} of the found conversations are left{left_to_list};"
-            f" resume with: {shlex.join(['convai-async', *map(hide_password, sys.argv[1:])])}"
+            f" resume with: {format_command(*sys.argv[1:])}"
         )
     return "\n".join(lines)

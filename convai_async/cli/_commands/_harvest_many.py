@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
+from convai_async.archive import format_command
 from convai_async.cli._display._many_progress import create_many_display, encode_tally
 from convai_async.cli._display._tally import Tally, format_end
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
@@ -83,6 +83,6 @@ def _explain(report: WorkspaceReport) -> str:
     if report.error is not None:
         return format_end(report)
     if report.harvest.failed:
-        command = shlex.join(["convai-async", "status", str(report.workspace.location)])
+        command = format_command("status", report.workspace.location)
         return f"{report.harvest.failed:,} failed: see `{command}`"
     return "not harvested" if report.status == "waiting" else "interrupted"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from convai_async.archive import Archive
+from convai_async.archive import Archive, PostgresUrl
 from convai_async.cli._formatting import format_size, to_single_line
 from convai_async.cli._options import ArchiveType, format_examples, utc_option
 from convai_async.cli._output import is_terminal, print_output, print_rich
@@ -53,7 +53,8 @@ def _format_lines(archive: Location, status: ArchiveStatus, times: TimeFormatter
     oldest, newest = (times.format(moment) or "?" for moment in (status.oldest_unix_secs, status.newest_unix_secs))
     span = f" from {oldest} to {newest}" if status.conversations else ""
     source = to_single_line(status.source)
-    yield f"{archive}: {format_size(status.size)}, from {source} (times are in {times.zone_name})"
+    size = format_size(status.size) + (" (the whole database)" if isinstance(archive, PostgresUrl) else "")
+    yield f"{archive}: {size}, from {source} (times are in {times.zone_name})"
     yield f"{status.conversations:>9,} conversations{span}"
     yield f"{status.final:>9,} final (done or failed)"
     yield f"{status.turns:>9,} turns"

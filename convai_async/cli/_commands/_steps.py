@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
 import msgspec
 
+from convai_async.archive import format_command
 from convai_async.cli._display._progress import LineClock
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
@@ -211,7 +211,7 @@ def _format_status(archive: Location, step: StepStatus, times: TimeFormatter) ->
     if step.waiting:
         yield f"{step.waiting:>9,} waiting for a retry, the first {times.format(step.next_unix_secs)}"
     if step.dead:
-        command = shlex.join(["convai-async", "steps", "retry", str(archive)])
+        command = format_command("steps", "retry", archive)
         yield f"{step.dead:>9,} dead: `{command}` queues them again"
 
 
