@@ -19,11 +19,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from convai_async._support.clock import RunningClock
+from convai_async._support.proxies import check_proxies
 from convai_async._support.redaction import Redactor
 from convai_async._transport.body import read_body, read_error_body, suspend
 from convai_async._transport.connection_errors import ErrorTranslator, build_closed_error, disable_transparent_retry
 from convai_async._transport.memory import MemoryBudget
-from convai_async._transport.proxies import check_proxies
 from convai_async._transport.status_errors import REDIRECT_STATUSES, error_from_response
 from convai_async._transport.streamed_response import StreamedResponse, StreamLimits
 from convai_async._transport.websocket import HandshakeSession, WebSocket

@@ -8,36 +8,19 @@
 """
 
 from convai_async.archive._archive import Archive
-from convai_async.archive._connection import Connection
 from convai_async.archive._copy import CopyReport, copy_archive
-from convai_async.archive._errors import (
-    ArchiveBusyError,
-    ArchiveConnectionError,
-    ArchiveError,
-    translate_content_errors,
-)
-from convai_async.archive._formats._files import check_destination
-from convai_async.archive._location import (
-    ArchivePath,
-    Location,
-    PostgresUrl,
-    format_command,
-    parse_location,
-    require_file,
-)
-from convai_async.archive._page_reader import open_page_reader
+from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionError, ArchiveError
+from convai_async.archive._location import ArchivePath, Location, PostgresUrl, format_command, parse_location
 from convai_async.archive._queries._call_list import list_calls
 from convai_async.archive._queries._datasette import build_datasette_metadata
 from convai_async.archive._queries._query import QueryError, QueryResult, run_query
-from convai_async.archive._queries._search import FoundHits, SearchHit, find_hits
+from convai_async.archive._queries._search import SearchHit
 from convai_async.archive._queries._statistics import Bucket, Dimension, Metric, compute_statistics
 from convai_async.archive._reader import ArchivedConversation, ArchiveReader
 from convai_async.archive._recordings import file_name as get_recording_file_name
-from convai_async.archive._recordings import find as find_recording
 from convai_async.archive._recordings._object_storage import StoredObject
 from convai_async.archive._records import Failure
 from convai_async.archive._schema._description import ColumnDescription, TableDescription, describe_tables
-from convai_async.archive._search_terms import build_fts_query, parse_terms, to_fts_query
 from convai_async.archive._status import ArchiveStatus, HarvestRun
 from convai_async.archive._webhooks import store_conversation
 from convai_async.archive._windows import Window
@@ -53,11 +36,9 @@ __all__ = [
     "ArchivedConversation",
     "Bucket",
     "ColumnDescription",
-    "Connection",
     "CopyReport",
     "Dimension",
     "Failure",
-    "FoundHits",
     "HarvestRun",
     "Location",
     "Metric",
@@ -69,22 +50,13 @@ __all__ = [
     "TableDescription",
     "Window",
     "build_datasette_metadata",
-    "build_fts_query",
-    "check_destination",
     "compute_statistics",
     "copy_archive",
     "describe_tables",
-    "find_hits",
-    "find_recording",
     "format_command",
     "get_recording_file_name",
     "list_calls",
-    "open_page_reader",
     "parse_location",
-    "parse_terms",
-    "require_file",
     "run_query",
     "store_conversation",
-    "to_fts_query",
-    "translate_content_errors",
 ]

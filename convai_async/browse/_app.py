@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, get_args
 
 from aiohttp import web
 
-from convai_async.archive import ArchiveError, find_recording
+from convai_async.archive import ArchiveError
+from convai_async.archive._recordings import find as find_recording
 from convai_async.browse._choices import read_choices
 from convai_async.browse._conversation import read_conversation, read_recording
 from convai_async.browse._filters import HAS, Filters, Result, Status

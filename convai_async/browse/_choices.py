@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    from convai_async.archive import Connection
+    from convai_async.archive._connection import Connection
 
 T = TypeVar("T")
 

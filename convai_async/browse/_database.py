@@ -8,13 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from convai_async.archive import (
-    Archive,
-    ArchiveConnectionError,
-    ArchiveError,
-    open_page_reader,
-    translate_content_errors,
-)
+from convai_async.archive import Archive, ArchiveConnectionError, ArchiveError
+from convai_async.archive._errors import translate_content_errors
+from convai_async.archive._page_reader import open_page_reader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

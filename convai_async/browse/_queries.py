@@ -21,7 +21,8 @@ from convai_async.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from convai_async.archive import ArchiveReader, Connection
+    from convai_async.archive import ArchiveReader
+    from convai_async.archive._connection import Connection
 
 PAGE_SIZE = 50
 BUDGET_SECS = 0.04

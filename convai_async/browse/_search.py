@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async.archive import parse_terms, to_fts_query
+from convai_async.archive._search_terms import parse_terms, to_fts_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from convai_async import endpoints
-from convai_async._transport.proxies import has_proxy
+from convai_async._support.proxies import has_proxy
 from convai_async.cli._logging import build_logging_options
 from convai_async.cli._times import TIME_FORMATS, check_time_order, parse_time_option
 from convai_async.client import ConvAIClient

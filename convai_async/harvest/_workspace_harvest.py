@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from anyio.to_thread import run_sync
 
+from convai_async._support.proxies import has_proxy
 from convai_async._transport.limiter import ConcurrencyLimiter
-from convai_async._transport.proxies import has_proxy
 from convai_async.client import ConvAIClient, get_engine
 from convai_async.errors import ConfigurationError
 from convai_async.harvest._api import harvest

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async.archive import Archive, require_file
+from convai_async.archive import Archive
+from convai_async.archive._location import require_file
 from convai_async.errors import ConfigurationError
 
 if TYPE_CHECKING:

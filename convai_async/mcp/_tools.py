@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AwareDatetime, Field
 
 from convai_async._support.timestamps import utc_datetime
-from convai_async.archive import (
-    Bucket,
-    Dimension,
-    Metric,
-    compute_statistics,
-    describe_tables,
-    find_hits,
-    list_calls,
-)
+from convai_async.archive import Bucket, Dimension, Metric, compute_statistics, describe_tables, list_calls
+from convai_async.archive._queries._search import find_hits
 from convai_async.mcp._conversation import read_overview, read_turns
 from convai_async.mcp._query_process import run_in_process
 from convai_async.mcp._untrusted import format_rows, mark_untrusted, shorten

@@ -17,7 +17,7 @@ from convai_async.report._calls import CallEntry, CallLists, CallSelector
 from convai_async.report._cubes import Cube, CubeBuilder, find_bin
 
 if TYPE_CHECKING:
-    from convai_async.archive import Connection
+    from convai_async.archive._connection import Connection
 
 T = TypeVar("T")
 

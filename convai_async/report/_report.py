@@ -15,7 +15,8 @@ import msgspec
 from convai_async._support.atomic_files import AtomicFile
 from convai_async._support.timestamps import latest_start
 from convai_async._support.validate import to_unix_seconds, validate_choice, validate_integer, validate_text
-from convai_async.archive import Archive, ArchiveError, check_destination
+from convai_async.archive import Archive, ArchiveError
+from convai_async.archive._formats._files import check_destination
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.report._buckets import DAY_SECS
 from convai_async.report._definitions import TABLES

@@ -23,7 +23,7 @@ from convai_async.steps._step import Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from convai_async.archive._location import ArchivePath, PostgresUrl
+    from convai_async.archive import ArchivePath, PostgresUrl
 
 
 async def run_steps(  # noqa: PLR0913 - keyword-only

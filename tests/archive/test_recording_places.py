@@ -10,8 +10,9 @@ import pytest
 from archives import ALL, SOURCE, build_update, import_file, rows
 from s3_server import refuse
 
-from convai_async.archive import Archive, ArchiveError, StoredObject, find_recording
+from convai_async.archive import Archive, ArchiveError, StoredObject
 from convai_async.archive._recordings import file_name
+from convai_async.archive._recordings import find as find_recording
 from convai_async.archive._records import Recording, RecordingUpdate
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import StorageError

@@ -182,7 +182,7 @@ def test_unknown_attribute_of_cli_raises_attributeerror() -> None:
 
 def test_command_line_imports_only_public_modules_of_other_packages() -> None:
     private = []
-    for module in Path(convai_async.cli.__file__).parent.glob("*.py"):
+    for module in Path(convai_async.cli.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("convai_async."):
                 package, *names = node.module.split(".")[1:]

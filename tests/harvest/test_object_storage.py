@@ -18,8 +18,9 @@ from blockbuster import blockbuster_ctx
 from s3_server import TEST_KEY, TEST_SECRET, refuse, set_environment
 
 from convai_async import ConvAIClient
-from convai_async.archive import Archive, StoredObject, find_recording
+from convai_async.archive import Archive, StoredObject
 from convai_async.archive._recordings import _object_storage, _storage
+from convai_async.archive._recordings import find as find_recording
 from convai_async.archive._recordings._storage import open_storage
 from convai_async.errors import ConfigurationError, InvalidArgumentError, StorageError
 from convai_async.harvest import harvest
