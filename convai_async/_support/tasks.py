@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from contextvars import copy_context
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 import anyio
 
@@ -51,6 +53,40 @@ async def run_shielded_in_thread(work: Callable[[], R]) -> R:
     finally:
         result = future.result()
     return result
+
+
+async def run_in_daemon_thread(function: Callable[[], R]) -> R:
+    """Run a function in a thread of its own, and return its result; a cancellation leaves the thread behind.
+
+    A thread that does not end does not keep the process from ending.
+    """
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    outcome: list[Callable[[], R]] = []
+
+    def run() -> None:
+        outcome.append(_run_to_outcome(function))
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(ended.set)
+
+    Thread(target=copy_context().run, args=(run,), name="convai-async-function", daemon=True).start()
+    await ended.wait()
+    return outcome[0]()
+
+
+def _run_to_outcome(function: Callable[[], R]) -> Callable[[], R]:
+    """Return a function that returns the result, or raises the error."""
+    try:
+        result = function()
+    except BaseException as error:  # noqa: BLE001 - raised in the task that waits for it
+        problem = error
+    else:
+        return lambda: result
+
+    def fail() -> NoReturn:
+        raise problem
+
+    return fail
 
 
 async def wait_all_shielded(futures: Collection[asyncio.Future[Any]]) -> None:

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from convai_async._support.forks import hold_in_forks
 from convai_async.archive import _step_jobs
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._writer import ArchiveWriter
@@ -32,6 +33,7 @@ class StepQueue(ArchiveWriter):
     def __init__(self, path: ArchivePath | PostgresUrl, *, clock: Callable[[], float] | None = None) -> None:
         super().__init__(path, None, create=False, exclusive=False, clock=clock or time.time)
         self._fixed_clock = clock
+        hold_in_forks(self._turn)
 
     def register(self, step: StepSettings) -> None:
         """Store a step: conversations are queued for it from now on, and earlier ones by `queue_stored`.

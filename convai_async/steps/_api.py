@@ -17,7 +17,7 @@ from convai_async.archive._step_queue import StepQueue
 from convai_async.errors import InvalidArgumentError
 from convai_async.steps._module import check_names
 from convai_async.steps._report import StepReport
-from convai_async.steps._runner import StepRunner
+from convai_async.steps._runner import StepInterrupted, StepRunner
 from convai_async.steps._step import Step
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ async def run_steps(  # noqa: PLR0913 - keyword-only
     Raises:
         InvalidArgumentError: The list of steps is empty, or two have the same name.
         ArchiveError: The file is not an archive, cannot be written, or has a higher version of a step.
+        KeyboardInterrupt: A step raised it. What was done is stored, and other attempts were cancelled.
     """
     chosen = list(steps)
     if not chosen or not all(isinstance(each, Step) for each in chosen):
@@ -76,6 +77,8 @@ async def run_steps(  # noqa: PLR0913 - keyword-only
                     changed=lambda: None if progress is None else progress(reports),
                 )
                 group.start_soon(runner.run)
+    except StepInterrupted as error:
+        raise KeyboardInterrupt from error.__cause__
     finally:
         await run_shielded_in_thread(queue.close)
     return reports

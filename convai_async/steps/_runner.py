@@ -38,6 +38,10 @@ _RENEW_SECS = LEASE_SECS / 3
 _GRACE_SECS = 30.0
 
 
+class StepInterrupted(Exception):  # noqa: N818 - not an error
+    """A step raised `KeyboardInterrupt`, which would stop the event loop before the results are stored."""
+
+
 class StepRunner:
     """Runs a step on the conversations that are due, until none is left.
 
@@ -66,7 +70,6 @@ class StepRunner:
         self._ids = ids
         self._stop = stop
         self._changed = changed
-        self._threads = anyio.CapacityLimiter(step.concurrency)
         self._turn = asyncio.Lock()
         self._storing = asyncio.Lock()
         self._ready: deque[StepJob] = deque()
@@ -83,6 +86,7 @@ class StepRunner:
 
         Raises:
             ArchiveError: The archive cannot be read or written, or has a higher version of the step.
+            StepInterrupted: The step raised `KeyboardInterrupt`.
         """
         settings = self._step.settings
         await run_shielded_in_thread(lambda: self._queue.register(settings))
@@ -114,12 +118,14 @@ class StepRunner:
 
     async def _run(self, job: StepJob, document: bytes) -> StepOutcome:
         try:
-            return StepOutcome(job, result=await run_attempt(self._step, document, self._threads))
+            return StepOutcome(job, result=await run_attempt(self._step, document))
         except asyncio.CancelledError as error:
             if is_cancelling():
                 raise
             return self._fail(job, error)  # of something that the step awaited
-        except (GeneratorExit, KeyboardInterrupt):
+        except KeyboardInterrupt as error:
+            raise StepInterrupted from error
+        except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - the step's, also SystemExit: others have to run
             return self._fail(job, error)

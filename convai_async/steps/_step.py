@@ -6,13 +6,13 @@ import asyncio
 import inspect
 import re
 import traceback
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-import anyio
-import anyio.to_thread
 import msgspec
 
+from convai_async._support.forks import end_forks
+from convai_async._support.tasks import run_in_daemon_thread
 from convai_async._support.validate import validate_choice, validate_integer, validate_seconds
 from convai_async.archive._step_jobs import StepSettings
 from convai_async.errors import InvalidArgumentError
@@ -78,13 +78,12 @@ class Step(Generic[R]):
         return self.settings.version
 
 
-async def run_attempt(step: Step[Any], document: bytes, threads: anyio.CapacityLimiter) -> str | None:
+async def run_attempt(step: Step[Any], document: bytes) -> str | None:
     """Call the function of a step with a conversation, and return its result as JSON, or None if it returns None.
 
     Args:
         step: The step.
         document: The conversation's JSON.
-        threads: Limits the threads for functions that are not async.
     """
     conversation = Conversation.from_json(document)
     limit = asyncio.timeout(step.timeout)
@@ -92,11 +91,10 @@ async def run_attempt(step: Step[Any], document: bytes, threads: anyio.CapacityL
         async with limit:
             result: Any
             if inspect.iscoroutinefunction(step.function):
-                result = await step.function(conversation)
+                with end_forks():
+                    result = await step.function(conversation)
             else:
-                result = await anyio.to_thread.run_sync(
-                    step.function, conversation, limiter=threads, abandon_on_cancel=True
-                )
+                result = await run_in_daemon_thread(end_forks()(partial(step.function, conversation)))
     except TimeoutError as error:
         if not limit.expired():
             raise

@@ -90,10 +90,15 @@ class StepJobs:
             await app.configure_task(task, queue=queue).batch_defer_async(*jobs)
 
     async def process(self, name: str, workspace: str, ids: list[str]) -> None:
-        """Run a step on conversations of a workspace."""
+        """Run a step on conversations of a workspace. If it raises `KeyboardInterrupt`, the worker stops."""
         workspace_name.set(workspace)
         url = PostgresUrl(self._database.dsn, workspace)
-        [report] = await run_steps(url, [self._steps[name]], ids=ids, stop=self._stop)
+        try:
+            [report] = await run_steps(url, [self._steps[name]], ids=ids, stop=self._stop)
+        except KeyboardInterrupt:
+            _logger.warning("step %s raised KeyboardInterrupt: the worker stops", name)
+            self._stop.set()
+            return
         _logger.info("step %s: %d done, %d failed", name, report.done, report.failed)
 
     async def _queue_stored(self, step: Step[Any]) -> None:

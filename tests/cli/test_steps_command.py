@@ -32,6 +32,7 @@ pytest_plugins = ["cli_fixtures", "postgres_fixtures"]
 
 MODULE = """
 import asyncio
+import threading
 from convai_async import Conversation, steps
 
 @steps.step("score", version=1)
@@ -47,6 +48,15 @@ def strict(conversation: Conversation) -> None:
 async def endless(conversation: Conversation) -> None:
     print("running", flush=True)
     await asyncio.Event().wait()
+
+@steps.step("endless_thread", version=1)
+def endless_thread(conversation: Conversation) -> None:
+    print("running", flush=True)
+    threading.Event().wait()
+
+@steps.step("interrupted", version=1)
+def interrupted(conversation: Conversation) -> None:
+    raise KeyboardInterrupt
 """
 
 
@@ -78,7 +88,7 @@ def test_run_stores_results_and_prints_the_counts(harvested: Path, capsys: pytes
     assert out.splitlines() == [
         f"score version 1: {count} done, 0 failed",
         f"strict version 2: {count - long} done, {long} failed",
-        "  last error: ValueError: too [31mlong (line 12)",
+        "  last error: ValueError: too [31mlong (line 13)",
     ]
     run_steps_command(harvested, "--step", "score", "--json")
     report = json.loads(capsys.readouterr().out)
@@ -104,7 +114,7 @@ def test_status_shows_counts_and_failures_and_retry_queues_them_again(
         f"{0:>9} due",
         f"{long:>9} dead: `convai-async steps retry {harvested}` queues them again",
     ]
-    assert re.fullmatch(r"conv_\w+, strict: dead after 2 attempts: ValueError: too \[31mlong \(line 12\)", lines[4])
+    assert re.fullmatch(r"conv_\w+, strict: dead after 2 attempts: ValueError: too \[31mlong \(line 13\)", lines[4])
     assert run(["steps", "status", str(harvested), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["steps"][0]["name"], printed["steps"][0]["dead"]) == ("strict", long)
@@ -146,7 +156,7 @@ def test_status_shows_all_states_of_conversations(harvested: Path, capsys: pytes
         (["run", "none.db", "--module", "absent"], "there is no module 'absent' in "),
         (
             ["run", "none.db", "--module", "example_steps", "--step", "x"],
-            "has no step 'x', only score, strict, endless",
+            "has no step 'x', only score, strict, endless, endless_thread, interrupted",
         ),
         (["status", "none.db"], "there is no archive 'none.db'"),
         (["retry", "none.db"], "there is no archive 'none.db'"),
@@ -197,8 +207,9 @@ def start(archive: Path | str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_second_ctrl_c_stops_immediately_and_gives_the_conversations_back(harvested: Path) -> None:
-    process = start(harvested, "--step", "endless")
+@pytest.mark.parametrize("step", ["endless", "endless_thread"])
+def test_second_ctrl_c_stops_immediately_and_gives_the_conversations_back(harvested: Path, step: str) -> None:
+    process = start(harvested, "--step", step)
     assert read_lines(process, 1) == ["running"]
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
@@ -208,6 +219,12 @@ def test_second_ctrl_c_stops_immediately_and_gives_the_conversations_back(harves
     assert (code, err) == (130, "interrupted\n")
     jobs = rows(harvested, "SELECT DISTINCT attempts, claim, error FROM step_jobs")
     assert jobs == [(0, None, None)]
+
+
+def test_keyboard_interrupt_in_a_step_ends_the_command(harvested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_steps_command(harvested, "--step", "interrupted", "--every", "1s", code=130)
+    assert capsys.readouterr().err.strip() == "interrupted"
+    assert rows(harvested, "SELECT DISTINCT attempts, claim, error FROM step_jobs") == [(0, None, None)]
 
 
 def test_every_keeps_running_until_it_is_stopped(harvested: Path) -> None:

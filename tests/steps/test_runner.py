@@ -204,19 +204,16 @@ async def test_cancelled_run_stores_what_is_done_and_gives_the_rest_back(
     assert read_rows(path, JOBS) == [("b", 0, 1_000, 0, None), ("c", 0, 1_000, 0, None)]
 
 
-async def test_keyboard_interrupt_in_a_step_ends_the_run_and_gives_the_rest_back(
+async def test_generator_exit_in_a_step_ends_the_run_and_gives_the_rest_back(
     path: str, writer: ArchiveWriter, clock: FakeClock
 ) -> None:
-    class StopError(GeneratorExit):  # KeyboardInterrupt would also end the loop of the tests
-        pass
-
-    @steps.step("interrupted", version=1, concurrency=1)
-    async def interrupted(conversation: Conversation) -> None:
-        raise StopError
+    @steps.step("closed", version=1, concurrency=1)
+    async def close(conversation: Conversation) -> None:
+        raise GeneratorExit
 
     store(writer, "a", "b")
-    with pytest.raises(StopError):
-        await run_one(path, interrupted, clock)
+    with pytest.raises(GeneratorExit):
+        await run_one(path, close, clock)
     assert read_rows(path, JOBS) == [("a", 0, 1_000, 0, None), ("b", 0, 1_000, 0, None)]
 
 

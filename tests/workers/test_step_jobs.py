@@ -140,3 +140,15 @@ async def test_worker_harvests_and_runs_steps_on_what_is_new(
 
     await run_worker(postgres_url, steps=[measure], stop=stop)
     assert query(postgres_url, RESULTS) == [("acme", "size", 1, 40)]
+
+
+async def test_keyboard_interrupt_in_a_step_stops_the_worker(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    @steps.step("turns", version=2)
+    def interrupt(conversation: Conversation) -> None:
+        raise KeyboardInterrupt
+
+    stop = anyio.Event()
+    await run_worker(database, steps=[interrupt], stop=stop)
+    assert stop.is_set()
+    assert "step turns raised KeyboardInterrupt: the worker stops" in caplog.messages
+    assert query(database, "SELECT DISTINCT attempts, claim FROM convai.step_jobs") == [(0, None)]
