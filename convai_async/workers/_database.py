@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from convai_async.archive import ArchiveError, PostgresUrl
 from convai_async.archive._location import is_postgres_url
-from convai_async.archive._postgres._connection import translate_database_errors
+from convai_async.archive._postgres._connection import CONNECTION_DEFAULTS, translate_database_errors
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
 QUEUE_SCHEMA = "convai_queue"
 """The schema of procrastinate's tables, apart from those of an application that uses procrastinate too."""
-
-_DEFAULTS = {
-    "application_name": "convai-async",
-    "connect_timeout": "10",
-    "keepalives_idle": "10",  # otherwise it is noticed after two hours that the machine of the database is gone
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-}
 
 
 class Database(PostgresUrl, frozen=True):
@@ -73,7 +64,7 @@ def parse_archive_database(url: str) -> Database:
 
 def build_parameters(database: Database) -> dict[str, Any]:
     """Return the parameters of a connection."""
-    return _DEFAULTS | conninfo_to_dict(database.dsn)
+    return CONNECTION_DEFAULTS | {"application_name": "convai-async"} | conninfo_to_dict(database.dsn)
 
 
 def build_queue_parameters(database: Database) -> dict[str, Any]:
