@@ -50,6 +50,20 @@ def test_database_of_another_program_is_refused_and_not_changed(path: Path, make
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_archive_whose_tables_could_not_be_created_is_created_again(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")  # on a full disk, this was written and the tables were not
+    connection.close()
+    assert path.stat().st_size > 0
+    with pytest.raises(ArchiveError, match="there is no archive"):
+        Archive.open(path)
+    assert not Archive.upgrade(path)
+    with ArchiveWriter(path, SOURCE) as writer:
+        writer.store([build_update("one", "hello")])
+    with Archive.open(path) as archive:
+        assert archive.status().conversations == 1
+
+
 @pytest.mark.parametrize("make", OPEN)
 def test_archive_of_a_newer_version_is_refused_with_advice(writer: ArchiveWriter, path: Path, make: Any) -> None:
     writer._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
