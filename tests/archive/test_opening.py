@@ -61,7 +61,7 @@ def test_too_many_open_files_are_named_as_the_reason(path: Path) -> None:
     )
     run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
     assert "unable to open database file (the process has too many open files: raise the limit" in run.stderr
-    with pytest.raises(ArchiveError, match="unable to open database file$"), translate_errors(path):
+    with pytest.raises(ArchiveError, match=r"unable to open database file$"), translate_errors(path):
         sqlite3.connect(path / "missing")
 
 
