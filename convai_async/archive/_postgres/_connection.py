@@ -33,6 +33,16 @@ if TYPE_CHECKING:
 _DEFAULTS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """Parameters of libpq, unless the URL has others: by default, a lost connection is noticed after hours."""
 
+_REFUSALS = (
+    "authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "does not exist",
+    "not permitted to log in",
+    "permission denied for database",
+)
+"""In errors of a new connection, which have no SQLSTATE. A server with messages in another language is waited for."""
+
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\?|:([a-z]\w*)|%|\bON CONFLICT \(")
 _numbers = count()  # of cursors, whose names must differ within a transaction
 # Those that the role or the database can have set to other values: on a snapshot from before it waited for the lock of
@@ -220,9 +230,11 @@ def translate_database_errors(url: PostgresUrl) -> Iterator[None]:
         raise ArchiveError(f"the role of {str(url)!r} is not permitted to do this: {_describe(error)}") from error
     except psycopg.Error as error:
         if _is_connection_lost(error):
-            reason = _describe(error)
-            wrong = "the user and the password" if "password" in reason else "the address, or try again later"
-            raise ArchiveConnectionError(f"{str(url)!r} cannot be reached: {reason}. Check {wrong}") from error
+            is_refused = _is_refused(error)
+            wrong = "the user, the password and the database" if is_refused else "the address, or try again later"
+            problem = ArchiveConnectionError(f"{str(url)!r} cannot be reached: {_describe(error)}. Check {wrong}")
+            problem.retryable = not is_refused
+            raise problem from error
         raise ArchiveError(f"{str(url)!r}: {_describe(error)}") from error
 
 
@@ -231,6 +243,11 @@ def _is_connection_lost(error: psycopg.Error) -> bool:
     if state is None:  # from libpq, not from the server
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return state.startswith(("08", "57P", "53300"))
+
+
+def _is_refused(error: psycopg.Error) -> bool:
+    """Return whether the server, or libpq, has rejected the parameters of a connection."""
+    return error.sqlstate is None and any(phrase in str(error) for phrase in _REFUSALS)
 
 
 def _describe(error: psycopg.Error) -> str:
