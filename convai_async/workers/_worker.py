@@ -133,9 +133,11 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
                 connected(True)
                 logged = ""
                 await _run_until(stop, [Worker(app, **each) for each in workers])
-        except (ArchiveError, ConnectorException, Error) as error:
-            if isinstance(error, ArchiveError) and not error.retryable:
+        except ArchiveError as error:
+            if not error.retryable:
                 raise
+            problem = error
+        except (ConnectorException, Error) as error:
             problem = error.__cause__ or error
         connected(False)
         if not stop.is_set():

@@ -184,7 +184,7 @@ def test_worker_waits_for_the_database_continues_after_its_restart_and_serves_he
     add_acme(postgres_server.url, service)
     postgres_server.stop()
     with start_workers(postgres_server.url, tmp_path, 1, "--health-port", "0") as workers:
-        workers.wait_until(lambda: "waiting for the database" in workers.read_logs())
+        workers.wait_until(lambda: "waiting for the database: 'postgresql://postgres@" in workers.read_logs())
         postgres_server.start()
         workers.wait_until(lambda: gate.allowed <= 0 and gate.held)
         [health] = re.findall(r"health checks and metrics on (\S+)", workers.read_logs())

@@ -30,8 +30,14 @@ if TYPE_CHECKING:
 
     from convai_async.archive._location import PostgresUrl
 
-_DEFAULTS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""Parameters of libpq, unless the URL has others: by default, a lost connection is noticed after hours."""
+_DEFAULTS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",  # otherwise it is noticed after two hours that the machine of the database is gone
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""Parameters of libpq, unless the URL has others."""
 
 _REFUSALS = (
     "authentication failed",
@@ -95,12 +101,9 @@ class PostgresConnection:
     def __init__(self, url: PostgresUrl, *, read_only: bool) -> None:
         self.url = url
         self._read_only = read_only
-        given = _read_parameters(url)
+        parameters = build_parameters(url) | {"application_name": "convai_async", "client_encoding": "utf8"}
         with translate_database_errors(url):
-            defaults: Any = {name: value for name, value in _DEFAULTS.items() if name not in given}
-            self.raw = psycopg.connect(
-                url.dsn, autocommit=True, application_name="convai_async", client_encoding="utf8", **defaults
-            )
+            self.raw = psycopg.connect(**parameters, autocommit=True)
             self.raw.adapters.register_loader("numeric", _NumericLoader)
             self.raw.adapters.register_loader("bool", _BooleanLoader)
             self.raw.adapters.register_dumper(str, _TextDumper)
@@ -185,14 +188,23 @@ class PostgresConnection:
         self.raw.close()
 
 
-def _read_parameters(url: PostgresUrl) -> dict[str, Any]:
+def build_parameters(url: PostgresUrl, argument: str = "archive") -> dict[str, Any]:
+    """Return the parameters of a connection.
+
+    Args:
+        url: The URL.
+        argument: Its name in the error.
+
+    Raises:
+        InvalidArgumentError: libpq cannot read the URL.
+    """
     try:
-        return conninfo_to_dict(url.dsn)
+        return _DEFAULTS | conninfo_to_dict(url.dsn)
     except psycopg.ProgrammingError:
         pass
     # Not libpq's error, which may contain the password.
     raise InvalidArgumentError(
-        "archive",
+        argument,
         "the URL of the database is not valid: write spaces and other special characters in the user name, the password"
         " and parameters as %20 and the like, and after the ? only parameters of libpq, such as sslmode",
     )
