@@ -350,8 +350,8 @@ class Archive:
         """
         return read_dataframe(self._reader, table, parse_filters(**filters), library)
 
-    def add(self, conversation: Conversation, *, event_timestamp: int | None = None) -> None:
-        """Store a conversation, such as the ``data`` of a webhook's event.
+    def add(self, conversation: Conversation, *, event_timestamp: int | None = None) -> bool:
+        """Store a conversation, such as the ``data`` of a webhook's event, and return whether it was stored.
 
         Events can arrive twice, late, or without the transcript (``exclude_transcript``). So a stored conversation is
         replaced only if the new one is at least as complete: it has a final status if the stored one has, at least as
@@ -361,8 +361,10 @@ class Archive:
         - any other conversation, if it is more complete (a final status, more turns, an analysis), if its event is
           later, or if ``event_timestamp`` is None
 
-        Otherwise nothing changes. A conversation that a harvest fetches replaces any stored one, with one exception: if
-        it is not final, it does not replace an added one that is final and at least as complete.
+        Otherwise nothing changes. A conversation that was deleted from the archive is not stored again: see `delete`.
+
+        A conversation that a harvest fetches replaces any stored one, with one exception: if it is not final, it does
+        not replace an added one that is final and at least as complete.
 
         The next harvest fetches added conversations that are not complete (without a final status or a transcript), and
         those that differ from their entry in the list in the status, result, title, summary or rating, or have fewer
@@ -383,7 +385,7 @@ class Archive:
         summary = ConversationSummary(conversation_id=conversation.conversation_id)
         update = build_update(summary, conversation.to_json(), conversation, event_timestamp, from_webhook=True)
         with self._session.write(exclusive=False) as writer:
-            writer.store_if_better(update)
+            return writer.store_if_better(update)
 
     def delete(self, conversation_ids: Iterable[str]) -> int:
         """Delete conversations with all their data, and return how many were deleted.
@@ -391,8 +393,12 @@ class Archive:
         Their rows, recordings and failures are removed, and their bytes are overwritten, also in free pages, in the
         search index and in SQLite's write-ahead log.
 
+        The archive remembers the hashes of the ids. Nothing stores these conversations again: not a webhook that
+        arrives late or twice (`add`), not `import_` or `copy_archive` of older data, and not a harvest, even if the
+        service still has them.
+
         Args:
-            conversation_ids: The ids. Ids that are not in the archive are ignored.
+            conversation_ids: The ids. Those that are not in the archive are only remembered.
 
         Raises:
             ArchiveBusyError: Either another process is writing, and nothing was deleted. Or the rows were deleted, but
@@ -410,9 +416,10 @@ class Archive:
     def import_(self, file: str | os.PathLike[str], *, progress: Callable[[int], None] | None = None) -> int:
         """Store the conversations of an exported JSONL file, and return how many were stored.
 
-        They replace conversations with the same ids. The file does not contain recordings: a later harvest with
-        ``audio=True`` fetches them. The file does not name its workspace, so make sure that it belongs to the same one
-        as the archive.
+        They replace conversations with the same ids. Conversations that were deleted from the archive are not stored
+        again; the logger ``convai_async`` warns about them with their number. The file does not contain recordings: a
+        later harvest with ``audio=True`` fetches them. The file does not name its workspace, so make sure that it
+        belongs to the same one as the archive.
 
         Args:
             file: A file that `export` wrote: ``.jsonl``, ``.jsonl.gz`` or ``.jsonl.zst``.

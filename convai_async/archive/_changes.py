@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convai_async.archive import _recordings
+from convai_async.archive._deleted_ids import remember_deleted
 from convai_async.archive._records import summary_json
 from convai_async.archive._schema._columns import CONVERSATION_TABLES
 from convai_async.archive._windows import merge_windows, read_windows
@@ -71,8 +72,9 @@ def mark_deleted(connection: Connection, updates: Sequence[DeletionUpdate], now:
     delete_rows(connection, ("failures",), [update.conversation_id for update in updates])
 
 
-def remove_conversations(connection: Connection, ids: Sequence[str]) -> int:
-    """Remove the rows of conversations, and return how many conversations were removed."""
+def remove_conversations(connection: Connection, ids: Sequence[str], now: int) -> int:
+    """Remove the rows of conversations, remember that, and return how many conversations were removed."""
+    remember_deleted(connection, ids, now)
     changed = delete_rows(connection, CONVERSATION_TABLES, ids)
     # A list entry that could not be read is stored without its conversation's id.
     changed += connection.executemany(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from convai_async.archive._reader import ArchivedConversation, ArchiveReader
 
 _KEYS = {
+    "deleted_ids": ("id_sha256",),
     "failures": ("conversation_id", "part"),
     "steps": ("name",),
     "step_results": ("conversation_id", "step"),
@@ -43,12 +44,14 @@ class CopyReport(msgspec.Struct, frozen=True):
     Attributes:
         conversations: The number of conversations in the source.
         copied: The number of those that the destination did not have yet.
-        recordings: The number of recordings. They stay where they are, and the destination has their URLs.
+        skipped: The number of those that are not in the copy, since they were deleted from the destination before.
+        recordings: The number of their recordings in the copy. They stay where they are, and the copy has their URLs.
         sha256: The SHA-256 of the ids and documents in the copy, oldest conversations first, in hexadecimal.
     """
 
     conversations: int
     copied: int
+    skipped: int
     recordings: int
     sha256: str
 
@@ -61,7 +64,9 @@ def copy_archive(
     Copies the conversations, the failures, the ranges of the list that were read, the steps with their results, and the
     hash of the API key. Each conversation is read again from the destination and compared, with its document byte for
     byte. A copy that was interrupted continues: conversations that the destination already has are only compared.
-    Conversations that only the destination has stay there.
+    Conversations that only the destination has stay there. Those that were deleted from the destination are not copied
+    again. The copy also has the hashes of the ids that were deleted from the source, so that a late webhook does not
+    store them in the copy.
 
     Args:
         source: The path or URL of the archive to copy. Other processes can write to it meanwhile: the copy has the
@@ -89,17 +94,20 @@ def _copy_conversations(
     reader: ArchiveReader, writer: ArchiveWriter, progress: Callable[[int], None] | None
 ) -> CopyReport:
     digest = hashlib.sha256()
-    conversations = copied = recordings = 0
+    conversations = copied = skipped = recordings = 0
     with closing(open_reader(writer.path)) as destination:
         for batch in split_into_batches(_read_all(reader)):
-            copied += _copy_batch(batch, writer, destination)
-            for record in batch:
+            deleted = writer.find_deleted({record.conversation_id for record in batch})
+            kept = [record for record in batch if record.conversation_id not in deleted]
+            copied += _copy_batch(kept, writer, destination)
+            for record in kept:
                 digest.update(record.conversation_id.encode() + b"\0" + record.raw)
             conversations += len(batch)
-            recordings += sum(record.audio is not None for record in batch)
+            skipped += len(deleted)
+            recordings += sum(record.audio is not None for record in kept)
             if progress is not None:
                 progress(conversations)
-    return CopyReport(conversations, copied, recordings, digest.hexdigest())
+    return CopyReport(conversations, copied, skipped, recordings, digest.hexdigest())
 
 
 def _copy_batch(batch: list[ArchivedConversation], writer: ArchiveWriter, destination: ArchiveReader) -> int:

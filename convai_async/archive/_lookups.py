@@ -12,6 +12,7 @@ import msgspec
 from convai_async._support.timestamps import latest_start
 from convai_async.archive import _recordings
 from convai_async.archive._conditions import CREDIBLE_START, Condition, build_condition
+from convai_async.archive._deleted_ids import find_deleted
 from convai_async.archive._errors import translate_content_errors, translate_errors
 from convai_async.archive._precedence import IS_COMPLETE
 from convai_async.archive._records import is_same_entry, summary_json
@@ -124,6 +125,11 @@ class ArchiveQueries:
             without_entry,
         )
         return same | {each for each, *shown, turns in columns if _is_covered(by_id[each], shown, turns)}
+
+    def find_deleted(self, ids: Collection[str]) -> set[str]:
+        """Return the ids of conversations that were deleted from the archive: see `ArchiveWriter.store`."""
+        with self._turn, translate_content_errors(self.path):
+            return find_deleted(self._connection, ids)
 
     def find_unfinished(self, scope: Scope) -> list[ConversationSummary]:
         """Return the conversations to fetch again: those that were not complete, and those that failed."""

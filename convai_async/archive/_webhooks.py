@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 def store_conversation(
     path: ArchivePath | PostgresUrl, conversation: Conversation, *, source: str, event_timestamp: int | None = None
-) -> None:
-    """Store a webhook's conversation in an archive. Blocks: call it in a thread.
+) -> bool:
+    """Store a webhook's conversation in an archive, and return whether it was stored. Blocks: call it in a thread.
 
-    `Archive.add` explains when it replaces a stored conversation.
+    `Archive.add` explains when it replaces a stored conversation. One that was deleted from the archive is not stored
+    again.
 
     Args:
         path: The file of the archive, or the URL of a PostgreSQL database; created if it does not exist.
@@ -29,4 +30,4 @@ def store_conversation(
         ArchiveError: The archive cannot be written, or belongs to another service.
     """
     with Archive.open(path, create=True, source=source) as archive:
-        archive.add(conversation, event_timestamp=event_timestamp)
+        return archive.add(conversation, event_timestamp=event_timestamp)

@@ -21,6 +21,7 @@ from convai_async.archive._changes import (
     store_recordings,
 )
 from convai_async.archive._contents import is_empty
+from convai_async.archive._deleted_ids import find_deleted
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError, translate_content_errors, translate_errors
 from convai_async.archive._lookups import ArchiveQueries
 from convai_async.archive._precedence import Document
@@ -131,8 +132,10 @@ class ArchiveWriter(ArchiveQueries):
         *,
         agent_id: str = "",
         remove_deleted: bool = False,
-    ) -> None:
+    ) -> set[str]:
         """Write updates, and the windows that they complete, in one transaction.
+
+        Updates of conversations that were deleted from the archive are not written.
 
         Args:
             updates: The updates; a conversation replaces the one of the same id.
@@ -140,37 +143,49 @@ class ArchiveWriter(ArchiveQueries):
             agent_id: The agent whose list it is; empty stands for all agents.
             remove_deleted: Whether to remove conversations that the service has deleted, instead of marking them.
 
+        Returns:
+            The ids of the updates that were not written.
+
         Raises:
             ArchiveError: The updates cannot be written; none of them was.
         """
         now = int(self._clock())
-        fetched = list(
-            {item.conversation_id: item for item in updates if isinstance(item, ConversationUpdate)}.values()
-        )
-        gone = [item for item in updates if isinstance(item, DeletionUpdate)]
-        recorded = [item for item in updates if isinstance(item, RecordingUpdate)]
-        removed = [item.conversation_id for item in gone if remove_deleted]
+        removed = [item.conversation_id for item in updates if isinstance(item, DeletionUpdate) and remove_deleted]
         self._remove_recordings(removed)
         with self._transaction():
+            skipped = find_deleted(self._connection, {item.conversation_id for item in updates})
+            updates = [item for item in updates if item.conversation_id not in skipped]
+            fetched = list(
+                {item.conversation_id: item for item in updates if isinstance(item, ConversationUpdate)}.values()
+            )
+            gone = [item for item in updates if isinstance(item, DeletionUpdate)]
+            recorded = [item for item in updates if isinstance(item, RecordingUpdate)]
             self._store_conversations([item for item in fetched if not self._is_outdated(item)], now)
             clear_failures(self._connection, (item.conversation_id for item in fetched), "conversation")
             store_recordings(self._connection, recorded, now)
             store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
             if remove_deleted:
-                remove_conversations(self._connection, removed)
+                remove_conversations(self._connection, removed, now)
             else:
                 mark_deleted(self._connection, gone, now)
             if windows:
                 add_windows(self._connection, windows, agent_id)
+        return skipped
 
     def store_rows(self, table: str, columns: Sequence[str], key: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Write rows of a table, in place of those with the same key.
+
+        Rows of conversations that were deleted from the archive are not written.
 
         Raises:
             ArchiveError: They cannot be written; none of them was.
         """
         updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
         with self._transaction():
+            if "conversation_id" in columns:
+                place = columns.index("conversation_id")
+                deleted = find_deleted(self._connection, {row[place] for row in rows})
+                rows = [row for row in rows if row[place] not in deleted]
             self._connection.executemany(
                 f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
                 f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}",
@@ -185,8 +200,8 @@ class ArchiveWriter(ArchiveQueries):
                 (salt, fingerprint),
             )
 
-    def store_if_better(self, item: ConversationUpdate) -> None:
-        """Store a webhook's conversation, unless the stored one is newer or more complete.
+    def store_if_better(self, item: ConversationUpdate) -> bool:
+        """Store a webhook's conversation, unless the stored one is better or it was deleted; return whether it was.
 
         `Archive.add` has the rule. Columns for which the new document has no value stay.
 
@@ -199,10 +214,13 @@ class ArchiveWriter(ArchiveQueries):
         item = msgspec.structs.replace(item, row=row)
         document = Document.of(item)
         with self._transaction():
+            if find_deleted(self._connection, [item.conversation_id]):
+                _logger.info("a conversation that was deleted from %r was not stored again", str(self.path))
+                return False
             stored = Document.stored(self._connection, item.conversation_id)
             if stored is not None:
                 if not document.may_replace(stored):
-                    return
+                    return False
                 kept = {name for name, content in row.items() if content is None} - {
                     "decode_error",
                     "fetched_unix_secs",
@@ -213,6 +231,7 @@ class ArchiveWriter(ArchiveQueries):
             self._store_conversations([item], now)
             if document.final and document.turns:
                 clear_failures(self._connection, [item.conversation_id], "conversation")
+        return True
 
     def _store_conversations(self, updates: Sequence[ConversationUpdate], now: int) -> None:
         """Store conversations, and queue them for the steps that are known."""
@@ -233,7 +252,7 @@ class ArchiveWriter(ArchiveQueries):
         with translate_content_errors(self.path):
             self._remove_recordings(ids)
             with self._transaction():
-                count = remove_conversations(self._connection, ids)
+                count = remove_conversations(self._connection, ids, int(self._clock()))
         self.scrub()
         return count
 

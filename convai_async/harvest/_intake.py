@@ -99,12 +99,14 @@ class Intake:
                 self._apply_limit(self._still_wanted, own, found)
             starts = {each: credible_start(own[each].start_time_unix_secs, latest) for each in own}
             self._note_starts([start for start in starts.values() if start is not None])
-            jobs, unchanged = await self._create_jobs(reading, own | others)
+            jobs, unchanged, deleted = await self._create_jobs(reading, own | others)
             early = {job.conversation_id for job in jobs} & others.keys() - self._counted
             undated = {each for each, start in starts.items() if start is None}
             reading.ids |= own.keys() - undated
             self._counted |= early | undated
-            self._counters.add(found=len(found) + len(early), unchanged=len(unchanged & found))
+            self._counters.add(
+                found=len(found) + len(early), unchanged=len(unchanged & found), skipped=len(deleted & found)
+            )
             for entry in page.undecodable:
                 reading.is_whole = False
                 await self._record_entry(entry)
@@ -169,8 +171,8 @@ class Intake:
             self.newest = max(self.newest or 0, *starts)
             self._counters.note_reached(min(starts))
 
-    async def _create_jobs(self, reading: Reading, summaries: Summaries) -> tuple[list[Job], set[str]]:
-        """Return jobs for the conversations to fetch, and the ids of those that are stored and unchanged."""
+    async def _create_jobs(self, reading: Reading, summaries: Summaries) -> tuple[list[Job], set[str], set[str]]:
+        """Return jobs for the conversations to fetch, the ids of unchanged ones, and those that were deleted here."""
         candidates = [
             summary
             for conversation_id, summary in summaries.items()
@@ -178,7 +180,13 @@ class Intake:
             and not self._ledger.is_written(conversation_id)
         ]
         unchanged = await run_sync(self._archive.find_unchanged, candidates) if candidates else set[str]()
-        jobs = [Job(summary) for summary in candidates if summary.conversation_id not in unchanged]
+        wanted = [summary for summary in candidates if summary.conversation_id not in unchanged]
+        deleted = (
+            await run_sync(self._archive.find_deleted, {each.conversation_id for each in wanted})
+            if wanted
+            else set[str]()
+        )
+        jobs = [Job(summary) for summary in wanted if summary.conversation_id not in deleted]
         for job in jobs:
             self._ledger.add(reading, job)
-        return jobs, unchanged
+        return jobs, unchanged, deleted

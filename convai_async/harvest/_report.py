@@ -21,6 +21,7 @@ _SUMMED = (
     "found",
     "fetched",
     "unchanged",
+    "skipped",
     "failed",
     "undecodable",
     "recordings",
@@ -39,6 +40,8 @@ class HarvestReport(msgspec.Struct, kw_only=True):
         fetched: The number of conversations that were fetched and written.
         unchanged: The number of conversations that were not fetched, since they are in the archive, final, and have the
             same entry in the list.
+        skipped: The number of conversations that were not fetched, since they were deleted from the archive before:
+            see `Archive.delete`.
         failed: The number of conversations, recordings and parts of the list that could not be read. The next run tries
             them again.
         undecodable: The number of fetched conversations that are stored as raw JSON only.
@@ -60,6 +63,7 @@ class HarvestReport(msgspec.Struct, kw_only=True):
     found: int = 0
     fetched: int = 0
     unchanged: int = 0
+    skipped: int = 0
     failed: int = 0
     undecodable: int = 0
     recordings: int = 0
@@ -82,8 +86,8 @@ class HarvestReport(msgspec.Struct, kw_only=True):
 
     @property
     def handled(self) -> int:
-        """The number of found conversations that were fetched, unchanged or failed."""
-        return self.fetched + self.unchanged + self.failed
+        """The number of found conversations that were fetched, unchanged, skipped or failed."""
+        return self.fetched + self.unchanged + self.skipped + self.failed
 
     @property
     def seconds_left(self) -> float | None:

@@ -197,3 +197,38 @@ def test_queries_can_be_iterated_within_each_other(postgres_url: str) -> None:
     with Archive.open(postgres_url) as archive, archive.snapshot() as connection:
         pairs = [(one, other) for (one,) in connection.iterate(query) for (other,) in connection.iterate(query)]
     assert pairs == [("one", "one"), ("one", "two"), ("two", "one"), ("two", "two")]
+
+
+def test_timeouts_of_the_database_end_no_export_but_those_of_the_url_are_kept(postgres_url: str) -> None:
+    timeouts = ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
+    ArchiveWriter(postgres_url, SOURCE).close()
+    for name in timeouts:
+        set_for_database(postgres_url, f"{name} = '1h'")
+    for options, expected in [("", "0"), ("?options=-c%20statement_timeout%3D1h", "1h")]:
+        with Archive.open(f"{postgres_url}{options}") as archive, archive.snapshot() as connection:
+            values = [connection.execute(f"SHOW {name}").fetchone() for name in timeouts]
+        assert values == [(expected,), ("0",), ("0",)]
+
+
+def test_rows_that_are_not_read_to_the_end_cause_no_second_error_when_the_connection_is_lost(postgres_url: str) -> None:
+    with ArchiveWriter(postgres_url, SOURCE) as writer:
+        writer.store([build_update(each, "hello") for each in ("one", "two")])
+    with Archive.open(postgres_url) as archive:
+        rows = archive.rows("turns")
+        next(rows)
+        with psycopg.connect(postgres_url) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'convai_async'"
+            )
+        rows.close()  # type: ignore[attr-defined]
+
+
+def test_database_that_can_only_be_read_is_said_to_be_a_replica(postgres_url: str) -> None:
+    ArchiveWriter(postgres_url, SOURCE).close()
+    with (
+        Archive.open(postgres_url) as archive,
+        archive.snapshot() as connection,
+        pytest.raises(ArchiveError, match=r"can only be read: .* use the address of its primary server"),
+    ):
+        connection.execute("DELETE FROM turns")

@@ -94,6 +94,30 @@ def test_upgrade_returns_whether_it_was_necessary(postgres_url: str, monkeypatch
     assert read_version(postgres_url) == NEXT
 
 
+def describe_schema(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT c.oid::regclass::text, attname, atttypid::regtype, attnotnull, attcollation::regcollation::text,"
+            " pg_get_expr(adbin, adrelid), col_description(c.oid, attnum), obj_description(c.oid), relkind"
+            " FROM pg_class c JOIN pg_attribute ON attrelid = c.oid"
+            " LEFT JOIN pg_attrdef ON adrelid = c.oid AND adnum = attnum"
+            " WHERE relnamespace::regnamespace::text LIKE 'convai%' AND attnum > 0 ORDER BY 1, attnum"
+        ).fetchall()
+
+
+def test_schema_of_version_6_becomes_the_schema_of_today(postgres_url: str) -> None:
+    with closing(ArchiveWriter(postgres_url, SOURCE)) as writer:
+        store(writer, "one")
+    today = describe_schema(postgres_url)
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("DROP TABLE convai.deleted_ids CASCADE")
+        connection.execute("UPDATE convai.schema_version SET version = 6")
+    assert Archive.upgrade(postgres_url)
+    assert describe_schema(postgres_url) == today
+    with Archive.open(postgres_url) as archive:
+        assert archive.status().conversations == 1
+
+
 def test_a_newer_schema_is_refused(postgres_url: str) -> None:
     open_and_close(postgres_url, "acme")
     with psycopg.connect(postgres_url, autocommit=True) as connection:

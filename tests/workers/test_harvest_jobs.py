@@ -245,7 +245,8 @@ async def test_worker_sends_heartbeats_until_its_harvests_have_ended(
     worker = asyncio.create_task(run_worker(queued, open_client=open_client, stop=stop, stalled_secs=1))
     while "Waiting for job to finish" not in caplog.text:  # procrastinate has ended its own heartbeats
         await asyncio.sleep(0.05)
-    query(queued, "UPDATE convai_queue.procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+    set_back = "UPDATE convai_queue.procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
+    await asyncio.to_thread(query, queued, set_back)  # can wait for a transaction of the event loop
     while not query(queued, heartbeats):
         await asyncio.sleep(0.05)
     release.set()

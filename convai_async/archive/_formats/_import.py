@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from convai_async.archive._batches import report_progress, split_into_batches
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from convai_async.archive._formats._jsonl import Line
     from convai_async.archive._writer import ArchiveWriter
+
+_logger = logging.getLogger("convai_async")
 
 
 def import_file(
@@ -35,11 +38,20 @@ def import_file(
         first = next(lines, None)
         if first is None:
             raise ArchiveError(f"{str(file)!r} contains no conversations")
-        count = 0
+        count = skipped = 0
         with open_writer(first.source) as writer:
             for batch in split_into_batches(_check_source(first, lines, file)):
-                writer.store([update for line in batch for update in _jsonl.build_updates(line, file)])
-                count += len(batch)
+                deleted = writer.store([update for line in batch for update in _jsonl.build_updates(line, file)])
+                stored = sum(line.conversation_id not in deleted for line in batch)
+                count += stored
+                skipped += len(batch) - stored
+        if skipped:
+            _logger.warning(
+                "%r: %d of %d conversations were not stored, since they were deleted from the archive before",
+                str(file),
+                skipped,
+                count + skipped,
+            )
         return count
 
 

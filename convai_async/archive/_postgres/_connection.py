@@ -57,7 +57,10 @@ _SETTINGS = """\
 SELECT set_config('search_path', 'convai_workspace, convai', false), set_config('convai.workspace', %s, false),
     set_config('lock_timeout', %s, false), set_config('default_transaction_read_only', %s, false),
     set_config('default_transaction_isolation', 'read committed', false),
-    set_config('standard_conforming_strings', 'on', false)"""
+    set_config('standard_conforming_strings', 'on', false), set_config('gin_fuzzy_search_limit', '0', false),
+    (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE setting <> '0' AND source <> 'client' AND name IN
+        ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout'))"""
+"""Timeouts are for people's queries: exports and upgrades take long, as pg_dump does. Options in the URL are kept."""
 
 
 class _NumericLoader(NumericBinaryLoader):
@@ -158,10 +161,18 @@ class PostgresConnection:
             connection.close()
 
     def _iterate(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any], rows_per_fetch: int) -> Iterator[Any]:
-        with translate_database_errors(self.url), self.raw.cursor(f"rows_{next(_numbers)}", binary=True) as cursor:
-            cursor.itersize = rows_per_fetch
-            cursor.execute(translate(sql), parameters)
-            yield from cursor
+        cursor = self.raw.cursor(f"rows_{next(_numbers)}", binary=True)
+        try:
+            with translate_database_errors(self.url):
+                cursor.itersize = rows_per_fetch
+                cursor.execute(translate(sql), parameters)
+                for row in cursor:  # noqa: UP028 - this would close the cursor, and raise the error of that
+                    yield row
+        finally:
+            try:
+                cursor.close()
+            except psycopg.Error:  # the connection is lost: now this only marks the cursor as closed
+                cursor.close()
 
     def run_script(self, script: str) -> None:
         """Execute several statements without parameters."""
@@ -238,6 +249,11 @@ def translate_database_errors(url: PostgresUrl) -> Iterator[None]:
         ) from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise ArchiveError(f"{str(url)!r} is not a convai archive: {_describe(error)}") from error
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise ArchiveError(
+            f"{str(url)!r} can only be read: {_describe(error)}. If it is a replica, use the address of its"
+            " primary server"
+        ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         raise ArchiveError(f"the role of {str(url)!r} is not permitted to do this: {_describe(error)}") from error
     except psycopg.Error as error:
@@ -254,7 +270,7 @@ def _is_connection_lost(error: psycopg.Error) -> bool:
     state = error.sqlstate
     if state is None:  # from libpq, not from the server
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return state.startswith(("08", "57P", "53300"))
+    return state.startswith(("08", "57P", "53300", "25P03"))
 
 
 def _is_refused(error: psycopg.Error) -> bool:

@@ -1,4 +1,17 @@
 """Changes to the schema since the first version that PostgreSQL had."""
 
-MIGRATIONS: dict[int, str] = {}
+_FROM_6 = """
+CREATE TABLE convai.deleted_ids (
+    workspace text COLLATE "C" NOT NULL DEFAULT current_setting('convai.workspace'),
+    id_sha256 text COLLATE "C",
+    deleted_unix_secs bigint NOT NULL,
+    PRIMARY KEY (workspace, id_sha256)
+);
+COMMENT ON TABLE convai.deleted_ids IS
+    'One row for each conversation that was deleted from the archive, so that nothing stores it again.';
+COMMENT ON COLUMN convai.deleted_ids.id_sha256 IS 'The SHA-256 of its id, in hexadecimal.';
+COMMENT ON COLUMN convai.deleted_ids.deleted_unix_secs IS 'When it was deleted.';
+"""
+
+MIGRATIONS = {6: _FROM_6}
 """For each older version, the SQL that makes the next one. Views need none: they are made again."""

@@ -29,7 +29,7 @@ __all__ = [
     "TURNS_SEARCH",
 ]
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """The version of the tables, in SQLite and in PostgreSQL."""
 
 ARCHIVE = Table(
@@ -86,6 +86,16 @@ FAILURES = Table(
     constraints=("PRIMARY KEY (conversation_id, part)",),
 )
 
+DELETED_IDS = Table(
+    "deleted_ids",
+    "One row for each conversation that was deleted from the archive, so that nothing stores it again.",
+    (
+        Column("id_sha256", "TEXT PRIMARY KEY", "The SHA-256 of its id, in hexadecimal."),
+        Column("deleted_unix_secs", "INTEGER NOT NULL", "When it was deleted."),
+    ),
+    options="WITHOUT ROWID",
+)
+
 WINDOWS = Table(
     "windows",
     "One row for each range of time whose list was read; its conversations are in conversations or failures.",
@@ -126,7 +136,7 @@ NESTED_TABLES = (TURNS, TOOL_CALLS)
 
 TABLES = (
     *(ARCHIVE, CONVERSATIONS, TURNS, TURNS_SEARCH, TOOL_CALLS, *FACT_TABLES),
-    *(AUDIO, FAILURES, WINDOWS, RUNS, STEPS, STEP_RESULTS, STEP_JOBS),
+    *(AUDIO, FAILURES, DELETED_IDS, WINDOWS, RUNS, STEPS, STEP_RESULTS, STEP_JOBS),
 )
 """All tables, in the order in which they are made."""
 

@@ -219,5 +219,12 @@ CREATE TABLE step_jobs (
 CREATE INDEX step_jobs_by_due ON step_jobs (step, due_unix_secs);
 """
 
-MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5}
+_FROM_6 = """
+CREATE TABLE deleted_ids (
+    id_sha256 TEXT PRIMARY KEY,
+    deleted_unix_secs INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6}
 """For each older version, the SQL that makes the next one."""

@@ -26,8 +26,10 @@ def copy_command(source: str, destination: str) -> int:
     copied: the copy refers to where they are.
     """
     report = copy_archive(source, destination)
+    present = report.conversations - report.copied - report.skipped
+    skipped = f", {report.skipped:,} skipped, since they were deleted from it before" if report.skipped else ""
     print_output(
-        f"{report.copied:,} conversations copied, {report.conversations - report.copied:,} were there already;"
+        f"{report.copied:,} conversations copied, {present:,} were there already{skipped};"
         f" SHA-256 of all documents: {report.sha256}"
     )
     return 0

@@ -274,6 +274,8 @@ def _format_summary(archive: Location, report: HarvestReport, times: TimeFormatt
         f"{archive}: {format_counts(report)}",
         f"{format_size(report.bytes)}{extras} in {report.seconds:.1f} s{reached}",
     ]
+    if report.skipped:
+        lines.append(f"{report.skipped:,} skipped, since they were deleted from the archive before")
     if report.undecodable:
         lines.append(
             f"{report.undecodable:,} could not be decoded and are stored as raw JSON only (see the column decode_error)"
