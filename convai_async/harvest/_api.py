@@ -94,7 +94,7 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
             conversations.
         progress: A function that is called in the event loop with the report whenever its counts have changed.
         stop: An event that ends the harvest early when it is set. Requests in flight have 30 seconds to finish, and
-            their results are written.
+            their results are written. No other request is sent: the next run fetches the rest.
 
     Returns:
         The counts of the run.

@@ -116,10 +116,17 @@ class PostgresConnection:
         """Make sure, in a transaction, that the session is still the one that this connection has set up.
 
         Raises:
-            ArchiveError: A pooler has given the transaction another session, which may be of another workspace.
+            ArchiveError: A pooler has given the transaction another session, which may be of another workspace. Or the
+                role has lost its right on the schema of the workspace, so that names mean the tables of all workspaces.
         """
-        row = self.execute("SELECT current_setting('convai.workspace', true)").fetchone()
-        if row != (self.url.workspace,):
+        [(workspace, is_permitted)] = self.execute(
+            "SELECT current_setting('convai.workspace', true), has_schema_privilege('convai_workspace', 'USAGE')"
+        ).fetchall()
+        if not is_permitted:
+            raise ArchiveError(
+                f"the role of {str(self.url)!r} is not permitted to use the schema convai_workspace: grant it USAGE"
+            )
+        if workspace != self.url.workspace:
             raise ArchiveError(
                 f"the connection to {str(self.url)!r} does not keep its settings: if it goes through a pooler such as"
                 " PgBouncer, use its session mode, or connect directly"

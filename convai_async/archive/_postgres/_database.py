@@ -10,6 +10,7 @@ from convai_async.archive._errors import ArchiveError
 from convai_async.archive._location import format_command
 from convai_async.archive._postgres._connection import PostgresConnection
 from convai_async.archive._postgres._migrations import MIGRATIONS
+from convai_async.archive._postgres._rights import grant_rights, read_rights
 from convai_async.archive._postgres._schema import build_schema, build_views, drop_views
 from convai_async.archive._schema._columns import SCHEMA_VERSION
 from convai_async.archive._sql import close_on_error, fetch_value
@@ -118,7 +119,8 @@ def _has_schema(connection: PostgresConnection) -> bool:
 
 
 def _has_workspace(connection: PostgresConnection) -> bool:
-    return bool(fetch_value(connection, "SELECT EXISTS (SELECT 1 FROM archive)"))
+    # With the schema: without a right on it, other names mean the tables of all workspaces.
+    return bool(fetch_value(connection, "SELECT EXISTS (SELECT 1 FROM convai_workspace.archive)"))
 
 
 def _find_workspaces(connection: PostgresConnection) -> list[str]:
@@ -169,8 +171,10 @@ def _create_schema(connection: PostgresConnection) -> None:
 
 def _upgrade_schema(connection: PostgresConnection) -> None:
     version = _check_version(connection)
+    rights = read_rights(connection)
     connection.run_script(drop_views())
     for older in range(version, SCHEMA_VERSION):
         connection.run_script(MIGRATIONS[older])
     connection.run_script(build_views())
+    grant_rights(connection, rights)
     connection.execute("UPDATE schema_version SET version = ?", (SCHEMA_VERSION,))
