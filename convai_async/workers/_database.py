@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 QUEUE_SCHEMA = "convai_queue"
 """The schema of procrastinate's tables, apart from those of an application that uses procrastinate too."""
 
+_NO_TIMEOUTS = "-c statement_timeout=0 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0"
+"""A connection waits for jobs longer than the role may permit people to wait. Options in the URL are kept."""
 _DEFAULTS = {
     "application_name": "convai-async",
     "connect_timeout": "10",
@@ -73,13 +75,14 @@ def parse_archive_database(url: str) -> Database:
 
 def build_parameters(database: Database) -> dict[str, Any]:
     """Return the parameters of a connection."""
-    return _DEFAULTS | conninfo_to_dict(database.dsn)
+    parameters = _DEFAULTS | conninfo_to_dict(database.dsn)
+    return parameters | {"options": f"{_NO_TIMEOUTS} {parameters.get('options', '')}".strip()}
 
 
 def build_queue_parameters(database: Database) -> dict[str, Any]:
     """Return the parameters of a connection to the queue."""
     parameters = build_parameters(database)
-    parameters["options"] = f"{parameters.get('options', '')} -c search_path={QUEUE_SCHEMA}".strip()
+    parameters["options"] += f" -c search_path={QUEUE_SCHEMA}"
     return parameters
 
 
