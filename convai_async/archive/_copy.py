@@ -164,8 +164,7 @@ def _copy_other_tables(reader: ArchiveReader, writer: ArchiveWriter) -> None:
             rows = reader.iterate(f"SELECT {', '.join(columns)} FROM {table.name}", [])  # noqa: S608 - constants
             for batch in split_into_batches(rows):
                 writer.store_rows(table.name, columns, _KEYS[table.name], batch)
-    salt, fingerprint = reader.connection.execute("SELECT key_salt, key_fingerprint FROM archive").fetchone()
-    writer.copy_binding(salt, fingerprint)
+    writer.copy_binding(*reader.read_binding())
 
 
 def _copy_windows(reader: ArchiveReader, writer: ArchiveWriter) -> None:

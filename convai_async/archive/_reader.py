@@ -105,6 +105,11 @@ class ArchiveReader:
         with translate_content_errors(self.path):
             return msgspec.convert(fetch_value(self.connection, "SELECT source FROM archive"), str)
 
+    def read_binding(self) -> tuple[bytes | None, bytes | None]:
+        """Return the salt and the hash of the API key. Both are None if there are none, or if they may not be read."""
+        salt, fingerprint = self.connection.execute("SELECT key_salt, key_fingerprint FROM archive").fetchone()
+        return salt, fingerprint
+
     def raw(self, conversation_id: str) -> bytes:
         """Return a conversation's JSON.
 

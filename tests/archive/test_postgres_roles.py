@@ -13,12 +13,13 @@ import pytest
 from documentation import DOCS
 from postgres_holder import SOURCE, store
 
-from convai_async.archive import Archive, ArchiveError
+from convai_async.archive import Archive, ArchiveError, copy_archive
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.workers import prepare_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytest_plugins = ["postgres_fixtures"]
 
@@ -85,6 +86,13 @@ def test_reader_without_a_right_on_the_schema_does_not_read_all_workspaces(reade
             pass
         with pytest.raises(ArchiveError, match=r"not permitted to do this: .* schema convai_workspace"):
             Archive.open(reader_url)
+
+
+def test_reader_can_copy_the_archive_without_the_hash_of_the_key(reader_url: str, tmp_path: Path) -> None:
+    copy_archive(reader_url, tmp_path / "copy.db")
+    with Archive.open(tmp_path / "copy.db") as archive, archive.snapshot() as connection:
+        assert connection.execute("SELECT conversation_id FROM conversations").fetchall() == [("one",)]
+        assert connection.execute("SELECT key_salt, key_fingerprint FROM archive").fetchall() == [(None, None)]
 
 
 def test_reader_can_query_all_workspaces(reader_url: str) -> None:
