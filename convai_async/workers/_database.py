@@ -22,6 +22,8 @@ QUEUE_SCHEMA = "convai_queue"
 """The schema of procrastinate's tables, apart from those of an application that uses procrastinate too."""
 
 _APPLICATION = {"application_name": "convai-async"}
+_NO_TIMEOUTS = "-c statement_timeout=0 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0"
+"""A connection waits for jobs longer than the role may permit people to wait. Options in the URL are kept."""
 
 
 class Database(PostgresUrl, frozen=True):
@@ -53,9 +55,14 @@ def parse_database(url: str) -> Database:
 
 def build_queue_parameters(database: Database) -> dict[str, Any]:
     """Return the parameters of a connection to the queue."""
-    parameters = _APPLICATION | build_parameters(database)
-    parameters["options"] = f"{parameters.get('options', '')} -c search_path={QUEUE_SCHEMA}".strip()
+    parameters = _build_connection_parameters(database)
+    parameters["options"] += f" -c search_path={QUEUE_SCHEMA}"
     return parameters
+
+
+def _build_connection_parameters(database: Database) -> dict[str, Any]:
+    parameters = _APPLICATION | build_parameters(database)
+    return parameters | {"options": f"{_NO_TIMEOUTS} {parameters.get('options', '')}".strip()}
 
 
 @asynccontextmanager
@@ -68,7 +75,7 @@ async def connect(database: Database) -> AsyncIterator[Connection]:
     """
     with translate_database_errors(database):
         try:
-            parameters = _APPLICATION | build_parameters(database)
+            parameters = _build_connection_parameters(database)
             async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as opened:
                 await opened.execute("SET default_transaction_isolation = 'read committed'")
                 yield opened
