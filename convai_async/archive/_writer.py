@@ -27,7 +27,7 @@ from convai_async.archive._lookups import ArchiveLookups
 from convai_async.archive._precedence import DocumentState
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
 from convai_async.archive._sql import close_on_error, fetch_value
-from convai_async.archive._step_jobs import has_steps, queue_conversations
+from convai_async.archive._steps._jobs import has_steps, queue_conversations
 from convai_async.archive._store import open_store
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from convai_async.archive._postgres._connection import PostgresConnection
 from convai_async.archive._postgres._migrations import MIGRATIONS
 from convai_async.archive._postgres._rights import grant_rights, read_rights
 from convai_async.archive._postgres._schema import build_schema, build_views, drop_views
-from convai_async.archive._schema._columns import SCHEMA_VERSION
+from convai_async.archive._schema._tables import SCHEMA_VERSION
 from convai_async.archive._sql import close_on_error, fetch_value
 
 if TYPE_CHECKING:

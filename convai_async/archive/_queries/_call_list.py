@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convai_async.archive._conditions import parse_filters, validate_sql_text
-from convai_async.archive._queries._query import run_query
+from convai_async.archive._queries._run_query import run_query
 
 if TYPE_CHECKING:
     import os
     from datetime import date
 
-    from convai_async.archive._queries._query import QueryResult
+    from convai_async.archive._queries._run_query import QueryResult
 
 
 def list_calls(  # noqa: PLR0913 - keyword-only

@@ -26,7 +26,7 @@ from convai_async.archive._errors import (
     translate_errors,
 )
 from convai_async.archive._location import format_command
-from convai_async.archive._schema._columns import SCHEMA_VERSION, TABLES
+from convai_async.archive._schema._tables import SCHEMA_VERSION, TABLES
 from convai_async.archive._sql import close_on_error, fetch_value, transaction
 from convai_async.archive._sqlite._fill import fill_new_columns, is_fill_due
 from convai_async.archive._sqlite._migrations import MIGRATIONS
