@@ -333,6 +333,7 @@ class ResponseTooLargeError(ConvAIError):
     """The response's body is larger than the client's ``max_response_bytes`` (decompressed) or ``max_stream_bytes``.
 
     Also raised for a decompression bomb: a body of more than 16 MiB that is more than 100 times its compressed size.
+    And for a reply in a live conversation that is larger than its ``max_buffered_bytes``.
     """
 
     attempts = 1

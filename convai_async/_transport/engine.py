@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +31,7 @@ from convai_async.retry import RetryLoop, RetryPolicy, is_ambiguous
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from contextlib import AbstractContextManager
 
     from convai_async._transport.limiter import ConcurrencyLimiter, Priority, Slot
     from convai_async._transport.memory import Reservation
@@ -63,6 +64,7 @@ class Engine:
         running: Counts the seconds in which the process was running.
         clock: Returns seconds.
         sleep: Waits for seconds.
+        waiting: Returns a context manager that is entered while a request waits for a slot. It can end the wait.
     """
 
     def __init__(
@@ -76,9 +78,10 @@ class Engine:
         self.running = session.running
         self.clock: Callable[[], float] = self.running
         self.sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+        self.waiting: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def with_options(self, **options: Any) -> Engine:
-        """Return an engine with another ``retry``, ``timeout`` or ``priority`` that shares everything else."""
+        """Return an engine with other values of its attributes that shares everything else."""
         engine = copy.copy(self)
         for name, value in options.items():
             setattr(engine, name, value)
@@ -161,7 +164,8 @@ class Engine:
         Raises:
             ConvAIError: The request failed; raised before anything is yielded.
         """
-        slot = self.limiter.acquire_nowait(self.priority) or await self._wait_for_slot(request, stopwatch)
+        with self.waiting():
+            slot = self.limiter.acquire_nowait(self.priority) or await self._wait_for_slot(request, stopwatch)
         try:
             async with AsyncExitStack() as stack:
                 yield await self._observe(
@@ -221,7 +225,8 @@ class Engine:
         return await attempt()
 
     async def _send_once(self, request: Request[T], stopwatch: Stopwatch, memory: Reservation | None) -> Response[T]:
-        slot = self.limiter.acquire_nowait(self.priority) or await self._wait_for_slot(request, stopwatch)
+        with self.waiting():
+            slot = self.limiter.acquire_nowait(self.priority) or await self._wait_for_slot(request, stopwatch)
         try:
             timeout = self.timeout
             if timeout is not None and self.retry is None:

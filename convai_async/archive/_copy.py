@@ -14,7 +14,7 @@ from convai_async.archive._conditions import Condition
 from convai_async.archive._errors import ArchiveError, translate_content_errors
 from convai_async.archive._location import parse_location
 from convai_async.archive._records import Update, build_later_updates, decode_update
-from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._tables import TABLES
 from convai_async.archive._session import open_reader
 from convai_async.archive._sql import BY_ID, encode_list
 from convai_async.archive._windows import Window
@@ -164,8 +164,7 @@ def _copy_other_tables(reader: ArchiveReader, writer: ArchiveWriter) -> None:
             rows = reader.iterate(f"SELECT {', '.join(columns)} FROM {table.name}", [])  # noqa: S608 - constants
             for batch in split_into_batches(rows):
                 writer.store_rows(table.name, columns, _KEYS[table.name], batch)
-    salt, fingerprint = reader.connection.execute("SELECT key_salt, key_fingerprint FROM archive").fetchone()
-    writer.copy_binding(salt, fingerprint)
+    writer.copy_binding(*reader.read_binding())
 
 
 def _copy_windows(reader: ArchiveReader, writer: ArchiveWriter) -> None:

@@ -30,7 +30,10 @@ class ArchiveBusyError(ArchiveError):
 
 
 class ArchiveConnectionError(ArchiveError):
-    """The database of an archive cannot be reached, or the connection was lost; try again later."""
+    """The database of an archive cannot be reached, or the connection was lost; try again later.
+
+    It is not retryable if the database refuses the connection: the password is wrong, or there is no such database.
+    """
 
     retryable = True
 

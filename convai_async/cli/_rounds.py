@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import click
 
+from convai_async.archive import ArchiveBusyError, ArchiveConnectionError
 from convai_async.cli._formatting import format_duration, to_single_line
 from convai_async.cli._monitor import HarvestMonitor
 from convai_async.cli._options import apply_options
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 
     from convai_async.cli._options import Command
 
+    T = TypeVar("T")
     Harvest = Callable[[HarvestMonitor, anyio.Event], Awaitable[int]]
     """Harvests once until it is complete or the event is set, prints the report, and returns the exit code."""
 
+
+_RECONNECT_SECS = 5.0
 
 HEALTH_OPTIONS = [
     click.option(
@@ -53,7 +57,7 @@ def add_round_options(command: Command) -> Command:
                 "--every",
                 type=parse_duration_option,
                 metavar="TIME",
-                help="Keep running, and harvest again in each such time: 30m, 12h or 1d. SIGTERM or Ctrl-C stops it,"
+                help="Keep running, and harvest again at this interval: 30m, 12h or 1d. SIGTERM or Ctrl-C stops it,"
                 " with exit code 0.",
             ),
             *HEALTH_OPTIONS,
@@ -67,7 +71,7 @@ async def run_rounds(
     """Harvest once, or with ``every`` until the command is stopped, and return the exit code.
 
     Errors end a single harvest. With ``every``, they are printed, and the next round tries again; only a wrong
-    configuration ends the command.
+    configuration ends the command, or a database that refuses the connection.
     """
     stop = anyio.Event()
     monitor = HarvestMonitor(stop)
@@ -101,10 +105,12 @@ async def _run_round(harvest_once: Harvest, monitor: HarvestMonitor, stop: anyio
     clock = asyncio.get_running_loop().time
     next_round = clock() + seconds
     try:
-        await harvest_once(monitor, stop)
+        await wait_for_database(lambda: harvest_once(monitor, stop), stop)
     except (ConfigurationError, InvalidArgumentError):
         raise
     except (ConvAIError, OSError) as error:
+        if _is_refused(error):
+            raise
         print_note(f"convai-async: {to_single_line(str(error))}")
     monitor.rounds += 1
     left = next_round - clock()
@@ -112,3 +118,35 @@ async def _run_round(harvest_once: Harvest, monitor: HarvestMonitor, stop: anyio
         print_note(f"next harvest in {format_duration(left)}")
         with anyio.move_on_after(left):
             await stop.wait()
+
+
+async def wait_for_database(work: Callable[[], Awaitable[T]], stop: anyio.Event) -> T | None:
+    """Run work that uses an archive; while its database does not respond, print this once, and run the work again.
+
+    Returns:
+        The result of the work, or None if the command is stopped while it waits.
+
+    Raises:
+        ArchiveConnectionError: The database refuses the connection, or the command is stopped.
+        Exception: Any other error of the work.
+    """
+    printed = ""
+    while True:
+        try:
+            return await work()
+        except (ArchiveConnectionError, ArchiveBusyError) as error:
+            # After a connection was lost, the database can keep the lock of its process for a while.
+            is_waiting = printed != "" or isinstance(error, ArchiveConnectionError)
+            if not (error.retryable and is_waiting) or stop.is_set():
+                raise
+            problem = to_single_line(str(error))
+        if problem != printed:
+            print_note(f"convai-async: waiting for the database: {problem}")
+            printed = problem
+        with anyio.move_on_after(_RECONNECT_SECS):
+            await stop.wait()
+            return None
+
+
+def _is_refused(error: Exception) -> bool:
+    return isinstance(error, ArchiveConnectionError) and not error.retryable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convai_async.archive import Archive
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def upgrade_archive(path: Location) -> None:
-    """Bring an archive up to date: with a progress bar on a terminal, otherwise with a line for each tenth."""
+    """Bring a file up to date: with a progress bar on a terminal, otherwise with a line for each tenth.
+
+    The first write does it for a database, which may not respond yet.
+    """
+    if not isinstance(path, Path):
+        return
     if sys.stderr is not None and sys.stderr.isatty():
         _upgrade_with_bar(path)
         return
@@ -29,7 +35,7 @@ def upgrade_archive(path: Location) -> None:
     Archive.upgrade(path, progress=show)
 
 
-def _upgrade_with_bar(path: Location) -> None:
+def _upgrade_with_bar(path: Path) -> None:
     from rich.progress import Progress  # noqa: PLC0415 - needs rich, and a terminal
 
     with Progress(console=get_stderr_console(), transient=True) as progress:

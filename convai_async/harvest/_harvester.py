@@ -24,11 +24,12 @@ from convai_async.harvest._intake import Intake
 from convai_async.harvest._jobs import Job, Result
 from convai_async.harvest._ledger import Ledger
 from convai_async.harvest._listing import LISTERS, ListReader
-from convai_async.harvest._outages import OutageGuard, StopRequested
+from convai_async.harvest._outages import OutageGuard
 from convai_async.harvest._pipeline import Pipeline
 from convai_async.harvest._pruning import Pruning
 from convai_async.harvest._ranges import RangeScheduler
 from convai_async.harvest._report import Counters
+from convai_async.harvest._stopping import StopRequested, Waits
 from convai_async.models import ConversationSummary
 
 if TYPE_CHECKING:
@@ -78,9 +79,11 @@ class Harvester:
         self._stop = stop
         ranges = RangeScheduler()
         self._counters = Counters(progress, ranges, engine.limiter)
-        self._guard = OutageGuard(engine, stop, self._counters.note_wait)
+        waits = Waits(stop)
+        stoppable = engine.with_options(sleep=waits.sleep, waiting=waits.interruptible)
+        self._guard = OutageGuard(stoppable, stop, self._counters.note_wait)
         self._ledger = Ledger()
-        self._pipeline = Pipeline(self._fetch, self._store, engine.session.memory, max_concurrency, stop)
+        self._pipeline = Pipeline(self._fetch, self._store, engine.session.memory, max_concurrency, waits)
         self._intake = Intake(
             archive, scope, self._ledger, self._counters, self._pipeline, limit=limit, finds_absent=prune is not None
         )

@@ -21,8 +21,9 @@ from convai_async.errors import (
     PermissionDeniedError,
     ResponseTooLargeError,
 )
-from convai_async.harvest._outages import OUTAGE_ERRORS, StopRequested
+from convai_async.harvest._outages import OUTAGE_ERRORS
 from convai_async.harvest._ranges import RangeEstimate
+from convai_async.harvest._stopping import StopRequested
 from convai_async.pagination import Paginator
 
 if TYPE_CHECKING:

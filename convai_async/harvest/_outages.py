@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
 from msgspec import UNSET, UnsetType
 
 from convai_async import endpoints
@@ -22,9 +21,12 @@ from convai_async.errors import (
     ServerError,
     TransportError,
 )
+from convai_async.harvest._stopping import StopRequested
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+
+    import anyio
 
     from convai_async._transport.engine import Engine
 
@@ -46,10 +48,6 @@ OUTAGE_ERRORS = (RateLimitError, TransportError, ServerError, DecodeError)
 """The errors that `OutageGuard.retry_through_outage` handles."""
 
 
-class StopRequested(Exception):  # noqa: N818 - not an error
-    """The harvest was asked to stop while it waited for the service."""
-
-
 class OutageGuard:
     """Retries requests through an outage of the service, and tells an outage from a single failing request.
 
@@ -62,7 +60,7 @@ class OutageGuard:
         notify: Is called with the problem and the Unix time at which the wait ends at the latest, when a wait begins or
             that time changes, and with ``(None, None)`` when the wait is over.
         clock: Returns seconds.
-        sleep: Waits for seconds.
+        sleep: Waits for seconds; that of the engine by default.
     """
 
     def __init__(
@@ -72,7 +70,7 @@ class OutageGuard:
         notify: Callable[[str | None, int | None], None],
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self._engine = engine
         self._first = engine.with_options(retry=None, timeout=_FIRST_TIMEOUT)
@@ -81,7 +79,7 @@ class OutageGuard:
         self._stop = stop
         self._notify = notify
         self._clock = clock
-        self._sleep = sleep
+        self._sleep = sleep or engine.sleep
         self._reached = False
         self._one_probes = asyncio.Lock()
         self._ended_at = 0.0

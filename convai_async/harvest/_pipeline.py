@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from convai_async._transport.memory import MemoryBudget, Reservation
     from convai_async.harvest._jobs import Job, Result
+    from convai_async.harvest._stopping import Waits
 
 _LARGEST_BATCH = 100
 _LONGEST_WAIT = 0.25
@@ -34,7 +35,7 @@ class Pipeline:
         store: Writes results.
         memory: Counts the memory of large results until they are written.
         max_concurrency: The maximum number of jobs that are fetched at the same time.
-        stop: Set to end the run within the grace period.
+        waits: End when the run is stopped. Then requests in flight have the grace period to finish.
 
     Attributes:
         jobs: The queue of jobs to fetch.
@@ -47,7 +48,7 @@ class Pipeline:
         store: Callable[[Sequence[Result]], Awaitable[None]],
         memory: MemoryBudget,
         max_concurrency: int,
-        stop: anyio.Event,
+        waits: Waits,
     ) -> None:
         self.jobs: asyncio.Queue[Job] = asyncio.Queue(2 * max(max_concurrency, MAX_PAGE_SIZE))
         self.results: asyncio.Queue[Result | None] = asyncio.Queue(_LARGEST_BATCH)
@@ -56,7 +57,7 @@ class Pipeline:
         self._memory = memory
         self._max_concurrency = max_concurrency
         self._fetchers = 0
-        self._stop = stop
+        self._waits = waits
         self._reserved: set[Reservation] = set()
 
     async def run(self, produce: Callable[[], Awaitable[None]]) -> None:
@@ -112,7 +113,7 @@ class Pipeline:
             with anyio.CancelScope() as block:
 
                 async def cancel_block() -> None:
-                    await self._stop.wait()
+                    await self._waits.end_when_stopped()
                     await anyio.sleep(_GRACE_SECS)
                     block.cancel()
 

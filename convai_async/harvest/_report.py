@@ -52,7 +52,8 @@ class HarvestReport(msgspec.Struct, kw_only=True):
         bytes: The size of the fetched JSON and audio in bytes.
         seconds: The duration of the run so far in seconds.
         concurrency: The current limit on requests in flight.
-        left_to_list: An estimate of the number of conversations that are not listed yet; 0 if it is unknown.
+        left_to_list: An estimate of the number of conversations that are not listed yet; 0 if it is unknown. It assumes
+            that they are spread evenly over time, so it is too high if there were fewer earlier.
         list_complete: Whether the list was read to its end, or to ``limit``.
         reached_unix_secs: The start of the oldest listed conversation in Unix seconds, or None.
         interrupted: Whether the run was stopped early.

@@ -35,7 +35,7 @@ class Connection:
     Args:
         socket: The WebSocket.
         max_buffered_bytes: The size of the events that are not read yet.
-        on_event: Called with each event by the task that reads; must not fail.
+        on_event: Called with each event and its size by the task that reads; must not fail.
         on_end: Called after the last event.
 
     Attributes:
@@ -49,7 +49,7 @@ class Connection:
         socket: WebSocket,
         *,
         max_buffered_bytes: int,
-        on_event: Callable[[Event], object] = lambda _: None,
+        on_event: Callable[[Event, int], object] = lambda _event, _size: None,
         on_end: Callable[[], object] = lambda: None,
     ) -> None:
         self.inbox = Inbox(max_buffered_bytes)
@@ -114,7 +114,7 @@ class Connection:
                 if isinstance(event, Ping) and event.event_id is not None:
                     self.outbox.put_pong(encode_message(Pong(event_id=event.event_id)))
                 self._end_watcher.handle_event(event)
-                self._on_event(event)
+                self._on_event(event, len(text))
                 self.inbox.put(event, len(text))
                 read += 1
                 if read % _EVENTS_PER_STEP == 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from convai_async.errors import ResponseTooLargeError
 from convai_async.live.events import (
     AgentResponse,
     AgentResponseComplete,
@@ -95,6 +96,7 @@ class ReplyCollector:
 
     Args:
         turns: The agent's turns before the question, whose rest is not part of the reply.
+        max_bytes: The maximum size of all events, as they were received. Of a larger reply nothing is kept.
 
     Attributes:
         first_at: When the first word or sound arrived, or None.
@@ -102,7 +104,7 @@ class ReplyCollector:
         is_complete: Whether the service has said that the turn is complete.
     """
 
-    def __init__(self, turns: TurnTracker) -> None:
+    def __init__(self, turns: TurnTracker, max_bytes: int) -> None:
         self.first_at: float | None = None
         self.last_at: float | None = None
         self.is_complete = False
@@ -115,21 +117,36 @@ class ReplyCollector:
         self._events: list[Event] = []
         self._pending: set[str | None] = set()
         self._user_transcript = ""
+        self._max_bytes = max_bytes
+        self._bytes = 0
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the events are larger than allowed."""
+        return self._bytes > self._max_bytes
 
     @property
     def has_text(self) -> bool:
         """Whether there is a whole response, and no tool call whose result the agent waits for."""
         return bool(self._responses) and not self._pending
 
-    def add(self, event: Event, now: float) -> None:
-        """Add an event that arrived now, in seconds."""
+    def add(self, event: Event, size: int, now: float) -> None:
+        """Add an event of a size in bytes that arrived now, in seconds."""
+        if self._is_rest(event):
+            return
+        self._bytes += size
+        if self.is_too_large:
+            for kept in (self._audio, self._events, self._tool_calls, self._responses, self._parts):
+                kept.clear()
+        elif isinstance(event, AudioChunk):
+            self._audio.append(event)
+            self._mark(now, is_start=bool(event.data))
+        else:
+            self._add_other(event, now)
+
+    def _add_other(self, event: Event, now: float) -> None:
         match event:
-            case AudioChunk():
-                self._add_audio(event, now)
-                return
-            case AgentResponse(event_id=event_id) | AgentResponsePart(event_id=event_id):
-                if event_id is not None and event_id == self._open_id:
-                    return
+            case AgentResponse() | AgentResponsePart():
                 self._add_words(event, now)
             case ClientToolCall() | AgentToolRequest() | AgentToolResponse() | MCPToolCall():
                 self._add_tool_event(event, now)
@@ -165,10 +182,14 @@ class ReplyCollector:
             events=tuple(self._events),
         )
 
-    def _add_audio(self, chunk: AudioChunk, now: float) -> None:
-        if not self._is_earlier(chunk.event_id):
-            self._audio.append(chunk)
-            self._mark(now, is_start=bool(chunk.data))
+    def _is_rest(self, event: Event) -> bool:
+        """Return whether an event is audio or words of a turn that began before the question."""
+        match event:
+            case AudioChunk(event_id=event_id):
+                return self._is_earlier(event_id)
+            case AgentResponse(event_id=event_id) | AgentResponsePart(event_id=event_id):
+                return event_id is not None and event_id == self._open_id
+        return False
 
     def _is_earlier(self, event_id: EventId) -> bool:
         """Return whether a turn began before the question."""
@@ -210,13 +231,15 @@ class Replies:
 
     Args:
         clock: Counts the seconds in which the process was running: a reply that came while it was stopped is not over.
+        max_bytes: The maximum size of the events of a reply.
 
     Attributes:
         lock: Held while a reply is awaited.
     """
 
-    def __init__(self, clock: RunningClock) -> None:
+    def __init__(self, clock: RunningClock, max_bytes: int) -> None:
         self.lock = asyncio.Lock()
+        self._max_bytes = max_bytes
         self._clock = clock
         self._started_at = clock()
         self._turns = TurnTracker()
@@ -224,10 +247,10 @@ class Replies:
         self._has_ended = False
         self._changed = asyncio.Event()
 
-    def handle_event(self, event: Event) -> None:
+    def handle_event(self, event: Event, size: int) -> None:
         """Handle an event of the conversation."""
         if self._collector is not None:
-            self._collector.add(event, self._clock())
+            self._collector.add(event, size, self._clock())
         self._turns.handle_event(event)
         self._changed.set()
 
@@ -253,7 +276,7 @@ class Replies:
     @contextmanager
     def collect(self) -> Iterator[ReplyCollector]:
         """Collect the events of a reply during the block."""
-        self._collector = ReplyCollector(self._turns)
+        self._collector = ReplyCollector(self._turns, self._max_bytes)
         try:
             yield self._collector
         finally:
@@ -265,15 +288,23 @@ class Replies:
         Args:
             collector: Collects the reply.
             quiet: The seconds without an event after which a reply is complete.
+
+        Raises:
+            ResponseTooLargeError: The reply is larger than allowed.
         """
         asked_at = self._clock()
-        while not collector.is_complete and not self._has_ended:
+        while not (collector.is_complete or collector.is_too_large or self._has_ended):
             left = None
             if collector.has_text and collector.last_at is not None:
                 left = collector.last_at + quiet - self._clock()
                 if left <= 0:
                     break
             await self._wait_for_change(left)
+        if collector.is_too_large:
+            raise ResponseTooLargeError(
+                f"the events of the agent's reply are larger than {self._max_bytes:,} bytes; the conversation continues"
+                " (increase max_buffered_bytes, or iterate over the events instead of asking)"
+            )
         return None if collector.first_at is None else collector.build(asked_at)
 
     async def _wait_for_change(self, seconds: float | None) -> None:

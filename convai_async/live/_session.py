@@ -70,7 +70,7 @@ class LiveConversation(EventStream):
         self._sleep = engine.sleep
         self._clock = asyncio.get_running_loop().time
         self._acceptance = Acceptance()
-        self._replies = Replies(self._running)
+        self._replies = Replies(self._running, max_buffered_bytes)
         self._connection = Connection(
             socket, max_buffered_bytes=max_buffered_bytes, on_event=self._handle_event, on_end=self._end
         )
@@ -127,6 +127,8 @@ class LiveConversation(EventStream):
 
         Raises:
             ReplyTimeoutError: The reply was not complete in time.
+            ResponseTooLargeError: The events of the reply, most of all its audio, are larger than
+                ``max_buffered_bytes``. The conversation continues.
             ConversationClosedError: The conversation ended before the reply.
             InvalidArgumentError: An argument is invalid.
         """
@@ -281,11 +283,11 @@ class LiveConversation(EventStream):
 
     # Callbacks of the connection
 
-    def _handle_event(self, event: Event) -> None:
+    def _handle_event(self, event: Event, size: int) -> None:
         if self._acceptance.handle_event(event):
             self._start(self._acceptance.started)
         self._tool_runner.handle_event(event)
-        self._replies.handle_event(event)
+        self._replies.handle_event(event, size)
 
     def _start(self, started: ConversationStarted | None) -> None:
         self.conversation_id = "" if started is None else started.conversation_id

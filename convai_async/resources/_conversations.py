@@ -386,7 +386,8 @@ class Conversations:
                 10 by default. None means no limit. Opening the connection has the client's timeout and retries.
             queue_timeout: The maximum seconds in the queue of an agent that is busy, 600 by default. None means no
                 limit.
-            max_buffered_bytes: The maximum size of received events that were not read yet, 16 MiB by default.
+            max_buffered_bytes: The maximum size of received events that were not read yet, and of the events of a reply
+                to `LiveConversation.ask`, 16 MiB by default.
 
         Raises:
             AuthenticationError: The service refused the key, the URL or the token. `PermissionDeniedError` as well.

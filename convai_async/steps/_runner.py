@@ -13,16 +13,16 @@ import anyio
 
 from convai_async._support.tasks import is_cancelling, run_shielded_in_thread, task_group
 from convai_async.archive import ArchiveError
-from convai_async.archive._step_jobs import StepOutcome
-from convai_async.archive._step_queue import LEASE_SECS
+from convai_async.archive._steps._queue import LEASE_SECS
+from convai_async.archive._steps._records import StepOutcome
 from convai_async.steps._step import compute_retry_wait, describe_error, run_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Any
 
-    from convai_async.archive._step_jobs import StepJob
-    from convai_async.archive._step_queue import StepQueue
+    from convai_async.archive._steps._queue import StepQueue
+    from convai_async.archive._steps._records import StepJob
     from convai_async.steps._report import StepReport
     from convai_async.steps._step import Step
 
@@ -70,8 +70,8 @@ class StepRunner:
         self._ids = ids
         self._stop = stop
         self._changed = changed
-        self._turn = asyncio.Lock()
-        self._storing = asyncio.Lock()
+        self._take_lock = asyncio.Lock()
+        self._store_lock = asyncio.Lock()
         self._ready: deque[StepJob] = deque()
         self._documents: dict[str, bytes] = {}
         self._running: dict[str, StepJob] = {}
@@ -142,7 +142,7 @@ class StepRunner:
 
     async def _take(self) -> tuple[StepJob, bytes] | None:
         """Return the next job, or None if no more are to be started."""
-        async with self._turn:
+        async with self._take_lock:
             while not self._stop.is_set():
                 if not self._ready:
                     await self._claim()
@@ -186,7 +186,7 @@ class StepRunner:
     async def _store_outcomes(self) -> None:
         # Shielded, since what was stored must also be counted.
         with anyio.CancelScope(shield=True):
-            async with self._storing:
+            async with self._store_lock:
                 outcomes, self._outcomes = self._outcomes, []
                 if not outcomes:
                     return

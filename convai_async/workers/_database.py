@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from convai_async.archive import ArchiveError, PostgresUrl
 from convai_async.archive._location import is_postgres_url
-from convai_async.archive._postgres._connection import CONNECTION_DEFAULTS, translate_database_errors
+from convai_async.archive._postgres._connection import build_parameters, translate_database_errors
 from convai_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
 
 QUEUE_SCHEMA = "convai_queue"
 """The schema of procrastinate's tables, apart from those of an application that uses procrastinate too."""
+
+_APPLICATION = {"application_name": "convai-async"}
+_NO_TIMEOUTS = "-c statement_timeout=0 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0"
+"""A connection waits for jobs longer than the role may permit people to wait. Options in the URL are kept."""
 
 
 class Database(PostgresUrl, frozen=True):
@@ -36,42 +39,30 @@ def parse_database(url: str) -> Database:
     Raises:
         InvalidArgumentError: It is not the URL of a PostgreSQL database, or has the parameter ``workspace``.
     """
+    if not is_postgres_url(url):
+        raise InvalidArgumentError(
+            "database", "must be the URL of a PostgreSQL database, such as postgresql://user@host/database"
+        )
     if any(name == "workspace" for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True)):
         raise InvalidArgumentError(
             "database",
             "must not have the parameter workspace, since workers harvest all workspaces of a database: leave it out",
         )
-    return parse_archive_database(url)
-
-
-def parse_archive_database(url: str) -> Database:
-    """Parse the URL of an archive; the name of its workspace is left out.
-
-    Raises:
-        InvalidArgumentError: It is not the URL of a PostgreSQL database.
-    """
-    try:
-        if is_postgres_url(url):
-            database = Database.parse(url)
-            conninfo_to_dict(database.dsn)
-            return database
-    except psycopg.ProgrammingError:  # its message may contain the password
-        pass
-    raise InvalidArgumentError(
-        "database", "must be the URL of a PostgreSQL database, such as postgresql://user@host/database"
-    )
-
-
-def build_parameters(database: Database) -> dict[str, Any]:
-    """Return the parameters of a connection."""
-    return CONNECTION_DEFAULTS | {"application_name": "convai-async"} | conninfo_to_dict(database.dsn)
+    database = Database.parse(url)
+    build_parameters(database, "database")
+    return database
 
 
 def build_queue_parameters(database: Database) -> dict[str, Any]:
     """Return the parameters of a connection to the queue."""
-    parameters = build_parameters(database)
-    parameters["options"] = f"{parameters.get('options', '')} -c search_path={QUEUE_SCHEMA}".strip()
+    parameters = _build_connection_parameters(database)
+    parameters["options"] += f" -c search_path={QUEUE_SCHEMA}"
     return parameters
+
+
+def _build_connection_parameters(database: Database) -> dict[str, Any]:
+    parameters = _APPLICATION | build_parameters(database)
+    return parameters | {"options": f"{_NO_TIMEOUTS} {parameters.get('options', '')}".strip()}
 
 
 @asynccontextmanager
@@ -84,7 +75,8 @@ async def connect(database: Database) -> AsyncIterator[Connection]:
     """
     with translate_database_errors(database):
         try:
-            async with await psycopg.AsyncConnection.connect(**build_parameters(database), autocommit=True) as opened:
+            parameters = _build_connection_parameters(database)
+            async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as opened:
                 await opened.execute("SET default_transaction_isolation = 'read committed'")
                 yield opened
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:

@@ -14,10 +14,10 @@ from procrastinate.worker import Worker
 from psycopg import Error
 
 from convai_async._support.validate import validate_integer
-from convai_async.archive import ArchiveConnectionError
+from convai_async.archive import ArchiveError
 from convai_async.harvest import open_workspace_client
 from convai_async.workers._blueprint import DEFAULT_CONCURRENCY, DEFAULT_STALLED_SECS, create_blueprint
-from convai_async.workers._database import build_queue_parameters, connect, parse_database
+from convai_async.workers._database import build_queue_parameters, parse_database
 from convai_async.workers._queue import HARVEST_QUEUE, HOUSEKEEPING_QUEUE, NAMESPACE, build_step_queue
 from convai_async.workers._runs import WORKER_PREFIX, get_worker_name
 from convai_async.workers._schema import prepare_database
@@ -89,7 +89,8 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
             workers continue the harvests.
 
     Raises:
-        ArchiveError: The database cannot be reached at the start, or the role may not create schemas.
+        ArchiveError: The database refuses the connection, or the role may not create schemas. The worker waits for a
+            database that does not respond.
         InvalidArgumentError: A value is invalid.
     """
     validate_integer("at_once", at_once, 1)
@@ -104,7 +105,6 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         progress=progress,
         stop=stop,
     )
-    await prepare_database(database)
     connected = connected or _ignore
     app = _create_app(build_queue_parameters(parsed) | {"application_name": WORKER_PREFIX + get_worker_name()})
     app.add_tasks_from(blueprint, namespace=NAMESPACE)
@@ -124,19 +124,26 @@ async def run_worker(  # noqa: PLR0913 - keyword-only settings
         queues = [build_step_queue(step.name) for step in steps]
         workers.append({**settings, "queues": queues, "concurrency": _STEP_JOBS_AT_ONCE})
     _logger.info("worker %s started", get_worker_name())
+    logged = ""
     while not stop.is_set():
         problem: object = "the connection of the queue was lost"
         try:
-            async with connect(parsed):  # fails sooner than the pool, which retries
-                pass
+            await prepare_database(database)  # fails sooner than the pool, which retries
             async with app.open_async():
                 connected(True)
+                logged = ""
                 await _run_until(stop, [Worker(app, **each) for each in workers])
-        except (ArchiveConnectionError, ConnectorException, Error) as error:
+        except ArchiveError as error:
+            if not error.retryable:
+                raise
+            problem = error
+        except (ConnectorException, Error) as error:
             problem = error.__cause__ or error
         connected(False)
         if not stop.is_set():
-            _logger.warning("connecting to the database again: %s", problem)
+            if str(problem) != logged:
+                logged = str(problem)
+                _logger.warning("waiting for the database: %s", problem)
             with anyio.move_on_after(_RESTART_SECS):
                 await stop.wait()
     _logger.info("worker %s stopped", get_worker_name())

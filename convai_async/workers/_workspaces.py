@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
+from convai_async.archive import PostgresUrl
 from convai_async.archive._location import is_postgres_url
+from convai_async.archive._postgres._connection import build_parameters
 from convai_async.errors import ConfigurationError
 from convai_async.harvest import Workspace
 from convai_async.harvest._workspaces import load_workspaces, validate_workspaces
-from convai_async.workers._database import connect, parse_archive_database, parse_database
+from convai_async.workers._database import connect, parse_database
 from convai_async.workers._schedule import is_valid_schedule
 from convai_async.workers._schema import prepare_database
 
@@ -195,7 +196,7 @@ def _find_problem(workspace: ScheduledWorkspace) -> str:
         if path and "://" not in path and not Path(path).is_absolute():
             return f"{field}: the path must be absolute, since workers run in different folders"
     archive = workspace.archive
-    if is_postgres_url(archive) and "password" in conninfo_to_dict(parse_archive_database(archive).dsn):
+    if is_postgres_url(archive) and "password" in build_parameters(PostgresUrl.parse(archive)):
         return "archive: must not contain a password: let workers read it from PGPASSWORD or ~/.pgpass"
     return ""
 

@@ -12,7 +12,7 @@ from archives import SOURCE, build_update
 
 from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._errors import translate_errors
-from convai_async.archive._schema._columns import SCHEMA_VERSION
+from convai_async.archive._schema._tables import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from convai_async.archive import Archive, ArchiveBusyError, ArchiveConnectionErr
 from convai_async.archive._location import PostgresUrl
 from convai_async.archive._postgres._connection import PostgresConnection
 from convai_async.archive._records import decode_update
-from convai_async.archive._schema._columns import DETAIL_TABLES
+from convai_async.archive._schema._tables import DETAIL_TABLES
 from convai_async.archive._schema._views import VIEWS
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import ConvAIError, InvalidArgumentError
@@ -154,8 +154,13 @@ def test_accents_are_ignored_with_each_setting_of_the_role(postgres_url: str) ->
 def test_a_wrong_password_is_told_from_a_wrong_address(postgres_url: str) -> None:
     password = urlsplit(postgres_url).password
     assert password is not None
-    with pytest.raises(ArchiveConnectionError, match=r"authentication failed .*Check the user and the password"):
+    with pytest.raises(
+        ArchiveConnectionError, match=r"authentication failed .*Check the user, the password"
+    ) as refused:
         Archive.open(postgres_url.replace(password, "wrong"))
+    with pytest.raises(ArchiveConnectionError, match=r"Check the address, or try again later") as unreachable:
+        Archive.open("postgresql://user@127.0.0.1:1/db")
+    assert [refused.value.retryable, unreachable.value.retryable] == [False, True]
 
 
 def test_a_session_of_another_workspace_is_neither_written_nor_read(postgres_url: str) -> None:

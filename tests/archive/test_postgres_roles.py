@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -13,12 +13,13 @@ import pytest
 from documentation import DOCS
 from postgres_holder import SOURCE, store
 
-from convai_async.archive import Archive, ArchiveError
+from convai_async.archive import Archive, ArchiveError, copy_archive
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.workers import prepare_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytest_plugins = ["postgres_fixtures"]
 
@@ -47,6 +48,51 @@ def test_reader_can_read_the_archive(reader_url: str) -> None:
     with Archive.open(reader_url) as archive:
         assert archive.status().conversations == 1
         assert [each.conversation_id for each in archive.conversations()] == ["one"]
+
+
+def read_rights(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
+    return connection.execute(
+        "WITH lists AS (SELECT nspname, '' AS name, nspacl AS acl FROM pg_namespace"
+        " UNION ALL SELECT nspname, relname, relacl FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace"
+        " UNION ALL SELECT nspname, relname || '.' || attname, attacl FROM pg_attribute"
+        " JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace)"
+        " SELECT nspname, name, privilege_type, grantee::regrole::text, is_grantable FROM lists, aclexplode(acl)"
+        " WHERE nspname LIKE 'convai%' AND pg_get_userbyid(grantee) <> current_user ORDER BY 1, 2, 3, 4"
+    ).fetchall()
+
+
+def test_upgrade_keeps_the_rights_on_views(reader_url: str, postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("GRANT SELECT (day) ON convai_workspace.daily TO PUBLIC")
+        connection.execute("CREATE VIEW convai_workspace.removed AS SELECT 1 AS one")
+        connection.execute("GRANT SELECT, UPDATE (one) ON convai_workspace.removed TO PUBLIC")
+        connection.execute("GRANT SELECT, INSERT ON convai.calls TO pg_monitor WITH GRANT OPTION")
+        connection.execute("DROP TABLE convai.deleted_ids CASCADE")
+        connection.execute("UPDATE convai.schema_version SET version = 6")
+        before = read_rights(connection)
+        assert Archive.upgrade(postgres_url)
+        after = read_rights(connection)
+    before = [right for right in before if right[1] not in {"removed", "removed.one"}]
+    assert after == before
+    with Archive.open(reader_url) as archive:
+        assert archive.status().conversations == 1
+
+
+def test_reader_without_a_right_on_the_schema_does_not_read_all_workspaces(reader_url: str, postgres_url: str) -> None:
+    role = urlsplit(reader_url).username
+    with Archive.open(reader_url) as archive, psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"REVOKE USAGE ON SCHEMA convai_workspace FROM {role}".encode())
+        with pytest.raises(ArchiveError, match="schema convai_workspace: grant it USAGE"), archive.snapshot():
+            pass
+        with pytest.raises(ArchiveError, match=r"not permitted to do this: .* schema convai_workspace"):
+            Archive.open(reader_url)
+
+
+def test_reader_can_copy_the_archive_without_the_hash_of_the_key(reader_url: str, tmp_path: Path) -> None:
+    copy_archive(reader_url, tmp_path / "copy.db")
+    with Archive.open(tmp_path / "copy.db") as archive, archive.snapshot() as connection:
+        assert connection.execute("SELECT conversation_id FROM conversations").fetchall() == [("one",)]
+        assert connection.execute("SELECT key_salt, key_fingerprint FROM archive").fetchall() == [(None, None)]
 
 
 def test_reader_can_query_all_workspaces(reader_url: str) -> None:

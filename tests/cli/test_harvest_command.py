@@ -13,7 +13,9 @@ from command_line import COMMAND, count_conversations, run_in_shell, run_in_term
 from convai_async._transport.limiter import ConcurrencyLimiter
 from convai_async.archive import Archive
 from convai_async.cli._app import app, run
+from convai_async.cli._commands._harvest import _format_summary
 from convai_async.cli._times import TimeFormatter
+from convai_async.harvest import HarvestReport
 from convai_async.testing import FakeConvAI, faults
 
 pytest_plugins = ["cli_fixtures"]
@@ -43,6 +45,14 @@ def test_harvest_with_failures_exits_with_1_and_prints_what_to_do(
     out = capsys.readouterr().out
     assert "39 conversations" in out
     assert f"{bad}, conversation: GET /v1/convai/conversations/{bad} returned 403 no_access" in out
+
+
+@pytest.mark.parametrize("list_complete", [False, True])
+def test_summary_of_an_interrupted_harvest_has_no_estimate(archive: Path, list_complete: bool) -> None:
+    report = HarvestReport(found=9, fetched=3, left_to_list=5_000, interrupted=True, list_complete=list_complete)
+    *_, summary = _format_summary(archive, report, UTC_TIMES).splitlines()
+    unread = "" if list_complete else ", and the list was not read to its end"
+    assert summary.startswith(f"interrupted: 6 of the found conversations are left{unread}; resume with: ")
 
 
 def test_harvest_above_the_prune_limit_exits_with_1_and_prints_why(

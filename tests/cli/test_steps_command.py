@@ -12,12 +12,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from archives import build_update, rows
+from archives import rows
 from command_line import COMMAND, interrupt, read_lines
 
 from convai_async import steps
 from convai_async.archive import ArchiveBusyError
-from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.cli._commands import _steps
 from convai_async.cli._display import _progress
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from postgres import PostgresServer
-
-pytest_plugins = ["cli_fixtures", "postgres_fixtures"]
+pytest_plugins = ["cli_fixtures"]
 
 MODULE = """
 import asyncio
@@ -202,7 +199,7 @@ def test_aborted_run_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def start(archive: Path | str, *arguments: str) -> subprocess.Popen[str]:
+def start(archive: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [*COMMAND, "steps", "run", str(archive), "--module", "example_steps", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -263,24 +260,6 @@ def test_error_that_does_not_pass_ends_a_command_that_keeps_running(
     write(harvested, "UPDATE steps SET version = 2")
     run_steps_command(harvested, "--step", "score", "--every", "1s", code=2)
     assert "version 2 of the step 'score' was run on this archive" in capsys.readouterr().err
-
-
-def test_database_that_stops_does_not_end_a_command_that_keeps_running(postgres_server: PostgresServer) -> None:
-    url = postgres_server.url
-    with ArchiveWriter(url, "https://example.com") as writer:
-        writer.store([build_update("conv_1")])
-    process = start(url, "--step", "score", "--every", "1s")
-    assert read_lines(process, 1) == ["score version 1: 1 done, 0 failed"]
-    postgres_server.stop()
-    assert process.stderr is not None
-    assert "cannot be reached" in process.stderr.readline()
-    assert run(["steps", "run", url, "--module", "example_steps"]) == 1
-    postgres_server.start()
-    with ArchiveWriter(url, "https://example.com") as writer:
-        writer.store([build_update("conv_2")])
-    assert read_lines(process, 1) == ["score version 1: 1 done, 0 failed"]
-    code, _ = interrupt(process, signal.SIGTERM)
-    assert code == 0
 
 
 def test_interrupted_run_exits_with_130(harvested: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,11 +178,14 @@ def test_worker_that_was_stopped_for_long_does_not_write_after_another_has_conti
         assert query(postgres_url, "SELECT id FROM convai_queue.procrastinate_jobs WHERE queue_name = 'convai'") == []
 
 
-def test_worker_continues_after_a_restart_of_the_database_and_serves_health_checks(
+def test_worker_waits_for_the_database_continues_after_its_restart_and_serves_health_checks(
     service: FakeConvAI, gate: Gate, postgres_server: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add_acme(postgres_server.url, service)
+    postgres_server.stop()
     with start_workers(postgres_server.url, tmp_path, 1, "--health-port", "0") as workers:
+        workers.wait_until(lambda: "waiting for the database: 'postgresql://postgres@" in workers.read_logs())
+        postgres_server.start()
         workers.wait_until(lambda: gate.allowed <= 0 and gate.held)
         [health] = re.findall(r"health checks and metrics on (\S+)", workers.read_logs())
         with urllib.request.urlopen(f"{health}/readyz") as response:

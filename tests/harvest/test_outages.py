@@ -17,7 +17,8 @@ import pytest
 from convai_async import ConvAIClient, endpoints
 from convai_async.client import get_engine
 from convai_async.errors import ConnectionFailedError, ConvAIError, DecodeError, ServerError, TransportError
-from convai_async.harvest._outages import OutageGuard, StopRequested
+from convai_async.harvest._outages import OutageGuard
+from convai_async.harvest._stopping import StopRequested
 from convai_async.testing import FakeConvAI, faults
 
 if TYPE_CHECKING:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from aiohttp import web
 from archive_file import ids_in
+from gate import Gate
 
-from convai_async import ConvAIClient
+from convai_async import ConvAIClient, RetryPolicy
 from convai_async.archive import Archive
+from convai_async.client import get_engine
 from convai_async.harvest import HarvestReport, _pipeline, harvest
 from convai_async.harvest._outages import OutageGuard
 from convai_async.testing import FakeConvAI, faults
@@ -84,6 +86,58 @@ async def test_stopped_harvest_writes_requests_in_flight_and_the_next_run_fetche
             assert last is not None
             assert last.report is not None
             assert last.report["interrupted"] is False
+
+
+async def test_requests_that_wait_for_a_slot_at_the_stop_are_not_sent(archive: Path) -> None:
+    async with FakeConvAI(conversations=200) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        gate, stop = Gate(0), anyio.Event()
+        fake.faults.add(gate, operation="get_conversation", times=None)
+        limiter = get_engine(client).limiter
+        async with anyio.create_task_group() as group:
+
+            async def stop_while_requests_wait() -> None:
+                while gate.held < limiter.limit or limiter.count_demand()["bulk"] <= limiter.limit:
+                    await asyncio.sleep(0)
+                stop.set()
+                gate.allowed = float("inf")
+
+            group.start_soon(stop_while_requests_wait)
+            report = await harvest(client, archive, stop=stop)
+        sent = len(fake.requests("get_conversation"))
+        assert sent == limiter.limit < 128
+        assert (report.interrupted, report.fetched, report.failed) == (True, sent, 0)
+        assert len(ids_in(archive)) == sent
+        report = await harvest(client, archive, lookback=timedelta(0))
+        assert report.complete
+        assert len(fake.requests("get_conversation")) == 200, "nothing was lost, or fetched twice"
+        assert sorted(ids_in(archive)) == sorted(fake.conversations)
+
+
+@pytest.mark.parametrize(
+    ("code", "timeout"), [(500, None), (429, 60.0)], ids=["in the retry policy", "in the limiter and the harvest"]
+)
+async def test_request_that_waits_to_be_sent_again_at_the_stop_is_given_up(
+    archive: Path, code: int, timeout: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_pipeline, "_GRACE_SECS", 3600.0)
+    retry = RetryPolicy(timeout=timeout)
+    async with (
+        FakeConvAI(conversations=20) as fake,
+        ConvAIClient(fake.api_key, base_url=fake.url, retry=retry) as client,
+    ):
+        stop = anyio.Event()
+        respond = faults.status(code, headers={"retry-after": "600"})
+
+        async def respond_and_stop(request: web.Request, proceed: Any) -> web.StreamResponse:
+            if len(fake.requests("get_conversation")) == 5:
+                stop.set()
+            return await respond(request, proceed)
+
+        fake.faults.add(respond_and_stop, operation="get_conversation", times=None)
+        with anyio.fail_after(60):
+            report = await harvest(client, archive, stop=stop)
+        assert (report.interrupted, report.fetched, report.failed) == (True, 0, 0)
+        assert len(fake.requests("get_conversation")) < 20
 
 
 async def test_stopped_harvest_reports_how_many_are_probably_still_to_be_listed(archive: Path) -> None:

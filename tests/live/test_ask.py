@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
 from virtual_time import in_virtual_time
 
-from convai_async import ConvAIClient, ConversationClosedError, InvalidArgumentError, ReplyTimeoutError
+from convai_async import (
+    ConvAIClient,
+    ConversationClosedError,
+    InvalidArgumentError,
+    ReplyTimeoutError,
+    ResponseTooLargeError,
+)
 from convai_async.live import AgentResponse, Reply
 from convai_async.testing import FakeConvAI
 from convai_async.testing.live import Turn, faults
@@ -100,6 +107,27 @@ async def test_rest_of_an_earlier_turn_is_not_part_of_the_reply(client: ConvAICl
         answer = await live.ask("Hi")
     assert answer.text == "Yes"
     assert answer.audio == b"\x0c\x30\xc3", "the interruption makes the audio of its reply stale"
+
+
+async def test_reply_larger_than_max_buffered_bytes_raises_and_the_conversation_continues(
+    client: ConvAIClient, fake: FakeConvAI
+) -> None:
+    speech = base64.b64encode(bytes(6_000)).decode()
+
+    async def reply(turn: Turn) -> str | None:
+        if turn.text == "Short":
+            return "Yes."
+        for _ in range(20):
+            await turn.send({"type": "audio", "audio_event": {"audio_base_64": speech, "event_id": turn.event_id}})
+        return "A long story."
+
+    fake.live.add_agent("agent_1", reply=reply)
+    async with client.conversations.connect("agent_1", max_buffered_bytes=100_000) as live:
+        with pytest.raises(ResponseTooLargeError, match=r"larger than 100,000 bytes; the conversation"):
+            await live.ask("Long", timeout=None)
+        assert (await live.ask("Short")).text == "Yes."
+    async with client.conversations.connect("agent_1", max_buffered_bytes=1_000_000) as live:
+        assert len((await live.ask("Long")).audio) > 120_000
 
 
 async def test_parts_are_the_text_if_there_is_no_response(client: ConvAIClient, fake: FakeConvAI) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from convai_async import ResponseTooLargeError
 from convai_async.live import AudioChunk, Interruption
 from convai_async.live._queues import Inbox, Outbox
 from convai_async.live.events import Event, VADScore
@@ -107,13 +108,15 @@ async def test_unread_speech_of_hours_takes_bounded_memory_and_delays_no_pong(
     client: ConvAIClient, fake: FakeConvAI
 ) -> None:
     async def reply(turn: Turn) -> str:
-        for _ in range(40):
+        for _ in range(40 if turn.text == "Go" else 0):
             await turn.say("x", audio=bytes(64_000))
         return "Done."
 
     fake.live.add_agent("agent_1", reply=reply, ping_interval=0.005)
     async with client.conversations.connect("agent_1", max_buffered_bytes=100_000) as live:
-        answer = await live.ask("Go")
+        with pytest.raises(ResponseTooLargeError):
+            await live.ask("Go")
+        answer = await live.ask("Stop")
         assert answer.text.endswith("Done.")
         assert live.dropped_events > 200
         assert live._connection.inbox._bytes <= 100_000

@@ -104,10 +104,10 @@ async def test_harvest_requests_everything_once_and_writes_in_batches(
     transactions = 0
     store = ArchiveWriter.store
 
-    def counted(self: ArchiveWriter, *arguments: Any, **options: Any) -> None:
+    def counted(self: ArchiveWriter, *arguments: Any, **options: Any) -> set[str]:
         nonlocal transactions
         transactions += 1
-        store(self, *arguments, **options)
+        return store(self, *arguments, **options)
 
     monkeypatch.setattr(ArchiveWriter, "store", counted)
     async with (

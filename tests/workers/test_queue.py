@@ -6,6 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -22,6 +23,7 @@ from convai_async.workers import (
     defer_harvest,
     prepare_database,
 )
+from convai_async.workers._database import connect, parse_database
 from convai_async.workers._housekeeping import delete_old_jobs, requeue_stalled_jobs
 
 if TYPE_CHECKING:
@@ -78,6 +80,17 @@ async def test_schema_is_made_once_by_several_at_the_same_time(postgres_url: str
         MIGRATIONS[-1].name
     ]
     assert query(postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+
+
+async def test_timeouts_of_the_database_end_no_connection_but_those_of_the_url_are_kept(postgres_url: str) -> None:
+    await prepare_database(postgres_url)
+    for name in ("statement_timeout", "idle_session_timeout"):
+        query(postgres_url, f"ALTER DATABASE {urlsplit(postgres_url).path[1:]} SET {name} = '1h'")
+    url = f"{postgres_url}?options=-c%20statement_timeout%3D2h"
+    async with connect(parse_database(url)) as connection, create_app(url).open_async() as app:
+        for name, expected in (("statement_timeout", "2h"), ("idle_session_timeout", "0")):
+            assert await (await connection.execute(f"SHOW {name}".encode())).fetchone() == (expected,)
+            assert await app.connector.execute_query_one_async(f"SHOW {name}") == {name: expected}
 
 
 async def test_queue_of_an_older_procrastinate_is_upgraded(postgres_url: str) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from convai_async.archive._location import PostgresUrl
 
-CONNECTION_DEFAULTS = {
+_DEFAULTS = {
     "connect_timeout": "10",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -41,6 +41,16 @@ CONNECTION_DEFAULTS = {
 
 By default, that takes hours while a statement runs, and a quarter of an hour while one is sent.
 """
+
+_REFUSALS = (
+    "authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "does not exist",
+    "not permitted to log in",
+    "permission denied for database",
+)
+"""In errors of a new connection, which have no SQLSTATE. A server with messages in another language is waited for."""
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\?|:([a-z]\w*)|%|\bON CONFLICT \(")
 _numbers = count()  # of cursors, whose names must differ within a transaction
@@ -97,12 +107,9 @@ class PostgresConnection:
     def __init__(self, url: PostgresUrl, *, read_only: bool) -> None:
         self.url = url
         self._read_only = read_only
-        given = _read_parameters(url)
+        parameters = build_parameters(url) | {"application_name": "convai_async", "client_encoding": "utf8"}
         with translate_database_errors(url):
-            defaults: Any = {name: value for name, value in CONNECTION_DEFAULTS.items() if name not in given}
-            self.raw = psycopg.connect(
-                url.dsn, autocommit=True, application_name="convai_async", client_encoding="utf8", **defaults
-            )
+            self.raw = psycopg.connect(**parameters, autocommit=True)
             self.raw.adapters.register_loader("numeric", _NumericLoader)
             self.raw.adapters.register_loader("bool", _BooleanLoader)
             self.raw.adapters.register_dumper(str, _TextDumper)
@@ -112,10 +119,17 @@ class PostgresConnection:
         """Make sure, in a transaction, that the session is still the one that this connection has set up.
 
         Raises:
-            ArchiveError: A pooler has given the transaction another session, which may be of another workspace.
+            ArchiveError: A pooler has given the transaction another session, which may be of another workspace. Or the
+                role has lost its right on the schema of the workspace, so that names mean the tables of all workspaces.
         """
-        row = self.execute("SELECT current_setting('convai.workspace', true)").fetchone()
-        if row != (self.url.workspace,):
+        [(workspace, is_permitted)] = self.execute(
+            "SELECT current_setting('convai.workspace', true), has_schema_privilege('convai_workspace', 'USAGE')"
+        ).fetchall()
+        if not is_permitted:
+            raise ArchiveError(
+                f"the role of {str(self.url)!r} is not permitted to use the schema convai_workspace: grant it USAGE"
+            )
+        if workspace != self.url.workspace:
             raise ArchiveError(
                 f"the connection to {str(self.url)!r} does not keep its settings: if it goes through a pooler such as"
                 " PgBouncer, use its session mode, or connect directly"
@@ -195,14 +209,23 @@ class PostgresConnection:
         self.raw.close()
 
 
-def _read_parameters(url: PostgresUrl) -> dict[str, Any]:
+def build_parameters(url: PostgresUrl, argument: str = "archive") -> dict[str, Any]:
+    """Return the parameters of a connection.
+
+    Args:
+        url: The URL.
+        argument: Its name in the error.
+
+    Raises:
+        InvalidArgumentError: libpq cannot read the URL.
+    """
     try:
-        return conninfo_to_dict(url.dsn)
+        return _DEFAULTS | conninfo_to_dict(url.dsn)
     except psycopg.ProgrammingError:
         pass
     # Not libpq's error, which may contain the password.
     raise InvalidArgumentError(
-        "archive",
+        argument,
         "the URL of the database is not valid: write spaces and other special characters in the user name, the password"
         " and parameters as %20 and the like, and after the ? only parameters of libpq, such as sslmode",
     )
@@ -245,9 +268,11 @@ def translate_database_errors(url: PostgresUrl) -> Iterator[None]:
         raise ArchiveError(f"the role of {str(url)!r} is not permitted to do this: {_describe(error)}") from error
     except psycopg.Error as error:
         if _is_connection_lost(error):
-            reason = _describe(error)
-            wrong = "the user and the password" if "password" in reason else "the address, or try again later"
-            raise ArchiveConnectionError(f"{str(url)!r} cannot be reached: {reason}. Check {wrong}") from error
+            is_refused = _is_refused(error)
+            wrong = "the user, the password and the database" if is_refused else "the address, or try again later"
+            problem = ArchiveConnectionError(f"{str(url)!r} cannot be reached: {_describe(error)}. Check {wrong}")
+            problem.retryable = not is_refused
+            raise problem from error
         raise ArchiveError(f"{str(url)!r}: {_describe(error)}") from error
 
 
@@ -256,6 +281,11 @@ def _is_connection_lost(error: psycopg.Error) -> bool:
     if state is None:  # from libpq, not from the server
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return state.startswith(("08", "57P", "53300", "25P03"))
+
+
+def _is_refused(error: psycopg.Error) -> bool:
+    """Return whether the server, or libpq, has rejected the parameters of a connection."""
+    return error.sqlstate is None and any(phrase in str(error) for phrase in _REFUSALS)
 
 
 def _describe(error: psycopg.Error) -> str:

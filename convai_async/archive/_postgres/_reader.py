@@ -79,6 +79,11 @@ class PostgresReader(ArchiveReader):
         """See `ArchiveReader`."""
         return decompress(stored)
 
+    def read_binding(self) -> tuple[bytes | None, bytes | None]:
+        """See `ArchiveReader`."""
+        permitted = "SELECT has_column_privilege('convai_workspace.archive', 'key_fingerprint', 'SELECT')"
+        return super().read_binding() if fetch_value(self.connection, permitted) else (None, None)
+
     def measure_size(self) -> int:
         """See `ArchiveReader`: that of the database."""
         return int(fetch_value(self.connection, "SELECT pg_database_size(current_database())"))

@@ -26,7 +26,7 @@ from convai_async.archive._errors import (
     translate_errors,
 )
 from convai_async.archive._location import format_command
-from convai_async.archive._schema._columns import SCHEMA_VERSION, TABLES
+from convai_async.archive._schema._tables import SCHEMA_VERSION, TABLES
 from convai_async.archive._sql import close_on_error, fetch_value, transaction
 from convai_async.archive._sqlite._fill import fill_new_columns, is_fill_due
 from convai_async.archive._sqlite._migrations import MIGRATIONS
@@ -54,9 +54,7 @@ def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -
     file = validate_path(path)
     if not file.exists():
         raise build_missing_error(file)
-    # SQLite would make its log beside the file, also for reading.
-    unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
-    connection = _connect(file, "immutable=1" if unwritable else "mode=ro" if read_only else "mode=rw")
+    connection = _connect(file, "immutable=1" if must_be_immutable(file) else "mode=ro" if read_only else "mode=rw")
     with close_on_error(connection), translate_content_errors(file):
         # Not opened as read-only: the last process that closes the file must be able to remove the log beside it.
         connection.execute("PRAGMA query_only = ON")
@@ -75,6 +73,11 @@ def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -
     return file, connection
 
 
+def must_be_immutable(file: Path) -> bool:
+    """Return whether SQLite cannot create its log beside a file, which it does for reading too."""
+    return not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
+
+
 def open_for_writing(
     path: str | os.PathLike[str],
     source: str | None,
@@ -88,8 +91,8 @@ def open_for_writing(
     Args:
         path: The file. Its folder must exist. A new file is readable by its owner only.
         source: The address of the service that the conversations are from; None accepts any, for a file that exists.
-        create: Whether to make the file if it does not exist.
-        exclusive: Whether to lock out others that open it like this. A short write does not need it: SQLite
+        create: Whether to create the file if it does not exist.
+        exclusive: Whether to lock out others that open it as exclusive. A short write does not need it: SQLite
             lets transactions wait for each other.
         progress: Called during an upgrade with the number of conversations so far, and the number of all.
 
@@ -98,8 +101,8 @@ def open_for_writing(
 
     Raises:
         ArchiveBusyError: Another process has the lock, or the transactions of others did not end within 30 s.
-        ArchiveError: The file is not a convai archive, of another service, of a newer version, has hard links, or
-            cannot be written.
+        ArchiveError: The file is not a convai archive, belongs to another service, has a newer version or hard links,
+            or cannot be written.
     """
     file = validate_path(path)
     if not create and not file.exists():
@@ -108,10 +111,10 @@ def open_for_writing(
         _check_links(file)
     connection = _connect(file, "mode=rw", writable=True)
     with close_on_error(connection), translate_content_errors(file):
-        _while_busy(lambda: _check_ours(connection, file, create=create))
+        _retry_while_busy(lambda: _check_ours(connection, file, create=create))
         lock = _lock(file) if exclusive else None
         try:
-            _while_busy(lambda: _prepare(connection, file, source, progress))
+            _retry_while_busy(lambda: _prepare(connection, file, source, progress))
         except BaseException:
             if lock is not None:
                 lock.close()
@@ -166,7 +169,7 @@ def _lock(file: Path) -> sqlite3.Connection:
     return lock
 
 
-def _while_busy(work: Callable[[], None]) -> None:
+def _retry_while_busy(work: Callable[[], None]) -> None:
     """Repeat work while the database is busy, since SQLite's own timeout does not apply to all statements."""
     deadline = time.monotonic() + BUSY_TIMEOUT_SECS
     while True:
@@ -190,7 +193,7 @@ class FileIdentity(msgspec.Struct, frozen=True):
     inode: int
 
     @classmethod
-    def of(cls, file: Path) -> FileIdentity | None:
+    def read(cls, file: Path) -> FileIdentity | None:
         """Return the identity of the file at a path, or None if there is none."""
         try:
             found = file.stat()
@@ -205,14 +208,14 @@ def check_in_place(file: Path, identity: FileIdentity | None, connection: Sqlite
     Raises:
         ArchiveError: It was moved, removed or replaced; the error says where it is.
     """
-    present = FileIdentity.of(file)
+    present = FileIdentity.read(file)
     if present == identity:
         return
     with suppress(sqlite3.Error):
         # The log has the old name: left beside another file, it would be taken for that file's.
         connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
     beside = file.parent.iterdir() if file.parent.is_dir() else ()
-    moved = next((each for each in beside if FileIdentity.of(each) == identity), None)
+    moved = next((each for each in beside if FileIdentity.read(each) == identity), None)
     where = (
         "it was removed, or moved to another folder, and everything that was written is in it"
         if moved is None
@@ -247,7 +250,7 @@ def _prepare(
 
 
 def _bring_up_to_date(connection: SqliteConnection, file: Path, source: str | None) -> None:
-    if _is_new(connection):  # another process can have made it meanwhile
+    if _is_new(connection):  # another process may have created it since
         _run_script(connection, build_schema())
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("INSERT INTO archive (source) VALUES (?)", (source,))

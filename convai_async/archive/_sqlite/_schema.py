@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._tables import TABLES
 from convai_async.archive._schema._views import VIEWS
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from convai_async.archive._schema._table import Column, Table
 
 APPLICATION_ID = 0x43564149
-"""Marks a SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""
+"""Marks an SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""
 
 
 def build_schema() -> str:
@@ -33,11 +33,11 @@ def build_views() -> str:
 def _create(table: Table) -> str:
     if table.module:
         return f"CREATE VIRTUAL TABLE {table.name} USING {table.module};"
-    lines = "\n".join(f"    {line}" for line in _lines(table))
+    lines = "\n".join(f"    {line}" for line in _build_lines(table))
     return f"CREATE TABLE {table.name} (  -- {table.description}\n{lines}\n){table.options and f' {table.options}'};"
 
 
-def _lines(table: Table) -> Iterator[str]:
+def _build_lines(table: Table) -> Iterator[str]:
     definitions: list[tuple[str, Column | None]] = [(f"{each.name} {each.sql_type}", each) for each in table.columns]
     definitions += [(constraint, None) for constraint in table.constraints]
     for number, (definition, column) in enumerate(definitions, 1):

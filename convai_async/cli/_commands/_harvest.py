@@ -293,9 +293,9 @@ def _format_summary(archive: Location, report: HarvestReport, times: TimeFormatt
         )
     if report.interrupted:
         left = max(report.found - report.handled, 0)
-        left_to_list = f", and at least {report.left_to_list:,} more are not listed yet" if report.left_to_list else ""
+        unread = "" if report.list_complete else ", and the list was not read to its end"
         lines.append(
-            f"interrupted: {left:,} of the found conversations are left{left_to_list};"
+            f"interrupted: {left:,} of the found conversations are left{unread};"
             f" resume with: {format_command(*sys.argv[1:])}"
         )
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from convai_async.cli._formatting import to_single_line
 from convai_async.cli._logging import build_logging_options
 from convai_async.cli._options import ArchiveType, apply_options, format_examples, utc_option
 from convai_async.cli._output import print_note, print_output
+from convai_async.cli._rounds import wait_for_database
 from convai_async.cli._signals import stop_gracefully
 from convai_async.cli._times import TimeFormatter, parse_duration_option
 from convai_async.cli._upgrade import upgrade_archive
@@ -117,7 +118,8 @@ def _choose(steps: list[Step[Any]], module: str, names: tuple[str, ...]) -> list
 async def _run(archive: Location, steps: list[Step[Any]], every: timedelta | None, *, as_json: bool) -> int:
     """Run the steps once, or with ``every`` until the command is stopped, and return the exit code.
 
-    With ``every``, an error that may pass, such as a lost connection, is printed, and the next round tries again.
+    With ``every``, an error that may pass is printed, and the next round tries again; if the database does not respond,
+    it is tried again every few seconds.
     """
     stop = anyio.Event()
     with stop_gracefully(stop, "stopping: waiting for running steps (press Ctrl-C again to stop immediately)"):
@@ -129,7 +131,7 @@ async def _run(archive: Location, steps: list[Step[Any]], every: timedelta | Non
             return EXIT_SOME_FAILED if any(report.failed for report in reports) else 0
         while not stop.is_set():
             try:
-                reports = await _run_once(archive, steps, stop, as_json=as_json)
+                reports = await wait_for_database(lambda: _run_once(archive, steps, stop, as_json=as_json), stop) or []
                 _print_reports([each for each in reports if each.done or each.failed], as_json=as_json)
             except ConvAIError as error:
                 if not error.retryable:
