@@ -112,7 +112,7 @@ async def run_dialogues(  # noqa: PLR0913 - keyword-only options
         InvalidArgumentError: An argument is invalid, or two dialogues have the same name.
     """
     validate_seconds("timeout", timeout, positive=True)
-    by_name = _index(dialogues)
+    by_name = _index_by_name(dialogues)
     options |= {"text_only": text_only}
 
     async def run(name: str) -> DialogueResult:
@@ -123,7 +123,7 @@ async def run_dialogues(  # noqa: PLR0913 - keyword-only options
     return {name: results[name] for name in by_name}
 
 
-def _index(dialogues: Iterable[Dialogue]) -> dict[str, Dialogue]:
+def _index_by_name(dialogues: Iterable[Dialogue]) -> dict[str, Dialogue]:
     by_name: dict[str, Dialogue] = {}
     for dialogue in dialogues:
         if validate_text("name", dialogue.name) in by_name:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convai_async._support.timestamps import credible_start, latest_start
+from convai_async._support.timestamps import compute_latest_start, credible_start_or_none
 from convai_async._support.validate import validate_text
 from convai_async.archive import Archive, describe_tables
 from convai_async.errors import ConfigurationError
@@ -103,7 +103,7 @@ def _load(path: str | os.PathLike[str], workspace: str) -> Iterator[Any]:
     state = dlt.current.resource_state().setdefault(workspace, {})
     known: dict[str, str] = state.get("hours", {})
     version = _compute_version()
-    latest = latest_start(time.time())
+    latest = compute_latest_start(time.time())
     with Archive.open(path) as archive:
         # If the archive changes from here on, the digest of the hour differs in the next run, which loads it again.
         digests, counts = _read_hours(archive, latest)
@@ -134,7 +134,7 @@ def _read_hours(archive: Archive, latest: int) -> tuple[dict[int, str], Counter[
 
 
 def _get_hour(start: int | None, latest: int) -> int:
-    start = credible_start(start, latest)
+    start = credible_start_or_none(start, latest)
     return _UNKNOWN_HOUR if start is None else start // _HOUR
 
 

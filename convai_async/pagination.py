@@ -100,10 +100,10 @@ class Paginator(Generic[T]):
             if not page.has_more or remaining <= 0:
                 return
             if leads_back:
-                raise self._error("the service sent the cursor of an earlier page again")
+                raise self._build_error("the service sent the cursor of an earlier page again")
             empty_pages = 0 if page.items or page.undecodable else empty_pages + 1
             if len(seen) == _MAX_PAGES or empty_pages == _MAX_EMPTY_PAGES:
-                raise self._error(
+                raise self._build_error(
                     f"the list does not end: {len(seen):,} pages, the last {empty_pages:,} of them without an item"
                 )
             seen[following] = first_item
@@ -117,12 +117,12 @@ class Paginator(Generic[T]):
 
     def _next_cursor(self, page: Page[T]) -> str:
         if not page.next_cursor:
-            raise self._error("the service reports more items but sent no cursor for them")
+            raise self._build_error("the service reports more items but sent no cursor for them")
         if len(page.next_cursor) > _MAX_CURSOR_CHARS:
-            raise self._error(f"the service sent a cursor of more than {_MAX_CURSOR_CHARS:,} characters")
+            raise self._build_error(f"the service sent a cursor of more than {_MAX_CURSOR_CHARS:,} characters")
         return page.next_cursor
 
-    def _error(self, problem: str) -> PaginationError:
+    def _build_error(self, problem: str) -> PaginationError:
         return PaginationError(
             f"{self._request.path}: {problem}; the rest of the list cannot be read: start again from the first page"
         )

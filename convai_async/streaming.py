@@ -15,7 +15,7 @@ from convai_async._support.atomic_files import AtomicFile
 from convai_async._support.byte_range import matches_range, normalize_range
 from convai_async._support.clock import Stopwatch
 from convai_async._support.tasks import background, run_shielded_in_thread
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async.errors import (
     DecodeError,
     IncompleteBodyError,
@@ -115,7 +115,7 @@ class AudioStream:
             window_bytes += len(chunk)
             size += len(chunk)
             if size > limits.max_bytes:
-                raise _too_large(self._response)
+                raise _build_too_large_error(self._response)
             if window_seconds >= _RATE_WINDOW_SECS:
                 if window_bytes < limits.min_rate * window_seconds:
                     raise RequestTimeoutError(
@@ -125,7 +125,7 @@ class AudioStream:
                 window_bytes, window_seconds = 0, 0.0
             yield chunk
         if not size and not self._may_be_empty:
-            raise _not_a_recording(self._response, "it is empty")
+            raise _build_recording_error(self._response, "it is empty")
 
 
 @asynccontextmanager
@@ -187,7 +187,7 @@ async def _open_once(
     async with engine.stream_once(request, stopwatch) as response:
         problem = (None if is_file else _check_media(response)) or _check_whole(response, byte_range)
         if problem is not None:
-            raise _not_a_recording(response, problem, await response.read_chunk())
+            raise _build_recording_error(response, problem, await response.read_chunk())
         if not response.end_is_marked:
             raise IncompleteBodyError(
                 f"{response.request}: the response has neither a Content-Length nor chunked encoding, so a truncated"
@@ -196,7 +196,7 @@ async def _open_once(
             )
         stream = AudioStream(response, may_be_empty=is_file, clock=engine.clock)
         if (stream.content_length or 0) > response.limits.max_bytes:
-            raise _too_large(response)
+            raise _build_too_large_error(response)
         try:
             yield stream
         finally:
@@ -208,7 +208,7 @@ def _check_media(response: StreamedResponse) -> str | None:
     content_type = response.headers.get("content-type", "application/octet-stream")
     media_type = content_type.partition(";")[0].strip().lower()
     if not media_type.startswith("audio/") and media_type not in _BINARY_TYPES:
-        return f"it is {one_line(content_type)}, not a recording"
+        return f"it is {to_short_line(content_type)}, not a recording"
     if response.headers.get("content-length") == "0":
         return "it is empty"
     return None
@@ -219,19 +219,19 @@ def _check_whole(response: StreamedResponse, byte_range: str | None) -> str | No
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     content_range = response.headers.get("content-range")
     if encoding != "identity":
-        return f"it is compressed ({one_line(encoding)}), which was not requested"
+        return f"it is compressed ({to_short_line(encoding)}), which was not requested"
     if response.status == _PARTIAL and content_range is not None and byte_range is not None:
         if matches_range(content_range, byte_range, response.headers.get("content-length")):
             return None
-        return f"its Content-Range {one_line(content_range)!r} does not match {byte_range!r}"
+        return f"its Content-Range {to_short_line(content_range)!r} does not match {byte_range!r}"
     if response.status != _OK:
         return f"its status is {response.status}, not {_OK}"
     if content_range is not None:
-        return f"it is a part, with Content-Range {one_line(content_range)!r}"
+        return f"it is a part, with Content-Range {to_short_line(content_range)!r}"
     return None
 
 
-def _not_a_recording(response: StreamedResponse, problem: str, body: bytes = b"") -> DecodeError:
+def _build_recording_error(response: StreamedResponse, problem: str, body: bytes = b"") -> DecodeError:
     """Return the error for a response that is not a recording. It is retryable: the next response can be one."""
     error = response.redactor.redact_error(DecodeError(problem, body=body))
     error.request = response.request
@@ -239,7 +239,7 @@ def _not_a_recording(response: StreamedResponse, problem: str, body: bytes = b""
     return error
 
 
-def _too_large(response: StreamedResponse) -> ResponseTooLargeError:
+def _build_too_large_error(response: StreamedResponse) -> ResponseTooLargeError:
     return ResponseTooLargeError(
         f"{response.request}: the response is larger than max_stream_bytes, {response.limits.max_bytes:,}"
     )

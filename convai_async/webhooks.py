@@ -183,7 +183,7 @@ def verify(
     if not secret:
         raise WebhookSignatureError("the secret is empty")
     timestamp, digests = _read_signature(signature or "")
-    expected = _digest(timestamp, body, secret)
+    expected = _compute_digest(timestamp, body, secret)
     if not any(hmac.compare_digest(digest.encode(), expected.encode()) for digest in digests):
         raise WebhookSignatureError("the signature does not match the webhook's body and the secret")
     if not abs(clock() - int(timestamp)) <= tolerance:  # also refuses a tolerance of NaN
@@ -211,10 +211,10 @@ def sign(body: bytes, secret: str, *, timestamp: float | None = None) -> str:
         The value of the header ``ElevenLabs-Signature``.
     """
     signed_at = str(int(time.time() if timestamp is None else timestamp))
-    return f"t={signed_at},v0={_digest(signed_at, body, secret)}"
+    return f"t={signed_at},v0={_compute_digest(signed_at, body, secret)}"
 
 
-def _digest(timestamp: str, body: bytes, secret: str) -> str:
+def _compute_digest(timestamp: str, body: bytes, secret: str) -> str:
     return hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
 
 

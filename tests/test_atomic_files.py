@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from convai_async._support.atomic_files import AtomicFile, _sync_folder, part_prefix, put_in_place
+from convai_async._support.atomic_files import AtomicFile, _sync_folder, build_part_prefix, put_in_place
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -76,7 +76,7 @@ def test_temporary_file_has_the_name_of_the_file_and_is_private(tmp_path: Path) 
     file.write(b"1")
     (part,) = tmp_path.iterdir()
     assert part.name.startswith("." + "n" * 100 + ".")
-    assert part.name.startswith(part_prefix("n" * 200))
+    assert part.name.startswith(build_part_prefix("n" * 200))
     assert part.name.endswith(".part")
     assert part.stat().st_mode & 0o077 == 0
     file.discard()

@@ -12,7 +12,7 @@ PART_SUFFIX = ".part"
 """The suffix of a temporary file."""
 
 
-def part_prefix(name: str) -> str:
+def build_part_prefix(name: str) -> str:
     """Return the prefix of the temporary file for ``name``."""
     return f".{name[:100]}."
 
@@ -55,7 +55,7 @@ class AtomicFile:
                 return
             if self._fd is None:
                 self._fd, name = tempfile.mkstemp(
-                    prefix=part_prefix(self._destination.name), suffix=PART_SUFFIX, dir=self._destination.parent
+                    prefix=build_part_prefix(self._destination.name), suffix=PART_SUFFIX, dir=self._destination.parent
                 )
                 self._temporary = Path(name)
             rest = memoryview(data)

@@ -42,7 +42,7 @@ class Redactor:
         try:
             # JSON has several spellings of a text, so the decoded document is searched.
             document = msgspec.json.decode(body)
-            redacted = self._document(document)
+            redacted = self._redact_value(document)
         except (ValueError, RecursionError):  # not JSON
             return body.replace(key, _MASK.encode())
         return msgspec.json.encode(redacted) if redacted != document or key in body else body
@@ -68,16 +68,16 @@ class Redactor:
         redacted.retryable = error.retryable
         return redacted
 
-    def _document(self, value: Any) -> Any:
+    def _redact_value(self, value: Any) -> Any:
         match value:
             case str():
                 return self.redact_text(value)
             case int() if str(value) == self._api_key:
                 return _MASK
             case list():
-                return [self._document(item) for item in value]
+                return [self._redact_value(item) for item in value]
             case dict():
-                return {self.redact_text(name): self._document(item) for name, item in value.items()}
+                return {self.redact_text(name): self._redact_value(item) for name, item in value.items()}
             case _:
                 return value
 

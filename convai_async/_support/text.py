@@ -6,7 +6,7 @@ _MAX_CHARS = 500
 _SECONDS_PER_MINUTE = 60
 
 
-def one_line(text: str, max_chars: int = _MAX_CHARS) -> str:
+def to_short_line(text: str, max_chars: int = _MAX_CHARS) -> str:
     """Return text in one line of at most 500 characters, without control characters and escape sequences."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * max_chars]).split())
     return line if len(line) <= max_chars else line[:max_chars] + "…"

@@ -9,7 +9,7 @@ _MAX_CLOCK_SKEW_SECS = 86_400
 """A clock that is ahead by more is wrong."""
 
 
-def utc_datetime(unix_secs: int | None) -> datetime | None:
+def to_utc_datetime(unix_secs: int | None) -> datetime | None:
     """Return Unix seconds as an aware datetime; None for None and for values out of the range of datetimes."""
     if unix_secs is None:
         return None
@@ -19,12 +19,12 @@ def utc_datetime(unix_secs: int | None) -> datetime | None:
         return None
 
 
-def latest_start(now: float) -> int:
+def compute_latest_start(now: float) -> int:
     """Return the latest possible start of a conversation. Both are Unix seconds."""
     return int(now) + _MAX_CLOCK_SKEW_SECS
 
 
-def credible_start(start: int | None, latest: int) -> int | None:
+def credible_start_or_none(start: int | None, latest: int) -> int | None:
     """Return a conversation's start in Unix seconds, or None if it is missing or impossible.
 
     A start in milliseconds would be newer than all others, so that conversations before it would seem to be read.

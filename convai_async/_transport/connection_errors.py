@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import (
 
 from convai_async._support.redaction import drop_frames
 from convai_async._support.tasks import is_cancelling
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async.errors import (
     ClientClosedError,
     ConfigurationError,
@@ -112,7 +112,7 @@ def _translate(  # noqa: C901 - a list
     error: BaseException, request: str, *, reading: bool, redactor: Redactor
 ) -> ConvAIError | None:
     """Return the exception that stands for an aiohttp exception, or None if that is not the failure of a request."""
-    reason = one_line(redactor.redact_text(_describe(error)))
+    reason = to_short_line(redactor.redact_text(_describe(error)))
     translated: ConvAIError | None = None
     match error:
         case aiohttp.ConnectionTimeoutError():
@@ -174,7 +174,7 @@ def _describe(error: BaseException) -> str:
     """Return the reason of an error without terms of aiohttp."""
     match error:
         case aiohttp.ClientPayloadError():
-            return _why_incomplete(error)
+            return _explain_incomplete_body(error)
         case aiohttp.ClientConnectorError():
             reason = (
                 error.os_error.strerror or str(error.os_error) or "the connection was closed during the TLS handshake"
@@ -186,7 +186,7 @@ def _describe(error: BaseException) -> str:
             return str(error) or type(error).__name__
 
 
-def _why_incomplete(error: aiohttp.ClientPayloadError) -> str:
+def _explain_incomplete_body(error: aiohttp.ClientPayloadError) -> str:
     match error.__cause__:
         case ContentLengthError():
             return "fewer bytes than its Content-Length says"

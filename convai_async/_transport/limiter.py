@@ -126,6 +126,7 @@ class ConcurrencyLimiter:
         self._resuming: asyncio.TimerHandle | None = None
         self._allowed = int(self._limit)
         self._allotted: int | None = None
+        self._is_divided = False
         self._may_probe = True
         self.stated: int | None = None
         self.on_change: Callable[[], None] | None = None
@@ -277,7 +278,7 @@ class ConcurrencyLimiter:
         self._note_served(len(self._held) - 1 if stated is None else stated)
         no_more_room = probed and 0.9 * before - 1 <= self._served <= 1.1 * before + 1
         plan = self._plan
-        if probed or self._allotted is None:
+        if probed or not self._is_divided:
             interval = self._probe_interval
             self._probe_interval = min(2 * interval, plan.max_interval) if no_more_room else plan.min_interval
         self._yielding = not probed and (self._share < 1 or slot.priority == "bulk")
@@ -286,7 +287,7 @@ class ConcurrencyLimiter:
             self._limit = float(stated)
         elif self._yielding:
             # Where the limit is divided, one slot: it was a probe of another process, or the others yield as well.
-            self._limit = max(1.0, _YIELD * self._limit if self._allotted is None else self._served)
+            self._limit = max(1.0, self._served if self._is_divided else _YIELD * self._limit)
         else:
             self._limit = min(self._limit, max(self._floor, self._served if self._share == 1 else self._ceiling))
         if maximum is not None:
@@ -298,18 +299,19 @@ class ConcurrencyLimiter:
         """Raise the upper bound of the limit, which grows to it while requests succeed."""
         self._maximum = max(self._maximum, maximum)
 
-    def allot(self, slots: int, change: float, *, may_probe: bool) -> None:
+    def allot(self, slots: int, change: float, *, may_probe: bool, is_divided: bool = True) -> None:
         """Use a part of a limit that is divided between processes.
 
         Args:
             slots: The number of requests that can be in flight, except for probes.
             change: How much more room there is for this process in the service's limit than before.
             may_probe: Whether to probe; for one process at a time.
+            is_divided: Whether other processes have parts of the limit, by default True.
         """
         before = self.estimate
         if may_probe and not self._may_probe and self._cuts:
             self._grow_at = self._clock() + self._probe_interval
-        self._allotted, self._may_probe = slots, may_probe
+        self._allotted, self._may_probe, self._is_divided = slots, may_probe, is_divided
         self._ceiling = max(0.0, before + change)
         if self._yielding and self._limit < before:
             self._limit = max(1.0, self._limit / before * self._ceiling)
@@ -362,7 +364,7 @@ class ConcurrencyLimiter:
         self._update()
 
     def _note_served(self, served: float) -> None:
-        self._served = max(1.0 if self._allotted is None else 0.0, served)  # another process may have the whole limit
+        self._served = max(0.0 if self._is_divided else 1.0, served)  # another process may have the whole limit
         before = self._ceiling_before
         less = min(0.0, self._served - before)
         self._ceiling = before + self._plan.decay * less if less else self._served

@@ -166,7 +166,7 @@ class Session:
             ClientClosedError: The client was closed.
             ConfigurationError: There is no asyncio event loop, or another one than before.
         """
-        session = self._opened()
+        session = self._get_session()
         reservation = self.memory.reserve() if memory is None else memory
         kept = False
         try:
@@ -175,7 +175,7 @@ class Session:
                 self._receive(session, request, self._headers) as response,
             ):
                 if response.status not in _SUCCESS_STATUSES:
-                    raise await self._status_error(response, suspend(deadline))
+                    raise await self._build_status_error(response, suspend(deadline))
                 body = await read_body(response, self._max_response_bytes, reservation, deadline)
             kept = memory is not None
         except TimeoutError as error:
@@ -197,7 +197,7 @@ class Session:
         Raises:
             ConvAIError: The same errors as in `send`; raised before anything is yielded.
         """
-        session = self._opened()
+        session = self._get_session()
         async with AsyncExitStack() as stack:
             stack.enter_context(self.running)
             try:
@@ -207,7 +207,7 @@ class Session:
                 self._errors.raise_translated(error, _name(request), reading=False)
             response.timeout = timeout
             if response.status not in _SUCCESS_STATUSES:
-                raise await self._status_error(response, timeout)
+                raise await self._build_status_error(response, timeout)
             yield response
 
     @asynccontextmanager
@@ -237,17 +237,17 @@ class Session:
             ClientClosedError: The client was closed.
             ConfigurationError: There is no asyncio event loop, or another one than before.
         """
-        session = self._opened()
+        session = self._get_session()
         refused: APIStatusError | None = None
 
         async def refuse(aiohttp_response: aiohttp.ClientResponse) -> None:
             nonlocal refused
-            refused = await self._status_error(self._wrap(aiohttp_response, handshake.name), timeout)
+            refused = await self._build_status_error(self._wrap(aiohttp_response, handshake.name), timeout)
 
         try:
             async with self.running.timeout(timeout):
                 opened = await HandshakeSession(session, refuse).open(
-                    *self._address(handshake), protocols=handshake.protocols, ssl=self._ssl
+                    *self._build_address(handshake), protocols=handshake.protocols, ssl=self._ssl
                 )
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - translated, or raised again
             if refused is None:
@@ -258,7 +258,7 @@ class Session:
             return socket
         raise refused  # outside the block: the context of the error would hold the request's headers
 
-    def _address(self, handshake: Handshake) -> tuple[URL, CIMultiDict[str]]:
+    def _build_address(self, handshake: Handshake) -> tuple[URL, CIMultiDict[str]]:
         """Return the address and the headers of a handshake."""
         if not handshake.url:
             query = "?" + urlencode(handshake.query) if handshake.query else ""
@@ -296,7 +296,7 @@ class Session:
                     allow_redirects=False,
                     raise_for_status=False,
                     auto_decompress=True,
-                    **_body_arguments(request),
+                    **_build_body_arguments(request),
                     # aiohttp sends idempotent requests again by itself when a pooled connection was closed. But the
                     # second response to a DELETE is a 404, so `Engine` must know of the first request.
                     middlewares=(disable_transparent_retry,)
@@ -307,7 +307,7 @@ class Session:
                 self._errors.raise_translated(error, _name(request), reading=False)
             if aiohttp_response.status not in REDIRECT_STATUSES or redirects == _MAX_REDIRECTS:
                 return aiohttp_response
-            target = _redirect_target(request, aiohttp_response)
+            target = _find_redirect_target(request, aiohttp_response)
             if target is None:
                 return aiohttp_response
             aiohttp_response.release()
@@ -351,7 +351,7 @@ class Session:
         self._loop = loop
         return True
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _get_session(self) -> aiohttp.ClientSession:
         if self._closed:
             raise build_closed_error()
         if self._session is None:
@@ -369,14 +369,14 @@ class Session:
             raise ClientClosedError("the aiohttp session that you passed is closed")
         return self._session
 
-    async def _status_error(self, response: StreamedResponse, timeout: float | None) -> APIStatusError:
+    async def _build_status_error(self, response: StreamedResponse, timeout: float | None) -> APIStatusError:
         # An error message of the service or a proxy can contain the key.
         headers = CIMultiDict((name, self._redactor.redact_text(value)) for name, value in response.headers.items())
         body = self._redactor.redact_body(await read_error_body(response, timeout))
         return error_from_response(response.request, response.status, headers, body, get_request_id(headers))
 
 
-def _redirect_target(request: Request[Any], aiohttp_response: aiohttp.ClientResponse) -> URL | None:
+def _find_redirect_target(request: Request[Any], aiohttp_response: aiohttp.ClientResponse) -> URL | None:
     """Return the address of a redirect within the origin, or None: the key must not be sent to another origin."""
     location = aiohttp_response.headers.get("location")
     if request.method not in {"GET", "HEAD"} or not location:
@@ -393,7 +393,7 @@ def _name(request: Request[Any]) -> str:
     return f"{request.method} {request.path}"
 
 
-def _body_arguments(request: Request[Any]) -> dict[str, Any]:
+def _build_body_arguments(request: Request[Any]) -> dict[str, Any]:
     match request.body:
         case JSONBody(content):
             return {"data": aiohttp.BytesPayload(content, content_type="application/json")}

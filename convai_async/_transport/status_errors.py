@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -94,7 +94,7 @@ def error_from_response(
     if retry_after is None and cls is RateLimitError:
         retry_after = parse_rate_limit_reset(headers)
     error = cls(
-        _sentence(request, status, detail, request_id),
+        _build_message(request, status, detail, request_id),
         status=status,
         code=detail.code,
         message=detail.message,
@@ -110,12 +110,12 @@ def error_from_response(
     return error
 
 
-def _sentence(request: str, status: int, detail: _Detail, request_id: str | None) -> str:
+def _build_message(request: str, status: int, detail: _Detail, request_id: str | None) -> str:
     text = f"{request} returned {status}"
     if detail.code:
-        text += f" {one_line(detail.code)}"
+        text += f" {to_short_line(detail.code)}"
     if detail.message:
-        text += f": {one_line(detail.message)}"
+        text += f": {to_short_line(detail.message)}"
     advice = _CODE_ADVICE.get(detail.code or "") or _STATUS_ADVICE.get(status)
     if status == _NOT_FOUND and "/conversations/" in request:
         advice = "it was deleted or never existed; a conversation that just ended can take a moment to appear"
@@ -136,33 +136,33 @@ def _read_detail(body: bytes) -> _Detail:
     if isinstance(detail, str):
         return _Detail(message=detail)
     if isinstance(detail, list):
-        problems = tuple(_problem(item) for item in detail if isinstance(item, dict))
-        return _Detail(message="; ".join(_problem_text(problem) for problem in problems), problems=problems)
+        problems = tuple(_read_problem(item) for item in detail if isinstance(item, dict))
+        return _Detail(message="; ".join(_format_problem(problem) for problem in problems), problems=problems)
     if not isinstance(detail, dict):
         return _Detail()
     return _Detail(
-        code=_text(detail, "code") or _text(detail, "status") or _text(detail, "type"),
-        message=_text(detail, "message") or "",
-        request_id=one_line(_text(detail, "request_id") or "") or None,
+        code=_read_text(detail, "code") or _read_text(detail, "status") or _read_text(detail, "type"),
+        message=_read_text(detail, "message") or "",
+        request_id=to_short_line(_read_text(detail, "request_id") or "") or None,
     )
 
 
-def _text(detail: dict[str, Any], name: str) -> str | None:
+def _read_text(detail: dict[str, Any], name: str) -> str | None:
     value = detail.get(name)
     return value if isinstance(value, str) else None
 
 
-def _problem(item: dict[str, Any]) -> FieldProblem:
+def _read_problem(item: dict[str, Any]) -> FieldProblem:
     location = item.get("loc")
     steps = location if isinstance(location, list) else []
     return FieldProblem(
         tuple(step for step in steps if isinstance(step, str | int)),
-        _text(item, "msg") or "",
-        _text(item, "type") or "",
+        _read_text(item, "msg") or "",
+        _read_text(item, "type") or "",
     )
 
 
-def _problem_text(problem: FieldProblem) -> str:
+def _format_problem(problem: FieldProblem) -> str:
     return f"{'.'.join(map(str, problem.location))}: {problem.message}"
 
 
@@ -176,16 +176,16 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
         headers: The response's headers; names in any case.
         now: The time in Unix seconds; the current time by default.
     """
-    seconds = _requested_wait(headers, time.time() if now is None else now)
+    seconds = _read_requested_wait(headers, time.time() if now is None else now)
     return None if seconds is None else min(max(0.0, seconds), _MAX_RETRY_AFTER_SECS)
 
 
-def _requested_wait(headers: Mapping[str, str], now: float) -> float | None:
-    milliseconds = _number(headers.get("retry-after-ms"))
+def _read_requested_wait(headers: Mapping[str, str], now: float) -> float | None:
+    milliseconds = _parse_number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get("retry-after")
-    seconds = _number(value)
+    seconds = _parse_number(value)
     if seconds is not None or value is None:
         return seconds
     try:
@@ -207,8 +207,8 @@ def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None)
         headers: The response's headers; names in any case.
         now: The time in Unix seconds; the current time by default.
     """
-    reset = _number(headers.get("x-ratelimit-reset"))
-    if reset is None or (_number(headers.get("x-ratelimit-remaining")) or 0) > 0:
+    reset = _parse_number(headers.get("x-ratelimit-reset"))
+    if reset is None or (_parse_number(headers.get("x-ratelimit-remaining")) or 0) > 0:
         return None
     if reset > _MAX_RESET_SECS:
         reset -= time.time() if now is None else now
@@ -217,9 +217,9 @@ def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None)
 
 def parse_concurrency_limit(headers: Mapping[str, str]) -> int | None:
     """Return the service's limit on requests in flight, from ``maximum-concurrent-requests``, or None."""
-    limit = _number(headers.get("maximum-concurrent-requests"))
+    limit = _parse_number(headers.get("maximum-concurrent-requests"))
     return None if limit is None or not 1 <= limit < math.inf else int(limit)
 
 
-def _number(text: str | None) -> float | None:
+def _parse_number(text: str | None) -> float | None:
     return float(text) if text is not None and _PLAIN_NUMBER.fullmatch(text) else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import msgspec
 
-from convai_async._support.text import Secret, one_line
+from convai_async._support.text import Secret, to_short_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -243,5 +243,5 @@ class WebSocket:
 
     def _end(self, code: int | None, reason: str) -> None:
         self.close_code = ABNORMAL_CLOSURE if code is None else int(code)
-        self.close_reason = one_line(self._redactor.redact_text(reason)) or self.close_reason
+        self.close_reason = to_short_line(self._redactor.redact_text(reason)) or self.close_reason
         self._on_end(self)

@@ -17,7 +17,7 @@ from convai_async.archive._queries._query import QueryError, QueryResult, run_qu
 from convai_async.archive._queries._search import SearchHit
 from convai_async.archive._queries._statistics import Bucket, Dimension, Metric, compute_statistics
 from convai_async.archive._reader import ArchivedConversation, ArchiveReader
-from convai_async.archive._recordings import file_name as get_recording_file_name
+from convai_async.archive._recordings import get_file_name as get_recording_file_name
 from convai_async.archive._recordings._object_storage import StoredObject
 from convai_async.archive._records import Failure
 from convai_async.archive._schema._description import ColumnDescription, TableDescription, describe_tables

@@ -8,7 +8,7 @@ import msgspec
 
 from convai_async.archive import _recordings
 from convai_async.archive._deleted_ids import remember_deleted
-from convai_async.archive._records import summary_json
+from convai_async.archive._records import encode_summary
 from convai_async.archive._schema._columns import CONVERSATION_TABLES
 from convai_async.archive._windows import merge_windows, read_windows
 
@@ -28,7 +28,7 @@ ON CONFLICT (conversation_id) DO UPDATE SET
 
 def store_recordings(connection: Connection, updates: Sequence[RecordingUpdate], now: int) -> None:
     """Store which conversations have a saved recording, and which have none at the service."""
-    saved = [_audio_row(update.conversation_id, update.audio) for update in updates if update.audio is not None]
+    saved = [_build_audio_row(update.conversation_id, update.audio) for update in updates if update.audio is not None]
     connection.executemany(_UPSERT_RECORDING, saved)
     connection.executemany(
         "UPDATE conversations SET no_audio_unix_secs = ? WHERE conversation_id = ?",
@@ -49,7 +49,7 @@ def store_failures(connection: Connection, failures: Iterable[Failure], now: int
             summary_json = coalesce(excluded.summary_json, failures.summary_json)
         """,
         [
-            (each.conversation_id, each.part, each.error, each.attempts, now, summary_json(each.summary))
+            (each.conversation_id, each.part, each.error, each.attempts, now, encode_summary(each.summary))
             for each in failures
         ],
     )
@@ -102,7 +102,7 @@ def find_recordings(connection: Connection, ids: Sequence[str]) -> list[tuple[st
     if not without:
         return saved
     folders = connection.execute("SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM audio")
-    return saved + [(each, f"{folder}{_recordings.file_name(each)}") for (folder,) in folders for each in without]
+    return saved + [(each, f"{folder}{_recordings.get_file_name(each)}") for (folder,) in folders for each in without]
 
 
 def removes_messages(connection: Connection, update: ConversationUpdate) -> bool:
@@ -140,5 +140,5 @@ def delete_rows(connection: Connection, tables: Sequence[str], ids: Collection[s
     )
 
 
-def _audio_row(conversation_id: str, audio: Recording) -> tuple[Any, ...]:
+def _build_audio_row(conversation_id: str, audio: Recording) -> tuple[Any, ...]:
     return conversation_id, audio.path, audio.size, audio.sha256, audio.content_type

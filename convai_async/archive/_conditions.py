@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from convai_async._support.timestamps import latest_start
+from convai_async._support.timestamps import compute_latest_start
 from convai_async.archive._windows import BEGINNING, parse_start_bound
 from convai_async.errors import InvalidArgumentError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 CREDIBLE_START = f"(start_time_unix_secs BETWEEN {BEGINNING} AND ?)"
-"""`credible_start` in SQL; its parameter is the latest start that is credible."""
+"""`credible_start_or_none` in SQL; its parameter is the latest start that is credible."""
 
 
 class Filters(TypedDict, total=False):
@@ -82,7 +82,7 @@ def parse_filters(
     if agent_id is not None:
         validate_sql_text("agent_id", agent_id)
     start, end = parse_start_bound("since", since), parse_start_bound("until", until)
-    return build_condition(agent_id, start, end, latest=latest_start(time.time()))
+    return build_condition(agent_id, start, end, latest=compute_latest_start(time.time()))
 
 
 def validate_sql_text(parameter: str, text: str) -> None:

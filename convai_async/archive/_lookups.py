@@ -1,4 +1,4 @@
-"""Queries of a harvest about the contents of an archive."""
+"""Look up what an archive has, to decide what a harvest fetches."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convai_async._support.timestamps import latest_start
+from convai_async._support.timestamps import compute_latest_start
 from convai_async.archive import _recordings
 from convai_async.archive._conditions import CREDIBLE_START, Condition, build_condition
 from convai_async.archive._deleted_ids import find_deleted
 from convai_async.archive._errors import translate_content_errors, translate_errors
 from convai_async.archive._precedence import IS_COMPLETE
-from convai_async.archive._records import is_same_entry, summary_json
+from convai_async.archive._records import encode_summary, is_same_entry
 from convai_async.archive._sql import BY_ID, encode_list, fetch_value, to_struct
 from convai_async.archive._windows import BEGINNING, Window, may_be_in, read_windows
 from convai_async.errors import DecodeError
@@ -42,13 +42,13 @@ class Scope(msgspec.Struct, frozen=True):
     window: Window
     agent_id: str = ""
 
-    def condition(self, latest: int) -> Condition:
+    def to_condition(self, latest: int) -> Condition:
         """Return the condition on ``conversations``: see `build_condition`."""
         start = None if self.window.start == BEGINNING else self.window.start
         return build_condition(self.agent_id or None, start, self.window.end, latest=latest)
 
 
-class ArchiveQueries:
+class ArchiveLookups:
     """Reads an archive that is open for writing. Its methods block; threads take turns.
 
     Args:
@@ -66,23 +66,23 @@ class ArchiveQueries:
         self.file = path if isinstance(path, Path) else None
         self._connection = connection
         self._clock = clock
-        self._turn = Lock()
+        self._lock = Lock()
 
     def get_windows(self, agent_id: str) -> list[Window]:
         """Return the ranges of an agent's list that were read, oldest first; empty stands for all agents."""
-        with self._turn, translate_content_errors(self.path):
+        with self._lock, translate_content_errors(self.path):
             return read_windows(self._connection, {agent_id, ""})
 
     def count_conversations(self) -> int:
         """Return how many conversations there are that the service is not known to have deleted."""
-        with self._turn, translate_content_errors(self.path):
+        with self._lock, translate_content_errors(self.path):
             return int(
                 fetch_value(self._connection, "SELECT count(*) FROM conversations WHERE deleted_unix_secs IS NULL")
             )
 
     def get_newest_start(self) -> int | None:
         """Return when the newest conversation with a credible start began, in Unix seconds, or None."""
-        with self._turn, translate_content_errors(self.path):
+        with self._lock, translate_content_errors(self.path):
             newest = fetch_value(
                 self._connection,
                 f"SELECT max(start_time_unix_secs) FROM conversations WHERE {CREDIBLE_START}",  # noqa: S608
@@ -92,7 +92,7 @@ class ArchiveQueries:
 
     def find_newest(self, count: int) -> list[str]:
         """Return the ids of the newest conversations that the service is not known to have deleted."""
-        with self._turn, translate_content_errors(self.path):
+        with self._lock, translate_content_errors(self.path):
             rows = self._connection.execute(
                 "SELECT conversation_id FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
                 f" ORDER BY {CREDIBLE_START} IS TRUE DESC, start_time_unix_secs DESC LIMIT ?",
@@ -113,7 +113,7 @@ class ArchiveQueries:
         )
         # A file from a stranger can hold any value here.
         same = {
-            each for each, line in rows if isinstance(line, bytes) and is_same_entry(line, summary_json(by_id[each]))
+            each for each, line in rows if isinstance(line, bytes) and is_same_entry(line, encode_summary(by_id[each]))
         }
         without_entry = [each for each, line in rows if line is None]
         if not without_entry:
@@ -128,20 +128,20 @@ class ArchiveQueries:
 
     def find_deleted(self, ids: Collection[str]) -> set[str]:
         """Return the ids of conversations that were deleted from the archive: see `ArchiveWriter.store`."""
-        with self._turn, translate_content_errors(self.path):
+        with self._lock, translate_content_errors(self.path):
             return find_deleted(self._connection, ids)
 
     def find_unfinished(self, scope: Scope) -> list[ConversationSummary]:
         """Return the conversations to fetch again: those that were not complete, and those that failed."""
-        condition, parameters = scope.condition(self._latest)
-        with self._turn, translate_content_errors(self.path):
+        condition, parameters = scope.to_condition(self._latest)
+        with self._lock, translate_content_errors(self.path):
             rows = self._connection.execute(
                 f"SELECT conversation_id, summary_json FROM conversations WHERE deleted_unix_secs IS NULL"  # noqa: S608
                 f" AND NOT {IS_COMPLETE} AND {condition}"
                 " UNION SELECT conversation_id, summary_json FROM failures WHERE part = 'conversation'",
                 parameters,
             ).fetchall()
-            summaries = [_summary(conversation_id, line) for conversation_id, line in dict(rows).items()]
+            summaries = [_decode_summary(conversation_id, line) for conversation_id, line in dict(rows).items()]
         return [summary for summary in summaries if self._may_lie_in(summary, scope)]
 
     def find_missing_audio(self, scope: Scope, *, ask_again_since: int) -> list[str]:
@@ -154,8 +154,8 @@ class ArchiveQueries:
             ask_again_since: In Unix seconds: where the service had no recording, include conversations that started
                 since then, as a recording can come later than the transcript.
         """
-        condition, parameters = scope.condition(self._latest)
-        with self._turn, translate_content_errors(self.path):
+        condition, parameters = scope.to_condition(self._latest)
+        with self._lock, translate_content_errors(self.path):
             rows = self._connection.execute(
                 "SELECT conversation_id, path FROM conversations LEFT JOIN audio USING (conversation_id)"  # noqa: S608
                 " WHERE has_audio AND deleted_unix_secs IS NULL"
@@ -169,8 +169,8 @@ class ArchiveQueries:
 
     def find_absent(self, scope: Scope, ids: Collection[str]) -> list[str]:
         """Return the ids of stored conversations that started in this scope, except for these."""
-        condition, parameters = scope.condition(self._latest)
-        with self._turn, translate_content_errors(self.path):
+        condition, parameters = scope.to_condition(self._latest)
+        with self._lock, translate_content_errors(self.path):
             rows = self._connection.execute(
                 f"SELECT conversation_id FROM conversations WHERE {CREDIBLE_START}"  # noqa: S608
                 f" AND deleted_unix_secs IS NULL AND {condition}",
@@ -184,13 +184,13 @@ class ArchiveQueries:
 
     @property
     def _latest(self) -> int:
-        return latest_start(self._clock())
+        return compute_latest_start(self._clock())
 
     def _is_saved(self, conversation_id: str, path: str) -> bool:
         return _recordings.find(self.file, conversation_id, path) is not None
 
     def _select_by_id(self, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
-        with self._turn, translate_errors(self.path):
+        with self._lock, translate_errors(self.path):
             return self._connection.execute(query, (encode_list(ids),)).fetchall()
 
 
@@ -201,7 +201,7 @@ def _is_covered(summary: ConversationSummary, shown: Sequence[Any], turns: int) 
     return as_shown and (summary.message_count or 0) <= turns
 
 
-def _summary(conversation_id: str, line: object) -> ConversationSummary:
+def _decode_summary(conversation_id: str, line: object) -> ConversationSummary:
     if isinstance(line, bytes):
         with suppress(DecodeError):  # without its entry, the conversation can still be fetched
             return ConversationSummary.from_json(line)

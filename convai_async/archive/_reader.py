@@ -11,7 +11,7 @@ import msgspec
 from convai_async.archive._conditions import Condition
 from convai_async.archive._connection import DOCUMENTS_PER_FETCH, ROWS_PER_FETCH
 from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
-from convai_async.archive._schema._columns import EXPORTED
+from convai_async.archive._schema._columns import ROW_TABLES
 from convai_async.archive._search_terms import to_fts_query
 from convai_async.archive._sql import BY_ID, check_document, encode_list, fetch_value, to_struct
 from convai_async.models import Conversation
@@ -165,7 +165,7 @@ class ArchiveReader:
         source, order = table, OLDEST_FIRST
         if table != "conversations":
             source, order = f"{table} JOIN conversations USING (conversation_id)", f"{order}, {table}.position"
-        columns = [column.name for column in EXPORTED[table].exported]
+        columns = [column.name for column in ROW_TABLES[table].exported]
         names = ", ".join(f"{table}.{name}" for name in columns)
         with translate_content_errors(self.path):
             for row in self.iterate(
@@ -212,7 +212,7 @@ class ArchiveReader:
 
         A conversation without rows is not in the result.
         """
-        columns = [column.name for column in EXPORTED[table].exported if column.name != "conversation_id"]
+        columns = [column.name for column in ROW_TABLES[table].exported if column.name != "conversation_id"]
         found: dict[str, list[dict[str, Any]]] = {}
         with translate_content_errors(self.path):
             for conversation_id, *row in self.connection.execute(

@@ -136,7 +136,7 @@ Update: TypeAlias = ConversationUpdate | RecordingUpdate | DeletionUpdate | Fail
 """A finding about one conversation, or one part of the list."""
 
 
-def summary_json(summary: ConversationSummary | None) -> bytes | None:
+def encode_summary(summary: ConversationSummary | None) -> bytes | None:
     """Return an entry of the list as the service sent it, or None for one that has only the id."""
     if summary is None or summary.raw_json:
         return None if summary is None else summary.raw_json
@@ -148,11 +148,11 @@ def is_same_entry(line: bytes, other: bytes | None) -> bool:
     """Return whether two entries of the list are equal, whatever the order of their fields; nulls do not count."""
     if line == other or other is None:
         return line == other
-    meaning = _fields(line)
-    return meaning is not None and meaning == _fields(other)
+    meaning = _decode_fields(line)
+    return meaning is not None and meaning == _decode_fields(other)
 
 
-def _fields(line: bytes) -> dict[str, Any] | None:
+def _decode_fields(line: bytes) -> dict[str, Any] | None:
     fields = _decode_object(line)
     return None if fields is None else {name: value for name, value in fields.items() if value not in (None, [], {})}
 
@@ -188,7 +188,7 @@ def decode_update(
     try:
         conversation = Conversation.from_json(raw)
     except DecodeError as error:
-        row = _row(summary, None, raw, unix_secs, from_webhook=from_webhook) | {"decode_error": str(error)}
+        row = _build_row(summary, None, raw, unix_secs, from_webhook=from_webhook) | {"decode_error": str(error)}
         return ConversationUpdate(summary.conversation_id, row, (), ())
     if conversation.conversation_id != summary.conversation_id:
         return Failure(summary.conversation_id, "the response contains another conversation", 1, summary=summary)
@@ -207,14 +207,14 @@ def build_update(
     conversation_id = summary.conversation_id
     return ConversationUpdate(
         conversation_id,
-        _row(summary, conversation, raw, unix_secs, from_webhook=from_webhook),
+        _build_row(summary, conversation, raw, unix_secs, from_webhook=from_webhook),
         read_turns(conversation_id, conversation),
         read_tool_calls(conversation_id, conversation),
         read_facts(conversation_id, conversation),
     )
 
 
-def _row(
+def _build_row(
     summary: ConversationSummary,
     conversation: Conversation | None,
     raw: bytes,
@@ -226,7 +226,7 @@ def _row(
     row.update(
         raw=raw,
         decode_error=None,
-        summary_json=summary_json(summary),
+        summary_json=encode_summary(summary),
         fetched_unix_secs=unix_secs,
         deleted_unix_secs=None,
         no_audio_unix_secs=None,

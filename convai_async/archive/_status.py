@@ -88,7 +88,7 @@ def read_status(reader: ArchiveReader) -> ArchiveStatus:
             oldest_unix_secs=msgspec.convert(oldest, int | None),
             newest_unix_secs=msgspec.convert(newest, int | None),
             windows=read_windows(connection, {""}),
-            last_run=_last_run(connection),
+            last_run=_read_last_run(connection),
             size=reader.measure_size(),
         )
 
@@ -102,7 +102,7 @@ def read_failures(reader: ArchiveReader) -> list[Failure]:
         return [to_struct(Failure, row) for row in rows]
 
 
-def _last_run(connection: Connection) -> HarvestRun | None:
+def _read_last_run(connection: Connection) -> HarvestRun | None:
     row = connection.execute(
         "SELECT started_unix_secs, ended_unix_secs, report, error FROM runs ORDER BY run_id DESC LIMIT 1"
     ).fetchone()

@@ -33,7 +33,7 @@ class StepQueue(ArchiveWriter):
     def __init__(self, path: ArchivePath | PostgresUrl, *, clock: Callable[[], float] | None = None) -> None:
         super().__init__(path, None, create=False, exclusive=False, clock=clock or time.time)
         self._fixed_clock = clock
-        hold_in_forks(self._turn)
+        hold_in_forks(self._lock)
 
     def register(self, step: StepSettings) -> None:
         """Store a step: conversations are queued for it from now on, and earlier ones by `queue_stored`.
@@ -65,7 +65,7 @@ class StepQueue(ArchiveWriter):
 
     def read_documents(self, jobs: Collection[StepJob]) -> dict[str, bytes]:
         """Return the documents of the jobs' conversations by id; removed ones are left out."""
-        with self._turn, translate_content_errors(self.path):
+        with self._lock, translate_content_errors(self.path):
             stored = _step_jobs.read_documents(self._connection, [job.conversation_id for job in jobs])
             return {each: self._store.decode_document(document) for each, document in stored.items()}
 

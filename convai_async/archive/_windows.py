@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convai_async._support.timestamps import credible_start
+from convai_async._support.timestamps import credible_start_or_none
 from convai_async._support.validate import to_unix_seconds
 from convai_async.archive._sql import to_struct
 
@@ -56,7 +56,7 @@ class Window(msgspec.Struct, frozen=True, order=True):
 
 def may_be_in(window: Window, start: int | None, latest: int) -> bool:
     """Return whether a conversation with this start is in a window; without a credible start, it is in every one."""
-    start = credible_start(start, latest)
+    start = credible_start_or_none(start, latest)
     return start is None or start in window
 
 
@@ -83,17 +83,17 @@ def subtract_windows(window: Window, windows: Iterable[Window]) -> list[Window]:
     result: list[Window] = []
     start = window.start
     for other in merge_windows(windows):
-        result.append(_earlier(Window(start, other.start), window.end))
+        result.append(_cut_window(Window(start, other.start), window.end))
         if other.end is None:
-            return _not_empty(result)
+            return _drop_empty(result)
         start = max(start, other.end)
     result.append(Window(start, window.end))
-    return _not_empty(result)
+    return _drop_empty(result)
 
 
-def _earlier(window: Window, end: int | None) -> Window:
+def _cut_window(window: Window, end: int | None) -> Window:
     return window if end is None or (window.end is not None and window.end <= end) else Window(window.start, end)
 
 
-def _not_empty(windows: list[Window]) -> list[Window]:
+def _drop_empty(windows: list[Window]) -> list[Window]:
     return [window for window in windows if not window.is_empty]

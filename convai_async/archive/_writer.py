@@ -23,8 +23,8 @@ from convai_async.archive._changes import (
 from convai_async.archive._contents import is_empty
 from convai_async.archive._deleted_ids import find_deleted
 from convai_async.archive._errors import ArchiveBusyError, ArchiveError, translate_content_errors, translate_errors
-from convai_async.archive._lookups import ArchiveQueries
-from convai_async.archive._precedence import Document
+from convai_async.archive._lookups import ArchiveLookups
+from convai_async.archive._precedence import DocumentState
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
 from convai_async.archive._sql import close_on_error, fetch_value
 from convai_async.archive._step_jobs import has_steps, queue_conversations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("convai_async")
 
 
-class ArchiveWriter(ArchiveQueries):
+class ArchiveWriter(ArchiveLookups):
     """An archive open for writing. Its methods block; threads take turns.
 
     Close it with ``with``, or with `close`.
@@ -100,7 +100,7 @@ class ArchiveWriter(ArchiveQueries):
 
     def close(self) -> None:
         """Close the file when no thread uses it, and let others write to it."""
-        with self._turn:
+        with self._lock:
             self._store.close()
 
     def bind(self) -> None:
@@ -212,12 +212,12 @@ class ArchiveWriter(ArchiveQueries):
         unix_secs = item.row["fetched_unix_secs"]
         row = item.row | {"fetched_unix_secs": None if unix_secs is None else min(unix_secs, now)}
         item = msgspec.structs.replace(item, row=row)
-        document = Document.of(item)
+        document = DocumentState.from_update(item)
         with self._transaction():
             if find_deleted(self._connection, [item.conversation_id]):
                 _logger.info("a conversation that was deleted from %r was not stored again", str(self.path))
                 return False
-            stored = Document.stored(self._connection, item.conversation_id)
+            stored = DocumentState.read(self._connection, item.conversation_id)
             if stored is not None:
                 if not document.may_replace(stored):
                     return False
@@ -229,7 +229,7 @@ class ArchiveWriter(ArchiveQueries):
                 row["has_audio"] = document.has_audio or stored.has_audio
                 item = msgspec.structs.replace(item, row=row)
             self._store_conversations([item], now)
-            if document.final and document.turns:
+            if document.is_final and document.turns:
                 clear_failures(self._connection, [item.conversation_id], "conversation")
         return True
 
@@ -273,7 +273,7 @@ class ArchiveWriter(ArchiveQueries):
             ArchiveBusyError: Another process is reading, and so keeps the log. The scrub stays due.
             ArchiveError: The archive cannot be written.
         """
-        with self._turn, translate_content_errors(self.path):
+        with self._lock, translate_content_errors(self.path):
             if not fetch_value(self._connection, "SELECT scrub_due FROM archive"):
                 return
             self._store.scrub()
@@ -288,7 +288,7 @@ class ArchiveWriter(ArchiveQueries):
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """Write in one transaction, after checking that this process may still write."""
-        with self._turn, translate_errors(self.path), self._store.transaction():
+        with self._lock, translate_errors(self.path), self._store.transaction():
             self._check_run()
             yield
 
@@ -309,7 +309,7 @@ class ArchiveWriter(ArchiveQueries):
             )
 
     def _check_in_place(self) -> None:
-        with self._turn, translate_errors(self.path):
+        with self._lock, translate_errors(self.path):
             self._store.check_in_place()
 
     def begin_run(self) -> int:
@@ -356,7 +356,10 @@ class ArchiveWriter(ArchiveQueries):
         """Return whether a webhook has stored a final version of a conversation that was fetched before."""
         if item.is_final:
             return False
-        stored = Document.stored(self._connection, item.conversation_id)
+        stored = DocumentState.read(self._connection, item.conversation_id)
         return (
-            stored is not None and stored.from_webhook and stored.final and stored.is_as_complete_as(Document.of(item))
+            stored is not None
+            and stored.from_webhook
+            and stored.is_final
+            and stored.is_as_complete_as(DocumentState.from_update(item))
         )

@@ -33,13 +33,13 @@ class Choices(msgspec.Struct, frozen=True):
 def read_choices(connection: Connection) -> Choices:
     """Return the values that the filters offer. It takes the same time in every archive."""
     agents = connection.execute(
-        f"WITH RECURSIVE {_distinct('agent_id', 'conversations')}"  # noqa: S608
+        f"WITH RECURSIVE {_select_distinct('agent_id', 'conversations')}"  # noqa: S608
         " SELECT value, (SELECT agent_name FROM conversations WHERE agent_id = value"
         " ORDER BY start_time_unix_secs DESC NULLS LAST LIMIT 1) FROM found WHERE value IS NOT NULL LIMIT ?",
         (_MAX_CHOICES,),
     )
     tools = connection.execute(
-        f"WITH RECURSIVE {_distinct('tool_name', 'tool_calls')}"  # noqa: S608
+        f"WITH RECURSIVE {_select_distinct('tool_name', 'tool_calls')}"  # noqa: S608
         " SELECT value FROM found WHERE value IS NOT NULL LIMIT ?",
         (_MAX_CHOICES,),
     )
@@ -55,7 +55,7 @@ def read_choices(connection: Connection) -> Choices:
     )
 
 
-def _distinct(column: str, table: str) -> str:
+def _select_distinct(column: str, table: str) -> str:
     """Return a recursive table ``found`` that takes each value from an index, without reading all rows."""
     return (
         f"found (value) AS (SELECT min({column}) FROM {table}"  # noqa: S608

@@ -11,7 +11,7 @@ import msgspec
 from markupsafe import Markup, escape
 
 from convai_async._support.text import format_call_time
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 from convai_async.browse._search import MARK
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def compile_templates() -> None:
 
 def format_local_time(unix_secs: int | None) -> str:
     """Return a time in the local zone, like ``2026-01-31 14:00``; empty for None and for times outside the calendar."""
-    moment = utc_datetime(unix_secs)
+    moment = to_utc_datetime(unix_secs)
     try:
         return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"
     except (OverflowError, ValueError, OSError):
@@ -45,7 +45,7 @@ def format_local_time(unix_secs: int | None) -> str:
 
 def format_iso(unix_secs: int | None) -> str:
     """Return a time in UTC in ISO 8601; empty for None and for times outside the calendar."""
-    moment = utc_datetime(unix_secs)
+    moment = to_utc_datetime(unix_secs)
     return "" if moment is None else moment.isoformat()
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 import click
 
 from convai_async._support.durations import parse_duration
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 
 TIME_FORMATS = "7d, 12h, yesterday, 2026-01-31, '2026-01-31 14:00', 2026-01-31T14:00Z, or Unix seconds"
 """The formats that `parse_time` accepts, for help texts and errors."""
@@ -132,7 +132,7 @@ class TimeFormatter:
         return "" if moment is None else moment.isoformat(timespec="seconds")
 
     def _convert(self, unix_secs: int | None) -> datetime | None:
-        moment = utc_datetime(unix_secs)
+        moment = to_utc_datetime(unix_secs)
         if moment is None or self._utc:
             return moment
         try:

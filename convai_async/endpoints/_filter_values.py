@@ -38,7 +38,7 @@ def validate_filters(filters: Mapping[str, Any], known: type) -> dict[str, Any]:
         TypeError: A filter is unknown.
         InvalidArgumentError: A value is empty, out of range or of the wrong type, or a range ends before it begins.
     """
-    validators = _validators(known)
+    validators = _build_validators(known)
     values: dict[str, Any] = {}
     for name, value in filters.items():
         if name not in validators:
@@ -59,12 +59,12 @@ def validate_filters(filters: Mapping[str, Any], known: type) -> dict[str, Any]:
 
 
 @cache
-def _validators(known: type) -> dict[str, Callable[[str, Any], Any]]:
+def _build_validators(known: type) -> dict[str, Callable[[str, Any], Any]]:
     hints = get_type_hints(known, include_extras=True)
-    return {name: _validator(name, get_args(hint)) for name, hint in hints.items()}
+    return {name: _build_validator(name, get_args(hint)) for name, hint in hints.items()}
 
 
-def _validator(name: str, kinds: Sequence[Any]) -> Callable[[str, Any], Any]:
+def _build_validator(name: str, kinds: Sequence[Any]) -> Callable[[str, Any], Any]:
     """Return the function that validates a filter of these types."""
     for kind in kinds:
         if get_origin(kind) is Annotated:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async._support.validate import validate_id
 from convai_async.endpoints._query import Query, encode_query
 from convai_async.errors import DecodeError, InvalidArgumentError
@@ -126,7 +126,7 @@ class Response(msgspec.Struct, Generic[T], frozen=True):
 
 def get_request_id(headers: Mapping[str, str]) -> str | None:
     """Return the service's request id from the headers of a response, or None."""
-    return one_line(headers.get("request-id") or headers.get("x-trace-id") or "") or None
+    return to_short_line(headers.get("request-id") or headers.get("x-trace-id") or "") or None
 
 
 def quote_id(parameter: str, value: str) -> str:

@@ -82,9 +82,9 @@ async def _fetch_conversation(job: Job, memory: Reservation, engine: Engine) -> 
         """Reject a document that is not this conversation. One in an unknown format is stored as raw JSON."""
         update = decode_update(job.summary, response.body)
         if isinstance(update, Failure):
-            raise _not_the_conversation(update.error)
+            raise _build_decode_error(update.error)
         if update.is_undecodable and not is_document_of(job.conversation_id, response.body):
-            raise _not_the_conversation(f"the response is not a conversation: {update.row['decode_error']}")
+            raise _build_decode_error(f"the response is not a conversation: {update.row['decode_error']}")
         updates.append(update)
 
     await engine.send_raw(endpoints.get_conversation(job.conversation_id), validate=validate, memory=memory)
@@ -101,7 +101,7 @@ async def _save_recording(conversation_id: str, storage: RecordingStorage, engin
         return RecordingUpdate(conversation_id, None)
 
 
-def _not_the_conversation(problem: str) -> DecodeError:
+def _build_decode_error(problem: str) -> DecodeError:
     error = DecodeError(problem)
     error.retryable = True  # a proxy may respond in place of the service for a while
     return error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
-from convai_async._support.timestamps import credible_start, latest_start
+from convai_async._support.timestamps import compute_latest_start, credible_start_or_none
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import Failure
 from convai_async.archive._windows import Window, may_be_in
@@ -91,13 +91,13 @@ class Intake:
     async def ingest(self, reading: Reading, page: Page[ConversationSummary]) -> None:
         """Queue the conversations of a page that are new or have changed."""
         async with self._one_page:
-            latest = latest_start(time.time())
+            latest = compute_latest_start(time.time())
             own, others = self._divide(page, reading.window, latest)
             found = own.keys() - reading.ids - self._counted
             if self._still_wanted is not None:
                 others.clear()
                 self._apply_limit(self._still_wanted, own, found)
-            starts = {each: credible_start(own[each].start_time_unix_secs, latest) for each in own}
+            starts = {each: credible_start_or_none(own[each].start_time_unix_secs, latest) for each in own}
             self._note_starts([start for start in starts.values() if start is not None])
             jobs, unchanged, deleted = await self._create_jobs(reading, own | others)
             early = {job.conversation_id for job in jobs} & others.keys() - self._counted

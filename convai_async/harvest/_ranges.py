@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 
-from convai_async._support.timestamps import credible_start, latest_start
+from convai_async._support.timestamps import compute_latest_start, credible_start_or_none
 from convai_async.archive._windows import Window
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class RangeEstimate:
 
     def __init__(self, window: Window, now: float) -> None:
         self.pages = self.entries = self.within = self.count = 0
-        self.latest = self._oldest = latest_start(now)
+        self.latest = self._oldest = compute_latest_start(now)
         self._newest = window.start - 1
         self._window = window
         self._now = int(now)
@@ -122,7 +122,7 @@ class RangeEstimate:
         self.pages += 1
         self.entries += len(page)
         for summary in page:
-            start = credible_start(summary.start_time_unix_secs, self.latest)
+            start = credible_start_or_none(summary.start_time_unix_secs, self.latest)
             if start is None:
                 continue
             self.within += start in self._asked

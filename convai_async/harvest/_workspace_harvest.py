@@ -142,7 +142,7 @@ class WorkspaceHarvest:
         """Keep the counts of a run that ended; of one that was stopped, those that the next run does not repeat."""
         if ended.interrupted:
             ended = msgspec.structs.replace(
-                ended, found=ended.fetched, unchanged=0, failed=0, list_complete=True, interrupted=False
+                ended, found=ended.fetched, unchanged=0, skipped=0, failed=0, list_complete=True, interrupted=False
             )
         self._before.append(ended)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from convai_async._configuration import Region, resolve_base_url, validate_share
 from convai_async._support.durations import parse_duration
-from convai_async._support.text import Secret, one_line
+from convai_async._support.text import Secret, to_short_line
 from convai_async._support.validate import validate_id
 from convai_async.archive._location import PostgresUrl, hide_password, is_postgres_url, parse_location
 from convai_async.archive._recordings import FOLDER
@@ -191,7 +191,7 @@ def _load_tables(file: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise ConfigurationError(f"it cannot be read: {error.strerror}") from None
     except ValueError as error:  # not UTF-8, or not TOML
-        raise ConfigurationError(f"it is not a TOML file: {one_line(str(error))}") from None
+        raise ConfigurationError(f"it is not a TOML file: {to_short_line(str(error))}") from None
     for name in content:
         if name != "workspaces":
             raise ConfigurationError(f"unknown name {name!r}: the file has tables [[workspaces]] only")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async._transport.websocket import ABNORMAL_CLOSURE
 from convai_async.errors import ConversationClosedError, ConversationRefusedError
 from convai_async.live.events import AgentToolResponse, ClientErrorEvent, ErrorEvent, Event
@@ -64,7 +64,7 @@ class Closed(msgspec.Struct, kw_only=True, frozen=True):
         """Return the end as text for a message."""
         message = None if self.error is None else self.error.message
         reasons = [each for each in (self.error_type, self.reason, message) if each]
-        why = ": ".join(dict.fromkeys(map(one_line, reasons)))
+        why = ": ".join(dict.fromkeys(map(to_short_line, reasons)))
         by = "the connection was lost" if self.ended_by == "connection" else f"the {self.ended_by} ended it"
         return f"{by} (code {self.code}){': ' + why if why else ''}"
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from convai_async._support.tasks import is_cancelling
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async.live._tools import encode_result
 from convai_async.live.events import ClientToolCall, Event, MCPToolCall
 from convai_async.live.messages import MCPToolApproval, encode_message
@@ -101,7 +101,7 @@ class ToolRunner:
             except BaseException:
                 if is_cancelling():
                     raise
-                _logger.exception("the approval of the MCP tool %s failed: refused", one_line(call.tool_name))
+                _logger.exception("the approval of the MCP tool %s failed: refused", to_short_line(call.tool_name))
         await self._connection.outbox.put(
             encode_message(MCPToolApproval(tool_call_id=call.tool_call_id, is_approved=approved))
         )

@@ -13,7 +13,7 @@ import msgspec
 from anyio.to_thread import run_sync
 
 from convai_async._support.tasks import is_cancelling
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async.errors import InvalidArgumentError
 from convai_async.live.messages import ClientToolResult, encode_json, encode_message
 
@@ -72,7 +72,7 @@ class Tools:
                 await asyncio.wait([running], timeout=_CANCEL_SECS)
         if running.done() and not running.cancelled():
             return running.result()
-        return encode_result(call, f"The tool {one_line(call.tool_name)} did not finish in time.", is_error=True)
+        return encode_result(call, f"The tool {to_short_line(call.tool_name)} did not finish in time.", is_error=True)
 
     async def _run_to_result(self, call: ClientToolCall) -> str:
         try:
@@ -90,7 +90,7 @@ class Tools:
     async def _run(self, call: ClientToolCall) -> Any:
         tool = self._tools.get(call.tool_name)
         if tool is None:
-            raise ToolError(f"There is no tool {one_line(call.tool_name)!r}.")
+            raise ToolError(f"There is no tool {to_short_line(call.tool_name)!r}.")
         arguments = tool.read_arguments(call.parameters)
         if tool.is_async:
             return await tool.function(**arguments)
@@ -130,11 +130,11 @@ class Tool:
         known = {name: value for name, value in parameters.items() if name in self._arguments.__struct_fields__}
         others = {name: value for name, value in parameters.items() if name not in known}
         if others and not self._takes_any:
-            raise ToolError(f"Unknown arguments: {one_line(', '.join(others))}.")
+            raise ToolError(f"Unknown arguments: {to_short_line(', '.join(others))}.")
         try:
             arguments = msgspec.convert(known, self._arguments, strict=False)
         except msgspec.ValidationError as error:
-            raise ToolError(f"Invalid arguments: {one_line(str(error))}.") from None
+            raise ToolError(f"Invalid arguments: {to_short_line(str(error))}.") from None
         given = {name: getattr(arguments, name) for name in known}
         return {**others, **given}
 
@@ -185,5 +185,5 @@ def _get_text(call: ClientToolCall, error: ToolError) -> str:
 
 
 def _log_failure(call: ClientToolCall, error: BaseException) -> str:
-    _logger.error("the tool %s failed", one_line(call.tool_name), exc_info=error)
-    return f"The tool {one_line(call.tool_name)} failed."
+    _logger.error("the tool %s failed", to_short_line(call.tool_name), exc_info=error)
+    return f"The tool {to_short_line(call.tool_name)} failed."

@@ -11,7 +11,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async._version import __version__
 from convai_async.errors import ConvAIError
 from convai_async.mcp._stdin import end_stdin_on_interrupt
@@ -58,6 +58,6 @@ def _report_errors(function: Callable[..., str]) -> Callable[..., str]:
         try:
             return function(*args, **options)
         except ConvAIError as error:
-            raise ToolError(one_line(str(error))) from error
+            raise ToolError(to_short_line(str(error))) from error
 
     return run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 from convai_async.archive import Bucket, Dimension, Metric, compute_statistics, describe_tables, list_calls
 from convai_async.archive._queries._search import find_hits
 from convai_async.mcp._conversation import read_overview, read_turns
@@ -171,7 +171,7 @@ def _format_hit(hit: SearchHit) -> dict[str, Any]:
     return {
         "conversation_id": hit.conversation_id,
         "agent_id": hit.agent_id,
-        "start_time": utc_datetime(hit.start_time_unix_secs),
+        "start_time": to_utc_datetime(hit.start_time_unix_secs),
         "turn": hit.position,
         "secs": hit.time_in_call_secs,
         "role": hit.role,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convai_async._support.text import format_call_time, one_line
+from convai_async._support.text import format_call_time, to_short_line
 
 _MAX_CHARS = 60
 
@@ -16,12 +16,12 @@ def build_repr(value: object, *parts: str) -> str:
 
 def format_word(value: Any) -> str:
     """Return an id or a status; empty for None."""
-    return "" if value is None else one_line(str(value), _MAX_CHARS)
+    return "" if value is None else to_short_line(str(value), _MAX_CHARS)
 
 
 def format_text(value: Any) -> str:
     """Return text in quotes, cut after 60 characters; empty if there is none."""
-    return f'"{one_line(value, _MAX_CHARS)}"' if isinstance(value, str) and value else ""
+    return f'"{to_short_line(value, _MAX_CHARS)}"' if isinstance(value, str) and value else ""
 
 
 def format_seconds(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from msgspec import field
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
 from convai_async.models._repr import build_repr, format_count, format_seconds, format_text, format_word
@@ -111,7 +111,7 @@ class ConversationSummary(ListItem, gc=True, dict=True):
     @property
     def start_time(self) -> datetime | None:
         """The start time in UTC, or None if it is unknown."""
-        return utc_datetime(self.start_time_unix_secs)
+        return to_utc_datetime(self.start_time_unix_secs)
 
     def __repr__(self) -> str:
         return build_repr(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 from convai_async.models._base import Model
 from convai_async.models._list_item import ListItem
 
@@ -51,4 +51,4 @@ class MessageHit(ListItem, gc=True, dict=True):
     @property
     def conversation_start_time(self) -> datetime | None:
         """The start time of the conversation in UTC, or None if it is unknown."""
-        return utc_datetime(self.conversation_start_time_unix_secs)
+        return to_utc_datetime(self.conversation_start_time_unix_secs)

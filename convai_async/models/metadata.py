@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import field
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 from convai_async.models._base import Model, UnknownVariant
 from convai_async.models._open_union import ByTagOrNull, OpenUnion
 from convai_async.models.charging import ConversationCharging
@@ -372,4 +372,4 @@ class ConversationMetadata(Model):
     @property
     def start_time(self) -> datetime | None:
         """The start time in UTC, or None if it is unknown."""
-        return utc_datetime(self.start_time_unix_secs)
+        return to_utc_datetime(self.start_time_unix_secs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 from convai_async.models._list_item import ListItem
 from convai_async.models.enums import SipDirection
 
@@ -39,5 +39,5 @@ class SipMessage(ListItem, gc=True, dict=True):
         if self.created_at_unix_micro is None:
             return None
         seconds, microseconds = divmod(self.created_at_unix_micro, _MICROSECONDS)
-        moment = utc_datetime(seconds)
+        moment = to_utc_datetime(seconds)
         return None if moment is None else moment + timedelta(microseconds=microseconds)

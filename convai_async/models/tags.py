@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 from convai_async.models._list_item import ListItem
 
 __all__ = ["ConversationTag"]
@@ -30,4 +30,4 @@ class ConversationTag(ListItem, gc=True, dict=True):
     @property
     def created_at(self) -> datetime | None:
         """The time of creation in UTC, or None if it is unknown."""
-        return utc_datetime(self.created_at_unix_secs)
+        return to_utc_datetime(self.created_at_unix_secs)

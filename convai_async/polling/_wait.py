@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convai_async import endpoints
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async._support.validate import validate_choice, validate_optional, validate_seconds
 from convai_async.errors import ConversationNotReadyError, NotFoundError
 from convai_async.models.enums import FINAL_STATUSES, STATUSES
@@ -62,9 +62,9 @@ async def _poll(engine: Engine, conversation_id: str, until: ConversationStatus,
             if engine.clock() - started > _MAY_BE_MISSING_SECS:
                 raise
         except TimeoutError:
-            raise _not_ready(conversation_id, until, status, engine.clock() - started) from None
+            raise _build_not_ready_error(conversation_id, until, status, engine.clock() - started) from None
         else:
-            status = conversation.status and one_line(conversation.status)
+            status = conversation.status and to_short_line(conversation.status)
             if status == until:
                 return conversation
             if status in FINAL_STATUSES:
@@ -75,12 +75,14 @@ async def _poll(engine: Engine, conversation_id: str, until: ConversationStatus,
                 )
         waited = engine.clock() - started
         if timeout is not None and waited >= timeout:
-            raise _not_ready(conversation_id, until, status, waited)
+            raise _build_not_ready_error(conversation_id, until, status, waited)
         await engine.sleep(pause if timeout is None else min(pause, timeout - waited))
         pause = min(pause * _PAUSE_GROWTH, _MAX_PAUSE_SECS)
 
 
-def _not_ready(conversation_id: str, until: str, status: str | None, waited: float) -> ConversationNotReadyError:
+def _build_not_ready_error(
+    conversation_id: str, until: str, status: str | None, waited: float
+) -> ConversationNotReadyError:
     return ConversationNotReadyError(
         f"{conversation_id} {'does not exist yet' if status is None else f'has the status {status!r}'} after"
         f" {waited:.0f} s, not {until!r}: wait again, or longer",

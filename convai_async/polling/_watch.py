@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from convai_async import endpoints
-from convai_async._support.text import one_line
-from convai_async._support.timestamps import credible_start, latest_start
+from convai_async._support.text import to_short_line
+from convai_async._support.timestamps import compute_latest_start, credible_start_or_none
 from convai_async._support.validate import validate_id, validate_optional, validate_seconds
 from convai_async.errors import AuthenticationError, ConvAIError, InvalidArgumentError, NotFoundError
 from convai_async.models.enums import FINAL_STATUSES
@@ -128,7 +128,9 @@ class Watch:
         except ConvAIError as error:
             if error.retryable or isinstance(error, AuthenticationError):
                 raise
-            _logger.exception("a conversation that cannot be fetched is skipped: %s", one_line(summary.conversation_id))
+            _logger.exception(
+                "a conversation that cannot be fetched is skipped: %s", to_short_line(summary.conversation_id)
+            )
             return None
 
     def _mark_returned(self, summary: ConversationSummary) -> None:
@@ -137,11 +139,11 @@ class Watch:
     def _raise_floor(self, summaries: list[ConversationSummary]) -> None:
         """Forget conversations that are so old that none from their time can become final any more."""
         # A start in the future would put the floor above all conversations to come.
-        latest = latest_start(time.time())
+        latest = compute_latest_start(time.time())
         starts = {
             each.conversation_id: start
             for each in summaries
-            if (start := credible_start(each.start_time_unix_secs, latest)) is not None
+            if (start := credible_start_or_none(each.start_time_unix_secs, latest)) is not None
         }
         if not starts:
             return

@@ -41,7 +41,7 @@ class Charts:
         """Return a chart of the calls over time by result; drag to select days."""
         brush = alt.selection_interval(name="days", encodings=["x"])
         return (
-            self._chart("volume", f"Bars: calls by {self._unit} and result")
+            self._build_chart("volume", f"Bars: calls by {self._unit} and result")
             .transform_calculate(other="datum.calls - datum.success - datum.failure")
             .transform_fold(["success", "failure", "other"], as_=["result", "count"])
             .transform_calculate(order="datum.result == 'failure' ? 0 : datum.result == 'other' ? 1 : 2", day=_DAY)
@@ -65,7 +65,7 @@ class Charts:
     def success(self) -> Any:
         """Return a chart of the success rate and the pass rate of evaluation criteria over time."""
         return (
-            self._chart("volume", f"Lines: success rate and pass rate of evaluation criteria by {self._unit}")
+            self._build_chart("volume", f"Lines: success rate and pass rate of evaluation criteria by {self._unit}")
             .transform_fold(["success_rate", "pass_rate"], as_=["rate", "value"])
             .transform_filter("isValid(datum.value)")
             .transform_calculate(name="datum.rate == 'success_rate' ? 'calls successful' : 'criteria met'", day=_DAY)
@@ -86,7 +86,7 @@ class Charts:
     def hours(self) -> Any:
         """Return a heat map of the calls by day of the week and hour."""
         return (
-            self._chart("hours", "Heat map: calls by day of the week and hour in UTC")
+            self._build_chart("hours", "Heat map: calls by day of the week and hour in UTC")
             .mark_rect(color=_BLUE, cornerRadius=_CORNER)
             .encode(
                 x=alt.X(
@@ -105,11 +105,11 @@ class Charts:
     def agents(self) -> Any:
         """Return bars of the calls by agent; click one to select it."""
         choice = alt.selection_point(name="agent", fields=["agent"], toggle=False)
-        return self._bars("agents", "agent", "Bars: calls by agent").encode(opacity=_FADED).add_params(choice)
+        return self._build_bars("agents", "agent", "Bars: calls by agent").encode(opacity=_FADED).add_params(choice)
 
     def criteria(self) -> Any:
         """Return bars of the results by evaluation criterion."""
-        return self._stacked(
+        return self._build_stacked_bars(
             "criteria",
             "criterion",
             "Bars: results by evaluation criterion",
@@ -120,7 +120,7 @@ class Charts:
     def durations(self) -> Any:
         """Return a histogram of the durations."""
         return (
-            self._chart("durations", "Histogram: calls by duration")
+            self._build_chart("durations", "Histogram: calls by duration")
             .mark_bar(color=_BLUE, cornerRadiusEnd=_CORNER)
             .encode(
                 x=alt.X("duration:O", title=None, sort=_AS_IN_TABLE, axis=alt.Axis(labelAngle=-40)),
@@ -132,12 +132,12 @@ class Charts:
 
     def latency(self) -> Any:
         """Return the percentiles of the latency by stage."""
-        return self._percentiles("latency", "stage", ["p50", "p95", "p99"], "Latency by stage")
+        return self._build_percentile_chart("latency", "stage", ["p50", "p95", "p99"], "Latency by stage")
 
     def costs(self) -> Any:
         """Return bars of the cost by agent and language model."""
         return (
-            self._chart("costs", "Bars: cost of the language models by agent and model, in US dollars")
+            self._build_chart("costs", "Bars: cost of the language models by agent and model, in US dollars")
             .mark_bar(cornerRadiusEnd=_CORNER)
             .encode(
                 x=alt.X("sum(price):Q", title="US dollars"),
@@ -152,7 +152,7 @@ class Charts:
 
     def tools(self) -> Any:
         """Return bars of the tool calls by tool and result."""
-        return self._stacked(
+        return self._build_stacked_bars(
             "tools",
             "tool",
             "Bars: tool calls by tool and result",
@@ -162,28 +162,28 @@ class Charts:
 
     def tool_latency(self) -> Any:
         """Return the percentiles of the latency by tool."""
-        return self._percentiles("tools", "tool", ["p50", "p95"], "Latency by tool")
+        return self._build_percentile_chart("tools", "tool", ["p50", "p95"], "Latency by tool")
 
     def endings(self) -> Any:
         """Return bars of the reasons why calls end."""
-        return self._bars("endings", "reason", "Bars: calls by the reason why they ended")
+        return self._build_bars("endings", "reason", "Bars: calls by the reason why they ended")
 
     def errors(self) -> Any:
         """Return bars of the errors that ended calls."""
-        return self._bars("errors", "reason", "Bars: calls by the error that ended them", color=_RED)
+        return self._build_bars("errors", "reason", "Bars: calls by the error that ended them", color=_RED)
 
     def languages(self) -> Any:
         """Return bars of the calls by language."""
-        return self._bars("languages", "language", "Bars: calls by language")
+        return self._build_bars("languages", "language", "Bars: calls by language")
 
     def ratings(self) -> Any:
         """Return bars of the calls by rating."""
-        return self._bars("ratings", "rating", "Bars: ratings, likes and dislikes", color=_ORANGE)
+        return self._build_bars("ratings", "rating", "Bars: ratings, likes and dislikes", color=_ORANGE)
 
     def collected(self) -> Any:
         """Return bars of the values that were collected."""
         return (
-            self._chart("collected", "Bars: calls by collected value")
+            self._build_chart("collected", "Bars: calls by collected value")
             .transform_calculate(label="datum.name + ': ' + datum.value")
             .mark_bar(cornerRadiusEnd=_CORNER)
             .encode(
@@ -199,7 +199,7 @@ class Charts:
         """Return all charts by their names."""
         return {name: getattr(self, name)() for name in CHARTS}
 
-    def _chart(self, table: str, description: str) -> Any:
+    def _build_chart(self, table: str, description: str) -> Any:
         data = alt.InlineData(values=self._tables[table].to_dicts(), name=DATASET)
         chart = alt.Chart(data, description=_describe(description), width=_WIDTH)
         return chart.transform_window(rank="row_number()")
@@ -211,10 +211,10 @@ class Charts:
         axis = alt.Axis(format=form, labelOverlap=True, labelSeparation=8)
         return alt.X(f"{units[self._unit]}(date):T", title=None, axis=axis)
 
-    def _bars(self, table: str, label: str, description: str, *, color: str = _BLUE) -> Any:
+    def _build_bars(self, table: str, label: str, description: str, *, color: str = _BLUE) -> Any:
         number = self._tables[table].columns[1]
         return (
-            self._chart(table, description)
+            self._build_chart(table, description)
             .mark_bar(color=color, cornerRadiusEnd=_CORNER)
             .encode(
                 x=alt.X(f"{number}:Q", title=number),
@@ -224,13 +224,13 @@ class Charts:
             .properties(height=alt.Step(_BAR_STEP))
         )
 
-    def _stacked(
+    def _build_stacked_bars(
         self, table: str, label: str, description: str, parts: dict[str, tuple[str, str]], rest: tuple[str, str]
     ) -> Any:
         names, colors = zip(*parts.values(), strict=True)
         chosen = " : ".join(f"datum.part == '{part}' ? '{name}'" for part, (name, _) in parts.items())
         return (
-            self._chart(table, description)
+            self._build_chart(table, description)
             .transform_calculate(**{rest[0]: rest[1]})
             .transform_fold(list(parts), as_=["part", "count"])
             .transform_calculate(result=f"{chosen} : ''")
@@ -244,10 +244,10 @@ class Charts:
             .properties(height=alt.Step(_BAR_STEP))
         )
 
-    def _percentiles(self, table: str, label: str, shares: list[str], description: str) -> Any:
+    def _build_percentile_chart(self, table: str, label: str, shares: list[str], description: str) -> Any:
         y = alt.Y(f"{label}:N", title=None, sort=_AS_IN_TABLE, axis=_LABELS)
         text = f"{description}: {', '.join(shares)} in seconds"
-        base = self._chart(table, text).transform_filter("isValid(datum.p50)")
+        base = self._build_chart(table, text).transform_filter("isValid(datum.p50)")
         line = base.mark_rule(color=_GREY, strokeWidth=3, opacity=0.5).encode(
             x=alt.X("p50:Q", title="seconds"), x2=f"{shares[-1]}:Q", y=y
         )

@@ -122,7 +122,7 @@ class TableDefinition(msgspec.Struct, frozen=True):
     fixed: Literal["bucket", "agent"] | None = None
 
 
-def _percentiles(measure: str, *shares: int) -> tuple[Percentile, ...]:
+def _build_percentiles(measure: str, *shares: int) -> tuple[Percentile, ...]:
     return tuple(Percentile(f"p{share}", f"p{share}", share / 100, measure) for share in shares)
 
 
@@ -181,7 +181,7 @@ TABLES: dict[str, TableDefinition] = {
     "latency": TableDefinition(
         "Latency by stage",
         "latency",
-        (Label("stage", "Stage", 0), Sum("turns", "Turns"), *_percentiles("turns", 50, 95, 99)),
+        (Label("stage", "Stage", 0), Sum("turns", "Turns"), *_build_percentiles("turns", 50, 95, 99)),
     ),
     "costs": TableDefinition(
         "Cost by agent and model",
@@ -203,7 +203,7 @@ TABLES: dict[str, TableDefinition] = {
             Sum("calls", "Tool calls"),
             Sum("failed", "Failed"),
             Ratio("failure_rate", "Failure rate", "failed", ("calls",)),
-            *_percentiles("calls", 50, 95),
+            *_build_percentiles("calls", 50, 95),
         ),
     ),
     "endings": TableDefinition("Why calls end", "endings", (Label("reason", "Reason", 0), *_CALLS_SHARE)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def format_seconds(seconds: float) -> str:
 
 def format_utc_time(unix_secs: int) -> str:
     """Return a time in UTC: ``2026-01-31 14:00``."""
-    moment = utc_datetime(unix_secs)
+    moment = to_utc_datetime(unix_secs)
     return MISSING if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 

@@ -229,7 +229,7 @@ def _name_agents(connection: Connection, ids: list[str | None]) -> list[str]:
         ).fetchone()
         for each in ids
     ]
-    names = [_label(row[0] if row else agent_id) for row, agent_id in zip(found, ids, strict=True)]
+    names = [_shorten_label(row[0] if row else agent_id) for row, agent_id in zip(found, ids, strict=True)]
     return [
         f"{name} ({agent_id})" if names.count(name) > 1 else name for name, agent_id in zip(names, ids, strict=True)
     ]
@@ -244,7 +244,7 @@ def _convert(rows: Any, kind: type[T]) -> list[T]:
 
 
 @lru_cache(4096)
-def _label(text: str | None) -> str:
+def _shorten_label(text: str | None) -> str:
     label = NONE_LABEL if text is None else " ".join(text.split()) or NONE_LABEL
     return label if len(label) <= _MAX_LABEL_CHARS else f"{label[: _MAX_LABEL_CHARS - 1]}…"
 
@@ -292,10 +292,12 @@ class _Counter:
         failed_tools = self._count_tools(_convert(connection.execute(_TOOLS, (ids,)), _ToolRow), cells)
         passed, missed = self._count_criteria(_convert(connection.execute(_CRITERIA, (ids,)), _CriterionRow), cells)
         for value in _convert(connection.execute(_VALUES, (ids,)), _ValueRow):
-            self._builders["collected"].add((cells[value.conversation_id], _label(value.name), _label(value.value)), 1)
+            self._builders["collected"].add(
+                (cells[value.conversation_id], _shorten_label(value.name), _shorten_label(value.value)), 1
+            )
         for usage in _convert(connection.execute(_MODELS, (ids,)), _ModelRow):
             numbers = usage.price, usage.input_tokens, usage.output_tokens, 1
-            self._builders["models"].add((cells[usage.conversation_id], _label(usage.model)), *numbers)
+            self._builders["models"].add((cells[usage.conversation_id], _shorten_label(usage.model)), *numbers)
         for call in batch:
             criteria = passed.get(call.conversation_id, 0), missed.get(call.conversation_id, 0)
             self._count_call(call, *criteria)
@@ -309,7 +311,9 @@ class _Counter:
         failed: dict[str, int] = {}
         for each in rows:
             number = 0 if each.seconds is None else 1 + find_bin(each.seconds)
-            self._builders["tools"].add((cells[each.conversation_id], _label(each.tool), number), 1, each.is_error)
+            self._builders["tools"].add(
+                (cells[each.conversation_id], _shorten_label(each.tool), number), 1, each.is_error
+            )
             if each.is_error:
                 failed[each.conversation_id] = failed.get(each.conversation_id, 0) + 1
         return failed
@@ -320,7 +324,9 @@ class _Counter:
         results: dict[str, dict[str, int]] = {"success": {}, "failure": {}}
         for each in rows:
             success, failure = each.result == "success", each.result == "failure"
-            self._builders["criteria"].add((cells[each.conversation_id], _label(each.criterion)), 1, success, failure)
+            self._builders["criteria"].add(
+                (cells[each.conversation_id], _shorten_label(each.criterion)), 1, success, failure
+            )
             if each.result in results:
                 of_calls = results[each.result]
                 of_calls[each.conversation_id] = of_calls.get(each.conversation_id, 0) + 1
@@ -339,10 +345,10 @@ class _Counter:
         if call.seconds is not None:
             step = next(number for number, limit in enumerate(DURATION_STEPS) if call.seconds < limit)
             builders["durations"].add((cell, step, 1 + find_bin(call.seconds)), 1)
-        builders["endings"].add((cell, _label(call.ending)), 1)
-        builders["languages"].add((cell, _label(call.language)), 1)
+        builders["endings"].add((cell, _shorten_label(call.ending)), 1)
+        builders["languages"].add((cell, _shorten_label(call.language)), 1)
         if call.error is not None:
-            builders["errors"].add((cell, _label(call.error)), 1)
+            builders["errors"].add((cell, _shorten_label(call.error)), 1)
         for label, number in (
             ("" if call.rating is None else f"{call.rating:g}", 1),
             ("like", call.likes),
@@ -356,7 +362,7 @@ class _Counter:
             return
         add = self._builders["latency"].add
         for metric, measured in _METRICS.decode(call.turn_metrics).items():
-            stage = _STAGES.get(metric) or _label(metric)
+            stage = _STAGES.get(metric) or _shorten_label(metric)
             for seconds in measured:
                 if seconds is not None:
                     add((call.cell, stage, 1 + find_bin(seconds)), 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from convai_async._support.atomic_files import AtomicFile
-from convai_async._support.timestamps import latest_start
+from convai_async._support.timestamps import compute_latest_start
 from convai_async._support.validate import to_unix_seconds, validate_choice, validate_integer, validate_text
 from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._formats._files import check_destination
@@ -174,7 +174,7 @@ def build_report(  # noqa: PLR0913 - keyword-only
 def _build_filters(agent_id: str | None, since: date | int | None, until: date | int | None) -> ReportFilters:
     if agent_id is not None:
         validate_text("agent_id", agent_id)
-    latest = latest_start(time.time())
+    latest = compute_latest_start(time.time())
     start, end = _parse_bound("since", since), _parse_bound("until", until)
     if start is not None and end is not None and start >= end:
         raise InvalidArgumentError("since", "must be earlier than `until`")

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from convai_async._support.text import one_line
+from convai_async._support.text import to_short_line
 from convai_async.report._calls import LIST_TITLES
 from convai_async.report._definitions import TABLES, Label
 from convai_async.report._formatting import MISSING, format_value
@@ -40,7 +40,7 @@ def render_terminal(
 ) -> RenderableType:
     """Return a report as text for a terminal: key figures, bars, sparklines and tables."""
     return Group(
-        Text.assemble(("Calls", "bold"), f"  {one_line(heading)}"),
+        Text.assemble(("Calls", "bold"), f"  {to_short_line(heading)}"),
         Text(""),
         _render_figures(list(figures.values())),
         *_render_time(tables),
@@ -76,12 +76,12 @@ def _render_figures(figures: list[Figure]) -> RenderableType:
 def _render_time(tables: dict[str, ReportTable]) -> Iterator[RenderableType]:
     rows = tables["volume"].to_dicts()
     calls = [float(row["calls"] or 0) for row in rows]
-    yield _title("Calls over time")
+    yield _build_title("Calls over time")
     if len(rows) > _MAX_DAYS:
         yield Text.assemble((draw_sparkline(calls), "blue"), no_wrap=True, overflow="crop")
         yield Text(f"{rows[0]['date']} to {rows[-1]['date']}, at most {max(calls):,.0f} calls", "dim")
     else:
-        table = _table("From", "", "Calls", "Success", left=2)
+        table = _build_table("From", "", "Calls", "Success", left=2)
         for row in rows:
             number = float(row["calls"] or 0)
             bar = Text(draw_bar(number / max(calls)), "blue")
@@ -91,7 +91,7 @@ def _render_time(tables: dict[str, ReportTable]) -> Iterator[RenderableType]:
     hours = [0.0] * _HOURS_A_DAY
     for row in tables["hours"].to_dicts():
         hours[int(str(row["hour"]))] += float(row["calls"] or 0)
-    yield _title("Hour of the day (UTC)")
+    yield _build_title("Hour of the day (UTC)")
     yield Text(draw_sparkline(hours), "blue")
     yield Text("0     6     12    18", "dim")
 
@@ -101,13 +101,15 @@ def _render_table(source: ReportTable) -> Iterator[RenderableType]:
     if not source.rows:
         return
     labels = sum(isinstance(column, Label) for column in definition.columns)
-    table = _table(*source.headings[:labels], "", *source.headings[labels:], left=labels + 1, shortened=range(labels))
+    table = _build_table(
+        *source.headings[:labels], "", *source.headings[labels:], left=labels + 1, shortened=range(labels)
+    )
     width = _BAR_WIDTH // 2 if len(source.headings) >= _WIDE_TABLE else _BAR_WIDTH
     numbers = [float(row[labels] or 0) for row in source.rows]
     for texts, number in zip(source.texts[:_MAX_ROWS], numbers, strict=False):
         bar = Text(draw_bar(number / (max(numbers) or 1), width), "blue")
         table.add_row(*map(_shorten, texts[:labels]), bar, *texts[labels:])
-    yield _title(source.title)
+    yield _build_title(source.title)
     yield table
     if len(source.rows) > _MAX_ROWS:
         yield Text(f"and {len(source.rows) - _MAX_ROWS:,} more", "dim")
@@ -117,27 +119,27 @@ def _render_calls(name: str, calls: list[CallEntry]) -> Iterator[RenderableType]
     if not calls:
         return
     has_comments = name == "commented"
-    table = _table("Call", "Result", "Comment" if has_comments else "Title", left=3, shortened={2})
+    table = _build_table("Call", "Result", "Comment" if has_comments else "Title", left=3, shortened={2})
     for heading in ("Duration", "Cost"):
         table.add_column(heading, justify="right", no_wrap=True)
     for call in calls[: _MAX_COMMENTS if has_comments else None]:
         cost = format_value(call.cost, "credits") if call.price is None else format_value(call.price, "dollars")
         numbers = format_value(call.seconds, "seconds"), cost
         table.add_row(
-            Text(one_line(call.conversation_id), "cyan"),
-            Text(one_line(call.outcome), _STYLES.get(call.outcome, "")),
+            Text(to_short_line(call.conversation_id), "cyan"),
+            Text(to_short_line(call.outcome), _STYLES.get(call.outcome, "")),
             _shorten((call.comment if has_comments else call.title) or MISSING),
             *numbers,
         )
-    yield _title(LIST_TITLES[name])
+    yield _build_title(LIST_TITLES[name])
     yield table
 
 
-def _title(text: str) -> Text:
+def _build_title(text: str) -> Text:
     return Text(f"\n{text}", "bold")
 
 
-def _table(*headings: str, left: int, shortened: Container[int] = ()) -> Table:
+def _build_table(*headings: str, left: int, shortened: Container[int] = ()) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number < left else "right", no_wrap=number not in shortened)
@@ -146,4 +148,4 @@ def _table(*headings: str, left: int, shortened: Container[int] = ()) -> Table:
 
 def _shorten(text: str, style: str = "") -> Text:
     """Return text that a narrow terminal shortens, so that columns of numbers keep their width."""
-    return Text(one_line(text), style, no_wrap=True, overflow="ellipsis")
+    return Text(to_short_line(text), style, no_wrap=True, overflow="ellipsis")

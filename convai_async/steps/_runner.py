@@ -70,8 +70,8 @@ class StepRunner:
         self._ids = ids
         self._stop = stop
         self._changed = changed
-        self._turn = asyncio.Lock()
-        self._storing = asyncio.Lock()
+        self._take_lock = asyncio.Lock()
+        self._store_lock = asyncio.Lock()
         self._ready: deque[StepJob] = deque()
         self._documents: dict[str, bytes] = {}
         self._running: dict[str, StepJob] = {}
@@ -142,7 +142,7 @@ class StepRunner:
 
     async def _take(self) -> tuple[StepJob, bytes] | None:
         """Return the next job, or None if no more are to be started."""
-        async with self._turn:
+        async with self._take_lock:
             while not self._stop.is_set():
                 if not self._ready:
                     await self._claim()
@@ -186,7 +186,7 @@ class StepRunner:
     async def _store_outcomes(self) -> None:
         # Shielded, since what was stored must also be counted.
         with anyio.CancelScope(shield=True):
-            async with self._storing:
+            async with self._store_lock:
                 outcomes, self._outcomes = self._outcomes, []
                 if not outcomes:
                     return

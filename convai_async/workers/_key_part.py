@@ -93,7 +93,7 @@ class KeyPart:
         """Use no more than the coming grant, before the rest is written as free."""
         if grant.slots < self._slots:
             self._slots = grant.slots
-            self.limiter.allot(grant.slots, 0.0, may_probe=False)
+            self.limiter.allot(grant.slots, 0.0, may_probe=False, is_divided=grant.is_divided)
 
     def should_notify(self, grant: Grant) -> bool:
         """Return whether other processes should renew now."""
@@ -114,7 +114,9 @@ class KeyPart:
         self._was_notified = False
         self._stated = None
         # The limiter may have noticed something since the report: that stays.
-        self.limiter.allot(grant.slots, grant.room - self._reported, may_probe=grant.may_probe)
+        self.limiter.allot(
+            grant.slots, grant.room - self._reported, may_probe=grant.may_probe, is_divided=grant.is_divided
+        )
         self._slots, self._room = grant.slots, grant.room
         self._renewed_at = loop.time()
         self.due_at = self._renewed_at + (_MIN_RENEWAL_SECS if is_draining else _RENEWAL_SECS)

@@ -106,6 +106,7 @@ class Grant(msgspec.Struct, frozen=True):
         may_probe: Whether it is the one that probes.
         frees: Whether it gives slots back that others can take.
         lacks: Whether others have slots to give back to it.
+        is_divided: Whether there are others.
     """
 
     slots: int
@@ -113,6 +114,7 @@ class Grant(msgspec.Struct, frozen=True):
     may_probe: bool
     frees: bool
     lacks: bool
+    is_divided: bool
 
 
 def divide(limit: int, demands: Sequence[Demand], turn: int = 0) -> list[int]:
@@ -188,6 +190,7 @@ def compute_renewal(limit: KeyLimit, name: str, report: Report, turn: int = 0) -
         may_probe=prober == name and is_used and report.in_flight <= room + 1,
         frees=held < before and is_wanted,
         lacks=slots < targets[name],
+        is_divided=len(holders) > 1,
     )
     return KeyLimit(found, prober, holders), grant
 

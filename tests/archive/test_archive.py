@@ -252,7 +252,7 @@ READS: list[Callable[[ArchiveWriter], object]] = [
 def test_threads_take_turns_with_the_connection(writer: ArchiveWriter) -> None:
     for use in READS:
         thread = Thread(target=use, args=(writer,))
-        with writer._turn:
+        with writer._lock:
             thread.start()
             thread.join(0.05)
             assert thread.is_alive()

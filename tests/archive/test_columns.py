@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from archives import build_update, rows
 
-from convai_async.archive._schema._columns import EXPORTED, NESTED_TABLES, TABLES
+from convai_async.archive._schema._columns import NESTED_TABLES, ROW_TABLES, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def test_exports_have_the_exported_columns(writer: ArchiveWriter, reader: Archiv
     turn = {"role": "agent", "message": "hi", "tool_calls": [call]}
     writer.store([build_update("conv_1", transcript=[turn])])
     name: Any
-    for name, table in EXPORTED.items():
+    for name, table in ROW_TABLES.items():
         reader.export(tmp_path / f"{name}.csv", table=name)
         with (tmp_path / f"{name}.csv").open(newline="") as file:
             (row,) = csv.DictReader(file)
@@ -58,7 +58,7 @@ def test_exports_have_the_exported_columns(writer: ArchiveWriter, reader: Archiv
     reader.export(tmp_path / "calls.parquet")
     schema = pq.read_schema(tmp_path / "calls.parquet")
     assert schema.names == [
-        *(column.exported_name for column in EXPORTED["conversations"].exported),
+        *(column.exported_name for column in ROW_TABLES["conversations"].exported),
         *(table.name for table in NESTED_TABLES),
     ]
     for name in ("start_time", "accepted_time", "fetched_time", "deleted_time", "no_audio_time"):

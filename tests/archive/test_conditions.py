@@ -97,7 +97,7 @@ def test_agent_is_a_condition_also_for_conversations_without_credible_start(
 
 @SQLITE_ONLY
 def test_bounds_use_the_index_of_starts(writer: ArchiveWriter) -> None:
-    condition, parameters = Scope(Window(NOW - 1_000, NOW)).condition(NOW)
+    condition, parameters = Scope(Window(NOW - 1_000, NOW)).to_condition(NOW)
     plan = writer._connection.execute(
         f"EXPLAIN QUERY PLAN SELECT raw FROM conversations WHERE {condition}", parameters
     ).fetchall()

@@ -11,8 +11,8 @@ from archives import ALL, SOURCE, build_update, import_file, rows
 from s3_server import refuse
 
 from convai_async.archive import Archive, ArchiveError, StoredObject
-from convai_async.archive._recordings import file_name
 from convai_async.archive._recordings import find as find_recording
+from convai_async.archive._recordings import get_file_name
 from convai_async.archive._records import Recording, RecordingUpdate
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import StorageError
@@ -50,7 +50,7 @@ async def delete(archive: Path, *ids: str) -> int:
 async def test_delete_removes_objects(archive: Path, bucket: Bucket) -> None:
     for name in ("a.mp3", "b.mp3", "c.mp3", "a%2Fb.mp3"):
         bucket.put(f"calls/{quote(name)}", b"ID3")
-    store(archive, {each: f"{bucket.url}/{file_name(each)}" for each in ("a", "b", "a/b")} | {"c": None})
+    store(archive, {each: f"{bucket.url}/{get_file_name(each)}" for each in ("a", "b", "a/b")} | {"c": None})
     assert await delete(archive, "a", "a/b") == 2
     assert bucket.keys == ["calls/b.mp3", "calls/c.mp3"]
     assert await delete(archive, "c") == 1

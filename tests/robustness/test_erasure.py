@@ -20,7 +20,7 @@ from threaded_service import ThreadedService
 
 from convai_async import steps
 from convai_async.archive import Archive, ArchiveError, Failure
-from convai_async.archive._recordings import FOLDER, file_name, is_recording, make_folder, remove_partial
+from convai_async.archive._recordings import FOLDER, get_file_name, is_recording, make_folder, remove_partial
 from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
 from convai_async.archive._schema._columns import FACT_TABLES
 from convai_async.archive._writer import ArchiveWriter
@@ -103,7 +103,7 @@ def test_file_outside_the_audio_folder_is_not_removed(archive: Path, path: str |
 
 def test_files_of_a_killed_harvest_without_a_row_are_erased(archive: Path) -> None:
     audio = archive.parent / "audio"
-    own = [audio / "c.mp3", audio / ".c.mp3.1a2b3c4d.part", audio / f".{file_name('d' * 300)[:100]}.x.part"]
+    own = [audio / "c.mp3", audio / ".c.mp3.1a2b3c4d.part", audio / f".{get_file_name('d' * 300)[:100]}.x.part"]
     others = [audio / name for name in ("c2.mp3", ".c2.mp3.1a2b3c4d.part", ".c.mp3.more.mp3.1a2b3c4d.part")]
     for file in (*own, *others):
         file.touch()
@@ -167,7 +167,7 @@ def test_nothing_is_deleted_at_the_service_if_the_archive_cannot_be_locked(
 
 def test_long_id_gives_a_short_unique_file_name() -> None:
     ids = ["x" * 300, "x" * 299 + "y", "é" * 100, "conv_1", "..", "a/b"]
-    names = [file_name(each) for each in ids]
+    names = [get_file_name(each) for each in ids]
     assert len(set(names)) == len(ids)
     assert max(map(len, names)) < 210
     assert names[3:] == ["conv_1.mp3", "...mp3", "a%2Fb.mp3"]

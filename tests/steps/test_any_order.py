@@ -35,6 +35,7 @@ class StepsInAnyOrder(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.writer = ArchiveWriter(self.path, SOURCE, exclusive=False, clock=self.clock)
         self.stored: dict[str, tuple[int, bool]] = {}
+        self.deleted: set[str] = set()
         self.failing: set[int] = set()
         self.version = 1
 
@@ -59,12 +60,14 @@ class StepsInAnyOrder(RuleBasedStateMachine):
     @rule(conversation_id=IDS, number=DOCUMENTS, final=st.booleans())
     def store(self, conversation_id: str, number: int, final: bool) -> None:
         store(self.writer, conversation_id, messages=(str(number),), status="done" if final else "in-progress")
-        self.stored[conversation_id] = (number, final)
+        if conversation_id not in self.deleted:  # those are not stored again
+            self.stored[conversation_id] = (number, final)
 
     @rule(conversation_id=IDS)
     def delete(self, conversation_id: str) -> None:
         self.writer.remove([conversation_id])
         self.stored.pop(conversation_id, None)
+        self.deleted.add(conversation_id)
 
     @rule(number=DOCUMENTS)
     def begin_or_stop_to_fail(self, number: int) -> None:

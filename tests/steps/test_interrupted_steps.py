@@ -135,7 +135,7 @@ def test_fork_waits_until_other_threads_do_not_use_the_database(path: str, write
         os.register_at_fork(before=about_to_fork.set)  # runs before those that were registered earlier
         child = os.fork()
         if child == 0:
-            os._exit(queue._turn.locked())
+            os._exit(queue._lock.locked())
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         thread.join()
-        assert not queue._turn.locked()
+        assert not queue._lock.locked()

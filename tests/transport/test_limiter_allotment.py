@@ -102,6 +102,14 @@ async def test_rejection_without_a_probe_costs_one_slot_for_half_a_second() -> N
     assert limiter.limit == 9
 
 
+async def test_rejection_without_a_probe_costs_a_process_without_others_a_quarter() -> None:
+    limiter = allotted(20)
+    limiter.allot(20, 0, may_probe=False, is_divided=False)
+    slots = fill(limiter, "bulk")
+    limiter.on_rejected(slots[-1])
+    assert (limiter.limit, limiter.estimate) == (15, 19.5)
+
+
 async def test_room_of_a_process_with_one_slot_can_be_nothing() -> None:
     limiter = allotted(1)
     [slot] = fill(limiter, "bulk")

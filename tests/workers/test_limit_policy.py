@@ -101,6 +101,7 @@ def test_slots_in_use_are_not_free_until_the_requests_have_ended() -> None:
     assert (joined.slots, joined.lacks) == (0, True)
     key, first = compute_renewal(key, "first", report(BULK, 10, in_flight=8))
     assert (first.slots, first.frees, key.holders["first"].slots) == (5, True, 8)
+    assert first.is_divided
     key, second = compute_renewal(key, "second", report(BULK))
     assert second.slots == 2
     key, first = compute_renewal(key, "first", report(BULK, 5))
@@ -156,7 +157,8 @@ def test_one_process_probes_until_another_is_more_suitable() -> None:
 
 def test_process_that_ended_is_replaced_as_the_one_that_probes() -> None:
     key = KeyLimit(20.0, "ended", {"first": holder(20)})
-    assert compute_renewal(key, "first", report(BULK, 20))[0].prober == "first"
+    key, grant = compute_renewal(key, "first", report(BULK, 20))
+    assert (key.prober, grant.is_divided) == ("first", False)
 
 
 def test_no_probe_while_slots_are_not_used() -> None:

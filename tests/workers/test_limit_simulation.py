@@ -155,6 +155,24 @@ async def test_process_that_joins_gets_its_part_within_a_second() -> None:
         assert first.limiter.limit == pytest.approx(20, abs=1)
 
 
+@pytest.mark.parametrize(("processes", "left"), [(1, 15), (2, 9)])
+@in_virtual_time
+async def test_process_without_others_leaves_a_quarter_to_those_that_do_not_share(processes: int, left: int) -> None:
+    service, table = SimulatedService(20, seed=2), SimulatedTable()
+    group = [SimulatedProcess(service) for _ in range(processes)]
+    task = asyncio.create_task(send_together(table, group, 40))
+    await asyncio.sleep(20)
+    limiter = group[0].limiter
+    slot = await limiter.acquire("bulk")
+    limiter.on_rejected(slot)
+    limiter.release(slot)
+    await asyncio.sleep(0.3)
+    assert limiter.limit == pytest.approx(left, abs=1)
+    await asyncio.sleep(10)
+    assert sum(process.limiter.limit for process in group) == pytest.approx(20, abs=1)
+    await task
+
+
 @pytest.mark.parametrize("limit", [8, 40])
 @in_virtual_time
 async def test_processes_follow_the_services_limit(limit: int) -> None:

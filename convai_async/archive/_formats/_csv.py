@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,10 +18,10 @@ _FORMULA_STARTS = frozenset("=+-@＝＋－＠")  # noqa: RUF001 - spreadsheets t
 
 def write(columns: Sequence[Column], rows: Iterable[dict[str, Any]], stream: Sink) -> int:
     """Write rows with a header, and return how many there were."""
-    stream.write(_line(column.exported_name for column in columns))
+    stream.write(_format_line(column.exported_name for column in columns))
     count = 0
     for row in rows:
-        stream.write(_line(_read_value(column, row) for column in columns))
+        stream.write(_format_line(_read_value(column, row) for column in columns))
         count += 1
     return count
 
@@ -30,16 +30,16 @@ def _read_value(column: Column, row: dict[str, Any]) -> Any:
     value = row[column.name]
     if column.arrow != "timestamp" or not isinstance(value, int):
         return value
-    moment = utc_datetime(value)
+    moment = to_utc_datetime(value)
     return None if moment is None else moment.isoformat()
 
 
-def _line(values: Iterable[Any]) -> bytes:
+def _format_line(values: Iterable[Any]) -> bytes:
     # Not by Python's csv: before 3.12 it quotes nulls too, where all text is quoted, and so makes them text.
-    return (",".join(map(_cell, values)) + "\r\n").encode()
+    return (",".join(map(_format_cell, values)) + "\r\n").encode()
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     """Return a cell: numbers without quotes, nothing for None, and anything else as text in quotes.
 
     Messages come from strangers: =cmd|... must stay text when the file is opened, and a semicolon must not begin

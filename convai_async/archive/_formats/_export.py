@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 from convai_async._support.validate import validate_choice
 from convai_async.archive._batches import report_progress, split_into_batches
 from convai_async.archive._formats import _csv, _jsonl
@@ -116,7 +116,7 @@ def _export_file(reader: ArchiveReader, target: ExportTarget, condition: Conditi
         raise InvalidArgumentError("partition", "is only for .parquet")
     check_destination("destination", path, overwrite=overwrite, archive=reader.path)
     if kind == "parquet":
-        rows = report_progress(_parquet_rows(reader, condition), progress)
+        rows = report_progress(_read_parquet_rows(reader, condition), progress)
         return _export_parquet(reader.path, rows, path, partition=partition, overwrite=overwrite)
     with create_file(path, overwrite=overwrite) as file, open_compressed(file, compression) as stream:
         return export_stream(reader, stream, condition, format=kind, table=table, progress=progress)
@@ -155,7 +155,7 @@ def export_stream(  # noqa: PLR0913 - see `Archive.export_to_stream`
     return _csv.write(columns, report_progress(rows, progress), stream)
 
 
-def _parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[str, Any]]:
+def _read_parquet_rows(reader: ArchiveReader, condition: Condition) -> Iterator[dict[str, Any]]:
     for batch in split_into_batches(reader.rows("conversations", condition)):
         ids = [row["conversation_id"] for row in batch]
         for table in NESTED_TABLES:
@@ -176,7 +176,7 @@ def _export_parquet(
     count = 0
     with create_folder(path) as parts:
         # Conversations of an unknown day come before the others, and after them.
-        for number, (day, of_the_day) in enumerate(groupby(rows, key=_day)):
+        for number, (day, of_the_day) in enumerate(groupby(rows, key=_get_day)):
             folder = parts / f"date={day}"
             folder.mkdir(mode=0o700, exist_ok=True)
             with create_file(folder / f"part-{number}.parquet") as file:
@@ -199,7 +199,7 @@ def import_parquet() -> ModuleType:
     return _parquet
 
 
-def _day(row: dict[str, Any]) -> str:
+def _get_day(row: dict[str, Any]) -> str:
     start = row["start_time_unix_secs"]
-    moment = utc_datetime(start) if isinstance(start, int) else None
+    moment = to_utc_datetime(start) if isinstance(start, int) else None
     return "unknown" if moment is None else str(moment.date())

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from convai_async._support.atomic_files import PART_SUFFIX, part_prefix, put_in_place
+from convai_async._support.atomic_files import PART_SUFFIX, build_part_prefix, put_in_place
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._recordings import FOLDER
 from convai_async.errors import ConfigurationError, InvalidArgumentError
@@ -76,7 +76,7 @@ def _belongs_to(archive: Path, path: Path) -> bool:
 def create_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
     """Yield a temporary file that takes its name when the block ends without an error; readable by its owner only."""
     with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=part_prefix(path.name), suffix=PART_SUFFIX, delete=False
+        dir=path.parent, prefix=build_part_prefix(path.name), suffix=PART_SUFFIX, delete=False
     ) as file:
         temporary = Path(file.name)
         try:
@@ -92,7 +92,7 @@ def create_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
 @contextmanager
 def create_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that takes its name when the block ends without an error; its owner's only."""
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=part_prefix(path.name), suffix=PART_SUFFIX))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=build_part_prefix(path.name), suffix=PART_SUFFIX))
     try:
         yield temporary
         put_in_place(temporary, path, overwrite=False)
@@ -108,7 +108,7 @@ def open_compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as stream:
             yield stream  # type: ignore[misc]
     elif suffix == ".zst":
-        with _zstd().open(file, "wb") as stream:
+        with _import_zstd().open(file, "wb") as stream:
             yield stream
     else:
         yield file
@@ -126,7 +126,7 @@ def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
         with _translate_damage(path, EOFError, zlib.error, gzip.BadGzipFile), gzip.open(path, "rb") as stream:
             yield stream  # type: ignore[misc]
     elif path.suffix == ".zst":
-        zstd = _zstd()
+        zstd = _import_zstd()
         with _translate_damage(path, EOFError, zstd.ZstdError), zstd.open(path, "rb") as stream:
             yield stream
     else:
@@ -142,7 +142,7 @@ def _translate_damage(path: Path, *errors: type[Exception]) -> Iterator[None]:
         raise ArchiveError(f"{str(path)!r} is damaged or cut off: {error}") from error
 
 
-def _zstd() -> Any:
+def _import_zstd() -> Any:
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd  # noqa: PLC0415 - only this needs it

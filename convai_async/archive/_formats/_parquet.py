@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from convai_async._support.timestamps import utc_datetime
+from convai_async._support.timestamps import to_utc_datetime
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._schema._columns import CONVERSATIONS, NESTED_TABLES
 
@@ -27,17 +27,19 @@ _TYPES: dict[str, pa.DataType] = {
 }
 
 
-def _fields(columns: Iterable[Column]) -> dict[str, pa.DataType]:
+def _build_fields(columns: Iterable[Column]) -> dict[str, pa.DataType]:
     return {column.exported_name: _TYPES[column.arrow] for column in columns if column.arrow is not None}
 
 
-def _nested(table: Table) -> pa.DataType:
-    fields = _fields(table.exported)
+def _build_list_type(table: Table) -> pa.DataType:
+    fields = _build_fields(table.exported)
     del fields["conversation_id"]
     return pa.list_(pa.struct(fields))
 
 
-SCHEMA = pa.schema(_fields(CONVERSATIONS.exported) | {table.name: _nested(table) for table in NESTED_TABLES})
+SCHEMA = pa.schema(
+    _build_fields(CONVERSATIONS.exported) | {table.name: _build_list_type(table) for table in NESTED_TABLES}
+)
 """A row for each conversation, without its JSON."""
 
 
@@ -47,19 +49,19 @@ def write(batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Loc
     Raises:
         ArchiveError: The archive holds values that are not of their columns' types.
     """
-    return _write(batches, file, archive, SCHEMA, _typed)
+    return _write(batches, file, archive, SCHEMA, _convert_nested)
 
 
 def write_table(
     columns: Sequence[Column], batches: Iterable[list[dict[str, Any]]], file: IO[bytes], archive: Location
 ) -> int:
     """Write the rows of one table; see `write`."""
-    return _write(batches, file, archive, pa.schema(_fields(columns)), lambda row: _convert(columns, row))
+    return _write(batches, file, archive, pa.schema(_build_fields(columns)), lambda row: _convert(columns, row))
 
 
 def build_table(columns: Sequence[Column], batches: Iterable[list[dict[str, Any]]], archive: Location) -> pa.Table:
     """Return the rows of one table in memory; see `write`."""
-    schema = pa.schema(_fields(columns))
+    schema = pa.schema(_build_fields(columns))
     tables = [schema.empty_table()]  # it gives a table without rows its types
     for batch in batches:
         with translate_content_errors(archive):
@@ -84,7 +86,7 @@ def _write(
     return count
 
 
-def _typed(row: dict[str, Any]) -> dict[str, Any]:
+def _convert_nested(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as Arrow takes it.
 
     SQLite has no booleans, and Arrow does not take integers for them. A timestamp can be out of the range of years
@@ -109,7 +111,7 @@ def _keep(value: Any) -> Any:
 
 
 _CONVERTERS: dict[str | None, Callable[[Any], Any]] = {
-    "timestamp": utc_datetime,
-    "date": lambda value: None if (moment := utc_datetime(value)) is None else moment.date(),
+    "timestamp": to_utc_datetime,
+    "date": lambda value: None if (moment := to_utc_datetime(value)) is None else moment.date(),
     "bool": lambda value: None if value is None else bool(value),
 }

@@ -47,9 +47,9 @@ def build_views() -> str:
     statements = ["CREATE SCHEMA convai_workspace;"]
     for view in sorted(_VIEWS, key=lambda view: "json_each" not in view.template):  # others read these
         statements.append(f"CREATE VIEW convai.{view.name} AS {view.query_of_all_workspaces};")
-        statements.append(_comment("VIEW", view.name, view.description))
-    statements += [_filtered(table.name, _names_for_one_workspace(table)) for table in POSTGRES_TABLES]
-    statements += [_filtered(view.name, None) for view in _VIEWS]
+        statements.append(_comment_on("VIEW", view.name, view.description))
+    statements += [_create_filtered_view(table.name, _names_for_one_workspace(table)) for table in POSTGRES_TABLES]
+    statements += [_create_filtered_view(view.name, None) for view in _VIEWS]
     return "\n".join(statements)
 
 
@@ -84,10 +84,10 @@ def _create(table: Table) -> Iterator[str]:
     if table.name == "archive":
         keys.append("PRIMARY KEY (workspace)")
     yield f"CREATE TABLE convai.{table.name} (\n    " + ",\n    ".join([*lines, *keys]) + "\n);"
-    yield _comment("TABLE", table.name, table.description)
+    yield _comment_on("TABLE", table.name, table.description)
     for column in get_columns(table):
         name = RAW_COLUMNS[0] if _is_raw(table, column) else column.name
-        yield _comment("COLUMN", f"{table.name}.{name}", column.description)
+        yield _comment_on("COLUMN", f"{table.name}.{name}", column.description)
     for statement in table.statements:
         yield _add_workspace(re.sub(r" ON (?=\w+ \()", " ON convai.", statement)).replace(
             "start_time_unix_secs)",
@@ -124,7 +124,7 @@ def _names_for_one_workspace(table: Table) -> str:
     return ", ".join(["workspace", *names])
 
 
-def _filtered(name: str, columns: str | None) -> str:
+def _create_filtered_view(name: str, columns: str | None) -> str:
     return (
         f"CREATE VIEW convai_workspace.{name} AS SELECT {columns or '*'} FROM convai.{name}"  # noqa: S608 - constants
         " WHERE workspace = current_setting('convai.workspace');"
@@ -135,5 +135,5 @@ def _add_workspace(definition: str) -> str:
     return definition.replace("(", "(workspace, ", 1)
 
 
-def _comment(kind: str, name: str, text: str) -> str:
+def _comment_on(kind: str, name: str, text: str) -> str:
     return f"COMMENT ON {kind} convai.{name} IS '{text.replace(chr(39), 2 * chr(39))}';"

@@ -2,12 +2,12 @@
 
 from convai_async.archive._recordings._paths import (
     FOLDER,
-    file_name,
     find,
+    get_file_name,
     is_recording,
     make_folder,
     remove,
     remove_partial,
 )
 
-__all__ = ["FOLDER", "file_name", "find", "is_recording", "make_folder", "remove", "remove_partial"]
+__all__ = ["FOLDER", "find", "get_file_name", "is_recording", "make_folder", "remove", "remove_partial"]

@@ -2,7 +2,7 @@
 
 ``audio.path`` is a path relative to the archive's folder (``audio/conv_1.mp3``), or a URL: ``file:///…`` for another
 folder, or ``s3://``, ``gs://`` or ``az://`` for an object store. An archive or an export can come from a stranger, so
-only paths with the name that `file_name` gives the conversation's recording are used.
+only paths with the name that `get_file_name` gives the conversation's recording are used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from convai_async._support.atomic_files import PART_SUFFIX, part_prefix
+from convai_async._support.atomic_files import PART_SUFFIX, build_part_prefix
 from convai_async.archive._recordings._object_storage import ObjectPrefix, StoredObject, delete_objects
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _PART = re.compile(rf"(?P<prefix>\..+\.)[^.]+{re.escape(PART_SUFFIX)}")
 _OLD_SECS = 86_400
 
 
-def file_name(conversation_id: str) -> str:
+def get_file_name(conversation_id: str) -> str:
     """Return the file name for a conversation's recording: the quoted id, or for a long id its beginning and a hash."""
     name = quote(conversation_id, safe="")
     if len(name) > _LONGEST_QUOTED:
@@ -44,8 +44,8 @@ def file_name(conversation_id: str) -> str:
 def is_recording(conversation_id: str, path: object) -> bool:
     """Return whether a path can be that of a conversation's recording.
 
-    It is a file directly in the folder for recordings, or the URL of a file or object with the name that `file_name`
-    gives it.
+    It is a file directly in the folder for recordings, or the URL of a file or object with the name from
+    `get_file_name`.
     """
     return _locate(Path(), conversation_id, path) is not None
 
@@ -83,7 +83,7 @@ def remove_partial(folder: Path, ids: Collection[str]) -> None:
     Raises:
         OSError: A file cannot be removed.
     """
-    own = set(_parts_of(folder, ids))
+    own = set(_find_parts(folder, ids))
     for part in folder.glob(f".*{PART_SUFFIX}"):
         if part in own or _is_old(part):
             _remove_file(part)
@@ -109,8 +109,8 @@ def remove(archive: Path | None, ids: Collection[str], rows: Collection[tuple[st
     if archive is not None:
         folder = archive.parent / FOLDER
         for conversation_id in ids:
-            _remove_file(folder / file_name(conversation_id))
-        for part in list(_parts_of(folder, ids)):
+            _remove_file(folder / get_file_name(conversation_id))
+        for part in list(_find_parts(folder, ids)):
             _remove_file(part)
 
 
@@ -119,7 +119,7 @@ def _locate(archive: Path | None, conversation_id: str, path: object) -> Path | 
         return None
     if _PLAIN.fullmatch(path):
         return None if archive is None else archive.parent / path
-    name = file_name(conversation_id)
+    name = get_file_name(conversation_id)
     if path.startswith(_FILE_URL):
         file = _parse_file_url(path)
         return file if file is not None and file.name == name else None
@@ -133,8 +133,8 @@ def _parse_file_url(url: str) -> Path | None:
     return path if path.is_absolute() and ".." not in path.parts and path.as_uri() == url else None
 
 
-def _parts_of(folder: Path, ids: Collection[str]) -> Iterator[Path]:
-    prefixes = {part_prefix(file_name(conversation_id)) for conversation_id in ids}
+def _find_parts(folder: Path, ids: Collection[str]) -> Iterator[Path]:
+    prefixes = {build_part_prefix(get_file_name(conversation_id)) for conversation_id in ids}
     for path in folder.glob(f".*{PART_SUFFIX}") if prefixes else ():
         found = _PART.fullmatch(path.name)
         if found is not None and found["prefix"] in prefixes:

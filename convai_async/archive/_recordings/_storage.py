@@ -159,7 +159,7 @@ class FolderStorage:
 
     def create(self, conversation_id: str) -> PartialRecording:
         """See `RecordingStorage`."""
-        file = self._folder / _recordings.file_name(conversation_id)
+        file = self._folder / _recordings.get_file_name(conversation_id)
         return _RecordingFile(file, file.as_uri() if self._prefix is None else f"{self._prefix}{file.name}")
 
 
@@ -198,7 +198,7 @@ class ObjectStorage:
 
     def create(self, conversation_id: str) -> PartialRecording:
         """See `RecordingStorage`."""
-        target = self._prefix.get(_recordings.file_name(conversation_id))
+        target = self._prefix.get(_recordings.get_file_name(conversation_id))
         return _Upload(self._store, target, self._uploads, self._uploads_in_parts)
 
 

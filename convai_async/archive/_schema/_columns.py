@@ -18,10 +18,10 @@ __all__ = [
     "CONVERSATION_TABLES",
     "DETAIL_NAMES",
     "DETAIL_TABLES",
-    "EXPORTED",
     "FACT_TABLES",
     "JOINED_TABLES",
     "NESTED_TABLES",
+    "ROW_TABLES",
     "SCHEMA_VERSION",
     "TABLES",
     "TOOL_CALLS",
@@ -140,5 +140,5 @@ TABLES = (
 )
 """All tables, in the order in which they are made."""
 
-EXPORTED = {table.name: table for table in (CONVERSATIONS, *NESTED_TABLES)}
-"""The tables that can be exported, by name."""
+ROW_TABLES = {table.name: table for table in (CONVERSATIONS, *NESTED_TABLES)}
+"""The tables that `Archive.rows` reads, by name."""

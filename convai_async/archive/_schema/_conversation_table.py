@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from convai_async.models import Conversation
 
 
-def _analysis(name: str) -> Callable[[Conversation], Any]:
+def _read_from_analysis(name: str) -> Callable[[Conversation], Any]:
     def read(conversation: Conversation) -> Any:
         return None if conversation.analysis is None else getattr(conversation.analysis, name)
 
@@ -30,13 +30,13 @@ def _count_messages(conversation: Conversation) -> int | None:
     return said or counted or None  # a webhook can leave the transcript out
 
 
-def _direction(conversation: Conversation) -> Any:
+def _read_direction(conversation: Conversation) -> Any:
     metadata = conversation.metadata
     carriers = (metadata.phone_call, metadata.whatsapp, metadata.sms)
     return next((found for each in carriers if (found := getattr(each, "direction", None))), None)
 
 
-def _phone_call(name: str) -> Callable[[Conversation], Any]:
+def _read_from_phone_call(name: str) -> Callable[[Conversation], Any]:
     def read(conversation: Conversation) -> Any:
         return getattr(conversation.metadata.phone_call, name, None)
 
@@ -60,7 +60,7 @@ def _read_phone_call_type(conversation: Conversation) -> Any:
     return call.tag if isinstance(call, UnknownPhoneCall) else getattr(call, "type", None)
 
 
-def _error(name: str) -> Callable[[Conversation], Any]:
+def _read_from_error(name: str) -> Callable[[Conversation], Any]:
     def read(conversation: Conversation) -> Any:
         return getattr(conversation.metadata.error, name, None)
 
@@ -162,7 +162,7 @@ CONVERSATIONS = Table(
             "TEXT",
             "The result of the success evaluation: 'success', 'failure' or 'unknown'.",
             "string",
-            _analysis("call_successful"),
+            _read_from_analysis("call_successful"),
             "call_successful",
         ),
         Column(
@@ -170,7 +170,7 @@ CONVERSATIONS = Table(
             "TEXT",
             "'inbound' or 'outbound', for phone calls and messages.",
             "string",
-            _direction,
+            _read_direction,
             "direction",
             prefer_summary=True,
         ),
@@ -191,7 +191,7 @@ CONVERSATIONS = Table(
             "TEXT",
             "The generated title.",
             "string",
-            _analysis("call_summary_title"),
+            _read_from_analysis("call_summary_title"),
             "call_summary_title",
         ),
         Column(
@@ -199,7 +199,7 @@ CONVERSATIONS = Table(
             "TEXT",
             "The generated summary.",
             "string",
-            _analysis("transcript_summary"),
+            _read_from_analysis("transcript_summary"),
             "transcript_summary",
         ),
         Column(
@@ -217,7 +217,14 @@ CONVERSATIONS = Table(
         ),
         Column("agent_number", "TEXT", "The phone number of the agent.", "string", _read_agent_number, since=5),
         Column("external_number", "TEXT", "The phone number of the user.", "string", _read_external_number, since=5),
-        Column("call_sid", "TEXT", "The phone provider's id of the call.", "string", _phone_call("call_sid"), since=5),
+        Column(
+            "call_sid",
+            "TEXT",
+            "The phone provider's id of the call.",
+            "string",
+            _read_from_phone_call("call_sid"),
+            since=5,
+        ),
         Column(
             "phone_call_type",
             "TEXT",
@@ -293,14 +300,19 @@ CONVERSATIONS = Table(
         ),
         Column("tier", "TEXT", "The subscription that was charged.", "string", "metadata.charging.tier", since=5),
         Column(
-            "error_code", "INTEGER", "The code of the error that ended it; else null.", "int64", _error("code"), since=5
+            "error_code",
+            "INTEGER",
+            "The code of the error that ended it; else null.",
+            "int64",
+            _read_from_error("code"),
+            since=5,
         ),
         Column(
             "error_reason",
             "TEXT",
             "The reason of the error that ended it; else null.",
             "string",
-            _error("reason"),
+            _read_from_error("reason"),
             since=5,
         ),
         Column("likes", "INTEGER", "How many likes the user gave.", "int64", "metadata.feedback.likes", since=5),

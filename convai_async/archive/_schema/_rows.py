@@ -77,21 +77,21 @@ def _read_values(conversation_id: str, items: Sequence[Any], readers: Sequence[C
     return tuple(chain.from_iterable(zip(repeat(conversation_id), count(), *columns, strict=False)))
 
 
-def _reader(read: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+def _build_reader(read: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     if read is None:
         return lambda _: None
     return attrgetter(read) if isinstance(read, str) else read
 
 
 def _build_readers(table: Table) -> list[Callable[[Any], Any]]:
-    return [_reader(column.read) for column in table.columns if column.read is not None]
+    return [_build_reader(column.read) for column in table.columns if column.read is not None]
 
 
 _FROM_DOCUMENT = [column for column in CONVERSATIONS.columns if column.read is not None and column.read_summary is None]
 _DOCUMENT_COLUMNS = [column.name for column in _FROM_DOCUMENT]
-_DOCUMENT_READERS = [_reader(column.read) for column in _FROM_DOCUMENT]
+_DOCUMENT_READERS = [_build_reader(column.read) for column in _FROM_DOCUMENT]
 _CONVERSATION_READERS = [
-    (column.name, _reader(column.read), _reader(column.read_summary), column.prefer_summary)
+    (column.name, _build_reader(column.read), _build_reader(column.read_summary), column.prefer_summary)
     for column in CONVERSATIONS.columns
     if column.read_summary is not None
 ]

@@ -66,13 +66,13 @@ def _read_tool_details(use: ToolUse) -> str | None:
     if details is None or isinstance(details, UnknownCallDetails):
         return None
     if isinstance(details, WebhookCallDetails):
-        details = _without_headers(details)
+        details = _remove_headers(details)
     elif isinstance(details, IntegrationWebhookCallDetails):
-        details = msgspec.structs.replace(details, webhook_details=_without_headers(details.webhook_details))
+        details = msgspec.structs.replace(details, webhook_details=_remove_headers(details.webhook_details))
     return encode_value(details)
 
 
-def _without_headers(details: WebhookCallDetails) -> WebhookCallDetails:
+def _remove_headers(details: WebhookCallDetails) -> WebhookCallDetails:
     return msgspec.structs.replace(details, headers={}) if details.headers else details
 
 

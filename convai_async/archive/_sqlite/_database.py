@@ -108,10 +108,10 @@ def open_for_writing(
         _check_links(file)
     connection = _connect(file, "mode=rw", writable=True)
     with close_on_error(connection), translate_content_errors(file):
-        _while_busy(lambda: _check_ours(connection, file, create=create))
+        _retry_while_busy(lambda: _check_ours(connection, file, create=create))
         lock = _lock(file) if exclusive else None
         try:
-            _while_busy(lambda: _prepare(connection, file, source, progress))
+            _retry_while_busy(lambda: _prepare(connection, file, source, progress))
         except BaseException:
             if lock is not None:
                 lock.close()
@@ -164,7 +164,7 @@ def _lock(file: Path) -> sqlite3.Connection:
     return lock
 
 
-def _while_busy(work: Callable[[], None]) -> None:
+def _retry_while_busy(work: Callable[[], None]) -> None:
     """Repeat work while the database is busy, since SQLite's own timeout does not apply to all statements."""
     deadline = time.monotonic() + BUSY_TIMEOUT_SECS
     while True:
@@ -188,7 +188,7 @@ class FileIdentity(msgspec.Struct, frozen=True):
     inode: int
 
     @classmethod
-    def of(cls, file: Path) -> FileIdentity | None:
+    def read(cls, file: Path) -> FileIdentity | None:
         """Return the identity of the file at a path, or None if there is none."""
         try:
             found = file.stat()
@@ -203,14 +203,14 @@ def check_in_place(file: Path, identity: FileIdentity | None, connection: Sqlite
     Raises:
         ArchiveError: It was moved, removed or replaced; the error says where it is.
     """
-    present = FileIdentity.of(file)
+    present = FileIdentity.read(file)
     if present == identity:
         return
     with suppress(sqlite3.Error):
         # The log has the old name: left beside another file, it would be taken for that file's.
         connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
     beside = file.parent.iterdir() if file.parent.is_dir() else ()
-    moved = next((each for each in beside if FileIdentity.of(each) == identity), None)
+    moved = next((each for each in beside if FileIdentity.read(each) == identity), None)
     where = (
         "it was removed, or moved to another folder, and everything that was written is in it"
         if moved is None

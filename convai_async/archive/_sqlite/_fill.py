@@ -79,7 +79,7 @@ def _fill(connection: SqliteConnection, ids: Sequence[str]) -> None:
     turns: list[Any] = []
     tool_calls: list[Any] = []
     facts: list[Facts] = []
-    names = _new_columns(CONVERSATIONS)
+    names = _list_new_columns(CONVERSATIONS)
     for conversation_id in ids:
         raw, decode_error = connection.execute(
             "SELECT raw, decode_error FROM conversations WHERE conversation_id = ?", (conversation_id,)
@@ -105,7 +105,7 @@ def _fill(connection: SqliteConnection, ids: Sequence[str]) -> None:
 
 
 def _update(connection: SqliteConnection, table: Table, values: list[Any]) -> None:
-    names = _new_columns(table)
+    names = _list_new_columns(table)
     columns = get_inserted_columns(table)
     places = [columns.index(name) for name in names]
     rows = [values[first : first + len(columns)] for first in range(0, len(values), len(columns))]
@@ -117,7 +117,7 @@ def _update(connection: SqliteConnection, table: Table, values: list[Any]) -> No
     )
 
 
-def _new_columns(table: Table) -> list[str]:
+def _list_new_columns(table: Table) -> list[str]:
     return [column.name for column in table.columns if column.since >= _FIRST_VERSION]
 
 

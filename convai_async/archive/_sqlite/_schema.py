@@ -33,11 +33,11 @@ def build_views() -> str:
 def _create(table: Table) -> str:
     if table.module:
         return f"CREATE VIRTUAL TABLE {table.name} USING {table.module};"
-    lines = "\n".join(f"    {line}" for line in _lines(table))
+    lines = "\n".join(f"    {line}" for line in _build_lines(table))
     return f"CREATE TABLE {table.name} (  -- {table.description}\n{lines}\n){table.options and f' {table.options}'};"
 
 
-def _lines(table: Table) -> Iterator[str]:
+def _build_lines(table: Table) -> Iterator[str]:
     definitions: list[tuple[str, Column | None]] = [(f"{each.name} {each.sql_type}", each) for each in table.columns]
     definitions += [(constraint, None) for constraint in table.constraints]
     for number, (definition, column) in enumerate(definitions, 1):

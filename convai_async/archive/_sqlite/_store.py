@@ -23,7 +23,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, source: str | None, *, create: bool, exclusive: bool) -> None:
         self.path, self.connection, self._lock = open_for_writing(path, source, create=create, exclusive=exclusive)
-        self._identity = FileIdentity.of(self.path)
+        self._identity = FileIdentity.read(self.path)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
