@@ -13,7 +13,7 @@ from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionErro
 from convai_async.archive._location import ArchivePath, Location, PostgresUrl, format_command, parse_location
 from convai_async.archive._queries._call_list import list_calls
 from convai_async.archive._queries._datasette import build_datasette_metadata
-from convai_async.archive._queries._query import QueryError, QueryResult, run_query
+from convai_async.archive._queries._run_query import QueryError, QueryResult, run_query
 from convai_async.archive._queries._search import SearchHit
 from convai_async.archive._queries._statistics import Bucket, Dimension, Metric, compute_statistics
 from convai_async.archive._reader import ArchivedConversation, ArchiveReader

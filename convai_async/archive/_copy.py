@@ -14,7 +14,7 @@ from convai_async.archive._conditions import Condition
 from convai_async.archive._errors import ArchiveError, translate_content_errors
 from convai_async.archive._location import parse_location
 from convai_async.archive._records import Update, build_later_updates, decode_update
-from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._tables import TABLES
 from convai_async.archive._session import open_reader
 from convai_async.archive._sql import BY_ID, encode_list
 from convai_async.archive._windows import Window

@@ -11,7 +11,7 @@ import msgspec
 from convai_async.archive._conditions import Condition
 from convai_async.archive._connection import DOCUMENTS_PER_FETCH, ROWS_PER_FETCH
 from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
-from convai_async.archive._schema._columns import ROW_TABLES
+from convai_async.archive._schema._tables import ROW_TABLES
 from convai_async.archive._search_terms import to_fts_query
 from convai_async.archive._sql import BY_ID, check_document, encode_list, fetch_value, to_struct
 from convai_async.models import Conversation

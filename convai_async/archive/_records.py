@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
-from convai_async.archive._schema._columns import TURNS
 from convai_async.archive._schema._facts import Facts, read_facts
 from convai_async.archive._schema._rows import (
     DetailValues,
@@ -17,6 +16,7 @@ from convai_async.archive._schema._rows import (
     read_tool_calls,
     read_turns,
 )
+from convai_async.archive._schema._tables import TURNS
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary
 from convai_async.models.enums import FINAL_STATUSES

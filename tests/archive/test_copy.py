@@ -11,7 +11,7 @@ import pytest
 from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveError, _batches, copy_archive
 from convai_async.archive._records import DeletionUpdate, Failure, Recording, RecordingUpdate, decode_update
-from convai_async.archive._schema._columns import DETAIL_TABLES
+from convai_async.archive._schema._tables import DETAIL_TABLES
 from convai_async.archive._windows import Window
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import InvalidArgumentError

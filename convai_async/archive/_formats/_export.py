@@ -23,7 +23,7 @@ from convai_async.archive._formats._files import (
     create_folder,
     open_compressed,
 )
-from convai_async.archive._schema._columns import CONVERSATIONS, JOINED_TABLES, NESTED_TABLES
+from convai_async.archive._schema._tables import CONVERSATIONS, JOINED_TABLES, NESTED_TABLES
 from convai_async.archive._schema._views import VIEWS
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
