@@ -82,7 +82,12 @@ def copy_archive(
     """
     if parse_location(source) == parse_location(destination):
         raise InvalidArgumentError("destination", "must be another archive than the source")
-    with closing(open_reader(parse_location(source))) as reader, ArchiveWriter(destination, reader.source()) as writer:
+    with (
+        closing(open_reader(parse_location(source))) as reader,
+        # Ranges of the list that are read meanwhile have conversations that the copy does not have.
+        reader.snapshot(),
+        ArchiveWriter(destination, reader.source()) as writer,
+    ):
         report = _copy_conversations(reader, writer, progress)
         with translate_content_errors(reader.path):
             _copy_other_tables(reader, writer)

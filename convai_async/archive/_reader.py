@@ -88,6 +88,15 @@ class ArchiveReader:
             finally:
                 self.connection.rollback()
 
+    @contextmanager
+    def join_snapshot(self) -> Iterator[None]:
+        """Begin a snapshot for the block, unless there is one already: its queries see the same moment."""
+        if self.connection.in_transaction:
+            yield
+        else:
+            with self.snapshot():
+                yield
+
     def iterate(self, sql: str, parameters: Sequence[Any], *, rows_per_fetch: int = ROWS_PER_FETCH) -> Iterable[Any]:
         """Return an iterator over the rows of a query, which does not hold all of them in memory."""
         return self.connection.iterate(sql, parameters, rows_per_fetch=rows_per_fetch)

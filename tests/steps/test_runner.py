@@ -143,6 +143,17 @@ async def test_error_is_stored_as_text_that_every_database_holds(
     assert len(stored) < 1_100
 
 
+async def test_error_names_the_line_of_the_step_that_it_comes_from(
+    path: str, writer: ArchiveWriter, clock: FakeClock
+) -> None:
+    def divide(conversation: Conversation) -> float:
+        return len(conversation.transcript) / 0
+
+    store(writer, "a")
+    report = await run_one(path, steps.step("fails", version=1)(divide), clock)
+    assert report.last_error == f"ZeroDivisionError: division by zero (line {divide.__code__.co_firstlineno + 1})"
+
+
 async def test_object_that_can_be_called_is_a_step(path: str, writer: ArchiveWriter, clock: FakeClock) -> None:
     class Scorer:
         def __call__(self, conversation: Conversation) -> int:
@@ -305,6 +316,10 @@ async def test_runner_of_an_older_version_stops_when_a_newer_one_is_run(
             await run_one(path, steps.step("gate", version=2)(lambda _: None), clock)
             gate.open.set()
     assert errors.group_contains(ArchiveError, match=r"^version 2 of the step 'gate' was run on this archive")
+
+
+def test_claims_are_renewed_often_enough_that_one_renewal_can_fail() -> None:
+    assert 2 * (_runner._RENEW_SECS + _runner._TICK_SECS) < LEASE_SECS
 
 
 async def test_claims_are_renewed_while_conversations_are_processed(
