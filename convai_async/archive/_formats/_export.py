@@ -92,10 +92,12 @@ def export(reader: ArchiveReader, target: ExportTarget, condition: Condition, pr
             raise InvalidArgumentError(
                 "format", "is only for `all_tables`: otherwise, the name of the file selects the format"
             )
-        return _export_file(reader, target, condition, progress)
+        with reader.join_snapshot():
+            return _export_file(reader, target, condition, progress)
     if target.table is not None or target.partition or target.overwrite:
         raise InvalidArgumentError("all_tables", "cannot be combined with `table`, `partition` or `overwrite`")
-    return _export_tables(reader, target.path, condition, suffix=target.format or "parquet", progress=progress)
+    with reader.join_snapshot():
+        return _export_tables(reader, target.path, condition, suffix=target.format or "parquet", progress=progress)
 
 
 def _export_file(reader: ArchiveReader, target: ExportTarget, condition: Condition, progress: Progress) -> int:
