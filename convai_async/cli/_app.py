@@ -19,7 +19,7 @@ from convai_async.cli._exit_codes import (
 )
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._logging import log_to_stderr, log_traceback
-from convai_async.cli._options import format_examples
+from convai_async.cli._options import CommandGroup, format_examples
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -73,15 +73,8 @@ Shell completion (add the line to the file, then open a new shell):
 )
 
 
-class _Commands(click.Group):
+class _Commands(CommandGroup):
     """A group that imports a command when it is used."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Print the help to standard error when there are no arguments."""
-        if not args and not ctx.resilient_parsing:
-            _output.print_note(ctx.get_help())
-            ctx.exit(EXIT_USAGE)
-        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of the commands."""
@@ -146,6 +139,8 @@ def _explain(error: BaseException) -> tuple[int, str]:
             return EXIT_OUTPUT, "" if error.is_broken_pipe else f"convai-async: {error}"
         case MemoryError():
             return EXIT_SOME_FAILED, "convai-async: out of memory"
+        case OSError(filename=str(path), strerror=str(reason)):  # a failed rename has two names
+            return EXIT_SOME_FAILED, f"convai-async: {to_single_line(repr(error.filename2 or path))}: {reason}"
         case OSError():
             return EXIT_SOME_FAILED, f"convai-async: {to_single_line(str(error))}"
         case ConfigurationError() if "no API key" in str(error):  # the client's message is for Python code
