@@ -139,10 +139,8 @@ def _explain(error: BaseException) -> tuple[int, str]:
             return EXIT_OUTPUT, "" if error.is_broken_pipe else f"convai-async: {error}"
         case MemoryError():
             return EXIT_SOME_FAILED, "convai-async: out of memory"
-        case OSError(filename=str(path), strerror=str(reason)):  # a failed rename has two names
-            return EXIT_SOME_FAILED, f"convai-async: {to_single_line(repr(error.filename2 or path))}: {reason}"
         case OSError():
-            return EXIT_SOME_FAILED, f"convai-async: {to_single_line(str(error))}"
+            return EXIT_SOME_FAILED, f"convai-async: {to_single_line(_describe_os_error(error))}"
         case ConfigurationError() if "no API key" in str(error):  # the client's message is for Python code
             advice = "export ELEVENLABS_API_KEY=..., or add --sandbox to try the command without a key"
             return EXIT_USAGE, f"convai-async: no API key: {advice}"
@@ -150,6 +148,11 @@ def _explain(error: BaseException) -> tuple[int, str]:
             return _get_exit_code(error), f"convai-async: {to_single_line(str(error))}{_suggest_action(error)}"
         case _:
             raise error
+
+
+def _describe_os_error(error: OSError) -> str:
+    name = error.filename2 or error.filename  # a failed rename has two: the second one is the user's file
+    return f"{name!r}: {error.strerror}" if name else str(error)
 
 
 def _get_exit_code(error: ConvAIError) -> int:
@@ -169,8 +172,6 @@ def _get_exit_code(error: ConvAIError) -> int:
 def _suggest_action(error: ConvAIError) -> str:
     """Return what to do next if the error does not say it."""
     match error:
-        case AuthenticationError():
-            return ". Check the API key (export ELEVENLABS_API_KEY=...) and the --region."
         case TransportError() if error.retryable:
             return ". Check the network connection and run the same command again."
         case APIStatusError() if error.retryable:
