@@ -13,7 +13,7 @@ from archives import SOURCE, build_update
 
 from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveError
-from convai_async.archive._schema._columns import CONVERSATIONS, DETAIL_NAMES, DETAIL_TABLES
+from convai_async.archive._schema._tables import CONVERSATIONS, DETAIL_NAMES, DETAIL_TABLES
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.harvest import harvest

@@ -20,7 +20,7 @@ class RunningClock:
     """Returns seconds, without those in which the process was stopped or its event loop blocked.
 
     After a SIGSTOP, or when a virtual machine was suspended, all timers of an event loop fire at once although no
-    server was slow. The clock notices because a timer of its own fires much too late. The timer runs inside
+    server was slow. The clock notices because its timer fires much too late. The timer runs inside
     ``with clock:`` blocks. Stalls of less than a second are not noticed.
 
     Args:

@@ -56,7 +56,7 @@ async def run_shielded_in_thread(work: Callable[[], R]) -> R:
 
 
 async def run_in_daemon_thread(function: Callable[[], R]) -> R:
-    """Run a function in a thread of its own, and return its result; a cancellation leaves the thread behind.
+    """Run a function in a separate thread, and return its result; a cancellation leaves the thread behind.
 
     A thread that does not end does not keep the process from ending.
     """

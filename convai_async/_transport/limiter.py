@@ -36,7 +36,7 @@ _YIELD = 0.75
 """The part of the limit that is left when bulk requests make room for other processes."""
 _RECOVERY = 0.1
 _RECOVERY_SECS = 0.5
-"""After yielding, the limit grows by the part above in each such time."""
+"""The time in which the limit grows by the part above after yielding."""
 _PROBE_SECS_WHILE_QUEUE_GROWS = 1.0
 _MAX_THROTTLE_SECS = 15 * 60.0
 """One wrong response must not stop all requests for longer. A service that needs more time asks again."""

@@ -13,13 +13,13 @@ from convai_async.archive._errors import ArchiveBusyError, ArchiveConnectionErro
 from convai_async.archive._location import ArchivePath, Location, PostgresUrl, format_command, parse_location
 from convai_async.archive._queries._call_list import list_calls
 from convai_async.archive._queries._datasette import build_datasette_metadata
-from convai_async.archive._queries._query import QueryError, QueryResult, run_query
+from convai_async.archive._queries._run_query import QueryError, QueryResult, run_query
 from convai_async.archive._queries._search import SearchHit
 from convai_async.archive._queries._statistics import Bucket, Dimension, Metric, compute_statistics
 from convai_async.archive._reader import ArchivedConversation, ArchiveReader
 from convai_async.archive._recordings import get_file_name as get_recording_file_name
 from convai_async.archive._recordings._object_storage import StoredObject
-from convai_async.archive._records import Failure
+from convai_async.archive._records import Failure, Recording
 from convai_async.archive._schema._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._status import ArchiveStatus, HarvestRun
 from convai_async.archive._webhooks import store_conversation
@@ -45,6 +45,7 @@ __all__ = [
     "PostgresUrl",
     "QueryError",
     "QueryResult",
+    "Recording",
     "SearchHit",
     "StoredObject",
     "TableDescription",

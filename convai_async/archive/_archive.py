@@ -13,7 +13,7 @@ from convai_async.archive._formats._import import import_file
 from convai_async.archive._location import PostgresUrl, parse_location
 from convai_async.archive._queries._search import count_hits, search
 from convai_async.archive._records import build_update
-from convai_async.archive._schema._columns import NESTED_TABLES, ROW_TABLES
+from convai_async.archive._schema._tables import NESTED_TABLES, ROW_TABLES
 from convai_async.archive._search_terms import parse_terms
 from convai_async.archive._session import ArchiveSession
 from convai_async.archive._sqlite._database import build_missing_error, upgrade_file, validate_path

@@ -9,7 +9,7 @@ import msgspec
 from convai_async.archive import _recordings
 from convai_async.archive._deleted_ids import remember_deleted
 from convai_async.archive._records import encode_summary
-from convai_async.archive._schema._columns import CONVERSATION_TABLES
+from convai_async.archive._schema._tables import CONVERSATION_TABLES
 from convai_async.archive._windows import merge_windows, read_windows
 
 if TYPE_CHECKING:

@@ -54,6 +54,10 @@ class Connection(Protocol):
     SQL has the syntax that SQLite and PostgreSQL share, with ``?`` or ``:name`` for parameters.
     """
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction was begun."""
+
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Cursor:
         """Execute a statement."""
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convai_async.archive._connection import SqliteConnection
 from convai_async.archive._reader import ArchiveReader
+from convai_async.archive._sqlite._database import must_be_immutable
 
 if TYPE_CHECKING:
     from convai_async.archive._location import Location, PostgresUrl
 
 _BUSY_TIMEOUT_SECS = 5.0
-DATABASE_SETTINGS = """\
+POSTGRES_SETTINGS = """\
 SELECT set_config('statement_timeout', '10s', false), set_config('cursor_tuple_fraction', '0.001', false)"""
 """A page needs milliseconds, and of a list of all conversations only the beginning."""
 
@@ -29,10 +29,8 @@ def open_page_reader(path: Location) -> ArchiveReader:
 
 
 def _open_file(path: Path) -> ArchiveReader:
-    # SQLite would make its log in the folder, also for reading.
-    unwritable = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{'immutable=1' if unwritable else 'mode=ro'}",
+        f"{path.absolute().as_uri()}?{'immutable=1' if must_be_immutable(path) else 'mode=ro'}",
         uri=True,
         timeout=_BUSY_TIMEOUT_SECS,
         isolation_level=None,  # `ArchiveReader.snapshot` begins the transactions
@@ -48,7 +46,7 @@ def _open_url(url: PostgresUrl) -> ArchiveReader:
     from convai_async.archive._postgres import PostgresReader  # noqa: PLC0415 - only with the extra
 
     reader = PostgresReader(url)
-    reader.connection.execute(DATABASE_SETTINGS)
+    reader.connection.execute(POSTGRES_SETTINGS)
     return reader
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from convai_async._support.lenient_json import DECODE_ERRORS, decode_json
-from convai_async.archive._schema._columns import TURNS
 from convai_async.archive._schema._facts import Facts, read_facts
 from convai_async.archive._schema._rows import (
     DetailValues,
@@ -17,6 +16,7 @@ from convai_async.archive._schema._rows import (
     read_tool_calls,
     read_turns,
 )
+from convai_async.archive._schema._tables import TURNS
 from convai_async.errors import DecodeError
 from convai_async.models import Conversation, ConversationSummary
 from convai_async.models.enums import FINAL_STATUSES
@@ -77,7 +77,7 @@ class Recording(msgspec.Struct, frozen=True):
 
     Attributes:
         path: Where it is: relative to the archive's folder, or a URL.
-        size: Its bytes.
+        size: Its size in bytes.
         sha256: The SHA-256 of its bytes, in hexadecimal.
         content_type: Its media type, as the service named it.
     """
@@ -239,13 +239,13 @@ def _build_row(
 def build_later_updates(
     conversation_id: str,
     *,
-    audio: tuple[str, int, str, str] | None,
+    recording: Recording | None,
     no_audio_unix_secs: int | None,
     deleted_unix_secs: int | None,
 ) -> Iterator[Update]:
     """Yield the updates with what was found out about a stored conversation after it was fetched."""
-    if audio is not None:
-        yield RecordingUpdate(conversation_id, Recording(*audio))
+    if recording is not None:
+        yield RecordingUpdate(conversation_id, recording)
     elif no_audio_unix_secs is not None:
         yield RecordingUpdate(conversation_id, None, no_audio_unix_secs)
     if deleted_unix_secs is not None:

@@ -75,11 +75,11 @@ def open_store(path: ArchivePath | PostgresUrl, source: str | None, *, create: b
         path: The file, or the URL of a database.
         source: The address of the service that the conversations are from; None accepts any, for one that exists.
         create: Whether to create it if it does not exist.
-        exclusive: Whether to lock out others that open it like this.
+        exclusive: Whether to lock out others that open it as exclusive.
 
     Raises:
         ArchiveBusyError: Another process has the lock, or the transactions of others did not end within 30 s.
-        ArchiveError: It is not a convai archive, of another service, of a newer version, or cannot be written.
+        ArchiveError: It is not a convai archive, belongs to another service, has a newer version, or cannot be written.
     """
     location = parse_location(path)
     if isinstance(location, PostgresUrl):

@@ -27,7 +27,7 @@ from convai_async.archive._lookups import ArchiveLookups
 from convai_async.archive._precedence import DocumentState
 from convai_async.archive._records import ConversationUpdate, DeletionUpdate, Failure, RecordingUpdate, Update
 from convai_async.archive._sql import close_on_error, fetch_value
-from convai_async.archive._step_jobs import has_steps, queue_conversations
+from convai_async.archive._steps._jobs import has_steps, queue_conversations
 from convai_async.archive._store import open_store
 
 if TYPE_CHECKING:
@@ -48,18 +48,18 @@ class ArchiveWriter(ArchiveLookups):
     Args:
         path: The file, or the URL of a database.
         source: The address of the service that the conversations are from; None accepts any, for one that exists.
-        create: Whether to make the file if it does not exist.
-        exclusive: Whether to keep others from opening it like this. Those that are not exclusive can write meanwhile:
-            each write is one transaction, and they wait for each other.
+        create: Whether to create the archive if it does not exist.
+        exclusive: Whether to keep others from opening it as exclusive. Writers that are not exclusive can write at the
+            same time: each write is one transaction, and they wait for each other.
         hash_api_key: Returns the hash of the API key with a salt: `ConvAIClient.hash_api_key`. None if the key is not
             known.
         same_workspace: Whether to accept another key than the one that the archive is bound to.
         clock: Returns the current time in Unix seconds.
 
     Raises:
-        ArchiveBusyError: Another process has it open like this, or has been writing for 30 s.
-        ArchiveError: The file is not a convai archive, of another service, of a newer version, bound to another key,
-            has hard links, or cannot be written.
+        ArchiveBusyError: Another process has it open as exclusive, or has been writing for 30 s.
+        ArchiveError: The file is not a convai archive, belongs to another service, has a newer version, is bound to
+            another key, has hard links, or cannot be written.
 
     Attributes:
         path: The file.

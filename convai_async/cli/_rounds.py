@@ -57,7 +57,7 @@ def add_round_options(command: Command) -> Command:
                 "--every",
                 type=parse_duration_option,
                 metavar="TIME",
-                help="Keep running, and harvest again in each such time: 30m, 12h or 1d. SIGTERM or Ctrl-C stops it,"
+                help="Keep running, and harvest again at this interval: 30m, 12h or 1d. SIGTERM or Ctrl-C stops it,"
                 " with exit code 0.",
             ),
             *HEALTH_OPTIONS,

@@ -122,7 +122,7 @@ class Watch:
             return await self._engine.send(endpoints.get_conversation(summary.conversation_id))
         except NotFoundError as error:
             if error.is_from_service:
-                return None  # it was deleted meanwhile
+                return None  # it was deleted in the meantime
             error.retryable = True  # a proxy that has lost its routes for a while
             raise
         except ConvAIError as error:

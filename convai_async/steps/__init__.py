@@ -11,7 +11,7 @@
     await steps.run_steps("calls.db", [score])
 """
 
-from convai_async.archive._step_jobs import StepFailure, StepStatus
+from convai_async.archive._steps._records import StepFailure, StepStatus
 from convai_async.steps._api import get_step_failures, get_step_status, retry_steps, run_steps
 from convai_async.steps._module import load_steps
 from convai_async.steps._report import StepReport

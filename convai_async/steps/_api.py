@@ -12,8 +12,8 @@ from convai_async._support.tasks import run_shielded_in_thread, task_group
 from convai_async._support.validate import validate_integer, validate_texts
 from convai_async.archive import Archive
 from convai_async.archive._errors import translate_content_errors
-from convai_async.archive._step_jobs import StepFailure, StepStatus, read_step_failures, read_step_status
-from convai_async.archive._step_queue import StepQueue
+from convai_async.archive._steps._jobs import read_step_failures, read_step_status
+from convai_async.archive._steps._queue import StepQueue
 from convai_async.errors import InvalidArgumentError
 from convai_async.steps._module import check_names
 from convai_async.steps._report import StepReport
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from convai_async.archive import ArchivePath, PostgresUrl
+    from convai_async.archive._steps._records import StepFailure, StepStatus
 
 
 async def run_steps(  # noqa: PLR0913 - keyword-only

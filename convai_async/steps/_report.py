@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from convai_async.archive._step_jobs import StepOutcome
+    from convai_async.archive._steps._records import StepOutcome
 
 
 class StepReport(msgspec.Struct):

@@ -14,7 +14,7 @@ import msgspec
 from convai_async._support.forks import end_forks
 from convai_async._support.tasks import run_in_daemon_thread
 from convai_async._support.validate import validate_choice, validate_integer, validate_seconds
-from convai_async.archive._step_jobs import StepSettings
+from convai_async.archive._steps._records import StepSettings
 from convai_async.errors import InvalidArgumentError
 from convai_async.models import Conversation
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from convai_async.archive._schema._columns import DETAIL_NAMES
+from convai_async.archive._schema._tables import DETAIL_NAMES
 
 if TYPE_CHECKING:
     from convai_async.workers._database import Connection

@@ -12,7 +12,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from convai_async.archive._queries._questions import QUESTIONS
-from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._tables import TABLES
 from convai_async.archive._schema._views import VIEWS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from archives import build_update, rows
 
-from convai_async.archive._schema._columns import NESTED_TABLES, ROW_TABLES, TABLES
+from convai_async.archive._schema._tables import NESTED_TABLES, ROW_TABLES, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveError, _batches, copy_archive
 from convai_async.archive._records import DeletionUpdate, Failure, Recording, RecordingUpdate, decode_update
-from convai_async.archive._schema._columns import DETAIL_TABLES
+from convai_async.archive._schema._tables import DETAIL_TABLES
 from convai_async.archive._windows import Window
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import InvalidArgumentError
@@ -20,6 +20,7 @@ from convai_async.models import ConversationSummary
 from convai_async.testing import FakeConvAI
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytest_plugins = ["postgres_fixtures"]
@@ -95,6 +96,41 @@ def test_copy_has_everything_and_a_second_one_changes_nothing(original: Path, de
     assert read_all(destination) == expected
 
 
+def build_late_writer(archive: str) -> Callable[[int], None]:
+    """Return a function that stores another conversation when it is called first."""
+    late = [b'{"conversation_id": "late", "transcript": [{"role": "user", "message": "Hello?"}]}']
+
+    def store(_: int) -> None:
+        while late:
+            with ArchiveWriter(archive, SOURCE, exclusive=False) as writer:
+                summary = ConversationSummary(conversation_id="late")
+                writer.store([decode_update(summary, late.pop())], [Window(300, 400)])
+
+    return store
+
+
+def test_copy_is_of_one_moment_while_the_source_is_harvested(original: Path, destination: str, tmp_path: Path) -> None:
+    copy_archive(original, destination)
+    before = read_all(destination)
+    copy_archive(destination, tmp_path / "second.db", progress=build_late_writer(destination))
+    assert read_all(tmp_path / "second.db") == before
+    assert read_all(destination) != before
+
+
+def test_tables_are_exported_as_of_one_moment(original: Path, destination: str, tmp_path: Path) -> None:
+    copy_archive(original, destination)
+    with Archive.open(destination) as archive:
+        archive.export(tmp_path / "before", all_tables=True, format="csv")
+        archive.export(tmp_path / "during", all_tables=True, format="csv", progress=build_late_writer(destination))
+        with archive.snapshot():
+            archive.export(tmp_path / "after", all_tables=True, format="csv")
+    before, during, after = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("before", "during", "after")
+    )
+    assert during == before
+    assert after["turns.csv"] != before["turns.csv"]
+
+
 def test_copy_and_back_is_the_original(original: Path, destination: str, tmp_path: Path) -> None:
     there = copy_archive(original, destination)
     back = copy_archive(destination, tmp_path / "back.db")
@@ -105,7 +141,7 @@ def test_copy_and_back_is_the_original(original: Path, destination: str, tmp_pat
 def test_recordings_stay_where_they_are(original: Path, destination: str) -> None:
     copy_archive(original, destination)
     with Archive.open(destination) as archive:
-        (path,) = [each.audio[0] for each in archive.records() if each.audio is not None]
+        (path,) = [each.recording.path for each in archive.records() if each.recording is not None]
     assert path == (original.parent.resolve() / "audio/one.mp3").as_uri()
 
 

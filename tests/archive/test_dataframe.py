@@ -12,7 +12,7 @@ import pytest
 from archives import build_update
 
 from convai_async.archive import Archive, describe_tables
-from convai_async.archive._schema._columns import JOINED_TABLES
+from convai_async.archive._schema._tables import JOINED_TABLES
 from convai_async.archive._schema._views import VIEWS
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 

@@ -24,7 +24,7 @@ from convai_async.archive._records import (
     Update,
     decode_update,
 )
-from convai_async.archive._schema._columns import CONVERSATION_TABLES
+from convai_async.archive._schema._tables import CONVERSATION_TABLES
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.harvest import harvest

@@ -13,7 +13,7 @@ import pytest
 from convai_async.archive import Archive, ArchiveError, Window
 from convai_async.archive._lookups import Scope
 from convai_async.archive._records import ConversationUpdate, decode_update
-from convai_async.archive._schema._columns import SCHEMA_VERSION
+from convai_async.archive._schema._tables import SCHEMA_VERSION
 from convai_async.archive._sqlite import _fill
 from convai_async.archive._sqlite._migrations import MIGRATIONS
 from convai_async.archive._writer import ArchiveWriter

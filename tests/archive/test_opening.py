@@ -9,7 +9,7 @@ import pytest
 from archives import SOURCE, build_update
 
 from convai_async.archive import Archive, ArchiveError
-from convai_async.archive._schema._columns import SCHEMA_VERSION
+from convai_async.archive._schema._tables import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
 
 if TYPE_CHECKING:

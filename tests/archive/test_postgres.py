@@ -17,7 +17,7 @@ from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._location import PostgresUrl
 from convai_async.archive._records import decode_update
-from convai_async.archive._schema._columns import DETAIL_TABLES
+from convai_async.archive._schema._tables import DETAIL_TABLES
 from convai_async.archive._schema._views import VIEWS
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.errors import ConvAIError, InvalidArgumentError

@@ -16,7 +16,7 @@ from convai_async.archive import Archive, ArchiveError
 from convai_async.archive._postgres import _database
 from convai_async.archive._postgres._migrations import MIGRATIONS
 from convai_async.archive._postgres._schema import POSTGRES_TABLES, get_columns
-from convai_async.archive._schema._columns import SCHEMA_VERSION
+from convai_async.archive._schema._tables import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
 
 pytest_plugins = ["postgres_fixtures"]

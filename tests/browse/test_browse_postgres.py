@@ -83,7 +83,7 @@ async def test_pages_are_served_again_after_the_database_was_restarted(postgres_
 
 
 async def test_slow_statements_are_ended(both_stores: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_page_reader, "DATABASE_SETTINGS", _page_reader.DATABASE_SETTINGS.replace("10s", "50ms"))
+    monkeypatch.setattr(_page_reader, "POSTGRES_SETTINGS", _page_reader.POSTGRES_SETTINGS.replace("10s", "50ms"))
 
     def wait(reader: ArchiveReader) -> None:
         reader.connection.execute("SELECT pg_sleep(60)")

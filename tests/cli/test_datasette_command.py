@@ -9,7 +9,7 @@ import pytest
 
 from convai_async.archive import Archive
 from convai_async.archive._queries._questions import QUESTIONS
-from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._tables import TABLES
 from convai_async.archive._schema._views import VIEWS
 from convai_async.cli._app import run
 

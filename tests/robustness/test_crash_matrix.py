@@ -22,7 +22,7 @@ from recorded_disk import SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE, C
 
 from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveError
-from convai_async.archive._schema._columns import SCHEMA_VERSION
+from convai_async.archive._schema._tables import SCHEMA_VERSION
 from convai_async.archive._sqlite import _fill
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.harvest import _pipeline, harvest

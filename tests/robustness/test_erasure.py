@@ -22,7 +22,7 @@ from convai_async import steps
 from convai_async.archive import Archive, ArchiveError, Failure
 from convai_async.archive._recordings import FOLDER, get_file_name, is_recording, make_folder, remove_partial
 from convai_async.archive._records import ConversationUpdate, Recording, RecordingUpdate, decode_update
-from convai_async.archive._schema._columns import FACT_TABLES
+from convai_async.archive._schema._tables import FACT_TABLES
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.cli._app import run
 from convai_async.errors import InvalidArgumentError

@@ -13,7 +13,7 @@ from step_archives import JOBS, RESULTS, FakeClock, build_step, on_both_stores, 
 
 from convai_async import Conversation, steps
 from convai_async.archive import Archive, ArchiveError
-from convai_async.archive._step_queue import LEASE_SECS, StepQueue
+from convai_async.archive._steps._queue import LEASE_SECS, StepQueue
 from convai_async.steps import Step, _runner, run_steps
 
 if TYPE_CHECKING:
@@ -141,6 +141,17 @@ async def test_error_is_stored_as_text_that_every_database_holds(
     assert (report.failed, attempts, bool(claimed)) == (1, 1, False)
     assert stored.startswith(error)
     assert len(stored) < 1_100
+
+
+async def test_error_names_the_line_of_the_step_that_it_comes_from(
+    path: str, writer: ArchiveWriter, clock: FakeClock
+) -> None:
+    def divide(conversation: Conversation) -> float:
+        return len(conversation.transcript) / 0
+
+    store(writer, "a")
+    report = await run_one(path, steps.step("fails", version=1)(divide), clock)
+    assert report.last_error == f"ZeroDivisionError: division by zero (line {divide.__code__.co_firstlineno + 1})"
 
 
 async def test_object_that_can_be_called_is_a_step(path: str, writer: ArchiveWriter, clock: FakeClock) -> None:
@@ -307,6 +318,10 @@ async def test_runner_of_an_older_version_stops_when_a_newer_one_is_run(
     assert errors.group_contains(ArchiveError, match=r"^version 2 of the step 'gate' was run on this archive")
 
 
+def test_claims_are_renewed_often_enough_that_one_renewal_can_fail() -> None:
+    assert 2 * (_runner._RENEW_SECS + _runner._TICK_SECS) < LEASE_SECS
+
+
 async def test_claims_are_renewed_while_conversations_are_processed(
     path: str, writer: ArchiveWriter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,7 +465,7 @@ async def test_progress_has_the_reports_of_all_steps(path: str, writer: ArchiveW
 async def test_conversations_that_were_stored_before_are_queued_in_parts(
     path: str, writer: ArchiveWriter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convai_async.archive._step_queue._QUEUED_AT_ONCE", 2)
+    monkeypatch.setattr("convai_async.archive._steps._queue._QUEUED_AT_ONCE", 2)
     store(writer, *"abcde")
     settings = build_step().settings
     with StepQueue(path, clock=clock) as queue:

@@ -9,8 +9,8 @@ from convai_async._support.validate import validate_choice
 from convai_async.archive._batches import split_into_batches
 from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._formats._export import import_parquet
-from convai_async.archive._schema._columns import CONVERSATIONS, JOINED_TABLES
 from convai_async.archive._schema._table import Column
+from convai_async.archive._schema._tables import CONVERSATIONS, JOINED_TABLES
 from convai_async.archive._schema._views import DOCUMENTS, VIEWS
 from convai_async.errors import ConfigurationError
 

@@ -23,7 +23,7 @@ from convai_async.archive._formats._files import (
     create_folder,
     open_compressed,
 )
-from convai_async.archive._schema._columns import CONVERSATIONS, JOINED_TABLES, NESTED_TABLES
+from convai_async.archive._schema._tables import CONVERSATIONS, JOINED_TABLES, NESTED_TABLES
 from convai_async.archive._schema._views import VIEWS
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 
@@ -92,10 +92,12 @@ def export(reader: ArchiveReader, target: ExportTarget, condition: Condition, pr
             raise InvalidArgumentError(
                 "format", "is only for `all_tables`: otherwise, the name of the file selects the format"
             )
-        return _export_file(reader, target, condition, progress)
+        with reader.join_snapshot():
+            return _export_file(reader, target, condition, progress)
     if target.table is not None or target.partition or target.overwrite:
         raise InvalidArgumentError("all_tables", "cannot be combined with `table`, `partition` or `overwrite`")
-    return _export_tables(reader, target.path, condition, suffix=target.format or "parquet", progress=progress)
+    with reader.join_snapshot():
+        return _export_tables(reader, target.path, condition, suffix=target.format or "parquet", progress=progress)
 
 
 def _export_file(reader: ArchiveReader, target: ExportTarget, condition: Condition, progress: Progress) -> int:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from convai_async._support.timestamps import to_utc_datetime
 from convai_async.archive._errors import translate_content_errors
-from convai_async.archive._schema._columns import CONVERSATIONS, NESTED_TABLES
+from convai_async.archive._schema._tables import CONVERSATIONS, NESTED_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

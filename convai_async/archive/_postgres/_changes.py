@@ -11,8 +11,8 @@ from convai_async.archive._int64 import int64_or_none
 from convai_async.archive._postgres._clean import clean_update
 from convai_async.archive._postgres._connection import translate_database_errors
 from convai_async.archive._postgres._schema import get_type
-from convai_async.archive._schema._columns import CONVERSATIONS, DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._schema._rows import get_inserted_columns
+from convai_async.archive._schema._tables import CONVERSATIONS, DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 
 if sys.version_info >= (3, 14):
     from compression import zstd

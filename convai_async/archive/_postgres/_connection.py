@@ -132,6 +132,11 @@ class PostgresConnection:
                 " PgBouncer, use its session mode, or connect directly"
             )
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction was begun, and has not failed."""
+        return self.raw.info.transaction_status == TransactionStatus.INTRANS
+
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> psycopg.Cursor[Any]:
         """Execute a statement in the syntax of `Connection`."""
         with translate_database_errors(self.url):
@@ -156,7 +161,7 @@ class PostgresConnection:
         Outside a transaction, they are read through a separate connection, since other statements may follow
         meanwhile.
         """
-        if self.raw.info.transaction_status == TransactionStatus.INTRANS:
+        if self.in_transaction:
             yield from self._iterate(sql, parameters, rows_per_fetch)
             return
         connection = PostgresConnection(self.url, read_only=self._read_only)

@@ -12,7 +12,7 @@ from convai_async.archive._postgres._connection import PostgresConnection
 from convai_async.archive._postgres._migrations import MIGRATIONS
 from convai_async.archive._postgres._rights import grant_rights, read_rights
 from convai_async.archive._postgres._schema import build_schema, build_views, drop_views
-from convai_async.archive._schema._columns import SCHEMA_VERSION
+from convai_async.archive._schema._tables import SCHEMA_VERSION
 from convai_async.archive._sql import close_on_error, fetch_value
 
 if TYPE_CHECKING:
@@ -134,7 +134,9 @@ def _check_version(connection: PostgresConnection) -> int:
         raise _build_missing_error(url)
     row = connection.execute("SELECT version FROM convai.schema_version").fetchone()
     if row is None or not isinstance(row[0], int):
-        raise ArchiveError(f"the schema convai in {str(url)!r} is not of a convai archive: choose another database")
+        raise ArchiveError(
+            f"the schema convai in {str(url)!r} does not belong to a convai archive: choose another database"
+        )
     version = row[0]
     if version > SCHEMA_VERSION:
         raise ArchiveError(
@@ -158,7 +160,7 @@ def _change_schema(connection: PostgresConnection, change: Callable[[PostgresCon
 
 
 def _create_schema(connection: PostgresConnection) -> None:
-    if not _has_schema(connection):  # another process can have made it meanwhile
+    if not _has_schema(connection):  # another process may have created it since
         encoding = fetch_value(connection, "SHOW server_encoding")
         if encoding != "UTF8":
             raise ArchiveError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from convai_async.archive._postgres._deletions import DELETIONS
 from convai_async.archive._postgres._functions import FUNCTIONS
 from convai_async.archive._postgres._search import build_search
-from convai_async.archive._schema._columns import CONVERSATIONS, TABLES, TURNS
+from convai_async.archive._schema._tables import CONVERSATIONS, TABLES, TURNS
 from convai_async.archive._schema._views import DOCUMENTS, VIEWS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convai_async.archive._postgres._changes import decompress, store_conversations
 from convai_async.archive._postgres._database import begin, open_for_writing
 from convai_async.archive._postgres._lease import Lease
-from convai_async.archive._schema._columns import CONVERSATION_TABLES
+from convai_async.archive._schema._tables import CONVERSATION_TABLES
 from convai_async.archive._sql import close_on_error, fetch_value
 
 if TYPE_CHECKING:

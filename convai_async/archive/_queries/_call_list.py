@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convai_async.archive._conditions import parse_filters, validate_sql_text
-from convai_async.archive._queries._query import run_query
+from convai_async.archive._queries._run_query import run_query
 
 if TYPE_CHECKING:
-    import os
     from datetime import date
 
-    from convai_async.archive._queries._query import QueryResult
+    from convai_async.archive._location import ArchivePath, PostgresUrl
+    from convai_async.archive._queries._run_query import QueryResult
 
 
 def list_calls(  # noqa: PLR0913 - keyword-only
-    path: str | os.PathLike[str],
+    path: ArchivePath | PostgresUrl,
     *,
     call_successful: str | None = None,
     agent_id: str | None = None,
@@ -26,7 +26,7 @@ def list_calls(  # noqa: PLR0913 - keyword-only
     """Return the rows of the view ``calls``, newest first.
 
     Args:
-        path: The archive.
+        path: The archive, which has to be a file.
         call_successful: Only conversations with this result of the success evaluation: ``"success"``, ``"failure"`` or
             ``"unknown"``.
         agent_id: Only conversations with this agent.
@@ -35,7 +35,7 @@ def list_calls(  # noqa: PLR0913 - keyword-only
         max_rows: The maximum number of rows; 100 by default.
 
     Raises:
-        InvalidArgumentError: A filter is not valid.
+        InvalidArgumentError: A filter is not valid, or the archive is a database.
         ArchiveError: The file does not exist, is not a convai archive, or has another version.
     """
     condition, parameters = parse_filters(agent_id, since, until)

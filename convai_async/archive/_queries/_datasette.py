@@ -9,7 +9,7 @@ from convai_async.archive._errors import translate_content_errors
 from convai_async.archive._location import require_file
 from convai_async.archive._queries._questions import QUESTIONS
 from convai_async.archive._reader import ArchiveReader
-from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._tables import TABLES
 from convai_async.archive._schema._views import VIEWS
 from convai_async.archive._sqlite._database import open_for_reading
 

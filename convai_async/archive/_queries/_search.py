@@ -8,7 +8,7 @@ import msgspec
 
 from convai_async.archive._conditions import Condition, parse_filters
 from convai_async.archive._errors import translate_content_errors
-from convai_async.archive._queries._query import QueryError, run_query
+from convai_async.archive._queries._run_query import QueryError, run_query
 from convai_async.archive._reader import ArchiveReader
 from convai_async.archive._search_terms import parse_terms
 from convai_async.archive._sql import fetch_value, to_struct

@@ -8,13 +8,13 @@ import msgspec
 
 from convai_async._support.validate import validate_choice
 from convai_async.archive._conditions import parse_filters
-from convai_async.archive._queries._query import run_query
+from convai_async.archive._queries._run_query import run_query
 
 if TYPE_CHECKING:
     from datetime import date
 
     from convai_async.archive._location import ArchivePath, PostgresUrl
-    from convai_async.archive._queries._query import QueryResult
+    from convai_async.archive._queries._run_query import QueryResult
 
 Metric: TypeAlias = Literal[
     "calls",

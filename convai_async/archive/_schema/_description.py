@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._tables import TABLES
 from convai_async.archive._schema._views import VIEWS
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from convai_async.archive._schema._json_text import encode_value, format_value, get_json_type
 
 if TYPE_CHECKING:
-    from convai_async.models import CollectedData, Conversation, CriterionResult, RagRetrieval
+    from collections.abc import Callable
+
+    from convai_async.models import CollectedData, Conversation, ConversationAnalysis, CriterionResult, RagRetrieval
 
 Facts: TypeAlias = tuple[tuple[Any, ...], ...]
 """For each of `FACT_TABLES`, the values of all its rows, one after the other: a list for each row would be larger."""
@@ -40,50 +42,55 @@ def _read_retrieval(info: RagRetrieval) -> tuple[Any, ...]:
 
 
 def _read_evaluation(conversation_id: str, conversation: Conversation) -> list[Any]:
-    analysis = conversation.analysis
-    values: list[Any] = []
-    if analysis is None:
-        return values
-    results: dict[str | None, CriterionResult] = {}
-    results.update(analysis.evaluation_criteria_results.items())
-    for result in analysis.evaluation_criteria_results_list:  # the same results, in newer documents
-        results.setdefault(result.criteria_id, result)
-    for criterion in results.items():
-        values += (conversation_id, *_criterion(*criterion), None)
-    for scoped in analysis.scoped:
-        agent_id = None if scoped.scope == "conversation" else scoped.source_agent_id
-        for name, result in scoped.evaluation_criteria_results.items():
-            if agent_id is not None or name not in results:
-                values += (conversation_id, *_criterion(name, result), agent_id)
-    return values
+    return _read_results(
+        conversation_id, conversation.analysis, "evaluation_criteria_results", "criteria_id", _read_criterion
+    )
 
 
-def _criterion(criteria_id: str | None, result: CriterionResult) -> tuple[Any, ...]:
-    return criteria_id, result.result, result.rationale, result.score, result.max_score
+def _read_criterion(result: CriterionResult) -> tuple[Any, ...]:
+    return result.result, result.rationale, result.score, result.max_score
 
 
 def _read_collected_data(conversation_id: str, conversation: Conversation) -> list[Any]:
-    analysis = conversation.analysis
+    return _read_results(
+        conversation_id, conversation.analysis, "data_collection_results", "data_collection_id", _read_value
+    )
+
+
+def _read_value(result: CollectedData) -> tuple[Any, ...]:
+    return format_value(result.value), get_json_type(result.value), result.rationale
+
+
+def _read_results(
+    conversation_id: str,
+    analysis: ConversationAnalysis | None,
+    field: str,
+    id_field: str,
+    read: Callable[[Any], tuple[Any, ...]],
+) -> list[Any]:
+    """Return the values of the rows of results: those of the conversation, and then those of its agents.
+
+    Args:
+        conversation_id: The first column.
+        analysis: The analysis with the results.
+        field: The field with the results by id.
+        id_field: The field of a result with its id, which is the second column.
+        read: Returns the other columns for a result, except for the agent, which is the last one.
+    """
     values: list[Any] = []
     if analysis is None:
         return values
-    results: dict[str | None, CollectedData] = {}
-    results.update(analysis.data_collection_results.items())
-    for result in analysis.data_collection_results_list:
-        results.setdefault(result.data_collection_id, result)
-    for collected in results.items():
-        values += (conversation_id, *_collected(*collected), None)
+    results: dict[str | None, Any] = dict(getattr(analysis, field))
+    for result in getattr(analysis, f"{field}_list"):  # the same results, in newer documents
+        results.setdefault(getattr(result, id_field), result)
+    for result_id, result in results.items():
+        values += (conversation_id, result_id, *read(result), None)
     for scoped in analysis.scoped:
         agent_id = None if scoped.scope == "conversation" else scoped.source_agent_id
-        for name, result in scoped.data_collection_results.items():
-            if agent_id is not None or name not in results:
-                values += (conversation_id, *_collected(name, result), agent_id)
+        for result_id, result in getattr(scoped, field).items():
+            if agent_id is not None or result_id not in results:
+                values += (conversation_id, result_id, *read(result), agent_id)
     return values
-
-
-def _collected(data_collection_id: str | None, result: CollectedData) -> tuple[Any, ...]:
-    value = result.value
-    return data_collection_id, format_value(value), get_json_type(value), result.rationale
 
 
 def _read_llm_usage(conversation_id: str, conversation: Conversation) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The rows that the archive keeps of a conversation, read as `_columns` says."""
+"""The rows that the archive keeps of a conversation, read as the columns of `_tables` say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import chain, count, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from convai_async.archive._schema._columns import CONVERSATIONS, TOOL_CALLS, TURNS
+from convai_async.archive._schema._tables import CONVERSATIONS, TOOL_CALLS, TURNS
 from convai_async.archive._schema._turn_tables import NoResult, ToolUse
 from convai_async.models import Conversation, ConversationSummary, UnknownToolResult
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convai_async.archive._changes import delete_rows, mark_scrub_due, removes_messages
-from convai_async.archive._schema._columns import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._schema._rows import get_inserted_columns
+from convai_async.archive._schema._tables import DETAIL_NAMES, FACT_TABLES, TOOL_CALLS, TURNS
 from convai_async.archive._sql import fetch_value
 from convai_async.archive._sqlite._statements import insert_rows, upsert_rows
-from convai_async.archive._step_jobs import has_steps
+from convai_async.archive._steps._jobs import has_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,7 +26,7 @@ from convai_async.archive._errors import (
     translate_errors,
 )
 from convai_async.archive._location import format_command
-from convai_async.archive._schema._columns import SCHEMA_VERSION, TABLES
+from convai_async.archive._schema._tables import SCHEMA_VERSION, TABLES
 from convai_async.archive._sql import close_on_error, fetch_value, transaction
 from convai_async.archive._sqlite._fill import fill_new_columns, is_fill_due
 from convai_async.archive._sqlite._migrations import MIGRATIONS
@@ -54,9 +54,7 @@ def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -
     file = validate_path(path)
     if not file.exists():
         raise build_missing_error(file)
-    # SQLite would make its log beside the file, also for reading.
-    unwritable = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
-    connection = _connect(file, "immutable=1" if unwritable else "mode=ro" if read_only else "mode=rw")
+    connection = _connect(file, "immutable=1" if must_be_immutable(file) else "mode=ro" if read_only else "mode=rw")
     with close_on_error(connection), translate_content_errors(file):
         # Not opened as read-only: the last process that closes the file must be able to remove the log beside it.
         connection.execute("PRAGMA query_only = ON")
@@ -75,6 +73,11 @@ def open_for_reading(path: str | os.PathLike[str], *, read_only: bool = False) -
     return file, connection
 
 
+def must_be_immutable(file: Path) -> bool:
+    """Return whether SQLite cannot create its log beside a file, which it does for reading too."""
+    return not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
+
+
 def open_for_writing(
     path: str | os.PathLike[str],
     source: str | None,
@@ -88,8 +91,8 @@ def open_for_writing(
     Args:
         path: The file. Its folder must exist. A new file is readable by its owner only.
         source: The address of the service that the conversations are from; None accepts any, for a file that exists.
-        create: Whether to make the file if it does not exist.
-        exclusive: Whether to lock out others that open it like this. A short write does not need it: SQLite
+        create: Whether to create the file if it does not exist.
+        exclusive: Whether to lock out others that open it as exclusive. A short write does not need it: SQLite
             lets transactions wait for each other.
         progress: Called during an upgrade with the number of conversations so far, and the number of all.
 
@@ -98,8 +101,8 @@ def open_for_writing(
 
     Raises:
         ArchiveBusyError: Another process has the lock, or the transactions of others did not end within 30 s.
-        ArchiveError: The file is not a convai archive, of another service, of a newer version, has hard links, or
-            cannot be written.
+        ArchiveError: The file is not a convai archive, belongs to another service, has a newer version or hard links,
+            or cannot be written.
     """
     file = validate_path(path)
     if not create and not file.exists():
@@ -245,7 +248,7 @@ def _prepare(
 
 
 def _bring_up_to_date(connection: SqliteConnection, file: Path, source: str | None) -> None:
-    if _is_new(connection):  # another process can have made it meanwhile
+    if _is_new(connection):  # another process may have created it since
         _run_script(connection, build_schema())
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("INSERT INTO archive (source) VALUES (?)", (source,))

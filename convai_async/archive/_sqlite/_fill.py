@@ -10,9 +10,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from convai_async.archive._records import is_utf8
-from convai_async.archive._schema._columns import CONVERSATIONS, TOOL_CALLS, TURNS
 from convai_async.archive._schema._facts import read_facts
 from convai_async.archive._schema._rows import get_inserted_columns, read_conversation, read_tool_calls, read_turns
+from convai_async.archive._schema._tables import CONVERSATIONS, TOOL_CALLS, TURNS
 from convai_async.archive._sql import fetch_value, transaction
 from convai_async.archive._sqlite._changes import delete_facts, insert_facts
 from convai_async.archive._sqlite._statements import execute_many

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convai_async.archive._schema._columns import TABLES
+from convai_async.archive._schema._tables import TABLES
 from convai_async.archive._schema._views import VIEWS
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from convai_async.archive._schema._table import Column, Table
 
 APPLICATION_ID = 0x43564149
-"""Marks a SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""
+"""Marks an SQLite file as ours, in its header (``PRAGMA application_id``): "CVAI" in ASCII."""
 
 
 def build_schema() -> str:

@@ -1,6 +1,6 @@
 """Run untrusted SQL: it can only read, and only for a limited time.
 
-The connection is read-only, an authorizer permits nothing but reads and harmless functions, and limits bound the time,
+The connection is read-only, an authorizer permits only reads and harmless functions, and limits bound the time,
 the rows and the size of values. SQLite applies them to the compiled statement, so the SQL text need not be checked.
 """
 
