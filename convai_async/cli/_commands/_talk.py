@@ -14,13 +14,13 @@ import anyio
 import click
 
 from convai_async._support.atomic_files import AtomicFile
-from convai_async.cli._commands._talk_input import LineReader, open_line_reader
 from convai_async.cli._display._talk_view import ConversationView, History
 from convai_async.cli._exit_codes import EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._options import add_connection_options, format_examples, json_lines_option, open_client
 from convai_async.cli._output import is_terminal, print_note
 from convai_async.cli._signals import stop_gracefully
+from convai_async.cli._talk_input import LineReader, open_line_reader
 from convai_async.errors import ConversationClosedError, ConversationRefusedError
 from convai_async.live import AudioFormat, LiveConversation, read_wav, write_wav
 
