@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING
 
+from convai_async.cli._exit_codes import EXIT_INTERRUPTED
 from convai_async.cli._output import print_note
 
 if TYPE_CHECKING:
@@ -15,11 +18,15 @@ if TYPE_CHECKING:
     import anyio
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CLEAN_UP_SECS = 5.0
+"""The time to clean up after the second Ctrl-C. A thread that waits for a database or a disk cannot be cancelled."""
 
 
 @contextmanager
 def stop_gracefully(stop: anyio.Event, message: str, *, hint: str | None = None) -> Iterator[None]:
     """Set an event on the first Ctrl-C or SIGTERM, and cancel the current task on the second.
+
+    If the process has not ended five seconds after the second one, it ends without waiting for its threads.
 
     On Windows, where event loops do not support signal handlers, the first Ctrl-C ends the command.
 
@@ -40,6 +47,9 @@ def stop_gracefully(stop: anyio.Event, message: str, *, hint: str | None = None)
             stop.set()
         elif task is not None:
             task.cancel()
+            deadline = Timer(_CLEAN_UP_SECS, _exit)
+            deadline.daemon = True
+            deadline.start()
 
     try:
         for number in _SIGNALS:
@@ -52,3 +62,8 @@ def stop_gracefully(stop: anyio.Event, message: str, *, hint: str | None = None)
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _exit() -> None:
+    print_note("interrupted while a database, a disk or a step did not respond")
+    os._exit(EXIT_INTERRUPTED)
