@@ -139,6 +139,11 @@ def test_retry_after_is_read_in_all_formats(headers: dict[str, str], seconds: fl
     assert parse_retry_after(headers, now=1_000_000) == seconds
 
 
+def test_a_date_in_retry_after_is_relative_to_the_clock_of_the_service() -> None:
+    headers = {"date": formatdate(1_000_000, usegmt=True), "retry-after": formatdate(1_000_060, usegmt=True)}
+    assert parse_retry_after(headers) == 60
+
+
 @given(st.text(), st.floats())
 def test_any_retry_after_gives_a_finite_wait_or_none(value: str, now: float) -> None:
     seconds = parse_retry_after({"retry-after": value}, now=time.time())

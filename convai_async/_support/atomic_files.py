@@ -5,8 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PART_SUFFIX = ".part"
 """The suffix of a temporary file."""
@@ -15,6 +20,35 @@ PART_SUFFIX = ".part"
 def build_part_prefix(name: str) -> str:
     """Return the prefix of the temporary file for ``name``."""
     return f".{name[:100]}."
+
+
+def create_part(destination: Path) -> tuple[int, Path]:
+    """Create the temporary file of a destination, in its folder.
+
+    Returns:
+        Its descriptor and its path.
+
+    Raises:
+        OSError: It cannot be created; the error names the destination.
+    """
+    with name_destination(destination):
+        descriptor, name = tempfile.mkstemp(
+            prefix=build_part_prefix(destination.name), suffix=PART_SUFFIX, dir=destination.parent
+        )
+    return descriptor, Path(name)
+
+
+@contextmanager
+def name_destination(destination: Path) -> Iterator[None]:
+    """Let an error say which file cannot be created, instead of the name of its temporary file.
+
+    Raises:
+        OSError: The block raised one.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(destination)) from error
 
 
 class AtomicFile:
@@ -54,10 +88,7 @@ class AtomicFile:
             if self._discarded:
                 return
             if self._fd is None:
-                self._fd, name = tempfile.mkstemp(
-                    prefix=build_part_prefix(self._destination.name), suffix=PART_SUFFIX, dir=self._destination.parent
-                )
-                self._temporary = Path(name)
+                self._fd, self._temporary = create_part(self._destination)
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(self._fd, rest) :]

@@ -174,9 +174,9 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
 
     Args:
         headers: The response's headers; names in any case.
-        now: The time in Unix seconds; the current time by default.
+        now: The time in Unix seconds; that of the response's ``Date`` header by default, or the current time.
     """
-    seconds = _read_requested_wait(headers, time.time() if now is None else now)
+    seconds = _read_requested_wait(headers, _find_time(headers) if now is None else now)
     return None if seconds is None else min(max(0.0, seconds), _MAX_RETRY_AFTER_SECS)
 
 
@@ -188,13 +188,23 @@ def _read_requested_wait(headers: Mapping[str, str], now: float) -> float | None
     seconds = _parse_number(value)
     if seconds is not None or value is None:
         return seconds
+    moment = _parse_date(value)
+    return None if moment is None else moment - now
+
+
+def _find_time(headers: Mapping[str, str]) -> float:
+    """Return the time of the service's clock, since the clock of this machine can be wrong."""
+    moment = _parse_date(headers.get("date", ""))
+    return time.time() if moment is None else moment
+
+
+def _parse_date(value: str) -> float | None:
     try:
         date = parsedate_to_datetime(value)
         # The oldest date format of HTTP has no time zone, and is GMT.
-        moment = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
+        return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return moment - now
 
 
 def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None) -> float | None:
@@ -205,13 +215,13 @@ def parse_rate_limit_reset(headers: Mapping[str, str], now: float | None = None)
 
     Args:
         headers: The response's headers; names in any case.
-        now: The time in Unix seconds; the current time by default.
+        now: The time in Unix seconds; that of the response's ``Date`` header by default, or the current time.
     """
     reset = _parse_number(headers.get("x-ratelimit-reset"))
     if reset is None or (_parse_number(headers.get("x-ratelimit-remaining")) or 0) > 0:
         return None
     if reset > _MAX_RESET_SECS:
-        reset -= time.time() if now is None else now
+        reset -= _find_time(headers) if now is None else now
     return min(max(0.0, reset), _MAX_RETRY_AFTER_SECS)
 
 

@@ -19,7 +19,7 @@ from convai_async.archive._queries._statistics import Bucket, Dimension, Metric,
 from convai_async.archive._reader import ArchivedConversation, ArchiveReader
 from convai_async.archive._recordings import get_file_name as get_recording_file_name
 from convai_async.archive._recordings._object_storage import StoredObject
-from convai_async.archive._records import Failure
+from convai_async.archive._records import Failure, Recording
 from convai_async.archive._schema._description import ColumnDescription, TableDescription, describe_tables
 from convai_async.archive._status import ArchiveStatus, HarvestRun
 from convai_async.archive._webhooks import store_conversation
@@ -45,6 +45,7 @@ __all__ = [
     "PostgresUrl",
     "QueryError",
     "QueryResult",
+    "Recording",
     "SearchHit",
     "StoredObject",
     "TableDescription",

@@ -109,7 +109,7 @@ def _copy_conversations(
                 digest.update(record.conversation_id.encode() + b"\0" + record.raw)
             conversations += len(batch)
             skipped += len(deleted)
-            recordings += sum(record.audio is not None for record in kept)
+            recordings += sum(record.recording is not None for record in kept)
             if progress is not None:
                 progress(conversations)
     return CopyReport(conversations, copied, skipped, recordings, digest.hexdigest())
@@ -137,11 +137,12 @@ def _copy_batch(batch: list[ArchivedConversation], writer: ArchiveWriter, destin
 def _read_all(reader: ArchiveReader) -> Iterator[ArchivedConversation]:
     folder = reader.path.parent.resolve() if isinstance(reader.path, Path) else None
     for record in reader.records(Condition("true", [])):
-        if folder is None or record.audio is None or "://" in record.audio[0]:
+        if folder is None or record.recording is None or "://" in record.recording.path:
             yield record
         else:
-            path, *others = record.audio
-            yield msgspec.structs.replace(record, audio=((folder / path).as_uri(), *others))
+            url = (folder / record.recording.path).as_uri()
+            recording = msgspec.structs.replace(record.recording, path=url)
+            yield msgspec.structs.replace(record, recording=recording)
 
 
 def _read_again(reader: ArchiveReader, records: Sequence[ArchivedConversation]) -> dict[str, ArchivedConversation]:
@@ -156,7 +157,7 @@ def _build_updates(record: ArchivedConversation) -> Iterator[Update]:
     yield decode_update(summary, record.raw, record.fetched_unix_secs, from_webhook=record.from_webhook)
     yield from build_later_updates(
         record.conversation_id,
-        audio=record.audio,
+        recording=record.recording,
         no_audio_unix_secs=record.no_audio_unix_secs,
         deleted_unix_secs=record.deleted_unix_secs,
     )

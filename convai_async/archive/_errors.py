@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -51,7 +53,18 @@ def translate_errors(path: Location) -> Iterator[None]:
         advice = ""
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
             advice = " (the file is damaged: restore it from a backup, or harvest into a new one)"
+        elif getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN and _are_files_exhausted():
+            advice = " (the process has too many open files: raise the limit with `ulimit -n`)"
         raise ArchiveError(f"{str(path)!r}: {error}{advice}") from error
+
+
+def _are_files_exhausted() -> bool:
+    """Return whether no more files can be opened, which SQLite does not tell from other reasons."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in {errno.EMFILE, errno.ENFILE}
+    return False
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from convai_async.archive._conditions import Condition
 from convai_async.archive._connection import DOCUMENTS_PER_FETCH, ROWS_PER_FETCH
 from convai_async.archive._errors import ArchiveError, translate_content_errors, translate_errors
+from convai_async.archive._records import Recording
 from convai_async.archive._schema._tables import ROW_TABLES
 from convai_async.archive._search_terms import to_fts_query
 from convai_async.archive._sql import BY_ID, check_document, encode_list, fetch_value, to_struct
@@ -37,8 +38,7 @@ class ArchivedConversation(msgspec.Struct, frozen=True):
         deleted_unix_secs: The time at which it was found to be deleted at the service, in Unix seconds, or None.
         no_audio_unix_secs: The time at which the service was found to have no recording, in Unix seconds, or None.
         from_webhook: Whether it came from a webhook; then ``raw`` is the model's JSON.
-        audio: The path of its recording (relative to the archive's folder), and its size in bytes, SHA-256 and media
-            type; None if there is none.
+        recording: Its saved recording, or None.
     """
 
     conversation_id: str
@@ -48,7 +48,7 @@ class ArchivedConversation(msgspec.Struct, frozen=True):
     deleted_unix_secs: int | None
     no_audio_unix_secs: int | None
     from_webhook: bool
-    audio: tuple[str, int, str, str] | None
+    recording: Recording | None
 
 
 class ArchiveReader:
@@ -156,9 +156,9 @@ class ArchiveReader:
                 rows_per_fetch=DOCUMENTS_PER_FETCH,
             ):
                 conversation_id, raw, *fields, from_webhook, path, size, sha256, content_type = row
-                audio = None if path is None else (path, size, sha256, content_type)
-                document = self.decode_document(raw)
-                yield to_struct(ArchivedConversation, (conversation_id, document, *fields, bool(from_webhook), audio))
+                recording = None if path is None else to_struct(Recording, (path, size, sha256, content_type))
+                values = (conversation_id, self.decode_document(raw), *fields, bool(from_webhook), recording)
+                yield to_struct(ArchivedConversation, values)
 
     def rows(self, table: str, condition: Condition) -> Iterator[dict[str, Any]]:
         """Yield the rows of ``conversations``, ``turns`` or ``tool_calls``, without JSON, oldest first."""

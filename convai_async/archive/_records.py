@@ -77,7 +77,7 @@ class Recording(msgspec.Struct, frozen=True):
 
     Attributes:
         path: Where it is: relative to the archive's folder, or a URL.
-        size: Its bytes.
+        size: Its size in bytes.
         sha256: The SHA-256 of its bytes, in hexadecimal.
         content_type: Its media type, as the service named it.
     """
@@ -239,13 +239,13 @@ def _build_row(
 def build_later_updates(
     conversation_id: str,
     *,
-    audio: tuple[str, int, str, str] | None,
+    recording: Recording | None,
     no_audio_unix_secs: int | None,
     deleted_unix_secs: int | None,
 ) -> Iterator[Update]:
     """Yield the updates with what was found out about a stored conversation after it was fetched."""
-    if audio is not None:
-        yield RecordingUpdate(conversation_id, Recording(*audio))
+    if recording is not None:
+        yield RecordingUpdate(conversation_id, recording)
     elif no_audio_unix_secs is not None:
         yield RecordingUpdate(conversation_id, None, no_audio_unix_secs)
     if deleted_unix_secs is not None:

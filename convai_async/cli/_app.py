@@ -19,7 +19,7 @@ from convai_async.cli._exit_codes import (
 )
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._logging import log_to_stderr, log_traceback
-from convai_async.cli._options import format_examples
+from convai_async.cli._options import CommandGroup, format_examples
 from convai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -73,15 +73,8 @@ Shell completion (add the line to the file, then open a new shell):
 )
 
 
-class _Commands(click.Group):
+class _Commands(CommandGroup):
     """A group that imports a command when it is used."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Print the help to standard error when there are no arguments."""
-        if not args and not ctx.resilient_parsing:
-            _output.print_note(ctx.get_help())
-            ctx.exit(EXIT_USAGE)
-        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of the commands."""
@@ -147,7 +140,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
         case MemoryError():
             return EXIT_SOME_FAILED, "convai-async: out of memory"
         case OSError():
-            return EXIT_SOME_FAILED, f"convai-async: {to_single_line(str(error))}"
+            return EXIT_SOME_FAILED, f"convai-async: {to_single_line(_describe_os_error(error))}"
         case ConfigurationError() if "no API key" in str(error):  # the client's message is for Python code
             advice = "export ELEVENLABS_API_KEY=..., or add --sandbox to try the command without a key"
             return EXIT_USAGE, f"convai-async: no API key: {advice}"
@@ -155,6 +148,11 @@ def _explain(error: BaseException) -> tuple[int, str]:
             return _get_exit_code(error), f"convai-async: {to_single_line(str(error))}{_suggest_action(error)}"
         case _:
             raise error
+
+
+def _describe_os_error(error: OSError) -> str:
+    name = error.filename2 or error.filename  # a failed rename has two: the second one is the user's file
+    return f"{name!r}: {error.strerror}" if name else str(error)
 
 
 def _get_exit_code(error: ConvAIError) -> int:
@@ -174,8 +172,6 @@ def _get_exit_code(error: ConvAIError) -> int:
 def _suggest_action(error: ConvAIError) -> str:
     """Return what to do next if the error does not say it."""
     match error:
-        case AuthenticationError():
-            return ". Check the API key (export ELEVENLABS_API_KEY=...) and the --region."
         case TransportError() if error.retryable:
             return ". Check the network connection and run the same command again."
         case APIStatusError() if error.retryable:

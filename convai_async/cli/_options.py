@@ -11,7 +11,9 @@ from click.shell_completion import CompletionItem
 
 from convai_async import endpoints
 from convai_async._support.proxies import has_proxy
+from convai_async.cli._exit_codes import EXIT_USAGE
 from convai_async.cli._logging import build_logging_options
+from convai_async.cli._output import print_note
 from convai_async.cli._times import TIME_FORMATS, check_time_order, parse_time_option
 from convai_async.client import ConvAIClient
 
@@ -28,6 +30,17 @@ _TIMEOUT_SECS = 60.0
 
 utc_option = click.option("--utc", is_flag=True, is_eager=True, help="Use UTC instead of local time for all times.")
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+
+
+class CommandGroup(click.Group):
+    """A group of commands that prints its help to standard error when there are no arguments."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Print the help, and exit with the code of a usage error, if there are no arguments."""
+        if not args and not ctx.resilient_parsing:
+            print_note(ctx.get_help())
+            ctx.exit(EXIT_USAGE)
+        return super().parse_args(ctx, args)
 
 
 class ArchiveType(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions

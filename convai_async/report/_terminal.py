@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +17,7 @@ from convai_async.report._formatting import MISSING, format_value
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
 
     from convai_async.report._calls import CallEntry, CallLists
     from convai_async.report._tables import Figure
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
+_TO_ASCII = str.maketrans(_SPARKS, ".:-=+*%#") | str.maketrans(_EIGHTHS, "    ####")
 _BAR_WIDTH = 16
 _WIDE_TABLE = 6
 """Tables with so many columns have shorter bars, to leave room for their labels in 80 columns."""
@@ -61,6 +63,25 @@ def draw_sparkline(values: Sequence[float]) -> str:
     return "".join(_SPARKS[min(7, int(8 * value / top))] if value else " " for value in values)
 
 
+class _Drawing:
+    """A bar or a sparkline, in ASCII if the encoding of the output has no block characters."""
+
+    def __init__(self, blocks: str) -> None:
+        self._blocks = blocks
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yield the text that the console can show."""
+        yield self._to_text(options)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return the width of the text."""
+        return Measurement.get(console, options, self._to_text(options))
+
+    def _to_text(self, options: ConsoleOptions) -> Text:
+        characters = self._blocks.translate(_TO_ASCII).rstrip() if options.ascii_only else self._blocks
+        return Text(characters, "blue", no_wrap=True, overflow="crop")
+
+
 def _render_figures(figures: list[Figure]) -> RenderableType:
     table = Table.grid(padding=(0, 3, 0, 0))
     half = len(figures) // 2
@@ -78,13 +99,13 @@ def _render_time(tables: dict[str, ReportTable]) -> Iterator[RenderableType]:
     calls = [float(row["calls"] or 0) for row in rows]
     yield _build_title("Calls over time")
     if len(rows) > _MAX_DAYS:
-        yield Text.assemble((draw_sparkline(calls), "blue"), no_wrap=True, overflow="crop")
+        yield _Drawing(draw_sparkline(calls))
         yield Text(f"{rows[0]['date']} to {rows[-1]['date']}, at most {max(calls):,.0f} calls", "dim")
     else:
         table = _build_table("From", "", "Calls", "Success", left=2)
         for row in rows:
             number = float(row["calls"] or 0)
-            bar = Text(draw_bar(number / max(calls)), "blue")
+            bar = _Drawing(draw_bar(number / max(calls)))
             success = format_value(row["success_rate"], "percent")
             table.add_row(str(row["date"]), bar, f"{number:,.0f}", success)
         yield table
@@ -92,7 +113,7 @@ def _render_time(tables: dict[str, ReportTable]) -> Iterator[RenderableType]:
     for row in tables["hours"].to_dicts():
         hours[int(str(row["hour"]))] += float(row["calls"] or 0)
     yield _build_title("Hour of the day (UTC)")
-    yield Text(draw_sparkline(hours), "blue")
+    yield _Drawing(draw_sparkline(hours))
     yield Text("0     6     12    18", "dim")
 
 
@@ -107,7 +128,7 @@ def _render_table(source: ReportTable) -> Iterator[RenderableType]:
     width = _BAR_WIDTH // 2 if len(source.headings) >= _WIDE_TABLE else _BAR_WIDTH
     numbers = [float(row[labels] or 0) for row in source.rows]
     for texts, number in zip(source.texts[:_MAX_ROWS], numbers, strict=False):
-        bar = Text(draw_bar(number / (max(numbers) or 1), width), "blue")
+        bar = _Drawing(draw_bar(number / (max(numbers) or 1), width))
         table.add_row(*map(_shorten, texts[:labels]), bar, *texts[labels:])
     yield _build_title(source.title)
     yield table

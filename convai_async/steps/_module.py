@@ -10,6 +10,8 @@ from pathlib import Path
 from convai_async.errors import ConfigurationError, InvalidArgumentError
 from convai_async.steps._step import Step
 
+_PACKAGE = Path(__file__).parents[1]
+
 
 def load_steps(module: str) -> list[Step[object]]:
     """Import a module, and return its steps in the order in which they are defined.
@@ -60,8 +62,15 @@ def _import(module: str) -> object:
             "module", f"there is no module {module!r} in {folder!r} or among the installed packages{hint}"
         ) from error
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
         raise ConfigurationError(
-            f"{module!r} cannot be imported: {type(error).__name__}: {error}"
-            f" ({Path(where.filename).name}, line {where.lineno})"
+            f"{module!r} cannot be imported: {type(error).__name__}: {error}{_find_line(error)}"
         ) from error
+
+
+def _find_line(error: Exception) -> str:
+    """Return the last line outside this package that an error passed through; the text of a syntax error has it."""
+    if isinstance(error, SyntaxError):
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [each for each in frames if not Path(each.filename).is_relative_to(_PACKAGE)][-1]
+    return f" ({Path(where.filename).name}, line {where.lineno})"

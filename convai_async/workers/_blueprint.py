@@ -15,6 +15,7 @@ from convai_async.harvest import open_workspace_client
 from convai_async.harvest._workspace_harvest import ignore_progress
 from convai_async.workers._database import connect, parse_database
 from convai_async.workers._harvest_job import HarvestJobs
+from convai_async.workers._harvests_table import delete_old_runs
 from convai_async.workers._housekeeping import delete_old_jobs, requeue_stalled_jobs
 from convai_async.workers._queue import (
     HARVEST_QUEUE,
@@ -24,7 +25,6 @@ from convai_async.workers._queue import (
     build_step_queue,
     defer_harvest,
 )
-from convai_async.workers._runs import delete_old_runs
 from convai_async.workers._schedule import defer_due
 from convai_async.workers._step_jobs import StepJobs
 

@@ -20,9 +20,9 @@ from convai_async.harvest import WorkspaceReport
 from convai_async.harvest._workspace_harvest import SharedLimits, WorkspaceHarvest
 from convai_async.workers._analyze import analyze_once
 from convai_async.workers._database import connect
+from convai_async.workers._harvests_table import delete_run, end_run, start_run
 from convai_async.workers._key_limits import KeyLimits
 from convai_async.workers._queue import defer_harvest, is_taken_over
-from convai_async.workers._runs import delete_run, end_run, start_run
 from convai_async.workers._workspaces import find_workspace, set_archive
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from convai_async.client import ConvAIClient
     from convai_async.harvest import Workspace
     from convai_async.workers._database import Database
-    from convai_async.workers._runs import Outcome
+    from convai_async.workers._harvests_table import Outcome
     from convai_async.workers._workspaces import ScheduledWorkspace
 
 _logger = logging.getLogger("convai_async.workers")

@@ -151,7 +151,7 @@ class KeyLimits:
         while True:  # until no other process writes in between
             started = asyncio.get_running_loop().time()
             stored = await table.read_or_add(connection, fingerprint)
-            limit, grant = compute_renewal(stored.limit, self._holder, key.take_report(), stored.turn)
+            limit, grant = compute_renewal(stored.limit, self._holder, key.take_report(), stored.rotation)
             key.shrink(grant)
             pause = key.limiter.throttle_left
             written = await table.write(

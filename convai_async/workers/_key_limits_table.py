@@ -23,7 +23,7 @@ LISTEN = "LISTEN convai_key_limits"
 """Receives the notifications."""
 
 _FIRST_FOUND = 8
-_TURN_SECS = 10
+_ROTATION_SECS = 10
 
 KEY_LIMIT_TABLES = """
 CREATE SCHEMA IF NOT EXISTS convai_keys;
@@ -103,13 +103,13 @@ class StoredLimit(msgspec.Struct, frozen=True):
         version: The number of writes before.
         limit: The limit and its holders whose leases have not ended.
         pause: Seconds that are left of the pause which the service requested; 0 or less without a pause.
-        turn: A number that changes every ten seconds, the same for all processes.
+        rotation: A number that changes every ten seconds, the same for all processes.
     """
 
     version: int
     limit: KeyLimit
     pause: float
-    turn: int
+    rotation: int
 
 
 async def read_salt(connection: Connection) -> bytes:
@@ -121,20 +121,20 @@ async def read_salt(connection: Connection) -> bytes:
 
 async def read_or_add(connection: Connection, fingerprint: bytes) -> StoredLimit:
     """Read the limit of a key; add it if no process has used the key before."""
-    cursor = await connection.execute(_READ, [_TURN_SECS, fingerprint])
+    cursor = await connection.execute(_READ, [_ROTATION_SECS, fingerprint])
     while not (rows := await cursor.fetchall()):
         await connection.execute(
             "INSERT INTO convai_keys.key_limits (fingerprint, found) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             [fingerprint, _FIRST_FOUND],
         )
-        cursor = await connection.execute(_READ, [_TURN_SECS, fingerprint])
-    version, found, prober, pause, turn = rows[0][:5]
+        cursor = await connection.execute(_READ, [_ROTATION_SECS, fingerprint])
+    version, found, prober, pause, rotation = rows[0][:5]
     holders = {
         name: Holder(slots, in_use, Demand(interactive=interactive, bulk=bulk, maximum=maximum, share=share))
         for _, _, _, _, _, name, slots, in_use, interactive, bulk, maximum, share in rows
         if name is not None
     }
-    return StoredLimit(version, KeyLimit(found, prober, holders), pause, turn)
+    return StoredLimit(version, KeyLimit(found, prober, holders), pause, rotation)
 
 
 async def write(  # noqa: PLR0913 - the values of the rows

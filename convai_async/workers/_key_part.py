@@ -97,8 +97,8 @@ class KeyPart:
 
     def should_notify(self, grant: Grant) -> bool:
         """Return whether other processes should renew now."""
-        # Two processes that lack slots must not wake each other in turn.
-        return grant.frees or (grant.lacks and not self._was_notified)
+        # Two processes that lack slots must not wake each other alternately.
+        return grant.frees_slots or (grant.lacks_slots and not self._was_notified)
 
     def apply(self, grant: Grant, *, lease_end: float) -> None:
         """Use what was granted.

@@ -104,26 +104,26 @@ class Grant(msgspec.Struct, frozen=True):
         slots: The number of requests in flight.
         room: The part of the service's limit that no other process has.
         may_probe: Whether it is the one that probes.
-        frees: Whether it gives slots back that others can take.
-        lacks: Whether others have slots to give back to it.
+        frees_slots: Whether it gives slots back that others can take.
+        lacks_slots: Whether others have slots to give back to it.
         is_divided: Whether there are others.
     """
 
     slots: int
     room: int
     may_probe: bool
-    frees: bool
-    lacks: bool
+    frees_slots: bool
+    lacks_slots: bool
     is_divided: bool
 
 
-def divide(limit: int, demands: Sequence[Demand], turn: int = 0) -> list[int]:
+def divide(limit: int, demands: Sequence[Demand], rotation: int = 0) -> list[int]:
     """Return the number of slots for each demand; their sum is at most the limit.
 
     Args:
         limit: The number of slots.
         demands: The demands of the processes.
-        turn: Who gets the slots that cannot be divided evenly; different for different numbers.
+        rotation: Who gets the slots that cannot be divided evenly; different for different numbers.
     """
     most = [demand.maximum for demand in demands]
     slots = [0] * len(demands)
@@ -137,12 +137,12 @@ def divide(limit: int, demands: Sequence[Demand], turn: int = 0) -> list[int]:
     ]
     for available, wants in steps:
         _raise_slots(
-            slots, [min(pair) for pair in zip(wants, most, strict=True)], min(available, limit - sum(slots)), turn
+            slots, [min(pair) for pair in zip(wants, most, strict=True)], min(available, limit - sum(slots)), rotation
         )
     return slots
 
 
-def _raise_slots(slots: list[int], wants: list[int], available: int, turn: int) -> None:
+def _raise_slots(slots: list[int], wants: list[int], available: int, rotation: int) -> None:
     """Raise the smallest numbers of slots first, up to those that are wanted."""
 
     def cost(level: int) -> int:
@@ -151,21 +151,21 @@ def _raise_slots(slots: list[int], wants: list[int], available: int, turn: int) 
     level = bisect_right(range(1, max(wants, default=0) + 1), available, key=cost)
     available -= cost(level)
     for place in range(len(slots)):
-        index = (place + turn) % len(slots)
+        index = (place + rotation) % len(slots)
         slots[index] = max(slots[index], min(wants[index], level))
         if available > 0 and slots[index] == level < wants[index]:
             slots[index] += 1
             available -= 1
 
 
-def compute_renewal(limit: KeyLimit, name: str, report: Report, turn: int = 0) -> tuple[KeyLimit, Grant]:
+def compute_renewal(limit: KeyLimit, name: str, report: Report, rotation: int = 0) -> tuple[KeyLimit, Grant]:
     """Return the limit after the renewal of a process, and what the process may use.
 
     Args:
         limit: The limit as it was read, with the processes whose leases have not ended.
         name: The name of the process.
         report: What the process noticed.
-        turn: As for `divide`.
+        rotation: As for `divide`.
     """
     found = _update_found(limit, name, report)
     before = limit.holders[name].slots if name in limit.holders else 0
@@ -173,7 +173,7 @@ def compute_renewal(limit: KeyLimit, name: str, report: Report, turn: int = 0) -
     names = sorted(holders)
     usable = math.ceil(max(holder.demand.share for holder in holders.values()) * int(found))
     demands = [_cap(holders[each].demand, int(found)) for each in names]
-    targets = dict(zip(names, divide(usable, demands, turn), strict=True))
+    targets = dict(zip(names, divide(usable, demands, rotation), strict=True))
     free = usable - sum(holder.slots for holder in holders.values())
     # A probe goes on until it fails: what it found is divided then.
     kept = report.in_flight if report.is_growing and name == limit.prober else 0
@@ -188,8 +188,8 @@ def compute_renewal(limit: KeyLimit, name: str, report: Report, turn: int = 0) -
         slots=slots,
         room=room,
         may_probe=prober == name and is_used and report.in_flight <= room + 1,
-        frees=held < before and is_wanted,
-        lacks=slots < targets[name],
+        frees_slots=held < before and is_wanted,
+        lacks_slots=slots < targets[name],
         is_divided=len(holders) > 1,
     )
     return KeyLimit(found, prober, holders), grant

@@ -10,8 +10,8 @@ from psycopg.rows import dict_row
 
 from convai_async.workers._database import connect, parse_database
 from convai_async.workers._queue import HARVEST_QUEUE, build_lock
-from convai_async.workers._runs import WORKER_PREFIX
 from convai_async.workers._schedule import compute_next
+from convai_async.workers._worker_name import WORKER_PREFIX
 
 if TYPE_CHECKING:
     from convai_async.workers._database import Connection

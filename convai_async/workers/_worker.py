@@ -19,8 +19,8 @@ from convai_async.harvest import open_workspace_client
 from convai_async.workers._blueprint import DEFAULT_CONCURRENCY, DEFAULT_STALLED_SECS, create_blueprint
 from convai_async.workers._database import build_queue_parameters, parse_database
 from convai_async.workers._queue import HARVEST_QUEUE, HOUSEKEEPING_QUEUE, NAMESPACE, build_step_queue
-from convai_async.workers._runs import WORKER_PREFIX, get_worker_name
 from convai_async.workers._schema import prepare_database
+from convai_async.workers._worker_name import WORKER_PREFIX, get_worker_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

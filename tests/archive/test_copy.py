@@ -141,7 +141,7 @@ def test_copy_and_back_is_the_original(original: Path, destination: str, tmp_pat
 def test_recordings_stay_where_they_are(original: Path, destination: str) -> None:
     copy_archive(original, destination)
     with Archive.open(destination) as archive:
-        (path,) = [each.audio[0] for each in archive.records() if each.audio is not None]
+        (path,) = [each.recording.path for each in archive.records() if each.recording is not None]
     assert path == (original.parent.resolve() / "audio/one.mp3").as_uri()
 
 

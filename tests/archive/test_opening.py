@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from archives import SOURCE, build_update
 
 from convai_async.archive import Archive, ArchiveError
+from convai_async.archive._errors import translate_errors
 from convai_async.archive._schema._tables import SCHEMA_VERSION
 from convai_async.archive._writer import ArchiveWriter
 
@@ -48,6 +51,32 @@ def test_database_of_another_program_is_refused_and_not_changed(path: Path, make
         make(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_too_many_open_files_are_named_as_the_reason(path: Path) -> None:
+    ArchiveWriter(path, SOURCE).close()
+    code = (
+        "import os, resource, sys; from convai_async.archive import Archive; free = os.dup(0);"
+        "os.close(free); resource.setrlimit(resource.RLIMIT_NOFILE, (free, free)); Archive.open(sys.argv[1])"
+    )
+    run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert "unable to open database file (the process has too many open files: raise the limit" in run.stderr
+    with pytest.raises(ArchiveError, match=r"unable to open database file$"), translate_errors(path):
+        sqlite3.connect(path / "missing")
+
+
+def test_archive_whose_tables_could_not_be_created_is_created_again(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")  # on a full disk, this was written and the tables were not
+    connection.close()
+    assert path.stat().st_size > 0
+    with pytest.raises(ArchiveError, match="there is no archive"):
+        Archive.open(path)
+    assert not Archive.upgrade(path)
+    with ArchiveWriter(path, SOURCE) as writer:
+        writer.store([build_update("one", "hello")])
+    with Archive.open(path) as archive:
+        assert archive.status().conversations == 1
 
 
 @pytest.mark.parametrize("make", OPEN)

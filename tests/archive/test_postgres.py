@@ -16,6 +16,7 @@ from archives import build_update
 from convai_async import ConvAIClient
 from convai_async.archive import Archive, ArchiveBusyError, ArchiveConnectionError, ArchiveError
 from convai_async.archive._location import PostgresUrl
+from convai_async.archive._postgres._connection import PostgresConnection
 from convai_async.archive._records import decode_update
 from convai_async.archive._schema._tables import DETAIL_TABLES
 from convai_async.archive._schema._views import VIEWS
@@ -208,6 +209,13 @@ def test_timeouts_of_the_database_end_no_export_but_those_of_the_url_are_kept(po
         with Archive.open(f"{postgres_url}{options}") as archive, archive.snapshot() as connection:
             values = [connection.execute(f"SHOW {name}").fetchone() for name in timeouts]
         assert values == [(expected,), ("0",), ("0",)]
+
+
+def test_a_connection_ends_when_its_network_is_lost_while_a_statement_is_sent(postgres_url: str) -> None:
+    for parameters, milliseconds in [("", "30000"), ("?tcp_user_timeout=7000", "7000")]:
+        connection = PostgresConnection(PostgresUrl.parse(f"{postgres_url}{parameters}"), read_only=True)
+        assert connection.raw.info.get_parameters()["tcp_user_timeout"] == milliseconds
+        connection.close()
 
 
 def test_rows_that_are_not_read_to_the_end_cause_no_second_error_when_the_connection_is_lost(postgres_url: str) -> None:

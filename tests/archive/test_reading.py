@@ -64,7 +64,7 @@ def test_records_include_undecodable_conversations_and_list_entries(reader: Arch
     assert [record.conversation_id for record in records] == ["conv_1", "conv_2", "conv_3", "conv_4"]
     assert records[3].raw == b'{"other": 1}'
     assert records[0].summary_json is not None
-    assert records[0].audio is None
+    assert records[0].recording is None
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,16 @@ def test_no_arguments_prints_the_help_to_standard_error(capsys: pytest.CaptureFi
     assert err == capsys.readouterr().out
 
 
+@pytest.mark.parametrize("group", ["steps", "workspaces"])
+def test_group_without_a_command_prints_its_help_to_standard_error(
+    capsys: pytest.CaptureFixture[str], group: str
+) -> None:
+    assert run([group]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"Usage: convai-async {group} [OPTIONS] COMMAND [ARGS]...\n")
+
+
 def test_help_lists_exit_codes_and_shell_completion(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     out = capsys.readouterr().out

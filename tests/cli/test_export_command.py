@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,6 +62,25 @@ def test_export_overwrites_a_file_only_with_force(
     assert file.read_text() == "my thesis"
     assert run(["export", str(harvested), str(file), "--force"]) == 0
     assert import_file(tmp_path / "copy.db", file) == 30
+    assert [each.name for each in tmp_path.glob(".*")] == [], "no temporary file stays"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a folder in which root cannot create files")
+@pytest.mark.parametrize("options", [["calls.jsonl"], ["tables", "--all-tables"]])
+def test_export_that_cannot_create_its_file_names_it(
+    harvested: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    destination = f"/proc/{options[0]}"
+    assert run(["export", str(harvested), destination, *options[1:]]) == 1
+    assert capsys.readouterr().err == f"convai-async: {destination!r}: No such file or directory\n"
+
+
+def test_export_to_a_name_that_is_too_long_names_the_file(
+    harvested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / f"{'x' * 255}.jsonl"
+    assert run(["export", str(harvested), str(file)]) == 1
+    assert capsys.readouterr().err == f"convai-async: {str(file)!r}: File name too long\n"
     assert [each.name for each in tmp_path.glob(".*")] == [], "no temporary file stays"
 
 

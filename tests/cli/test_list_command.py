@@ -89,6 +89,16 @@ def test_list_table_shows_the_columns_that_fit(service: FakeConvAI, columns: int
         assert title in line or f"{title[:9]}" in line, "a title has 18 columns, of which a wide character takes two"
 
 
+@pytest.mark.parametrize(
+    ("columns", "names"), [(52, ["conversation", "started", "result"]), (40, ["conversation", "result"])]
+)
+def test_list_on_a_narrow_terminal_cuts_no_ids(service: FakeConvAI, columns: int, names: list[str]) -> None:
+    shown = run_in_terminal([*COMMAND, "list", "--base-url", service.url, "--limit", "3"], columns=columns)
+    header, *lines = remove_styles(shown).splitlines()
+    assert header.split() == names
+    assert [line.split()[0] for line in lines[:3]] == list(service.conversations)[:3]
+
+
 def test_list_table_does_not_interpret_markup_in_titles(service: FakeConvAI) -> None:
     title = "[/] [bold]refund[/bold] [link=https://evil.example]here[/link]"
     rename = faults.change(lambda page: page["conversations"][0].update(call_summary_title=title))

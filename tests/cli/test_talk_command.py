@@ -74,6 +74,24 @@ def test_existing_file_is_not_overwritten(
     assert not service.requests
 
 
+def test_files_are_checked_before_the_conversation_starts(
+    service: FakeConvAI, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.live.add_agent("agent_1")
+    start = ["talk", "agent_1", "--base-url", service.url]
+    missing, wav = tmp_path / "missing", tmp_path / "question.wav"
+    write_wav(wav, build_tone(FORMATS["pcm_16000"], 0.05), "pcm_16000")
+    assert run([*start, "--save", str(missing / "talk.jsonl")]) == 2
+    assert f"no file can be created in {str(missing)!r}" in capsys.readouterr().err
+    assert run([*start, "--wav", str(wav), "--out", str(missing / "reply.wav")]) == 2
+    assert f"no file can be created in {str(missing)!r}" in capsys.readouterr().err
+    for content in (b"", b"ID3 is not RIFF"):
+        wav.write_bytes(content)
+        assert run([*start, "--wav", str(wav), "--out", str(tmp_path / "reply.wav")]) == 2
+        assert f"{str(wav)!r} is not a WAV file of 16-bit PCM" in capsys.readouterr().err
+    assert not service.requests
+
+
 def test_json_prints_events_and_messages(service: FakeConvAI, tmp_path: Path) -> None:
     async def reply(turn: Turn) -> str:
         await turn.send({"type": "new", "text": "a\nb"})
@@ -146,7 +164,7 @@ def test_unknown_agent_and_wrong_key(
     assert "The agent does not exist" in capsys.readouterr().err
     monkeypatch.setenv("ELEVENLABS_API_KEY", "wrong")
     assert run(["talk", "agent_x", "--base-url", service.url]) == 2
-    assert "Check the API key" in capsys.readouterr().err
+    assert capsys.readouterr().err.lower().count("check ") == 1, "the advice of the error is enough"
 
 
 def test_agent_that_does_not_allow_text_only_is_talked_to_with_its_audio(service: FakeConvAI) -> None:

@@ -19,8 +19,8 @@ from threaded_service import ThreadedService
 
 from convai_async.cli._app import run
 from convai_async.cli._display import _live_display
-from convai_async.cli._display._live_many import LiveMany
-from convai_async.cli._display._tally import Tally
+from convai_async.cli._display._live_workspaces import LiveWorkspaces
+from convai_async.cli._display._workspace_counts import WorkspaceCounts
 from convai_async.cli._rounds import run_rounds
 from convai_async.cli._times import TimeFormatter
 from convai_async.errors import ConfigurationError, ConvAIError
@@ -123,7 +123,7 @@ def test_terminal_shows_running_workspaces_and_problems(workspaces: Path, servic
 def test_terminal_shows_as_many_workspaces_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=io.StringIO(), width=100, height=8)
     monkeypatch.setattr(_live_display, "get_stderr_console", lambda: console)
-    display = LiveMany(Tally(20), TimeFormatter(utc=True))
+    display = LiveWorkspaces(WorkspaceCounts(20), TimeFormatter(utc=True))
     for number in range(9):
         workspace = Workspace(name=f"w{number}", key="env:KEY", archive="a.db")
         display.update(WorkspaceReport(workspace=workspace, status="running"))

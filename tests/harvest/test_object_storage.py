@@ -376,7 +376,7 @@ async def test_recordings_of_an_archive_in_a_database(
 
     def delete() -> None:
         with Archive.open(postgres_url) as archive:
-            assert {record.audio[0] for record in archive.records() if record.audio is not None} == {
+            assert {each.recording.path for each in archive.records() if each.recording is not None} == {
                 f"{bucket.url}/{each}.mp3" for each in recorded
             }
             assert archive.delete(recorded[:2]) == 2

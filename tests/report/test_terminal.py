@@ -79,6 +79,16 @@ def test_bars_and_sparklines() -> None:
     assert draw_sparkline([0, 0]) == "  "
 
 
+def test_bars_and_sparklines_are_ascii_if_the_encoding_has_no_blocks(tmp_path: Path) -> None:
+    report = build_report(write_archive(tmp_path / "calls.db", build_document("conv_1")))
+    output = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")  # a block would raise an error
+    Console(file=output, width=100).print(report)
+    output.seek(0)
+    text = output.read()
+    assert "################      1" in text
+    assert "#\n0     6     12    18\n" in text
+
+
 def test_numbers_are_formatted_with_units() -> None:
     assert [format_seconds(seconds) for seconds in (0.834, 9.99, 42.4, 59.6, 247, 3840)] == [
         "0.83 s",

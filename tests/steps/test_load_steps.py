@@ -88,7 +88,11 @@ def test_text_that_is_not_the_name_of_a_module_is_refused(name: str) -> None:
     [
         ("import missing_2\n", r"^'mine_3' cannot be imported: No module named 'missing_2'$"),
         ("\n1 / 0\n", r"^'mine_3' cannot be imported: ZeroDivisionError: division by zero \(mine_3\.py, line 2\)$"),
-        ("def broken(:\n", r"^'mine_3' cannot be imported: SyntaxError: "),
+        ("def broken(:\n", r"^'mine_3' cannot be imported: SyntaxError: .* \(mine_3\.py, line 1\)$"),
+        (
+            "from convai_async import steps\n\nsteps.step('score', version=0)\n",
+            r"^'mine_3' cannot be imported: InvalidArgumentError: version: must be .* \(mine_3\.py, line 3\)$",
+        ),
     ],
 )
 def test_error_of_the_module_is_shown(write: Callable[[str, str], None], text: str, problem: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from email.utils import formatdate
 
 import pytest
 
@@ -31,6 +32,11 @@ from convai_async.testing import FakeConvAI, faults
 )
 def test_reset_of_a_rate_limit_is_parsed(headers: dict[str, str], seconds: float | None) -> None:
     assert parse_rate_limit_reset(headers, now=1_700_000_000.0) == seconds
+
+
+def test_unix_seconds_of_a_reset_are_relative_to_the_clock_of_the_service() -> None:
+    headers = {"date": formatdate(1_700_000_000, usegmt=True), "x-ratelimit-reset": "1700000007"}
+    assert parse_rate_limit_reset(headers) == 7
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def holder(slots: int, demand: Demand = BULK) -> Holder:
 
 @settings(max_examples=50)
 @given(LIMITS, st.lists(DEMANDS, max_size=10), st.integers(0, 10**6))
-def test_divide_gives_everything_and_no_more(limit: int, demands: list[Demand], turn: int) -> None:
-    slots = divide(limit, demands, turn)
+def test_divide_gives_everything_and_no_more(limit: int, demands: list[Demand], rotation: int) -> None:
+    slots = divide(limit, demands, rotation)
     assert sum(slots) == min(limit, sum(demand.maximum for demand in demands))
     assert all(0 <= each <= demand.maximum for each, demand in zip(slots, demands, strict=True))
 
@@ -41,9 +41,9 @@ def test_divide_gives_everything_and_no_more(limit: int, demands: list[Demand], 
 @settings(max_examples=50)
 @given(LIMITS, st.lists(DEMANDS, min_size=1, max_size=10), st.integers(0, 10**6))
 def test_no_process_has_more_than_it_needs_while_another_lacks_slots(
-    limit: int, demands: list[Demand], turn: int
+    limit: int, demands: list[Demand], rotation: int
 ) -> None:
-    slots = divide(limit, demands, turn)
+    slots = divide(limit, demands, rotation)
     for mine, demand in zip(slots, demands, strict=True):
         if mine >= min(demand.total, demand.maximum):
             continue
@@ -55,12 +55,12 @@ def test_no_process_has_more_than_it_needs_while_another_lacks_slots(
                 assert theirs <= max(mine + 1, min(urgent, other.maximum), 1)
 
 
-def test_divide_gives_the_remainder_to_another_process_in_each_turn() -> None:
-    assert [divide(5, [BULK, BULK, BULK], turn) for turn in range(3)] == [[2, 2, 1], [1, 2, 2], [2, 1, 2]]
+def test_divide_gives_the_remainder_to_another_process_in_each_rotation() -> None:
+    assert [divide(5, [BULK, BULK, BULK], rotation) for rotation in range(3)] == [[2, 2, 1], [1, 2, 2], [2, 1, 2]]
 
 
 def test_processes_take_turns_when_the_limit_is_smaller_than_their_number() -> None:
-    assert [divide(1, [BULK, BULK], turn) for turn in range(2)] == [[1, 0], [0, 1]]
+    assert [divide(1, [BULK, BULK], rotation) for rotation in range(2)] == [[1, 0], [0, 1]]
 
 
 def test_process_without_requests_has_a_slot_out_of_a_quarter_of_the_limit() -> None:
@@ -98,9 +98,9 @@ def test_slots_of_all_processes_are_never_more_than_the_limit(
 def test_slots_in_use_are_not_free_until_the_requests_have_ended() -> None:
     key = KeyLimit(10.0, None, {"first": holder(10)})
     key, joined = compute_renewal(key, "second", report(BULK))
-    assert (joined.slots, joined.lacks) == (0, True)
+    assert (joined.slots, joined.lacks_slots) == (0, True)
     key, first = compute_renewal(key, "first", report(BULK, 10, in_flight=8))
-    assert (first.slots, first.frees, key.holders["first"].slots) == (5, True, 8)
+    assert (first.slots, first.frees_slots, key.holders["first"].slots) == (5, True, 8)
     assert first.is_divided
     key, second = compute_renewal(key, "second", report(BULK))
     assert second.slots == 2

@@ -12,7 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from convai_async._support.atomic_files import PART_SUFFIX, build_part_prefix, put_in_place
+from convai_async._support.atomic_files import (
+    PART_SUFFIX,
+    build_part_prefix,
+    create_part,
+    name_destination,
+    put_in_place,
+)
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._recordings import FOLDER
 from convai_async.errors import ConfigurationError, InvalidArgumentError
@@ -75,10 +81,8 @@ def _belongs_to(archive: Path, path: Path) -> bool:
 @contextmanager
 def create_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
     """Yield a temporary file that takes its name when the block ends without an error; readable by its owner only."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=build_part_prefix(path.name), suffix=PART_SUFFIX, delete=False
-    ) as file:
-        temporary = Path(file.name)
+    descriptor, temporary = create_part(path)
+    with os.fdopen(descriptor, "w+b") as file:
         try:
             yield file
             file.flush()
@@ -92,7 +96,8 @@ def create_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
 @contextmanager
 def create_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that takes its name when the block ends without an error; its owner's only."""
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=build_part_prefix(path.name), suffix=PART_SUFFIX))
+    with name_destination(path):
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=build_part_prefix(path.name), suffix=PART_SUFFIX))
     try:
         yield temporary
         put_in_place(temporary, path, overwrite=False)

@@ -9,7 +9,7 @@ import msgspec
 from convai_async.archive import _recordings
 from convai_async.archive._errors import ArchiveError
 from convai_async.archive._int64 import Int64
-from convai_async.archive._records import Failure, Update, build_later_updates, decode_update
+from convai_async.archive._records import Failure, Recording, Update, build_later_updates, decode_update
 from convai_async.errors import DecodeError
 from convai_async.models import ConversationSummary
 
@@ -110,7 +110,7 @@ def build_updates(line: Line, file: Path) -> Iterator[Update]:
     yield conversation
     yield from build_later_updates(
         line.conversation_id,
-        audio=line.audio,
+        recording=None if line.audio is None else Recording(*line.audio),
         no_audio_unix_secs=line.no_audio_unix_secs,
         deleted_unix_secs=line.deleted_unix_secs,
     )
@@ -123,7 +123,7 @@ def _build_line(source: str, record: ArchivedConversation) -> Line:
         fetched_unix_secs=record.fetched_unix_secs,
         deleted_unix_secs=record.deleted_unix_secs,
         no_audio_unix_secs=record.no_audio_unix_secs,
-        audio=record.audio,
+        audio=None if record.recording is None else msgspec.structs.astuple(record.recording),
         from_webhook=record.from_webhook,
     )
     if record.summary_json is not None:

@@ -144,6 +144,8 @@ def _needs_upgrade(path: str | os.PathLike[str]) -> bool:
         return False
     connection = _connect(file, "mode=rw")
     with closing(connection), translate_content_errors(file):
+        if _is_new(connection):
+            return False
         return _validate_version(connection, file) < SCHEMA_VERSION or is_fill_due(connection)
 
 
@@ -278,6 +280,8 @@ def _is_new(connection: SqliteConnection) -> bool:
 
 
 def _validate_version(connection: SqliteConnection, file: Path) -> int:
+    if _is_new(connection):  # of a process that ended before it had created the tables
+        raise build_missing_error(file)
     if fetch_value(connection, "PRAGMA application_id") != APPLICATION_ID:
         raise ArchiveError(f"{str(file)!r} is a database, but not a convai archive: choose another file")
     version = int(fetch_value(connection, "PRAGMA user_version"))

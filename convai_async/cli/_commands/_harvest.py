@@ -13,10 +13,10 @@ import click
 from click.core import ParameterSource
 
 from convai_async.archive import format_command
-from convai_async.cli._commands._harvest_many import harvest_workspaces
 from convai_async.cli._display._progress import create_display, encode_report, format_counts
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import format_size
+from convai_async.cli._harvest_workspaces import harvest_workspaces
 from convai_async.cli._options import (
     ArchiveType,
     add_connection_options,

@@ -151,9 +151,17 @@ def _choose_columns(rows: list[dict[str, str]], width: int) -> list[str]:
     """Return the columns that fit into the width and leave room for the title."""
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in _COLUMNS}
     widths |= {"title": _TITLE_WIDTH, "agent": min(widths["agent"], _AGENT_WIDTH)}
+
+    def fits(names: list[str]) -> bool:
+        return sum(widths[each] for each in names) + _GAP * (len(names) - 1) <= width
+
     left_out = set(_OPTIONAL)
     for name in _OPTIONAL:
-        shown = [each for each in _COLUMNS if each not in left_out or each == name]
-        if sum(widths[each] for each in shown) + _GAP * (len(shown) - 1) <= width:
+        if fits([each for each in _COLUMNS if each not in left_out or each == name]):
             left_out.discard(name)
-    return [name for name in _COLUMNS if name not in left_out]
+    shown = [name for name in _COLUMNS if name not in left_out]
+    widths["title"] = len("title")
+    for name in ("title", "started"):  # on a very narrow terminal, so that ids and results are not cut
+        if not fits(shown):
+            shown.remove(name)
+    return shown

@@ -14,7 +14,7 @@ from convai_async.cli._display._progress import LineClock
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._logging import build_logging_options
-from convai_async.cli._options import ArchiveType, apply_options, format_examples, utc_option
+from convai_async.cli._options import ArchiveType, CommandGroup, apply_options, format_examples, utc_option
 from convai_async.cli._output import print_note, print_output
 from convai_async.cli._rounds import wait_for_database
 from convai_async.cli._signals import stop_gracefully
@@ -53,6 +53,7 @@ def _add_logging_options(command: Command) -> Command:
 
 @click.group(
     "steps",
+    cls=CommandGroup,
     epilog=format_examples(
         "convai-async steps run calls.db --module my_steps",
         "convai-async steps status calls.db",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -13,13 +14,13 @@ import anyio
 import click
 
 from convai_async._support.atomic_files import AtomicFile
-from convai_async.cli._commands._talk_input import LineReader, open_line_reader
 from convai_async.cli._display._talk_view import ConversationView, History
 from convai_async.cli._exit_codes import EXIT_SOME_FAILED
 from convai_async.cli._formatting import to_single_line
 from convai_async.cli._options import add_connection_options, format_examples, json_lines_option, open_client
 from convai_async.cli._output import is_terminal, print_note
 from convai_async.cli._signals import stop_gracefully
+from convai_async.cli._talk_input import LineReader, open_line_reader
 from convai_async.errors import ConversationClosedError, ConversationRefusedError
 from convai_async.live import AudioFormat, LiveConversation, read_wav, write_wav
 
@@ -68,9 +69,13 @@ def talk_command(
         raise click.UsageError("--wav and --out must be used together")
     if wav is not None and not wav.is_file():
         raise click.UsageError(f"{str(wav)!r} is not a file")
+    if wav is not None:
+        _check_wav(wav)
     for path in (save, out):
         if path is not None and path.exists():
             raise click.UsageError(f"{str(path)!r} already exists: choose another file")
+        if path is not None and not os.access(path.parent, os.W_OK):
+            raise click.UsageError(f"no file can be created in {str(path.parent)!r}: choose another folder")
     if wav is None and sys.stdin is None:
         raise click.UsageError("standard input is closed")
     is_interactive = wav is None and not as_json and is_terminal() and sys.stdin.isatty()
@@ -78,6 +83,22 @@ def talk_command(
     if wav is not None and out is not None:
         return asyncio.run(_speak_file(agent_id, wav, out, view, connection))
     return asyncio.run(_chat(agent_id, view, connection, is_interactive=is_interactive))
+
+
+def _check_wav(wav: Path) -> None:
+    """Check that a file is a WAV file, before a conversation starts, which has a price.
+
+    Its rate is checked later: only the conversation has the rate that the agent expects.
+    """
+    import wave  # noqa: PLC0415 - most conversations are in text
+
+    try:
+        wave.open(str(wav), "rb").close()
+    except (wave.Error, EOFError) as error:
+        raise click.UsageError(
+            f"{str(wav)!r} is not a WAV file of 16-bit PCM{f': {error}' if str(error) else ''}: convert it, for example"
+            " with `ffmpeg -i in.mp3 -ar 16000 -ac 1 -c:a pcm_s16le out.wav`"
+        ) from None
 
 
 async def _chat(agent_id: str, view: ConversationView, connection: dict[str, Any], *, is_interactive: bool) -> int:

@@ -12,7 +12,7 @@ import msgspec
 
 from convai_async.cli._display._workspaces_status import format_status
 from convai_async.cli._formatting import format_table, to_single_line
-from convai_async.cli._options import apply_options, format_examples, utc_option
+from convai_async.cli._options import CommandGroup, apply_options, format_examples, utc_option
 from convai_async.cli._output import print_output
 from convai_async.cli._times import TimeFormatter, parse_duration_option
 from convai_async.errors import ConfigurationError
@@ -99,6 +99,7 @@ def _add_settings(command: Command) -> Command:
 
 @click.group(
     "workspaces",
+    cls=CommandGroup,
     epilog=format_examples(
         "convai-async workspaces add postgresql://db/convai acme --key env:ACME_KEY",
         "convai-async workspaces status postgresql://db/convai",

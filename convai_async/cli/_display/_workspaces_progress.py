@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from convai_async.cli._display._progress import LineClock, report_to_builtins
-from convai_async.cli._display._tally import print_end
+from convai_async.cli._display._workspace_counts import print_end
 from convai_async.cli._output import OutputError, print_note, print_output
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from convai_async.cli._display._tally import Tally
+    from convai_async.cli._display._workspace_counts import WorkspaceCounts
     from convai_async.cli._times import TimeFormatter
     from convai_async.harvest import WorkspaceReport
 
 
-class ManyDisplay(Protocol):
+class WorkspacesDisplay(Protocol):
     """Shows the progress of many workspaces."""
 
     def __enter__(self) -> Self: ...
@@ -36,28 +36,28 @@ class ManyDisplay(Protocol):
         """Show the report of a workspace, if it is time for an update."""
 
 
-def create_many_display(tally: Tally, times: TimeFormatter, *, as_json: bool) -> ManyDisplay:
+def create_workspaces_display(counts: WorkspaceCounts, times: TimeFormatter, *, as_json: bool) -> WorkspacesDisplay:
     """Return the display for the output: JSON lines, a table of the running workspaces, or lines of text."""
     if as_json:
-        return _ManyLines(tally, lambda: _print_line(encode_tally("progress", tally)), print_json_end)
+        return _WorkspaceLines(counts, lambda: _print_line(encode_counts("progress", counts)), print_json_end)
     if sys.stderr is not None and sys.stderr.isatty():
-        from convai_async.cli._display._live_many import LiveMany  # noqa: PLC0415 - needs rich, and a terminal
+        from convai_async.cli._display._live_workspaces import LiveWorkspaces  # noqa: PLC0415 - needs rich, and a terminal
 
-        return LiveMany(tally, times)
-    return _ManyLines(tally, lambda: print_note(tally.format()), print_end)
+        return LiveWorkspaces(counts, times)
+    return _WorkspaceLines(counts, lambda: print_note(counts.format()), print_end)
 
 
-class _ManyLines:
+class _WorkspaceLines:
     """Shows a line for all workspaces every ten seconds, and a line for each workspace that has ended."""
 
     def __init__(
         self,
-        tally: Tally,
+        counts: WorkspaceCounts,
         show: Callable[[], None],
         show_end: Callable[[WorkspaceReport], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tally = tally
+        self._counts = counts
         self._show = show
         self._show_end = show_end
         self._clock = LineClock(monotonic, at_once=False)
@@ -72,7 +72,7 @@ class _ManyLines:
 
     def update(self, report: WorkspaceReport) -> None:
         """Show the line that is due."""
-        if self._tally.update(report):
+        if self._counts.update(report):
             self._show_end(report)
         elif self._clock.is_due():
             self._show()
@@ -98,9 +98,9 @@ def encode_workspace(report: WorkspaceReport) -> bytes:
     )
 
 
-def encode_tally(event: str, tally: Tally) -> bytes:
+def encode_counts(event: str, counts: WorkspaceCounts) -> bytes:
     """Return the counts of all workspaces as a JSON line."""
-    return msgspec.json.encode({"event": event, **tally.summarize()})
+    return msgspec.json.encode({"event": event, **counts.summarize()})
 
 
 def _print_line(line: bytes) -> None:

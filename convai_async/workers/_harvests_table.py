@@ -1,10 +1,10 @@
-"""The harvests of all workers: the table ``convai.harvests``."""
+"""The harvests of all workers, in the table ``convai.harvests``."""
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import TYPE_CHECKING, Literal
+
+from convai_async.workers._worker_name import get_worker_name
 
 if TYPE_CHECKING:
     from convai_async.harvest import HarvestReport
@@ -12,15 +12,6 @@ if TYPE_CHECKING:
 
 Outcome = Literal["complete", "incomplete", "stopped", "failed"]
 """How a harvest ended: "incomplete" if some conversations could not be fetched, "stopped" if its worker was stopped."""
-
-
-WORKER_PREFIX = "convai-async worker "
-"""The beginning of the name that the connections of a worker have in ``pg_stat_activity``."""
-
-
-def get_worker_name() -> str:
-    """Return the name of this process: its machine and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 async def start_run(connection: Connection, workspace: str) -> int:

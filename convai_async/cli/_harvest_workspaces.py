@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from convai_async.archive import format_command
-from convai_async.cli._display._many_progress import create_many_display, encode_tally
-from convai_async.cli._display._tally import Tally, format_end
+from convai_async.cli._display._workspace_counts import WorkspaceCounts, format_end
+from convai_async.cli._display._workspaces_progress import create_workspaces_display, encode_counts
 from convai_async.cli._exit_codes import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from convai_async.cli._formatting import format_duration, format_table, to_single_line
 from convai_async.cli._output import print_output
@@ -35,8 +35,8 @@ async def harvest_workspaces(  # noqa: PLR0913 - the options, each by its name
     at_once: int,
 ) -> int:
     """Harvest all workspaces once, print the report, and return the exit code."""
-    tally = Tally(len(workspaces))
-    with create_many_display(tally, times, as_json=as_json) as display:
+    counts = WorkspaceCounts(len(workspaces))
+    with create_workspaces_display(counts, times, as_json=as_json) as display:
 
         def update(report: WorkspaceReport) -> None:
             monitor.update(report)
@@ -50,22 +50,22 @@ async def harvest_workspaces(  # noqa: PLR0913 - the options, each by its name
             progress=update,
             stop=stop,
         )
-    print_output(encode_tally("summary", tally) if as_json else _format_reports(reports, tally))
+    print_output(encode_counts("summary", counts) if as_json else _format_reports(reports, counts))
     if stop.is_set():
         return EXIT_INTERRUPTED
     return 0 if all(report.complete for report in reports) else EXIT_SOME_FAILED
 
 
-def _format_reports(reports: Sequence[WorkspaceReport], tally: Tally) -> str:
+def _format_reports(reports: Sequence[WorkspaceReport], counts: WorkspaceCounts) -> str:
     """Return a table of the workspaces, the problems, and the counts of all workspaces."""
     rows = [("workspace", "found", "fetched", "failed", "archive"), *map(_format_row, reports)]
     problems = [
         f"{to_single_line(report.workspace.name)}: {problem}" for report in reports if (problem := _explain(report))
     ]
-    counts = tally.summarize()
+    totals = counts.summarize()
     summary = (
-        f"{counts['complete']:,} of {counts['workspaces']:,} workspaces are complete;"
-        f" {counts['fetched']:,} conversations fetched in {format_duration(counts['seconds'])}"
+        f"{totals['complete']:,} of {totals['workspaces']:,} workspaces are complete;"
+        f" {totals['fetched']:,} conversations fetched in {format_duration(totals['seconds'])}"
     )
     return "\n".join([format_table(rows, numbers={1, 2, 3}), *problems, summary])
 

@@ -9,13 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from convai_async.cli._display._live_display import LiveDisplay
-from convai_async.cli._display._tally import format_running, print_end
+from convai_async.cli._display._workspace_counts import format_running, print_end
 from convai_async.cli._formatting import to_single_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from convai_async.cli._display._tally import Tally
+    from convai_async.cli._display._workspace_counts import WorkspaceCounts
     from convai_async.cli._times import TimeFormatter
     from convai_async.harvest import WorkspaceReport
 
@@ -24,27 +24,27 @@ _OTHER_LINES = 3
 """The lines of the terminal that are not for workspaces: the summary, the number of hidden ones, and the cursor's."""
 
 
-class LiveMany(LiveDisplay):
+class LiveWorkspaces(LiveDisplay):
     """A line for each running workspace, as far as they fit, and a line for all of them, on standard error.
 
     Args:
-        tally: Counts the workspaces.
+        counts: Counts the workspaces.
         times: Formats points in time.
     """
 
-    def __init__(self, tally: Tally, times: TimeFormatter) -> None:
-        self._tally = tally
+    def __init__(self, counts: WorkspaceCounts, times: TimeFormatter) -> None:
+        self._counts = counts
         self._times = times
         super().__init__(_REFRESHES_PER_SECOND)
 
     def update(self, report: WorkspaceReport) -> None:
         """Store the report; print the problem of a workspace that has failed above the display."""
-        if self._tally.update(report) and report.error is not None:
+        if self._counts.update(report) and report.error is not None:
             print_end(report)
 
     def render(self) -> RenderableType:
         """Return the current display."""
-        running = self._tally.running
+        running = self._counts.running
         shown = running[: max(1, self._console.height - _OTHER_LINES)]
         table = Table.grid(padding=(0, 2, 0, 0))
         for report in shown:
@@ -54,4 +54,4 @@ class LiveMany(LiveDisplay):
             )
         hidden = len(running) - len(shown)
         more = [Text(f"and {hidden:,} more", "dim")] if hidden else []
-        return Group(table, *more, Text(self._tally.format(), no_wrap=True, overflow="ellipsis"))
+        return Group(table, *more, Text(self._counts.format(), no_wrap=True, overflow="ellipsis"))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convai_async.harvest import WorkspaceReport
 
 
-class Tally:
+class WorkspaceCounts:
     """Counts the workspaces of a round by status, and their conversations.
 
     Args:
