@@ -72,9 +72,9 @@ def mark_deleted(connection: Connection, updates: Sequence[DeletionUpdate], now:
     delete_rows(connection, ("failures",), [update.conversation_id for update in updates])
 
 
-def remove_conversations(connection: Connection, ids: Sequence[str], now: int) -> int:
+def remove_conversations(connection: Connection, ids: Sequence[str], now: int, *, pruned: bool = False) -> int:
     """Remove the rows of conversations, remember that, and return how many conversations were removed."""
-    remember_deleted(connection, ids, now)
+    remember_deleted(connection, ids, now, pruned=pruned)
     changed = delete_rows(connection, CONVERSATION_TABLES, ids)
     # A list entry that could not be read is stored without its conversation's id.
     changed += connection.executemany(

@@ -126,10 +126,10 @@ class ArchiveLookups:
         )
         return same | {each for each, *shown, turns in columns if _is_covered(by_id[each], shown, turns)}
 
-    def find_deleted(self, ids: Collection[str]) -> set[str]:
+    def find_deleted(self, ids: Collection[str], *, at_service: bool = False) -> set[str]:
         """Return the ids of conversations that were deleted from the archive: see `ArchiveWriter.store`."""
         with self._lock, translate_content_errors(self.path):
-            return find_deleted(self._connection, ids)
+            return find_deleted(self._connection, ids, at_service=at_service)
 
     def find_unfinished(self, scope: Scope) -> list[ConversationSummary]:
         """Return the conversations to fetch again: those that were not complete, and those that failed."""

@@ -132,6 +132,7 @@ class ArchiveWriter(ArchiveLookups):
         *,
         agent_id: str = "",
         remove_deleted: bool = False,
+        at_service: bool = False,
     ) -> set[str]:
         """Write updates, and the windows that they complete, in one transaction.
 
@@ -142,6 +143,8 @@ class ArchiveWriter(ArchiveLookups):
             windows: Ranges of the list that were read.
             agent_id: The agent whose list it is; empty stands for all agents.
             remove_deleted: Whether to remove conversations that the service has deleted, instead of marking them.
+            at_service: Whether the service has just returned the conversations: those that were pruned are written
+                again then.
 
         Returns:
             The ids of the updates that were not written.
@@ -153,7 +156,7 @@ class ArchiveWriter(ArchiveLookups):
         removed = [item.conversation_id for item in updates if isinstance(item, DeletionUpdate) and remove_deleted]
         self._remove_recordings(removed)
         with self._transaction():
-            skipped = find_deleted(self._connection, {item.conversation_id for item in updates})
+            skipped = find_deleted(self._connection, {item.conversation_id for item in updates}, at_service=at_service)
             updates = [item for item in updates if item.conversation_id not in skipped]
             fetched = list(
                 {item.conversation_id: item for item in updates if isinstance(item, ConversationUpdate)}.values()
@@ -165,7 +168,7 @@ class ArchiveWriter(ArchiveLookups):
             store_recordings(self._connection, recorded, now)
             store_failures(self._connection, (item for item in updates if isinstance(item, Failure)), now)
             if remove_deleted:
-                remove_conversations(self._connection, removed, now)
+                remove_conversations(self._connection, removed, now, pruned=True)
             else:
                 mark_deleted(self._connection, gone, now)
             if windows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
@@ -182,7 +183,9 @@ class Intake:
         unchanged = await run_sync(self._archive.find_unchanged, candidates) if candidates else set[str]()
         wanted = [summary for summary in candidates if summary.conversation_id not in unchanged]
         deleted = (
-            await run_sync(self._archive.find_deleted, {each.conversation_id for each in wanted})
+            await run_sync(
+                partial(self._archive.find_deleted, {each.conversation_id for each in wanted}, at_service=True)
+            )
             if wanted
             else set[str]()
         )

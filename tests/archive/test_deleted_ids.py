@@ -142,12 +142,20 @@ schedules = st.lists(
 
 
 def check_schedule(path: str, older: Path, schedule: list[tuple[str, set[str]]]) -> None:
-    doing, stored, deleted = Operations(path, older), set[str](), set[str]()
+    doing, stored, deleted, pruned = Operations(path, older), set[str](), set[str](), set[str]()
     for name, ids in [("write_late_page", {IDS[0]}), *schedule]:
         brought = getattr(doing, name)(ids)
-        if brought is None:
+        if name == "delete":
             deleted |= ids
-        stored = (stored | (brought or set())) - deleted
+        elif name == "prune":
+            pruned |= ids
+        if brought is None:
+            stored -= ids
+        elif name == "harvest":
+            stored = brought - deleted
+        else:
+            stored |= brought - deleted - pruned
+        pruned -= stored
         assert find_ids(path) == stored, (name, ids)
 
 
@@ -186,6 +194,18 @@ def test_webhook_and_import_and_copy_say_what_they_skip(
     assert caplog.messages == [
         f"{str(exported)!r}: 1 of 3 conversations were not stored, since they were deleted from the archive before"
     ]
+
+
+async def test_pruned_conversation_that_the_service_has_again_is_harvested(create_path: Callable[[], str]) -> None:
+    path = create_path()
+    async with FakeConvAI(conversations=3, seed=3) as fake, ConvAIClient(fake.api_key, base_url=fake.url) as client:
+        await harvest(client, path)
+        with ArchiveWriter(path, fake.url) as writer:
+            writer.store([DeletionUpdate(IDS[0])], remove_deleted=True)
+            assert writer.store([decode_update(summary(IDS[0]), RAW[IDS[0]], 1)]) == {IDS[0]}
+        report = await harvest(client, path, lookback=timedelta(days=4000))
+        assert (report.fetched, report.skipped) == (1, 0)
+    assert find_ids(path) == set(IDS)
 
 
 def test_only_the_hash_of_a_deleted_id_is_kept(create_path: Callable[[], str]) -> None:

@@ -154,5 +154,5 @@ def test_a_schema_of_another_program_is_refused(postgres_url: str, rows: str) ->
     with psycopg.connect(postgres_url) as connection:
         connection.execute("CREATE SCHEMA convai CREATE TABLE schema_version (version text)")
         connection.execute(f"INSERT INTO convai.schema_version {rows}")
-    with pytest.raises(ArchiveError, match="is not of a convai archive"):
+    with pytest.raises(ArchiveError, match="does not belong to a convai archive"):
         Archive.open(postgres_url)

@@ -39,6 +39,22 @@ def test_harvest_and_delete_with_a_bucket(
 
 
 @pytest.mark.parametrize(
+    ("folder", "problem"),
+    [
+        ("notes.txt", "is a file: choose a folder for recordings"),
+        ("missing/audio", "the folder above it does not exist: create it"),
+    ],
+)
+def test_folder_that_cannot_be_made_is_explained(
+    service: FakeConvAI, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str, problem: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    path = str(tmp_path / folder)
+    assert run(["harvest", str(archive), "--base-url", service.url, "--audio", "--recordings", path]) == 1
+    assert f"convai-async: {path!r}: {problem}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["calls.db", "--recordings", "s3://bucket"], "--recordings needs --audio."),

@@ -119,6 +119,15 @@ def test_json_prints_events_and_messages(service: FakeConvAI, tmp_path: Path) ->
     ]
 
 
+def test_reply_that_takes_too_long_ends_the_conversation(service: FakeConvAI, tmp_path: Path) -> None:
+    service.live.add_agent("agent_1", transcribe=lambda _: "")  # hears silence, so it does not reply
+    wav = tmp_path / "question.wav"
+    write_wav(wav, build_tone(FORMATS["pcm_16000"], 0.05), "pcm_16000")
+    code, _, err = talk(service, "", "--wav", str(wav), "--out", str(tmp_path / "reply.wav"), "--timeout", "0.5")
+    assert code == 1
+    assert err.endswith("the agent's reply was not complete after 0.5 s; --timeout sets another limit\n")
+
+
 def test_wav_file_is_spoken_and_the_reply_written(
     service: FakeConvAI, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

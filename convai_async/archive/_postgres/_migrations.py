@@ -5,12 +5,15 @@ CREATE TABLE convai.deleted_ids (
     workspace text COLLATE "C" NOT NULL DEFAULT current_setting('convai.workspace'),
     id_sha256 text COLLATE "C",
     deleted_unix_secs bigint NOT NULL,
+    pruned bigint NOT NULL,
     PRIMARY KEY (workspace, id_sha256)
 );
 COMMENT ON TABLE convai.deleted_ids IS
     'One row for each conversation that was deleted from the archive, so that nothing stores it again.';
 COMMENT ON COLUMN convai.deleted_ids.id_sha256 IS 'The SHA-256 of its id, in hexadecimal.';
 COMMENT ON COLUMN convai.deleted_ids.deleted_unix_secs IS 'When it was deleted.';
+COMMENT ON COLUMN convai.deleted_ids.pruned IS
+    '1 if it was pruned; a harvest stores it again if the service has it again. Else 0.';
 """
 
 MIGRATIONS = {6: _FROM_6}

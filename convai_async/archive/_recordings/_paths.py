@@ -72,7 +72,12 @@ def make_folder(folder: Path) -> None:
     Raises:
         OSError: It cannot be made.
     """
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError as error:
+        raise FileExistsError(error.errno, "is a file: choose a folder for recordings", str(folder)) from None
+    except FileNotFoundError as error:
+        raise FileNotFoundError(error.errno, "the folder above it does not exist: create it", str(folder)) from None
 
 
 def remove_partial(folder: Path, ids: Collection[str]) -> None:

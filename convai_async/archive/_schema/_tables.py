@@ -92,6 +92,11 @@ DELETED_IDS = Table(
     (
         Column("id_sha256", "TEXT PRIMARY KEY", "The SHA-256 of its id, in hexadecimal."),
         Column("deleted_unix_secs", "INTEGER NOT NULL", "When it was deleted."),
+        Column(
+            "pruned",
+            "INTEGER NOT NULL",
+            "1 if it was pruned; a harvest stores it again if the service has it again. Else 0.",
+        ),
     ),
     options="WITHOUT ROWID",
 )

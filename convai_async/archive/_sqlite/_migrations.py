@@ -222,7 +222,8 @@ CREATE INDEX step_jobs_by_due ON step_jobs (step, due_unix_secs);
 _FROM_6 = """
 CREATE TABLE deleted_ids (
     id_sha256 TEXT PRIMARY KEY,
-    deleted_unix_secs INTEGER NOT NULL
+    deleted_unix_secs INTEGER NOT NULL,
+    pruned INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
 

@@ -21,7 +21,7 @@ from convai_async.cli._options import add_connection_options, format_examples, j
 from convai_async.cli._output import is_terminal, print_note
 from convai_async.cli._signals import stop_gracefully
 from convai_async.cli._talk_input import LineReader, open_line_reader
-from convai_async.errors import ConversationClosedError, ConversationRefusedError
+from convai_async.errors import ConversationClosedError, ConversationRefusedError, ReplyTimeoutError
 from convai_async.live import AudioFormat, LiveConversation, read_wav, write_wav
 
 if TYPE_CHECKING:
@@ -80,9 +80,14 @@ def talk_command(
         raise click.UsageError("standard input is closed")
     is_interactive = wav is None and not as_json and is_terminal() and sys.stdin.isatty()
     view = ConversationView(History(save), as_json=as_json, is_interactive=is_interactive)
-    if wav is not None and out is not None:
-        return asyncio.run(_speak_file(agent_id, wav, out, view, connection))
-    return asyncio.run(_chat(agent_id, view, connection, is_interactive=is_interactive))
+    try:
+        if wav is not None and out is not None:
+            return asyncio.run(_speak_file(agent_id, wav, out, view, connection))
+        return asyncio.run(_chat(agent_id, view, connection, is_interactive=is_interactive))
+    except ReplyTimeoutError:  # its message is for Python code, where the conversation continues
+        secs = connection["timeout"]
+        print_note(f"convai-async: the agent's reply was not complete after {secs:g} s; --timeout sets another limit")
+        return EXIT_SOME_FAILED
 
 
 def _check_wav(wav: Path) -> None:
