@@ -40,7 +40,7 @@ def create_part(destination: Path) -> tuple[int, Path]:
 
 @contextmanager
 def name_destination(destination: Path) -> Iterator[None]:
-    """Let an error say which file cannot be created, instead of the name of its temporary file.
+    """Let an error name the file that cannot be written, instead of its temporary file or none.
 
     Raises:
         OSError: The block raised one.
@@ -90,8 +90,9 @@ class AtomicFile:
             if self._fd is None:
                 self._fd, self._temporary = create_part(self._destination)
             rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
+            with name_destination(self._destination):
+                while rest:
+                    rest = rest[os.write(self._fd, rest) :]
             self._sha256.update(data)
             self.size += len(data)
 
@@ -108,7 +109,8 @@ class AtomicFile:
         with self._lock:
             if self._fd is None or self._temporary is None:
                 return
-            os.fsync(self._fd)
+            with name_destination(self._destination):
+                os.fsync(self._fd)
             put_in_place(self._temporary, self._destination, overwrite=overwrite)
             self._temporary = None
 

@@ -50,7 +50,7 @@ _STATUS_ADVICE = {
         "a redirect that is not followed, because it is circular or leads to another origin, which must not get the"
         " key: check base_url and region",
     ),
-    401: "check ELEVENLABS_API_KEY, and that the key belongs to the region",
+    401: "check the API key, and that it belongs to the region",
     403: "the key does not have a permission that this request needs",
     422: "correct the parameters named here",
 }

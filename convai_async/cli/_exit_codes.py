@@ -12,7 +12,7 @@ EXIT_CODES = {
     0: "success",
     EXIT_SOME_FAILED: "some or all failed, the archive is busy or unreachable, or you said no",
     EXIT_USAGE: "invalid argument, API key or archive: change it before you retry",
-    EXIT_OUTPUT: "the output could not be written; harvested conversations are saved",
+    EXIT_OUTPUT: "standard output could not be written; harvested conversations are saved",
     EXIT_NOT_READY: "wait: the conversation is not done yet",
     EXIT_INTERRUPTED: "interrupted",
 }

@@ -66,7 +66,7 @@ def normalize(value: Any) -> Any:
 async def test_both_stores_have_the_same_documents_rows_and_views(archives: tuple[Archive, Archive]) -> None:
     sqlite, postgres = archives
     for one, same in zip(sqlite.records(), postgres.records(), strict=True):
-        for name in ("conversation_id", "raw", "summary_json", "from_webhook", "audio"):
+        for name in ("conversation_id", "raw", "summary_json", "from_webhook", "recording"):
             assert getattr(one, name) == getattr(same, name)
     expected, rows = ([row | {"fetched_unix_secs": 0} for row in each.rows("conversations")] for each in archives)
     assert rows == expected

@@ -31,7 +31,7 @@ def test_wrong_key_exits_with_2_and_prints_what_to_check(
     assert run(["harvest", str(archive), "--base-url", service.url]) == 2
     err = capsys.readouterr().err
     assert "401" in err
-    assert "export ELEVENLABS_API_KEY=" in err
+    assert "check the API key" in err
     assert "wrong-key" not in err
 
 

@@ -37,7 +37,7 @@ def test_delete_with_a_wrong_key_stops_immediately(
     monkeypatch.setenv("ELEVENLABS_API_KEY", "wrong")
     (tmp_path / "ids.txt").write_text("\n".join([*service.conversations, *map(str, range(1000))]))
     assert run(["delete", "--from", str(tmp_path / "ids.txt"), "--yes", "--base-url", service.url]) == 2
-    assert "check ELEVENLABS_API_KEY" in capsys.readouterr().err
+    assert "check the API key" in capsys.readouterr().err
     assert len(service.conversations) == 40
     assert len(service.requests) <= 2 * 16, "no more than were under way"
 

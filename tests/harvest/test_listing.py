@@ -298,11 +298,12 @@ async def test_conversations_are_fetched_while_the_list_is_read(tmp_path: Path) 
 
 
 async def wait_until_listing_pauses(server: ListServer) -> int:
-    """Wait until no more pages are requested, and return how many were."""
-    pages = -1
-    while pages != server.pages:
+    """Wait until no page was requested for a second, and return how many were."""
+    unchanged, pages = 0, -1
+    while unchanged < 10:
+        await asyncio.sleep(0.1)
+        unchanged = unchanged + 1 if pages == server.pages else 0
         pages = server.pages
-        await asyncio.sleep(0.2)
     return pages
 
 

@@ -14,7 +14,6 @@ import itertools
 import json
 import os
 import sys
-import tempfile
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +57,7 @@ class Mortal:
         self._when = when
         for name in STEPS:
             setattr(os, name, self._step(name, getattr(os, name)))
-        tempfile.NamedTemporaryFile = _named_temporary_file  # type: ignore[assignment]
+        os.fdopen = _open_raw  # type: ignore[assignment]
 
     def _step(self, name: str, step: Callable[..., Any]) -> Callable[..., Any]:
         def take(*arguments: Any, **options: Any) -> Any:
@@ -83,12 +82,8 @@ class _Raw(io.FileIO):
         return os.write(self.fileno(), data)
 
 
-def _named_temporary_file(*, delete: bool, **where: Any) -> io.BufferedRandom:
-    assert not delete
-    fd, name = tempfile.mkstemp(**where)
-    raw = _Raw(fd, "r+b")
-    raw.name = name
-    return io.BufferedRandom(raw)
+def _open_raw(descriptor: int, _: str) -> io.BufferedRandom:
+    return io.BufferedRandom(_Raw(descriptor, "r+b"))
 
 
 def run_fork(path: Path, number: int, when: str, job: str, arguments: list[str]) -> int:

@@ -82,7 +82,7 @@ def _belongs_to(archive: Path, path: Path) -> bool:
 def create_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
     """Yield a temporary file that takes its name when the block ends without an error; readable by its owner only."""
     descriptor, temporary = create_part(path)
-    with os.fdopen(descriptor, "w+b") as file:
+    with name_destination(path), os.fdopen(descriptor, "w+b") as file:
         try:
             yield file
             file.flush()
