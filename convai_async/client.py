@@ -169,9 +169,9 @@ class ConvAIClient:
         return self._engine.limiter.limit
 
     def hash_api_key(self, salt: bytes) -> bytes:
-        """Return a slow hash (scrypt) of the API key, to recognise the key without storing it.
+        """Return a salted hash (HMAC-SHA256) of the API key, to recognise the key without storing it.
 
-        Blocks for about 50 milliseconds.
+        A fast hash is enough: an API key is long and random, so it cannot be guessed.
 
         Args:
             salt: Random bytes, which you store with the hash.

@@ -142,6 +142,7 @@ async def test_pipeline_follows_what_harvests_and_deletions_change(
     assert row["deleted_time"] is not None
 
 
+@pytest.mark.slow
 def test_rows_of_hours_that_changed_replace_those_before(
     writer: ArchiveWriter, path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +165,7 @@ def test_rows_of_hours_that_changed_replace_those_before(
     assert_equal(pipeline, path)
 
 
+@pytest.mark.slow
 def test_archives_with_other_workspaces_share_a_dataset(tmp_path: Path, pipeline: Pipeline) -> None:
     paths = {name: tmp_path / f"{name}.db" for name in ("acme", "globex")}
     for name, path in paths.items():
@@ -177,6 +179,7 @@ def test_archives_with_other_workspaces_share_a_dataset(tmp_path: Path, pipeline
     assert ids(pipeline, "turns", "globex") == []
 
 
+@pytest.mark.slow
 def test_everything_is_loaded_again_after_the_columns_have_changed(
     writer: ArchiveWriter, path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

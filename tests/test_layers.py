@@ -123,6 +123,7 @@ def test_only_the_transport_and_browse_import_aiohttp() -> None:
     }
 
 
+@pytest.mark.slow
 def test_each_module_imports_alone_without_warnings() -> None:
     names = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
     alone = [name for name in names if not name.endswith("__main__")]

@@ -1,7 +1,7 @@
 """Bind an archive to the workspace that it was filled from.
 
-The service does not say which workspace a key belongs to. So an archive keeps a salted, slow hash of the key, and
-refuses another key unless ``same_workspace`` is set.
+The service does not say which workspace a key belongs to. So an archive keeps a salted hash of the key, and refuses
+another key unless ``same_workspace`` is set.
 """
 
 from __future__ import annotations

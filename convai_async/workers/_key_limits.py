@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio.to_thread import run_sync
 
 from convai_async._support.tasks import wait_all_shielded
 from convai_async.archive import ArchiveError
@@ -78,7 +77,7 @@ class KeyLimits:
         if not self._salt:
             async with connect(self._database) as connection:
                 self._salt = await table.read_salt(connection)
-        fingerprint = await run_sync(client.hash_api_key, self._salt)
+        fingerprint = client.hash_api_key(self._salt)
         self._start()
         if fingerprint not in self._keys:
             self._left.discard(fingerprint)

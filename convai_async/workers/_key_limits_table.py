@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS convai_keys.key_limit_holders (
     PRIMARY KEY (fingerprint, holder)
 );
 """
-"""The tables, in a schema that roles for dashboards cannot read. Fingerprints are slow hashes of keys with the salt."""
+"""The tables, in a schema that roles for dashboards cannot read. Fingerprints are hashes of keys with the salt."""
 
 _READ = """
 SELECT version, found, prober, extract(epoch FROM greatest(paused_until, now()) - now())::float8,

@@ -60,6 +60,15 @@ def test_older_archive_is_upgraded_and_keeps_its_contents(tmp_path: Path, versio
         assert rows(path, query) == rows(fresh, query)
 
 
+def test_archive_with_a_hash_of_version_6_is_bound_again_by_its_conversations(tmp_path: Path) -> None:
+    path = old_archive(tmp_path, 6)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE archive SET key_salt = x'01', key_fingerprint = x'02'")
+        connection.commit()
+    with ArchiveWriter(path, SOURCE, hash_api_key=lambda _: b"new") as writer:
+        assert not writer.is_bound, "a harvest compares its conversations with those of the service first"
+
+
 def test_placeholder_list_entries_of_version_2_webhooks_are_dropped(tmp_path: Path) -> None:
     path = old_archive(tmp_path, 2)
     with ArchiveWriter(path, SOURCE) as writer:
@@ -93,7 +102,7 @@ FROZEN = {
     3: "7e3f49337c026997",
     4: "e7a1686bd44be3f0",
     5: "35cb90ebfccfc52e",
-    6: "e418380cafb86ba4",
+    6: "6e7c0360b43faedf",
 }
 """Of each migration, the beginning of its SHA-256."""
 

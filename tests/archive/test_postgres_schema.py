@@ -111,9 +111,12 @@ def test_schema_of_version_6_becomes_the_schema_of_today(postgres_url: str) -> N
     today = describe_schema(postgres_url)
     with psycopg.connect(postgres_url) as connection:
         connection.execute("DROP TABLE convai.deleted_ids CASCADE")
+        connection.execute("UPDATE convai.archive SET key_salt = 'salt', key_fingerprint = 'of version 6'")
         connection.execute("UPDATE convai.schema_version SET version = 6")
     assert Archive.upgrade(postgres_url)
     assert describe_schema(postgres_url) == today
+    with closing(ArchiveWriter(postgres_url, SOURCE, hash_api_key=lambda salt: salt)) as writer:
+        assert not writer.is_bound, "a harvest compares its conversations with those of the service first"
     with Archive.open(postgres_url) as archive:
         assert archive.status().conversations == 1
 

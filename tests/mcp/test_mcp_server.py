@@ -171,6 +171,7 @@ async def test_long_conversation_is_shown_by_pieces(filled: Path) -> None:
         assert [turn["turn"] for turn in some["turns"]] == [5, 6]
 
 
+@pytest.mark.slow
 async def test_sql_is_offered_on_request_and_only_reads(filled: Path) -> None:
     async with connect(filled, "--sql") as client:
         names = {tool.name for tool in (await client.list_tools()).tools}

@@ -4,11 +4,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from unmeasured import unmeasured
 
 if TYPE_CHECKING:
-    import pytest
-
     from convai_async.testing import FakeConvAI
     from pytest_convai_async import FakeConvAIFactory
 
@@ -20,6 +19,7 @@ async def test_fixture_is_a_running_service(fake_convai: FakeConvAI) -> None:
     assert len(fake_convai.conversations) == 100
 
 
+@pytest.mark.slow
 def test_fixture_works_in_strict_asyncio_mode(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import pytest
@@ -43,6 +43,7 @@ async def test_factory_starts_services_with_the_given_arguments(
     assert one.url != other.url
 
 
+@pytest.mark.slow
 def test_fixture_of_a_user_can_use_the_factory_which_closes_its_services(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import pytest, pytest_asyncio
@@ -76,6 +77,7 @@ def test_plugin_module_imports_neither_the_package_nor_aiohttp() -> None:
     assert result.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 def test_ordinary_pytest_run_loads_the_plugin_but_neither_the_package_nor_aiohttp(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("")
     pytester.makepyfile("""
@@ -89,6 +91,7 @@ def test_ordinary_pytest_run_loads_the_plugin_but_neither_the_package_nor_aiohtt
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_fixture_without_pytest_asyncio_fails_with_what_to_install(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("")
     pytester.makepyfile(block="import sys; sys.modules['pytest_asyncio'] = None")

@@ -1,6 +1,9 @@
 """Changes to the schema since the first version that PostgreSQL had."""
 
+# Version 6 had another hash of the key: the next harvest binds each archive again, to the key of its conversations.
 _FROM_6 = """
+UPDATE convai.archive SET key_salt = NULL, key_fingerprint = NULL;
+COMMENT ON COLUMN convai.archive.key_fingerprint IS 'Salted hash of the API key; null until the workspace is known.';
 CREATE TABLE convai.deleted_ids (
     workspace text COLLATE "C" NOT NULL DEFAULT current_setting('convai.workspace'),
     id_sha256 text COLLATE "C",

@@ -38,7 +38,7 @@ ARCHIVE = Table(
     (
         Column("source", "TEXT NOT NULL", "The service's address, or 'sandbox:<n>'."),
         Column("key_salt", "BLOB", "Random bytes, hashed together with the API key."),
-        Column("key_fingerprint", "BLOB", "Slow hash (scrypt) of the API key; null until the workspace is known."),
+        Column("key_fingerprint", "BLOB", "Salted hash of the API key; null until the workspace is known."),
         Column(
             "scrub_due",
             "INTEGER NOT NULL DEFAULT 0",

@@ -219,7 +219,9 @@ CREATE TABLE step_jobs (
 CREATE INDEX step_jobs_by_due ON step_jobs (step, due_unix_secs);
 """
 
+# Version 6 had another hash of the key: the next harvest binds the archive again, to the key of its conversations.
 _FROM_6 = """
+UPDATE archive SET key_salt = NULL, key_fingerprint = NULL;
 CREATE TABLE deleted_ids (
     id_sha256 TEXT PRIMARY KEY,
     deleted_unix_secs INTEGER NOT NULL,
