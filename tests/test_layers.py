@@ -168,6 +168,7 @@ def test_import_loads_no_extras_and_not_the_fake_service() -> None:
     )
     assert set(_printed(script)) <= {
         "convai_async",
+        "hmac",
         "anyio",
         "sniffio",
     }  # sniffio comes with anyio where trio is installed
