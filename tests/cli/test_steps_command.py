@@ -29,6 +29,7 @@ pytest_plugins = ["cli_fixtures"]
 
 MODULE = """
 import asyncio
+import os
 import threading
 from convai_async import Conversation, steps
 
@@ -48,7 +49,7 @@ async def endless(conversation: Conversation) -> None:
 
 @steps.step("endless_thread", version=1)
 def endless_thread(conversation: Conversation) -> None:
-    print("running", flush=True)
+    os.write(1, b"running\\n")  # in one piece: several threads write
     threading.Event().wait()
 
 @steps.step("interrupted", version=1)
@@ -85,7 +86,7 @@ def test_run_stores_results_and_prints_the_counts(harvested: Path, capsys: pytes
     assert out.splitlines() == [
         f"score version 1: {count} done, 0 failed",
         f"strict version 2: {count - long} done, {long} failed",
-        "  last error: ValueError: too [31mlong (line 13)",
+        "  last error: ValueError: too [31mlong (line 14)",
     ]
     run_steps_command(harvested, "--step", "score", "--json")
     report = json.loads(capsys.readouterr().out)
@@ -111,7 +112,7 @@ def test_status_shows_counts_and_failures_and_retry_queues_them_again(
         f"{0:>9} due",
         f"{long:>9} dead: `convai-async steps retry {harvested}` queues them again",
     ]
-    assert re.fullmatch(r"conv_\w+, strict: dead after 2 attempts: ValueError: too \[31mlong \(line 13\)", lines[4])
+    assert re.fullmatch(r"conv_\w+, strict: dead after 2 attempts: ValueError: too \[31mlong \(line 14\)", lines[4])
     assert run(["steps", "status", str(harvested), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["steps"][0]["name"], printed["steps"][0]["dead"]) == ("strict", long)
