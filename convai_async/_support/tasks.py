@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import anyio
 
@@ -62,31 +63,19 @@ async def run_in_daemon_thread(function: Callable[[], R]) -> R:
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    outcome: list[Callable[[], R]] = []
+    outcome: Future[R] = Future()
 
     def run() -> None:
-        outcome.append(_run_to_outcome(function))
+        try:
+            outcome.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - raised in the task that waits for it
+            outcome.set_exception(error)
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(ended.set)
 
     Thread(target=copy_context().run, args=(run,), name="convai-async-function", daemon=True).start()
     await ended.wait()
-    return outcome[0]()
-
-
-def _run_to_outcome(function: Callable[[], R]) -> Callable[[], R]:
-    """Return a function that returns the result, or raises the error."""
-    try:
-        result = function()
-    except BaseException as error:  # noqa: BLE001 - raised in the task that waits for it
-        problem = error
-    else:
-        return lambda: result
-
-    def fail() -> NoReturn:
-        raise problem
-
-    return fail
+    return outcome.result()
 
 
 async def wait_all_shielded(futures: Collection[asyncio.Future[Any]]) -> None:

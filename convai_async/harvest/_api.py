@@ -81,8 +81,8 @@ async def harvest(  # noqa: PLR0913 - a harvest has many settings, each by its n
         prune: What to do with conversations that were deleted at the service, within the part of the list that is read:
             ``"mark"`` sets ``deleted_unix_secs``, ``"remove"`` removes them and their recordings, and None (default)
             keeps them. A conversation is pruned only if the service itself, and not a proxy, responds to a request for
-            it with 404. Conversations that an earlier run marked stay marked, also with ``"remove"``. Removed ones are
-            not stored again: see `Archive.delete`.
+            it with 404. Conversations that an earlier run marked stay marked, also with ``"remove"``. Only a harvest
+            stores removed ones again, if the service has them again.
         prune_limit: The maximum share of the archive's conversations to prune in a run, 0 to 1; 0.1 by default. Up to
             ten conversations are always pruned, unless the limit is 0. If there are more than the limit allows, none is
             pruned, and ``not_pruned`` of the report is their number: the key may belong to another workspace.

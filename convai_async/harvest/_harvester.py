@@ -189,8 +189,11 @@ class Harvester:
         windows = self._ledger.mark_written(results)
         if updates or windows:
             agent_id, removes = self._scope.agent_id, self._prune == "remove"
-            store = partial(self._archive.store, updates, windows, agent_id=agent_id, remove_deleted=removes)
-            deleted = await run_sync(partial(store, at_service=True))
+            deleted = await run_sync(
+                partial(
+                    self._archive.store, updates, windows, agent_id=agent_id, remove_deleted=removes, at_service=True
+                )
+            )
             updates = [update for update in updates if update.conversation_id not in deleted]
         fetched = (update for update in updates if isinstance(update, ConversationUpdate))
         self._ledger.leave_to_archive(update.conversation_id for update in fetched if update.is_final)

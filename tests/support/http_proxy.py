@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from tcp_proxy import TCPProxy
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-_PIECE = 65_536
+    from tcp_proxy import Weather
 
 
-class HTTPProxy:
+class HTTPProxy(TCPProxy):
     """``async with HTTPProxy() as proxy:``; it listens on ``proxy.port``.
 
     Attributes:
@@ -24,38 +23,12 @@ class HTTPProxy:
     """
 
     def __init__(self) -> None:
+        super().__init__(0)  # each request names its server
         self.targets: list[str] = []
         self.authorizations: list[str] = []
         self.answer: str | None = None
         self.hang = False
         self.cut_after: int | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.close()
-        await self.cut()
-
-    async def cut(self) -> None:
-        """Cut all tunnels."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await self._serve(reader, writer)
-        writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -71,23 +44,7 @@ class HTTPProxy:
             writer.close()
             return
         host, port = target.rsplit(":", 1)
-        server_reader, server_writer = await asyncio.open_connection(host, int(port))
-        try:
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            upwards = asyncio.ensure_future(self._pump(reader, server_writer, None))
-            try:
-                await self._pump(server_reader, writer, self.cut_after)
-            finally:
-                upwards.cancel()
-        finally:
-            server_writer.transport.abort()
+        await self._tunnel(reader, writer, host, int(port), b"HTTP/1.1 200 Connection established\r\n\r\n")
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> None:
-        passed = 0
-        while data := await reader.read(_PIECE):
-            writer.write(data if limit is None else data[: limit - passed])
-            await writer.drain()
-            passed += len(data)
-            if limit is not None and passed >= limit:
-                return
-        writer.write_eof()
+    def _fate(self, _: Weather) -> int | None:
+        return self.cut_after

@@ -69,23 +69,27 @@ class TCPProxy:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
     async def open(self, port: int = 0) -> None:
         """Listen."""
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", port)
-        self._port: int = self._server.sockets[0].getsockname()[1]
+        self.port: int = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Refuse connections, and break those that there are."""
+        """Refuse connections, and cut those that there are."""
         self._server.close()
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Cut all connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def reopen(self) -> None:
         """Listen again, where it was."""
-        await self.open(self._port)
+        await self.open(self.port)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -93,14 +97,21 @@ class TCPProxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        with suppress(ConnectionError, asyncio.CancelledError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await self._serve(reader, writer)
         writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._tunnel(reader, writer, "127.0.0.1", self._service)
+
+    async def _tunnel(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, greeting: bytes = b""
+    ) -> None:
+        """Connect to a service, send the client a greeting, and pass on what both send."""
         weather = self.weather
-        service_reader, service_writer = await asyncio.open_connection("127.0.0.1", self._service)
+        service_reader, service_writer = await asyncio.open_connection(host, port)
         try:
+            writer.write(greeting)
             upwards = asyncio.ensure_future(self._pump(reader, service_writer, weather, None))
             try:
                 await self._pump(service_reader, writer, weather, self._fate(weather))
