@@ -83,7 +83,7 @@ def test_package_on_the_archive_imports_no_client(package: str) -> None:
 def test_only_those_who_write_import_how_the_archive_writes() -> None:
     writing = tuple(
         f"convai_async.archive.{name}"
-        for name in ("_writer", "_store", "_steps._queue", "_changes", "_sqlite", "_postgres")
+        for name in ("_writer", "_store", "_step_queue", "_changes", "_sqlite", "_postgres")
     )
     for module in MODULES:
         if module.parts[1] not in {"archive", "harvest", "steps", "workers"}:

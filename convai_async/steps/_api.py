@@ -12,8 +12,8 @@ from convai_async._support.tasks import run_shielded_in_thread, task_group
 from convai_async._support.validate import validate_integer, validate_texts
 from convai_async.archive import Archive
 from convai_async.archive._errors import translate_content_errors
+from convai_async.archive._step_queue import StepQueue
 from convai_async.archive._steps._jobs import read_step_failures, read_step_status
-from convai_async.archive._steps._queue import StepQueue
 from convai_async.errors import InvalidArgumentError
 from convai_async.steps._module import check_names
 from convai_async.steps._report import StepReport

@@ -13,7 +13,7 @@ import anyio
 
 from convai_async._support.tasks import is_cancelling, run_shielded_in_thread, task_group
 from convai_async.archive import ArchiveError
-from convai_async.archive._steps._queue import LEASE_SECS
+from convai_async.archive._step_queue import LEASE_SECS
 from convai_async.archive._steps._records import StepOutcome
 from convai_async.steps._step import compute_retry_wait, describe_error, run_attempt
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Any
 
-    from convai_async.archive._steps._queue import StepQueue
+    from convai_async.archive._step_queue import StepQueue
     from convai_async.archive._steps._records import StepJob
     from convai_async.steps._report import StepReport
     from convai_async.steps._step import Step

@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 
 from convai_async._support.workspace_name import workspace_name
 from convai_async.archive import ArchiveError, PostgresUrl
-from convai_async.archive._steps._queue import StepQueue
+from convai_async.archive._step_queue import StepQueue
 from convai_async.steps import run_steps
 from convai_async.steps._module import check_names
 from convai_async.workers._database import connect

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from step_archives import FakeClock, read_rows, run_one, store
 
 from convai_async import Conversation, steps
-from convai_async.archive._steps._queue import LEASE_SECS, StepQueue
+from convai_async.archive._step_queue import LEASE_SECS, StepQueue
 from convai_async.archive._steps._records import StepOutcome
 from convai_async.archive._writer import ArchiveWriter
 from convai_async.steps import Step, retry_steps

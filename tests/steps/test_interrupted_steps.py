@@ -15,7 +15,7 @@ from step_archives import JOBS, RESULTS, FakeClock, build_step, on_both_stores, 
 
 from convai_async import Conversation, steps
 from convai_async.archive import Archive
-from convai_async.archive._steps._queue import StepQueue
+from convai_async.archive._step_queue import StepQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

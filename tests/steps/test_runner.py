@@ -13,7 +13,7 @@ from step_archives import JOBS, RESULTS, FakeClock, build_step, on_both_stores, 
 
 from convai_async import Conversation, steps
 from convai_async.archive import Archive, ArchiveError
-from convai_async.archive._steps._queue import LEASE_SECS, StepQueue
+from convai_async.archive._step_queue import LEASE_SECS, StepQueue
 from convai_async.steps import Step, _runner, run_steps
 
 if TYPE_CHECKING:
@@ -465,7 +465,7 @@ async def test_progress_has_the_reports_of_all_steps(path: str, writer: ArchiveW
 async def test_conversations_that_were_stored_before_are_queued_in_parts(
     path: str, writer: ArchiveWriter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convai_async.archive._steps._queue._QUEUED_AT_ONCE", 2)
+    monkeypatch.setattr("convai_async.archive._step_queue._QUEUED_AT_ONCE", 2)
     store(writer, *"abcde")
     settings = build_step().settings
     with StepQueue(path, clock=clock) as queue:

@@ -19,7 +19,7 @@ from archives import SOURCE
 from step_archives import FakeClock, run_one, store
 
 from convai_async import Conversation, steps
-from convai_async.archive._steps._queue import LEASE_SECS, StepQueue
+from convai_async.archive._step_queue import LEASE_SECS, StepQueue
 from convai_async.archive._writer import ArchiveWriter
 
 MOST_STATEMENTS = 60

@@ -1,1 +1,1 @@
-"""The steps of an archive: their jobs, results and queue."""
+"""The jobs and results of steps: their records, and the statements for their tables."""
